@@ -1,0 +1,53 @@
+# `make` alone prints what there is to do.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check lint types imports schema bench lock clean
+
+help: ## print this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(VENV)/.installed ## make .venv with everything in it
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## serve a sample workspace with simulated customers, and print where to look
+	$(BIN)/baton demo
+
+serve: install ## serve
+	$(BIN)/baton serve
+
+test: install ## run every test
+	$(BIN)/python -m pytest
+
+check: lint types imports ## ruff, mypy and the import contract
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+schema: install ## print the schema into schema/schema.graphql, and docs/permissions.md
+	$(BIN)/baton schema > schema/schema.graphql
+	$(BIN)/baton schema --permissions > docs/permissions.md
+
+bench: install ## measure and print figures
+	$(BIN)/python -m bench
+
+lock: ## pin the versions of everything anew
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,56 @@
+"""Conversations: who talks, who has control, and what the triggers count."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, Key, words_of
+from rules.lifecycle import AiPauseCause, AiState
+
+
+class Conversation(Base):
+    """
+    A conversation of one customer with one AI agent. Its row is the lock under which all in it happens.
+
+    `messages` is the position of its last message; `customer_messages` and `uncertain_replies` are what
+    the widget's button waits for.
+    """
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        Index("conversations_listing_idx", "workspace_id", text("created_at DESC"), text("id DESC")),
+        Index("conversations_customer_idx", "workspace_id", func.lower(text("customer_email"))),
+        CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
+        # Nearly every act rewrites this row: room on the page keeps the rewrites off the indexes.
+        {"postgresql_with": {"fillfactor": 80}},
+    )
+
+    id: Mapped[Key]
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id"))
+    customer_external_id: Mapped[str | None]
+    customer_email: Mapped[str | None]
+    customer_name: Mapped[str | None]
+    ai_state: Mapped[AiState] = mapped_column(words_of(AiState, "ai_state"), default=AiState.ACTIVE)
+    ai_epoch: Mapped[int] = mapped_column(default=1)
+    ai_paused_at: Mapped[datetime | None]
+    ai_pause_cause: Mapped[AiPauseCause | None] = mapped_column(words_of(AiPauseCause, "ai_pause_cause"))
+    messages: Mapped[int] = mapped_column(default=0)
+    customer_messages: Mapped[int] = mapped_column(default=0)
+    uncertain_replies: Mapped[int] = mapped_column(default=0)
+    details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    created_at: Mapped[CreatedAt]
+    last_message_at: Mapped[datetime | None]
+
+
+class ToolFailures(Base):
+    """How often in a row a critical tool has failed in a conversation; a success deletes the row."""
+
+    __tablename__ = "tool_failures"
+
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
+    tool: Mapped[str] = mapped_column(primary_key=True)
+    consecutive: Mapped[int]

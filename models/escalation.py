@@ -1,0 +1,134 @@
+"""Escalations, with what raised them, what was noted, and everything that happened to them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, words_of
+from rules.clock import Clock
+from rules.lifecycle import Disposition, EscalationStatus, EscalationTrigger, Priority
+
+_RANK = "CASE priority " + " ".join(f"WHEN '{one}' THEN {one.rank}" for one in Priority) + " END"
+
+
+class Escalation(Base):
+    """
+    One time that people are asked for.
+
+    `sla_policy` keeps what the clock was set by (rules.settings.SlaSettings), so that a new priority
+    recomputes from it whatever the settings are by then. `timeline` is the position of its last entry.
+    """
+
+    __tablename__ = "escalations"
+    __table_args__ = (
+        # A conversation has at most one active escalation.
+        Index(
+            "escalations_active_key",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("status <> 'RESOLVED'"),
+        ),
+        Index("escalations_conversation_idx", "conversation_id"),
+        Index("escalations_listing_idx", "workspace_id", "created_at", "id"),
+        Index("escalations_status_idx", "workspace_id", "status", "created_at", "id"),
+        Index("escalations_due_idx", "workspace_id", "sla_due_at", "id"),
+        Index("escalations_priority_idx", "workspace_id", "priority_rank", "created_at", "id"),
+    )
+
+    id: Mapped[Key]
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id"))
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    status: Mapped[EscalationStatus] = mapped_column(
+        words_of(EscalationStatus, "status"), default=EscalationStatus.OPEN
+    )
+    priority: Mapped[Priority] = mapped_column(words_of(Priority, "priority"))
+    priority_rank: Mapped[int] = mapped_column(SmallInteger, Computed(_RANK, persisted=True))
+    trigger: Mapped[EscalationTrigger] = mapped_column(words_of(EscalationTrigger, "trigger"))
+    reason: Mapped[str]
+    detail: Mapped[str | None]
+    confidence: Mapped[float | None]
+    confirmation: Mapped[str]
+    assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
+    sla_policy: Mapped[dict[str, Any]]
+    sla_target_minutes: Mapped[int]
+    sla_started_at: Mapped[datetime]
+    sla_at_risk_at: Mapped[datetime]
+    sla_due_at: Mapped[datetime]
+    sla_stopped_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    first_responded_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]
+    resolved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
+    resolution_note: Mapped[str | None]
+    disposition: Mapped[Disposition | None] = mapped_column(words_of(Disposition, "disposition"))
+    kept_ai_paused: Mapped[bool] = mapped_column(default=False)
+    timeline: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody still has to see to it."""
+        return self.status is not EscalationStatus.RESOLVED
+
+    @property
+    def clock(self) -> Clock:
+        """Its clock, as `rules.clock` reckons with it."""
+        return Clock(
+            target_minutes=self.sla_target_minutes,
+            started_at=self.sla_started_at,
+            at_risk_at=self.sla_at_risk_at,
+            due_at=self.sla_due_at,
+            stopped_at=self.sla_stopped_at,
+            answered=self.first_responded_at is not None,
+        )
+
+    @clock.setter
+    def clock(self, clock: Clock) -> None:
+        self.sla_target_minutes = clock.target_minutes
+        self.sla_started_at = clock.started_at
+        self.sla_at_risk_at = clock.at_risk_at
+        self.sla_due_at = clock.due_at
+        self.sla_stopped_at = clock.stopped_at
+
+
+class TriggerEvent(Base):
+    """A trigger that fired while the escalation was active, the first included."""
+
+    __tablename__ = "trigger_events"
+
+    id: Mapped[Key]
+    escalation_id: Mapped[UUID] = mapped_column(ForeignKey("escalations.id"), index=True)
+    trigger: Mapped[EscalationTrigger] = mapped_column(words_of(EscalationTrigger, "trigger"))
+    reason: Mapped[str]
+    detail: Mapped[str | None]
+    confidence: Mapped[float | None]
+    occurred_at: Mapped[datetime]
+
+
+class EscalationNote(Base):
+    """An internal note; the customer never sees it."""
+
+    __tablename__ = "escalation_notes"
+
+    id: Mapped[Key]
+    escalation_id: Mapped[UUID] = mapped_column(ForeignKey("escalations.id"), index=True)
+    author_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class TimelineEntry(Base):
+    """One fact about an escalation; `position` counts 1, 2, 3 … in it."""
+
+    __tablename__ = "timeline_entries"
+
+    escalation_id: Mapped[UUID] = mapped_column(ForeignKey("escalations.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
+    data: Mapped[dict[str, Any]]
+    occurred_at: Mapped[datetime]

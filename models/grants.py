@@ -1,0 +1,17 @@
+"""Letting the service's own role use tables that belong to another."""
+
+import asyncpg
+
+
+async def grant_service(owner_url: str, service_url: str) -> None:
+    """Grants the role of `service_url` reading and writing, as the owner of the tables."""
+    service = await asyncpg.connect(service_url, timeout=10)
+    try:
+        role = await service.fetchval("SELECT quote_ident(current_user)")
+    finally:
+        await service.close()
+    owner = await asyncpg.connect(owner_url, timeout=10)
+    try:
+        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+    finally:
+        await owner.close()

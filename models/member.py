@@ -1,0 +1,55 @@
+"""Team members, their invitations and their sessions."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, CreatedAt, Key, words_of
+from rules.people import MemberRole
+
+
+class Member(Base):
+    """
+    A person on the team. A removed one stays, as author of what they wrote, and can do nothing.
+
+    `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
+    """
+
+    __tablename__ = "members"
+    __table_args__ = (
+        # One living member an address; a removed one may come back under the same.
+        Index(
+            "members_email_key",
+            "workspace_id",
+            func.lower(text("email")),
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        # Signing in knows the address alone.
+        Index("members_sign_in_idx", func.lower(text("email")), postgresql_where=text("removed_at IS NULL")),
+    )
+
+    id: Mapped[Key]
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
+    email: Mapped[str]
+    name: Mapped[str]
+    role: Mapped[MemberRole] = mapped_column(words_of(MemberRole, "role"))
+    available: Mapped[bool] = mapped_column(default=True)
+    password_hash: Mapped[str | None]
+    invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    invitation_expires_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    removed_at: Mapped[datetime | None]
+
+
+class MemberSession(Base):
+    """A signed-in member; the token itself is kept nowhere, its SHA-256 is the key."""
+
+    __tablename__ = "member_sessions"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("members.id"), index=True)
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[datetime]

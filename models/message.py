@@ -1,0 +1,35 @@
+"""Messages, in their order."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, words_of
+from rules.lifecycle import MessageRole, MessageStatus
+
+
+class Message(Base):
+    """One message. Positions count 1, 2, 3 … in a conversation, without gaps. Confidence is in percent."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "position"),
+        Index("messages_held_idx", "conversation_id", postgresql_where=text("status = 'HELD'")),
+        CheckConstraint("confidence BETWEEN 0 AND 100", name="confidence_is_percent"),
+        CheckConstraint("role = 'ASSISTANT' OR status = 'DELIVERED'", name="only_the_ai_is_held"),
+    )
+
+    id: Mapped[Key]
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    position: Mapped[int]
+    role: Mapped[MessageRole] = mapped_column(words_of(MessageRole, "role"))
+    status: Mapped[MessageStatus] = mapped_column(words_of(MessageStatus, "status"))
+    content: Mapped[str]
+    author_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
+    confidence: Mapped[float | None]
+    intents: Mapped[list[str]]
+    details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
+    created_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""What has happened and what is due: the log, the bell, the feed, the timers."""

@@ -1,0 +1,303 @@
+"""The bell: it wakes followers in every process and carries nothing that must not be lost.
+
+Followers read the log from PostgreSQL; a ring only says how far it has got. A lost, doubled or late ring
+changes nothing but latency. The rope between processes is broadcaster, over Redis or PostgreSQL.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import orjson
+import structlog
+from broadcaster import Broadcast, Event
+
+CHANNEL = "baton"
+SCHEMES = ("redis", "rediss", "postgres", "postgresql")
+
+# NOTIFY carries less than 8,000 bytes: 60 rings of at most 84 and 8 typings of at most 256 stay below 7,500.
+RINGS_PER_MESSAGE = 60
+TYPINGS_PER_MESSAGE = 8
+TYPING_BYTES = 255
+
+STREAMS_WAITING = 10_000
+TYPINGS_WAITING = 256
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A stream of the log has got to a position."""
+
+    stream: UUID
+    position: int
+
+
+@dataclass(frozen=True)
+class Typing:
+    """Somebody types, or no longer does; ephemeral, so it may be lost.
+
+    `role` is USER, ASSISTANT or HUMAN; `actor` is an opaque id, so that who types does not hear it.
+    """
+
+    conversation: UUID
+    role: str
+    actor: str
+    typing: bool
+
+
+@dataclass(frozen=True)
+class _Message:
+    """What one process says to all in one publication."""
+
+    sender: str
+    canary: bool
+    rings: list[Ring]
+    typings: list[Typing]
+
+    def encode(self) -> str:
+        # asyncpg has a UUID of its own, which orjson does not know.
+        return orjson.dumps(self, default=str).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "_Message":
+        """Read a message; whatever is wrong with it is a ValueError."""
+        try:
+            fields = orjson.loads(text)
+            rings = [Ring(UUID(ring["stream"]), int(ring["position"])) for ring in fields["rings"]]
+            typings = [
+                Typing(UUID(one["conversation"]), str(one["role"]), str(one["actor"]), bool(one["typing"]))
+                for one in fields["typings"]
+            ]
+            return cls(str(fields["sender"]), bool(fields["canary"]), rings, typings)
+        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+            raise ValueError(f"not a message of the bell: {error!r}") from error
+
+
+class Bell:
+    """Rings in every process that shares `url`, and hears what the others ring.
+
+    Its callbacks are called in the event loop and must be quick; its methods are to be called there too. What
+    one rings or types oneself reaches one's own callbacks at once, without the way over the network.
+
+    `url` is redis://, rediss:// or postgresql:// in asyncpg's form; any other is a ValueError. Every
+    `canary_seconds` the bell rings itself over the whole way. `on_recover` is called when a rebuilt
+    connection first hears that: rings may have been lost in between, so every follower should read the log.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_ring: Callable[[Ring], None],
+        on_typing: Callable[[Typing], None],
+        on_recover: Callable[[], None],
+        canary_seconds: float = 3.0,
+    ) -> None:
+        if urlsplit(url).scheme not in SCHEMES:
+            raise ValueError(f"the bell's address must begin with one of {', '.join(SCHEMES)}")
+        self._url = url
+        self._on_ring = on_ring
+        self._on_typing = on_typing
+        self._on_recover = on_recover
+        self._canary_seconds = canary_seconds
+        self._silence_seconds = 3 * canary_seconds
+        self._name = uuid4().hex
+        self._rings: dict[UUID, int] = {}
+        self._typings: deque[Typing] = deque(maxlen=TYPINGS_WAITING)
+        self._canary_due = True
+        self._due = asyncio.Event()
+        self._failures = 0
+        self._failure = ""
+        self._heard_at = time.monotonic()
+        self._said_deaf = False
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the own canary was not heard for three canary periods, at first counted from the start."""
+        return time.monotonic() - self._heard_at > self._silence_seconds
+
+    def ring(self, ring: Ring) -> None:
+        """Wake the followers of a stream, here at once and elsewhere soon; never blocks, never raises."""
+        _call(self._on_ring, ring)
+        self._keep(ring)
+        self._due.set()
+
+    def type(self, typing: Typing) -> None:
+        """Tell who types, here at once and elsewhere soon; when too many wait, the oldest give way."""
+        _call(self._on_typing, typing)
+        if not _fits(typing):
+            log.debug("bell.typing_too_long", conversation=typing.conversation)
+            return
+        self._typings.append(typing)
+        self._due.set()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled; a lost connection is rebuilt, with pauses of up to 5 s."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat())
+            group.create_task(self._stay_connected())
+
+    async def _beat(self) -> None:
+        while True:
+            self._send_canary()
+            if self.deaf and not self._said_deaf:
+                self._said_deaf = True
+                log.warning("bell.deaf", silent_seconds=self._silent_seconds(), reason=self._failure)
+            await asyncio.sleep(self._canary_seconds)
+
+    async def _stay_connected(self) -> None:
+        while True:
+            try:
+                await self._connection()
+            except Exception as error:
+                self._failure = _reason(error)  # the error itself would keep the dead connection in memory
+                log.debug("bell.connection_lost", failures=self._failures, error=self._failure)
+            longest = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
+            self._failures += 1
+            await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads processes, guards no secret
+
+    async def _connection(self) -> None:
+        """Hear and publish over one connection, until it breaks or is silent."""
+        async with self._connected() as (broadcast, next_event), asyncio.TaskGroup() as group:
+            self._send_canary()
+            group.create_task(self._publish(broadcast))
+            await self._listen(next_event)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[tuple[Broadcast, Callable[[], Awaitable[Event]]]]:
+        broadcast = Broadcast(self._url)
+        subscription = broadcast.subscribe(CHANNEL)
+        async with AsyncExitStack() as closing:
+            closing.callback(_forget_reader, broadcast)
+            closing.push_async_callback(self._close, broadcast.disconnect)
+            async with asyncio.timeout(self._silence_seconds):
+                await broadcast.connect()
+                subscriber = await subscription.__aenter__()
+                closing.push_async_callback(self._close, partial(subscription.__aexit__, None, None, None))
+            yield broadcast, subscriber.get
+
+    async def _close(self, step: Callable[[], Awaitable[object]]) -> None:
+        """Take one step of a farewell, which a dead connection may refuse or never answer."""
+        try:
+            async with asyncio.timeout(self._canary_seconds):
+                await step()
+        except Exception as error:
+            log.debug("bell.close_failed", error=_reason(error))
+
+    async def _listen(self, next_event: Callable[[], Awaitable[Event]]) -> None:
+        """Hand on what is heard; TimeoutError after three canary periods without an own canary."""
+        clock = asyncio.get_running_loop().time
+        async with asyncio.timeout(self._silence_seconds) as patience:
+            while True:
+                event = await next_event()
+                if self._hear(event.message):
+                    patience.reschedule(clock() + self._silence_seconds)
+
+    def _hear(self, text: str) -> bool:
+        """Hand on one message; whether it is an own canary."""
+        try:
+            message = _Message.decode(text)
+        except ValueError as error:
+            log.debug("bell.malformed", error=repr(error))
+            return False
+        if message.sender == self._name:
+            if message.canary:
+                self._heard()
+            return message.canary
+        for ring in message.rings:
+            _call(self._on_ring, ring)
+        for typing in message.typings:
+            _call(self._on_typing, typing)
+        return False
+
+    def _heard(self) -> None:
+        if self._said_deaf:
+            self._said_deaf = False
+            log.info("bell.hears", silent_seconds=self._silent_seconds())
+        self._heard_at = time.monotonic()
+        if self._failures:
+            self._failures = 0
+            _call(self._on_recover)
+
+    async def _publish(self, broadcast: Broadcast) -> None:
+        """Publish what waits, one message at a time: broadcaster's PostgreSQL connection bears no more."""
+        while not _cancelled():
+            await self._due.wait()
+            message = self._next_message()
+            try:
+                async with asyncio.timeout(self._silence_seconds):
+                    await broadcast.publish(CHANNEL, message.encode())
+            except BaseException:
+                for ring in message.rings:
+                    self._keep(ring)
+                raise
+
+    def _next_message(self) -> _Message:
+        streams = list(islice(self._rings, RINGS_PER_MESSAGE))
+        rings = [Ring(stream, self._rings.pop(stream)) for stream in streams]
+        typings = [self._typings.popleft() for _ in range(min(len(self._typings), TYPINGS_PER_MESSAGE))]
+        message = _Message(self._name, self._canary_due, rings, typings)
+        self._canary_due = False
+        if not self._rings and not self._typings:
+            self._due.clear()
+        return message
+
+    def _keep(self, ring: Ring) -> None:
+        """Let a ring wait: the highest position of each stream; of too many streams the oldest give way."""
+        self._rings[ring.stream] = max(ring.position, self._rings.get(ring.stream, 0))
+        if len(self._rings) > STREAMS_WAITING:
+            del self._rings[next(iter(self._rings))]
+
+    def _send_canary(self) -> None:
+        self._canary_due = True
+        self._due.set()
+
+    def _silent_seconds(self) -> float:
+        return round(time.monotonic() - self._heard_at, 1)
+
+
+def _fits(typing: Typing) -> bool:
+    try:
+        return len(orjson.dumps(typing, default=str)) <= TYPING_BYTES
+    except orjson.JSONEncodeError:
+        return False
+
+
+def _call(callback: Callable[..., None], *arguments: object) -> None:
+    """Call back; what goes wrong there must end neither an act that rings nor the connection."""
+    try:
+        callback(*arguments)
+    except Exception:
+        log.exception("bell.callback_failed")
+
+
+def _cancelled() -> bool:
+    """Whether the running task is to end: redis-py may swallow it, over `asyncio.wait_for` of Python 3.11."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _reason(error: Exception) -> str:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _forget_reader(broadcast: Broadcast) -> None:
+    """End broadcaster's Redis reader, which is left running or failed where connecting or closing fails."""
+    reader = getattr(broadcast._backend, "_listener", None)
+    if isinstance(reader, asyncio.Task):
+        reader.cancel()
+        reader.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -1,0 +1,83 @@
+"""Cursors: a place in a log, opaque to clients."""
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from realtime import log
+
+_FORM = struct.Struct(">16sqq")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class StaleCursorError(Exception):
+    """The cursor is no place in this log: read the current state anew and subscribe with its cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position in a stream, with the time of its entry: a restored database has another entry there."""
+
+    stream: UUID
+    position: int
+    at: datetime
+
+    def __str__(self) -> str:
+        micros = (self.at - _EPOCH) // _MICROSECOND
+        packed = _FORM.pack(self.stream.bytes, self.position, micros)
+        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Reads what `str` wrote; anything else is a StaleCursorError."""
+        try:
+            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            stream, position, micros = _FORM.unpack(packed)
+            return cls(UUID(bytes=stream), position, _EPOCH + timedelta(microseconds=micros))
+        except (ValueError, binascii.Error, struct.error, OverflowError):
+            raise StaleCursorError from None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a subscription begins: behind position `after`, the entry of time `at`, in a stream whose head was
+    `head` just now.
+    """
+
+    stream: UUID
+    after: int
+    at: datetime
+    head: int
+
+
+async def find_place(session: AsyncSession, stream: UUID, text: str | None) -> Place:
+    """
+    The place of a subscription of `stream`: behind its cursor, or at the head without one.
+
+    Raises StaleCursorError for a cursor that is unknown, of another stream, of a restored database or
+    older than the log.
+    """
+    (head,) = await log.heads(session, [stream])
+    if text is None:
+        return Place(stream, head.position, head.at, head.position)
+    cursor = Cursor.parse(text)
+    if cursor.stream != stream or not 0 <= cursor.position <= head.position:
+        raise StaleCursorError
+    if not await _stands(session, head, cursor):
+        raise StaleCursorError
+    return Place(stream, cursor.position, cursor.at, head.position)
+
+
+async def _stands(session: AsyncSession, head: log.Head, cursor: Cursor) -> bool:
+    if cursor.position == head.position:
+        return cursor.at == head.at
+    if cursor.position == 0:
+        return await log.time_of(session, head.stream, 1) is not None
+    return await log.time_of(session, head.stream, cursor.position) == cursor.at

@@ -1,0 +1,155 @@
+"""
+The live feed: each process reads each followed stream of the log once and hands it to all who follow.
+
+Positions carry the guarantee. A follower that missed entries (its queue overflowed, the database was away)
+sees a gap in the positions and reads it from the log, so wake-ups may be lost, doubled or late.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import structlog
+
+from models.database import Database
+from realtime import log
+from realtime.bell import Ring, Typing
+from realtime.cursor import Place
+from realtime.log import Entry
+
+POLL_SECONDS = 2.0
+QUEUE_LIMIT = 1_000
+
+_logger = structlog.get_logger(__name__)
+
+
+class _Reader:
+    """One subscription's bounded queue. When it overflows it is emptied: the gap is read from the log."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Entry | Typing] = deque()
+        self._filled = asyncio.Event()
+
+    def push(self, item: Entry | Typing) -> None:
+        if len(self._waiting) >= QUEUE_LIMIT:
+            self._waiting.clear()
+        self._waiting.append(item)
+        self._filled.set()
+
+    async def next(self) -> Entry | Typing:
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        return self._waiting.popleft()
+
+
+class _Stream:
+    """A followed stream: its readers, how far it was read, and whether there may be more."""
+
+    def __init__(self, stream: UUID, position: int) -> None:
+        self.id = stream
+        self.position = position
+        self.readers: set[_Reader] = set()
+        self.rung = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+
+class Feed:
+    """The streams that this process follows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._streams: dict[UUID, _Stream] = {}
+
+    def wake(self, ring: Ring) -> None:
+        """The stream may have come to a position; called by the bell and after the process's own acts."""
+        stream = self._streams.get(ring.stream)
+        if stream and ring.position > stream.position:
+            stream.rung.set()
+
+    def wake_all(self) -> None:
+        """Every stream is looked at again, as after a time without a bell."""
+        for stream in self._streams.values():
+            stream.rung.set()
+
+    def hand_on_typing(self, typing: Typing) -> None:
+        """Passes a typing signal to those who follow its conversation."""
+        if stream := self._streams.get(typing.conversation):
+            for reader in stream.readers:
+                reader.push(typing)
+
+    async def run(self) -> None:
+        """Looks at the heads every 2 s, so that everything arrives without any bell. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._streams:
+                continue
+            try:
+                async with self._database.reading() as session:
+                    heads = await log.heads(session, list(self._streams))
+            except Exception as error:
+                _logger.warning("feed.poll_failed", error=repr(error))
+                continue
+            for head in heads:
+                self.wake(Ring(head.stream, head.position))
+
+    async def follow(self, place: Place) -> AsyncGenerator[Entry | Typing, None]:
+        """
+        Everything behind `place`, in order, once, and on without end.
+
+        Typing signals come in between. Nothing of the database is held while waiting.
+        """
+        after = place.after
+        with self._reader(place) as reader:
+            while True:
+                while page := await self._page(place.stream, after):
+                    for entry in page:
+                        yield entry
+                    after = page[-1].position
+                    if len(page) < log.PAGE:
+                        break
+                while True:
+                    item = await reader.next()
+                    if isinstance(item, Typing):
+                        yield item
+                    elif item.position == after + 1:
+                        after = item.position
+                        yield item
+                    elif item.position > after:
+                        break
+
+    @contextmanager
+    def _reader(self, place: Place) -> Iterator[_Reader]:
+        stream = self._streams.get(place.stream)
+        if stream is None:
+            stream = self._streams[place.stream] = _Stream(place.stream, place.head)
+            stream.task = asyncio.create_task(self._pump(stream))
+        reader = _Reader()
+        stream.readers.add(reader)
+        try:
+            yield reader
+        finally:
+            stream.readers.discard(reader)
+            if not stream.readers:
+                del self._streams[place.stream]
+                assert stream.task is not None
+                stream.task.cancel()
+
+    async def _pump(self, stream: _Stream) -> None:
+        while True:
+            await stream.rung.wait()
+            stream.rung.clear()
+            try:
+                while page := await self._page(stream.id, stream.position):
+                    stream.position = page[-1].position
+                    for reader in stream.readers:
+                        for entry in page:
+                            reader.push(entry)
+            except Exception as error:
+                _logger.warning("feed.read_failed", stream=str(stream.id), error=repr(error))
+
+    async def _page(self, stream: UUID, after: int) -> list[Entry]:
+        async with self._database.reading() as session:
+            return await log.read(session, stream, after)

@@ -1,0 +1,108 @@
+"""
+The log: what has happened, in the order in which it was committed.
+
+A writer takes its positions by adding to the stream's head, last of all in its transaction. The row lock on
+the head makes positions gapless and their order that of the commits, so a reader that asks for what comes
+after a position can lose nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.log import LogEntry, Stream
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What is to be appended: its type, and ids as `data`."""
+
+    type: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the log. `data` is ids and words of enums, as strings."""
+
+    stream: UUID
+    position: int
+    type: str
+    data: Mapping[str, Any]
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a stream ends: its last entry's position and time."""
+
+    stream: UUID
+    position: int
+    at: datetime
+
+
+_APPEND = text(
+    """
+    WITH bumped AS (
+        UPDATE streams SET head = head + :count, head_at = :at WHERE id = :stream RETURNING head
+    )
+    INSERT INTO log (stream, position, type, data, occurred_at)
+    SELECT :stream, bumped.head - :count + fresh.place, fresh.type, CAST(fresh.data AS jsonb), :at
+    FROM bumped,
+         unnest(CAST(:types AS text[]), CAST(:data AS text[])) WITH ORDINALITY AS fresh (type, data, place)
+    RETURNING position
+    """
+)
+
+
+async def open_stream(session: AsyncSession, stream: UUID, at: datetime) -> None:
+    """Makes the empty stream of a new conversation or workspace."""
+    await session.execute(insert(Stream).values(id=stream, head=0, head_at=at))
+
+
+async def append(session: AsyncSession, stream: UUID, entries: Sequence[NewEntry], at: datetime) -> int:
+    """Appends `entries` and returns the new head. The stream stays locked until the transaction ends."""
+    positions = await session.scalars(
+        _APPEND,
+        {
+            "stream": stream,
+            "count": len(entries),
+            "at": at,
+            "types": [entry.type for entry in entries],
+            "data": [orjson.dumps(entry.data, default=str).decode() for entry in entries],
+        },
+    )
+    return max(int(position) for position in positions)
+
+
+async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAGE) -> list[Entry]:
+    """The entries behind position `after`, in order, at most `limit` of them."""
+    rows = await session.execute(
+        select(LogEntry.stream, LogEntry.position, LogEntry.type, LogEntry.data, LogEntry.occurred_at)
+        .where(LogEntry.stream == stream, LogEntry.position > after)
+        .order_by(LogEntry.position)
+        .limit(limit)
+    )
+    return [Entry(*row) for row in rows]
+
+
+async def heads(session: AsyncSession, streams: Sequence[UUID]) -> list[Head]:
+    """The heads of `streams`; one that does not exist is left out."""
+    rows = await session.execute(select(Stream.id, Stream.head, Stream.head_at).where(Stream.id.in_(streams)))
+    return [Head(*row) for row in rows]
+
+
+async def time_of(session: AsyncSession, stream: UUID, position: int) -> datetime | None:
+    """When the entry at `position` occurred; None when it is not, or no longer, there."""
+    found: datetime | None = await session.scalar(
+        select(LogEntry.occurred_at).where(LogEntry.stream == stream, LogEntry.position == position)
+    )
+    return found

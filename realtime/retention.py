@@ -1,0 +1,56 @@
+"""What is kept for a time only: the log for 30 days, idempotency keys for 24 hours, sessions to their end."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+
+from models.database import Database
+
+LOG_KEPT = timedelta(days=30)
+KEYS_KEPT = timedelta(hours=24)
+EVERY_SECONDS = 3600
+_BATCH = 10_000
+
+_logger = structlog.get_logger(__name__)
+
+# In batches, so that no purge holds many rows at once; what another process is purging is passed over.
+_PURGES = (
+    (
+        "DELETE FROM log WHERE (stream, position) IN (SELECT stream, position FROM log "
+        "WHERE occurred_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        LOG_KEPT,
+    ),
+    (
+        "DELETE FROM idempotency_keys WHERE (scope_id, operation, key) IN (SELECT scope_id, operation, key "
+        "FROM idempotency_keys WHERE created_at < now() - CAST(:kept AS interval) LIMIT :batch "
+        "FOR UPDATE SKIP LOCKED)",
+        KEYS_KEPT,
+    ),
+    (
+        "DELETE FROM member_sessions WHERE token_hash IN (SELECT token_hash FROM member_sessions "
+        "WHERE expires_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        timedelta(),
+    ),
+)
+
+
+async def purge_for_ever(database: Database) -> None:
+    """Purges at once and then every hour, until cancelled."""
+    while True:
+        try:
+            await purge(database)
+        except Exception as error:
+            _logger.warning("retention.failed", error=repr(error))
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def purge(database: Database) -> None:
+    """Deletes what is past its time."""
+    async with database.reading() as session:
+        for statement, kept in _PURGES:
+            while True:
+                deleted = await session.execute(text(statement), {"kept": kept, "batch": _BATCH})
+                if deleted.rowcount < _BATCH:  # type: ignore[attr-defined]
+                    break

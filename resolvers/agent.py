@@ -1,0 +1,123 @@
+"""AI agents and their escalation settings."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import func
+
+from models.agent import Agent
+from realtime.act import Act
+from resolvers.checks import check_name
+from resolvers.context import Context
+from resolvers.errors import BadInputError, ConflictError, NotFoundError
+from resolvers.permissions import permitted
+from resolvers.visible import AGENT, visible_agents
+from rules.settings import EscalationSettings, changed
+
+
+@permitted("agent", AGENT)
+async def agent_by_id(context: Context, agent_id: UUID) -> Agent | None:
+    """The AI agent, or None."""
+    async with context.house.database.reading() as session:
+        found: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+        return found
+
+
+@permitted("agents")
+async def agents(context: Context) -> list[Agent]:
+    """The workspace's AI agents, by name."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(
+            visible_agents(context.actor).order_by(func.lower(Agent.name), Agent.id)
+        )
+        return list(found)
+
+
+@permitted("escalationSettings", AGENT)
+async def escalation_settings(context: Context, agent_id: UUID) -> Agent:
+    """The AI agent with its settings; raises NotFoundError."""
+    async with context.house.database.reading() as session:
+        found: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+    if found is None:
+        raise NotFoundError("AI agent")
+    return found
+
+
+@permitted("createAgent")
+async def create_agent(context: Context, name: str) -> Agent:
+    """A new AI agent with the default settings."""
+    check_name("name", name)
+    async with context.house.acts.begin() as act:
+        await act.read_clock()
+        return make_agent(act, context.actor.workspace_id, name)
+
+
+def make_agent(act: Act, workspace_id: UUID, name: str, settings: EscalationSettings | None = None) -> Agent:
+    """Adds the row of a new AI agent."""
+    agent = Agent(
+        workspace_id=workspace_id,
+        name=name,
+        settings=(settings or EscalationSettings()).model_dump(mode="json"),
+        settings_version=1,
+        settings_updated_at=act.now,
+        created_at=act.now,
+    )
+    act.session.add(agent)
+    return agent
+
+
+@permitted("updateEscalationSettings", AGENT)
+async def update_escalation_settings(
+    context: Context, agent_id: UUID, changes: dict[str, Any], expected_version: int | None = None
+) -> Agent:
+    """
+    Lays `changes` (nested, in snake case, only what is to change) over the settings.
+
+    They hold for what happens from then on. Raises BadInputError with the path of what is refused, and
+    ConflictError when `expected_version` is not the version any more.
+    """
+    async with context.house.acts.begin() as act:
+        agent = await act.session.scalar(
+            visible_agents(context.actor).where(Agent.id == agent_id).with_for_update()
+        )
+        if agent is None:
+            raise NotFoundError("AI agent")
+        if expected_version not in (None, agent.settings_version):
+            raise ConflictError(
+                f"The settings have changed: they are at version {agent.settings_version}. Read them again."
+            )
+        now = await act.read_clock()
+        new = settings_changed(EscalationSettings.model_validate(agent.settings), changes)
+        document = new.model_dump(mode="json")
+        if document != agent.settings:
+            agent.settings = document
+            agent.settings_version += 1
+            agent.settings_updated_at = now
+    return agent
+
+
+def settings_changed(settings: EscalationSettings, changes: dict[str, Any]) -> EscalationSettings:
+    """The settings with `changes` laid over; raises BadInputError for the first that is refused."""
+    try:
+        return changed(settings, changes)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(step) for step in first["loc"])
+        raise BadInputError(path, _in_words(path, first)) from error
+
+
+_NOT_YET = {
+    "auto_escalation.delay_seconds": "cannot be over 0 yet: low confidence escalates at once",
+    "sla.business_hours.week": "cannot be set yet: the clock runs around the clock",
+    "sla.business_hours.holidays": "cannot be set yet: the clock runs around the clock",
+    "sla.business_hours.holiday_calendar": "cannot be set yet: the clock runs around the clock",
+}
+
+
+def _in_words(path: str, error: Any) -> str:
+    if path in _NOT_YET and not (path.endswith("seconds") and error["type"] == "greater_than_equal"):
+        return _NOT_YET[path]
+    if error["type"] == "refused":
+        return str(error["msg"])
+    return f"is refused: {error['msg'][0].lower()}{error['msg'][1:]}"

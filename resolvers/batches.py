@@ -1,0 +1,134 @@
+"""
+What belongs to many rows at once, each by one statement.
+
+These are for rows that were reached through a visible one.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.agent import Agent
+from models.conversation import Conversation
+from models.escalation import Escalation, EscalationNote, TriggerEvent
+from models.log import Stream
+from models.member import Member
+from models.message import Message
+from models.workspace import Workspace
+from realtime.cursor import Cursor
+from resolvers.context import Context
+from resolvers.visible import visible_agents, visible_conversations, visible_escalations, visible_messages
+from rules.lifecycle import EscalationStatus
+from rules.settings import EscalationSettings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """A conversation, its agent's settings, and the head of its log from the same instant."""
+
+    row: Conversation
+    settings: EscalationSettings
+    cursor: str
+
+
+async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, ConversationState]:
+    """The visible ones of them."""
+    found = (
+        visible_conversations(context.actor)
+        .join(Agent, Agent.id == Conversation.agent_id)
+        .join(Stream, Stream.id == Conversation.id)
+        .where(Conversation.id.in_(ids))
+        .add_columns(Agent.settings, Stream.head, Stream.head_at)
+    )
+    async with context.house.database.reading() as session:
+        return {
+            row.id: ConversationState(
+                row, EscalationSettings.model_validate(settings), str(Cursor(row.id, head, head_at))
+            )
+            for row, settings, head, head_at in await session.execute(found)
+        }
+
+
+async def messages_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Message]:
+    """The visible ones of them."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(visible_messages(context.actor).where(Message.id.in_(ids)))
+        return {row.id: row for row in found}
+
+
+async def escalations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
+    """The visible ones of them."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(visible_escalations(context.actor).where(Escalation.id.in_(ids)))
+        return {row.id: row for row in found}
+
+
+async def active_escalations(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
+    """By the conversation: its active escalation."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(
+            visible_escalations(context.actor).where(
+                Escalation.conversation_id.in_(ids), Escalation.status != EscalationStatus.RESOLVED
+            )
+        )
+        return {row.conversation_id: row for row in found}
+
+
+async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:
+    """The visible ones of them."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(visible_agents(context.actor).where(Agent.id.in_(ids)))
+        return {row.id: row for row in found}
+
+
+async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
+    """Authors and assignees, also for customers: they see who answers them."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(
+            select(Member).where(Member.workspace_id == context.actor.workspace_id, Member.id.in_(ids))
+        )
+        return {row.id: row for row in found}
+
+
+async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:
+    """The caller's own, if it is among them."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(
+            select(Workspace).where(Workspace.id == context.actor.workspace_id, Workspace.id.in_(ids))
+        )
+        return {row.id: row for row in found}
+
+
+async def triggers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[TriggerEvent]]:
+    """By the escalation: what fired while it was active, oldest first."""
+    found = (
+        select(TriggerEvent)
+        .where(TriggerEvent.escalation_id.in_(ids))
+        .order_by(TriggerEvent.occurred_at, TriggerEvent.id)
+    )
+    async with context.house.database.reading() as session:
+        return _gathered([(row.escalation_id, row) for row in await session.scalars(found)])
+
+
+async def notes_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[EscalationNote]]:
+    """By the escalation: its notes, oldest first."""
+    found = (
+        select(EscalationNote)
+        .where(EscalationNote.escalation_id.in_(ids))
+        .order_by(EscalationNote.created_at, EscalationNote.id)
+    )
+    async with context.house.database.reading() as session:
+        return _gathered([(row.escalation_id, row) for row in await session.scalars(found)])
+
+
+def _gathered(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:
+    lists: dict[UUID, list[T]] = defaultdict(list)
+    for key, row in pairs:
+        lists[key].append(row)
+    return lists

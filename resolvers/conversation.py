@@ -1,0 +1,192 @@
+"""Conversations: starting one, and reading it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, exists, func, select
+
+from models.agent import Agent
+from models.conversation import Conversation
+from models.escalation import Escalation
+from models.message import Message
+from realtime.act import Act
+from realtime.bell import Typing
+from realtime.log import open_stream
+from resolvers.checks import check_email, check_json, check_key, check_name
+from resolvers.context import Context
+from resolvers.errors import BadInputError, NotFoundError
+from resolvers.idempotency import begin_repeatable
+from resolvers.limits import TYPING
+from resolvers.pages import Order, Page, PageRequest, read_page
+from resolvers.permissions import permitted
+from resolvers.visible import CONVERSATION, visible_agents, visible_conversations, visible_messages
+from rules.lifecycle import AiState, MessageRole
+from rules.people import ViewerKind
+from rules.typeid import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who the customer is, as far as the integrator tells."""
+
+    external_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A conversation, and a token that opens it to a widget for an hour."""
+
+    conversation_id: UUID
+    widget_token: str
+    expires_at: datetime
+
+
+@permitted("startConversation")
+async def start_conversation(
+    context: Context,
+    agent_id: UUID,
+    customer: Customer,
+    metadata: dict[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Started:
+    """A new conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
+    _check_customer(customer)
+    check_json("metadata", metadata)
+    async with context.house.acts.begin(context.recorded) as act:
+        inputs = {"agent": agent_id, "customer": customer, "metadata": metadata}
+        repeat = await begin_repeatable(act, context.actor, "startConversation", idempotency_key, inputs)
+        now = await act.read_clock()
+        if repeat.result is not None:
+            conversation_id = UUID(repeat.result["conversation"])
+        else:
+            conversation_id = await _start(act, context, agent_id, customer, metadata)
+            await repeat.remember(conversation=conversation_id)
+    token, expires_at = context.house.widget_tokens.issue(conversation_id, max(now, datetime.now(UTC)))
+    return Started(conversation_id, token, expires_at)
+
+
+def _check_customer(customer: Customer) -> None:
+    check_key("customer.external_id", customer.external_id)
+    if customer.email is not None:
+        check_email("customer.email", customer.email)
+    if customer.name is not None:
+        check_name("customer.name", customer.name)
+
+
+async def _start(
+    act: Act, context: Context, agent_id: UUID, customer: Customer, metadata: dict[str, Any] | None
+) -> UUID:
+    agent = await act.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+    if agent is None:
+        raise NotFoundError("AI agent")
+    conversation = Conversation(
+        id=new_id(),
+        workspace_id=agent.workspace_id,
+        agent_id=agent.id,
+        customer_external_id=customer.external_id,
+        customer_email=customer.email,
+        customer_name=customer.name,
+        details=metadata,
+        created_at=act.now,
+    )
+    act.session.add(conversation)
+    await open_stream(act.session, conversation.id, act.now)
+    return conversation.id
+
+
+@permitted("refreshWidgetToken", CONVERSATION)
+async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
+    """A fresh token for an hour; a customer's own may have run out up to 30 days ago."""
+    async with context.house.database.reading() as session:
+        if not await CONVERSATION.sees(session, context.actor, conversation_id):
+            raise NotFoundError("conversation")
+    token, _ = context.house.widget_tokens.issue(conversation_id, datetime.now(UTC))
+    return token
+
+
+@permitted("setTyping", CONVERSATION)
+async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> None:
+    """Tells the others in the conversation; kept nowhere, and passed over when it comes too often."""
+    async with context.house.database.reading() as session:
+        if not await CONVERSATION.sees(session, context.actor, conversation_id):
+            raise NotFoundError("conversation")
+    actor = context.actor
+    if await context.house.limits.allows(TYPING, str(actor.id), str(conversation_id)):
+        role = _TYPING_ROLES[actor.kind]
+        context.house.bell.type(Typing(conversation_id, role, str(actor.id), typing))
+
+
+_TYPING_ROLES = {
+    ViewerKind.CUSTOMER: MessageRole.USER,
+    ViewerKind.API_KEY: MessageRole.ASSISTANT,
+    ViewerKind.TEAM_MEMBER: MessageRole.HUMAN,
+}
+
+
+@permitted("conversation", CONVERSATION)
+async def conversation_by_id(context: Context, conversation_id: UUID) -> UUID | None:
+    """The conversation's key when the caller may see it, else None."""
+    async with context.house.database.reading() as session:
+        seen = await CONVERSATION.sees(session, context.actor, conversation_id)
+    return conversation_id if seen else None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFilter:
+    """Which conversations; None does not choose."""
+
+    agent_id: UUID | None = None
+    ai_state: AiState | None = None
+    escalated: bool | None = None
+    customer_email: str | None = None
+
+
+_NEWEST_FIRST = Order("created", (Conversation.created_at, Conversation.id), descending=True)
+_BY_POSITION = Order("position", (Message.position,), descending=False)
+
+
+@permitted("conversations")
+async def conversations(context: Context, chosen: ConversationFilter, request: PageRequest) -> Page[UUID]:
+    """The keys of a page of conversations, newest first."""
+    found = visible_conversations(context.actor).where(*_conditions(chosen))
+    async with context.house.database.reading() as session:
+        page = await read_page(session, found, Conversation, _NEWEST_FIRST, request)
+    return page.of([row.id for row in page.rows])
+
+
+def _conditions(chosen: ConversationFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.agent_id:
+        conditions.append(Conversation.agent_id == chosen.agent_id)
+    if chosen.ai_state:
+        conditions.append(Conversation.ai_state == chosen.ai_state)
+    if chosen.escalated is not None:
+        any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
+        conditions.append(any_escalation if chosen.escalated else ~any_escalation)
+    if chosen.customer_email is not None:
+        if "\0" in chosen.customer_email:
+            raise BadInputError("filter.customer_email", "is not an email address")
+        conditions.append(func.lower(Conversation.customer_email) == chosen.customer_email.lower())
+    return conditions
+
+
+async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
+    """A page of what the caller may see of a conversation that it has reached, in order."""
+    async with context.house.database.reading() as session:
+        found = _messages(context, conversation_id)
+        return await read_page(session, found, Message, _BY_POSITION, request)
+
+
+async def count_messages(context: Context, conversation_id: UUID) -> int:
+    """How many messages of the conversation the caller may see."""
+    async with context.house.database.reading() as session:
+        counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
+        return (await session.execute(counted)).scalar_one()
+
+
+def _messages(context: Context, conversation_id: UUID) -> Select[Message]:
+    return visible_messages(context.actor).where(Message.conversation_id == conversation_id)

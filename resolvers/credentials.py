@@ -1,0 +1,137 @@
+"""Credentials: how they are made, and whom one that is presented speaks for."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import struct
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.api_key import ApiKey
+from models.conversation import Conversation
+from models.member import Member, MemberSession
+from resolvers.actor import Actor
+from rules.people import SCOPES_OF_ROLE, Scope, ViewerKind
+
+API_KEY_START = "baton_sk_"
+SESSION_START = "baton_ss_"
+WIDGET_START = "baton_wt_"
+INVITATION_START = "baton_in_"
+PREFIX_LENGTH = len(API_KEY_START) + 6
+
+SESSION_LIFETIME = timedelta(days=30)
+INVITATION_LIFETIME = timedelta(days=7)
+WIDGET_LIFETIME = timedelta(hours=1)
+WIDGET_REFRESH = timedelta(days=30)
+
+_WIDGET_FORM = struct.Struct(">16sQ")
+
+
+def new_token(start: str) -> str:
+    """A token of 256 random bits."""
+    return start + secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a token. A plain SHA-256 does: 256 random bits cannot be guessed."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class WidgetTokens:
+    """Signs and reads widget tokens; nothing of them is stored."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.sha256(b"baton widget token\0" + secret.encode()).digest()
+
+    def issue(self, conversation: UUID, now: datetime) -> tuple[str, datetime]:
+        """A token that opens `conversation` for an hour, and when it ends."""
+        expires_at = (now + WIDGET_LIFETIME).replace(microsecond=0)
+        body = _WIDGET_FORM.pack(conversation.bytes, int(expires_at.timestamp()))
+        signed = body + hmac.digest(self._key, body, "sha256")
+        return WIDGET_START + base64.urlsafe_b64encode(signed).decode().rstrip("="), expires_at
+
+    def read(self, token: str) -> tuple[UUID, datetime] | None:
+        """The conversation and the end of a token that was signed here, else None."""
+        text = token.removeprefix(WIDGET_START)
+        try:
+            signed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            return None
+        body, signature = signed[: _WIDGET_FORM.size], signed[_WIDGET_FORM.size :]
+        if len(body) < _WIDGET_FORM.size:
+            return None
+        if not hmac.compare_digest(signature, hmac.digest(self._key, body, "sha256")):
+            return None
+        conversation, expires_at = _WIDGET_FORM.unpack(body)
+        return UUID(bytes=conversation), datetime.fromtimestamp(expires_at, UTC)
+
+
+async def actor_of(session: AsyncSession, tokens: WidgetTokens, token: str) -> Actor | None:
+    """Whom `token` speaks for now; None for one that is unknown, revoked or has run out."""
+    if token.startswith(API_KEY_START):
+        return await _api_key_actor(session, token)
+    if token.startswith(SESSION_START):
+        return await _member_actor(session, token)
+    if token.startswith(WIDGET_START):
+        return await _customer_actor(session, tokens, token)
+    return None
+
+
+async def _api_key_actor(session: AsyncSession, token: str) -> Actor | None:
+    row = (
+        await session.execute(
+            select(ApiKey.id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.last_used_at).where(
+                ApiKey.key_hash == token_hash(token), ApiKey.revoked_at.is_(None)
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    await _note_use(session, row.id, row.last_used_at)
+    scopes = frozenset(Scope(scope) for scope in row.scopes)
+    return Actor(ViewerKind.API_KEY, row.workspace_id, scopes, api_key_id=row.id)
+
+
+async def _note_use(session: AsyncSession, key: UUID, last_used_at: datetime | None) -> None:
+    # To the minute is enough, and keeps the write off nearly every call.
+    now = datetime.now(UTC)
+    if last_used_at is None or now - last_used_at > timedelta(minutes=1):
+        await session.execute(update(ApiKey).where(ApiKey.id == key).values(last_used_at=now))
+
+
+async def _member_actor(session: AsyncSession, token: str) -> Actor | None:
+    hashed = token_hash(token)
+    row = (
+        await session.execute(
+            select(Member.id, Member.workspace_id, Member.role)
+            .join(MemberSession, MemberSession.member_id == Member.id)
+            .where(
+                MemberSession.token_hash == hashed,
+                MemberSession.expires_at > datetime.now(UTC),
+                Member.removed_at.is_(None),
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    scopes = SCOPES_OF_ROLE[row.role]
+    return Actor(ViewerKind.TEAM_MEMBER, row.workspace_id, scopes, member_id=row.id, session_hash=hashed)
+
+
+async def _customer_actor(session: AsyncSession, tokens: WidgetTokens, token: str) -> Actor | None:
+    found = tokens.read(token)
+    if found is None:
+        return None
+    conversation, expires_at = found
+    now = datetime.now(UTC)
+    if now > expires_at + WIDGET_REFRESH:
+        return None
+    workspace = await session.scalar(select(Conversation.workspace_id).where(Conversation.id == conversation))
+    if workspace is None:
+        return None
+    return Actor(ViewerKind.CUSTOMER, workspace, conversation_id=conversation, expired=now >= expires_at)

@@ -1,0 +1,97 @@
+"""The errors that callers are meant to see. Everything else is masked."""
+
+import re
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """What went wrong, for programs."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    CONFLICT = "CONFLICT"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+    RESYNC_REQUIRED = "RESYNC_REQUIRED"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    INTERNAL = "INTERNAL"
+
+
+class BatonError(Exception):
+    """An expected error; the message tells the caller what to do next."""
+
+    code: ErrorCode
+    field: str | None = None
+
+
+class UnauthenticatedError(BatonError):
+    """No credential, or one that is no longer good."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+    def __init__(self, message: str = "Sign in, or present an API key or a widget token.") -> None:
+        super().__init__(message)
+
+
+class ForbiddenError(BatonError):
+    """The caller may see it, and may not do this."""
+
+    code = ErrorCode.FORBIDDEN
+
+
+class NotFoundError(BatonError):
+    """It does not exist, or the caller may not see it: the two cannot be told apart."""
+
+    code = ErrorCode.NOT_FOUND
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"There is no such {what}.")
+
+
+class BadInputError(BatonError):
+    """An input is at fault. `field` is its path in the API's spelling, `message` what is wrong with it."""
+
+    code = ErrorCode.BAD_USER_INPUT
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = camel(field)
+        super().__init__(f"{self.field} {message}")
+
+
+class ConflictError(BatonError):
+    """The state of things does not allow it now."""
+
+    code = ErrorCode.CONFLICT
+
+
+class IdempotencyMismatchError(BatonError):
+    """The key was used with another input."""
+
+    code = ErrorCode.IDEMPOTENCY_MISMATCH
+
+    def __init__(self) -> None:
+        super().__init__("This idempotencyKey was used with another input; use a new key for a new request.")
+
+
+class ResyncRequiredError(BatonError):
+    """The cursor is no place in the log."""
+
+    code = ErrorCode.RESYNC_REQUIRED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This cursor is unknown or too old: query the current state and subscribe with the cursor it has."
+        )
+
+
+class RateLimitedError(BatonError):
+    """Too often."""
+
+    code = ErrorCode.RATE_LIMITED
+
+
+def camel(path: str) -> str:
+    """`sla.target_response_minutes` as the API spells it: `sla.targetResponseMinutes`."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), path)

@@ -1,0 +1,229 @@
+"""What the team does with an escalation: claim, assign, answer, resolve, reopen."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.conversation import Conversation
+from models.escalation import Escalation, EscalationNote
+from realtime.act import Act
+from resolvers.actor import Actor
+from resolvers.checks import check_words
+from resolvers.context import Context
+from resolvers.control import hand_back, pause
+from resolvers.errors import ConflictError
+from resolvers.escalating import assign, change_priority, set_clock
+from resolvers.locks import Locked, lock_active_escalation, lock_escalation
+from resolvers.member import member_of_email
+from resolvers.permissions import permitted
+from resolvers.timeline import write_fact, write_timeline
+from resolvers.visible import ESCALATION
+from rules.clock import SlaOutcome
+from rules.confirmation import PEOPLE_NOTICE
+from rules.lifecycle import (
+    AiPauseCause,
+    AiResumePolicy,
+    AiState,
+    Disposition,
+    EscalationStatus,
+    Priority,
+    status_after_reopening,
+)
+from rules.typeid import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationChanges:
+    """What is to change; None leaves it. An empty `assign_to` unassigns."""
+
+    status: EscalationStatus | None = None
+    priority: Priority | None = None
+    assign_to: str | None = None
+    note: str | None = None
+    expected_version: int | None = None
+
+
+@permitted("updateEscalation", ESCALATION)
+async def update_escalation(context: Context, escalation_id: UUID, changes: EscalationChanges) -> Escalation:
+    """
+    Makes all of the changes or none.
+
+    Raises ConflictError when `expected_version` is not the version any more, and for a change that a
+    resolved escalation does not take: only a note, or reopening it by a status that is active.
+    """
+    if changes.note is not None:
+        check_words("note", changes.note)
+    async with context.house.acts.begin(context.recorded) as act:
+        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+        _expect(escalation, changes.expected_version)
+        before = escalation.timeline
+        await _change(act, context, locked, escalation, changes)
+        if escalation.timeline > before:
+            escalation.version += 1
+    return escalation
+
+
+def _expect(escalation: Escalation, version: int | None) -> None:
+    if version is not None and version != escalation.version:
+        raise ConflictError(
+            f"The escalation has changed: it is at version {escalation.version}, not {version}. Read it anew."
+        )
+
+
+async def _change(
+    act: Act, context: Context, locked: Locked, escalation: Escalation, changes: EscalationChanges
+) -> None:
+    actor, status = context.actor, changes.status
+    if status in {EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS} and not escalation.active:
+        await _reopen(act, locked.conversation, escalation, actor)
+    if changes.priority and changes.priority is not escalation.priority:
+        _must_be_active(escalation, "Its priority stays as it is")
+        change_priority(act, escalation, changes.priority, actor)
+    if changes.assign_to is not None:
+        await _assign_by_email(act, escalation, changes.assign_to, actor)
+    if changes.note is not None:
+        _add_note(act, escalation, changes.note, actor)
+    if status is EscalationStatus.RESOLVED:
+        if escalation.active:
+            await _resolve(act, locked, escalation, actor, Resolving())
+    elif status and status is not escalation.status:
+        _set_status(act, escalation, status, actor)
+
+
+def _must_be_active(escalation: Escalation, consequence: str) -> None:
+    if not escalation.active:
+        raise ConflictError(f"The escalation is resolved. {consequence} unless it is reopened.")
+
+
+async def _assign_by_email(act: Act, escalation: Escalation, email: str, actor: Actor) -> None:
+    assignee_id = None
+    if email:
+        member = await member_of_email(act.session, escalation.workspace_id, "assign_to", email)
+        assignee_id = member.id
+    if assignee_id != escalation.assignee_id:
+        _must_be_active(escalation, "Its assignee stays as it is")
+        assign(act, escalation, assignee_id, actor)
+
+
+def _add_note(act: Act, escalation: Escalation, body: str, actor: Actor) -> None:
+    note = EscalationNote(
+        id=new_id(),
+        escalation_id=escalation.id,
+        author_id=actor.member_id,
+        body=body,
+        created_at=act.now,
+    )
+    act.session.add(note)
+    write_fact(act, escalation, "noted", actor, note=str(note.id))
+
+
+def _set_status(act: Act, escalation: Escalation, status: EscalationStatus, actor: Actor) -> None:
+    previous, escalation.status = escalation.status, status
+    write_fact(act, escalation, "status_changed", actor, previous=previous, status=status)
+
+
+@permitted("claimEscalation", ESCALATION)
+async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
+    """
+    Takes an unassigned escalation; claiming one's own again changes nothing.
+
+    Raises ConflictError when it is somebody else's already, or resolved.
+    """
+    async with context.house.acts.begin(context.recorded) as act:
+        _, escalation = await lock_escalation(act, context.actor, escalation_id)
+        _must_be_active(escalation, "It cannot be claimed")
+        if escalation.assignee_id is None:
+            assign(act, escalation, context.actor.member_id, context.actor)
+            escalation.version += 1
+        elif escalation.assignee_id != context.actor.member_id:
+            raise ConflictError("Somebody else was first: the escalation is assigned already.")
+    return escalation
+
+
+@dataclass(frozen=True, slots=True)
+class Resolving:
+    """How an escalation is resolved."""
+
+    note: str | None = None
+    disposition: Disposition | None = None
+    keep_ai_paused: bool = False
+
+
+@permitted("resolveEscalation", ESCALATION)
+async def resolve_escalation(context: Context, escalation_id: UUID, how: Resolving) -> Escalation:
+    """Ends an escalation; the AI resumes by the settings' policy unless it is to stay paused."""
+    if how.note is not None:
+        check_words("note", how.note)
+    async with context.house.acts.begin(context.recorded) as act:
+        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+        _must_be_active(escalation, "It cannot be resolved again")
+        await _resolve(act, locked, escalation, context.actor, how)
+        escalation.version += 1
+    return escalation
+
+
+async def _resolve(act: Act, locked: Locked, escalation: Escalation, actor: Actor, how: Resolving) -> None:
+    conversation, policy = locked.conversation, locked.settings.ai.resume_on
+    paused = conversation.ai_state is AiState.PAUSED
+    keep = paused and (how.keep_ai_paused or policy is AiResumePolicy.MANUAL)
+    escalation.status = EscalationStatus.RESOLVED
+    escalation.resolved_at = act.now
+    escalation.resolved_by_id = actor.member_id
+    escalation.resolution_note = how.note
+    escalation.disposition = how.disposition
+    escalation.kept_ai_paused = keep
+    escalation.sla_stopped_at = escalation.sla_stopped_at or act.now
+    write_fact(act, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
+    act.tell_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
+    if keep:
+        pause(act, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, notice=None)
+    elif await hand_back(act, conversation):
+        write_timeline(act, escalation, "ai_resumed", actor)
+
+
+@permitted("reopenEscalation", ESCALATION)
+async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation:
+    """
+    Takes up the last escalation of a conversation again, and pauses the AI.
+
+    Raises ConflictError when it is active, when another one is, or when a later one was resolved since.
+    """
+    async with context.house.acts.begin(context.recorded) as act:
+        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+        if escalation.active:
+            raise ConflictError("The escalation is active: there is nothing to reopen.")
+        await _reopen(act, locked.conversation, escalation, context.actor)
+        escalation.version += 1
+    return escalation
+
+
+async def _reopen(act: Act, conversation: Conversation, escalation: Escalation, actor: Actor) -> None:
+    if await lock_active_escalation(act, conversation):
+        raise ConflictError("The conversation has another active escalation; see to that one.")
+    if await _last_of(act, conversation) != escalation.id:
+        raise ConflictError("The conversation has a later escalation; reopen that one.")
+    cancelled = escalation.clock.outcome(act.now) is SlaOutcome.CANCELLED
+    answered = escalation.first_responded_at is not None
+    escalation.status = status_after_reopening(answered)
+    escalation.resolved_at = escalation.resolved_by_id = None
+    escalation.resolution_note = escalation.disposition = None
+    escalation.kept_ai_paused = False
+    if cancelled:
+        set_clock(escalation, act)
+    elif not answered:
+        escalation.sla_stopped_at = None
+    write_fact(act, escalation, "reopened", actor, status=escalation.status)
+    act.tell_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
+    if pause(act, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
+        write_timeline(act, escalation, "ai_paused", actor)
+
+
+async def _last_of(act: Act, conversation: Conversation) -> UUID | None:
+    found: UUID | None = await act.session.scalar(
+        select(Escalation.id)
+        .where(Escalation.conversation_id == conversation.id)
+        .order_by(Escalation.created_at.desc(), Escalation.id.desc())
+        .limit(1)
+    )
+    return found

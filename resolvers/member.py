@@ -1,0 +1,183 @@
+"""Team members: who they are, and how they come and go."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.member import Member, MemberSession
+from models.workspace import Workspace
+from realtime.act import Act
+from resolvers.checks import check_email, check_name
+from resolvers.context import Context
+from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
+from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
+from resolvers.passwords import check_password
+from resolvers.permissions import permitted
+from resolvers.visible import MEMBER, visible_members
+from rules.people import MemberRole, Scope
+from rules.text import fault_in_email
+
+
+async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str, email: str) -> Member:
+    """The living member of that address, in any case; raises BadInputError for input `field`."""
+    known = None
+    if not fault_in_email(email):
+        known = await session.scalar(
+            select(Member).where(
+                Member.workspace_id == workspace_id,
+                func.lower(Member.email) == email.lower(),
+                Member.removed_at.is_(None),
+            )
+        )
+    if known is None:
+        raise BadInputError(field, "is not the email of a team member")
+    return known
+
+
+@permitted("members")
+async def members(context: Context) -> list[Member]:
+    """The team, by name; removed members are not on it."""
+    async with context.house.database.reading() as session:
+        found = await session.scalars(
+            visible_members(context.actor)
+            .where(Member.removed_at.is_(None))
+            .order_by(func.lower(Member.name), Member.id)
+        )
+        return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """Who is to join. Without a password they are invited."""
+
+    email: str
+    name: str
+    role: MemberRole
+    password: str | None = None
+
+
+@permitted("createMember")
+async def create_member(context: Context, new: NewMember) -> tuple[Member, str | None]:
+    """
+    Adds a member; without a password also gives the token of an invitation, good for 7 days.
+
+    Raises ConflictError when the team has a member of that address.
+    """
+    check_email("email", new.email)
+    check_name("name", new.name)
+    password_hash = None
+    if new.password is not None:
+        password_hash = await context.house.passwords.hash(check_password("password", new.password))
+    try:
+        async with context.house.acts.begin() as act:
+            now = await act.read_clock()
+            member, token = make_member(context.actor.workspace_id, new, password_hash, now)
+            act.session.add(member)
+    except IntegrityError as error:
+        raise ConflictError("The team has a member with this email already.") from error
+    return member, token
+
+
+def make_member(
+    workspace_id: UUID, new: NewMember, password_hash: str | None, now: datetime
+) -> tuple[Member, str | None]:
+    """The row of a new member, and the token of the invitation when there is no password."""
+    token = None if password_hash else new_token(INVITATION_START)
+    member = Member(
+        workspace_id=workspace_id,
+        email=new.email,
+        name=new.name,
+        role=new.role,
+        password_hash=password_hash,
+        invitation_hash=token and token_hash(token),
+        invitation_expires_at=token and now + INVITATION_LIFETIME,
+        created_at=now,
+    )
+    return member, token
+
+
+@permitted("updateMember", MEMBER)
+async def update_member(
+    context: Context,
+    member_id: UUID,
+    name: str | None = None,
+    role: MemberRole | None = None,
+    available: bool | None = None,
+) -> Member:
+    """
+    Changes a member: oneself in name and availability, others and roles with the scope ADMIN.
+
+    Raises ConflictError when it would leave the team without an admin.
+    """
+    if name is not None:
+        check_name("name", name)
+    async with context.house.acts.begin() as act:
+        member = await _lock_member(act, context, member_id)
+        if Scope.ADMIN not in context.actor.scopes and (
+            member_id != context.actor.member_id or role is not None
+        ):
+            raise ForbiddenError("Others, and roles, are changed with the scope ADMIN.")
+        if role is not None and role is not member.role:
+            await _keep_an_admin(act, member)
+            member.role = role
+        member.name = member.name if name is None else name
+        member.available = member.available if available is None else available
+        await act.read_clock()
+    return member
+
+
+@permitted("removeMember", MEMBER)
+async def remove_member(context: Context, member_id: UUID) -> None:
+    """Takes a member off the team and ends their sessions; what they wrote stays theirs."""
+    async with context.house.acts.begin() as act:
+        member = await _lock_member(act, context, member_id)
+        await _keep_an_admin(act, member)
+        member.removed_at = await act.read_clock()
+        member.password_hash = member.invitation_hash = None
+        await act.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
+
+
+async def _lock_member(act: Act, context: Context, member_id: UUID) -> Member:
+    # The workspace's row is the lock under which a team keeps an admin.
+    workspace_id = context.actor.workspace_id
+    await act.session.execute(
+        select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True)
+    )
+    found = await act.session.execute(
+        visible_members(context.actor).where(Member.id == member_id, Member.removed_at.is_(None))
+    )
+    member = found.scalar_one_or_none()
+    if member is None:
+        raise NotFoundError("team member")
+    return member
+
+
+async def _keep_an_admin(act: Act, member: Member) -> None:
+    if member.role is not MemberRole.ADMIN:
+        return
+    others = await act.session.scalar(
+        select(func.count())
+        .select_from(Member)
+        .where(
+            Member.workspace_id == member.workspace_id,
+            Member.role == MemberRole.ADMIN,
+            Member.removed_at.is_(None),
+            Member.id != member.id,
+        )
+    )
+    if not others:
+        raise ConflictError("The team would be left without an admin; make somebody else one first.")
+
+
+@permitted("members", MEMBER)
+async def member_by_id(context: Context, member_id: UUID) -> Member | None:
+    """The team member, removed or not, or None."""
+    async with context.house.database.reading() as session:
+        found: Member | None = await session.scalar(
+            visible_members(context.actor).where(Member.id == member_id)
+        )
+        return found

@@ -1,0 +1,203 @@
+"""Messages: what customers and AI agents say, and the drafts that were held."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.conversation import Conversation
+from models.escalation import Escalation
+from models.message import Message
+from realtime.act import Act
+from resolvers.checks import check_content, check_intents, check_json, check_percent
+from resolvers.context import Context
+from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
+from resolvers.escalating import raise_escalation
+from resolvers.idempotency import Repeat, begin_repeatable
+from resolvers.locks import Locked, lock_conversation
+from resolvers.permissions import permitted
+from resolvers.posting import post
+from resolvers.visible import CONVERSATION, MESSAGE, visible_messages
+from rules.lifecycle import AiState, MessageRole, MessageStatus, reply_status
+from rules.triggers import Fired, is_uncertain, triggers_of_customer_message, triggers_of_reply
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What is to be recorded. `confidence` is in percent, `epoch` that of the turn which it answers."""
+
+    role: MessageRole
+    content: str
+    confidence: float | None = None
+    intents: Sequence[str] = ()
+    epoch: int | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The message, the conversation after it, and the escalation that it raised or folded into, if any."""
+
+    message: Message
+    conversation: Conversation
+    escalation: Escalation | None
+
+
+@permitted("recordMessage", CONVERSATION)
+async def record_message(
+    context: Context, conversation_id: UUID, new: NewMessage, idempotency_key: str | None = None
+) -> Recorded:
+    """
+    Records what the customer or the AI said, and raises what it triggers, in one act.
+
+    A reply of an AI that is paused, or that answers an old epoch, is held: the customer never sees it.
+    """
+    _check(context, new)
+    async with context.house.acts.begin(context.recorded) as act:
+        inputs = {"conversation": conversation_id, "message": new}
+        repeat = await begin_repeatable(act, context.actor, "recordMessage", idempotency_key, inputs)
+        locked = await lock_conversation(act, context.actor, conversation_id)
+        if repeat.result is not None:
+            return await _again(act, context, locked, repeat.result)
+        recorded = await _record(act, context, locked, new)
+        await _remember(act, repeat, recorded)
+    return recorded
+
+
+def _check(context: Context, new: NewMessage) -> None:
+    if new.role not in {MessageRole.USER, MessageRole.ASSISTANT}:
+        raise BadInputError("role", "is neither USER nor ASSISTANT; people answer by replyToEscalation")
+    if context.actor.is_customer and new.role is not MessageRole.USER:
+        raise ForbiddenError("A customer speaks as USER.")
+    if context.actor.is_customer and new.intents:
+        raise BadInputError("intents", "are for an AI agent's back end to report")
+    check_content("content", new.content)
+    check_percent("confidence", new.confidence)
+    if new.role is MessageRole.USER:
+        for field in ("confidence", "epoch"):
+            if getattr(new, field) is not None:
+                raise BadInputError(field, "is for the role ASSISTANT")
+    check_intents("intents", list(new.intents))
+    check_json("metadata", new.metadata)
+
+
+async def _record(act: Act, context: Context, locked: Locked, new: NewMessage) -> Recorded:
+    if new.role is MessageRole.USER:
+        return await _record_customer(act, context, locked, new)
+    return await _record_reply(act, context, locked, new)
+
+
+async def _record_customer(act: Act, context: Context, locked: Locked, new: NewMessage) -> Recorded:
+    message = _post(act, locked, new, MessageStatus.DELIVERED)
+    triggers = triggers_of_customer_message(locked.settings.triggers, new.content, new.intents)
+    recorded = await _raise(act, context, locked, message, triggers)
+    request_turn(act, context, locked.conversation, message)
+    return recorded
+
+
+async def _record_reply(act: Act, context: Context, locked: Locked, new: NewMessage) -> Recorded:
+    conversation, settings = locked.conversation, locked.settings
+    if new.epoch is not None and new.epoch > conversation.ai_epoch:
+        raise BadInputError("epoch", f"has not begun; the conversation is in epoch {conversation.ai_epoch}")
+    status = reply_status(conversation.ai_state, conversation.ai_epoch, new.epoch)
+    message = _post(act, locked, new, status)
+    if status is MessageStatus.HELD:
+        return Recorded(message, conversation, None)
+    auto = settings.auto_escalation
+    conversation.uncertain_replies += is_uncertain(auto, new.confidence)
+    triggers = triggers_of_reply(settings.triggers, auto, new.intents, new.confidence)
+    return await _raise(act, context, locked, message, triggers)
+
+
+def _post(act: Act, locked: Locked, new: NewMessage, status: MessageStatus) -> Message:
+    return post(
+        act,
+        locked.conversation,
+        new.role,
+        new.content,
+        status=status,
+        confidence=new.confidence,
+        intents=new.intents,
+        details=new.metadata,
+    )
+
+
+async def _raise(
+    act: Act, context: Context, locked: Locked, message: Message, triggers: Sequence[Fired]
+) -> Recorded:
+    raised = await raise_escalation(act, locked, triggers, context.actor) if triggers else None
+    return Recorded(message, locked.conversation, raised.escalation if raised else None)
+
+
+def request_turn(act: Act, context: Context, conversation: Conversation, message: Message) -> None:
+    """Tells the AI's back end of a customer's message from the widget, while the AI may answer."""
+    if context.actor.is_customer and conversation.ai_state is AiState.ACTIVE:
+        act.tell_workspace(
+            conversation.workspace_id,
+            "turn.requested",
+            message=message.id,
+            conversation=conversation.id,
+            agent=conversation.agent_id,
+            epoch=conversation.ai_epoch,
+        )
+
+
+async def _again(act: Act, context: Context, locked: Locked, result: dict[str, Any]) -> Recorded:
+    message = (
+        await act.session.execute(
+            visible_messages(context.actor).where(Message.id == UUID(result["message"]))
+        )
+    ).scalar_one()
+    escalation_id = result.get("escalation")
+    escalation = escalation_id and await act.session.get(Escalation, UUID(escalation_id))
+    return Recorded(message, locked.conversation, escalation or None)
+
+
+async def _remember(act: Act, repeat: Repeat, recorded: Recorded) -> None:
+    await repeat.remember(
+        message=recorded.message.id, escalation=recorded.escalation and recorded.escalation.id
+    )
+
+
+@permitted("discardHeldReply", MESSAGE)
+async def discard_held_reply(context: Context, message_id: UUID) -> Message:
+    """A team member passes a draft over."""
+    async with context.house.acts.begin(context.recorded) as act:
+        _, message = await lock_held_reply(act, context, message_id)
+        discard(act, message)
+    return message
+
+
+def discard(act: Act, message: Message) -> None:
+    """The draft is passed over."""
+    message.status = MessageStatus.DISCARDED
+    act.tell_conversation(message.conversation_id, "message.status_changed", message=message.id)
+
+
+async def lock_held_reply(act: Act, context: Context, message_id: UUID) -> tuple[Locked, Message]:
+    """A draft under its conversation's lock; raises ConflictError for what is no draft any more."""
+    conversation_id = await act.session.scalar(
+        visible_messages(context.actor)
+        .where(Message.id == message_id)
+        .with_only_columns(Message.conversation_id)
+    )
+    if conversation_id is None:
+        raise NotFoundError("message")
+    locked = await lock_conversation(act, context.actor, conversation_id)
+    found = await act.session.execute(select(Message).where(Message.id == message_id))
+    message = found.scalar_one()
+    if message.status is not MessageStatus.HELD:
+        raise ConflictError(f"This message is not a held reply any more: it is {message.status}.")
+    return locked, message
+
+
+@permitted("conversation", MESSAGE)
+async def message_by_id(context: Context, message_id: UUID) -> Message | None:
+    """The message when the caller may see it, else None."""
+    async with context.house.database.reading() as session:
+        found: Message | None = await session.scalar(
+            visible_messages(context.actor).where(Message.id == message_id)
+        )
+        return found

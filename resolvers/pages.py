@@ -1,0 +1,121 @@
+"""Pages of a list, by keyset: a cursor names the row behind which to go on."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Select, literal, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from resolvers.errors import BadInputError
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+LARGEST, USUAL = 100, 50
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """`first` rows behind `after`, or the `last` before `before`; 50 when neither is given."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A total order of rows: its columns, all rising or all falling, the last of them unique."""
+
+    name: str
+    columns: tuple[Any, ...]
+    descending: bool
+
+    def cursor(self, row: Any) -> str:
+        """The row's place, opaque to clients."""
+        values = [getattr(row, column.key) for column in self.columns]
+        return base64.urlsafe_b64encode(orjson.dumps([self.name, *values], default=str)).decode().rstrip("=")
+
+    def read(self, field: str, cursor: str) -> list[Any]:
+        """The values behind a cursor of this order; raises BadInputError for anything else."""
+        try:
+            packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            name, *values = orjson.loads(packed)
+            if name != self.name or len(values) != len(self.columns):
+                raise ValueError(name)
+            return [_typed(column, value) for column, value in zip(self.columns, values, strict=True)]
+        except (ValueError, TypeError, binascii.Error):
+            raise BadInputError(field, "is not a cursor of this list in this order") from None
+
+
+def _typed(column: Any, value: Any) -> Any:
+    kind = column.type.python_type
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    if kind is UUID:
+        return UUID(value)
+    if kind is int and type(value) is int and abs(value) < 2**31:
+        return value
+    raise ValueError(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows with their cursors, and whether there are more on either side."""
+
+    rows: Sequence[T]
+    cursors: Sequence[str]
+    has_next: bool
+    has_previous: bool
+
+    def of(self, rows: Sequence[S]) -> "Page[S]":
+        """The same page of something else, such as the rows' keys."""
+        return Page(rows, self.cursors, self.has_next, self.has_previous)
+
+
+async def read_page(
+    session: AsyncSession, found: Select[Any], entity: type[T], order: Order, request: PageRequest
+) -> Page[T]:
+    """One page of `found` in `order`; raises BadInputError for a request that makes no sense."""
+    size, backward = _size(request)
+    if request.after is not None:
+        found = found.where(_beyond(order, order.read("after", request.after), order.descending))
+    if request.before is not None:
+        found = found.where(_beyond(order, order.read("before", request.before), not order.descending))
+    falling = order.descending is not backward
+    columns = [column.desc() if falling else column.asc() for column in order.columns]
+    rows = list(await session.scalars(found.order_by(*columns).limit(size + 1)))
+    more, rows = len(rows) > size, rows[:size]
+    if backward:
+        rows.reverse()
+    return Page(
+        rows,
+        [order.cursor(row) for row in rows],
+        has_next=request.before is not None if backward else more,
+        has_previous=more if backward else request.after is not None,
+    )
+
+
+def _beyond(order: Order, values: list[Any], falling: bool) -> Any:
+    place = tuple_(*order.columns)
+    bound = tuple_(
+        *(literal(value, column.type) for value, column in zip(values, order.columns, strict=True))
+    )
+    return place < bound if falling else place > bound
+
+
+def _size(request: PageRequest) -> tuple[int, bool]:
+    if request.first is not None and request.last is not None:
+        raise BadInputError("last", "cannot stand beside first: ask for one of them")
+    for field in ("first", "last"):
+        size = getattr(request, field)
+        if size is not None and not 1 <= size <= LARGEST:
+            raise BadInputError(field, f"is not between 1 and {LARGEST}")
+    return request.first or request.last or USUAL, request.last is not None

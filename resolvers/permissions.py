@@ -1,0 +1,140 @@
+"""Who may use each root field of the API. `docs/permissions.md` is printed from this table."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+from resolvers.actor import Actor
+from resolvers.context import Context
+from resolvers.errors import ForbiddenError, NotFoundError
+from resolvers.visible import Visible
+from rules.people import Scope, ViewerKind
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """
+    What a caller needs: the scope (None: any API key or team member), whether customers may too, in their
+    own conversation, and whether it takes a signed-in team member.
+    """
+
+    scope: Scope | None = None
+    customers: bool = False
+    members_only: bool = False
+    expired_customers: bool = False
+
+    def grants(self, actor: Actor) -> bool:
+        """Whether `actor` has the right, whatever the row."""
+        if actor.is_customer:
+            return self.customers and (self.expired_customers or not actor.expired)
+        if self.members_only and actor.kind is not ViewerKind.TEAM_MEMBER:
+            return False
+        if actor.scopes == {Scope.INCOMING_WEBHOOK}:
+            return self.scope is Scope.INCOMING_WEBHOOK
+        return self.scope is None or self.scope in actor.scopes
+
+
+_WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
+_CUSTOMER_WRITES = Permission(Scope.CONVERSATIONS_WRITE, customers=True)
+_READ_CONVERSATIONS = Permission(Scope.CONVERSATIONS_READ)
+_CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
+_READ_ESCALATIONS = Permission(Scope.ESCALATIONS_READ)
+_WRITE_ESCALATIONS = Permission(Scope.ESCALATIONS_WRITE)
+_MEMBER_ANSWERS = Permission(Scope.ESCALATIONS_WRITE, members_only=True)
+_WRITE_SETTINGS = Permission(Scope.SETTINGS_WRITE)
+_ADMINISTER = Permission(Scope.ADMIN)
+_MEMBER = Permission(members_only=True)
+
+PERMISSIONS: dict[str, Permission | None] = {
+    # None: without any credential
+    "viewer": Permission(customers=True),
+    "node": Permission(customers=True),
+    "agent": Permission(),
+    "agents": Permission(),
+    "members": _READ_ESCALATIONS,
+    "apiKeys": _ADMINISTER,
+    "conversation": _CUSTOMER_READS,
+    "conversations": _READ_CONVERSATIONS,
+    "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
+    "escalations": _READ_ESCALATIONS,
+    "escalationSettings": Permission(Scope.SETTINGS_READ),
+    "startConversation": _WRITE_CONVERSATIONS,
+    "recordMessage": _CUSTOMER_WRITES,
+    "reportToolResult": _WRITE_CONVERSATIONS,
+    "refreshWidgetToken": Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True),
+    "requestHuman": _CUSTOMER_WRITES,
+    "submitForm": _CUSTOMER_WRITES,
+    "setTyping": _CUSTOMER_WRITES,
+    "escalateConversation": _WRITE_ESCALATIONS,
+    "updateEscalation": _WRITE_ESCALATIONS,
+    "claimEscalation": _MEMBER_ANSWERS,
+    "replyToEscalation": _WRITE_ESCALATIONS,
+    "sendHeldReply": _MEMBER_ANSWERS,
+    "discardHeldReply": _WRITE_ESCALATIONS,
+    "resolveEscalation": _WRITE_ESCALATIONS,
+    "reopenEscalation": _WRITE_ESCALATIONS,
+    "pauseAi": _WRITE_ESCALATIONS,
+    "resumeAi": _WRITE_ESCALATIONS,
+    "createAgent": _WRITE_SETTINGS,
+    "updateEscalationSettings": _WRITE_SETTINGS,
+    "signIn": None,
+    "signOut": _MEMBER,
+    "createMember": _ADMINISTER,
+    "updateMember": Permission(),
+    "changePassword": _MEMBER,
+    "acceptInvitation": None,
+    "removeMember": _ADMINISTER,
+    "createApiKey": _ADMINISTER,
+    "revokeApiKey": _ADMINISTER,
+    "escalationCreated": _READ_ESCALATIONS,
+    "escalationUpdated": _READ_ESCALATIONS,
+    "messageAdded": _CUSTOMER_READS,
+    "conversationUpdated": _CUSTOMER_READS,
+    "turnRequested": _WRITE_CONVERSATIONS,
+    # REST's own
+    "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
+}
+
+Act = Callable[Concatenate[Context, P], Awaitable[R]]
+
+
+def permitted(field: str, target: Visible | None = None) -> Callable[[Act[P, R]], Act[P, R]]:
+    """
+    Refuses callers who lack the permission of root field `field` before anything is done.
+
+    With a `target`, the function's first argument is its key: what the caller may not see is NOT_FOUND
+    for them, never FORBIDDEN. Only a refusal pays for that look.
+    """
+    permission = PERMISSIONS[field]
+
+    def dress(function: Act[P, R]) -> Act[P, R]:
+        @wraps(function)
+        async def act(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if permission is not None and not permission.grants(context.actor):
+                if target and isinstance(args[0], UUID):
+                    await _must_see(context, target, args[0])
+                raise ForbiddenError(_what_it_takes(field, permission))
+            return await function(context, *args, **kwargs)
+
+        return act
+
+    return dress
+
+
+async def _must_see(context: Context, target: Visible, key: UUID) -> None:
+    async with context.house.database.reading() as session:
+        if not await target.sees(session, context.actor, key):
+            raise NotFoundError(target.name)
+
+
+def _what_it_takes(field: str, permission: Permission) -> str:
+    if permission.members_only:
+        return f"{field} takes a signed-in team member who may do it."
+    return (
+        f"{field} takes a credential with the scope {permission.scope or 'of a team member or an API key'}."
+    )

@@ -1,0 +1,120 @@
+"""A person's reply to the customer."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.escalation import Escalation
+from models.message import Message
+from realtime.act import Act
+from resolvers.checks import check_content
+from resolvers.context import Context
+from resolvers.control import hand_back
+from resolvers.errors import BadInputError, ConflictError
+from resolvers.escalating import assign
+from resolvers.idempotency import begin_repeatable
+from resolvers.locks import Locked, lock_active_escalation, lock_escalation
+from resolvers.member import member_of_email
+from resolvers.message import discard, lock_held_reply
+from resolvers.permissions import permitted
+from resolvers.posting import post
+from resolvers.timeline import write_fact, write_timeline
+from resolvers.visible import ESCALATION, MESSAGE
+from rules.lifecycle import AiPauseCause, AiResumePolicy, EscalationStatus, MessageRole
+from rules.people import ViewerKind
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The reply, and the escalation after it."""
+
+    message: Message
+    escalation: Escalation
+
+
+@permitted("replyToEscalation", ESCALATION)
+async def reply_to_escalation(
+    context: Context,
+    escalation_id: UUID,
+    content: str,
+    author_email: str | None = None,
+    idempotency_key: str | None = None,
+) -> Replied:
+    """
+    Sends the customer a person's words.
+
+    The first reply stops the clock, moves OPEN to IN_PROGRESS and assigns the replier when nobody is.
+    Raises ConflictError for a resolved escalation.
+    """
+    check_content("content", content)
+    if author_email is not None and context.actor.kind is ViewerKind.TEAM_MEMBER:
+        raise BadInputError("author_email", "is for API keys; a signed-in team member is the author")
+    async with context.house.acts.begin(context.recorded) as act:
+        inputs = {"escalation": escalation_id, "content": content, "author": author_email}
+        repeat = await begin_repeatable(act, context.actor, "replyToEscalation", idempotency_key, inputs)
+        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+        if repeat.result is not None:
+            message = await act.session.get(Message, UUID(repeat.result["message"]))
+            assert message is not None
+            return Replied(message, escalation)
+        author_id = await _author(act, context, author_email)
+        message = await _reply(act, context, locked, escalation, content, author_id)
+        await repeat.remember(message=message.id)
+    return Replied(message, escalation)
+
+
+@permitted("sendHeldReply", MESSAGE)
+async def send_held_reply(context: Context, message_id: UUID, content: str | None = None) -> Replied:
+    """
+    Sends a draft, as it is or edited, as the member's own words; the draft itself is passed over.
+
+    Raises ConflictError when it is no draft any more or the conversation has no active escalation.
+    """
+    if content is not None:
+        check_content("content", content)
+    async with context.house.acts.begin(context.recorded) as act:
+        locked, draft = await lock_held_reply(act, context, message_id)
+        escalation = await lock_active_escalation(act, locked.conversation)
+        if escalation is None:
+            raise ConflictError("The conversation has no active escalation: escalate it, then reply.")
+        words = draft.content if content is None else content
+        author_id = context.actor.member_id
+        # Before the reply: one that hands back discards the drafts that are left.
+        discard(act, draft)
+        await act.session.flush()
+        message = await _reply(act, context, locked, escalation, words, author_id)
+    return Replied(message, escalation)
+
+
+async def _author(act: Act, context: Context, author_email: str | None) -> UUID | None:
+    if author_email is None:
+        return context.actor.member_id
+    workspace_id = context.actor.workspace_id
+    return (await member_of_email(act.session, workspace_id, "author_email", author_email)).id
+
+
+async def _reply(
+    act: Act,
+    context: Context,
+    locked: Locked,
+    escalation: Escalation,
+    content: str,
+    author_id: UUID | None,
+) -> Message:
+    if not escalation.active:
+        raise ConflictError("The escalation is resolved; reopen it, then reply.")
+    conversation = locked.conversation
+    message = post(act, conversation, MessageRole.HUMAN, content, author_id=author_id)
+    write_fact(act, escalation, "replied", context.actor, message=str(message.id))
+    escalation.version += 1
+    if escalation.first_responded_at is None:
+        escalation.first_responded_at = escalation.sla_stopped_at = act.now
+    if escalation.status is EscalationStatus.OPEN:
+        escalation.status = EscalationStatus.IN_PROGRESS
+        write_fact(act, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")
+    if author_id and escalation.assignee_id is None:
+        assign(act, escalation, author_id, context.actor)
+    by_policy = locked.settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
+    if by_policy and conversation.ai_pause_cause is AiPauseCause.ESCALATION:
+        await hand_back(act, conversation)
+        write_timeline(act, escalation, "ai_resumed", context.actor)
+    return message

@@ -1,0 +1,38 @@
+"""What is written down of an escalation: one entry per fact, in its timeline and in the workspace's log."""
+
+from typing import Any
+
+from models.escalation import Escalation, TimelineEntry
+from realtime.act import Act
+from resolvers.actor import Actor
+
+
+def write_fact(act: Act, escalation: Escalation, kind: str, actor: Actor | None, **data: Any) -> None:
+    """
+    Writes the fact `kind` with `data` (ids and words) to the timeline, and tells the workspace of it.
+
+    The caller has the conversation's lock, under which positions in the timeline are given.
+    """
+    write_timeline(act, escalation, kind, actor, **data)
+    act.tell_workspace(
+        escalation.workspace_id,
+        f"escalation.{kind}",
+        escalation=escalation.id,
+        conversation=escalation.conversation_id,
+        agent=escalation.agent_id,
+    )
+
+
+def write_timeline(act: Act, escalation: Escalation, kind: str, actor: Actor | None, **data: Any) -> None:
+    """Writes what the workspace hears of under a name of its own to the timeline alone."""
+    escalation.timeline += 1
+    act.session.add(
+        TimelineEntry(
+            escalation_id=escalation.id,
+            position=escalation.timeline,
+            kind=kind,
+            actor_id=actor.member_id if actor else None,
+            data=data,
+            occurred_at=act.now,
+        )
+    )

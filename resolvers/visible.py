@@ -1,0 +1,87 @@
+"""What a caller may see. A row outside these selects does not exist for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, false, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.agent import Agent
+from models.api_key import ApiKey
+from models.conversation import Conversation
+from models.escalation import Escalation
+from models.member import Member
+from models.message import Message
+from resolvers.actor import Actor
+from rules.lifecycle import MessageStatus
+
+
+def visible_conversations(actor: Actor) -> Select[Conversation]:
+    """The workspace's; for a customer its own."""
+    found = select(Conversation).where(Conversation.workspace_id == actor.workspace_id)
+    return found.where(Conversation.id == actor.conversation_id) if actor.is_customer else found
+
+
+def visible_messages(actor: Actor) -> Select[Message]:
+    """The messages of visible conversations; for a customer those that were delivered."""
+    found = (
+        select(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.workspace_id == actor.workspace_id)
+    )
+    if actor.is_customer:
+        return found.where(
+            Message.conversation_id == actor.conversation_id, Message.status == MessageStatus.DELIVERED
+        )
+    return found
+
+
+def visible_escalations(actor: Actor) -> Select[Escalation]:
+    """The workspace's; for a customer those of its conversation."""
+    found = select(Escalation).where(Escalation.workspace_id == actor.workspace_id)
+    return found.where(Escalation.conversation_id == actor.conversation_id) if actor.is_customer else found
+
+
+def visible_agents(actor: Actor) -> Select[Agent]:
+    """The workspace's; for a customer the one that it talks to."""
+    found = select(Agent).where(Agent.workspace_id == actor.workspace_id)
+    if actor.is_customer:
+        own = select(Conversation.agent_id).where(Conversation.id == actor.conversation_id)
+        return found.where(Agent.id.in_(own))
+    return found
+
+
+def visible_members(actor: Actor) -> Select[Member]:
+    """The workspace's, removed ones included: they wrote what they wrote. Customers look up nobody."""
+    found = select(Member).where(Member.workspace_id == actor.workspace_id)
+    return found.where(false()) if actor.is_customer else found
+
+
+def visible_api_keys(actor: Actor) -> Select[ApiKey]:
+    """The workspace's. Customers see none."""
+    found = select(ApiKey).where(ApiKey.workspace_id == actor.workspace_id)
+    return found.where(false()) if actor.is_customer else found
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """A kind of row that can be looked for by its key, and what it is called."""
+
+    name: str
+    select: Callable[[Actor], Select[Any]]
+    key: Any
+
+    async def sees(self, session: AsyncSession, actor: Actor, key: UUID) -> bool:
+        """Whether the caller may see the row; in particular whether it is there."""
+        found = self.select(actor).where(self.key == key).with_only_columns(self.key)
+        return await session.scalar(found) is not None
+
+
+CONVERSATION = Visible("conversation", visible_conversations, Conversation.id)
+MESSAGE = Visible("message", visible_messages, Message.id)
+ESCALATION = Visible("escalation", visible_escalations, Escalation.id)
+AGENT = Visible("AI agent", visible_agents, Agent.id)
+MEMBER = Visible("team member", visible_members, Member.id)
+API_KEY = Visible("API key", visible_api_keys, ApiKey.id)

@@ -1,0 +1,62 @@
+"""Making a workspace: what `baton init`, the demo and a replay begin with."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.agent import Agent
+from models.member import Member
+from models.workspace import Workspace
+from realtime.log import open_stream
+from resolvers.agent import make_agent
+from resolvers.api_key import make_api_key
+from resolvers.checks import check_email, check_name
+from resolvers.context import House
+from resolvers.member import NewMember, make_member
+from resolvers.passwords import check_password
+from rules.people import EVERY_SCOPE, MemberRole
+from rules.settings import EscalationSettings
+from rules.typeid import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """What is to be made. `scratch`: nobody is ever told of what happens in it."""
+
+    name: str
+    agent_name: str
+    admin: NewMember
+    settings: EscalationSettings | None = None
+    scratch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWorkspace:
+    """A workspace with its first AI agent, admin, and an API key of every scope, shown this once."""
+
+    workspace_id: UUID
+    agent: Agent
+    admin: Member
+    api_key_id: UUID
+    api_key: str
+
+
+async def make_workspace(house: House, new: NewWorkspace) -> MadeWorkspace:
+    """Makes it whole or not at all. It takes no permission: it is for who runs the server."""
+    check_name("workspace", new.name)
+    check_name("agent", new.agent_name)
+    check_email("email", new.admin.email)
+    password_hash = await house.passwords.hash(check_password("password", new.admin.password or ""))
+    async with house.acts.begin() as act:
+        now = await act.read_clock()
+        workspace = Workspace(id=new_id(), name=new.name, scratch=new.scratch, created_at=now)
+        act.session.add(workspace)
+        await act.session.flush()
+        await open_stream(act.session, workspace.id, now)
+        agent = make_agent(act, workspace.id, new.agent_name, new.settings)
+        admin, _ = make_member(
+            workspace.id, NewMember(new.admin.email, new.admin.name, MemberRole.ADMIN), password_hash, now
+        )
+        act.session.add(admin)
+        key, token = make_api_key(act, workspace.id, "First key", sorted(EVERY_SCOPE))
+        await act.session.flush()
+    return MadeWorkspace(workspace.id, agent, admin, key.id, token)

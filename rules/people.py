@@ -1,0 +1,45 @@
+"""Who may do what: scopes, and the roles that carry them."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """A right that an API key or a team member carries."""
+
+    CONVERSATIONS_WRITE = "CONVERSATIONS_WRITE"
+    CONVERSATIONS_READ = "CONVERSATIONS_READ"
+    ESCALATIONS_READ = "ESCALATIONS_READ"
+    ESCALATIONS_WRITE = "ESCALATIONS_WRITE"
+    SETTINGS_READ = "SETTINGS_READ"
+    SETTINGS_WRITE = "SETTINGS_WRITE"
+    ANALYTICS_READ = "ANALYTICS_READ"
+    ADMIN = "ADMIN"
+    INCOMING_WEBHOOK = "INCOMING_WEBHOOK"
+
+
+class MemberRole(StrEnum):
+    """A team member's role."""
+
+    ADMIN = "ADMIN"
+    AGENT = "AGENT"
+    VIEWER = "VIEWER"
+
+
+class ViewerKind(StrEnum):
+    """What kind of credential was presented."""
+
+    API_KEY = "API_KEY"
+    TEAM_MEMBER = "TEAM_MEMBER"
+    CUSTOMER = "CUSTOMER"
+
+
+READING = frozenset(
+    {Scope.CONVERSATIONS_READ, Scope.ESCALATIONS_READ, Scope.SETTINGS_READ, Scope.ANALYTICS_READ}
+)
+EVERY_SCOPE = frozenset(Scope) - {Scope.INCOMING_WEBHOOK}
+
+SCOPES_OF_ROLE: dict[MemberRole, frozenset[Scope]] = {
+    MemberRole.ADMIN: EVERY_SCOPE,
+    MemberRole.AGENT: EVERY_SCOPE - {Scope.SETTINGS_WRITE, Scope.ADMIN},
+    MemberRole.VIEWER: READING,
+}

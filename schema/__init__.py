@@ -1,0 +1,1 @@
+"""What a client sees: types, inputs, root fields; thin shells over resolvers."""

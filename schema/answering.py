@@ -1,0 +1,189 @@
+"""The acts of integrators and dashboards: escalations, and control."""
+
+import strawberry
+
+from resolvers import asking, control, escalation, message, reply
+from resolvers.escalation import EscalationChanges, Resolving
+from rules.lifecycle import Disposition, EscalationStatus, Priority
+from rules.typeid import CONVERSATION, ESCALATION, MESSAGE
+from schema.context import Info, key_of
+from schema.conversation import Conversation, the_conversation
+from schema.escalation import Escalation
+from schema.message import Message
+from schema.talking import EscalatePayload
+
+
+@strawberry.input
+class EscalateConversationInput:
+    """Why a conversation is escalated."""
+
+    conversation_id: strawberry.ID
+    reason: str
+    priority: Priority | None = None
+    assign_to: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input
+class UpdateEscalationInput:
+    """What is to change; what is left out stays."""
+
+    escalation_id: strawberry.ID
+    status: EscalationStatus | None = None
+    priority: Priority | None = None
+    assign_to: str | None = None
+    note: str | None = None
+    expected_version: int | None = None
+
+
+@strawberry.type
+class EscalationPayload:
+    """The escalation after the change."""
+
+    escalation: Escalation
+
+
+@strawberry.input
+class ReplyInput:
+    """A person's words to the customer."""
+
+    escalation_id: strawberry.ID
+    content: str
+    author_email: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.type
+class ReplyPayload:
+    """The reply, and the escalation after it."""
+
+    message: Message
+    escalation: Escalation
+
+    @classmethod
+    def of(cls, replied: reply.Replied, info: Info) -> "ReplyPayload":
+        """Dresses a reply."""
+        return cls(
+            message=Message.of(replied.message, info.context),
+            escalation=Escalation.of(replied.escalation, info.context),
+        )
+
+
+@strawberry.input
+class ResolveEscalationInput:
+    """How an escalation is resolved."""
+
+    escalation_id: strawberry.ID
+    note: str | None = None
+    disposition: Disposition | None = None
+    keep_ai_paused: bool = False
+
+
+@strawberry.type
+class AiControlPayload:
+    """The conversation after the change."""
+
+    conversation: Conversation
+
+
+@strawberry.type
+class AnsweringMutation:
+    """Escalations: raising, taking, answering and ending them; and who speaks."""
+
+    @strawberry.mutation
+    async def escalate_conversation(
+        self,
+        info: Info,
+        input: EscalateConversationInput,  # noqa: A002
+    ) -> EscalatePayload:
+        """Escalates a conversation, or adds to its active escalation."""
+        raised = await asking.escalate_conversation(
+            info.context.context,
+            key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            input.reason,
+            input.priority,
+            input.assign_to,
+            input.idempotency_key,
+        )
+        return EscalatePayload.of(raised, info)
+
+    @strawberry.mutation
+    async def update_escalation(
+        self,
+        info: Info,
+        input: UpdateEscalationInput,  # noqa: A002
+    ) -> EscalationPayload:
+        """Changes an escalation, all of it or nothing."""
+        changes = EscalationChanges(
+            input.status, input.priority, input.assign_to, input.note, input.expected_version
+        )
+        key = key_of(info, ESCALATION, input.escalation_id, "escalation_id")
+        row = await escalation.update_escalation(info.context.context, key, changes)
+        return EscalationPayload(escalation=Escalation.of(row, info.context))
+
+    @strawberry.mutation
+    async def claim_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
+        """Takes an unassigned escalation."""
+        key = key_of(info, ESCALATION, escalation_id, "escalation_id")
+        row = await escalation.claim_escalation(info.context.context, key)
+        return EscalationPayload(escalation=Escalation.of(row, info.context))
+
+    @strawberry.mutation
+    async def reply_to_escalation(
+        self,
+        info: Info,
+        input: ReplyInput,  # noqa: A002
+    ) -> ReplyPayload:
+        """Answers the customer."""
+        key = key_of(info, ESCALATION, input.escalation_id, "escalation_id")
+        replied = await reply.reply_to_escalation(
+            info.context.context, key, input.content, input.author_email, input.idempotency_key
+        )
+        return ReplyPayload.of(replied, info)
+
+    @strawberry.mutation
+    async def send_held_reply(
+        self, info: Info, message_id: strawberry.ID, content: str | None = None
+    ) -> ReplyPayload:
+        """Sends a held AI reply, as it is or edited, as a team member's own."""
+        key = key_of(info, MESSAGE, message_id, "message_id")
+        return ReplyPayload.of(await reply.send_held_reply(info.context.context, key, content), info)
+
+    @strawberry.mutation
+    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message:
+        """Passes a held AI reply over."""
+        key = key_of(info, MESSAGE, message_id, "message_id")
+        return Message.of(await message.discard_held_reply(info.context.context, key), info.context)
+
+    @strawberry.mutation
+    async def resolve_escalation(
+        self,
+        info: Info,
+        input: ResolveEscalationInput,  # noqa: A002
+    ) -> EscalationPayload:
+        """Ends an escalation."""
+        how = Resolving(input.note, input.disposition, input.keep_ai_paused)
+        key = key_of(info, ESCALATION, input.escalation_id, "escalation_id")
+        row = await escalation.resolve_escalation(info.context.context, key, how)
+        return EscalationPayload(escalation=Escalation.of(row, info.context))
+
+    @strawberry.mutation
+    async def reopen_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
+        """Takes the last escalation of a conversation up again."""
+        key = key_of(info, ESCALATION, escalation_id, "escalation_id")
+        row = await escalation.reopen_escalation(info.context.context, key)
+        return EscalationPayload(escalation=Escalation.of(row, info.context))
+
+    @strawberry.mutation
+    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
+        """Silences the AI."""
+        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
+        await control.pause_ai(info.context.context, key)
+        return AiControlPayload(conversation=await the_conversation(info, key))
+
+    @strawberry.mutation
+    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
+        """Lets the AI speak again."""
+        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
+        await control.resume_ai(info.context.context, key)
+        return AiControlPayload(conversation=await the_conversation(info, key))

@@ -1,0 +1,110 @@
+"""The schema: the roots put together, described in the contract's own words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    EnumTypeDefinitionNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLSchema,
+    InputObjectTypeDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    parse,
+    print_schema,
+)
+from strawberry.extensions import (
+    AddValidationRules,
+    MaxTokensLimiter,
+    ParserCache,
+    SchemaExtension,
+    ValidationCache,
+)
+from strawberry.tools import merge_types
+from strawberry.types.execution import ExecutionContext
+
+from resolvers.errors import ErrorCode
+from schema.administering import AdministeringMutation
+from schema.answering import AnsweringMutation
+from schema.basics import CONFIG
+from schema.limits import TOKENS, CostRule
+from schema.query import Query
+from schema.subscription import Subscription
+from schema.talking import TalkingMutation
+
+CONTRACT = Path(__file__).with_name("contract.graphql")
+
+_DOCUMENTS_KEPT = 500
+
+
+def _tokens() -> SchemaExtension:
+    return MaxTokensLimiter(TOKENS)
+
+
+def _parsed() -> SchemaExtension:
+    return ParserCache(_DOCUMENTS_KEPT)
+
+
+def _rules() -> SchemaExtension:
+    return AddValidationRules([CostRule])
+
+
+def _validated() -> SchemaExtension:
+    return ValidationCache(_DOCUMENTS_KEPT)
+
+
+class BatonSchema(strawberry.Schema):
+    """The schema; errors are logged where they are dressed, the expected ones not at all."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Leaves the logging to `schema.errors`."""
+
+
+Mutation = merge_types("Mutation", (TalkingMutation, AnsweringMutation, AdministeringMutation))
+
+SCHEMA = BatonSchema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[ErrorCode],
+    extensions=[_tokens, _parsed, _rules, _validated],
+    config=CONFIG,
+)
+
+_Described = (
+    EnumTypeDefinitionNode
+    | InputObjectTypeDefinitionNode
+    | InterfaceTypeDefinitionNode
+    | ObjectTypeDefinitionNode
+)
+
+
+def describe(schema: GraphQLSchema, contract: DocumentNode) -> None:
+    """Gives types, fields and values the descriptions that they have in the contract."""
+    for definition in contract.definitions:
+        if not isinstance(definition, _Described):
+            continue
+        found = schema.type_map.get(definition.name.value)
+        if found is None:
+            continue
+        if definition.description:
+            found.description = definition.description.value
+        parts = found.values if isinstance(found, GraphQLEnumType) else getattr(found, "fields", {})
+        written: Sequence[object] = getattr(definition, "fields", ()) or getattr(definition, "values", ())
+        for part in written:
+            name, description = part.name.value, part.description  # type: ignore[attr-defined]
+            if description and name in parts:
+                parts[name].description = description.value
+
+
+describe(SCHEMA._schema, parse(CONTRACT.read_text()))
+
+
+def printed_schema() -> str:
+    """The schema in the schema definition language."""
+    return print_schema(SCHEMA._schema) + "\n"

@@ -1,0 +1,118 @@
+"""What all types are made with: scalars, enums, nodes and pages."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import strawberry
+from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
+
+from resolvers.errors import BadInputError, ErrorCode
+from resolvers.escalation_list import EscalationOrder
+from resolvers.pages import Page, PageRequest
+from rules.clock import SlaOutcome, SlaStatus
+from rules.lifecycle import (
+    AiPauseCause,
+    AiResumePolicy,
+    AiState,
+    ButtonVisibility,
+    Disposition,
+    EscalationStatus,
+    EscalationTrigger,
+    MessageRole,
+    MessageStatus,
+    Priority,
+)
+from rules.people import MemberRole, Scope, ViewerKind
+
+__all__ = ["JSON"]
+
+for _enum in (
+    AiPauseCause,
+    AiResumePolicy,
+    AiState,
+    ButtonVisibility,
+    Disposition,
+    ErrorCode,
+    EscalationOrder,
+    EscalationStatus,
+    EscalationTrigger,
+    MemberRole,
+    MessageRole,
+    MessageStatus,
+    Priority,
+    Scope,
+    SlaOutcome,
+    SlaStatus,
+    ViewerKind,
+):
+    strawberry.enum(_enum)
+
+
+def spell_time(value: datetime) -> str:
+    """ISO 8601 in UTC, to the microsecond, with a trailing Z."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def read_time(value: Any) -> datetime:
+    """An instant; a time without a zone is refused, as nobody could say which instant it is."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if found is None or found.tzinfo is None:
+        raise ValueError("is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z")
+    return found.astimezone(UTC)
+
+
+def read_date(value: Any) -> date:
+    """A date, such as 2026-12-24."""
+    if not isinstance(value, str):
+        raise ValueError("is not a date, such as 2026-12-24")
+    return date.fromisoformat(value)
+
+
+CONFIG = StrawberryConfig(
+    scalar_map={
+        datetime: strawberry.scalar(name="DateTime", serialize=spell_time, parse_value=read_time),
+        date: strawberry.scalar(name="Date", serialize=date.isoformat, parse_value=read_date),
+    }
+)
+
+
+def as_object(value: object, name: str) -> dict[str, Any] | None:
+    """A JSON input that must be an object; raises BadInputError."""
+    if value is None or isinstance(value, dict):
+        return value
+    raise BadInputError(name, "is not a JSON object")
+
+
+@strawberry.interface
+class Node:
+    """Whatever has an id."""
+
+    id: strawberry.ID
+
+
+@strawberry.type
+class PageInfo:
+    """Where a page stands in its list."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[Any]) -> "PageInfo":
+        """Of a page that was read."""
+        return cls(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=page.cursors[0] if page.cursors else None,
+            end_cursor=page.cursors[-1] if page.cursors else None,
+        )
+
+
+def page_request(
+    first: int | None, after: str | None, last: int | None = None, before: str | None = None
+) -> PageRequest:
+    """The page that a field's arguments ask for."""
+    return PageRequest(first, after, last, before)

@@ -1,0 +1,75 @@
+"""What a GraphQL operation carries, and how its fields look things up together."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from resolvers.actor import Actor
+from resolvers.context import Context
+from resolvers.errors import BadInputError, ForbiddenError
+from rules.typeid import MalformedIdError, read_id
+
+T = TypeVar("T")
+Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
+
+
+@dataclass
+class Call:
+    """
+    One operation. Its loaders and its instant are those of one event: a subscription begins anew for each.
+
+    `session_token` is the cookie that the answer is to set: a token, an empty string to delete it, or None.
+    """
+
+    context: Context
+    session_token: str | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls; raises UnauthenticatedError when nobody has said so."""
+        return self.context.actor
+
+    def must_be_signed_in(self) -> None:
+        """Who has not signed in is to hear that, not what is wrong with their input."""
+        _ = self.context.actor
+
+    def begin_event(self) -> None:
+        """Forgets what was loaded: the next event shows rows as they are by then."""
+        self.now = datetime.now(UTC)
+        self._loaders.clear()
+
+    async def load(self, batch: Batch[T], key: UUID) -> T | None:
+        """What `batch` finds for `key`, asked for together with what the operation's other fields ask."""
+        loader = self._loaders.get(batch)
+        if loader is None:
+
+            async def together(keys: list[UUID]) -> list[T | None]:
+                found = await batch(self.context, keys)
+                return [found.get(one) for one in keys]
+
+            loader = self._loaders[batch] = DataLoader(load_fn=together)
+        return await loader.load(key)  # type: ignore[no-any-return]
+
+
+Info = strawberry.Info[Call, None]
+
+
+def key_of(info: Info, prefix: str, text: str, name: str) -> UUID:
+    """The key behind an id that input `name` gives; raises BadInputError."""
+    info.context.must_be_signed_in()
+    try:
+        return read_id(prefix, text)
+    except MalformedIdError as error:
+        raise BadInputError(name, str(error)) from None
+
+
+def for_the_team() -> Any:
+    """What stands in a non-null field that customers may not see: executing it answers FORBIDDEN."""
+    return ForbiddenError("This field is not for customers.")

@@ -1,0 +1,210 @@
+"""Conversations, who has control in them, and their escalations."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from resolvers.batches import ConversationState, active_escalations, agents_by_id, conversations_by_id
+from resolvers.conversation import ConversationFilter as Filter
+from resolvers.conversation import messages_of
+from resolvers.errors import NotFoundError
+from resolvers.escalation_list import escalations_of_conversation
+from resolvers.pages import Page
+from rules.button import button_visible
+from rules.lifecycle import AiPauseCause, AiState
+from rules.typeid import AGENT, CONVERSATION, spell_id
+from schema import connections
+from schema import escalation as escalations
+from schema.agent import Agent
+from schema.basics import JSON, Node, PageInfo, page_request
+from schema.context import Call, Info, key_of
+from schema.message import MessageConnection
+
+if TYPE_CHECKING:
+    from models.conversation import Conversation as ConversationRow
+    from schema.connections import EscalationConnection
+    from schema.escalation import Escalation
+
+
+@strawberry.type
+class Customer:
+    """Who the customer is, as far as the integrator tells."""
+
+    external_id: str | None
+    email: str | None
+    name: str | None
+
+
+@strawberry.type
+class AiControl:
+    """Whether the AI may answer."""
+
+    state: AiState
+    epoch: int
+    paused_at: datetime | None
+    paused_by: AiPauseCause | None
+
+    @classmethod
+    def of(cls, row: "ConversationRow") -> "AiControl":
+        """Dresses a conversation's row."""
+        return cls(
+            state=row.ai_state,
+            epoch=row.ai_epoch,
+            paused_at=row.ai_paused_at,
+            paused_by=row.ai_pause_cause,
+        )
+
+
+@strawberry.type
+class WidgetButton:
+    """The “talk to a human” button."""
+
+    visible: bool
+    text: str
+
+
+@strawberry.type
+class PendingEscalation:
+    """A low-confidence escalation that waits for the customer to clarify."""
+
+    confidence: float
+    requested_at: datetime
+    fires_at: datetime
+
+
+@strawberry.type
+class Conversation(Node):
+    """A customer's conversation with an AI agent."""
+
+    key: strawberry.Private[UUID]
+    agent_key: strawberry.Private[UUID]
+    customer: Customer
+    ai: AiControl
+    button: WidgetButton
+    pending_escalation: PendingEscalation | None
+    metadata: JSON | None
+    created_at: datetime
+    last_message_at: datetime | None
+    cursor: str
+
+    @classmethod
+    def of(cls, state: ConversationState, call: Call) -> "Conversation":
+        """Dresses a conversation; customers see all but the metadata."""
+        row, widget = state.row, state.settings.widget
+        return cls(
+            id=strawberry.ID(spell_id(CONVERSATION, row.id)),
+            key=row.id,
+            agent_key=row.agent_id,
+            customer=Customer(
+                external_id=row.customer_external_id, email=row.customer_email, name=row.customer_name
+            ),
+            ai=AiControl.of(row),
+            button=WidgetButton(
+                visible=button_visible(widget, row.customer_messages, row.uncertain_replies),
+                text=widget.button_text,
+            ),
+            # Low confidence escalates at once until there are timers: none can be pending.
+            pending_escalation=None,
+            metadata=None if call.actor.is_customer else _json(row.details),
+            created_at=row.created_at,
+            last_message_at=row.last_message_at,
+            cursor=state.cursor,
+        )
+
+    @strawberry.field
+    async def agent(self, info: Info) -> Agent:
+        """The AI agent that the customer talks to."""
+        row = await info.context.load(agents_by_id, self.agent_key)
+        if row is None:
+            raise NotFoundError("AI agent")
+        return Agent.of(row)
+
+    @strawberry.field
+    async def messages(
+        self,
+        info: Info,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> MessageConnection:
+        """What was said, in order."""
+        request = page_request(first, after, last, before)
+        page = await messages_of(info.context.context, self.key, request)
+        return MessageConnection.of(self.key, page, info.context)
+
+    @strawberry.field
+    async def active_escalation(
+        self, info: Info
+    ) -> Annotated["Escalation", strawberry.lazy("schema.escalation")] | None:
+        """The escalation that is open or in progress, if any."""
+        return await active_escalation(info, self.key)
+
+    @strawberry.field
+    async def escalations(
+        self, info: Info, first: int | None = None, after: str | None = None
+    ) -> Annotated["EscalationConnection", strawberry.lazy("schema.connections")]:
+        """Its escalations, newest first."""
+        request = page_request(first, after)
+        found = await escalations_of_conversation(info.context.context, self.key, request)
+        return connections.EscalationConnection.of(found, info.context, self.key)
+
+
+def _json(details: dict[str, Any] | None) -> JSON | None:
+    return None if details is None else JSON(details)
+
+
+async def active_escalation(info: Info, key: UUID) -> "Escalation | None":
+    """The active escalation of the conversation of that key."""
+    row = await info.context.load(active_escalations, key)
+    return escalations.Escalation.of(row, info.context) if row else None
+
+
+async def the_conversation(info: Info, key: UUID) -> Conversation:
+    """The visible conversation of that key; raises NotFoundError."""
+    state = await info.context.load(conversations_by_id, key)
+    if state is None:
+        raise NotFoundError("conversation")
+    return Conversation.of(state, info.context)
+
+
+@strawberry.type
+class ConversationEdge:
+    """A conversation in its list."""
+
+    cursor: str
+    node: Conversation
+
+
+@strawberry.type
+class ConversationConnection:
+    """A page of conversations."""
+
+    edges: list[ConversationEdge]
+    nodes: list[Conversation]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, page: Page[UUID], nodes: list[Conversation]) -> "ConversationConnection":
+        """Dresses a page of keys with what was loaded for them."""
+        edges = [ConversationEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
+        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.input
+class ConversationFilter:
+    """Which conversations are listed; what is left out does not choose."""
+
+    agent_id: strawberry.ID | None = None
+    ai_state: AiState | None = None
+    escalated: bool | None = None
+    customer_email: str | None = None
+
+    def read(self, info: Info) -> Filter:
+        """The filter with keys in place of ids; raises BadInputError."""
+        agent_id = None
+        if self.agent_id is not None:
+            agent_id = key_of(info, AGENT, self.agent_id, "filter.agent_id")
+        return Filter(agent_id, self.ai_state, self.escalated, self.customer_email)

@@ -1,0 +1,345 @@
+"""Escalations, and what belongs to one."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from uuid import UUID
+
+import strawberry
+
+from models import escalation as models
+from resolvers.batches import agents_by_id, notes_of, triggers_of
+from resolvers.errors import NotFoundError
+from resolvers.escalation_list import EscalationFilter as Filter
+from resolvers.escalation_list import timeline_of
+from resolvers.pages import Page
+from rules.clock import Clock, SlaOutcome, SlaStatus
+from rules.lifecycle import Disposition, EscalationStatus, EscalationTrigger, Priority
+from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, spell_id
+from schema import conversation as conversations
+from schema.agent import Agent
+from schema.basics import JSON, Node, PageInfo, page_request
+from schema.context import Call, Info, for_the_team, key_of
+from schema.people import TeamMember, member
+
+if TYPE_CHECKING:
+    from schema.conversation import Conversation
+
+T = TypeVar("T")
+
+
+@strawberry.type
+class SlaSegment:
+    """A stretch in which the clock ran or stood."""
+
+    from_: datetime = strawberry.field(name="from")
+    to: datetime
+    running: bool
+    label: str
+
+
+@strawberry.type
+class Sla:
+    """The first-response clock, as it stands now."""
+
+    clock: strawberry.Private[Clock]
+    status: SlaStatus
+    outcome: SlaOutcome
+    target_minutes: int
+    started_at: datetime
+    at_risk_at: datetime
+    due_at: datetime
+    met_at: datetime | None
+    breached_at: datetime | None
+    remaining_minutes: float | None
+
+    @strawberry.field
+    def segments(self) -> list[SlaSegment]:
+        """How the due time came about."""
+        return [
+            SlaSegment(from_=one.start, to=one.end, running=one.running, label=one.label)
+            for one in self.clock.segments()
+        ]
+
+    @classmethod
+    def of(cls, clock: Clock, now: datetime) -> "Sla":
+        """Reads the clock at `now`."""
+        outcome = clock.outcome(now)
+        return cls(
+            clock=clock,
+            status=clock.status(now),
+            outcome=outcome,
+            target_minutes=clock.target_minutes,
+            started_at=clock.started_at,
+            at_risk_at=clock.at_risk_at,
+            due_at=clock.due_at,
+            met_at=clock.stopped_at if outcome is SlaOutcome.MET else None,
+            breached_at=clock.due_at if outcome is SlaOutcome.MISSED else None,
+            remaining_minutes=clock.remaining_minutes(now),
+        )
+
+
+@strawberry.type
+class TriggerEvent:
+    """A trigger that fired while the escalation was active."""
+
+    trigger: EscalationTrigger
+    reason: str
+    detail: str | None
+    confidence: float | None
+    occurred_at: datetime
+
+
+@strawberry.type
+class EscalationNote:
+    """An internal note."""
+
+    author_key: strawberry.Private[UUID | None]
+    id: strawberry.ID
+    body: str
+    created_at: datetime
+
+    @strawberry.field
+    async def author(self, info: Info) -> TeamMember | None:
+        """Who wrote it."""
+        return await member(info, self.author_key)
+
+
+@strawberry.type
+class Resolution:
+    """How the escalation ended."""
+
+    resolver_key: strawberry.Private[UUID | None]
+    note: str | None
+    disposition: Disposition | None
+    kept_ai_paused: bool
+
+    @strawberry.field
+    async def resolved_by(self, info: Info) -> TeamMember | None:
+        """Who resolved it."""
+        return await member(info, self.resolver_key)
+
+
+@strawberry.type
+class TimelineEntry:
+    """Something that happened to the escalation."""
+
+    actor_key: strawberry.Private[UUID | None]
+    kind: str
+    occurred_at: datetime
+    data: JSON
+
+    @strawberry.field
+    async def actor(self, info: Info) -> TeamMember | None:
+        """Who did it, when a team member did."""
+        return await member(info, self.actor_key)
+
+    @classmethod
+    def of(cls, row: models.TimelineEntry) -> "TimelineEntry":
+        """Dresses a row; keys in its data become ids."""
+        return cls(
+            actor_key=row.actor_id, kind=row.kind, occurred_at=row.occurred_at, data=_with_ids(row.data)
+        )
+
+
+_KEYS_IN_DATA = {"assignee": MEMBER, "previous": MEMBER, "message": "msg", "note": NOTE}
+
+
+def _with_ids(data: dict[str, Any]) -> JSON:
+    def spelled(name: str, value: Any) -> Any:
+        try:
+            return spell_id(_KEYS_IN_DATA[name], UUID(value))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return value
+
+    return JSON({name: spelled(name, value) for name, value in data.items()})
+
+
+@strawberry.type
+class TimelineEdge:
+    """An entry in its list."""
+
+    cursor: str
+    node: TimelineEntry
+
+
+@strawberry.type
+class TimelineConnection:
+    """A page of the timeline."""
+
+    edges: list[TimelineEdge]
+    nodes: list[TimelineEntry]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, page: Page[models.TimelineEntry]) -> "TimelineConnection":
+        """Dresses a page."""
+        nodes = [TimelineEntry.of(row) for row in page.rows]
+        edges = [TimelineEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
+        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+
+
+@strawberry.type
+class Escalation(Node):
+    """One time that people are asked for."""
+
+    row: strawberry.Private[models.Escalation]
+    status: EscalationStatus
+    created_at: datetime
+    priority: Priority
+    trigger: EscalationTrigger
+    reason: str
+    detail: str | None
+    confidence: float | None
+    sla: Sla
+    first_responded_at: datetime | None
+    resolved_at: datetime | None
+    resolution: Resolution | None
+    version: int
+
+    @classmethod
+    def of(cls, row: models.Escalation, call: Call) -> "Escalation":
+        """Dresses a row; customers see status, creation and the assignee's name."""
+        shown = _for_customers() if call.actor.is_customer else _for_team(row, call)
+        return cls(
+            id=strawberry.ID(spell_id(ESCALATION, row.id)),
+            row=row,
+            status=row.status,
+            created_at=row.created_at,
+            **shown,
+        )
+
+    @strawberry.field
+    async def conversation(
+        self, info: Info
+    ) -> Annotated["Conversation", strawberry.lazy("schema.conversation")]:
+        """The conversation that it belongs to."""
+        if info.context.actor.is_customer:
+            raise for_the_team()
+        return await conversations.the_conversation(info, self.row.conversation_id)
+
+    @strawberry.field
+    async def agent(self, info: Info) -> Agent:
+        """The AI agent that handed over."""
+        if info.context.actor.is_customer:
+            raise for_the_team()
+        row = await info.context.load(agents_by_id, self.row.agent_id)
+        if row is None:
+            raise NotFoundError("AI agent")
+        return Agent.of(row)
+
+    @strawberry.field
+    async def assignee(self, info: Info) -> TeamMember | None:
+        """Who sees to it."""
+        return await member(info, self.row.assignee_id)
+
+    @strawberry.field
+    async def triggers(self, info: Info) -> list[TriggerEvent]:
+        """Every trigger that fired, oldest first."""
+        if info.context.actor.is_customer:
+            return []
+        return [
+            TriggerEvent(
+                trigger=row.trigger,
+                reason=row.reason,
+                detail=row.detail,
+                confidence=row.confidence,
+                occurred_at=row.occurred_at,
+            )
+            for row in await info.context.load(triggers_of, self.row.id) or []
+        ]
+
+    @strawberry.field
+    async def notes(self, info: Info) -> list[EscalationNote]:
+        """The team's internal notes, oldest first."""
+        if info.context.actor.is_customer:
+            return []
+        return [
+            EscalationNote(
+                author_key=row.author_id,
+                id=strawberry.ID(spell_id(NOTE, row.id)),
+                body=row.body,
+                created_at=row.created_at,
+            )
+            for row in await info.context.load(notes_of, self.row.id) or []
+        ]
+
+    @strawberry.field
+    async def timeline(
+        self, info: Info, first: int | None = None, after: str | None = None
+    ) -> TimelineConnection:
+        """Everything that happened to it, oldest first."""
+        if info.context.actor.is_customer:
+            raise for_the_team()
+        request = page_request(first, after)
+        return TimelineConnection.of(await timeline_of(info.context.context, self.row.id, request))
+
+
+def _for_team(row: models.Escalation, call: Call) -> dict[str, Any]:
+    return {
+        "priority": row.priority,
+        "trigger": row.trigger,
+        "reason": row.reason,
+        "detail": row.detail,
+        "confidence": row.confidence,
+        "sla": Sla.of(row.clock, call.now),
+        "first_responded_at": row.first_responded_at,
+        "resolved_at": row.resolved_at,
+        "resolution": _resolution(row),
+        "version": row.version,
+    }
+
+
+def _for_customers() -> dict[str, Any]:
+    hidden = ("priority", "trigger", "reason", "sla", "version")
+    empty = ("detail", "confidence", "first_responded_at", "resolved_at", "resolution")
+    return {name: for_the_team() for name in hidden} | dict.fromkeys(empty)
+
+
+def _resolution(row: models.Escalation) -> Resolution | None:
+    if row.active:
+        return None
+    return Resolution(
+        resolver_key=row.resolved_by_id,
+        note=row.resolution_note,
+        disposition=row.disposition,
+        kept_ai_paused=row.kept_ai_paused,
+    )
+
+
+@strawberry.input
+class EscalationFilter:
+    """Which escalations are listed; what is left out does not choose."""
+
+    agent_id: strawberry.ID | None = None
+    status: list[EscalationStatus] | None = None
+    priority: list[Priority] | None = None
+    sla_status: list[SlaStatus] | None = None
+    trigger: list[EscalationTrigger] | None = None
+    assignee_id: strawberry.ID | None = None
+    unassigned: bool | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    search: str | None = None
+
+    def read(self, info: Info) -> Filter:
+        """The filter with keys in place of ids; raises BadInputError."""
+        return Filter(
+            agent_id=_key(info, AGENT, self.agent_id, "filter.agent_id"),
+            status=_chosen(self.status),
+            priority=_chosen(self.priority),
+            sla_status=_chosen(self.sla_status),
+            trigger=_chosen(self.trigger),
+            assignee_id=_key(info, MEMBER, self.assignee_id, "filter.assignee_id"),
+            unassigned=self.unassigned,
+            created_from=self.created_from,
+            created_to=self.created_to,
+            search=self.search,
+        )
+
+
+def _key(info: Info, prefix: str, text: str | None, name: str) -> UUID | None:
+    return None if text is None else key_of(info, prefix, text, name)
+
+
+def _chosen(values: list[T] | None) -> tuple[T, ...] | None:
+    return None if values is None else tuple(values)

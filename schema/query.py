@@ -1,0 +1,202 @@
+"""The questions."""
+
+from asyncio import gather
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import strawberry
+
+from resolvers import agent as agents
+from resolvers import api_key as api_keys
+from resolvers import conversation as conversations
+from resolvers import escalation_list as escalations
+from resolvers import member as members
+from resolvers import message as messages
+from resolvers.batches import conversations_by_id, workspaces_by_id
+from resolvers.errors import BadInputError, NotFoundError
+from resolvers.escalation_list import EscalationOrder
+from resolvers.viewer import viewer_api_key
+from rules import typeid
+from rules.people import Scope, ViewerKind
+from rules.typeid import AGENT, CONVERSATION, ESCALATION
+from schema.agent import Agent
+from schema.basics import Node, page_request
+from schema.connections import EscalationConnection
+from schema.context import Info, key_of
+from schema.conversation import (
+    Conversation,
+    ConversationConnection,
+    ConversationFilter,
+    the_conversation,
+)
+from schema.escalation import Escalation, EscalationFilter
+from schema.message import Message
+from schema.people import ApiKey, TeamMember, Workspace, member
+from schema.settings import EscalationSettings
+
+
+@strawberry.type
+class Viewer:
+    """Who the presented credential speaks for."""
+
+    kind: ViewerKind
+    scopes: list[Scope]
+    api_key: ApiKey | None
+
+    @strawberry.field
+    async def workspace(self, info: Info) -> Workspace:
+        """The workspace that it belongs to."""
+        found = await _workspace(info, info.context.actor.workspace_id)
+        if found is None:
+            raise NotFoundError("workspace")
+        return found
+
+    @strawberry.field
+    async def member(self, info: Info) -> TeamMember | None:
+        """The team member who is signed in."""
+        return await member(info, info.context.actor.member_id)
+
+    @strawberry.field
+    async def conversation(self, info: Info) -> Conversation | None:
+        """The conversation that a widget token opens."""
+        key = info.context.actor.conversation_id
+        return await the_conversation(info, key) if key else None
+
+
+@strawberry.type
+class Query:
+    """What may be asked."""
+
+    @strawberry.field
+    async def viewer(self, info: Info) -> Viewer:
+        """Who is calling."""
+        key = await viewer_api_key(info.context.context)
+        actor = info.context.actor
+        return Viewer(kind=actor.kind, scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None)
+
+    @strawberry.field
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+        """Whatever has this id, if the caller may see it."""
+        info.context.must_be_signed_in()
+        prefix = typeid.prefix_of(id)
+        if prefix not in _NODES:
+            raise BadInputError("id", "is not an id: it does not start with a known prefix")
+        return await _NODES[prefix](info, key_of(info, prefix, id, "id"))
+
+    @strawberry.field
+    async def agent(self, info: Info, id: strawberry.ID) -> Agent | None:  # noqa: A002
+        """An AI agent."""
+        return await _agent(info, key_of(info, AGENT, id, "id"))
+
+    @strawberry.field
+    async def agents(self, info: Info) -> list[Agent]:
+        """The workspace's AI agents, by name."""
+        return [Agent.of(row) for row in await agents.agents(info.context.context)]
+
+    @strawberry.field
+    async def members(self, info: Info) -> list[TeamMember]:
+        """The team, by name."""
+        return [TeamMember.of(row, info.context) for row in await members.members(info.context.context)]
+
+    @strawberry.field
+    async def api_keys(self, info: Info) -> list[ApiKey]:
+        """The API keys, newest first."""
+        return [ApiKey.of(row) for row in await api_keys.api_keys(info.context.context)]
+
+    @strawberry.field
+    async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002
+        """A conversation."""
+        return await _conversation(info, key_of(info, CONVERSATION, id, "id"))
+
+    @strawberry.field
+    async def conversations(
+        self,
+        info: Info,
+        filter: ConversationFilter | None = None,  # noqa: A002
+        first: int | None = None,
+        after: str | None = None,
+    ) -> ConversationConnection:
+        """Conversations, newest first."""
+        info.context.must_be_signed_in()
+        chosen = (filter or ConversationFilter()).read(info)
+        context = info.context.context
+        page = await conversations.conversations(context, chosen, page_request(first, after))
+        nodes = await gather(*(the_conversation(info, key) for key in page.rows))
+        return ConversationConnection.of(page, list(nodes))
+
+    @strawberry.field
+    async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002
+        """An escalation."""
+        return await _escalation(info, key_of(info, ESCALATION, id, "id"))
+
+    @strawberry.field
+    async def escalations(
+        self,
+        info: Info,
+        filter: EscalationFilter | None = None,  # noqa: A002
+        order_by: EscalationOrder = EscalationOrder.CREATED_DESC,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> EscalationConnection:
+        """The workspace's escalations."""
+        info.context.must_be_signed_in()
+        chosen = (filter or EscalationFilter()).read(info)
+        request = page_request(first, after, last, before)
+        found = await escalations.escalations(info.context.context, chosen, order_by, request)
+        return EscalationConnection.of(found, info.context, chosen)
+
+    @strawberry.field
+    async def escalation_settings(self, info: Info, agent_id: strawberry.ID) -> EscalationSettings:
+        """An AI agent's settings."""
+        key = key_of(info, AGENT, agent_id, "agent_id")
+        return EscalationSettings.of(await agents.escalation_settings(info.context.context, key))
+
+
+async def _agent(info: Info, key: UUID) -> Agent | None:
+    row = await agents.agent_by_id(info.context.context, key)
+    return Agent.of(row) if row else None
+
+
+async def _api_key(info: Info, key: UUID) -> ApiKey | None:
+    row = await api_keys.api_key_by_id(info.context.context, key)
+    return ApiKey.of(row) if row else None
+
+
+async def _conversation(info: Info, key: UUID) -> Conversation | None:
+    if await conversations.conversation_by_id(info.context.context, key) is None:
+        return None
+    state = await info.context.load(conversations_by_id, key)
+    return Conversation.of(state, info.context) if state else None
+
+
+async def _escalation(info: Info, key: UUID) -> Escalation | None:
+    row = await escalations.escalation_by_id(info.context.context, key)
+    return Escalation.of(row, info.context) if row else None
+
+
+async def _member(info: Info, key: UUID) -> TeamMember | None:
+    row = await members.member_by_id(info.context.context, key)
+    return TeamMember.of(row, info.context) if row else None
+
+
+async def _message(info: Info, key: UUID) -> Message | None:
+    row = await messages.message_by_id(info.context.context, key)
+    return Message.of(row, info.context) if row else None
+
+
+async def _workspace(info: Info, key: UUID) -> Workspace | None:
+    row = await info.context.load(workspaces_by_id, key)
+    return Workspace.of(row) if row else None
+
+
+_NODES: dict[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
+    typeid.AGENT: _agent,
+    typeid.API_KEY: _api_key,
+    typeid.CONVERSATION: _conversation,
+    typeid.ESCALATION: _escalation,
+    typeid.MEMBER: _member,
+    typeid.MESSAGE: _message,
+    typeid.WORKSPACE: _workspace,
+}

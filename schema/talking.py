@@ -1,0 +1,228 @@
+"""The acts of an AI agent's back end and of the widget."""
+
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from models.escalation import Escalation as EscalationRow
+from resolvers import asking, conversation, message
+from resolvers.conversation import Customer as NewCustomer
+from resolvers.escalating import Raised
+from resolvers.message import NewMessage
+from rules.typeid import AGENT, CONVERSATION
+from schema.basics import JSON, as_object
+from schema.context import Info, key_of
+from schema.conversation import (
+    AiControl,
+    Conversation,
+    PendingEscalation,
+    active_escalation,
+    the_conversation,
+)
+from schema.escalation import Escalation
+from schema.message import Message, RecordMessageInput
+
+
+@strawberry.input
+class CustomerInput:
+    """Who the customer is."""
+
+    external_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+@strawberry.input
+class StartConversationInput:
+    """A new conversation."""
+
+    agent_id: strawberry.ID
+    customer: CustomerInput | None = None
+    metadata: JSON | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.type
+class StartConversationPayload:
+    """The conversation, and a token that opens it to a widget."""
+
+    conversation: Conversation
+    widget_token: str
+    widget_token_expires_at: datetime
+
+
+@strawberry.type
+class RecordMessagePayload:
+    """The message, and who may speak after it."""
+
+    conversation_key: strawberry.Private[UUID]
+    raised: strawberry.Private[EscalationRow | None]
+    message: Message
+    ai: AiControl
+    pending_escalation: PendingEscalation | None
+
+    @strawberry.field
+    async def escalation(self, info: Info) -> Escalation | None:
+        """The escalation that is active after this message."""
+        if self.raised:
+            return Escalation.of(self.raised, info.context)
+        return await active_escalation(info, self.conversation_key)
+
+
+@strawberry.input
+class ReportToolResultInput:
+    """How a tool fared."""
+
+    conversation_id: strawberry.ID
+    tool: str
+    succeeded: bool
+    critical: bool = True
+    error: str | None = None
+
+
+@strawberry.type
+class ReportToolResultPayload:
+    """How often in a row it has failed, and the escalation that is active after it."""
+
+    consecutive_failures: int
+    escalation: Escalation | None
+
+
+@strawberry.input
+class SubmitFormInput:
+    """A form that the customer filled in."""
+
+    conversation_id: strawberry.ID
+    form: str
+    fields: JSON
+    escalate: bool = True
+    idempotency_key: str | None = None
+
+
+@strawberry.type
+class EscalatePayload:
+    """The escalation that a call led to."""
+
+    escalation: Escalation
+    created: bool
+    confirmation_message: str
+
+    @classmethod
+    def of(cls, raised: Raised, info: Info) -> "EscalatePayload":
+        """Dresses what was raised."""
+        return cls(
+            escalation=Escalation.of(raised.escalation, info.context),
+            created=raised.created,
+            confirmation_message=raised.escalation.confirmation,
+        )
+
+
+@strawberry.type
+class TalkingMutation:
+    """Conversations: starting them, what is said in them, asking for people."""
+
+    @strawberry.mutation
+    async def start_conversation(
+        self,
+        info: Info,
+        input: StartConversationInput,  # noqa: A002
+    ) -> StartConversationPayload:
+        """Starts a conversation."""
+        who = input.customer or CustomerInput()
+        started = await conversation.start_conversation(
+            info.context.context,
+            key_of(info, AGENT, input.agent_id, "agent_id"),
+            NewCustomer(who.external_id, who.email, who.name),
+            as_object(input.metadata, "metadata"),
+            input.idempotency_key,
+        )
+        return StartConversationPayload(
+            conversation=await the_conversation(info, started.conversation_id),
+            widget_token=started.widget_token,
+            widget_token_expires_at=started.expires_at,
+        )
+
+    @strawberry.mutation
+    async def record_message(
+        self,
+        info: Info,
+        input: RecordMessageInput,  # noqa: A002
+    ) -> RecordMessagePayload:
+        """Records what the customer or the AI said."""
+        new = NewMessage(
+            role=input.role,
+            content=input.content,
+            confidence=input.confidence,
+            intents=tuple(input.intents or ()),
+            epoch=input.epoch,
+            metadata=as_object(input.metadata, "metadata"),
+        )
+        key = key_of(info, CONVERSATION, input.conversation_id, "conversation_id")
+        recorded = await message.record_message(info.context.context, key, new, input.idempotency_key)
+        return RecordMessagePayload(
+            conversation_key=key,
+            raised=recorded.escalation,
+            message=Message.of(recorded.message, info.context),
+            ai=AiControl.of(recorded.conversation),
+            pending_escalation=None,
+        )
+
+    @strawberry.mutation
+    async def report_tool_result(
+        self,
+        info: Info,
+        input: ReportToolResultInput,  # noqa: A002
+    ) -> ReportToolResultPayload:
+        """Reports how a tool fared."""
+        report = await asking.report_tool_result(
+            info.context.context,
+            key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            input.tool,
+            input.succeeded,
+            input.critical,
+            input.error,
+        )
+        return ReportToolResultPayload(
+            consecutive_failures=report.consecutive_failures,
+            escalation=Escalation.of(report.escalation, info.context) if report.escalation else None,
+        )
+
+    @strawberry.mutation
+    async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str:
+        """A new token for a widget whose old one runs out."""
+        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
+        return await conversation.refresh_widget_token(info.context.context, key)
+
+    @strawberry.mutation
+    async def request_human(
+        self, info: Info, conversation_id: strawberry.ID, idempotency_key: str | None = None
+    ) -> EscalatePayload:
+        """The button: ask for a person."""
+        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
+        raised = await asking.request_human(info.context.context, key, idempotency_key)
+        return EscalatePayload.of(raised, info)
+
+    @strawberry.mutation
+    async def submit_form(
+        self,
+        info: Info,
+        input: SubmitFormInput,  # noqa: A002
+    ) -> EscalatePayload | None:
+        """Submits a form; null when it does not escalate."""
+        raised = await asking.submit_form(
+            info.context.context,
+            key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            input.form,
+            as_object(input.fields, "fields") or {},
+            input.escalate,
+            input.idempotency_key,
+        )
+        return EscalatePayload.of(raised, info) if raised else None
+
+    @strawberry.mutation
+    async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool:
+        """Tells the others in the conversation that one is writing."""
+        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
+        await conversation.set_typing(info.context.context, key, typing)
+        return True

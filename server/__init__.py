@@ -1,0 +1,1 @@
+"""How it all stands up: settings, app, authentication, REST, the live socket, loops, CLI."""

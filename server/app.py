@@ -1,0 +1,58 @@
+"""The application: routes, and what stands behind them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from resolvers.context import House
+from server.graphql import graphql
+from server.health import healthz, metrics, readyz
+from server.problems import EXCEPTION_HANDLERS
+from server.rest import ROUTES as REST_ROUTES
+from server.settings import Settings
+
+# Any page may call with a token of its own; what a widget token may be used from is checked with the token,
+# and cookies are not shared: credentials are not allowed.
+_CORS = Middleware(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["GET", "POST", "PATCH"],
+    allow_headers=["authorization", "content-type", "idempotency-key"],
+    expose_headers=["link", "retry-after"],
+    max_age=3600,
+)
+
+
+async def _front(_: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+def make_app(house: House, settings: Settings) -> Starlette:
+    """The application on a house that stands."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+
+    app = Starlette(
+        routes=[
+            Route("/", _front),
+            Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+            *REST_ROUTES,
+        ],
+        middleware=[_CORS],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )
+    app.state.house = house
+    app.state.settings = settings
+    return app

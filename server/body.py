@@ -1,0 +1,41 @@
+"""Reading a request's JSON body, of whatever kind of call."""
+
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from resolvers.errors import BatonError, ErrorCode
+
+BODY_LIMIT = 1024 * 1024  # bytes
+
+
+class MalformedError(BatonError):
+    """What was sent cannot be read; `field` is spelled as the caller spelled it."""
+
+    code = ErrorCode.BAD_USER_INPUT
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        self.field = field
+        super().__init__(f"{field} {message}" if field else message)
+
+
+async def read_json(request: Request) -> Any:
+    """The body as JSON; raises MalformedError, and HTTPException for 413 and 415."""
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
+        raise HTTPException(415, "The body is to be JSON, with the header Content-Type: application/json.")
+    try:
+        return orjson.loads(await _bytes(request))
+    except orjson.JSONDecodeError as error:
+        raise MalformedError(f"The body is not JSON in UTF-8: {error.msg}.") from None
+
+
+async def _bytes(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise HTTPException(413, f"The body has more than {BODY_LIMIT:,} bytes.")
+    return bytes(body)

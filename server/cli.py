@@ -1,0 +1,112 @@
+"""The command `baton`."""
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from resolvers.errors import BatonError
+from resolvers.member import NewMember
+from resolvers.workspace import MadeWorkspace, NewWorkspace, make_workspace
+from rules.people import MemberRole
+from rules.typeid import AGENT, WORKSPACE, spell_id
+from schema.api import printed_schema
+from schema.permissions import printed_permissions
+from server.embedded import EmbeddedPostgresError
+from server.house import database_urls, open_house, prepare
+from server.logs import set_up_logs
+from server.serve import PortTakenError, serve
+from server.settings import Settings, SettingsError, read_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Hands conversations from an AI agent to people and back.",
+)
+_errors = Console(stderr=True)
+
+
+@contextmanager
+def _told() -> Iterator[Settings]:
+    """The settings, with the logs set up; what the user can mend is told in words, not as a traceback."""
+    set_up_logs("info")
+    try:
+        settings = read_settings()
+        set_up_logs(settings.log_level)
+        yield settings
+    except (SettingsError, EmbeddedPostgresError, PortTakenError, BatonError) as error:
+        _errors.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command("serve")
+def serve_command() -> None:
+    """Serve the API. Settings are environment variables: see docs/settings.md."""
+    with _told() as settings:
+        serve(settings)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to this version; `serve` does so itself."""
+    with _told() as settings, database_urls(settings) as urls:
+        asyncio.run(prepare(urls))
+
+
+@app.command()
+def schema(
+    permissions: Annotated[
+        bool, typer.Option("--permissions", help="Print who may use each root field, as Markdown.")
+    ] = False,
+) -> None:
+    """Print the GraphQL schema."""
+    sys.stdout.write(printed_permissions() if permissions else printed_schema())
+
+
+@app.command()
+def init(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    name: Annotated[str, typer.Option(help="The workspace's name.")] = "My workspace",
+    agent: Annotated[str, typer.Option(help="The AI agent's name.")] = "My AI agent",
+    email: Annotated[str, typer.Option(help="The admin's email.")] = "admin@example.com",
+    password: Annotated[
+        str | None, typer.Option(help="The admin's password; made up when left out.")
+    ] = None,
+) -> None:
+    """Make a workspace with an AI agent, an admin and an API key, and print them: the key this once."""
+    with _told() as settings, database_urls(settings) as urls:
+        secret = password or secrets.token_urlsafe(12)
+        new = NewWorkspace(name, agent, NewMember(email, "Admin", MemberRole.ADMIN, secret))
+
+        async def make() -> MadeWorkspace:
+            await prepare(urls)
+            async with open_house(settings, urls.service, live=False) as house:
+                return await make_workspace(house, new)
+
+        made = asyncio.run(make())
+    _print(made, secret, as_json)
+
+
+def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:
+    found: dict[str, Any] = {
+        "workspaceId": spell_id(WORKSPACE, made.workspace_id),
+        "agentId": spell_id(AGENT, made.agent.id),
+        "apiKey": made.api_key,
+        "member": {"email": made.admin.email, "password": password},
+    }
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"workspace  {found['workspaceId']}")
+    typer.echo(f"AI agent   {found['agentId']}")
+    typer.echo(f"API key    {made.api_key}   (shown this once)")
+    typer.echo(f"sign in    {made.admin.email}   {password}")

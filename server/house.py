@@ -1,0 +1,77 @@
+"""Standing up what every process needs: the database, the bell, the feed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+
+from models.database import Database
+from models.grants import grant_service
+from models.migrate import migrate
+from realtime.act import Acts
+from realtime.bell import Bell
+from realtime.feed import Feed
+from realtime.retention import purge_for_ever
+from resolvers.context import House
+from resolvers.credentials import WidgetTokens
+from resolvers.limits import Limits
+from resolvers.passwords import Passwords
+from server.embedded import embedded_postgres
+from server.settings import Settings, secret_of
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Whom migrations run as, and whom the service connects as."""
+
+    owner: str
+    service: str
+
+
+@contextmanager
+def database_urls(settings: Settings) -> Iterator[Urls]:
+    """The database that is set, else the embedded one, which runs as long as somebody is in the block."""
+    if settings.database_url:
+        yield Urls(settings.migration_url or settings.database_url, settings.database_url)
+        return
+    with embedded_postgres(settings.data_dir) as embedded:
+        yield Urls(embedded.owner_url, embedded.service_url)
+
+
+async def prepare(urls: Urls) -> None:
+    """Brings the database up to this version."""
+    await migrate(urls.owner)
+    if urls.owner != urls.service:
+        await grant_service(urls.owner, urls.service)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, url: str, *, live: bool = True) -> AsyncIterator[House]:
+    """Everything that stands for a process's life. Without `live` it follows nothing and wakes nobody."""
+    database = Database(url)
+    feed = Feed(database)
+    broadcast = settings.broadcast_url or url
+    bell = Bell(
+        broadcast, on_ring=feed.wake, on_typing=feed.hand_on_typing, on_recover=feed.wake_all
+    )
+    redis = broadcast if broadcast.startswith("redis") else None
+    house = House(
+        database=database,
+        acts=Acts(database, bell.ring),
+        feed=feed,
+        bell=bell,
+        widget_tokens=WidgetTokens(secret_of(settings)),
+        passwords=Passwords(),
+        limits=Limits(redis),
+    )
+    loops = [bell.run(), feed.run(), purge_for_ever(database)] if live else []
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield house
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await database.close()

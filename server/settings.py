@@ -1,0 +1,92 @@
+"""What can be set, by environment variables that begin with BATON_."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from realtime.bell import SCHEMES as BELL_SCHEMES
+
+_PREFIX = "BATON_"
+_POSTGRES = ("postgresql", "postgres")
+
+_logger = structlog.get_logger(__name__)
+
+
+class SettingsError(Exception):
+    """The environment holds what cannot be used; the message says which variable and what it takes."""
+
+
+def _url_of(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        if urlsplit(url).scheme not in schemes:
+            raise ValueError(f"must begin with {' or '.join(f'{one}://' for one in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+class Settings(BaseSettings):
+    """
+    Everything has a default: with none set, Baton keeps a PostgreSQL of its own in `data_dir`.
+
+    `migration_url` is for who lets the tables belong to another role than the service's: migrations run
+    by it, and the role of `database_url` is granted what it needs.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
+
+    database_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
+    migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
+    broadcast_url: Annotated[str, _url_of(*BELL_SCHEMES)] | None = None
+    public_url: Annotated[str, _url_of("http", "https")] | None = None
+    secret_key: str | None = Field(None, min_length=16)
+    data_dir: Path = Path(".baton")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def url(self) -> str:
+        """Where people reach the service."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def read_settings() -> Settings:
+    """Reads the environment; an unknown variable is a warning, an invalid one a SettingsError."""
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIX) and name not in known:
+            _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"{_PREFIX}{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("\n".join(faults)) from error
+
+
+def secret_of(settings: Settings) -> str:
+    """The secret that signs widget tokens: the one that is set, else one that is kept in the data folder."""
+    if settings.secret_key:
+        return settings.secret_key
+    if settings.database_url:
+        _logger.warning(
+            "settings.secret_key_missing",
+            hint="Set BATON_SECRET_KEY to the same secret everywhere, or each machine refuses the others' widget tokens.",
+        )
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    kept = settings.data_dir / "secret_key"
+    try:
+        with open(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    except FileExistsError:
+        pass
+    return kept.read_text().strip()
