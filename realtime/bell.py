@@ -119,7 +119,7 @@ class Bell:
         self._canary_due = True
         self._due = asyncio.Event()
         self._failures = 0
-        self._failure = ""
+        self._failure = "silence"
         self._heard_at = time.monotonic()
         self._said_deaf = False
 
@@ -228,17 +228,19 @@ class Bell:
             log.info("bell.hears", silent_seconds=self._silent_seconds())
         self._heard_at = time.monotonic()
         if self._failures:
-            self._failures = 0
+            self._failures, self._failure = 0, "silence"
             _call(self._on_recover)
 
     async def _publish(self, broadcast: Broadcast) -> None:
-        """Publish what waits, one message at a time: broadcaster's PostgreSQL connection bears no more."""
+        """Publish what waits, one message at a time: broadcaster's PostgreSQL connection bears no more.
+
+        A publication that hangs holds back the canary too, so `_listen` ends it.
+        """
         while not _cancelled():
             await self._due.wait()
             message = self._next_message()
             try:
-                async with asyncio.timeout(self._silence_seconds):
-                    await broadcast.publish(CHANNEL, message.encode())
+                await broadcast.publish(CHANNEL, message.encode())
             except BaseException:
                 for ring in message.rings:
                     self._keep(ring)
@@ -299,5 +301,4 @@ def _forget_reader(broadcast: Broadcast) -> None:
     """End broadcaster's Redis reader, which is left running or failed where connecting or closing fails."""
     reader = getattr(broadcast._backend, "_listener", None)
     if isinstance(reader, asyncio.Task):
-        reader.cancel()
-        reader.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        reader.cancel()  # where it has failed, this keeps asyncio from logging what nobody has read

@@ -1,21 +1,20 @@
 """The application: routes, and what stands behind them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from resolvers.context import House
 from server.graphql import graphql
 from server.health import healthz, metrics, readyz
+from server.live import live_endpoint
 from server.problems import EXCEPTION_HANDLERS
 from server.rest import ROUTES as REST_ROUTES
 from server.settings import Settings
+from server.visits import Visits
 
 # Any page may call with a token of its own; what a widget token may be used from is checked with the token,
 # and cookies are not shared: credentials are not allowed.
@@ -33,17 +32,13 @@ async def _front(_: Request) -> Response:
     return RedirectResponse("/graphql")
 
 
-def make_app(house: House, settings: Settings) -> Starlette:
+def make_app(house: House, settings: Settings, visits: Visits) -> Starlette:
     """The application on a house that stands."""
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-
     app = Starlette(
         routes=[
             Route("/", _front),
             Route("/graphql", graphql, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", live_endpoint()),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -51,8 +46,8 @@ def make_app(house: House, settings: Settings) -> Starlette:
         ],
         middleware=[_CORS],
         exception_handlers=EXCEPTION_HANDLERS,
-        lifespan=lifespan,
     )
     app.state.house = house
     app.state.settings = settings
+    app.state.visits = visits
     return app

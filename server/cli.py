@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ _errors = Console(stderr=True)
 def _told() -> Iterator[Settings]:
     """The settings, with the logs set up; what the user can mend is told in words, not as a traceback."""
     set_up_logs("info")
+    # As an exception, so that what is open is closed: an embedded PostgreSQL among others.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         settings = read_settings()
         set_up_logs(settings.log_level)

@@ -21,7 +21,7 @@ from schema.execution import execute_call, read_operation, stream
 from server.authentication import SESSION_COOKIE, context_of
 from server.body import MalformedError, read_json
 from server.problems import STATUS_OF
-# from server.sse import event_stream
+from server.sse import event_stream
 
 MODERN = "application/graphql-response+json"
 _SESSION_SECONDS = 30 * 24 * 3600
@@ -41,7 +41,7 @@ async def graphql(request: Request) -> Response:
     except BatonError as error:
         return _answer({"errors": [dress_error(error)]}, STATUS_OF[error.code], accepted)
     if "text/event-stream" in accepted:
-        raise NotImplementedError; event_stream(stream(operation, context), request, context)
+        return event_stream(stream(operation, context), request, context)
     call = Call(context)
     result = await execute_call(operation, call)
     response = _answer(result, _status(result, accepted), accepted)

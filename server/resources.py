@@ -26,7 +26,6 @@ from rules.lifecycle import EscalationStatus, EscalationTrigger, Priority
 from rules.text import WORDS_LIMIT
 
 _Read = Callable[[Any], Any]
-_EMAIL_EXAMPLE = "jane@example.com"
 
 
 class Word:
@@ -103,7 +102,8 @@ Words = Annotated[
         }
     ),
 ]
-Email = Annotated[str, WithJsonSchema({"type": "string", "examples": [_EMAIL_EXAMPLE]})]
+Email = Annotated[str, WithJsonSchema({"type": "string", "minLength": 3, "examples": ["jane@example.com"]})]
+EmailOrNobody = Annotated[str, WithJsonSchema({"type": "string", "examples": ["jane@example.com", ""]})]
 
 
 class Input(BaseModel):
@@ -142,7 +142,9 @@ class UpdateRequest(Input):
 
     status: StatusWord | None = None
     priority: PriorityWord | None = None
-    assign_to: Email | None = Field(None, description="A team member's email; an empty string unassigns.")
+    assign_to: EmailOrNobody | None = Field(
+        None, description="A team member's email; an empty string unassigns."
+    )
     note: Words | None = Field(None, description="An internal note. The customer never sees it.")
     expected_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
         None, description="The version that the change is made to; 409 when it is another by now."

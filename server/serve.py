@@ -1,8 +1,10 @@
 """The process that serves: settings, database, house, app, uvicorn."""
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -10,6 +12,7 @@ import uvicorn
 from server.app import make_app
 from server.house import Urls, database_urls, open_house, prepare
 from server.settings import Settings
+from server.visits import Visits
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
@@ -61,8 +64,13 @@ async def _serve(
 ) -> None:
     await prepare(urls)
     async with open_house(settings, urls.service) as house:
-        server = _Server(_config(make_app(house, settings)), on_ready, settings.url)
-        await server.serve(sockets=[sock])
+        visits = Visits.of(house)
+        rechecks = asyncio.create_task(visits.run())
+        app = make_app(house, settings, visits)
+        try:
+            await _Server(_config(app), visits, on_ready, settings.url).serve(sockets=[sock])
+        finally:
+            rechecks.cancel()
 
 
 def _config(app: object) -> uvicorn.Config:
@@ -82,17 +90,36 @@ def _config(app: object) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers, and closes sockets before uvicorn waits for them."""
+    """Says when it answers, and ends sockets and streams before uvicorn waits for them."""
 
     def __init__(
-        self, config: uvicorn.Config, on_ready: Callable[[str], None] | None, url: str
+        self, config: uvicorn.Config, visits: Visits, on_ready: Callable[[str], None] | None, url: str
     ) -> None:
         super().__init__(config)
+        self._visits = visits
         self._on_ready = on_ready
         self._url = url
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to answer."""
         await super().startup(sockets=sockets)
         _logger.info("serve.ready", url=self._url)
         if self._on_ready:
             self._on_ready(self._url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Sends everybody who follows something to another process, then lets what runs end."""
+        await self._visits.close_all()
+        await super().shutdown(sockets=sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Ends in an orderly way; uvicorn's own would raise the signal again and skip what is to be closed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)

@@ -1,7 +1,7 @@
 """
 GraphQL over Server-Sent Events: one operation for each request.
 
-That is the distinct connections mode of the protocol `graphql-sse` (github.com/enisdenjo/graphql-sse, PROTOCOL.md).
+That is the distinct connections mode of the protocol `graphql-sse` (github.com/enisdenjo/graphql-sse).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What is open to clients, sockets and event streams: the credentials they live by, and how they are ended."""
+"""What is open to clients, sockets and event streams: their credentials, and how they are ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping

@@ -1,10 +1,11 @@
-"""A REST server of its own on an embedded PostgreSQL, with two workspaces that must not see each other."""
+"""A REST server of its own on an embedded PostgreSQL, and two workspaces: one is a stranger to the other."""
 
 import asyncio
 import shutil
+import socket
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 
 from models.migrate import migrate
 from resolvers.actor import Actor
@@ -27,9 +29,10 @@ from resolvers.session import sign_in
 from resolvers.workspace import MadeWorkspace, NewWorkspace, make_workspace
 from rules.people import EVERY_SCOPE, MemberRole, Scope, ViewerKind
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, read_id, spell_id
-from server.app import make_app
 from server.embedded import embedded_postgres
 from server.house import open_house
+from server.problems import EXCEPTION_HANDLERS
+from server.rest import ROUTES
 from server.settings import Settings
 
 T = TypeVar("T")
@@ -44,8 +47,11 @@ class Running:
     house: House
     loop: asyncio.AbstractEventLoop
 
-    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(30)
+    def do(self, act: Awaitable[T]) -> T:
+        async def done() -> T:
+            return await act
+
+        return asyncio.run_coroutine_threadsafe(done(), self.loop).result(30)
 
 
 class Keys(NamedTuple):
@@ -75,24 +81,21 @@ def running() -> Iterator[Running]:
 @contextmanager
 def served(settings: Settings, url: str) -> Iterator[Running]:
     answers: Future[Running] = Future()
-    stop: list[uvicorn.Server] = []
+    app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+    sock = socket.create_server(("127.0.0.1", 0))
 
     async def serve() -> None:
         async with open_house(settings, url, live=False) as house:
-            app = make_app(house, settings)
-            server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
-            stop.append(server)
-            serving = asyncio.create_task(server.serve())
-            while not server.started:
-                await asyncio.sleep(0.01)
-            port = server.servers[0].sockets[0].getsockname()[1]
+            app.state.house, app.state.settings = house, settings
+            port = sock.getsockname()[1]
             answers.set_result(Running(f"http://127.0.0.1:{port}", house, asyncio.get_running_loop()))
-            await serving
+            await server.serve(sockets=[sock])
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     yield answers.result(30)
-    stop[0].should_exit = True
+    server.should_exit = True
     thread.join(30)
 
 
@@ -109,21 +112,21 @@ def context(running: Running, made: MadeWorkspace) -> Context:
 
 
 @pytest.fixture(scope="session")
-def other(running: Running) -> MadeWorkspace:
+def strangers(running: Running) -> MadeWorkspace:
     """A workspace of strangers."""
     admin = NewMember("john@example.org", "John", MemberRole.ADMIN, PASSWORD)
     return running.do(make_workspace(running.house, NewWorkspace("Other", "Robot", admin)))
 
 
 @pytest.fixture(scope="session")
-def foreign_conversation_id(running: Running, other: MadeWorkspace) -> str:
-    actor = Actor(ViewerKind.API_KEY, other.workspace_id, EVERY_SCOPE, api_key_id=other.api_key_id)
-    begun = start_conversation(Context(running.house, actor), other.agent.id, Customer())
+def foreign_conversation_id(running: Running, strangers: MadeWorkspace) -> str:
+    actor = Actor(ViewerKind.API_KEY, strangers.workspace_id, EVERY_SCOPE, api_key_id=strangers.api_key_id)
+    begun = start_conversation(Context(running.house, actor), strangers.agent.id, Customer())
     return spell_id(CONVERSATION, running.do(begun).conversation_id)
 
 
 @pytest.fixture(scope="session")
-def keys(running: Running, made: MadeWorkspace, other: MadeWorkspace, context: Context) -> Keys:
+def keys(running: Running, made: MadeWorkspace, strangers: MadeWorkspace, context: Context) -> Keys:
     def key(*scopes: Scope) -> tuple[Any, str]:
         return running.do(create_api_key(context, "test", scopes))
 
@@ -134,7 +137,7 @@ def keys(running: Running, made: MadeWorkspace, other: MadeWorkspace, context: C
         reader=key(Scope.ESCALATIONS_READ)[1],
         hook=key(Scope.INCOMING_WEBHOOK)[1],
         revoked_hook=revoked_token,
-        stranger=other.api_key,
+        stranger=strangers.api_key,
         member=running.do(sign_in(Context(running.house), MEMBER, PASSWORD)).token,
     )
 

@@ -287,7 +287,9 @@ def test_what_is_no_json_is_refused(client: httpx.Client, conversation_id: str, 
     assert_problem(response, 400, "BAD_USER_INPUT")
 
 
-@pytest.mark.parametrize("media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"]
+)
 def test_other_content_types_are_refused(
     client: httpx.Client, conversation_id: str, agent_id: str, media_type: str
 ) -> None:

@@ -1,0 +1,366 @@
+"""Driving a running Baton through its public doors."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from resolvers.member import NewMember
+from resolvers.workspace import NewWorkspace, make_workspace
+from rules.people import MemberRole
+from rules.typeid import AGENT, WORKSPACE, spell_id
+from server.embedded import embedded_postgres
+from server.house import open_house
+from server.settings import Settings
+
+BATON = Path(sys.executable).with_name("baton")
+PASSWORD = "correct horse battery"
+DEADLINE = 20.0
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
+    """Waits until `condition` gives something true, and returns it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+class Refused(AssertionError):
+    """The API answered with errors."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(json.dumps(errors, indent=1))
+        self.errors = errors
+
+    @property
+    def code(self) -> str:
+        return str(self.errors[0]["extensions"]["code"])
+
+    @property
+    def field(self) -> str | None:
+        return self.errors[0]["extensions"].get("field")
+
+
+@dataclass
+class Caller:
+    """Somebody with a credential, or without one."""
+
+    url: str
+    token: str | None = None
+
+    def post(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The whole answer to a GraphQL request."""
+        answer = httpx.post(
+            f"{self.url}/graphql",
+            json={"query": query, "variables": variables or {}},
+            headers=self.headers | {"accept": "application/graphql-response+json"},
+            timeout=30,
+        )
+        found: dict[str, Any] = answer.json()
+        return found
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data; raises Refused when there are errors."""
+        answer = self.post(query, variables)
+        if "errors" in answer:
+            raise Refused(answer["errors"])
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def refusal(self, query: str, **variables: Any) -> Refused:
+        """The refusal that the request must meet."""
+        try:
+            data = self.ask(query, **variables)
+        except Refused as refused:
+            return refused
+        raise AssertionError(f"was not refused: {data}")
+
+    # ---- the acts that most tests begin with
+
+    def start(self, agent_id: str, **more: Any) -> dict[str, Any]:
+        """startConversation's payload."""
+        query = """mutation($input: StartConversationInput!) { startConversation(input: $input) {
+            conversation { id cursor ai { state epoch pausedBy } } widgetToken widgetTokenExpiresAt } }"""
+        found: dict[str, Any] = self.ask(query, input={"agentId": agent_id, **more})["startConversation"]
+        return found
+
+    def record(self, conversation: str, role: str, content: str, **more: Any) -> dict[str, Any]:
+        """recordMessage's payload."""
+        query = """mutation($input: RecordMessageInput!) { recordMessage(input: $input) {
+            message { id position role status content } ai { state epoch pausedBy }
+            escalation { id status } } }"""
+        given = {"conversationId": conversation, "role": role, "content": content, **more}
+        found: dict[str, Any] = self.ask(query, input=given)["recordMessage"]
+        return found
+
+    def escalate(self, conversation: str, reason: str = "needs a person", **more: Any) -> dict[str, Any]:
+        """escalateConversation's payload."""
+        query = """mutation($input: EscalateConversationInput!) { escalateConversation(input: $input) {
+            created confirmationMessage escalation { id status priority trigger reason version
+            assignee { email } } } }"""
+        given = {"conversationId": conversation, "reason": reason, **more}
+        found: dict[str, Any] = self.ask(query, input=given)["escalateConversation"]
+        return found
+
+    def reply(self, escalation: str, content: str = "A person here.", **more: Any) -> dict[str, Any]:
+        """replyToEscalation's payload."""
+        query = """mutation($input: ReplyInput!) { replyToEscalation(input: $input) {
+            message { id position role status content author { email } }
+            escalation { id status version assignee { email } sla { outcome metAt } } } }"""
+        given = {"escalationId": escalation, "content": content, **more}
+        found: dict[str, Any] = self.ask(query, input=given)["replyToEscalation"]
+        return found
+
+    def resolve(self, escalation: str, **more: Any) -> dict[str, Any]:
+        """The escalation after resolveEscalation."""
+        query = """mutation($input: ResolveEscalationInput!) { resolveEscalation(input: $input) {
+            escalation { id status version resolvedAt resolution { note disposition keptAiPaused
+            resolvedBy { email } } sla { outcome status } } } }"""
+        given = {"escalationId": escalation, **more}
+        found: dict[str, Any] = self.ask(query, input=given)["resolveEscalation"]["escalation"]
+        return found
+
+    def settings(self, agent_id: str, **changes: Any) -> dict[str, Any]:
+        """The settings after updateEscalationSettings."""
+        query = """mutation($input: UpdateEscalationSettingsInput!) {
+            updateEscalationSettings(input: $input) { settings { version } } }"""
+        given = {"agentId": agent_id, **changes}
+        found: dict[str, Any] = self.ask(query, input=given)["updateEscalationSettings"]["settings"]
+        return found
+
+    def messages(self, conversation: str) -> list[dict[str, Any]]:
+        """The conversation's messages that this caller sees."""
+        query = """query($id: ID!) { conversation(id: $id) { messages(first: 100) {
+            nodes { id position role status content } } } }"""
+        found: list[dict[str, Any]] = self.ask(query, id=conversation)["conversation"]["messages"]["nodes"]
+        return found
+
+    def conversation(self, conversation: str) -> dict[str, Any]:
+        """Who has control, and the escalations, newest first."""
+        query = """query($id: ID!) { conversation(id: $id) { id cursor ai { state epoch pausedBy pausedAt }
+            button { visible text } activeEscalation { id status }
+            escalations { nodes { id status } } } }"""
+        found: dict[str, Any] = self.ask(query, id=conversation)["conversation"]
+        return found
+
+    def escalation(self, escalation: str) -> dict[str, Any]:
+        """All of an escalation."""
+        query = """query($id: ID!) { escalation(id: $id) { id status priority trigger reason detail
+            confidence version createdAt firstRespondedAt resolvedAt assignee { id email name }
+            triggers { trigger reason detail confidence }
+            notes { body author { email } }
+            resolution { note disposition keptAiPaused }
+            sla { status outcome targetMinutes startedAt atRiskAt dueAt metAt breachedAt remainingMinutes
+                  segments { from to running label } }
+            timeline(first: 100) { nodes { kind data actor { email } } } } }"""
+        found: dict[str, Any] = self.ask(query, id=escalation)["escalation"]
+        return found
+
+    # ---- following
+
+    @asynccontextmanager
+    async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
+        """A graphql-transport-ws socket that has been acknowledged."""
+        url = self.url.replace("http", "ws", 1) + "/graphql"
+        async with connect(url, subprotocols=["graphql-transport-ws"], **options) as raw:  # type: ignore[list-item]
+            socket = Socket(raw)
+            payload = {"authorization": f"Bearer {self.token}"} if self.token else {}
+            await socket.send(type="connection_init", payload=payload)
+            assert (await socket.receive())["type"] == "connection_ack"
+            yield socket
+
+
+@dataclass
+class Socket:
+    """A client's end of a live socket."""
+
+    raw: ClientConnection
+    _ids: int = 0
+    _waiting: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, **message: Any) -> None:
+        await self.raw.send(json.dumps(message))
+
+    async def receive(self, seconds: float = DEADLINE) -> dict[str, Any]:
+        async with asyncio.timeout(seconds):
+            found: dict[str, Any] = json.loads(await self.raw.recv())
+            return found
+
+    async def subscribe(self, query: str, **variables: Any) -> str:
+        """Begins an operation and returns its id."""
+        self._ids += 1
+        payload = {"query": query, "variables": variables}
+        await self.send(id=str(self._ids), type="subscribe", payload=payload)
+        return str(self._ids)
+
+    async def next(self, id_: str, seconds: float = DEADLINE) -> dict[str, Any]:
+        """The next result's data of an operation; what comes for others waits."""
+        async with asyncio.timeout(seconds):
+            while True:
+                for place, message in enumerate(self._waiting):
+                    if message.get("id") == id_:
+                        del self._waiting[place]
+                        return self._data(message)
+                self._waiting.append(await self.receive(seconds))
+
+    @staticmethod
+    def _data(message: dict[str, Any]) -> dict[str, Any]:
+        if message["type"] == "error":
+            raise Refused(message["payload"])
+        assert message["type"] == "next", message
+        if "errors" in message["payload"]:
+            raise Refused(message["payload"]["errors"])
+        data: dict[str, Any] = message["payload"]["data"]
+        return data
+
+
+@dataclass
+class Workspace:
+    """A workspace with an AI agent, an admin and an API key of every scope."""
+
+    server: "Server"
+    id: str
+    agent_id: str
+    api_key: str
+    email: str
+
+    @property
+    def key(self) -> Caller:
+        """The API key's holder."""
+        return Caller(self.server.url, self.api_key)
+
+    @property
+    def nobody(self) -> Caller:
+        """Somebody without a credential."""
+        return Caller(self.server.url)
+
+    def widget(self, started: dict[str, Any]) -> Caller:
+        """The customer of a conversation that was started."""
+        return Caller(self.server.url, started["widgetToken"])
+
+    def sign_in(self, email: str | None = None, password: str = PASSWORD) -> Caller:
+        """A team member; the admin when none is named."""
+        query = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
+        token = self.nobody.ask(query, e=email or self.email, p=password)["signIn"]["token"]
+        return Caller(self.server.url, token)
+
+    def member(self, email: str, role: str = "AGENT") -> Caller:
+        """A new team member, signed in."""
+        query = "mutation($input: CreateMemberInput!) { createMember(input: $input) { member { id } } }"
+        given = {"email": email, "name": email.partition("@")[0], "role": role, "password": PASSWORD}
+        self.key.ask(query, input=given)
+        return self.sign_in(email)
+
+    def key_with(self, *scopes: str) -> Caller:
+        """The holder of a new key of just these scopes."""
+        query = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { key } }"
+        key = self.key.ask(query, input={"name": "a key", "scopes": list(scopes)})["createApiKey"]["key"]
+        return Caller(self.server.url, key)
+
+    def start(self, **more: Any) -> dict[str, Any]:
+        """A new conversation: startConversation's payload."""
+        return self.key.start(self.agent_id, **more)
+
+
+_WORKSPACES = iter(range(1, 1_000_000))
+
+
+class Server:
+    """A `baton serve` process on an embedded PostgreSQL."""
+
+    def __init__(self, data_dir: Path, owner_url: str, service_url: str) -> None:
+        self.data_dir = data_dir
+        self.owner_url = owner_url
+        self.service_url = service_url
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = data_dir / "serve.log"
+
+    @classmethod
+    @contextmanager
+    def started(cls, data_dir: Path, **environment: str) -> Iterator["Server"]:
+        """A server that answers; it is stopped at the end."""
+        with embedded_postgres(data_dir) as urls:
+            server = cls(data_dir, urls.owner_url, urls.service_url)
+            server.start(**environment)
+            try:
+                yield server
+            finally:
+                server.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, **environment: str) -> None:
+        """Starts the process and waits until it answers; a restart keeps the port."""
+        given = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port), **environment}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
+        begun = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([BATON, "serve"], env=inherited | given, stdout=log, stderr=log)
+
+        def ready() -> str | None:
+            assert self.process is not None
+            written = self.log.read_bytes()[begun:].decode()
+            assert self.process.poll() is None, written
+            found = re.search(r"http://127\.0\.0\.1:(\d+)\",\"event\":\"serve.ready", written)
+            return found[1] if found else None
+
+        self.port = int(wait_for(ready, "the server to answer", 60))
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
+        """Ends the process and gives its exit code."""
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        code = self.process.wait(seconds)
+        self.process = None
+        return code
+
+    def new_workspace(self) -> Workspace:
+        """Made as `baton init` makes one, without starting a process for each."""
+        email = f"admin{next(_WORKSPACES)}@example.com"
+        admin = NewMember(email, "Ada Admin", MemberRole.ADMIN, PASSWORD)
+        new = NewWorkspace("A workspace", "An AI agent", admin)
+
+        async def make() -> Workspace:
+            settings = Settings(data_dir=self.data_dir, database_url=self.service_url, secret_key="x" * 32)
+            async with open_house(settings, self.service_url, live=False) as house:
+                made = await make_workspace(house, new)
+            workspace_id, agent_id = spell_id(WORKSPACE, made.workspace_id), spell_id(AGENT, made.agent.id)
+            return Workspace(self, workspace_id, agent_id, made.api_key, email)
+
+        return asyncio.run(make())
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """What stands in the database, for tests that must show that nothing changed."""
+
+        async def read() -> list[dict[str, Any]]:
+            connection = await asyncpg.connect(self.owner_url)
+            try:
+                return [dict(row) for row in await connection.fetch(query, *values)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(read())

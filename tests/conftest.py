@@ -1,0 +1,40 @@
+"""A running server for the whole session, and workspaces of their own for the tests."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from baton_client import Server, Workspace
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Iterator[Path]:
+    # Not pytest's tmp_path: as root the embedded PostgreSQL runs as another user, who must get in.
+    with tempfile.TemporaryDirectory(prefix="baton-tests-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def server(data_dir: Path) -> Iterator[Server]:
+    """`baton serve` as a user starts it, on an embedded PostgreSQL of its own."""
+    with Server.started(data_dir) as running:
+        yield running
+
+
+@pytest.fixture
+def workspace(server: Server) -> Workspace:
+    """A workspace of the test's own, in the shared server."""
+    return server.new_workspace()
+
+
+@pytest.fixture
+def other(server: Server) -> Workspace:
+    """Another workspace: what is in it must not be seen from the first."""
+    return server.new_workspace()
