@@ -1,5 +1,5 @@
 # `make` alone prints what there is to do.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 

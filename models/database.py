@@ -30,7 +30,9 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=30,
-            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
+            # What people said must not come into logs by way of an error.
+            hide_parameters=True,
             json_deserializer=orjson.loads,
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -28,10 +28,8 @@ RINGS_PER_MESSAGE = 60
 TYPINGS_PER_MESSAGE = 8
 TYPING_BYTES = 255
 
-STREAMS_WAITING = 10_000
-TYPINGS_WAITING = 256
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 5.0
+STREAMS_WAITING, TYPINGS_WAITING = 10_000, 256
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
 log = structlog.stdlib.get_logger()
 
@@ -164,9 +162,9 @@ class Bell:
             except Exception as error:
                 self._failure = _reason(error)  # the error itself would keep the dead connection in memory
                 log.debug("bell.connection_lost", failures=self._failures, error=self._failure)
-            longest = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
+            pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
             self._failures += 1
-            await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads processes, guards no secret
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
     async def _connection(self) -> None:
         """Hear and publish over one connection, until it breaks or is silent."""
@@ -203,6 +201,7 @@ class Bell:
             while True:
                 event = await next_event()
                 if self._hear(event.message):
+                    self._heard_canary()
                     patience.reschedule(clock() + self._silence_seconds)
 
     def _hear(self, text: str) -> bool:
@@ -213,8 +212,6 @@ class Bell:
             log.debug("bell.malformed", error=repr(error))
             return False
         if message.sender == self._name:
-            if message.canary:
-                self._heard()
             return message.canary
         for ring in message.rings:
             _call(self._on_ring, ring)
@@ -222,7 +219,7 @@ class Bell:
             _call(self._on_typing, typing)
         return False
 
-    def _heard(self) -> None:
+    def _heard_canary(self) -> None:
         if self._said_deaf:
             self._said_deaf = False
             log.info("bell.hears", silent_seconds=self._silent_seconds())
@@ -232,27 +229,26 @@ class Bell:
             _call(self._on_recover)
 
     async def _publish(self, broadcast: Broadcast) -> None:
-        """Publish what waits, one message at a time: broadcaster's PostgreSQL connection bears no more.
-
-        A publication that hangs holds back the canary too, so `_listen` ends it.
-        """
+        """Publish what waits, one message at a time: broadcaster's PostgreSQL connection bears no more."""
+        # No timeout of its own: a publication that hangs holds back the canary, and `_listen` ends both.
         while not _cancelled():
             await self._due.wait()
             message = self._next_message()
+            text = message.encode()
             try:
-                await broadcast.publish(CHANNEL, message.encode())
+                await broadcast.publish(CHANNEL, text)
             except BaseException:
                 for ring in message.rings:
                     self._keep(ring)
                 raise
 
     def _next_message(self) -> _Message:
-        streams = list(islice(self._rings, RINGS_PER_MESSAGE))
-        rings = [Ring(stream, self._rings.pop(stream)) for stream in streams]
+        first = list(islice(self._rings, RINGS_PER_MESSAGE))
+        rings = [Ring(stream, self._rings.pop(stream)) for stream in first]
         typings = [self._typings.popleft() for _ in range(min(len(self._typings), TYPINGS_PER_MESSAGE))]
         message = _Message(self._name, self._canary_due, rings, typings)
         self._canary_due = False
-        if not self._rings and not self._typings:
+        if not (self._rings or self._typings):
             self._due.clear()
         return message
 

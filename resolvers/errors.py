@@ -87,9 +87,13 @@ class ResyncRequiredError(BatonError):
 
 
 class RateLimitedError(BatonError):
-    """Too often."""
+    """Too often; it may be tried again after `retry_after` seconds, when that is known."""
 
     code = ErrorCode.RATE_LIMITED
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 def camel(path: str) -> str:

@@ -1,5 +1,8 @@
 """How often something may be tried."""
 
+import math
+import time
+
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -22,7 +25,9 @@ class Limits:
     async def take(self, limit: RateLimitItem, *who: str) -> None:
         """Counts one attempt; raises RateLimitedError when there were too many."""
         if not await self._limiter.hit(limit, *who):
-            raise RateLimitedError(f"Too often: at most {limit}. Wait a little and try again.")
+            reset = (await self._limiter.get_window_stats(limit, *who)).reset_time
+            seconds = max(1, math.ceil(reset - time.time()))
+            raise RateLimitedError(f"Too often: at most {limit}. Try again in {seconds} s.", seconds)
 
     async def allows(self, limit: RateLimitItem, *who: str) -> bool:
         """Counts one attempt and says whether it may go on."""

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -51,17 +51,18 @@ class Order:
             if name != self.name or len(values) != len(self.columns):
                 raise ValueError(name)
             return [_typed(column, value) for column, value in zip(self.columns, values, strict=True)]
-        except (ValueError, TypeError, binascii.Error):
+        except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
             raise BadInputError(field, "is not a cursor of this list in this order") from None
 
 
 def _typed(column: Any, value: Any) -> Any:
     kind = column.type.python_type
     if kind is datetime:
-        return datetime.fromisoformat(value)
-    if kind is UUID:
+        if (instant := datetime.fromisoformat(value)).tzinfo is not None:
+            return instant.astimezone(UTC)
+    elif kind is UUID and isinstance(value, str):
         return UUID(value)
-    if kind is int and type(value) is int and abs(value) < 2**31:
+    elif kind is int and type(value) is int and abs(value) < 2**31:
         return value
     raise ValueError(value)
 

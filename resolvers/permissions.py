@@ -116,7 +116,7 @@ def permitted(field: str, target: Visible | None = None) -> Callable[[Act[P, R]]
         @wraps(function)
         async def act(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if permission is not None and not permission.grants(context.actor):
-                if target and isinstance(args[0], UUID):
+                if target and args and isinstance(args[0], UUID):
                     await _must_see(context, target, args[0])
                 raise ForbiddenError(_what_it_takes(field, permission))
             return await function(context, *args, **kwargs)

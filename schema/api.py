@@ -1,6 +1,6 @@
 """The schema: the roots put together, described in the contract's own words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import strawberry
@@ -13,6 +13,7 @@ from graphql import (
     InputObjectTypeDefinitionNode,
     InterfaceTypeDefinitionNode,
     ObjectTypeDefinitionNode,
+    OperationDefinitionNode,
     parse,
     print_schema,
 )
@@ -38,6 +39,25 @@ from schema.talking import TalkingMutation
 CONTRACT = Path(__file__).with_name("contract.graphql")
 
 _DOCUMENTS_KEPT = 500
+
+
+class NamedOperation(SchemaExtension):
+    """Refuses a document of several operations without the name of the one that is meant."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Looks when the document has been validated: it stands behind the validation's cache."""
+        context = self.execution_context
+        if not context.pre_execution_errors and context._provided_operation_name is None:
+            document = context.graphql_document
+            operations = [
+                one
+                for one in (document.definitions if document else ())
+                if isinstance(one, OperationDefinitionNode)
+            ]
+            if len(operations) > 1:
+                message = "The document holds several operations: give operationName."
+                context.pre_execution_errors = [GraphQLError(message)]
+        yield
 
 
 def _tokens() -> SchemaExtension:
@@ -72,7 +92,7 @@ SCHEMA = BatonSchema(
     mutation=Mutation,
     subscription=Subscription,
     types=[ErrorCode],
-    extensions=[_tokens, _parsed, _rules, _validated],
+    extensions=[_tokens, _parsed, _rules, _validated, NamedOperation],
     config=CONFIG,
 )
 

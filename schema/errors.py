@@ -28,9 +28,10 @@ def dress_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
     return [_dressed(error) for error in errors]
 
 
-def dress_error(error: BaseException) -> dict[str, Any]:
-    """An error that arose outside any field."""
-    return _dressed(GraphQLError(str(error), original_error=error if isinstance(error, Exception) else None))
+def dress_error(error: Exception) -> dict[str, Any]:
+    """An error that arose outside any operation; what is not expected is masked."""
+    located = GraphQLError(str(error), original_error=error)
+    return _dressed(located) if isinstance(error, BatonError) else _masked(located, error)
 
 
 def _dressed(error: GraphQLError) -> dict[str, Any]:

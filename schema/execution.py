@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import ExecutionResult
+from graphql import ExecutionResult, GraphQLError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
@@ -72,13 +72,17 @@ async def stream(operation: Operation, context: Context) -> AsyncGenerator[dict[
         operation_name=operation.name,
     )
     begun = False
-    async with aclosing(results):
-        async for result in results:
-            formatted = _formatted(result)
-            if not begun and formatted.get("data") is None and "errors" in formatted:
-                formatted.pop("data", None)
-            begun = True
-            yield formatted
+    try:
+        async with aclosing(results):
+            async for result in results:
+                formatted = _formatted(result)
+                if not begun and formatted.get("data") is None and "errors" in formatted:
+                    formatted.pop("data", None)
+                begun = True
+                yield formatted
+    except GraphQLError as error:
+        # Of the parser, out of its cache: Strawberry turns it into a result for `execute` alone.
+        yield {"errors": dress_errors([error])}
 
 
 def _variables(operation: Operation) -> dict[str, Any] | None:

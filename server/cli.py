@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,9 +20,12 @@ from rules.people import MemberRole
 from rules.typeid import AGENT, WORKSPACE, spell_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
+from server.demo import run_demo
 from server.embedded import EmbeddedPostgresError
 from server.house import database_urls, open_house, prepare
 from server.logs import set_up_logs
+from server.replay import ReplayStoppedError, Wanted
+from server.replay import replay as run_replay
 from server.serve import PortTakenError, serve
 from server.settings import Settings, SettingsError, read_settings
 
@@ -59,6 +63,13 @@ def serve_command() -> None:
 
 
 @app.command()
+def demo() -> None:
+    """Serve a sample workspace with simulated customers, and print where to look and how to sign in."""
+    with _told() as settings:
+        serve(settings, beside=run_demo)
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database up to this version; `serve` does so itself."""
     with _told() as settings, database_urls(settings) as urls:
@@ -81,9 +92,7 @@ def init(
     name: Annotated[str, typer.Option(help="The workspace's name.")] = "My workspace",
     agent: Annotated[str, typer.Option(help="The AI agent's name.")] = "My AI agent",
     email: Annotated[str, typer.Option(help="The admin's email.")] = "admin@example.com",
-    password: Annotated[
-        str | None, typer.Option(help="The admin's password; made up when left out.")
-    ] = None,
+    password: Annotated[str | None, typer.Option(help="The admin's password; made up when left out.")] = None,
 ) -> None:
     """Make a workspace with an AI agent, an admin and an API key, and print them: the key this once."""
     with _told() as settings, database_urls(settings) as urls:
@@ -97,6 +106,26 @@ def init(
 
         made = asyncio.run(make())
     _print(made, secret, as_json)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="Recorded conversations as JSON Lines: see docs/replay.md.")],
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="JSON with the settings to try, as the API takes them.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="The AI agent whose settings are tried: agt_…")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever was replayed before.")] = False,
+) -> None:
+    """Replay recorded conversations in a scratch workspace, and print what would have been escalated."""
+    with _told() as settings:
+        try:
+            report = run_replay(settings, Wanted(file, settings_file, agent, fresh))
+        except ReplayStoppedError as stopped:
+            typer.echo(str(stopped), err=True)
+            raise typer.Exit(128 + stopped.number) from None
+        report.print_json(sys.stdout) if as_json else report.print(sys.stdout)
 
 
 def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:

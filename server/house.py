@@ -51,9 +51,7 @@ async def open_house(settings: Settings, url: str, *, live: bool = True) -> Asyn
     database = Database(url)
     feed = Feed(database)
     broadcast = settings.broadcast_url or url
-    bell = Bell(
-        broadcast, on_ring=feed.wake, on_typing=feed.hand_on_typing, on_recover=feed.wake_all
-    )
+    bell = Bell(broadcast, on_ring=feed.wake, on_typing=feed.hand_on_typing, on_recover=feed.wake_all)
     redis = broadcast if broadcast.startswith("redis") else None
     house = House(
         database=database,

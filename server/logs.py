@@ -15,7 +15,9 @@ def set_up_logs(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if sys.stderr.isatty():
-        last: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+        # Tracebacks without local variables: those may hold what people said, and tokens.
+        plain = structlog.dev.plain_traceback
+        last: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     else:
         last = [
             structlog.processors.format_exc_info,

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from resolvers.errors import BatonError, ErrorCode
+from resolvers.errors import BatonError, ErrorCode, RateLimitedError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -78,6 +78,8 @@ def _phrase(status: int) -> str:
 async def answer_expected(_: Request, error: BatonError) -> Response:
     """A BatonError: its message is meant for the caller."""
     headers = _CHALLENGE if error.code is ErrorCode.UNAUTHENTICATED else None
+    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+        headers = {"Retry-After": str(error.retry_after)}
     status = STATUS_OF[error.code]
     return _problem(status, error.code, str(error), field=error.field).response(headers)
 

@@ -3,37 +3,36 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import structlog
 import uvicorn
+import uvloop
 
+from resolvers.context import House
 from server.app import make_app
 from server.house import Urls, database_urls, open_house, prepare
 from server.settings import Settings
-from server.visits import Visits
+from server.transports import RequestProtocol, SocketProtocol
+from server.visits import Visits, stop
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
 
+Beside = Callable[[House, Settings], Awaitable[None]]
+
 _logger = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serves until it is told to stop. `on_ready` hears the address when it answers."""
+def serve(settings: Settings, beside: Beside | None = None) -> None:
+    """Serves until it is told to stop; `beside` is begun when it answers, and ends with it."""
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, urls, sock, on_ready))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, urls, sock, beside))
         _logger.info("serve.stopped", host=host, port=port)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    config = uvicorn.Config(app=make_app, loop="uvloop")
-    factory = config.get_loop_factory()
-    return factory or asyncio.new_event_loop
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -59,18 +58,26 @@ class PortTakenError(Exception):
         )
 
 
-async def _serve(
-    settings: Settings, urls: Urls, sock: socket.socket, on_ready: Callable[[str], None] | None
-) -> None:
+async def _serve(settings: Settings, urls: Urls, sock: socket.socket, beside: Beside | None) -> None:
     await prepare(urls)
     async with open_house(settings, urls.service) as house:
         visits = Visits.of(house)
-        rechecks = asyncio.create_task(visits.run())
-        app = make_app(house, settings, visits)
+        server = _Server(_config(make_app(house, settings, visits)), visits)
+        tasks = [
+            asyncio.create_task(visits.run()),
+            asyncio.create_task(_greet(server, house, settings, beside)),
+        ]
         try:
-            await _Server(_config(app), visits, on_ready, settings.url).serve(sockets=[sock])
+            await server.serve(sockets=[sock])
         finally:
-            rechecks.cancel()
+            await stop(tasks)
+
+
+async def _greet(server: "_Server", house: House, settings: Settings, beside: Beside | None) -> None:
+    await server.answers.wait()
+    _logger.info("serve.ready", url=settings.url)
+    if beside is not None:
+        await beside(house, settings)
 
 
 def _config(app: object) -> uvicorn.Config:
@@ -78,8 +85,8 @@ def _config(app: object) -> uvicorn.Config:
         app,  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
-        http="httptools",
-        ws="websockets-sansio",
+        http=RequestProtocol,
+        ws=SocketProtocol,
         ws_max_size=FRAME_LIMIT,
         ws_per_message_deflate=False,
         ws_ping_interval=20,
@@ -92,20 +99,15 @@ def _config(app: object) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Says when it answers, and ends sockets and streams before uvicorn waits for them."""
 
-    def __init__(
-        self, config: uvicorn.Config, visits: Visits, on_ready: Callable[[str], None] | None, url: str
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, visits: Visits) -> None:
         super().__init__(config)
         self._visits = visits
-        self._on_ready = on_ready
-        self._url = url
+        self.answers = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to answer."""
         await super().startup(sockets=sockets)
-        _logger.info("serve.ready", url=self._url)
-        if self._on_ready:
-            self._on_ready(self._url)
+        self.answers.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Sends everybody who follows something to another process, then lets what runs end."""
@@ -114,7 +116,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Ends in an orderly way; uvicorn's own would raise the signal again and skip what is to be closed."""
+        """Ends in an orderly way: uvicorn's own raises the signal again, which skips what is to be closed."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.handle_exit, number, None)

@@ -80,7 +80,7 @@ def secret_of(settings: Settings) -> str:
     if settings.database_url:
         _logger.warning(
             "settings.secret_key_missing",
-            hint="Set BATON_SECRET_KEY to the same secret everywhere, or each machine refuses the others' widget tokens.",
+            hint="Set BATON_SECRET_KEY, the same everywhere: another secret refuses its widget tokens.",
         )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     kept = settings.data_dir / "secret_key"

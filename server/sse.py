@@ -96,6 +96,8 @@ class EventStream(Response):
             async with aclosing(self._results) as results:
                 async for result in results:
                     await voice.say_chunk(_next(result))
+                    # uvicorn's `send` may never wait, least of all when the client has left.
+                    await asyncio.sleep(0)
         except StuckError:
             raise
         except Exception as error:
@@ -110,9 +112,9 @@ class _Voice:
         self._send = send
         self._free = asyncio.Lock()
 
-    async def say(self, message: Message, seconds: float = PATIENCE_SECONDS) -> None:
+    async def say(self, message: Message, seconds: float | None = None) -> None:
         try:
-            async with asyncio.timeout(seconds), self._free:
+            async with asyncio.timeout(seconds or PATIENCE_SECONDS), self._free:
                 await self._send(message)
         except TimeoutError:
             raise StuckError from None

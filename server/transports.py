@@ -1,15 +1,13 @@
 """
-uvicorn, with what long-lived connections need of it.
+uvicorn's protocols, with what long-lived connections need of them.
 
 Its `send` waits without end for a client that takes nothing, and neither its ping timeout nor a close ends
 that: only aborting the transport does. An application finds the way to do so in its scope.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import uvicorn
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -63,16 +61,3 @@ class RequestProtocol(HttpToolsProtocol):
         """Begins a request, which finds `abort` in its scope."""
         super().on_message_begin()
         self.scope["extensions"] = {_EXTENSION: {"abort": self.transport.abort}}
-
-
-class Server(uvicorn.Server):
-    """A server that ends what is long-lived before it waits for all that is unfinished."""
-
-    def __init__(self, config: Config, before_shutdown: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(config)
-        self._before_shutdown = before_shutdown
-
-    async def shutdown(self, sockets: list[Any] | None = None) -> None:
-        """Ends the long-lived connections, then shuts down."""
-        await self._before_shutdown()
-        await super().shutdown(sockets)

@@ -27,7 +27,7 @@ from rules.people import Scope, ViewerKind
 from schema.execution import Operation
 from server import live, operations, origins
 from server.live import Pace, live_endpoint
-from server.transports import RequestProtocol, Server, SocketProtocol
+from server.transports import RequestProtocol, SocketProtocol
 from server.visits import Visits
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,7 @@ class Stage:
 
     visits: Visits
     port: int = 0
-    server: Server | None = None
+    server: uvicorn.Server | None = None
     actors: dict[str, Actor] = field(
         default_factory=lambda: {
             "key": KEY,
@@ -142,8 +142,8 @@ Start = Callable[..., Awaitable[Stage]]
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -207,11 +207,12 @@ async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) ->
         log_config=None,
         lifespan="off",
     )
-    stage.server = Server(config, stage.visits.close_all)
+    stage.server = uvicorn.Server(config)
     tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.visits.run())]
     await until(lambda: stage.server and stage.server.started)
     stage.port = stage.server.servers[0].sockets[0].getsockname()[1]
     yield
+    await stage.visits.close_all()
     stage.server.should_exit = True
     await asyncio.wait_for(tasks[0], 10)
     tasks[1].cancel()
@@ -332,7 +333,7 @@ MALFORMED = [
     "null",
     "[]",
     '"ping"',
-    '{"a":' * 20_000 + "1" + "}" * 20_000,
+    '{"a":' * 10_000 + "1" + "}" * 10_000,
     "[" * 20_000 + "]" * 20_000,
     '{"type":"ping","payload":"text"}',
     '{"type":"ping","payload":"\\ud800"}',
@@ -427,6 +428,7 @@ async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect)
         assert error["extensions"]["code"] == "INTERNAL"
         assert error["extensions"]["requestId"]
         assert "secret" not in error["message"]
+        assert "64-bit" not in error["message"]
     await client.subscribe("empty", "")
     assert (await client.hear())["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
     assert stage.running == 1
@@ -556,13 +558,12 @@ async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -
         assert await client.closed() == (1012, "Service restart")
 
 
-async def test_a_server_that_stops_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
+async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
     stage = await start(Pace(goodbye=0.1))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)
     assert stage.server is not None
     await until(lambda: stage.running == 1)
-    stage.server.should_exit = True
-    await until(lambda: not stage.server or not stage.server.server_state.connections)
-    client.connection.transport.abort()
+    await stage.visits.close_all()
+    await until(lambda: stage.server and not stage.server.server_state.connections)

@@ -49,7 +49,8 @@ async def test_everybody_hears_of_it_live(workspace: Workspace) -> None:
     here = {"id": conversation, "after": started["conversation"]["cursor"]}
     now = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
     async with widget.socket() as customer, key.socket() as back_end:
-        message_added = """subscription($id: ID!, $after: String) { messageAdded(conversationId: $id, after: $after) {
+        message_added = """subscription($id: ID!, $after: String) {
+            messageAdded(conversationId: $id, after: $after) {
             cursor message { role status content confidence author { name email } } } }"""
         said = await customer.subscribe(message_added, **here)
         changed = await customer.subscribe(

@@ -22,6 +22,7 @@ import asyncpg
 import orjson
 import pytest
 from broadcaster import Broadcast
+from needs import need
 from redis import asyncio as redis
 from structlog.testing import capture_logs
 
@@ -197,8 +198,7 @@ class RedisServer:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    if not shutil.which("redis-server"):
-        pytest.skip("redis-server is not installed")
+    need("redis-server", shutil.which("redis-server"))
     server = RedisServer(free_port())
     server.start()
     yield server
@@ -513,6 +513,13 @@ def test_the_largest_message_stays_below_7500_bytes() -> None:
     message = _Message(uuid4().hex, False, rings, [typing] * TYPINGS_PER_MESSAGE)
     assert len(orjson.dumps(typing)) == TYPING_BYTES
     assert 7_000 < len(message.encode().encode()) < 7_500
+    assert _Message.decode(message.encode()) == message
+
+
+def test_ids_may_be_those_that_asyncpg_reads() -> None:
+    id_ = asyncpg.pgproto.pgproto.UUID(str(uuid4()))  # a subclass, which orjson does not write by itself
+    message = _Message("one", True, [Ring(id_, 1)], [Typing(id_, "USER", "visitor", True)])
+    assert _fits(message.typings[0])
     assert _Message.decode(message.encode()) == message
 
 

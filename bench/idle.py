@@ -1,0 +1,34 @@
+"""What a server takes that nobody asks anything."""
+
+import time
+from dataclasses import dataclass
+
+from bench.processes import Memory
+from bench.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Memory some seconds after the start, and CPU in percent of one core."""
+
+    server: Memory
+    postgres: Memory
+    postgres_processes: int
+    server_percent: float
+    postgres_percent: float
+
+
+def measure_idle(stage: Stage, settle_seconds: float, seconds: float) -> Idle:
+    """Waits until it has settled, reads its memory, and watches its CPU."""
+    time.sleep(settle_seconds)
+    server, postgres = stage.server.memory(), stage.postgres.memory()
+    cpu, postgres_cpu, began = stage.server.cpu_seconds(), stage.postgres.cpu_seconds(), time.perf_counter()
+    time.sleep(seconds)
+    percent = 100 / (time.perf_counter() - began)
+    return Idle(
+        server,
+        postgres,
+        len(stage.postgres),
+        (stage.server.cpu_seconds() - cpu) * percent,
+        (stage.postgres.cpu_seconds() - postgres_cpu) * percent,
+    )

@@ -1,0 +1,121 @@
+"""The result in Markdown."""
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median, quantiles
+
+from bench.idle import Idle
+from bench.processes import Memory
+from bench.readings import Case, Reading, Result
+from bench.rounds import Plan
+
+Fact = tuple[str, str]
+
+
+def report(facts: Sequence[Fact], plan: Plan, idle: Idle, result: Result) -> str:
+    """Everything that was measured, to be pasted into RESULTS.md."""
+    others = ("Others", f"other processes took {result.others_percent:.0f} % of a core during the rounds")
+    lines = [*_table(("", ""), [*facts, others]), "", _rounds(plan), ""]
+    lines += _table(
+        (
+            "asked",
+            "clients",
+            "a second",
+            "p50 ms",
+            "p99 ms",
+            "server CPU µs",
+            "PostgreSQL CPU µs",
+            "client CPU µs",
+            "requests",
+        ),
+        [_line(case, readings) for case, readings in sorted(result.readings.items(), key=_place)],
+    )
+    lines += ["", *_pushes(result), "", *_idle(idle)]
+    return "\n".join(lines)
+
+
+def _rounds(plan: Plan) -> str:
+    if plan.rounds == 1:
+        return f"One round of {plan.seconds} s for each line, to see that it works: these are no figures."
+    return (
+        f"{plan.rounds} rounds of {plan.seconds} s for each line: the median of the rounds, and from the "
+        "lowest to the highest. CPU is user and system time for one request."
+    )
+
+
+_ORDER = ("recordMessage", "escalateConversation", "startConversation", "escalations", "GET")
+
+
+def _place(item: tuple[Case, list[Reading]]) -> tuple[int, str, int]:
+    case = item[0]
+    rank = next(place for place, name in enumerate(_ORDER) if case.workload.startswith(name))
+    return rank, case.workload, case.clients
+
+
+def _line(case: Case, readings: Sequence[Reading]) -> tuple[str, ...]:
+    def each(cpu: Callable[[Reading], float]) -> str:
+        return _spread([cpu(one) / len(one.sample.latencies) * 1e6 for one in readings])
+
+    latencies = [one.sample.latencies for one in readings]
+    return (
+        case.workload,
+        str(case.clients),
+        _spread([one.sample.rate for one in readings]),
+        _spread([median(one) * 1e3 for one in latencies]),
+        _spread([percentile(one, 99) * 1e3 for one in latencies]),
+        each(lambda one: one.server_cpu),
+        each(lambda one: one.postgres_cpu),
+        each(lambda one: one.client_cpu),
+        f"{sum(len(one) for one in latencies):,}",
+    )
+
+
+def _pushes(result: Result) -> list[str]:
+    def line(name: str, rounds: list[list[float]]) -> tuple[str, ...]:
+        return (
+            name,
+            _spread([median(one) * 1e3 for one in rounds]),
+            _spread([percentile(one, 99) * 1e3 for one in rounds]),
+        )
+
+    rounds = result.pushes
+    return _table(
+        ("one message, one subscriber of messageAdded", "p50 ms", "p99 ms"),
+        [
+            line("mutation sent to its answer", [[push.answered for push in one] for one in rounds]),
+            line("mutation sent to the event", [[push.heard for push in one] for one in rounds]),
+            line("answer to event", [[push.heard - push.answered for push in one] for one in rounds]),
+        ],
+    )
+
+
+def _idle(idle: Idle) -> list[str]:
+    def line(name: str, memory: Memory, percent: float) -> tuple[str, ...]:
+        pss = "unreadable" if memory.pss is None else f"{memory.pss / 1024:,.1f}"
+        return name, f"{memory.rss / 1024:,.1f}", pss, f"{percent:.2f} %"
+
+    return _table(
+        ("idle", "RSS MiB", "PSS MiB", "CPU of a core"),
+        [
+            line("server", idle.server, idle.server_percent),
+            line(f"PostgreSQL, {idle.postgres_processes} processes", idle.postgres, idle.postgres_percent),
+        ],
+    )
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that `percent` of all lie below; of few values the nearest."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
+
+
+def _spread(values: Sequence[float]) -> str:
+    middle = _number(median(values))
+    return middle if len(values) == 1 else f"{middle} ({_number(min(values))}–{_number(max(values))})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    rows = [head, ["---"] * len(head), *lines]
+    return [f"| {' | '.join(row)} |" for row in rows]

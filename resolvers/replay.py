@@ -1,0 +1,280 @@
+"""
+Replays: recorded conversations, told to a scratch workspace of their own.
+
+A replay is known by its digest: the scratch workspace's name holds it. None of this takes a permission: it is
+for who runs the server.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, func, literal, select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from models.agent import Agent
+from models.api_key import ApiKey
+from models.conversation import Conversation
+from models.escalation import Escalation, TriggerEvent
+from models.message import Message
+from models.workspace import Workspace
+from resolvers.actor import Actor
+from resolvers.context import Context, House
+from resolvers.errors import NotFoundError
+from resolvers.member import NewMember
+from resolvers.workspace import NewWorkspace, make_workspace
+from rules.lifecycle import EscalationStatus, MessageRole, MessageStatus
+from rules.people import EVERY_SCOPE, MemberRole, ViewerKind
+from rules.settings import EscalationSettings
+
+# Nobody can have this address (RFC 2606), so nobody's sign-in comes upon it.
+_ADMIN = "replay@baton.invalid"
+_LOCK_PAUSE_SECONDS = 0.25
+_SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT)
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The workspace of one replay. `complete`: everything has been recorded in it."""
+
+    context: Context
+    workspace_id: UUID
+    agent_id: UUID
+    digest: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """
+    How much of a conversation has been recorded: of its customer and AI, and of people.
+
+    `before_escalation` counts what customer and AI said up to the escalation, None before there is one.
+    """
+
+    conversation_id: UUID
+    spoken: int
+    human: int
+    before_escalation: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How a conversation stands: the epoch that its AI has seen, and the escalation that people answer."""
+
+    epoch: int = 1
+    escalation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    One escalation of a replay: where it was raised, by what, and what came of it.
+
+    `place` is what `start_conversation` was given of the line, `number` counts messages in it from 1.
+    """
+
+    place: dict[str, Any]
+    number: int
+    content: str
+    escalation: Escalation
+    folded: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a replay."""
+
+    human: int
+    uncertain: int
+    held: int
+
+
+async def settings_of_agent(house: House, agent_id: UUID) -> EscalationSettings:
+    """The settings of an AI agent of any workspace; raises NotFoundError."""
+    async with house.database.reading() as session:
+        found = await session.scalar(select(Agent.settings).where(Agent.id == agent_id))
+    if found is None:
+        raise NotFoundError("AI agent")
+    return EscalationSettings.model_validate(found)
+
+
+@asynccontextmanager
+async def only_replay(house: House, digest: str, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+    """Waits for the end of the same replay elsewhere, saying so by `on_wait`, and keeps others waiting."""
+    async with house.database.reading() as session:
+        lock = select(func.pg_try_advisory_lock(_lock_key(digest)))
+        if not await session.scalar(lock):
+            on_wait()
+            # In tries, as a statement that waits is ended by lock_timeout.
+            while not await session.scalar(lock):
+                await asyncio.sleep(_LOCK_PAUSE_SECONDS)
+        yield
+        # After an error the connection's end does the same.
+        await session.execute(select(func.pg_advisory_unlock(_lock_key(digest))))
+
+
+def _lock_key(digest: str) -> ColumnElement[int]:
+    return literal(int.from_bytes(bytes.fromhex(digest)[:8], signed=True), BigInteger)
+
+
+async def find_scratch(house: House, digest: str) -> Scratch | None:
+    """The newest workspace of this replay, once nothing is under way in it any more."""
+    async with house.database.writing() as session:
+        row = (
+            await session.execute(
+                select(Workspace.id, Workspace.name, Agent.id, ApiKey.id)
+                .join(Agent, Agent.workspace_id == Workspace.id)
+                .join(ApiKey, ApiKey.workspace_id == Workspace.id)
+                .where(Workspace.scratch, Workspace.name.in_([_name(digest), _name(digest, complete=True)]))
+                .order_by(Workspace.created_at.desc(), Workspace.id.desc())
+                .limit(1)
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        workspace_id, name, agent_id, key_id = row
+        complete = name == _name(digest, complete=True)
+        if not complete:
+            await _let_acts_end(session, workspace_id)
+    return _scratch(house, workspace_id, agent_id, key_id, digest, complete)
+
+
+async def _let_acts_end(session: AsyncSession, workspace_id: UUID) -> None:
+    # A process that was killed may have left a commit behind that is still under way.
+    locked = select(Conversation.id).where(Conversation.workspace_id == workspace_id).with_for_update()
+    await session.execute(select(func.count()).select_from(locked.cte("locked")))
+
+
+async def make_scratch(house: House, digest: str, settings: EscalationSettings) -> Scratch:
+    """A new, empty workspace for this replay, of whose acts nobody is told."""
+    admin = NewMember(_ADMIN, "Replay", MemberRole.ADMIN, secrets.token_urlsafe(24))
+    made = await make_workspace(house, NewWorkspace(_name(digest), "Replay", admin, settings, scratch=True))
+    return _scratch(house, made.workspace_id, made.agent.id, made.api_key_id, digest, complete=False)
+
+
+async def complete_scratch(scratch: Scratch) -> Scratch:
+    """Notes that everything has been recorded."""
+    async with scratch.context.house.acts.begin() as act:
+        await act.session.execute(
+            update(Workspace)
+            .where(Workspace.id == scratch.workspace_id)
+            .values(name=_name(scratch.digest, complete=True))
+        )
+    return replace(scratch, complete=True)
+
+
+def _name(digest: str, *, complete: bool = False) -> str:
+    return f"replay {digest}{' (complete)' if complete else ''}"
+
+
+def _scratch(
+    house: House, workspace_id: UUID, agent_id: UUID, key_id: UUID, digest: str, complete: bool
+) -> Scratch:
+    actor = Actor(ViewerKind.API_KEY, workspace_id, EVERY_SCOPE, api_key_id=key_id)
+    return Scratch(Context(house, actor), workspace_id, agent_id, digest, complete)
+
+
+async def recorded_so_far(scratch: Scratch) -> dict[int, SoFar]:
+    """How much has been recorded of each line that was begun, by the line's number."""
+    # All that Baton itself says in a replay follows from the escalation, and the confirmation is the first.
+    confirmed = func.min(Message.position).filter(Message.role == MessageRole.SYSTEM)
+    found = (
+        select(
+            Conversation.details["replay"]["line"].astext.cast(Integer),
+            Conversation.id,
+            func.count().filter(Message.role.in_(_SPOKEN)),
+            func.count().filter(Message.role == MessageRole.HUMAN),
+            confirmed - 1,
+        )
+        .outerjoin(Message, Message.conversation_id == Conversation.id)
+        .where(Conversation.workspace_id == scratch.workspace_id)
+        .group_by(Conversation.id)
+    )
+    async with scratch.context.house.database.reading() as session:
+        return {line: SoFar(*rest) for line, *rest in await session.execute(found)}
+
+
+async def moment_of(scratch: Scratch, conversation_id: UUID) -> Moment:
+    """
+    How the conversation stands after its last recorded message.
+
+    The AI has seen what others said last; in a row of replies of its own, what it had seen at their start.
+    """
+    last = (
+        select(Message.role, Message.details["replay"]["epoch"].astext.cast(Integer).label("epoch"))
+        .where(Message.conversation_id == conversation_id, Message.role != MessageRole.SYSTEM)
+        .order_by(Message.position.desc())
+        .limit(1)
+        .subquery()
+    )
+    active = and_(
+        Escalation.conversation_id == Conversation.id, Escalation.status != EscalationStatus.RESOLVED
+    )
+    found = (
+        select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id)
+        .select_from(Conversation)
+        .outerjoin(last, true())
+        .outerjoin(Escalation, active)
+        .where(Conversation.id == conversation_id)
+    )
+    async with scratch.context.house.database.reading() as session:
+        now, role, seen, escalation_id = (await session.execute(found)).one()
+    return Moment(seen if role == MessageRole.ASSISTANT else now, escalation_id)
+
+
+async def found_escalations(scratch: Scratch) -> list[Found]:
+    """The replay's escalations, in the order of the file."""
+    firing, confirmation = aliased(Message), aliased(Message)
+    confirmed = (
+        select(func.min(confirmation.position))
+        .where(confirmation.conversation_id == Conversation.id, confirmation.role == MessageRole.SYSTEM)
+        .scalar_subquery()
+    )
+    folded = select(func.count() - 1).where(TriggerEvent.escalation_id == Escalation.id).scalar_subquery()
+    held = _held().where(Message.conversation_id == Conversation.id).scalar_subquery()
+    found = (
+        select(Conversation.details["replay"], firing.details, firing.content, Escalation, folded, held)
+        .join(Conversation, Conversation.id == Escalation.conversation_id)
+        .join(firing, and_(firing.conversation_id == Conversation.id, firing.position == confirmed - 1))
+        .where(Escalation.workspace_id == scratch.workspace_id)
+        .order_by(Conversation.details["replay"]["line"].astext.cast(Integer), Escalation.created_at)
+    )
+    async with scratch.context.house.database.reading() as session:
+        return [
+            Found(place, details["replay"]["message"], content, escalation, more, held_back)
+            for place, details, content, escalation, more, held_back in await session.execute(found)
+        ]
+
+
+async def totals_of(scratch: Scratch) -> Totals:
+    """How many messages of people met an escalation, and how many replies were uncertain or held."""
+    here = Conversation.workspace_id == scratch.workspace_id
+    human = select(func.count()).select_from(Message).where(Message.role == MessageRole.HUMAN)
+    mine = Message.conversation_id.in_(select(Conversation.id).where(here))
+    uncertain = select(func.coalesce(func.sum(Conversation.uncertain_replies), 0)).where(here)
+    counts = [human.where(mine), uncertain, _held().where(mine)]
+    async with scratch.context.house.database.reading() as session:
+        row = (await session.execute(select(*(one.scalar_subquery() for one in counts)))).one()
+    return Totals(*map(int, row))
+
+
+def _held() -> Select[int]:
+    # A hand-back discards what was held.
+    return (
+        select(func.count())
+        .select_from(Message)
+        .where(Message.role == MessageRole.ASSISTANT, Message.status != MessageStatus.DELIVERED)
+    )
+
+
+def recorded_context(scratch: Scratch, at: datetime | None) -> Context:
+    """The replay's AI agent as the caller, on the recorded clock where it is known."""
+    return replace(scratch.context, recorded=at)

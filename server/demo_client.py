@@ -1,0 +1,148 @@
+"""The public API, as the simulated people of `baton demo` use it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, Self
+
+import aiohttp
+import structlog
+
+_logger = structlog.get_logger(__name__)
+
+_START = """mutation($input: StartConversationInput!) {
+  startConversation(input: $input) { conversation { id } widgetToken } }"""
+_RECORD = """mutation($input: RecordMessageInput!) { recordMessage(input: $input) { message { id } } }"""
+_BUTTON = """mutation($id: ID!) { requestHuman(conversationId: $id) { created } }"""
+_FORM = """mutation($input: SubmitFormInput!) { submitForm(input: $input) { created } }"""
+_TOOL = (
+    """mutation($input: ReportToolResultInput!) { reportToolResult(input: $input) { consecutiveFailures } }"""
+)
+_ESCALATE = (
+    """mutation($input: EscalateConversationInput!) { escalateConversation(input: $input) { created } }"""
+)
+_SIGN_IN = """mutation($email: String!, $password: String!) {
+  signIn(email: $email, password: $password) { token } }"""
+_CLAIM = """mutation($id: ID!) { claimEscalation(escalationId: $id) { escalation { id } } }"""
+_REPLY = """mutation($input: ReplyInput!) { replyToEscalation(input: $input) { message { id } } }"""
+_RESOLVE = """mutation($input: ResolveEscalationInput!) {
+  resolveEscalation(input: $input) { escalation { id } } }"""
+_TURNS = """subscription($after: String) { turnRequested(after: $after) {
+  cursor epoch message { content } conversation { id } } }"""
+_ESCALATIONS = """subscription($after: String) { escalationCreated(after: $after) {
+  cursor escalation { id } } }"""
+
+
+class DemoClient:
+    """A session of the API; calls are made with the key unless another token is given."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self._url = url
+        self._key = api_key
+        self._session = aiohttp.ClientSession()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def start(self, agent: str, name: str, email: str) -> tuple[str, str]:
+        """A conversation and its widget token."""
+        given = {"agentId": agent, "customer": {"name": name, "email": email}}
+        started = (await self._call(_START, input=given))["startConversation"]
+        return started["conversation"]["id"], started["widgetToken"]
+
+    async def say(self, conversation: str, content: str, token: str) -> None:
+        """The customer says something."""
+        given = {"conversationId": conversation, "role": "USER", "content": content}
+        await self._call(_RECORD, token, input=given)
+
+    async def answer(self, conversation: str, content: str, confidence: float, epoch: int) -> None:
+        """The AI answers."""
+        given = {"conversationId": conversation, "role": "ASSISTANT", "content": content}
+        await self._call(_RECORD, input=given | {"confidence": confidence, "epoch": epoch})
+
+    async def press_button(self, conversation: str, token: str) -> None:
+        """The customer asks for a person."""
+        await self._call(_BUTTON, token, id=conversation)
+
+    async def submit_form(self, conversation: str, token: str) -> None:
+        """The customer asks for an offer."""
+        fields = {"product": "Chair No. 14", "amount": 200, "company": "Becker GmbH"}
+        given = {"conversationId": conversation, "form": "offer", "fields": fields}
+        await self._call(_FORM, token, input=given)
+
+    async def report_failure(self, conversation: str, tool: str) -> None:
+        """A tool of the AI's has failed."""
+        given = {"conversationId": conversation, "tool": tool, "succeeded": False}
+        await self._call(_TOOL, input=given)
+
+    async def escalate(self, conversation: str, reason: str) -> None:
+        """An integrator escalates."""
+        await self._call(_ESCALATE, input={"conversationId": conversation, "reason": reason})
+
+    async def sign_in(self, email: str, password: str) -> str:
+        """A team member's session token."""
+        token: str = (await self._call(_SIGN_IN, email=email, password=password))["signIn"]["token"]
+        return token
+
+    async def claim(self, escalation: str, token: str) -> None:
+        """The team member takes an escalation."""
+        await self._call(_CLAIM, token, id=escalation)
+
+    async def reply(self, escalation: str, content: str, token: str) -> None:
+        """The team member answers."""
+        await self._call(_REPLY, token, input={"escalationId": escalation, "content": content})
+
+    async def resolve(self, escalation: str, token: str) -> None:
+        """The team member is done."""
+        given = {"escalationId": escalation, "note": "Solved in the conversation", "disposition": "NEEDED"}
+        await self._call(_RESOLVE, token, input=given)
+
+    def turns(self) -> AsyncGenerator[dict[str, Any], None]:
+        """What the AI is to answer, for ever."""
+        return self._follow(_TURNS, "turnRequested")
+
+    def escalations(self) -> AsyncGenerator[dict[str, Any], None]:
+        """New escalations, for ever."""
+        return self._follow(_ESCALATIONS, "escalationCreated")
+
+    async def _call(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token or self._key}"}
+        body = {"query": query, "variables": variables}
+        async with self._session.post(f"{self._url}/graphql", json=body, headers=headers) as answer:
+            found = await answer.json()
+        if "errors" in found:
+            raise RuntimeError(found["errors"][0]["message"])
+        data: dict[str, Any] = found["data"]
+        return data
+
+    async def _follow(self, query: str, field: str) -> AsyncGenerator[dict[str, Any], None]:
+        cursor: str | None = None
+        while True:
+            try:
+                async for event in self._events(query, field, cursor):
+                    cursor = event["cursor"]
+                    yield event
+            except (aiohttp.ClientError, OSError) as error:
+                _logger.info("demo.reconnects", error=repr(error))
+            await asyncio.sleep(1)
+
+    async def _events(
+        self, query: str, field: str, cursor: str | None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        url = f"{self._url}/graphql"
+        async with self._session.ws_connect(url, protocols=("graphql-transport-ws",)) as socket:
+            credential = {"authorization": f"Bearer {self._key}"}
+            await socket.send_json({"type": "connection_init", "payload": credential})
+            payload = {"query": query, "variables": {"after": cursor}}
+            async for frame in socket:
+                message = frame.json()
+                if message["type"] == "connection_ack":
+                    await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
+                elif message["type"] == "ping":
+                    await socket.send_json({"type": "pong"})
+                elif message["type"] == "next":
+                    yield message["payload"]["data"][field]
+                elif message["type"] == "error":
+                    raise RuntimeError(message["payload"][0]["message"])

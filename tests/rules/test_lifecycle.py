@@ -1,0 +1,38 @@
+import pytest
+
+from rules.lifecycle import (
+    AiState,
+    EscalationStatus,
+    MessageStatus,
+    Priority,
+    reply_status,
+    status_after_reopening,
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "epoch", "answered", "status"),
+    [
+        (AiState.ACTIVE, 1, None, MessageStatus.DELIVERED),
+        (AiState.ACTIVE, 3, 3, MessageStatus.DELIVERED),
+        (AiState.ACTIVE, 3, 1, MessageStatus.HELD),
+        (AiState.ACTIVE, 3, 2, MessageStatus.HELD),
+        (AiState.ACTIVE, 3, 4, MessageStatus.HELD),
+        (AiState.PAUSED, 2, None, MessageStatus.HELD),
+        (AiState.PAUSED, 2, 2, MessageStatus.HELD),
+        (AiState.PAUSED, 2, 1, MessageStatus.HELD),
+    ],
+)
+def test_only_an_active_ai_that_answers_the_present_epoch_is_heard(
+    state: AiState, epoch: int, answered: int | None, status: MessageStatus
+) -> None:
+    assert reply_status(state, epoch, answered) is status
+
+
+def test_priorities_rise() -> None:
+    assert sorted(Priority, key=lambda one: one.rank) == ["LOW", "MEDIUM", "HIGH", "URGENT"]
+
+
+def test_a_reopened_escalation_is_in_progress_when_it_had_been_answered() -> None:
+    assert status_after_reopening(answered=True) is EscalationStatus.IN_PROGRESS
+    assert status_after_reopening(answered=False) is EscalationStatus.OPEN

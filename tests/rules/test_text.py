@@ -1,0 +1,119 @@
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.text import (
+    JSON_DEPTH_LIMIT,
+    JSON_TEXT_LIMIT,
+    fault_in_email,
+    fault_in_json,
+    fault_in_text,
+)
+
+UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u3000", *UNSTORABLE, "x" * 11])
+def test_text_that_cannot_be_taken(text: str) -> None:
+    assert fault_in_text(text, limit=10)
+
+
+@pytest.mark.parametrize("text", ["x", "x" * 10, " x ", "😀" * 10, "e\u0301", "\u0001", "￾"])
+def test_text_that_can(text: str) -> None:
+    assert fault_in_text(text, limit=10) is None
+
+
+def test_white_space_alone_can_be_allowed() -> None:
+    assert fault_in_text("  ", limit=10, blank=True) is None
+    assert fault_in_text("\0", limit=10, blank=True)
+
+
+@given(st.text())
+def test_text_that_is_taken_can_be_written(text: str) -> None:
+    if fault_in_text(text, limit=1_000) is None:
+        assert b"\0" not in text.encode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["jane@example.com", "Jane.O'Hara+tag@mail.example.co.uk", "jörg@bücher.example", "root@localhost"],
+)
+def test_one_plain_address_is_taken(address: str) -> None:
+    assert fault_in_email(address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "jane",
+        "@example.com",
+        "jane@",
+        "jane@.com",
+        "jane@example..com",
+        "jane@example.com.",
+        "jane@@example.com",
+        "jane@home@example.com",
+        "a@b, c@d",
+        "a@b;c@d",
+        "a@b c@d",
+        "Jane <jane@example.com>",
+        "jane@example.com\r\nBcc: all@example.com",
+        "jane@example.com\n",
+        "ja\0ne@example.com",
+        "jane@exam\u200bple.com",
+        "jane\u202e@example.com",
+        "jane@\ud800.com",
+        '"jane"@example.com',
+        "jane(home)@example.com",
+        "x" * 243 + "@example.com",
+    ],
+)
+def test_anything_else_is_no_address(address: str) -> None:
+    assert fault_in_email(address)
+
+
+def nested(depth: int) -> Any:
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(JSON_DEPTH_LIMIT),
+        nested(20_000),
+        {"key": "\0"},
+        {"\0": 1},
+        {"key": ["\ud800"]},
+        [float("nan")],
+        {"key": float("inf")},
+        "x" * (JSON_TEXT_LIMIT + 1),
+        {"x" * (JSON_TEXT_LIMIT + 1): 1},
+        [0] * (JSON_TEXT_LIMIT + 1),
+    ],
+    ids=range(10),
+)
+def test_json_that_cannot_be_kept(value: Any) -> None:
+    assert fault_in_json(value)
+
+
+def test_json_up_to_its_limits_can() -> None:
+    assert fault_in_json(nested(JSON_DEPTH_LIMIT - 1)) is None
+    assert fault_in_json("x" * JSON_TEXT_LIMIT) is None
+
+
+@given(JSON)
+def test_json_that_is_kept_comes_back_as_it_was(value: Any) -> None:
+    if fault_in_json(value) is None:
+        assert orjson.loads(orjson.dumps(value)) == value

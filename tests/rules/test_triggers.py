@@ -1,0 +1,117 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.lifecycle import EscalationTrigger, Priority
+from rules.settings import AutoEscalation, TopicRule, TriggerSettings
+from rules.triggers import (
+    REASONS,
+    Fired,
+    fired,
+    highest_priority,
+    in_order,
+    triggers_of_customer_message,
+    triggers_of_reply,
+)
+
+ASKS = "let me talk to a human"
+BILLING = TopicRule(name="billing", keywords=["refund", "charged twice"], intents=["billing.dispute"])
+LEGAL = TopicRule(name="legal", keywords=["lawyer"], priority=Priority.URGENT)
+TOPICS = TriggerSettings(topics=[BILLING, LEGAL])
+AUTO = AutoEscalation(confidence_threshold=60)
+
+
+def names(found: list[Fired]) -> list[tuple[str, str | None]]:
+    return [(one.trigger, one.detail) for one in found]
+
+
+def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
+    assert {EscalationTrigger.API} == set(EscalationTrigger) - set(REASONS)
+    assert fired(EscalationTrigger.BUTTON).reason == "user_button"
+
+
+@pytest.mark.parametrize(
+    ("content", "intents", "found"),
+    [
+        ("hello", [], []),
+        (ASKS, [], [("PHRASE", ASKS)]),
+        ("I was CHARGED  twice!", [], [("TOPIC", "billing")]),
+        ("refunded", [], []),
+        ("hello", ["billing.dispute"], [("TOPIC", "billing")]),
+        ("hello", ["billing", "billing.dispute.two"], []),
+        ("refund, refund, charged twice", ["billing.dispute"], [("TOPIC", "billing")]),
+        (
+            f"{ASKS}; my lawyer",
+            ["billing.dispute"],
+            [("PHRASE", ASKS), ("TOPIC", "billing"), ("TOPIC", "legal")],
+        ),
+    ],
+)
+def test_a_customers_words_raise(content: str, intents: list[str], found: list[tuple[str, str]]) -> None:
+    assert names(triggers_of_customer_message(TOPICS, content, intents)) == found
+
+
+def test_a_topic_carries_its_priority() -> None:
+    (legal,) = triggers_of_customer_message(TOPICS, "lawyer", [])
+    (billing,) = triggers_of_customer_message(TOPICS, "refund", [])
+
+    assert (legal.priority, billing.priority) == (Priority.URGENT, None)
+
+
+def test_phrases_can_be_switched_off_and_added() -> None:
+    off = TriggerSettings(phrases_enabled=False)
+    own = TriggerSettings(extra_phrases=["einen Menschen"])
+
+    assert triggers_of_customer_message(off, ASKS, []) == []
+    assert names(triggers_of_customer_message(own, "ich will EINEN MENSCHEN", [])) == [
+        ("PHRASE", "einen Menschen")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("auto", "confidence", "uncertain"),
+    [
+        (AUTO, 59.999, True),
+        (AUTO, 0, True),
+        (AUTO, 60, False),
+        (AUTO, 100, False),
+        (AUTO, None, False),
+        (AutoEscalation(enabled=False), 0, False),
+        (AutoEscalation(confidence_threshold=0), 0, False),
+        (AutoEscalation(confidence_threshold=100), 99.9, True),
+    ],
+)
+def test_a_reply_below_the_threshold_is_uncertain(
+    auto: AutoEscalation, confidence: float | None, uncertain: bool
+) -> None:
+    found = triggers_of_reply(TOPICS, auto, [], confidence)
+
+    assert names(found) == ([("LOW_CONFIDENCE", None)] if uncertain else [])
+    assert [one.confidence for one in found] == ([confidence] if uncertain else [])
+
+
+def test_a_reply_reports_intents() -> None:
+    found = triggers_of_reply(TOPICS, AUTO, ["billing.dispute"], 10)
+
+    assert names(found) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
+
+
+@given(st.permutations([Fired(trigger, "why") for trigger in EscalationTrigger]))
+def test_the_order_of_triggers_is_that_of_the_table(shuffled: list[Fired]) -> None:
+    table = ["BUTTON", "PHRASE", "FORM", "LOW_CONFIDENCE", "TOOL_FAILURE", "TOPIC", "API", "TEAM_MEMBER"]
+
+    assert [one.trigger for one in in_order(shuffled)] == table
+
+
+def test_triggers_of_one_kind_keep_their_order() -> None:
+    topics = [fired(EscalationTrigger.TOPIC, name) for name in ("zebra", "ant")]
+
+    assert [one.detail for one in in_order(topics)] == ["zebra", "ant"]
+
+
+@given(st.lists(st.none() | st.sampled_from(list(Priority))))
+def test_the_highest_priority_wins(asked: list[Priority | None]) -> None:
+    found = highest_priority([Fired(EscalationTrigger.API, "why", priority=one) for one in asked])
+    given_ranks = [one.rank for one in asked if one]
+
+    assert (found.rank if found else None) == max(given_ranks, default=None)

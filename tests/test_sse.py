@@ -1,0 +1,163 @@
+"""Server-Sent Events: what a client reads, and how a stream ends."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from resolvers.actor import Actor
+from resolvers.context import Context
+from rules.people import ViewerKind
+from server import sse
+from server.sse import event_stream
+from server.transports import RequestProtocol, SocketProtocol
+from server.visits import Visits
+
+pytestmark = pytest.mark.anyio
+
+KEY = Actor(ViewerKind.API_KEY, uuid4(), api_key_id=uuid4())
+COMPLETE = "event: complete\ndata: \n\n"
+
+
+@dataclass
+class Stage:
+    """A running server whose results and credentials are the test's."""
+
+    port: int = 0
+    visits: Visits = field(init=False)
+    server: uvicorn.Server = field(init=False)
+    actors: dict[str, Actor] = field(default_factory=lambda: {"key": KEY})
+    running: int = 0
+
+    async def results(self, kind: str) -> AsyncGenerator[dict[str, Any], None]:
+        self.running += 1
+        try:
+            yield {"data": {"line": "one\ntwo"}}
+            if kind == "broken":
+                raise ValueError("a secret of ours")
+            if kind == "endless":
+                await asyncio.Event().wait()
+            while kind == "flood":
+                yield {"data": "x" * 60_000}
+        finally:
+            self.running -= 1
+
+    async def still_good(self, _: Collection[str]) -> Mapping[str, Actor]:
+        return self.actors
+
+    async def endpoint(self, request: Request) -> Response:
+        caller = KEY if "authorization" in request.headers else None
+        return event_stream(
+            self.results(request.path_params["kind"]), request, Context(cast(Any, None), caller)
+        )
+
+    @asynccontextmanager
+    async def asked(self, kind: str) -> AsyncIterator[httpx.Response]:
+        headers = {"Authorization": "Bearer key", "Accept": "text/event-stream"}
+        async with (
+            httpx.AsyncClient(trust_env=False) as client,
+            client.stream("POST", f"http://127.0.0.1:{self.port}/{kind}", headers=headers) as response,
+        ):
+            yield response
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def stage(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Stage]:
+    stage = Stage()
+    stage.visits = Visits(stage.still_good, recheck_seconds=0.02)
+    app = Starlette(routes=[Route("/{kind}", stage.endpoint, methods=["POST"])])
+    app.state = cast(Any, SimpleNamespace(visits=stage.visits))
+    config = uvicorn.Config(
+        app, port=0, ws=SocketProtocol, http=RequestProtocol, log_config=None, lifespan="off"
+    )
+    stage.server = uvicorn.Server(config)
+    tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.visits.run())]
+    await until(lambda: stage.server.started)
+    stage.port = stage.server.servers[0].sockets[0].getsockname()[1]
+    yield stage
+    await stage.visits.close_all()
+    stage.server.should_exit = True
+    await asyncio.wait_for(tasks[0], 10)
+    tasks[1].cancel()
+    assert stage.running == len(stage.visits) == 0
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_results_come_as_events_and_complete_ends_them(stage: Stage) -> None:
+    async with stage.asked("short") as response:
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert response.headers["cache-control"] == "no-store"
+        text = (await response.aread()).decode()
+    assert text == 'event: next\ndata: {"data":{"line":"one\\ntwo"}}\n\n' + COMPLETE
+
+
+async def test_a_failure_is_masked_and_ends_the_operation(stage: Stage) -> None:
+    async with stage.asked("broken") as response:
+        text = (await response.aread()).decode()
+    assert '"code":"INTERNAL"' in text
+    assert "secret" not in text
+    assert text.endswith(COMPLETE)
+
+
+async def test_comments_keep_a_silent_stream_awake(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "AWAKE_SECONDS", 0.02)
+    async with stage.asked("endless") as response:
+        lines = response.aiter_lines()
+        while await anext(lines) != ":":
+            pass
+        assert await anext(lines) == ""
+
+
+async def test_a_client_that_leaves_ends_its_operation(stage: Stage) -> None:
+    async with stage.asked("endless") as response:
+        assert await anext(response.aiter_lines()) == "event: next"
+        assert stage.running == 1
+    await until(lambda: stage.running == 0 and len(stage.visits) == 0)
+
+
+async def test_the_end_of_a_credential_ends_the_stream_without_complete(stage: Stage) -> None:
+    async with stage.asked("endless") as response:
+        lines = response.aiter_lines()
+        assert await anext(lines) == "event: next"
+        del stage.actors["key"]
+        assert "event: complete" not in [line async for line in lines]
+
+
+async def test_a_shutdown_ends_the_stream_without_complete(stage: Stage) -> None:
+    async with stage.asked("endless") as response:
+        lines = response.aiter_lines()
+        assert await anext(lines) == "event: next"
+        await stage.visits.close_all()
+        assert "event: complete" not in [line async for line in lines]
+
+
+async def test_a_client_that_takes_nothing_is_dropped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "PATIENCE_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", stage.port)) as stuck:
+        stuck.sendall(b"POST /flood HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n")
+        await until(lambda: stage.running == 1)
+        await until(lambda: stage.running == 0 and not stage.server.server_state.connections)
