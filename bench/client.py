@@ -79,9 +79,13 @@ async def run(
     began = perf_counter()
     for connection in connections:
         connection.begin(began + seconds, keep_bodies)
-    async with asyncio.timeout(seconds + PATIENCE_SECONDS):
-        await asyncio.gather(*(connection.over for connection in connections))
-    sample.seconds = perf_counter() - began
+    try:
+        async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+            await asyncio.gather(*(connection.over for connection in connections))
+        sample.seconds = perf_counter() - began
+    finally:
+        for connection in connections:
+            connection.close()
     return sample
 
 
@@ -122,12 +126,14 @@ class _Connection(asyncio.Protocol):
         if not self.over.done():
             self._fail(BadAnswerError(f"the server closed the connection: {exc!r}"))
 
+    def close(self) -> None:
+        self._transport.close()
+
     def _next(self) -> None:
         now = perf_counter()
         request = next(self._asked.requests, None) if now < self._until else None
         if request is None:
             self.over.set_result(None)
-            self._transport.close()
             return
         self._received = b""
         self._sent_at = now

@@ -10,6 +10,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from resolvers.errors import RateLimitedError
 
 SIGN_IN = RateLimitItemPerMinute(10)
+# Many people may share one address.
+SIGN_IN_FROM = RateLimitItemPerMinute(100)
 TYPING = RateLimitItemPerSecond(5)
 
 

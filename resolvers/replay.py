@@ -113,8 +113,8 @@ async def only_replay(house: House, digest: str, on_wait: Callable[[], None]) ->
         lock = select(func.pg_try_advisory_lock(_lock_key(digest)))
         if not await session.scalar(lock):
             on_wait()
-            # In tries, as a statement that waits is ended by lock_timeout.
-            while not await session.scalar(lock):
+            # In tries: a statement that waits is ended by lock_timeout.
+            while not await session.scalar(lock):  # noqa: ASYNC110
                 await asyncio.sleep(_LOCK_PAUSE_SECONDS)
         yield
         # After an error the connection's end does the same.

@@ -11,7 +11,7 @@ from realtime.act import Act
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
 from resolvers.errors import BadInputError, UnauthenticatedError
-from resolvers.limits import SIGN_IN
+from resolvers.limits import SIGN_IN, SIGN_IN_FROM
 from resolvers.passwords import check_password
 from resolvers.permissions import permitted
 from rules.text import fault_in_email
@@ -37,7 +37,7 @@ async def sign_in(context: Context, email: str, password: str) -> SignedIn:
     """
     if fault_in_email(email):
         raise BadInputError("email", "is not an email address")
-    await context.house.limits.take(SIGN_IN, "address", context.address)
+    await context.house.limits.take(SIGN_IN_FROM, "address", context.address)
     await context.house.limits.take(SIGN_IN, "email", email.lower())
     member = await _member(context, email, password)
     async with context.house.acts.begin() as act:
@@ -114,7 +114,7 @@ async def _end_sessions(act: Act, member_id: UUID, but: bytes | None) -> None:
 async def accept_invitation(context: Context, token: str, password: str) -> SignedIn:
     """Sets the password of an invited member and signs in; an invitation is good once, for 7 days."""
     check_password("password", password)
-    await context.house.limits.take(SIGN_IN, "address", context.address)
+    await context.house.limits.take(SIGN_IN_FROM, "address", context.address)
     hashed = await context.house.passwords.hash(password)
     async with context.house.acts.begin() as act:
         now = await act.read_clock()

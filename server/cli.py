@@ -24,6 +24,7 @@ from server.demo import run_demo
 from server.embedded import EmbeddedPostgresError
 from server.house import database_urls, open_house, prepare
 from server.logs import set_up_logs
+from server.reach import DatabaseUnavailableError
 from server.replay import ReplayStoppedError, Wanted
 from server.replay import replay as run_replay
 from server.serve import PortTakenError, serve
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hands conversations from an AI agent to people and back.",
 )
+_TOLD = (SettingsError, EmbeddedPostgresError, DatabaseUnavailableError, PortTakenError, BatonError)
 _errors = Console(stderr=True)
 
 
@@ -48,7 +50,7 @@ def _told() -> Iterator[Settings]:
         settings = read_settings()
         set_up_logs(settings.log_level)
         yield settings
-    except (SettingsError, EmbeddedPostgresError, PortTakenError, BatonError) as error:
+    except _TOLD as error:
         _errors.print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

@@ -24,6 +24,7 @@ from server.embedded_place import EmbeddedPostgresError, Place, find_place, give
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "embedded_postgres"]
 
 TIMEOUT = 60  # seconds for a start, a crash recovery or a stop
+ORPHANS_TIMEOUT = 10  # seconds for the children of a killed server to notice
 
 INITDB = (
     "--username=postgres",
@@ -201,8 +202,14 @@ def _stop(place: Place) -> None:
     with _locked(place, "server") as server:
         if _try_lock(server):  # it has died, and pg_ctl would signal whoever has its process id now
             return
-    if _run(place, "pg_ctl", "stop", "--silent", "--mode=fast", f"--timeout={TIMEOUT}"):
-        raise _failure(place, "The embedded PostgreSQL did not stop.")
+        if not _run(place, "pg_ctl", "stop", "--silent", "--mode=fast", f"--timeout={TIMEOUT}"):
+            return
+        # Somebody killed it just now: pg_ctl has nobody to ask, and its children end by themselves.
+        deadline = time.monotonic() + ORPHANS_TIMEOUT
+        while not _try_lock(server):
+            if time.monotonic() > deadline:
+                raise _failure(place, "The embedded PostgreSQL did not stop.")
+            time.sleep(0.05)
 
 
 def _accepts(place: Place) -> bool:

@@ -17,6 +17,7 @@ from resolvers.credentials import WidgetTokens
 from resolvers.limits import Limits
 from resolvers.passwords import Passwords
 from server.embedded import embedded_postgres
+from server.reach import reach
 from server.settings import Settings, secret_of
 
 
@@ -40,6 +41,8 @@ def database_urls(settings: Settings) -> Iterator[Urls]:
 
 async def prepare(urls: Urls) -> None:
     """Brings the database up to this version."""
+    for url in dict.fromkeys((urls.owner, urls.service)):
+        await reach(url)
     await migrate(urls.owner)
     if urls.owner != urls.service:
         await grant_service(urls.owner, urls.service)

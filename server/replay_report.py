@@ -137,10 +137,11 @@ def _spelled(found: Found) -> dict[str, Any]:
     }
 
 
+_TIME = "time (UTC)"
 _HEADS = (
     "conversation",
     "message",
-    "time (UTC)",
+    _TIME,
     "trigger",
     "reason",
     "detail",
@@ -199,7 +200,7 @@ def _in_words(counts: dict[str, int]) -> str:
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, overflow="fold", no_wrap=head == _TIME)
     for row in rows:
         table.add_row(*(Text(_printable(cell)) for cell in row))
     return table

@@ -42,6 +42,15 @@ class Visitor(Caller):
         found: dict[str, Any] = self.send(query, variables).json()
         return found
 
+    def as_one(self, token: str | None) -> "Visitor":
+        """Somebody else on the same connection."""
+        return Visitor(self.url, token, client=self.client)
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> "Visitor":
+        """The member of that address, in a session of their own."""
+        query = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
+        return self.as_one(self.as_one(None).ask(query, e=email, p=password)["signIn"]["token"])
+
 
 class Rows:
     """What may be aimed at in one workspace. Each is made when it is first asked for."""
@@ -75,7 +84,7 @@ class Rows:
     @cached_property
     def message(self) -> str:
         """A customer's message, through the widget: the AI is asked for its turn."""
-        customer = Visitor(self.key.url, self.widget, client=self.key.client)
+        customer = self.key.as_one(self.widget)
         return str(customer.record(self.conversation, "USER", "Where is my parcel?")["message"]["id"])
 
     @cached_property
@@ -220,13 +229,7 @@ class World:
 
     def sign_in(self, role: MemberRole) -> None:
         """Gives the member of that role a new session."""
-        query = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
-        nobody = self.visitor(None)
-        self._sessions[role] = nobody.ask(query, e=self._emails[role], p=PASSWORD)["signIn"]["token"]
-
-    def visitor(self, token: str | None) -> Visitor:
-        """Who presents that credential."""
-        return Visitor(self.server.url, token, client=self.client)
+        self._sessions[role] = str(self.rows.key.sign_in(self._emails[role]).token)
 
     def at_home(self, rows: Rows) -> bool:
         """Whether they are of the workspace that everybody is in."""
@@ -235,10 +238,10 @@ class World:
     def caller(self, who: Who, aimed: Rows) -> Visitor:
         """One of everybody; a customer's token opens a conversation of this workspace."""
         if who.is_customer:
-            return self.visitor(self._widget(who, aimed if self.at_home(aimed) else self.rows))
+            return self.rows.key.as_one(self._widget(who, aimed if self.at_home(aimed) else self.rows))
         if who.role:
-            return self.visitor(self._sessions[who.role])
-        return self.visitor(self._keys.get(who.name))
+            return self.rows.key.as_one(self._sessions[who.role])
+        return self.rows.key.as_one(self._keys.get(who.name))
 
     def _widget(self, who: Who, aimed: Rows) -> str:
         if who.expired:

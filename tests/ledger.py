@@ -1,7 +1,8 @@
-"""What a conversation has left in tables and log, and whether the two tell the same story."""
+"""What a conversation has left in tables and log, whether the two tell the same, and who hears of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,12 @@ from locks import Scene, is_counted
 from rules.typeid import WORKSPACE, read_id
 
 Row = dict[str, Any]
+
+UPDATES = "subscription($after: String) { escalationUpdated(after: $after) { kind escalation { id } } }"
+MESSAGES = """subscription($id: ID!, $after: String) {
+    messageAdded(conversationId: $id, after: $after) { message { content } } }"""
+CHANGES = """subscription($id: ID!, $after: String) {
+    conversationUpdated(conversationId: $id, after: $after) { kind } }"""
 
 _STATUS_AFTER = {"created": "OPEN", "resolved": "RESOLVED"}
 _CONTROL = {"conversation.ai_paused": "PAUSED", "conversation.ai_resumed": "ACTIVE"}
@@ -120,7 +127,9 @@ class Ledger:
         assert [_CONTROL[entry["type"]] for entry in passed] == states
         assert self.conversation["ai_epoch"] == len(passed) + 1
         assert self.conversation["ai_state"] == (["ACTIVE", *states])[-1]
-        told = [e for e in self.workspace_log if e["data"].get("conversation") == str(self.conversation["id"])]
+        told = [
+            e for e in self.workspace_log if e["data"].get("conversation") == str(self.conversation["id"])
+        ]
         assert [e["type"] for e in told if e["type"] in _CONTROL] == [e["type"] for e in passed]
         if self.conversation["ai_pause_cause"] == "ESCALATION":
             assert self.active
@@ -142,3 +151,35 @@ class Ledger:
 
 def _parsed(rows: list[Row]) -> list[Row]:
     return [row | {"data": json.loads(row["data"])} for row in rows]
+
+
+@asynccontextmanager
+async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """
+    Follows everything; what it gives asserts that the next that each hears of is what happens then.
+
+    The AI is to be paused at that time, and `drafts` of its replies held.
+    """
+    here = {"id": scene.conversation, "after": scene.key.conversation(scene.conversation)["cursor"]}
+    now = scene.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
+    async with scene.widget.socket() as customer, scene.key.socket() as dashboard:
+        updates = await dashboard.subscribe(UPDATES, after=now)
+        followed = [
+            (socket, await socket.subscribe(MESSAGES, **here), await socket.subscribe(CHANGES, **here))
+            for socket in (customer, dashboard)
+        ]
+
+        async def told() -> None:
+            scene.key.record(scene.conversation, "USER", "a marker")
+            scene.key.resume(scene.conversation)
+            marker = Scene.of(scene.workspace).escalate()
+            for socket, messages, changes in followed:
+                message = (await socket.next(messages))["messageAdded"]["message"]
+                assert message == {"content": "a marker"}
+                passed_over = ["message_status_changed"] * (drafts if socket is dashboard else 0)
+                for kind in [*passed_over, "ai_resumed"]:
+                    assert (await socket.next(changes))["conversationUpdated"] == {"kind": kind}
+            update = (await dashboard.next(updates))["escalationUpdated"]
+            assert update == {"kind": "created", "escalation": {"id": marker}}
+
+        yield told

@@ -15,7 +15,7 @@ import httpx
 from baton_client import DEADLINE, Caller, Refused, Server, Workspace
 
 from resolvers.credentials import SESSION_START, new_token, token_hash
-from rules.typeid import CONVERSATION, ESCALATION, MEMBER, WORKSPACE, read_id
+from rules.typeid import CONVERSATION, ESCALATION, MEMBER, MESSAGE, WORKSPACE, read_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,9 +56,10 @@ class Lock:
     async def queued(self, count: int) -> list[int]:
         """Waits until `count` of the server's processes wait for the lock, and gives their ids."""
         async with asyncio.timeout(DEADLINE):
-            while len(found := await self._behind()) < count:
+            while True:
+                if len(found := await self._behind()) >= count:
+                    return found
                 await asyncio.sleep(0.005)
-        return found
 
     async def in_order(self, *calls: Callable[[], T]) -> list[asyncio.Future[T]]:
         """Begins calls one by one, each when the one before waits for the lock: that is their order."""
@@ -94,9 +95,7 @@ class Contender(Caller):
         """The whole answer to a GraphQL request."""
         given = {"query": query, "variables": variables or {}}
         # The certificates of a TLS that is not used would take longer to load than the call takes.
-        answer = httpx.post(
-            f"{self.url}/graphql", json=given, headers=self.headers, timeout=60, verify=False
-        )
+        answer = httpx.post(f"{self.url}/graphql", json=given, headers=self.headers, timeout=60, verify=False)
         found: dict[str, Any] = answer.json()
         return found
 
@@ -194,6 +193,10 @@ class Scene:
     def escalation_uuid(self, escalation: str) -> UUID:
         """An escalation's key."""
         return read_id(ESCALATION, escalation)
+
+    def message_uuid(self, message: str) -> UUID:
+        """A message's key."""
+        return read_id(MESSAGE, message)
 
     def locked(self, table: str = "conversations") -> Any:
         """Holds the conversation's row, or that of its stream."""

@@ -67,6 +67,7 @@ def test_who_may_not_is_refused_and_changes_nothing(world: World, case: Case) ->
     places = [world.rows, world.foreign] if case.target else [world.rows]
     aimed = [world.fresh(rows) if case.once else rows for rows in places]
     givens = [case.given(rows) for rows in aimed]
+    assert all(rows.conversation for rows in aimed), "customers have theirs before anything is watched"
     before = world.fingerprint()
     wrong = [
         (who.name, "at home" if home else "abroad", code, found)

@@ -5,22 +5,17 @@ import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
-from baton_client import Refused, Workspace
-from ledger import Ledger
-from locks import MANY, Contender, Scene, hold, is_counted, outcomes, send, team
+from baton_client import Workspace
+from ledger import Ledger, listening
+from locks import MANY, Scene, hold, outcomes, send, team
 
-from rules.typeid import CONVERSATION, WORKSPACE, read_id
+from rules.typeid import WORKSPACE, read_id
 
 pytestmark = pytest.mark.anyio
-
-UPDATES = "subscription($after: String) { escalationUpdated(after: $after) { kind } }"
-MESSAGES = """subscription($id: ID!, $after: String) {
-    messageAdded(conversationId: $id, after: $after) { message { content } } }"""
-CHANGES = """subscription($id: ID!, $after: String) {
-    conversationUpdated(conversationId: $id, after: $after) { kind } }"""
 
 
 @pytest.fixture
@@ -310,3 +305,70 @@ async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody
         await told()
     scene.key.resolve(escalation)
     Ledger.of(scene).check()
+
+
+# ---- everything at once
+
+
+def latest(scene: Scene) -> str:
+    """The escalation that is active by now, else the last."""
+    found = scene.key.conversation(scene.conversation)
+    return str((found["activeEscalation"] or found["escalations"]["nodes"][0])["id"])
+
+
+def storm_of(scene: Scene) -> list[Callable[[], Any]]:
+    """Acts of every kind; each looks up by itself what it is about."""
+    key, conversation = scene.key, scene.conversation
+    acts: list[tuple[int, Callable[[], Any]]] = [
+        (6, partial(scene.widget.record, conversation, "USER", "my parcel is late")),
+        (6, partial(key.record, conversation, "ASSISTANT", "it is on its way")),
+        (2, partial(key.record, conversation, "ASSISTANT", "perhaps", confidence=3)),
+        (2, partial(raise_by_button, scene)),
+        (2, partial(raise_by_phrase, scene)),
+        (2, partial(raise_by_api, scene)),
+        (4, lambda: key.resolve(latest(scene))),
+        (3, lambda: key.reopen(latest(scene))),
+        (4, lambda: key.reply(latest(scene))),
+        (3, lambda: key.update(latest(scene), priority="URGENT", note="hurry")),
+        (3, partial(key.pause, conversation)),
+        (3, partial(key.resume, conversation)),
+    ]
+    return [act for times, act in acts for _ in range(times)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_storm_leaves_a_log_that_tells_what_happened(workspace: Workspace, seed: int) -> None:
+    scenes = [Scene.of(workspace) for _ in range(2)]
+    for scene in scenes:
+        scene.escalate()
+    acts = [act for scene in scenes for act in storm_of(scene)]
+    random.Random(seed).shuffle(acts)
+    streams = [read_id(WORKSPACE, workspace.id), *(scene.uuid for scene in scenes)]
+    over = asyncio.Event()
+    watching = asyncio.create_task(watch_positions(workspace, streams, over))
+    answers = await outcomes(*map(send, acts))
+    over.set()
+
+    assert {one for one in answers if isinstance(one, str)} <= {"CONFLICT"}
+    assert len(await watching) > 5
+    for scene in scenes:
+        Ledger.of(scene).check()
+
+
+async def watch_positions(workspace: Workspace, streams: list[UUID], over: asyncio.Event) -> set[int]:
+    """Looks at the log all the while: no position may be missing that appears later. Gives what it saw."""
+    connection = await asyncpg.connect(workspace.server.owner_url)
+    seen = set()
+    try:
+        while not over.is_set():
+            # One statement sees one state of the database.
+            for row in await connection.fetch(
+                """SELECT head, count(position) AS entries, coalesce(max(position), 0) AS last
+                   FROM streams LEFT JOIN log ON stream = id WHERE id = ANY($1) GROUP BY id""",
+                streams,
+            ):
+                assert row["head"] == row["entries"] == row["last"]
+                seen.add(row["head"])
+    finally:
+        await connection.close()
+    return seen

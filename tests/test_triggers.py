@@ -12,6 +12,8 @@ BILLING = {"name": "billing", "keywords": ["refund", "charged twice"], "intents"
 LEGAL = {"name": "legal", "keywords": ["lawyer"], "priority": "URGENT"}
 TARGETS = [{"priority": name, "targetResponseMinutes": n} for name, n in (("HIGH", 60), ("URGENT", 15))]
 ASKS = "Hello! Where is it?? Can I talk to a HUMAN, please?"
+TURNS = """subscription($agent: ID!, $after: String!) { turnRequested(agentId: $agent, after: $after) {
+    epoch conversation { id } message { role content } } }"""
 LOGGED = ["escalation.created", "conversation.ai_paused"]
 
 
@@ -46,18 +48,19 @@ def minutes_of(sla: dict[str, Any]) -> float:
     return (due - started).total_seconds() / 60
 
 
-def fails_three_times(talk: Talk) -> None:
-    for _ in range(3):
-        talk.fails("charge_card")
-
-
 Route = tuple[Callable[[Talk], object], str, str, str | None, float | None]
 ROUTES: dict[str, Route] = {
     "BUTTON": (Talk.presses, "BUTTON", "user_button", None, None),
     "PHRASE": (lambda talk: talk.says(ASKS), "PHRASE", "user_phrase", "Can I talk to a HUMAN", None),
     "FORM": (Talk.submits, "FORM", "user_form", "refund", None),
     "LOW_CONFIDENCE": (lambda talk: talk.answers(49.9), "LOW_CONFIDENCE", "low_confidence", None, 49.9),
-    "TOOL_FAILURE": (fails_three_times, "TOOL_FAILURE", "tool_failure", "charge_card", None),
+    "TOOL_FAILURE": (
+        lambda talk: [talk.fails("charge_card") for _ in range(3)],
+        "TOOL_FAILURE",
+        "tool_failure",
+        "charge_card",
+        None,
+    ),
     "TOPIC": (lambda talk: talk.says("I want a Refund!"), "TOPIC", "topic", "billing", None),
     "API": (lambda talk: talk.key.escalate(talk.id, "a VIP"), "API", "a VIP", None, None),
 }
@@ -83,8 +86,7 @@ def test_every_route_raises_an_escalation_with_its_reason(team: Workspace, route
 def test_a_team_member_who_takes_over_is_assigned(team: Workspace, talk: Talk, member: Caller) -> None:
     member.escalate(talk.id, "I know her")
     found = talk.escalation
-    once = {"trigger": "TEAM_MEMBER", "reason": "team_member", "detail": "I know her", "confidence": None}
-    assert found["triggers"] == [once]
+    assert (found["reason"], fired(found)) == ("team_member", [("TEAM_MEMBER", "I know her")])
     assert found["assignee"]["email"] == "bo@example.com"
     (created, _) = found["timeline"]["nodes"]
     assert (created["actor"], created["data"]["priority"]) == ({"email": "bo@example.com"}, "MEDIUM")
@@ -104,9 +106,6 @@ def test_a_call_names_priority_and_assignee(team: Workspace, priority: str, minu
     assert (found["priority"], found["assignee"]["email"]) == (priority, team.email)
     assert found["sla"]["targetMinutes"] == minutes_of(found["sla"]) == minutes
     assert kinds(found) == ["created", "ai_paused"]
-
-
-# ---- several at once
 
 
 def test_a_message_that_fires_several_raises_one_escalation(team: Workspace) -> None:
@@ -131,9 +130,6 @@ def test_an_uncertain_reply_comes_before_the_topic_that_it_reports(team: Workspa
     assert fired(found) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
     # A topic's own priority stands instead of the default, be it lower.
     assert found["priority"] == "LOW"
-
-
-# ---- one is active already
 
 
 def test_a_trigger_folds_into_the_active_escalation(team: Workspace) -> None:
@@ -200,15 +196,9 @@ def test_folding_pauses_an_ai_that_had_been_resumed(talk: Talk) -> None:
 
 
 def test_after_a_resolution_the_next_trigger_raises_a_new_one(talk: Talk) -> None:
-    first = talk.presses()["escalation"]["id"]
-    talk.key.resolve(first)
-    second = talk.presses()
-    assert second["created"]
-    assert second["escalation"]["id"] != first
+    talk.key.resolve(talk.presses()["escalation"]["id"])
+    assert talk.presses()["created"]
     assert [one["status"] for one in talk.stands["escalations"]["nodes"]] == ["OPEN", "RESOLVED"]
-
-
-# ---- tools
 
 
 def test_a_tool_escalates_at_the_limit(team: Workspace) -> None:
@@ -244,9 +234,6 @@ def test_what_is_not_critical_is_not_counted(talk: Talk) -> None:
     assert talk.silent
 
 
-# ---- words
-
-
 def test_phrases_can_be_switched_off(team: Workspace) -> None:
     talk = Talk.begin(team, triggers={"phrasesEnabled": False})
     said = talk.says(ASKS)
@@ -260,7 +247,6 @@ def test_phrases_can_be_switched_off(team: Workspace) -> None:
         ("einen Menschen", "Ich möchte EINEN MENSCHEN sprechen!"),
         ("parler à un humain", "Je veux parler à un humain."),
         ("人工客服", "请帮我转人工客服谢谢"),
-        ("hablar con alguien", "quiero hablar   con alguien ya"),
     ],
 )
 def test_teams_add_phrases_in_any_language(team: Workspace, phrase: str, content: str) -> None:
@@ -271,16 +257,12 @@ def test_teams_add_phrases_in_any_language(team: Workspace, phrase: str, content
     assert fired(talk.escalation) == [("PHRASE", phrase)]
 
 
-def test_only_a_customers_words_ask_for_a_person(team: Workspace) -> None:
-    talk = Talk.begin(team, triggers={"topics": [BILLING]})
-    talk.key.record(talk.id, "ASSISTANT", "Shall I transfer you? Say: let me talk to a human. Or: refund")
-    assert talk.silent
-
-
 @pytest.mark.parametrize("content", ["REFUND", "(refund)", "was I charged twice?", "refund/credit"])
 def test_a_topic_is_touched_by_its_keywords(team: Workspace, content: str) -> None:
     talk = Talk.begin(team, triggers={"topics": [BILLING | {"priority": "HIGH"}]})
     talk.says("refunded, prerefund, charged. Twice. A dispute")
+    # Only a customer's words count.
+    talk.key.record(talk.id, "ASSISTANT", "A refund? Or say: let me talk to a human")
     assert talk.silent
     talk.says(content)
     assert fired(talk.escalation) == [("TOPIC", "billing")]
@@ -294,9 +276,6 @@ def test_a_topic_is_touched_by_a_recorded_intent(team: Workspace, role: str) -> 
     assert talk.silent
     talk.key.record(talk.id, role, "Hm.", intents=["greeting", "dispute"])
     assert fired(talk.escalation) == [("TOPIC", "billing")]
-
-
-# ---- confidence
 
 
 def test_a_reply_below_the_threshold_escalates_and_one_at_it_does_not(team: Workspace) -> None:
@@ -331,9 +310,6 @@ def test_a_held_reply_raises_nothing(talk: Talk) -> None:
     assert talk.told.count("escalation.created") == 1
 
 
-# ---- forms
-
-
 def test_a_form_becomes_a_message_of_the_customers(talk: Talk) -> None:
     submitted = talk.submits(fields={"order": "1234", "express": True})
     assert submitted is not None
@@ -350,12 +326,7 @@ async def test_a_form_that_does_not_escalate_is_for_the_ai(talk: Talk) -> None:
     assert talk.submits(escalate=False) is None
     assert talk.silent
     async with talk.key.socket() as socket:
-        turns = await socket.subscribe(
-            """subscription($agent: ID!, $after: String!) { turnRequested(agentId: $agent, after: $after) {
-                epoch conversation { id } message { role content } } }""",
-            agent=talk.agent_id,
-            after=cursor,
-        )
+        turns = await socket.subscribe(TURNS, agent=talk.agent_id, after=cursor)
         turn = (await socket.next(turns))["turnRequested"]
     assert (turn["epoch"], turn["conversation"]["id"]) == (1, talk.id)
     assert turn["message"]["role"] == "USER"
@@ -372,14 +343,9 @@ def test_a_back_end_is_not_asked_for_what_it_recorded_itself(talk: Talk) -> None
     assert talk.told == ["turn.requested"]
 
 
-# ---- the button and the confirmation
-
-
-@pytest.mark.parametrize(
-    ("visibility", "begun", "later"),
-    [("ALWAYS", True, True), ("AFTER_THRESHOLD", False, True), ("NEVER", False, False)],
-)
-def test_the_button_shows_by_the_settings(team: Workspace, visibility: str, begun: bool, later: bool) -> None:
+@pytest.mark.parametrize("visibility", ["ALWAYS", "AFTER_THRESHOLD", "NEVER"])
+def test_the_button_shows_by_the_settings(team: Workspace, visibility: str) -> None:
+    begun, later = visibility == "ALWAYS", visibility != "NEVER"
     widget = {"buttonVisibility": visibility, "buttonAfterMessages": 2, "buttonText": "Get me a person"}
     talk = Talk.begin(team, widget=widget)
     talk.says("one")

@@ -1,0 +1,39 @@
+"""Making sure of the database before anything is built on it."""
+
+from urllib.parse import urlsplit
+
+import asyncpg
+
+OLDEST = 15
+
+
+class DatabaseUnavailableError(Exception):
+    """The database cannot be used; the message says what to look at, without the password."""
+
+
+async def reach(url: str) -> None:
+    """Connects once; raises DatabaseUnavailableError when that fails or the server is too old."""
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise DatabaseUnavailableError(
+            f"Cannot use the PostgreSQL at {_address(url)}: {error or type(error).__name__}. "
+            "Check that it runs, and that BATON_DATABASE_URL (and BATON_MIGRATION_URL, if set) name it, "
+            "its database, user and password."
+        ) from error
+    try:
+        version = connection.get_server_version()
+    finally:
+        await connection.close()
+    if version.major < OLDEST:
+        raise DatabaseUnavailableError(
+            f"The PostgreSQL at {_address(url)} is version {version.major}; {OLDEST} or newer is needed."
+        )
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or 'its socket'}:{parts.port or 5432}{parts.path}"
+    except ValueError:
+        return "the address that is set"
