@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 # A client that dies in the middle of an act must not keep its conversation locked.
@@ -15,6 +16,10 @@ _SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "30000",
     "lock_timeout": "20000",
 }
+
+
+# What a question meets while the database is away.
+AWAY = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Database:

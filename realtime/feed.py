@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from models.database import Database
+from models.database import AWAY, Database
 from realtime import log
 from realtime.bell import Ring, Typing
 from realtime.cursor import Place
@@ -89,8 +89,8 @@ class Feed:
             try:
                 async with self._database.reading() as session:
                     heads = await log.heads(session, list(self._streams))
-            except Exception as error:
-                _logger.warning("feed.poll_failed", error=repr(error))
+            except AWAY as error:
+                _logger.warning("feed.poll_failed", error=type(error).__name__)
                 continue
             for head in heads:
                 self.wake(Ring(head.stream, head.position))
@@ -141,15 +141,18 @@ class Feed:
         while True:
             await stream.rung.wait()
             stream.rung.clear()
-            try:
-                while page := await self._page(stream.id, stream.position):
-                    stream.position = page[-1].position
-                    for reader in stream.readers:
-                        for entry in page:
-                            reader.push(entry)
-            except Exception as error:
-                _logger.warning("feed.read_failed", stream=str(stream.id), error=repr(error))
+            while page := await self._page(stream.id, stream.position):
+                stream.position = page[-1].position
+                for reader in stream.readers:
+                    for entry in page:
+                        reader.push(entry)
 
     async def _page(self, stream: UUID, after: int) -> list[Entry]:
-        async with self._database.reading() as session:
-            return await log.read(session, stream, after)
+        # A database that is away for a while must not end what somebody follows.
+        while True:
+            try:
+                async with self._database.reading() as session:
+                    return await log.read(session, stream, after)
+            except AWAY as error:
+                _logger.warning("feed.read_failed", stream=str(stream), error=type(error).__name__)
+                await asyncio.sleep(POLL_SECONDS)

@@ -10,7 +10,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.graphql import OperationType
 
 from resolvers.context import Context
-from resolvers.errors import BadInputError
+from resolvers.errors import BadInputError, ErrorCode
 from schema.api import SCHEMA
 from schema.context import Call
 from schema.errors import dress_error, dress_errors
@@ -64,7 +64,12 @@ async def execute_call(operation: Operation, call: Call) -> dict[str, Any]:
 
 
 async def stream(operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
-    """The results of any operation: one for each event of a subscription."""
+    """
+    The results of any operation: one for each event of a subscription.
+
+    An event that fails for a reason of ours ends it, with errors and without data: who comes back with the
+    last cursor gets the event again, who went on would have missed it.
+    """
     results = await SCHEMA.stream(
         operation.query,
         variable_values=_variables(operation),
@@ -76,13 +81,20 @@ async def stream(operation: Operation, context: Context) -> AsyncGenerator[dict[
         async with aclosing(results):
             async for result in results:
                 formatted = _formatted(result)
-                if not begun and formatted.get("data") is None and "errors" in formatted:
+                failed = _failed(formatted)
+                if "errors" in formatted and (failed or (not begun and formatted.get("data") is None)):
                     formatted.pop("data", None)
                 begun = True
                 yield formatted
+                if failed:
+                    return
     except GraphQLError as error:
         # Of the parser, out of its cache: Strawberry turns it into a result for `execute` alone.
         yield {"errors": dress_errors([error])}
+
+
+def _failed(formatted: dict[str, Any]) -> bool:
+    return any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in formatted.get("errors", ()))
 
 
 def _variables(operation: Operation) -> dict[str, Any] | None:

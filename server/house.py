@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
+import structlog
+
 from models.database import Database
 from models.grants import grant_service
 from models.migrate import migrate
@@ -16,9 +18,13 @@ from resolvers.context import House
 from resolvers.credentials import WidgetTokens
 from resolvers.limits import Limits
 from resolvers.passwords import Passwords
-from server.embedded import embedded_postgres
+from server.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from server.reach import reach
 from server.settings import Settings, secret_of
+
+REVIVE_SECONDS = 2.0
+
+_logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ class Urls:
 
     owner: str
     service: str
+    embedded: EmbeddedPostgres | None = None
 
 
 @contextmanager
@@ -36,7 +43,18 @@ def database_urls(settings: Settings) -> Iterator[Urls]:
         yield Urls(settings.migration_url or settings.database_url, settings.database_url)
         return
     with embedded_postgres(settings.data_dir) as embedded:
-        yield Urls(embedded.owner_url, embedded.service_url)
+        yield Urls(embedded.owner_url, embedded.service_url, embedded)
+
+
+async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
+    """Nobody else starts it again when it is killed. Runs until cancelled."""
+    while True:
+        await asyncio.sleep(REVIVE_SECONDS)
+        try:
+            if await asyncio.to_thread(embedded.revive):
+                _logger.warning("embedded_postgres.revived")
+        except EmbeddedPostgresError as error:
+            _logger.error("embedded_postgres.dead", error=str(error))
 
 
 async def prepare(urls: Urls) -> None:

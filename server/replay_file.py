@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from resolvers.checks import check_content, check_email, check_intents, check_key, check_name, check_percent
-from resolvers.errors import BadInputError, BatonError, ErrorCode, camel
+from resolvers.errors import BadInputError, BatonError, ErrorCode
 from schema.basics import read_time
 
 LINE_LIMIT = 64 * 1024 * 1024
@@ -234,7 +234,7 @@ _PLAIN = {
 def _in_words(error: ValidationError) -> str:
     """The first fault, with its path as the file spells it."""
     first = error.errors(include_url=False, include_input=False)[0]
-    steps = [camel(str(step)) for step in first["loc"]]
+    steps = [str(step) for step in first["loc"]]
     where = ".".join(steps)
     if steps[:1] == ["messages"] and len(steps) > 1:
         where = f"{_path(int(steps[1]))} {'.'.join(steps[2:])}".rstrip(": ")

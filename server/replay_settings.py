@@ -20,11 +20,18 @@ _NAME_LIMIT = 100
 _OF_A_CALL = ("agent_id", "expected_version")
 
 
+class _FaultError(Exception):
+    """A field of the file is at fault; its path stays as the file spells it."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path} {what}")
+
+
 def read_settings_file(path: Path, base: EscalationSettings) -> EscalationSettings:
     """
     The settings `base` with what the file gives laid over, as updateEscalationSettings would.
 
-    Raises ReplayFileError, or BadInputError with the path of the field that is refused.
+    Raises ReplayFileError, with the path of the field that is refused.
     """
     try:
         given = orjson.loads(path.read_bytes())
@@ -35,26 +42,26 @@ def read_settings_file(path: Path, base: EscalationSettings) -> EscalationSettin
     try:
         changes = _read_object(UpdateEscalationSettingsInput, given, "", {"agent_id": ""}).changes()
         return settings_changed(base, changes)
-    except BadInputError as error:
+    except (BadInputError, _FaultError) as error:
         raise ReplayFileError(f"{path.name}: {error}") from None
 
 
 def _read_object(shape: type[Any], given: Any, path: str, own: dict[str, Any] | None = None) -> Any:
     """`given` as an input of the API; it takes exactly what GraphQL would."""
     if not isinstance(given, dict):
-        raise BadInputError(path or "the document", "is not a JSON object")
+        raise _FaultError(path or "the document", "is not a JSON object")
     types = get_type_hints(shape)
     names = {camel(name): name for name in types if own is None or name not in _OF_A_CALL}
     values = dict(own or {})
     for spelled, value in given.items():
         place = f"{path}.{spelled}"[:_NAME_LIMIT].removeprefix(".")
         if spelled not in names:
-            raise BadInputError(place, f"is not known here; there are {', '.join(names)}")
+            raise _FaultError(place, f"is not known here; there are {', '.join(names)}")
         values[names[spelled]] = _read(types[names[spelled]], value, place)
     for one in dataclasses.fields(shape):
         required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
         if required and one.name not in values:
-            raise BadInputError(f"{path}.{one.name}".removeprefix("."), "is missing")
+            raise _FaultError(f"{path}.{one.name}".removeprefix("."), "is missing")
     return shape(**values)
 
 
@@ -64,7 +71,7 @@ def _read(wanted: Any, given: Any, path: str) -> Any:
         return None if given is None else _read(inner, given, path)
     if get_origin(wanted) is list:
         if not isinstance(given, list):
-            raise BadInputError(path, "is not a list")
+            raise _FaultError(path, "is not a list")
         return [_read(get_args(wanted)[0], one, f"{path}.{place}") for place, one in enumerate(given)]
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
         return _read_object(wanted, given, path)
@@ -74,17 +81,17 @@ def _read(wanted: Any, given: Any, path: str) -> Any:
 def _read_plain(wanted: Any, given: Any, path: str) -> Any:
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         if not isinstance(given, str) or given not in wanted.__members__:
-            raise BadInputError(path, f"is not one of {', '.join(wanted.__members__)}")
+            raise _FaultError(path, f"is not one of {', '.join(wanted.__members__)}")
         return wanted[given]
     if wanted is date:
         try:
             return read_date(given)
         except ValueError:
-            raise BadInputError(path, "is not a date, such as 2026-12-24") from None
+            raise _FaultError(path, "is not a date, such as 2026-12-24") from None
     kinds, what = _KINDS.get(wanted, _KINDS[str])
     # In Python, true and false are integers too.
     if not isinstance(given, kinds) or (isinstance(given, bool) and wanted is not bool):
-        raise BadInputError(path, f"is not {what}")
+        raise _FaultError(path, f"is not {what}")
     return given
 
 

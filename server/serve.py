@@ -12,7 +12,7 @@ import uvloop
 
 from resolvers.context import House
 from server.app import make_app
-from server.house import Urls, database_urls, open_house, prepare
+from server.house import Urls, database_urls, keep_embedded_running, open_house, prepare
 from server.settings import Settings
 from server.transports import RequestProtocol, SocketProtocol
 from server.visits import Visits, stop
@@ -67,6 +67,8 @@ async def _serve(settings: Settings, urls: Urls, sock: socket.socket, beside: Be
             asyncio.create_task(visits.run()),
             asyncio.create_task(_greet(server, house, settings, beside)),
         ]
+        if urls.embedded:
+            tasks.append(asyncio.create_task(keep_embedded_running(urls.embedded)))
         try:
             await server.serve(sockets=[sock])
         finally:

@@ -107,7 +107,7 @@ class Rows:
     def invited(self) -> dict[str, Any]:
         """A member who has been invited."""
         query = """mutation($input: CreateMemberInput!) {
-            createMember(input: $input) { member { id } invitationToken } }"""
+            createMember(input: $input) { member { id email } invitationToken } }"""
         given = {"email": new_email(), "name": "Ina Invited", "role": "VIEWER"}
         found: dict[str, Any] = self.key.ask(query, input=given)["createMember"]
         return found
@@ -268,3 +268,13 @@ def mint_widget_token(server: Server, conversation: str, age: timedelta) -> str:
     """A widget token that was issued so long ago."""
     tokens = WidgetTokens((server.data_dir / "secret_key").read_text().strip())
     return tokens.issue(read_id(CONVERSATION, conversation), datetime.now(UTC) - age)[0]
+
+
+def everything_kept(server: Server) -> str:
+    """All rows of all tables as text; of binary columns both the bytes in hexadecimal and as they are."""
+    found = []
+    for table in server.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+        for row in server.rows(f'SELECT * FROM "{table["tablename"]}"'):
+            for value in row.values():
+                found += [value.hex(), value.decode("latin-1")] if isinstance(value, bytes) else [str(value)]
+    return "\n".join(found)

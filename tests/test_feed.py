@@ -1,6 +1,8 @@
 """The live feed: resuming by cursor, and what happens when processes, bells and databases fail."""
 
 import asyncio
+import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +165,29 @@ async def test_a_killed_server_loses_no_reply(own_dir: Path) -> None:
             await record(key, conversation, "back again")
             contents = [one["message"]["content"] for one in await take(customer, id_, 2)]
     assert contents == ["while away", "back again"]
+
+
+async def test_a_killed_database_is_started_again_and_followers_go_on(own_dir: Path) -> None:
+    with Server.started(own_dir) as server:
+        workspace = server.new_workspace()
+        started = workspace.start()
+        conversation = started["conversation"]["id"]
+        async with workspace.key.socket() as socket:
+            here = {"id": conversation, "after": started["conversation"]["cursor"]}
+            id_ = await socket.subscribe(MESSAGES, **here)
+            await record(workspace.key, conversation, "before")
+            await take(socket, id_, 1)
+            postmaster = int(next(own_dir.rglob("postmaster.pid")).read_text().split()[0])
+            os.kill(postmaster, signal.SIGKILL)
+            wait_for(lambda: _status(f"{server.url}/readyz") == 503, "the database to be missed")
+            wait_for(lambda: _status(f"{server.url}/readyz") == 200, "the database to be back", 40)
+            await record(workspace.key, conversation, "after")
+            (after,) = await take(socket, id_, 1)
+            assert after["message"]["content"] == "after"
+
+
+def _status(url: str) -> int:
+    return httpx.get(url, timeout=20).status_code
 
 
 async def test_everything_arrives_without_a_bell_and_across_processes(own_dir: Path) -> None:

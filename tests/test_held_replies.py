@@ -133,7 +133,9 @@ async def test_no_reply_slips_through_while_control_changes_hands(scene: Scene, 
     polled = asyncio.create_task(poll(scene, over))
     control = controls(scene, escalation)
     epochs: dict[str, int | None] = {f"reply {place}": 2 if place % 2 else None for place in range(30)}
-    waiting = [partial(answer, scene, content, epoch=epoch) for content, epoch in epochs.items()]
+    waiting: list[Callable[[], Any]] = [
+        partial(answer, scene, content, epoch=epoch) for content, epoch in epochs.items()
+    ]
     async with scene.locked() as lock:
         # Surely one that is held, and one that is delivered.
         calls = await lock.in_order(
@@ -143,8 +145,8 @@ async def test_no_reply_slips_through_while_control_changes_hands(scene: Scene, 
         chance.shuffle(batch)
         calls += [send(call) for call in batch]
         await lock.queued(MANY)
-    late = [partial(answer_seen_epoch, scene, f"reply {place}", epochs) for place in range(30, 50)]
-    batch = [*late, *control]
+    batch = [partial(answer_seen_epoch, scene, f"reply {place}", epochs) for place in range(30, 50)]
+    batch += control
     chance.shuffle(batch)
     calls += [send(call) for call in batch]
     answers = await outcomes(*calls)

@@ -81,7 +81,8 @@ async def test_twenty_triggers_at_once_raise_one_escalation(scene: Scene, first:
         scene.key.fail(scene.conversation)
     later = [route for trigger, route in ROUTES.items() for _ in range(4 - (trigger == first))]
     random.Random(first).shuffle(later)
-    async with scene.locked() as lock:
+    # The first has the conversation's lock and waits for the log, so that nobody can overtake it.
+    async with scene.locked("streams") as lock:
         calls = await lock.in_order(partial(ROUTES[first], scene))
         calls += [send(route, scene) for route in later]
         await lock.queued(MANY)
