@@ -3,11 +3,15 @@
 import math
 import time
 
+import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
 
 from resolvers.errors import RateLimitedError
+
+_logger = structlog.get_logger(__name__)
 
 SIGN_IN = RateLimitItemPerMinute(10)
 # Many people may share one address.
@@ -16,21 +20,40 @@ TYPING = RateLimitItemPerSecond(5)
 
 
 class Limits:
-    """Counts attempts: in Redis when the bell hangs there, else in this process."""
+    """
+    Counts attempts: in Redis when the bell hangs there, so that all processes count together; else, and
+    while Redis is away, in this process.
+    """
 
     def __init__(self, redis_url: str | None) -> None:
-        storage: Storage = (
-            RedisStorage(f"async+{redis_url}", implementation="redispy") if redis_url else MemoryStorage()
-        )
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._shared = self._own
+        if redis_url:
+            storage = RedisStorage(f"async+{redis_url}", implementation="redispy", wrap_exceptions=True)
+            self._shared = MovingWindowRateLimiter(storage)
 
     async def take(self, limit: RateLimitItem, *who: str) -> None:
         """Counts one attempt; raises RateLimitedError when there were too many."""
-        if not await self._limiter.hit(limit, *who):
-            reset = (await self._limiter.get_window_stats(limit, *who)).reset_time
-            seconds = max(1, math.ceil(reset - time.time()))
+        seconds = await self._wait(limit, who)
+        if seconds:
             raise RateLimitedError(f"Too often: at most {limit}. Try again in {seconds} s.", seconds)
 
     async def allows(self, limit: RateLimitItem, *who: str) -> bool:
         """Counts one attempt and says whether it may go on."""
-        return await self._limiter.hit(limit, *who)
+        return await self._wait(limit, who) == 0
+
+    async def _wait(self, limit: RateLimitItem, who: tuple[str, ...]) -> int:
+        try:
+            return await _seconds_to_wait(self._shared, limit, who)
+        except StorageError as error:
+            _logger.warning("limits.redis_away", error=repr(error.storage_error))
+            return await _seconds_to_wait(self._own, limit, who)
+
+
+async def _seconds_to_wait(
+    limiter: MovingWindowRateLimiter, limit: RateLimitItem, who: tuple[str, ...]
+) -> int:
+    if await limiter.hit(limit, *who):
+        return 0
+    reset = (await limiter.get_window_stats(limit, *who)).reset_time
+    return max(1, math.ceil(reset - time.time()))

@@ -33,7 +33,7 @@ async def sign_in(context: Context, email: str, password: str) -> SignedIn:
     """
     Opens a session of 30 days. One address may be on several teams: the password tells which.
 
-    Raises UnauthenticatedError, and after ten attempts in a minute RateLimitedError.
+    Raises UnauthenticatedError, and RateLimitedError after ten attempts in a minute for one email.
     """
     if fault_in_email(email):
         raise BadInputError("email", "is not an email address")

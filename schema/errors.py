@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.language import FieldNode
 
 from resolvers.errors import BatonError, ErrorCode
@@ -70,6 +70,8 @@ def _prefix(error: GraphQLError) -> str:
 
 
 def _of_document(error: GraphQLError) -> dict[str, Any]:
+    if isinstance(error, GraphQLSyntaxError) and "tokens" in error.message:
+        return {"code": ErrorCode.QUERY_TOO_COMPLEX.value}
     code = (error.extensions or {}).get("code", ErrorCode.BAD_USER_INPUT.value)
     found = _VARIABLE.match(error.message)
     if not found:

@@ -98,7 +98,7 @@ def init(
 ) -> None:
     """Make a workspace with an AI agent, an admin and an API key, and print them: the key this once."""
     with _told() as settings, database_urls(settings) as urls:
-        secret = password or secrets.token_urlsafe(12)
+        secret = password or secrets.token_hex(8)
         new = NewWorkspace(name, agent, NewMember(email, "Admin", MemberRole.ADMIN, secret))
 
         async def make() -> MadeWorkspace:

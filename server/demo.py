@@ -66,7 +66,7 @@ async def _known_demo(house: House, settings: Settings) -> Demo | None:
 
 
 async def _new_demo(house: House, settings: Settings) -> Demo:
-    password = secrets.token_urlsafe(9)
+    password = secrets.token_hex(8)
     admin = NewMember("ada@example.com", "Ada Admin", MemberRole.ADMIN, password)
     own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS))
     made = await make_workspace(house, NewWorkspace("Baton demo", "Shop assistant", admin, own))
@@ -94,7 +94,7 @@ def _print(demo: Demo, settings: Settings) -> None:
 
 Look at what is open:
 
-  curl -s {settings.url}/escalations?status=open -H "Authorization: Bearer {demo.api_key}"
+  curl -s '{settings.url}/escalations?status=open' -H "Authorization: Bearer {demo.api_key}"
 
 Ctrl-C stops it; what was said stays in {settings.data_dir}.
 """)

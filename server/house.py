@@ -1,6 +1,7 @@
 """Standing up what every process needs: the database, the bell, the feed."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ async def open_house(settings: Settings, url: str, *, live: bool = True) -> Asyn
         acts=Acts(database, bell.ring),
         feed=feed,
         bell=bell,
-        widget_tokens=WidgetTokens(secret_of(settings)),
+        # What only looks in, such as `baton init`, hands out no token that is to be read later.
+        widget_tokens=WidgetTokens(secret_of(settings) if live else secrets.token_hex()),
         passwords=Passwords(),
         limits=Limits(redis),
     )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -89,7 +90,9 @@ async def hold(server: Server, table: str, key: UUID) -> AsyncIterator[Lock]:
 
 @dataclass
 class Contender(Caller):
-    """A caller with every act that others may race with."""
+    """A caller with every act that others may race with; `email` is a team member's."""
+
+    email: str = ""
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """The whole answer to a GraphQL request."""
@@ -207,10 +210,10 @@ class Scene:
         return rows_of(self.server, self.workspace)
 
 
-def team(workspace: Workspace, count: int) -> list[Contender]:
+def team(workspace: Workspace, number: int) -> list[Contender]:
     """Signed-in team members; their sessions are made without the cost and the limits of signing in."""
     key = Contender(workspace.server.url, workspace.api_key)
-    return [_member(workspace, key, f"member{place}@example.com") for place in range(count)]
+    return [_member(workspace, key, f"member{next(_MEMBERS)}@example.com") for _ in range(number)]
 
 
 def _member(workspace: Workspace, key: Contender, email: str) -> Contender:
@@ -224,8 +227,10 @@ def _member(workspace: Workspace, key: Contender, email: str) -> Contender:
         now,
         now + timedelta(hours=1),
     )
-    return Contender(key.url, token)
+    return Contender(key.url, token, email)
 
+
+_MEMBERS = count(1)
 
 _CONVERSATIONS = "(SELECT id FROM conversations WHERE workspace_id = $1)"
 _ESCALATIONS = "(SELECT id FROM escalations WHERE workspace_id = $1)"

@@ -8,11 +8,17 @@ from functools import partial
 from typing import Any
 
 import pytest
-from baton_client import Workspace
+from baton_client import Server, Workspace
 from ledger import MESSAGES, Ledger, listening
 from locks import MANY, Contender, Scene, outcomes, send, team
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def workspace(server: Server) -> Workspace:
+    """One for all tests of this file; each has conversations of its own."""
+    return server.new_workspace()
 
 
 @pytest.fixture
@@ -228,7 +234,8 @@ def draft(scene: Scene, content: str = "a draft") -> str:
 
 
 @pytest.mark.parametrize("policy", ["RESOLUTION", "HUMAN_REPLY", "MANUAL"])
-async def test_drafts_are_passed_over_when_control_goes_back(scene: Scene, policy: str) -> None:
+async def test_drafts_are_passed_over_when_control_goes_back(server: Server, policy: str) -> None:
+    scene = Scene.of(server.new_workspace())
     scene.key.settings(scene.workspace.agent_id, ai={"resumeOn": policy})
     escalation = scene.escalate()
     drafts = {draft(scene, f"draft {place}") for place in range(3)}
@@ -284,7 +291,7 @@ async def test_a_draft_is_sent_as_a_members_own(scene: Scene, edited: str | None
     words = edited or "a draft"
     message = sent["message"]
     assert message.pop("id") != held
-    me = {"email": "member0@example.com"}
+    me = {"email": member.email}
     assert message == {"role": "HUMAN", "status": "DELIVERED", "content": words, "author": me}
     clock = {"outcome": "MET"}
     assert sent["escalation"] == {"id": escalation, "status": "IN_PROGRESS", "assignee": me, "sla": clock}
@@ -294,7 +301,8 @@ async def test_a_draft_is_sent_as_a_members_own(scene: Scene, edited: str | None
     Ledger.of(scene).check()
 
 
-async def test_a_sent_draft_that_hands_back_is_sent_once(scene: Scene) -> None:
+async def test_a_sent_draft_that_hands_back_is_sent_once(server: Server) -> None:
+    scene = Scene.of(server.new_workspace())
     (member,) = team(scene.workspace, 1)
     scene.key.settings(scene.workspace.agent_id, ai={"resumeOn": "HUMAN_REPLY"})
     scene.escalate()

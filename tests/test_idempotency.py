@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -19,21 +20,22 @@ from rules.typeid import AGENT, CONVERSATION, WORKSPACE, new_id, read_id, spell_
 
 pytestmark = pytest.mark.anyio
 
-KEY = "order 4711"
+ORDERS = count(4711)
 
 
 @dataclass
 class Stage(Scene):
-    """A scene with an open escalation, and a second conversation of the same workspace."""
+    """A scene with an open escalation, a second conversation of the same workspace, and a key."""
 
     escalation: str = ""
     elsewhere: str = ""
+    order: str = ""
 
     @classmethod
-    def of(cls, workspace: Workspace) -> "Stage":
+    def of(cls, workspace: Workspace, order: str = "order 0") -> "Stage":
         """Makes it."""
-        scene = Scene.of(workspace)
-        return cls(**vars(scene), escalation=scene.escalate(), elsewhere=Scene.of(workspace).conversation)
+        scene, elsewhere = Scene.of(workspace), Scene.of(workspace).conversation
+        return cls(**vars(scene), escalation=scene.escalate(), elsewhere=elsewhere, order=order)
 
     def grown(self, before: dict[str, list[str]]) -> dict[str, int]:
         """How many rows have come to each of the tables that matter here."""
@@ -41,9 +43,26 @@ class Stage(Scene):
         return {table: len(after[table]) - len(before[table]) for table in counted}
 
 
+@pytest.fixture(scope="module")
+def workspace(server: Server) -> Workspace:
+    """One for all tests of this file; each has conversations of its own."""
+    return server.new_workspace()
+
+
+@pytest.fixture(scope="module")
+def other(server: Server) -> Workspace:
+    return server.new_workspace()
+
+
 @pytest.fixture
-def stage(workspace: Workspace) -> Stage:
-    return Stage.of(workspace)
+def order() -> str:
+    """A key that nobody has used."""
+    return f"order {next(ORDERS)}"
+
+
+@pytest.fixture
+def stage(workspace: Workspace, order: str) -> Stage:
+    return Stage.of(workspace, order)
 
 
 # The operations that take a key. Each is done with an input “one”, with another, “two”, and with one that is
@@ -51,33 +70,33 @@ def stage(workspace: Workspace) -> Stage:
 def start(stage: Stage, variant: str) -> Any:
     agent = spell_id(AGENT, new_id()) if variant == "refused" else stage.workspace.agent_id
     # The widget token is a fresh one every time; it has a test of its own.
-    return stage.key.start(agent, metadata={"n": variant}, idempotencyKey=KEY)["conversation"]
+    return stage.key.start(agent, metadata={"n": variant}, idempotencyKey=stage.order)["conversation"]
 
 
 def record(stage: Stage, variant: str) -> Any:
     ahead = {"epoch": 99} if variant == "refused" else {}
-    return stage.key.record(stage.conversation, "ASSISTANT", variant, idempotencyKey=KEY, **ahead)
+    return stage.key.record(stage.conversation, "ASSISTANT", variant, idempotencyKey=stage.order, **ahead)
 
 
 def press(stage: Stage, variant: str) -> Any:
     unknown = spell_id(CONVERSATION, new_id())
     places = {"one": stage.conversation, "two": stage.elsewhere, "refused": unknown}
-    return stage.key.press(places[variant], idempotencyKey=KEY)
+    return stage.key.press(places[variant], idempotencyKey=stage.order)
 
 
 def submit(stage: Stage, variant: str) -> Any:
     place = spell_id(CONVERSATION, new_id()) if variant == "refused" else stage.conversation
-    return stage.key.submit(place, fields={"n": variant}, idempotencyKey=KEY)
+    return stage.key.submit(place, fields={"n": variant}, idempotencyKey=stage.order)
 
 
 def escalate(stage: Stage, variant: str) -> Any:
     stranger = {"assignTo": "stranger@example.com"} if variant == "refused" else {}
-    return stage.key.escalate(stage.conversation, variant, idempotencyKey=KEY, **stranger)
+    return stage.key.escalate(stage.conversation, variant, idempotencyKey=stage.order, **stranger)
 
 
 def reply(stage: Stage, variant: str) -> Any:
     stranger = {"authorEmail": "stranger@example.com"} if variant == "refused" else {}
-    return stage.key.reply(stage.escalation, variant, idempotencyKey=KEY, **stranger)
+    return stage.key.reply(stage.escalation, variant, idempotencyKey=stage.order, **stranger)
 
 
 Act = Callable[[Stage, str], Any]
@@ -164,7 +183,7 @@ async def test_a_refused_call_does_not_burn_its_key(stage: Stage, operation: str
 
 @every_operation
 async def test_keys_count_per_workspace(stage: Stage, other: Workspace, operation: str) -> None:
-    act, elsewhere = act_of(operation), Stage.of(other)
+    act, elsewhere = act_of(operation), Stage.of(other, stage.order)
     first = act(stage, "one")
     before = elsewhere.rows()
     assert act(elsewhere, "two") != first
@@ -229,33 +248,33 @@ async def test_those_who_wait_for_a_call_that_is_refused_do_it_themselves(stage:
     assert stage.grown(before) == once("recordMessage")
 
 
-async def test_customers_keys_count_in_their_own_conversation(workspace: Workspace) -> None:
+async def test_customers_keys_count_in_their_own_conversation(workspace: Workspace, order: str) -> None:
     scenes = [Scene.of(workspace) for _ in range(2)]
     callers = [(one.widget, one) for one in scenes] + [(scenes[0].key, scenes[0])]
     for place, (caller, scene) in enumerate(callers):
-        caller.record(scene.conversation, "USER", f"words {place}", idempotencyKey=KEY)
+        caller.record(scene.conversation, "USER", f"words {place}", idempotencyKey=order)
     for place, (caller, scene) in enumerate(callers):
-        caller.record(scene.conversation, "USER", f"words {place}", idempotencyKey=KEY)
+        caller.record(scene.conversation, "USER", f"words {place}", idempotencyKey=order)
     contents = [[one["content"] for one in one.key.messages(one.conversation)] for one in scenes]
     assert contents == [["words 0", "words 2"], ["words 1"]]
-    again = send(scenes[0].widget.record, scenes[0].conversation, "USER", "other words", idempotencyKey=KEY)
+    again = send(scenes[0].widget.record, scenes[0].conversation, "USER", "other words", idempotencyKey=order)
     assert await outcomes(again) == ["IDEMPOTENCY_MISMATCH"]
 
 
-async def test_a_repeat_shows_rows_as_they_are_by_then(workspace: Workspace) -> None:
+async def test_a_repeat_shows_rows_as_they_are_by_then(workspace: Workspace, order: str) -> None:
     scene = Scene.of(workspace)
     key, conversation = scene.key, scene.conversation
-    escalated = key.escalate(conversation, "a reason", idempotencyKey=KEY)
-    held = key.record(conversation, "ASSISTANT", "a draft", idempotencyKey=KEY)
+    escalated = key.escalate(conversation, "a reason", idempotencyKey=order)
+    held = key.record(conversation, "ASSISTANT", "a draft", idempotencyKey=order)
     assert (escalated["created"], held["message"]["status"]) == (True, "HELD")
     key.resolve(escalated["escalation"]["id"])
     before = scene.rows()
 
-    again = key.escalate(conversation, "a reason", idempotencyKey=KEY)
+    again = key.escalate(conversation, "a reason", idempotencyKey=order)
     assert again["created"]
     resolved = {"id": escalated["escalation"]["id"], "status": "RESOLVED"}
     assert again["escalation"] == escalated["escalation"] | resolved | {"version": 2}
-    again = key.record(conversation, "ASSISTANT", "a draft", idempotencyKey=KEY)
+    again = key.record(conversation, "ASSISTANT", "a draft", idempotencyKey=order)
     assert again["message"] == held["message"] | {"status": "DISCARDED"}
     assert again["ai"] == {"state": "ACTIVE", "epoch": 3, "pausedBy": None}
     assert scene.rows() == before
@@ -270,19 +289,21 @@ async def test_a_call_that_was_refused_may_succeed_later_with_its_key(stage: Sta
 
 async def test_a_form_that_does_not_escalate_is_repeated_too(stage: Stage) -> None:
     before = stage.rows()
-    given = {"fields": {"n": "one"}, "escalate": False, "idempotencyKey": KEY}
+    given = {"fields": {"n": "one"}, "escalate": False, "idempotencyKey": stage.order}
     assert [stage.key.submit(stage.elsewhere, **given) for _ in range(2)] == [None, None]
     assert stage.grown(before) == once("submitForm") | {"trigger_events": 0}
 
 
-async def test_a_conversation_that_is_started_again_gets_a_fresh_widget_token(workspace: Workspace) -> None:
+async def test_a_conversation_that_is_started_again_gets_a_fresh_widget_token(
+    workspace: Workspace, order: str
+) -> None:
     key = Contender(workspace.server.url, workspace.api_key)
-    first = key.start(workspace.agent_id, idempotencyKey=KEY)
+    first = key.start(workspace.agent_id, idempotencyKey=order)
     conversation = first["conversation"]["id"]
 
     def fresher() -> dict[str, Any] | None:
         # A token ends at a full second: it is another one when that has changed.
-        again = key.start(workspace.agent_id, idempotencyKey=KEY)
+        again = key.start(workspace.agent_id, idempotencyKey=order)
         assert again["conversation"]["id"] == conversation
         return again if again["widgetTokenExpiresAt"] > first["widgetTokenExpiresAt"] else None
 

@@ -9,13 +9,19 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from baton_client import Workspace
+from baton_client import Server, Workspace
 from ledger import Ledger, listening
 from locks import MANY, Scene, hold, outcomes, send, team
 
 from rules.typeid import WORKSPACE, read_id
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def workspace(server: Server) -> Workspace:
+    """One for all tests of this file; each has conversations of its own."""
+    return server.new_workspace()
 
 
 @pytest.fixture
