@@ -76,7 +76,7 @@ async def _change(
 ) -> None:
     actor, status = context.actor, changes.status
     if status in {EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS} and not escalation.active:
-        await _reopen(act, locked.conversation, escalation, actor)
+        await _reopen(act, locked.conversation, escalation, actor, status)
     if changes.priority and changes.priority is not escalation.priority:
         _must_be_active(escalation, "Its priority stays as it is")
         change_priority(act, escalation, changes.priority, actor)
@@ -198,14 +198,20 @@ async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation
     return escalation
 
 
-async def _reopen(act: Act, conversation: Conversation, escalation: Escalation, actor: Actor) -> None:
+async def _reopen(
+    act: Act,
+    conversation: Conversation,
+    escalation: Escalation,
+    actor: Actor,
+    status: EscalationStatus | None = None,
+) -> None:
     if await lock_active_escalation(act, conversation):
         raise ConflictError("The conversation has another active escalation; see to that one.")
     if await _last_of(act, conversation) != escalation.id:
         raise ConflictError("The conversation has a later escalation; reopen that one.")
     cancelled = escalation.clock.outcome(act.now) is SlaOutcome.CANCELLED
     answered = escalation.first_responded_at is not None
-    escalation.status = status_after_reopening(answered)
+    escalation.status = status or status_after_reopening(answered)
     escalation.resolved_at = escalation.resolved_by_id = None
     escalation.resolution_note = escalation.disposition = None
     escalation.kept_ai_paused = False

@@ -51,7 +51,7 @@ def _told() -> Iterator[Settings]:
         set_up_logs(settings.log_level)
         yield settings
     except _TOLD as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False)
+        _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

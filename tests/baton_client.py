@@ -5,13 +5,14 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from resolvers.member import NewMember
+from resolvers.passwords import Passwords
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.people import MemberRole
 from rules.typeid import AGENT, WORKSPACE, spell_id
@@ -32,6 +34,14 @@ T = TypeVar("T")
 BATON = Path(sys.executable).with_name("baton")
 PASSWORD = "correct horse battery"
 DEADLINE = 20.0
+
+# One for all: making one costs more than a request. Nothing is kept alive, as servers come and go.
+_HTTP = httpx.Client(
+    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    trust_env=False,
+    timeout=30,
+    limits=httpx.Limits(max_keepalive_connections=0),
+)
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
@@ -70,11 +80,10 @@ class Caller:
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """The whole answer to a GraphQL request."""
-        answer = httpx.post(
+        answer = _HTTP.post(
             f"{self.url}/graphql",
             json={"query": query, "variables": variables or {}},
             headers=self.headers | {"accept": "application/graphql-response+json"},
-            timeout=30,
         )
         found: dict[str, Any] = answer.json()
         return found
@@ -292,6 +301,20 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
+class _KnownPasswords(Passwords):
+    """Hashes each password once: every workspace's admin has the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, str] = {}
+
+    async def hash(self, password: str) -> str:
+        if password not in self._known:
+            self._known[password] = self._hasher.hash(password)
+        return self._known[password]
+
+
+_PASSWORDS = _KnownPasswords()
 _WORKSPACES = iter(range(1, 1_000_000))
 
 
@@ -357,7 +380,7 @@ class Server:
         async def make() -> Workspace:
             settings = Settings(data_dir=self.data_dir, database_url=self.service_url, secret_key="x" * 32)
             async with open_house(settings, self.service_url, live=False) as house:
-                made = await make_workspace(house, new)
+                made = await make_workspace(replace(house, passwords=_PASSWORDS), new)
             workspace_id, agent_id = spell_id(WORKSPACE, made.workspace_id), spell_id(AGENT, made.agent.id)
             return Workspace(self, workspace_id, agent_id, made.api_key, email)
 
