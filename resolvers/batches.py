@@ -46,13 +46,15 @@ async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUI
         .where(Conversation.id.in_(ids))
         .add_columns(Agent.settings, Stream.head, Stream.head_at)
     )
+    known: dict[UUID, EscalationSettings] = {}
+    states = {}
     async with context.house.database.reading() as session:
-        return {
-            row.id: ConversationState(
-                row, EscalationSettings.model_validate(settings), str(Cursor(row.id, head, head_at))
-            )
-            for row, settings, head, head_at in await session.execute(found)
-        }
+        for row, settings, head, head_at in await session.execute(found):
+            if row.agent_id not in known:
+                known[row.agent_id] = EscalationSettings.model_validate(settings)
+            cursor = str(Cursor(row.id, head, head_at))
+            states[row.id] = ConversationState(row, known[row.agent_id], cursor)
+    return states
 
 
 async def messages_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Message]:
