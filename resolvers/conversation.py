@@ -21,7 +21,7 @@ from resolvers.idempotency import begin_repeatable
 from resolvers.limits import TYPING
 from resolvers.pages import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visible import CONVERSATION, visible_agents, visible_conversations, visible_messages
+from resolvers.visible import AGENT, CONVERSATION, visible_agents, visible_conversations, visible_messages
 from rules.lifecycle import AiState, MessageRole
 from rules.people import ViewerKind
 from rules.typeid import new_id
@@ -45,7 +45,7 @@ class Started:
     expires_at: datetime
 
 
-@permitted("startConversation")
+@permitted("startConversation", AGENT)
 async def start_conversation(
     context: Context,
     agent_id: UUID,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.conversation import Conversation
@@ -156,7 +156,7 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
         empty = Escalation.assignee_id.is_(None)
         conditions.append(empty if chosen.unassigned else ~empty)
     if chosen.sla_status is not None:
-        conditions.append(or_(*map(_stands_at, chosen.sla_status)))
+        conditions.append(or_(false(), *map(_stands_at, chosen.sla_status)))
     return visible_escalations(context.actor).where(*conditions, *_says(chosen.search))
 
 

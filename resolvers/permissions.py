@@ -8,7 +8,7 @@ from uuid import UUID
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.errors import ForbiddenError, NotFoundError
+from resolvers.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from resolvers.visible import Visible
 from rules.people import Scope, ViewerKind
 
@@ -103,11 +103,11 @@ PERMISSIONS: dict[str, Permission | None] = {
 Act = Callable[Concatenate[Context, P], Awaitable[R]]
 
 
-def permitted(field: str, target: Visible | None = None) -> Callable[[Act[P, R]], Act[P, R]]:
+def permitted(field: str, *targets: Visible) -> Callable[[Act[P, R]], Act[P, R]]:
     """
     Refuses callers who lack the permission of root field `field` before anything is done.
 
-    With a `target`, the function's first argument is its key: what the caller may not see is NOT_FOUND
+    With `targets`, the function's first arguments are their keys: what the caller may not see is NOT_FOUND
     for them, never FORBIDDEN. Only a refusal pays for that look.
     """
     permission = PERMISSIONS[field]
@@ -116,8 +116,13 @@ def permitted(field: str, target: Visible | None = None) -> Callable[[Act[P, R]]
         @wraps(function)
         async def act(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if permission is not None and not permission.grants(context.actor):
-                if target and args and isinstance(args[0], UUID):
-                    await _must_see(context, target, args[0])
+                for target, key in zip(targets, args, strict=False):
+                    if isinstance(key, UUID):
+                        await _must_see(context, target, key)
+                if context.actor.expired:
+                    raise UnauthenticatedError(
+                        "The widget token has run out: refreshWidgetToken gives a new one."
+                    )
                 raise ForbiddenError(_what_it_takes(field, permission))
             return await function(context, *args, **kwargs)
 

@@ -1,9 +1,12 @@
 """Who is calling, looked up."""
 
+from uuid import UUID
+
 from models.api_key import ApiKey
+from models.workspace import Workspace
 from resolvers.context import Context
 from resolvers.permissions import permitted
-from resolvers.visible import visible_api_keys
+from resolvers.visible import WORKSPACE, visible_api_keys, visible_workspaces
 
 
 @permitted("viewer")
@@ -14,5 +17,15 @@ async def viewer_api_key(context: Context) -> ApiKey | None:
     async with context.house.database.reading() as session:
         found: ApiKey | None = await session.scalar(
             visible_api_keys(context.actor).where(ApiKey.id == context.actor.api_key_id)
+        )
+        return found
+
+
+@permitted("node", WORKSPACE)
+async def workspace_by_id(context: Context, workspace_id: UUID) -> Workspace | None:
+    """The caller's own workspace, or None."""
+    async with context.house.database.reading() as session:
+        found: Workspace | None = await session.scalar(
+            visible_workspaces(context.actor).where(Workspace.id == workspace_id)
         )
         return found

@@ -14,6 +14,7 @@ from models.conversation import Conversation
 from models.escalation import Escalation
 from models.member import Member
 from models.message import Message
+from models.workspace import Workspace
 from resolvers.actor import Actor
 from rules.lifecycle import MessageStatus
 
@@ -65,6 +66,11 @@ def visible_api_keys(actor: Actor) -> Select[ApiKey]:
     return found.where(false()) if actor.is_customer else found
 
 
+def visible_workspaces(actor: Actor) -> Select[Workspace]:
+    """The caller's own."""
+    return select(Workspace).where(Workspace.id == actor.workspace_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Visible:
     """A kind of row that can be looked for by its key, and what it is called."""
@@ -85,3 +91,4 @@ ESCALATION = Visible("escalation", visible_escalations, Escalation.id)
 AGENT = Visible("AI agent", visible_agents, Agent.id)
 MEMBER = Visible("team member", visible_members, Member.id)
 API_KEY = Visible("API key", visible_api_keys, ApiKey.id)
+WORKSPACE = Visible("workspace", visible_workspaces, Workspace.id)

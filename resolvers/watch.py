@@ -51,7 +51,7 @@ async def watch_escalations_created(context: Context, agent_id: UUID | None, aft
     )
 
 
-@permitted("escalationUpdated", AGENT)
+@permitted("escalationUpdated", AGENT, ESCALATION)
 async def watch_escalations(
     context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
 ) -> Happenings:

@@ -1,10 +1,10 @@
 """An AI agent's escalation settings: what may be set, and what holds when nothing is."""
 
-from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+import re
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from rules.confirmation import DEFAULT_CONFIRMATION
@@ -12,6 +12,10 @@ from rules.lifecycle import AiResumePolicy, ButtonVisibility, Priority
 from rules.text import NAME_LIMIT, WORDS_LIMIT, fault_in_text
 
 YEAR_OF_MINUTES = 525_600
+
+
+# It goes into headers: a scheme, a host, perhaps a port, and nothing that has a meaning there.
+_ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?")
 
 
 def _fault(message: str) -> PydanticCustomError:
@@ -36,12 +40,8 @@ def _timezone(name: str) -> str:
 
 
 def _origin(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        plain = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
-    except ValueError:
-        plain = False
-    if not plain or text != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+    found = _ORIGIN.fullmatch(text.lower())
+    if not found or int(found["port"] or 80) > 65_535:
         raise _fault("is not an origin, such as https://www.example.com (no path, no slash at the end)")
     return text.lower()
 
@@ -81,18 +81,18 @@ class TopicRule(Part):
     priority: Priority | None = None
 
 
+def _distinct_topics(topics: list[TopicRule]) -> list[TopicRule]:
+    _distinct([topic.name for topic in topics])
+    return topics
+
+
 class TriggerSettings(Part):
     """Phrases, tools and topics."""
 
     phrases_enabled: bool = True
     extra_phrases: Names = []
     tool_failure_limit: int = Field(3, ge=1, le=1000)
-    topics: list[TopicRule] = Field([], max_length=100)
-
-    @model_validator(mode="after")
-    def _topics_have_names_of_their_own(self) -> Self:
-        _distinct([topic.name for topic in self.topics])
-        return self
+    topics: Annotated[list[TopicRule], Field(max_length=100), AfterValidator(_distinct_topics)] = []
 
 
 class AiSettings(Part):
@@ -108,6 +108,11 @@ class PriorityTarget(Part):
     target_response_minutes: Minutes
 
 
+def _distinct_targets(targets: list[PriorityTarget]) -> list[PriorityTarget]:
+    _distinct([target.priority for target in targets])
+    return targets
+
+
 class BusinessHours(Part):
     """When people answer. The clock runs around the clock: opening times are refused until it knows them."""
 
@@ -121,15 +126,12 @@ class SlaSettings(Part):
     """Targets of the first response, in minutes."""
 
     target_response_minutes: Minutes = 120
-    targets_by_priority: list[PriorityTarget] = Field([], max_length=len(Priority))
+    targets_by_priority: Annotated[
+        list[PriorityTarget], Field(max_length=len(Priority)), AfterValidator(_distinct_targets)
+    ] = []
     default_priority: Priority = Priority.MEDIUM
     at_risk_percent: int = Field(80, ge=1, le=100)
     business_hours: BusinessHours = BusinessHours()
-
-    @model_validator(mode="after")
-    def _one_target_a_priority(self) -> Self:
-        _distinct([target.priority for target in self.targets_by_priority])
-        return self
 
     def target_of(self, priority: Priority) -> int:
         """The target of `priority` in minutes: its own, else the general one."""
@@ -144,7 +146,9 @@ class WidgetSettings(Part):
     button_after_messages: int = Field(3, ge=0, le=1000)
     button_text: Annotated[str, _text(100)] = "Talk to a human"
     confirmation_message: Words = DEFAULT_CONFIRMATION
-    allowed_origins: Annotated[list[Annotated[str, AfterValidator(_origin)]], Field(max_length=100)] = []
+    allowed_origins: Annotated[
+        list[Annotated[str, AfterValidator(_origin)]], Field(max_length=100), AfterValidator(_distinct)
+    ] = []
 
 
 class EscalationSettings(Part):

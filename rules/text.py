@@ -14,6 +14,7 @@ JSON_TEXT_LIMIT = 32_768
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _EMAIL = re.compile(r"[^\s@,;:<>()\[\]\\\"]+@[^\s@,;:<>()\[\]\\\".]+(\.[^\s@,;:<>()\[\]\\\".]+)*")
 _EMAIL_LIMIT = 254
+_INTEGERS = (-(2**63), 2**64 - 1)
 
 
 def fault_in_text(text: str, *, limit: int, blank: bool = False) -> str | None:
@@ -49,6 +50,8 @@ def fault_in_json(value: Any) -> str | None:
             return f"is too large; at most {JSON_TEXT_LIMIT:,} characters and values are taken"
         if any(isinstance(part, str) and _UNSTORABLE.search(part) for part in level):
             return "holds a NUL or an unpaired surrogate, which text cannot keep; leave it out"
+        if any(isinstance(part, int) and not _INTEGERS[0] <= part <= _INTEGERS[1] for part in level):
+            return "holds an integer of more than 64 bits; write it as a string"
         if any(isinstance(part, float) and (part != part or abs(part) == float("inf")) for part in level):
             return "holds a number that JSON cannot write"
         level = [inner for part in level for inner in _parts(part)]

@@ -56,10 +56,13 @@ def spell_time(value: datetime) -> str:
 
 def read_time(value: Any) -> datetime:
     """An instant; a time without a zone is refused, as nobody could say which instant it is."""
-    found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    if found is None or found.tzinfo is None:
-        raise ValueError("is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z")
-    return found.astimezone(UTC)
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if found is not None and found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except OverflowError:
+        pass
+    raise ValueError("is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z")
 
 
 def read_date(value: Any) -> date:

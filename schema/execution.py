@@ -13,7 +13,7 @@ from resolvers.context import Context
 from resolvers.errors import BadInputError, ErrorCode
 from schema.api import SCHEMA
 from schema.context import Call
-from schema.errors import dress_error, dress_errors
+from schema.errors import dress_errors
 
 _ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 
@@ -102,7 +102,7 @@ def _variables(operation: Operation) -> dict[str, Any] | None:
 
 
 def _refused(message: str) -> dict[str, Any]:
-    return {"errors": [dress_error(BadInputError("query", message))]}
+    return {"errors": dress_errors([GraphQLError(message)])}
 
 
 def _formatted(result: Any) -> dict[str, Any]:

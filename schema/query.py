@@ -2,6 +2,7 @@
 
 from asyncio import gather
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
@@ -15,7 +16,7 @@ from resolvers import message as messages
 from resolvers.batches import conversations_by_id, workspaces_by_id
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.escalation_list import EscalationOrder
-from resolvers.viewer import viewer_api_key
+from resolvers.viewer import viewer_api_key, workspace_by_id
 from rules import typeid
 from rules.people import Scope, ViewerKind
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
@@ -33,6 +34,8 @@ from schema.escalation import Escalation, EscalationFilter
 from schema.message import Message
 from schema.people import ApiKey, TeamMember, Workspace, member
 from schema.settings import EscalationSettings
+
+T = TypeVar("T")
 
 
 @strawberry.type
@@ -81,12 +84,12 @@ class Query:
         prefix = typeid.prefix_of(id)
         if prefix not in _NODES:
             raise BadInputError("id", "is not an id: it does not start with a known prefix")
-        return await _NODES[prefix](info, key_of(info, prefix, id, "id"))
+        return await _or_null(_NODES[prefix](info, key_of(info, prefix, id, "id")))
 
     @strawberry.field
     async def agent(self, info: Info, id: strawberry.ID) -> Agent | None:  # noqa: A002
         """An AI agent."""
-        return await _agent(info, key_of(info, AGENT, id, "id"))
+        return await _or_null(_agent(info, key_of(info, AGENT, id, "id")))
 
     @strawberry.field
     async def agents(self, info: Info) -> list[Agent]:
@@ -106,7 +109,7 @@ class Query:
     @strawberry.field
     async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002
         """A conversation."""
-        return await _conversation(info, key_of(info, CONVERSATION, id, "id"))
+        return await _or_null(_conversation(info, key_of(info, CONVERSATION, id, "id")))
 
     @strawberry.field
     async def conversations(
@@ -127,7 +130,7 @@ class Query:
     @strawberry.field
     async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002
         """An escalation."""
-        return await _escalation(info, key_of(info, ESCALATION, id, "id"))
+        return await _or_null(_escalation(info, key_of(info, ESCALATION, id, "id")))
 
     @strawberry.field
     async def escalations(
@@ -152,6 +155,14 @@ class Query:
         """An AI agent's settings."""
         key = key_of(info, AGENT, agent_id, "agent_id")
         return EscalationSettings.of(await agents.escalation_settings(info.context.context, key))
+
+
+async def _or_null(found: Awaitable[T | None]) -> T | None:
+    # What the caller may not see is not there for them, whatever their rights.
+    try:
+        return await found
+    except NotFoundError:
+        return None
 
 
 async def _agent(info: Info, key: UUID) -> Agent | None:
@@ -191,6 +202,11 @@ async def _workspace(info: Info, key: UUID) -> Workspace | None:
     return Workspace.of(row) if row else None
 
 
+async def _workspace_node(info: Info, key: UUID) -> Workspace | None:
+    row = await workspace_by_id(info.context.context, key)
+    return Workspace.of(row) if row else None
+
+
 _NODES: dict[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     typeid.AGENT: _agent,
     typeid.API_KEY: _api_key,
@@ -198,5 +214,5 @@ _NODES: dict[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     typeid.ESCALATION: _escalation,
     typeid.MEMBER: _member,
     typeid.MESSAGE: _message,
-    typeid.WORKSPACE: _workspace,
+    typeid.WORKSPACE: _workspace_node,
 }

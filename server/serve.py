@@ -99,6 +99,8 @@ def _config(app: object) -> uvicorn.Config:
         ws_ping_timeout=20,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
+        # Of proxies on this machine, or of those that FORWARDED_ALLOW_IPS names.
+        proxy_headers=True,
     )
 
 

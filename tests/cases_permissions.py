@@ -110,7 +110,9 @@ class Case:
             return "UNAUTHENTICATED"
         if self.target and not (at_home and self.shows_to(who)):
             return "NOT_FOUND"
-        return None if self.grants(who) else "FORBIDDEN"
+        if self.grants(who):
+            return None
+        return "UNAUTHENTICATED" if who.expired else "FORBIDDEN"
 
 
 def _grants(permission: Permission, who: Who) -> bool:

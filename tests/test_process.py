@@ -31,7 +31,10 @@ def own_dir() -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"BATON_DATABASE_URL": "mysql://localhost/baton"}, "BATON_DATABASE_URL: must begin with postgresql://"),
+        (
+            {"BATON_DATABASE_URL": "mysql://localhost/baton"},
+            "BATON_DATABASE_URL: must begin with postgresql://",
+        ),
         ({"BATON_PORT": "99999"}, "BATON_PORT"),
         ({"BATON_SECRET_KEY": "short"}, "BATON_SECRET_KEY"),
         ({"BATON_BROADCAST_URL": "http://localhost"}, "BATON_BROADCAST_URL: must begin with redis://"),

@@ -260,7 +260,7 @@ DOCUMENTS = {
         "query($a: " + "[" * 20_000 + "ID" + "]" * 20_000 + ") { agents { id } }",
         "BAD_USER_INPUT",
     ),
-    "100,000 aliases": ("{" + " ".join(f"a{n:x}:id" for n in range(100_000)) + "}", "BAD_USER_INPUT"),
+    "100,000 aliases": ("{" + " ".join(f"a{n:x}:id" for n in range(100_000)) + "}", "QUERY_TOO_COMPLEX"),
     "fragments in a circle": ("{ ...A } fragment A on Query { ...A }", "BAD_USER_INPUT"),
     "nested pages": (
         """{ conversations(first: 100) { nodes { messages(first: 100) { nodes { id } }
