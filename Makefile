@@ -23,8 +23,8 @@ demo: install ## serve a sample workspace with simulated customers, and print wh
 serve: install ## serve
 	$(BIN)/baton serve
 
-test: install ## run every test
-	$(BIN)/python -m pytest
+test: install ## run every test, a process a core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types imports ## ruff, mypy and the import contract
 

@@ -164,7 +164,7 @@ class Bell:
                 log.debug("bell.connection_lost", failures=self._failures, error=self._failure)
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
             self._failures += 1
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
     async def _connection(self) -> None:
         """Hear and publish over one connection, until it breaks or is silent."""

@@ -120,7 +120,7 @@ async def _customer(client: DemoClient, demo: Demo, story: Story) -> None:
     conversation, token = await client.start(demo.agent_id, story.name, story.email)
     for turn in story.turns:
         await client.say(conversation, turn.customer, token)
-        await asyncio.sleep(random.uniform(2, 4))  # noqa: S311
+        await asyncio.sleep(random.uniform(2, 4))
     if story.ending == "button":
         await client.press_button(conversation, token)
     elif story.ending == "form":
@@ -136,7 +136,7 @@ async def _ai_agent(client: DemoClient) -> None:
     answers = {turn.customer: turn for story in STORIES for turn in story.turns}
     async for event in client.turns():
         turn = answers.get(event["message"]["content"])
-        await asyncio.sleep(random.uniform(0.3, 1.2))  # noqa: S311
+        await asyncio.sleep(random.uniform(0.3, 1.2))
         await client.answer(
             event["conversation"]["id"],
             turn.answer if turn else "Thank you, noted.",
@@ -155,9 +155,9 @@ async def _team_member(client: DemoClient, demo: Demo) -> None:
 async def _see_to(client: DemoClient, escalation: str, token: str) -> None:
     # Whoever looks on may take it first: then it is theirs.
     with suppress(Exception):
-        await asyncio.sleep(random.uniform(6, 15))  # noqa: S311
+        await asyncio.sleep(random.uniform(6, 15))
         await client.claim(escalation, token)
-        await client.reply(escalation, random.choice(HUMAN_REPLIES), token)  # noqa: S311
-        await asyncio.sleep(random.uniform(5, 20))  # noqa: S311
-        await client.reply(escalation, random.choice(HUMAN_ENDINGS), token)  # noqa: S311
+        await client.reply(escalation, random.choice(HUMAN_REPLIES), token)
+        await asyncio.sleep(random.uniform(5, 20))
+        await client.reply(escalation, random.choice(HUMAN_ENDINGS), token)
         await client.resolve(escalation, token)

@@ -108,8 +108,6 @@ class Caller:
             return refused
         raise AssertionError(f"was not refused: {data}")
 
-    # ---- the acts that most tests begin with
-
     def start(self, agent_id: str, **more: Any) -> dict[str, Any]:
         """startConversation's payload."""
         query = """mutation($input: StartConversationInput!) { startConversation(input: $input) {
@@ -188,8 +186,6 @@ class Caller:
             timeline(first: 100) { nodes { kind data actor { email } } } } }"""
         found: dict[str, Any] = self.ask(query, id=escalation)["escalation"]
         return found
-
-    # ---- following
 
     @asynccontextmanager
     async def socket(self, **options: Any) -> AsyncIterator["Socket"]:

@@ -41,7 +41,7 @@ def test_every_root_field_has_a_case_and_a_permission() -> None:
 
 
 def test_customers_may_do_this_and_no_more() -> None:
-    # product.md, Credentials: read its conversation, post, press the button, submit forms, type, subscribe.
+    # What a customer may: read its conversation, post, press the button, submit forms, type, subscribe.
     assert {name for name, one in PERMISSIONS.items() if one and one.customers} == {
         "viewer",
         "node",
