@@ -1,0 +1,100 @@
+"""Bells over a real server, and all that they tell."""
+
+import asyncio
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from realtime.bell import Bell, Ring, Typing
+
+CANARY_SECONDS = 0.2
+
+
+@dataclass
+class Ears:
+    """A bell and what it has told."""
+
+    bell: Bell
+    rings: list[Ring] = field(default_factory=list)
+    typings: list[Typing] = field(default_factory=list)
+    recoveries: int = 0
+
+    def highest(self) -> dict[UUID, int]:
+        positions: dict[UUID, int] = {}
+        for ring in self.rings:
+            positions[ring.stream] = max(ring.position, positions.get(ring.stream, 0))
+        return positions
+
+    def recovered(self) -> None:
+        self.recoveries += 1
+
+
+def create_ears(url: str) -> Ears:
+    ears: Ears
+    bell = Bell(
+        url,
+        on_ring=lambda ring: ears.rings.append(ring),
+        on_typing=lambda typing: ears.typings.append(typing),
+        on_recover=lambda: ears.recovered(),
+        canary_seconds=CANARY_SECONDS,
+    )
+    ears = Ears(bell)
+    return ears
+
+
+@asynccontextmanager
+async def listening(*urls: str) -> AsyncIterator[list[Ears]]:
+    """Run a bell for each address; neither tasks nor failures that nobody reads may stay behind."""
+    unread: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
+    everyone = [create_ears(url) for url in urls]
+    tasks = [asyncio.create_task(ears.bell.run()) for ears in everyone]
+    try:
+        yield everyone
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+    await eventually(lambda: not any(map(belongs_to_a_bell, asyncio.all_tasks())))
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unread == []
+
+
+def belongs_to_a_bell(task: asyncio.Task[object]) -> bool:
+    name: str = getattr(task.get_coro(), "__qualname__", "")
+    return name.startswith(("Bell.", "Broadcast.", "RedisBackend."))
+
+
+async def eventually(condition: Callable[[], bool], within: float = 15.0) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+async def hear_each_other(*everyone: Ears) -> None:
+    """Wait until a ring from each of several bells has reached all of them."""
+    assert len(everyone) > 1, "a bell's own rings take no way"
+    for caller in everyone:
+        stream, position = uuid4(), 0
+
+        def arrived(stream: UUID = stream) -> bool:
+            return all(stream in ears.highest() for ears in everyone)
+
+        async with asyncio.timeout(15):
+            while not arrived():
+                position += 1
+                caller.bell.ring(Ring(stream, position))
+                with suppress(AssertionError):
+                    await eventually(arrived, within=0.5)
+
+
+def told(lines: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """The lines that an operator sees, which hold no traceback."""
+    assert not any("exc_info" in line for line in lines)
+    return [line for line in lines if line["log_level"] != "debug"]

@@ -1,0 +1,232 @@
+"""A server with nothing behind it but the live socket, and clients to try that with."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
+
+import orjson
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_websocket
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from resolvers.actor import Actor
+from resolvers.context import Context
+from rules.people import Scope, ViewerKind
+from schema.execution import Operation
+from server import live, operations, origins
+from server.live import Pace, live_endpoint
+from server.transports import RequestProtocol, SocketProtocol
+from server.visits import Visits
+
+SUBPROTOCOL = "graphql-transport-ws"
+ENDLESS, EVENTS, REFUSED, BROKEN, BROKEN_LATER, FLOOD, UNWRITABLE = (
+    "subscription { endless }",
+    "subscription { events }",
+    "subscription { refused }",
+    "subscription { broken }",
+    "subscription { brokenLater }",
+    "subscription { flood }",
+    "{ unwritable }",
+)
+WORKSPACE = uuid4()
+KEY = Actor(ViewerKind.API_KEY, WORKSPACE, frozenset({Scope.CONVERSATIONS_READ}), api_key_id=uuid4())
+MEMBER = Actor(ViewerKind.TEAM_MEMBER, WORKSPACE, member_id=uuid4())
+CUSTOMER = Actor(ViewerKind.CUSTOMER, WORKSPACE, conversation_id=uuid4())
+EXPIRED = replace(CUSTOMER, expired=True)
+
+
+@dataclass
+class Stage:
+    """A running server whose credentials and operations are the test's."""
+
+    visits: Visits
+    port: int = 0
+    server: uvicorn.Server | None = None
+    actors: dict[str, Actor] = field(
+        default_factory=lambda: {
+            "key": KEY,
+            "other": KEY,
+            "cookie": MEMBER,
+            "widget": CUSTOMER,
+            "old": EXPIRED,
+        }
+    )
+    asked: list[list[str]] = field(default_factory=list)
+    running: int = 0
+    contexts: list[Context] = field(default_factory=list)
+
+    async def stream(self, operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
+        self.running += 1
+        self.contexts.append(context)
+        try:
+            async for result in _results(operation.query):
+                yield result
+        finally:
+            self.running -= 1
+
+    async def still_good(self, tokens: Collection[str]) -> Mapping[str, Actor]:
+        self.asked.append(sorted(tokens))
+        return self.actors
+
+
+async def _results(query: str) -> AsyncGenerator[dict[str, Any], None]:
+    if query in {BROKEN, REFUSED}:
+        if query == BROKEN:
+            raise LookupError("a secret of ours")
+        yield {"errors": [{"message": "No.", "extensions": {"code": "FORBIDDEN"}}]}
+    if query == UNWRITABLE:
+        yield {"data": {"unwritable": 2**70}}
+    if query in {EVENTS, BROKEN_LATER, ENDLESS}:
+        for number in range(2):
+            yield {"data": {"events": number}}
+        if query == BROKEN_LATER:
+            raise LookupError("a secret of ours")
+        if query == ENDLESS:
+            await asyncio.Event().wait()
+    while query == FLOOD:
+        yield {"data": {"flood": "x" * 60_000}}
+    yield {"data": {"answer": 42}}
+
+
+class Client:
+    """A client's end of a socket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def say(self, **message: Any) -> None:
+        await self.connection.send(orjson.dumps(message).decode())
+
+    async def hear(self) -> Any:
+        frame = await asyncio.wait_for(self.connection.recv(), 10)
+        assert isinstance(frame, str)
+        return orjson.loads(frame)
+
+    async def introduce(self, **payload: Any) -> None:
+        await self.say(type="connection_init", payload=payload)
+        assert await self.hear() == {"type": "connection_ack"}
+
+    async def subscribe(self, id_: str, query: str = ENDLESS) -> None:
+        await self.say(id=id_, type="subscribe", payload={"query": query})
+
+    async def follow(self, id_: str) -> None:
+        await self.subscribe(id_)
+        assert [(await self.hear())["id"] for _ in range(2)] == [id_, id_]
+
+    async def closed(self) -> tuple[int, str]:
+        """The code and the reason of the close, once it has come."""
+        with suppress(ConnectionClosed):
+            while True:
+                await self.hear()
+        close = self.connection.protocol.close_rcvd
+        assert close is not None
+        return close.code, close.reason
+
+
+Connect = Callable[..., Awaitable[Client]]
+Start = Callable[..., Awaitable[Stage]]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def _no_database() -> AsyncIterator[None]:
+    yield
+
+
+def tasks_now() -> set[asyncio.Task[Any]]:
+    """All but the test runner's own, which has another for each fixture and test."""
+    return {task for task in asyncio.all_tasks() if "TestRunner" not in repr(task.get_coro())}
+
+
+@asynccontextmanager
+async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
+    """Servers for a test; neither tasks, nor failures that nobody reads, nor error lines may stay behind."""
+    before = tasks_now()
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    async with AsyncExitStack() as closing:
+
+        async def started(pace: Pace = live.PACE, recheck_seconds: float = 60) -> Stage:
+            stage = Stage(Visits(lambda tokens: stage.still_good(tokens), recheck_seconds))
+            await closing.enter_async_context(_running(stage, pace, monkeypatch))
+            return stage
+
+        yield started
+    gc.collect()
+    await until(lambda: tasks_now() <= before)
+    assert unhandled == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@asynccontextmanager
+async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    async def actor_of(_: object, __: object, token: str) -> Actor | None:
+        return stage.actors.get(token)
+
+    async def allowed_origins(_: object, actor: Actor) -> list[str]:
+        return ["https://shop.example"]
+
+    monkeypatch.setattr(live, "actor_of", actor_of)
+    monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
+    monkeypatch.setattr(operations, "stream", stage.stream)
+    app = Starlette(routes=[WebSocketRoute("/graphql", live_endpoint(pace))])
+    app.state.house = cast(
+        Any, SimpleNamespace(database=SimpleNamespace(reading=_no_database), widget_tokens=None)
+    )
+    app.state.settings = SimpleNamespace(url="https://baton.example/")
+    app.state.visits = stage.visits
+    config = uvicorn.Config(
+        app,
+        port=0,
+        ws=SocketProtocol,
+        http=RequestProtocol,
+        ws_max_size=65_536,
+        log_config=None,
+        lifespan="off",
+    )
+    stage.server = uvicorn.Server(config)
+    tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.visits.run())]
+    await until(lambda: stage.server and stage.server.started)
+    stage.port = stage.server.servers[0].sockets[0].getsockname()[1]
+    yield
+    await stage.visits.close_all()
+    stage.server.should_exit = True
+    await asyncio.wait_for(tasks[0], 10)
+    tasks[1].cancel()
+    assert stage.running == 0
+    assert len(stage.visits) == 0
+
+
+@asynccontextmanager
+async def connecting() -> AsyncIterator[Connect]:
+    """Clients for a test, who go when it is over."""
+    async with AsyncExitStack() as closing:
+
+        async def connected(stage: Stage, subprotocol: str = SUBPROTOCOL, **options: Any) -> Client:
+            opened = open_websocket(
+                f"ws://127.0.0.1:{stage.port}/graphql",
+                subprotocols=[Subprotocol(subprotocol)],
+                compression=None,
+                proxy=None,
+                close_timeout=1,
+                **options,
+            )
+            return Client(await closing.enter_async_context(opened))
+
+        yield connected
