@@ -14,7 +14,9 @@ from needs import need
 
 
 def _oldest_of_the_system() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    # Debian's clients stand there too, without a server.
+    servers = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    found = sorted((path.parent for path in servers), key=lambda path: float(path.parent.name))
     return found[0] if found else None
 
 
