@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
@@ -83,7 +84,10 @@ async def _submit(
 
 
 def _form_in_words(form: str, fields: Mapping[str, Any]) -> str:
-    lines = [f"{name}: {value if isinstance(value, str) else str(value)}" for name, value in fields.items()]
+    def spelled(value: Any) -> str:
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+    lines = [f"{name}: {spelled(value)}" for name, value in fields.items()]
     return "\n".join([f"Form “{form}”", *lines])
 
 

@@ -42,6 +42,14 @@ class Limits:
         """Counts one attempt and says whether it may go on."""
         return await self._wait(limit, who) == 0
 
+    async def forget(self, limit: RateLimitItem, *who: str) -> None:
+        """What was counted is forgiven, as after a password that was right."""
+        try:
+            await self._shared.clear(limit, *who)
+        except StorageError as error:
+            _logger.warning("limits.redis_away", error=repr(error.storage_error))
+        await self._own.clear(limit, *who)
+
     async def _wait(self, limit: RateLimitItem, who: tuple[str, ...]) -> int:
         try:
             return await _seconds_to_wait(self._shared, limit, who)

@@ -16,7 +16,7 @@ from resolvers.passwords import check_password
 from resolvers.permissions import permitted
 from rules.text import fault_in_email
 
-_NAMESAKES = 5
+_NAMESAKES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,14 @@ async def sign_in(context: Context, email: str, password: str) -> SignedIn:
     """
     Opens a session of 30 days. One address may be on several teams: the password tells which.
 
-    Raises UnauthenticatedError, and RateLimitedError after ten attempts in a minute for one email.
+    Raises UnauthenticatedError, and RateLimitedError after ten wrong passwords in a minute for one email.
     """
     if fault_in_email(email):
         raise BadInputError("email", "is not an email address")
     await context.house.limits.take(SIGN_IN_FROM, "address", context.address)
     await context.house.limits.take(SIGN_IN, "email", email.lower())
     member = await _member(context, email, password)
+    await context.house.limits.forget(SIGN_IN, "email", email.lower())
     async with context.house.acts.begin() as act:
         return await _open_session(act, member)
 

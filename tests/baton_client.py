@@ -367,10 +367,10 @@ class Server:
         self.process = None
         return code
 
-    def new_workspace(self) -> Workspace:
+    def new_workspace(self, email: str | None = None, password: str = PASSWORD) -> Workspace:
         """Made as `baton init` makes one, without starting a process for each."""
-        email = f"admin{next(_WORKSPACES)}@example.com"
-        admin = NewMember(email, "Ada Admin", MemberRole.ADMIN, PASSWORD)
+        email = email or f"admin{next(_WORKSPACES)}@example.com"
+        admin = NewMember(email, "Ada Admin", MemberRole.ADMIN, password)
         new = NewWorkspace("A workspace", "An AI agent", admin)
 
         async def make() -> Workspace:

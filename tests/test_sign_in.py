@@ -75,6 +75,22 @@ def test_attempts_are_counted_by_email_and_by_address(rows: Rows, nobody: Visito
     assert [attempt(another, PASSWORD, one) for one in (here, there)] == ["RATE_LIMITED", None]
 
 
+def test_who_knows_the_password_may_sign_in_as_often_as_they_like(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    for _ in range(12):
+        nobody.ask(SIGN_IN, e=email, p=PASSWORD)
+    codes = {nobody.refusal(SIGN_IN, e=email, p="not the password").code for _ in range(10)}
+    assert codes == {"UNAUTHENTICATED"}
+    assert nobody.refusal(SIGN_IN, e=email, p=PASSWORD).code == "RATE_LIMITED"
+
+
+def test_of_namesakes_on_several_teams_the_password_tells_which(server: Server) -> None:
+    teams = [server.new_workspace(email="ada@example.org", password=f"the password of {n}") for n in range(7)]
+    for n in (0, 6):
+        signed_in = teams[n].sign_in(password=f"the password of {n}")
+        assert signed_in.ask("{ viewer { workspace { id } } }")["viewer"]["workspace"]["id"] == teams[n].id
+
+
 def test_a_password_is_kept_by_argon2_and_a_session_by_its_hash(rows: Rows) -> None:
     email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
     token = str(rows.key.sign_in(email).token)
