@@ -11,13 +11,13 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from strawberry.http.ides import get_graphql_ide_html
 
 from resolvers.context import Context
 from resolvers.errors import BatonError
 from schema.context import Call
 from schema.errors import dress_error
 from schema.execution import execute_call, read_operation, stream
+from schema.graphiql import graphiql_page
 from server.authentication import SESSION_COOKIE, context_of
 from server.body import MalformedError, read_json
 from server.problems import STATUS_OF
@@ -57,7 +57,7 @@ def _graphiql(request: Request) -> Response:
             "",
             {"Allow": "POST"},
         )
-    return HTMLResponse(get_graphql_ide_html())
+    return HTMLResponse(graphiql_page())
 
 
 def _status(result: dict[str, Any], accepted: str) -> int:
