@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -22,8 +22,10 @@ from resolvers.passwords import Passwords
 from server.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from server.reach import reach
 from server.settings import Settings, secret_of
+from server.visits import stop
 
 REVIVE_SECONDS = 2.0
+CLOSE_SECONDS = 3.0
 
 _logger = structlog.get_logger(__name__)
 
@@ -90,9 +92,9 @@ async def open_house(settings: Settings, url: str, *, live: bool = True) -> Asyn
     try:
         yield house
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        await database.close()
+        await stop(tasks)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await database.close()
+        except TimeoutError:
+            _logger.warning("house.database_left_open")

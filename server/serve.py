@@ -1,6 +1,7 @@
 """The process that serves: settings, database, house, app, uvicorn."""
 
 import asyncio
+import faulthandler
 import gc
 import signal
 import socket
@@ -20,6 +21,7 @@ from server.visits import Visits, stop
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
+LONGEST_STOP_SECONDS = 20
 
 Beside = Callable[[House, Settings], Awaitable[None]]
 
@@ -33,6 +35,7 @@ def serve(settings: Settings, beside: Beside | None = None) -> None:
         settings = settings.model_copy(update={"port": port})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, urls, sock, beside))
+        faulthandler.cancel_dump_traceback_later()
         _logger.info("serve.stopped", host=host, port=port)
 
 
@@ -119,6 +122,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Sends everybody who follows something to another process, then lets what runs end."""
+        # What hangs all the same is shown in the log, and ended.
+        faulthandler.dump_traceback_later(LONGEST_STOP_SECONDS, exit=True)
         await self._visits.close_all()
         await super().shutdown(sockets=sockets)
 

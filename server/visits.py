@@ -15,6 +15,7 @@ from server.frames import Ending
 RECHECK_SECONDS = 4.0
 # Time for sockets that still drain to say goodbye.
 CLOSE_SECONDS = 5.0
+CANCELLATIONS = 4
 
 FORBIDDEN = Ending(4403, "Forbidden")
 RESTART = Ending(1012, "Service restart")
@@ -112,8 +113,19 @@ class Visits:
 
 
 async def stop(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancels tasks and waits until they are over, however they end."""
-    stopped = list(tasks)
-    for task in stopped:
-        task.cancel()
-    await asyncio.gather(*stopped, return_exceptions=True)
+    """
+    Cancels tasks and waits for their end.
+
+    More than once: a library may swallow a cancellation, as asyncpg and redis-py can while they connect.
+    """
+    running = set(tasks)
+    for _ in range(CANCELLATIONS):
+        for task in running:
+            task.cancel()
+        if not running:
+            return
+        ended, running = await asyncio.wait(running, timeout=1)
+        for task in ended:
+            _ = task.cancelled() or task.exception()
+    if running:
+        _logger.warning("tasks.left_running", tasks=[repr(task.get_coro()) for task in running])
