@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from resolvers.member import NewMember
 from resolvers.passwords import Passwords
@@ -34,6 +35,7 @@ T = TypeVar("T")
 BATON = Path(sys.executable).with_name("baton")
 PASSWORD = "correct horse battery"
 DEADLINE = 20.0
+PROTOCOL = Subprotocol("graphql-transport-ws")
 
 # One for all: making one costs more than a request. Nothing is kept alive, as servers come and go.
 _HTTP = httpx.Client(
@@ -191,7 +193,7 @@ class Caller:
     async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
         """A graphql-transport-ws socket that has been acknowledged."""
         url = self.url.replace("http", "ws", 1) + "/graphql"
-        async with connect(url, subprotocols=["graphql-transport-ws"], **options) as raw:  # type: ignore[list-item]
+        async with connect(url, subprotocols=[PROTOCOL], **options) as raw:
             socket = Socket(raw)
             payload = {"authorization": f"Bearer {self.token}"} if self.token else {}
             await socket.send(type="connection_init", payload=payload)

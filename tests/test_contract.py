@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from baton_client import BATON
@@ -126,12 +127,12 @@ def _faults(schema: GraphQLSchema, name: str, wanted: object) -> list[str]:
     ]
 
 
-def _field_faults(path: str, wanted: object, found: object) -> list[str]:
+def _field_faults(path: str, wanted: Any, found: Any) -> list[str]:
     if found is None:
         return [f"{path} is missing"]
     faults = []
-    if str(wanted.type) != str(found.type):  # type: ignore[attr-defined]
-        faults.append(f"{path} is {found.type}, not {wanted.type}")  # type: ignore[attr-defined]
+    if str(wanted.type) != str(found.type):
+        faults.append(f"{path} is {found.type}, not {wanted.type}")
     wanted_args: dict[str, GraphQLArgument] = getattr(wanted, "args", {})
     found_args: dict[str, GraphQLArgument] = getattr(found, "args", {})
     for name, argument in wanted_args.items():
@@ -139,7 +140,7 @@ def _field_faults(path: str, wanted: object, found: object) -> list[str]:
             faults.append(f"{path}({name}:) is not {argument.type}")
         elif found_args[name].default_value != argument.default_value:
             faults.append(f"{path}({name}:) has another default")
-    if hasattr(wanted, "default_value") and wanted.default_value != found.default_value:  # type: ignore[attr-defined]
+    if hasattr(wanted, "default_value") and wanted.default_value != found.default_value:
         faults.append(f"{path} has another default")
     faults += [
         f"{path}({name}:) is stricter than the contract"
