@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import asyncpg
 import httpx
@@ -69,8 +69,7 @@ class Refused(AssertionError):
 
     @property
     def field(self) -> str | None:
-        found: str | None = self.errors[0]["extensions"].get("field")
-        return found
+        return cast("str | None", self.errors[0]["extensions"].get("field"))
 
 
 @dataclass
