@@ -15,8 +15,9 @@ class Conversation(Base):
     """
     A conversation of one customer with one AI agent. Its row is the lock under which all in it happens.
 
-    `messages` is the position of its last message; `customer_messages` and `uncertain_replies` are what
-    the widget's button waits for.
+    `pending_escalation_id` names the low-confidence escalation that waits: an act that has the row knows
+    without asking when there is none. `messages` is the position of its last message; `customer_messages` and
+    `uncertain_replies` are what the widget's button waits for.
     """
 
     __tablename__ = "conversations"
@@ -41,6 +42,7 @@ class Conversation(Base):
     messages: Mapped[int] = mapped_column(default=0)
     customer_messages: Mapped[int] = mapped_column(default=0)
     uncertain_replies: Mapped[int] = mapped_column(default=0)
+    pending_escalation_id: Mapped[UUID | None]
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[CreatedAt]
     last_message_at: Mapped[datetime | None]

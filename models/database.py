@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 _SERVER_SETTINGS = {
     "application_name": "baton",
     "timezone": "UTC",
-    "idle_in_transaction_session_timeout": "30000",
+    "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "20000",
 }
 

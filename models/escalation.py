@@ -8,7 +8,7 @@ from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, words_of
-from rules.clock import Clock
+from rules.clock import Clock, SlaStatus
 from rules.lifecycle import Disposition, EscalationStatus, EscalationTrigger, Priority
 
 _RANK = "CASE priority " + " ".join(f"WHEN '{one}' THEN {one.rank}" for one in Priority) + " END"
@@ -19,7 +19,9 @@ class Escalation(Base):
     One time that people are asked for.
 
     `sla_policy` keeps what the clock was set by (rules.settings.SlaSettings), so that a new priority
-    recomputes from it whatever the settings are by then. `timeline` is the position of its last entry.
+    recomputes from it whatever the settings are by then. `sla_status` is the status that was announced last,
+    and how the clock stood once it has stopped: how it stands now is a function of the clock. `sla_next_at`
+    is when the next one is to be announced. `timeline` is the position of its last entry.
     """
 
     __tablename__ = "escalations"
@@ -34,6 +36,23 @@ class Escalation(Base):
         Index("escalations_conversation_idx", "conversation_id"),
         Index("escalations_listing_idx", "workspace_id", "created_at", "id"),
         Index("escalations_status_idx", "workspace_id", "status", "created_at", "id"),
+        # Running clocks: by due for lists, by at-risk for those of which that is still to be announced.
+        Index(
+            "escalations_clock_due_idx",
+            "workspace_id",
+            "sla_status",
+            "sla_due_at",
+            "id",
+            postgresql_where=text("sla_stopped_at IS NULL"),
+        ),
+        Index("escalations_next_idx", "sla_next_at", postgresql_where=text("sla_next_at IS NOT NULL")),
+        Index(
+            "escalations_clock_at_risk_idx",
+            "workspace_id",
+            "sla_status",
+            "sla_at_risk_at",
+            postgresql_where=text("sla_stopped_at IS NULL"),
+        ),
         Index("escalations_due_idx", "workspace_id", "sla_due_at", "id"),
         Index("escalations_priority_idx", "workspace_id", "priority_rank", "created_at", "id"),
     )
@@ -59,6 +78,10 @@ class Escalation(Base):
     sla_at_risk_at: Mapped[datetime]
     sla_due_at: Mapped[datetime]
     sla_stopped_at: Mapped[datetime | None]
+    sla_next_at: Mapped[datetime | None]
+    sla_status: Mapped[SlaStatus] = mapped_column(
+        words_of(SlaStatus, "sla_status"), default=SlaStatus.ON_TRACK, server_default=SlaStatus.ON_TRACK
+    )
     created_at: Mapped[datetime]
     first_responded_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]

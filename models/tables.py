@@ -1,6 +1,17 @@
 """Every table, for the migrations."""
 
-from models import agent, api_key, conversation, escalation, idempotency_key, log, member, message, workspace
+from models import (
+    agent,
+    api_key,
+    conversation,
+    escalation,
+    idempotency_key,
+    log,
+    member,
+    message,
+    pending_escalation,
+    workspace,
+)
 from models.base import Base
 
 __all__ = [
@@ -13,5 +24,6 @@ __all__ = [
     "log",
     "member",
     "message",
+    "pending_escalation",
     "workspace",
 ]

@@ -17,21 +17,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.database import Database
 from realtime import log
 from realtime.bell import Ring
+from realtime.timers import Timer, set_timers
 
 
 class Act:
     """
     What an act has in hand: its session, its time, and what it has to say.
 
-    `now` is the database's clock after the act's lock, or the recorded clock of a replay.
+    `now` is the database's clock after the act's lock, or the recorded clock of a replay. `in_time` is
+    whether time goes on by itself: a replay has no timers, its own clock brings about what is due.
     """
 
-    def __init__(self, session: AsyncSession, recorded: datetime | None) -> None:
+    def __init__(self, session: AsyncSession, recorded: datetime | None, in_time: bool = True) -> None:
         self.session = session
         self.recorded = recorded
+        self.in_time = in_time
         self._now: datetime | None = recorded
         self._conversation: dict[UUID, list[log.NewEntry]] = {}
         self._workspace: dict[UUID, list[log.NewEntry]] = {}
+        self._timers: list[Timer] = []
 
     @property
     def now(self) -> datetime:
@@ -57,9 +61,16 @@ class Act:
         """An entry for the workspace's stream."""
         self._workspace.setdefault(workspace, []).append(log.NewEntry(type_, data))
 
-    async def write_log(self) -> list[Ring]:
-        """Appends the entries, conversations' streams first, and returns what is to be rung."""
+    def set_timer(self, timer: Timer) -> None:
+        """What is to happen later, if this act does."""
+        if self.in_time:
+            self._timers.append(timer)
+
+    async def write(self) -> list[Ring]:
+        """Writes timers and log entries, conversations' streams first, and returns what is to be rung."""
         await self.session.flush()
+        if self._timers:
+            await set_timers(self.session, self._timers)
         return [
             Ring(stream, await log.append(self.session, stream, entries, self.now))
             for entries_of in (self._conversation, self._workspace)
@@ -68,19 +79,20 @@ class Act:
 
 
 class Acts:
-    """Where acts happen: on a database, with a bell to ring once they are true."""
+    """Where acts happen: on a database, with a bell to ring once they are true, and timers if `in_time`."""
 
-    def __init__(self, database: Database, ring: Callable[[Ring], None]) -> None:
+    def __init__(self, database: Database, ring: Callable[[Ring], None], in_time: bool = True) -> None:
         self._database = database
         self._ring = ring
+        self._in_time = in_time
 
     @asynccontextmanager
     async def begin(self, recorded: datetime | None = None) -> AsyncIterator[Act]:
         """One act. An exception in the block rolls it back: it leaves nothing and tells nobody."""
         async with self._database.writing() as session:
-            act = Act(session, recorded)
+            act = Act(session, recorded, self._in_time)
             yield act
-            rings = await act.write_log()
+            rings = await act.write()
             await session.commit()
         for ring in rings:
             self._ring(ring)

@@ -1,4 +1,6 @@
-"""What is kept for a time only: the log for 30 days, idempotency keys for 24 hours, sessions to their end."""
+"""What is kept for a time only: the log for 30 days, idempotency keys for 24 hours, sessions to their end,
+what is written of finished jobs for 24 hours.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -10,6 +12,7 @@ from models.database import Database
 
 LOG_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(hours=24)
+JOBS_KEPT = timedelta(hours=24)
 EVERY_SECONDS = 3600
 _BATCH = 10_000
 
@@ -32,6 +35,11 @@ _PURGES = (
         "DELETE FROM member_sessions WHERE token_hash IN (SELECT token_hash FROM member_sessions "
         "WHERE expires_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
         timedelta(),
+    ),
+    (
+        "DELETE FROM pgqueuer_log WHERE id IN (SELECT id FROM pgqueuer_log "
+        "WHERE created < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        JOBS_KEPT,
     ),
 )
 

@@ -9,7 +9,8 @@ from rules.people import Scope, ViewerKind
 @dataclass(frozen=True, slots=True)
 class Actor:
     """
-    Whom a presented credential speaks for; exactly one of the three ids is set, by its kind.
+    Whom a presented credential speaks for; exactly one of the three ids is set, by its kind;
+    none for Baton itself.
 
     An `expired` widget token is good for a fresh one and for nothing else.
     """
@@ -22,6 +23,11 @@ class Actor:
     conversation_id: UUID | None = None
     session_hash: bytes | None = None
     expired: bool = False
+
+    @classmethod
+    def baton_itself(cls, workspace_id: UUID) -> "Actor":
+        """Who does what timers do in a workspace: nobody in particular."""
+        return cls(ViewerKind.API_KEY, workspace_id)
 
     @property
     def is_customer(self) -> bool:

@@ -18,11 +18,12 @@ from models.escalation import Escalation, EscalationNote, TriggerEvent
 from models.log import Stream
 from models.member import Member
 from models.message import Message
+from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
 from realtime.cursor import Cursor
 from resolvers.context import Context
 from resolvers.visible import visible_agents, visible_conversations, visible_escalations, visible_messages
-from rules.lifecycle import EscalationStatus
+from rules.lifecycle import EscalationStatus, PendingOutcome
 from rules.settings import EscalationSettings
 
 T = TypeVar("T")
@@ -80,6 +81,17 @@ async def active_escalations(context: Context, ids: Sequence[UUID]) -> dict[UUID
             )
         )
         return {row.conversation_id: row for row in found}
+
+
+async def pending_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, PendingEscalation]:
+    """Those of them that wait still."""
+    found = select(PendingEscalation).where(
+        PendingEscalation.workspace_id == context.actor.workspace_id,
+        PendingEscalation.id.in_(ids),
+        PendingEscalation.outcome == PendingOutcome.WAITING,
+    )
+    async with context.house.database.reading() as session:
+        return {row.id: row for row in await session.scalars(found)}
 
 
 async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:

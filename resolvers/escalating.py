@@ -10,12 +10,14 @@ from realtime.act import Act
 from resolvers.actor import Actor
 from resolvers.control import pause
 from resolvers.locks import Locked, lock_active_escalation
+from resolvers.pending_escalation import end_pending
 from resolvers.posting import post_notice
+from resolvers.sla_clock import announce, await_next, set_clock
 from resolvers.timeline import write_fact, write_timeline
-from rules.clock import start_clock
+from rules.clock import SlaStatus
 from rules.confirmation import AROUND_THE_CLOCK, PEOPLE_NOTICE, confirmation_text
-from rules.lifecycle import AiPauseCause, EscalationStatus, Priority
-from rules.settings import EscalationSettings, SlaSettings
+from rules.lifecycle import AiPauseCause, EscalationStatus, PendingOutcome, Priority
+from rules.settings import EscalationSettings
 from rules.triggers import Fired, highest_priority, in_order
 from rules.typeid import new_id
 
@@ -36,10 +38,11 @@ async def raise_escalation(
     assignee_id: UUID | None = None,
 ) -> Raised:
     """
-    Raises one escalation for all of `triggers`, or folds them into the active one.
+    Raises one escalation for all of `triggers`, or folds them into the active one; nothing waits after it.
 
     It happens in the act of the message or call that caused it, under the conversation's lock.
     """
+    await end_pending(act, locked.conversation, PendingOutcome.TAKEN_OVER)
     triggers = in_order(triggers)
     active = await lock_active_escalation(act, locked.conversation)
     if active:
@@ -69,10 +72,12 @@ def _create(act: Act, locked: Locked, triggers: Sequence[Fired], assignee_id: UU
         sla_policy=settings.sla.model_dump(mode="json"),
         created_at=act.now,
         kept_ai_paused=False,
+        sla_status=SlaStatus.ON_TRACK,
         timeline=0,
         version=1,
     )
-    set_clock(escalation, act)
+    set_clock(escalation, act.now)
+    await_next(act, escalation)
     act.session.add(escalation)
     return escalation
 
@@ -154,21 +159,13 @@ def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
     return confirmation_text(settings.widget.confirmation_message, target, AROUND_THE_CLOCK)
 
 
-def set_clock(escalation: Escalation, act: Act) -> None:
-    """Starts the clock at the act's time, by the policy that is kept with the escalation."""
-    policy = SlaSettings.model_validate(escalation.sla_policy)
-    escalation.clock = start_clock(act.now, policy.target_of(escalation.priority), policy.at_risk_percent)
-
-
 def change_priority(act: Act, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:
     """Sets the priority and reckons the clock anew from the same start; a stopped clock stays as it is."""
     previous, escalation.priority = escalation.priority, priority
-    if escalation.sla_stopped_at is None:
-        policy = SlaSettings.model_validate(escalation.sla_policy)
-        escalation.clock = start_clock(
-            escalation.sla_started_at, policy.target_of(priority), policy.at_risk_percent
-        )
     write_fact(act, escalation, "priority_changed", actor, previous=previous, priority=priority)
+    if escalation.sla_stopped_at is None:
+        set_clock(escalation, escalation.sla_started_at)
+        announce(act, escalation)
 
 
 def assign(act: Act, escalation: Escalation, assignee_id: UUID | None, actor: Actor | None) -> None:

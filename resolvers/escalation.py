@@ -13,10 +13,11 @@ from resolvers.checks import check_words
 from resolvers.context import Context
 from resolvers.control import hand_back, pause
 from resolvers.errors import ConflictError
-from resolvers.escalating import assign, change_priority, set_clock
+from resolvers.escalating import assign, change_priority
 from resolvers.locks import Locked, lock_active_escalation, lock_escalation
 from resolvers.member import member_of_email
 from resolvers.permissions import permitted
+from resolvers.sla_clock import announce, set_clock, stop_clock
 from resolvers.timeline import write_fact, write_timeline
 from resolvers.visible import ESCALATION
 from rules.clock import SlaOutcome
@@ -173,7 +174,7 @@ async def _resolve(act: Act, locked: Locked, escalation: Escalation, actor: Acto
     escalation.resolution_note = how.note
     escalation.disposition = how.disposition
     escalation.kept_ai_paused = keep
-    escalation.sla_stopped_at = escalation.sla_stopped_at or act.now
+    stop_clock(act, escalation)
     write_fact(act, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
     act.tell_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
     if keep:
@@ -216,10 +217,12 @@ async def _reopen(
     escalation.resolution_note = escalation.disposition = None
     escalation.kept_ai_paused = False
     if cancelled:
-        set_clock(escalation, act)
+        set_clock(escalation, act.now)
     elif not answered:
         escalation.sla_stopped_at = None
     write_fact(act, escalation, "reopened", actor, status=escalation.status)
+    if escalation.sla_stopped_at is None:
+        announce(act, escalation)
     act.tell_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
     if pause(act, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
         write_timeline(act, escalation, "ai_paused", actor)

@@ -161,13 +161,23 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
 
 
 def _stands_at(status: SlaStatus) -> ColumnElement[bool]:
-    # rules.clock.Clock.status, in SQL: by now while the clock runs, else as it stood at its stop.
-    instant = func.coalesce(Escalation.sla_stopped_at, func.clock_timestamp())
+    # rules.clock.Clock.status, in SQL. A stopped clock stands as was announced; with a running one what was
+    # announced leads to the few rows that may stand so, by an index, and the clock decides.
+    stopped = and_(Escalation.sla_stopped_at.is_not(None), Escalation.sla_status == status)
+    return or_(stopped, and_(Escalation.sla_stopped_at.is_(None), _runs_at(status)))
+
+
+def _runs_at(status: SlaStatus) -> ColumnElement[bool]:
+    # now() is the statement's start here: nothing is begun by a question.
+    now, announced = func.now(), Escalation.sla_status
     if status is SlaStatus.BREACHED:
-        return instant >= Escalation.sla_due_at
+        unsaid = and_(announced != status, now >= Escalation.sla_due_at)
+        return or_(announced == status, unsaid)
+    before_due = now < Escalation.sla_due_at
     if status is SlaStatus.AT_RISK:
-        return and_(instant >= Escalation.sla_at_risk_at, instant < Escalation.sla_due_at)
-    return and_(instant < Escalation.sla_at_risk_at, instant < Escalation.sla_due_at)
+        unsaid = and_(announced == SlaStatus.ON_TRACK, now >= Escalation.sla_at_risk_at)
+        return and_(or_(announced == status, unsaid), before_due)
+    return and_(announced == status, now < Escalation.sla_at_risk_at, before_due)
 
 
 def _says(search: str | None) -> list[ColumnElement[bool]]:

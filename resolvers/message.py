@@ -17,11 +17,14 @@ from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFo
 from resolvers.escalating import raise_escalation
 from resolvers.idempotency import Repeat, begin_repeatable
 from resolvers.locks import Locked, lock_conversation
+from resolvers.pending_escalation import end_pending, open_pending
 from resolvers.permissions import permitted
 from resolvers.posting import post
+from resolvers.timers import fire_if_due
 from resolvers.visible import CONVERSATION, MESSAGE, visible_messages
-from rules.lifecycle import AiState, MessageRole, MessageStatus, reply_status
-from rules.triggers import Fired, is_uncertain, triggers_of_customer_message, triggers_of_reply
+from rules.lifecycle import AiState, MessageRole, MessageStatus, PendingOutcome, reply_status
+from rules.settings import AutoEscalation
+from rules.triggers import Fired, is_confident, is_uncertain, triggers_of_customer_message, triggers_of_reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ async def record_message(
         locked = await lock_conversation(act, context.actor, conversation_id)
         if repeat.result is not None:
             return await _again(act, context, locked, repeat.result)
+        await fire_if_due(act, locked)
         recorded = await _record(act, context, locked, new)
         await _remember(act, repeat, recorded)
     return recorded
@@ -108,7 +112,18 @@ async def _record_reply(act: Act, context: Context, locked: Locked, new: NewMess
     auto = settings.auto_escalation
     conversation.uncertain_replies += is_uncertain(auto, new.confidence)
     triggers = triggers_of_reply(settings.triggers, auto, new.intents, new.confidence)
+    if not triggers:
+        await _wait_or_avert(act, conversation, auto, new.confidence)
     return await _raise(act, context, locked, message, triggers)
+
+
+async def _wait_or_avert(
+    act: Act, conversation: Conversation, auto: AutoEscalation, confidence: float | None
+) -> None:
+    if confidence is not None and is_uncertain(auto, confidence):
+        open_pending(act, conversation, confidence, auto.delay_seconds)
+    elif is_confident(auto, confidence):
+        await end_pending(act, conversation, PendingOutcome.AVERTED)
 
 
 def _post(act: Act, locked: Locked, new: NewMessage, status: MessageStatus) -> Message:

@@ -93,6 +93,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "revokeApiKey": _ADMINISTER,
     "escalationCreated": _READ_ESCALATIONS,
     "escalationUpdated": _READ_ESCALATIONS,
+    "slaStatusChanged": _READ_ESCALATIONS,
     "messageAdded": _CUSTOMER_READS,
     "conversationUpdated": _CUSTOMER_READS,
     "turnRequested": _WRITE_CONVERSATIONS,

@@ -17,6 +17,7 @@ from resolvers.member import member_of_email
 from resolvers.message import discard, lock_held_reply
 from resolvers.permissions import permitted
 from resolvers.posting import post
+from resolvers.sla_clock import stop_clock
 from resolvers.timeline import write_fact, write_timeline
 from resolvers.visible import ESCALATION, MESSAGE
 from rules.lifecycle import AiPauseCause, AiResumePolicy, EscalationStatus, MessageRole
@@ -103,11 +104,12 @@ async def _reply(
     if not escalation.active:
         raise ConflictError("The escalation is resolved; reopen it, then reply.")
     conversation = locked.conversation
+    if escalation.first_responded_at is None:
+        stop_clock(act, escalation)
+        escalation.first_responded_at = act.now
     message = post(act, conversation, MessageRole.HUMAN, content, author_id=author_id)
     write_fact(act, escalation, "replied", context.actor, message=str(message.id))
     escalation.version += 1
-    if escalation.first_responded_at is None:
-        escalation.first_responded_at = escalation.sla_stopped_at = act.now
     if escalation.status is EscalationStatus.OPEN:
         escalation.status = EscalationStatus.IN_PROGRESS
         write_fact(act, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")

@@ -1,5 +1,6 @@
 """What is written down of an escalation: one entry per fact, in its timeline and in the workspace's log."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from models.escalation import Escalation, TimelineEntry
@@ -7,9 +8,18 @@ from realtime.act import Act
 from resolvers.actor import Actor
 
 
-def write_fact(act: Act, escalation: Escalation, kind: str, actor: Actor | None, **data: Any) -> None:
+def write_fact(
+    act: Act,
+    escalation: Escalation,
+    kind: str,
+    actor: Actor | None,
+    told: Mapping[str, str] | None = None,
+    **data: Any,
+) -> None:
     """
     Writes the fact `kind` with `data` (ids and words) to the timeline, and tells the workspace of it.
+
+    The workspace's log names what it is about, and what is `told` beside that: words of enums.
 
     The caller has the conversation's lock, under which positions in the timeline are given.
     """
@@ -20,6 +30,7 @@ def write_fact(act: Act, escalation: Escalation, kind: str, actor: Actor | None,
         escalation=escalation.id,
         conversation=escalation.conversation_id,
         agent=escalation.agent_id,
+        **(told or {}),
     )
 
 

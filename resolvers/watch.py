@@ -18,6 +18,7 @@ from resolvers.context import Context
 from resolvers.errors import NotFoundError, ResyncRequiredError
 from resolvers.permissions import permitted
 from resolvers.visible import AGENT, CONVERSATION, ESCALATION, Visible
+from rules.clock import SlaStatus
 from rules.lifecycle import MessageRole, MessageStatus
 
 
@@ -26,7 +27,8 @@ class Happening:
     """
     One thing that happened: its kind, its place in the log, and the keys of what it concerns.
 
-    `typing` is the role of who types, for typing_started and typing_stopped.
+    `typing` is the role of who types, for typing_started and typing_stopped; `previous` and `status` are of
+    a clock, for sla_on_track, sla_at_risk and sla_breached.
     """
 
     kind: str
@@ -37,6 +39,8 @@ class Happening:
     message_id: UUID | None = None
     epoch: int | None = None
     typing: MessageRole | None = None
+    previous: SlaStatus | None = None
+    status: SlaStatus | None = None
 
 
 Happenings = AsyncGenerator[Happening, None]
@@ -62,6 +66,15 @@ async def watch_escalations(
         context,
         place,
         lambda entry: entry.type.startswith("escalation.") and _concerns(entry, agent_id, escalation_id),
+    )
+
+
+@permitted("slaStatusChanged", AGENT)
+async def watch_clocks(context: Context, agent_id: UUID | None, after: str | None) -> Happenings:
+    """Clocks that are at risk, breached, or put back on track by a new priority."""
+    place = await _workspace_place(context, AGENT, agent_id, after)
+    return _of_workspace(
+        context, place, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id)
     )
 
 
@@ -169,7 +182,13 @@ def _happening(entry: Entry) -> Happening:
         conversation_id=key("conversation") or entry.stream,
         message_id=key("message"),
         epoch=entry.data.get("epoch"),
+        previous=_status(entry, "previous"),
+        status=_status(entry, "status"),
     )
+
+
+def _status(entry: Entry, name: str) -> SlaStatus | None:
+    return SlaStatus(entry.data[name]) if entry.type.startswith("escalation.sla_") else None
 
 
 def _kind(type_: str) -> str:

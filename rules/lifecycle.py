@@ -82,6 +82,15 @@ class ButtonVisibility(StrEnum):
     NEVER = "NEVER"
 
 
+class PendingOutcome(StrEnum):
+    """What became of an uncertain reply whose escalation was delayed."""
+
+    WAITING = "WAITING"
+    AVERTED = "AVERTED"
+    FIRED = "FIRED"
+    TAKEN_OVER = "TAKEN_OVER"
+
+
 class MessageRole(StrEnum):
     """Who speaks: the customer, the AI agent, a team member, or Baton itself."""
 

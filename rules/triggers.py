@@ -60,9 +60,9 @@ def triggers_of_customer_message(
 def triggers_of_reply(
     settings: TriggerSettings, auto: AutoEscalation, intents: Sequence[str], confidence: float | None
 ) -> list[Fired]:
-    """What a delivered AI reply raises: its own uncertainty, and the intents that it reports."""
+    """What a delivered AI reply raises at once: its own uncertainty without delay, and intents it reports."""
     found = []
-    if is_uncertain(auto, confidence):
+    if is_uncertain(auto, confidence) and not auto.delay_seconds:
         found.append(fired(EscalationTrigger.LOW_CONFIDENCE, confidence=confidence))
     return found + _topics(settings.topics, "", intents)
 
@@ -70,6 +70,11 @@ def triggers_of_reply(
 def is_uncertain(auto: AutoEscalation, confidence: float | None) -> bool:
     """Whether a reply's confidence, in percent, lies below the threshold of an agent that escalates on it."""
     return auto.enabled and confidence is not None and confidence < auto.confidence_threshold
+
+
+def is_confident(auto: AutoEscalation, confidence: float | None) -> bool:
+    """Whether a reply's confidence, in percent, says that the AI can answer: at the threshold or above."""
+    return confidence is not None and confidence >= auto.confidence_threshold
 
 
 def in_order(fired_triggers: Iterable[Fired]) -> list[Fired]:

@@ -40,9 +40,9 @@ class Call:
         """Who has not signed in is to hear that, not what is wrong with their input."""
         _ = self.context.actor
 
-    def begin_event(self) -> None:
-        """Forgets what was loaded: the next event shows rows as they are by then."""
-        self.now = datetime.now(UTC)
+    def begin_event(self, occurred_at: datetime) -> None:
+        """Forgets what was loaded: the next event shows rows as they are by then, and no earlier than it."""
+        self.now = max(datetime.now(UTC), occurred_at)
         self._loaders.clear()
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:

@@ -6,7 +6,13 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers.batches import ConversationState, active_escalations, agents_by_id, conversations_by_id
+from resolvers.batches import (
+    ConversationState,
+    active_escalations,
+    agents_by_id,
+    conversations_by_id,
+    pending_by_id,
+)
 from resolvers.conversation import ConversationFilter as Filter
 from resolvers.conversation import messages_of
 from resolvers.errors import NotFoundError
@@ -19,7 +25,7 @@ from schema import connections
 from schema import escalation as escalations
 from schema.agent import Agent
 from schema.basics import JSON, Node, PageInfo, page_request
-from schema.context import Call, Info, key_of
+from schema.context import Call, Info, for_the_team, key_of
 from schema.message import MessageConnection
 
 if TYPE_CHECKING:
@@ -73,6 +79,14 @@ class PendingEscalation:
     requested_at: datetime
     fires_at: datetime
 
+    @classmethod
+    async def load(cls, info: Info, key: UUID | None) -> "PendingEscalation | None":
+        """What waits by this key, if anything does; its confidence is for the team."""
+        if key is None or (row := await info.context.load(pending_by_id, key)) is None:
+            return None
+        confidence = for_the_team() if info.context.actor.is_customer else row.confidence
+        return cls(confidence=confidence, requested_at=row.requested_at, fires_at=row.fires_at)
+
 
 @strawberry.type
 class Conversation(Node):
@@ -82,8 +96,8 @@ class Conversation(Node):
     agent_key: strawberry.Private[UUID]
     customer: Customer
     ai: AiControl
+    pending_key: strawberry.Private[UUID | None]
     button: WidgetButton
-    pending_escalation: PendingEscalation | None
     metadata: JSON | None
     created_at: datetime
     last_message_at: datetime | None
@@ -105,8 +119,7 @@ class Conversation(Node):
                 visible=button_visible(widget, row.customer_messages, row.uncertain_replies),
                 text=widget.button_text,
             ),
-            # Low confidence escalates at once until there are timers: none can be pending.
-            pending_escalation=None,
+            pending_key=row.pending_escalation_id,
             metadata=None if call.actor.is_customer else _json(row.details),
             created_at=row.created_at,
             last_message_at=row.last_message_at,
@@ -134,6 +147,11 @@ class Conversation(Node):
         request = page_request(first, after, last, before)
         page = await messages_of(info.context.context, self.key, request)
         return MessageConnection.of(self.key, page, info.context)
+
+    @strawberry.field
+    async def pending_escalation(self, info: Info) -> PendingEscalation | None:
+        """A low-confidence escalation that waits for the customer to clarify."""
+        return await PendingEscalation.load(info, self.pending_key)
 
     @strawberry.field
     async def active_escalation(

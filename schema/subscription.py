@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
@@ -11,12 +12,15 @@ from resolvers import watch
 from resolvers.batches import escalations_by_id, messages_by_id
 from resolvers.errors import NotFoundError
 from resolvers.watch import Happening
+from rules.clock import SlaStatus
 from rules.lifecycle import MessageRole
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
 from schema.context import Info, key_of
 from schema.conversation import Conversation, the_conversation
 from schema.escalation import Escalation
 from schema.message import Message
+
+T = TypeVar("T")
 
 
 @strawberry.type
@@ -31,16 +35,41 @@ class EscalationEvent:
     @classmethod
     def of(cls, one: Happening, info: Info) -> "EscalationEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event()
+        info.context.begin_event(one.occurred_at)
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, kind=one.kind)
 
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
         """The escalation, as it is now."""
-        row = await info.context.load(escalations_by_id, _known(self.happening.escalation_id))
-        if row is None:
-            raise NotFoundError("escalation")
-        return Escalation.of(row, info.context)
+        return await _escalation(info, self.happening)
+
+
+@strawberry.type
+class SlaEvent:
+    """A clock is at risk, breached, or back on track."""
+
+    happening: strawberry.Private[Happening]
+    cursor: str
+    occurred_at: datetime
+    previous: SlaStatus
+    status: SlaStatus
+
+    @classmethod
+    def of(cls, one: Happening, info: Info) -> "SlaEvent":
+        """Dresses a happening; what it shows is looked up anew."""
+        info.context.begin_event(one.occurred_at)
+        return cls(
+            happening=one,
+            cursor=one.cursor,
+            occurred_at=one.occurred_at,
+            previous=_known(one.previous),
+            status=_known(one.status),
+        )
+
+    @strawberry.field
+    async def escalation(self, info: Info) -> Escalation:
+        """The escalation, as it is now."""
+        return await _escalation(info, self.happening)
 
 
 @strawberry.type
@@ -54,7 +83,7 @@ class MessageEvent:
     @classmethod
     def of(cls, one: Happening, info: Info) -> "MessageEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event()
+        info.context.begin_event(one.occurred_at)
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at)
 
     @strawberry.field
@@ -76,7 +105,7 @@ class ConversationEvent:
     @classmethod
     def of(cls, one: Happening, info: Info) -> "ConversationEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event()
+        info.context.begin_event(one.occurred_at)
         return cls(
             happening=one,
             cursor=one.cursor,
@@ -103,7 +132,7 @@ class TurnEvent:
     @classmethod
     def of(cls, one: Happening, info: Info) -> "TurnEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event()
+        info.context.begin_event(one.occurred_at)
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
 
     @strawberry.field
@@ -117,6 +146,13 @@ class TurnEvent:
         return await _conversation(info, self.happening)
 
 
+async def _escalation(info: Info, happening: Happening) -> Escalation:
+    row = await info.context.load(escalations_by_id, _known(happening.escalation_id))
+    if row is None:
+        raise NotFoundError("escalation")
+    return Escalation.of(row, info.context)
+
+
 async def _message(info: Info, happening: Happening) -> Message:
     row = await info.context.load(messages_by_id, _known(happening.message_id))
     if row is None:
@@ -128,10 +164,10 @@ async def _conversation(info: Info, happening: Happening) -> Conversation:
     return await the_conversation(info, _known(happening.conversation_id))
 
 
-def _known(key: UUID | None) -> UUID:
+def _known(found: T | None) -> T:
     # The log names what each of its entries is about.
-    assert key is not None
-    return key
+    assert found is not None
+    return found
 
 
 def _key(info: Info, prefix: str, text: str | None, name: str) -> UUID | None:
@@ -171,6 +207,16 @@ class Subscription:
         ) as happenings:
             async for one in happenings:
                 yield EscalationEvent.of(one, info)
+
+    @strawberry.subscription
+    async def sla_status_changed(
+        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> AsyncGenerator[SlaEvent, None]:
+        """An escalation becomes at risk or breached, or is put back on track by a new priority."""
+        agent = _key(info, AGENT, agent_id, "agent_id")
+        async with aclosing(await watch.watch_clocks(info.context.context, agent, after)) as happenings:
+            async for one in happenings:
+                yield SlaEvent.of(one, info)
 
     @strawberry.subscription
     async def message_added(

@@ -58,9 +58,9 @@ class RecordMessagePayload:
 
     conversation_key: strawberry.Private[UUID]
     raised: strawberry.Private[EscalationRow | None]
+    pending_key: strawberry.Private[UUID | None]
     message: Message
     ai: AiControl
-    pending_escalation: PendingEscalation | None
 
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation | None:
@@ -68,6 +68,11 @@ class RecordMessagePayload:
         if self.raised:
             return Escalation.of(self.raised, info.context)
         return await active_escalation(info, self.conversation_key)
+
+    @strawberry.field
+    async def pending_escalation(self, info: Info) -> PendingEscalation | None:
+        """The low-confidence escalation that waits after this message."""
+        return await PendingEscalation.load(info, self.pending_key)
 
 
 @strawberry.input
@@ -165,7 +170,7 @@ class TalkingMutation:
             raised=recorded.escalation,
             message=Message.of(recorded.message, info.context),
             ai=AiControl.of(recorded.conversation),
-            pending_escalation=None,
+            pending_key=recorded.conversation.pending_escalation_id,
         )
 
     @strawberry.mutation

@@ -29,6 +29,7 @@ from server.replay import ReplayStoppedError, Wanted
 from server.replay import replay as run_replay
 from server.serve import PortTakenError, serve
 from server.settings import Settings, SettingsError, read_settings
+from server.worker import work
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,10 +59,21 @@ def _told() -> Iterator[Settings]:
 
 
 @app.command("serve")
-def serve_command() -> None:
+def serve_command(
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Leave what happens later to `baton worker` processes.")
+    ] = False,
+) -> None:
     """Serve the API. Settings are environment variables: see docs/settings.md."""
     with _told() as settings:
-        serve(settings)
+        serve(settings, works=not no_worker)
+
+
+@app.command()
+def worker() -> None:
+    """Do what happens later, such as clocks that run out; `serve` has a worker inside unless told not to."""
+    with _told() as settings:
+        work(settings)
 
 
 @app.command()

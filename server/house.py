@@ -15,6 +15,7 @@ from realtime.act import Acts
 from realtime.bell import Bell
 from realtime.feed import Feed
 from realtime.retention import purge_for_ever
+from realtime.timers import install_timers
 from resolvers.context import House
 from resolvers.credentials import WidgetTokens
 from resolvers.limits import Limits
@@ -65,13 +66,18 @@ async def prepare(urls: Urls) -> None:
     for url in dict.fromkeys((urls.owner, urls.service)):
         await reach(url)
     await migrate(urls.owner)
+    await install_timers(urls.owner)
     if urls.owner != urls.service:
         await grant_service(urls.owner, urls.service)
 
 
 @asynccontextmanager
 async def open_house(settings: Settings, url: str, *, live: bool = True) -> AsyncIterator[House]:
-    """Everything that stands for a process's life. Without `live` it follows nothing and wakes nobody."""
+    """
+    Everything that stands for a process's life.
+
+    Without `live` it follows nothing, wakes nobody, and sets no timers: its acts are not of this time.
+    """
     database = Database(url)
     feed = Feed(database)
     broadcast = settings.broadcast_url or url
@@ -79,7 +85,7 @@ async def open_house(settings: Settings, url: str, *, live: bool = True) -> Asyn
     redis = broadcast if broadcast.startswith("redis") else None
     house = House(
         database=database,
-        acts=Acts(database, bell.ring),
+        acts=Acts(database, bell.ring, in_time=live),
         feed=feed,
         bell=bell,
         # What only looks in, such as `baton init`, hands out no token that is to be read later.

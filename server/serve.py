@@ -18,6 +18,7 @@ from server.house import Urls, database_urls, keep_embedded_running, open_house,
 from server.settings import Settings
 from server.transports import RequestProtocol, SocketProtocol
 from server.visits import Visits, stop
+from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
@@ -28,13 +29,13 @@ Beside = Callable[[House, Settings], Awaitable[None]]
 _logger = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, beside: Beside | None = None) -> None:
-    """Serves until it is told to stop; `beside` is begun when it answers, and ends with it."""
+def serve(settings: Settings, beside: Beside | None = None, *, works: bool = True) -> None:
+    """Serves until told to stop, with a worker inside if it `works`; `beside` begins when it answers."""
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, urls, sock, beside))
+            runner.run(_serve(settings, urls, sock, beside, works))
         faulthandler.cancel_dump_traceback_later()
         _logger.info("serve.stopped", host=host, port=port)
 
@@ -62,20 +63,27 @@ class PortTakenError(Exception):
         )
 
 
-async def _serve(settings: Settings, urls: Urls, sock: socket.socket, beside: Beside | None) -> None:
+async def _serve(
+    settings: Settings, urls: Urls, sock: socket.socket, beside: Beside | None, works: bool
+) -> None:
     await prepare(urls)
     async with open_house(settings, urls.service) as house:
         visits = Visits.of(house)
-        server = _Server(_config(make_app(house, settings, visits)), visits)
+        worker = Worker(house, urls.service) if works else None
+        server = _Server(_config(make_app(house, settings, visits)), visits, worker)
         tasks = [
             asyncio.create_task(visits.run()),
             asyncio.create_task(_greet(server, house, settings, beside)),
         ]
         if urls.embedded:
             tasks.append(asyncio.create_task(keep_embedded_running(urls.embedded)))
+        if worker:
+            worker.start()
         try:
             await server.serve(sockets=[sock])
         finally:
+            if worker:
+                await worker.close()
             await stop(tasks)
 
 
@@ -110,9 +118,10 @@ def _config(app: object) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Says when it answers, and ends sockets and streams before uvicorn waits for them."""
 
-    def __init__(self, config: uvicorn.Config, visits: Visits) -> None:
+    def __init__(self, config: uvicorn.Config, visits: Visits, worker: Worker | None) -> None:
         super().__init__(config)
         self._visits = visits
+        self._worker = worker
         self.answers = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -124,6 +133,8 @@ class _Server(uvicorn.Server):
         """Sends everybody who follows something to another process, then lets what runs end."""
         # What hangs all the same is shown in the log, and ended.
         faulthandler.dump_traceback_later(LONGEST_STOP_SECONDS, exit=True)
+        if self._worker:
+            self._worker.stop()
         await self._visits.close_all()
         await super().shutdown(sockets=sockets)
 

@@ -42,7 +42,6 @@ NOT_YET_TYPES = {
     "PriorityCount",
     "ReasonCount",
     "SlaCounts",
-    "SlaEvent",
     "SlackNotifications",
     "SlackNotificationsInput",
     "ThresholdOutcome",
@@ -63,7 +62,6 @@ NOT_YET_FIELDS = {
     "Mutation.deleteWebhookEndpoint",
     "Mutation.sendTestNotification",
     "Mutation.retryDelivery",
-    "Subscription.slaStatusChanged",
 }
 
 

@@ -1,0 +1,48 @@
+"""Low-confidence escalations that wait, and what became of them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, Key, words_of
+from rules.lifecycle import PendingOutcome
+
+
+class PendingEscalation(Base):
+    """
+    One uncertain reply that escalates at `fires_at`, unless the AI answers with confidence before.
+
+    What has ended is kept: the share that was averted tells what a delay is worth.
+    """
+
+    __tablename__ = "pending_escalations"
+    __table_args__ = (
+        # A conversation has at most one that waits.
+        Index(
+            "pending_escalations_waiting_key",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("outcome = 'WAITING'"),
+        ),
+        Index(
+            "pending_escalations_due_idx",
+            "fires_at",
+            postgresql_where=text("outcome = 'WAITING'"),
+        ),
+        Index("pending_escalations_agent_idx", "agent_id", "requested_at"),
+        CheckConstraint("(outcome = 'WAITING') = (ended_at IS NULL)", name="ended_has_a_time"),
+    )
+
+    id: Mapped[Key]
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id"))
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    confidence: Mapped[float]
+    requested_at: Mapped[datetime]
+    fires_at: Mapped[datetime]
+    outcome: Mapped[PendingOutcome] = mapped_column(
+        words_of(PendingOutcome, "outcome"), default=PendingOutcome.WAITING
+    )
+    ended_at: Mapped[datetime | None]

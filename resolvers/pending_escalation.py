@@ -1,0 +1,55 @@
+"""
+Low confidence that waits: opened by an uncertain reply, then averted, fired, or taken over.
+
+All of it happens under the conversation's lock, so exactly one of these ends it.
+"""
+
+from datetime import timedelta
+
+from models.conversation import Conversation
+from models.pending_escalation import PendingEscalation
+from realtime.act import Act
+from realtime.timers import Timer, TimerKind
+from rules.lifecycle import PendingOutcome
+from rules.typeid import new_id
+
+
+def open_pending(act: Act, conversation: Conversation, confidence: float, delay_seconds: int) -> None:
+    """Has an uncertain reply wait; one that waits already is not moved."""
+    if conversation.pending_escalation_id is not None:
+        return
+    pending = PendingEscalation(
+        id=new_id(),
+        workspace_id=conversation.workspace_id,
+        agent_id=conversation.agent_id,
+        conversation_id=conversation.id,
+        confidence=confidence,
+        requested_at=act.now,
+        fires_at=act.now + timedelta(seconds=delay_seconds),
+        outcome=PendingOutcome.WAITING,
+    )
+    act.session.add(pending)
+    conversation.pending_escalation_id = pending.id
+    act.set_timer(Timer(TimerKind.PENDING_ESCALATION, pending.id, pending.fires_at))
+    act.tell_conversation(conversation.id, "conversation.escalation_pending")
+
+
+async def waiting(act: Act, conversation: Conversation) -> PendingEscalation | None:
+    """What waits in a locked conversation, if anything does."""
+    if conversation.pending_escalation_id is None:
+        return None
+    return await act.session.get_one(
+        PendingEscalation, conversation.pending_escalation_id, populate_existing=True
+    )
+
+
+async def end_pending(act: Act, conversation: Conversation, outcome: PendingOutcome) -> None:
+    """Ends what waits in a locked conversation, if anything does."""
+    pending = await waiting(act, conversation)
+    if pending is None:
+        return
+    pending.outcome = outcome
+    pending.ended_at = act.now
+    conversation.pending_escalation_id = None
+    if outcome is PendingOutcome.AVERTED:
+        act.tell_conversation(conversation.id, "conversation.escalation_averted")

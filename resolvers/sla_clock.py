@@ -1,0 +1,63 @@
+"""
+The first-response clock in acts: started, reckoned anew, stopped, and announced.
+
+Each crossing (at risk, due) is announced once, in the act that first finds it passed: mostly a timer's, else
+that of the reply or the change which comes first. How a clock stands is never read from an announcement.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from models.escalation import Escalation
+from realtime.act import Act
+from realtime.timers import Timer, TimerKind
+from resolvers.timeline import write_fact
+from rules.clock import Clock, SlaStatus, start_clock
+from rules.settings import SlaSettings
+
+
+def set_clock(escalation: Escalation, started_at: datetime) -> None:
+    """Reckons a running clock from `started_at` by the policy that is kept with the escalation."""
+    policy = SlaSettings.model_validate(escalation.sla_policy)
+    escalation.clock = start_clock(
+        started_at,
+        policy.target_of(escalation.priority),
+        policy.at_risk_percent,
+    )
+
+
+def stop_clock(act: Act, escalation: Escalation) -> None:
+    """Stops the clock at the act's time, if it runs; what it had passed by then is announced first."""
+    if escalation.sla_stopped_at is None:
+        announce(act, escalation)
+        escalation.sla_stopped_at = act.now
+        escalation.sla_next_at = None
+
+
+def announce(act: Act, escalation: Escalation) -> None:
+    """Says how a running clock stands where that has not been said, and sets the timer for what is next."""
+    clock, known = escalation.clock, escalation.sla_status
+    for status in _steps(clock, known, clock.status(act.now)):
+        passed = {"previous": known, "status": status}
+        write_fact(act, escalation, f"sla_{status.lower()}", None, passed, **passed)
+        escalation.sla_status = known = status
+    await_next(act, escalation)
+
+
+def await_next(act: Act, escalation: Escalation) -> None:
+    """Sets the timer for the next crossing, if there is one to come that has none yet."""
+    clock = escalation.clock
+    due = {SlaStatus.ON_TRACK: clock.at_risk_at, SlaStatus.AT_RISK: clock.due_at, SlaStatus.BREACHED: None}
+    at = due[escalation.sla_status] if act.in_time else None
+    if at is not None and at != escalation.sla_next_at:
+        act.set_timer(Timer(TimerKind.SLA_CLOCK, escalation.id, at))
+    escalation.sla_next_at = at
+
+
+def _steps(clock: Clock, known: SlaStatus, status: SlaStatus) -> Iterator[SlaStatus]:
+    # A clock that was noticed late was at risk before it was breached; a new priority may lead back.
+    late = known is SlaStatus.ON_TRACK and status is SlaStatus.BREACHED
+    if late and clock.at_risk_at < clock.due_at:
+        yield SlaStatus.AT_RISK
+    if status is not known:
+        yield status
