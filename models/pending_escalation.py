@@ -12,7 +12,8 @@ from rules.lifecycle import PendingOutcome
 
 class PendingEscalation(Base):
     """
-    One uncertain reply that escalates at `fires_at`, unless the AI answers with confidence before.
+    An uncertain reply, the message `message_id`, that escalates at `fires_at` unless the AI answers with
+    confidence before.
 
     What has ended is kept: the share that was averted tells what a delay is worth.
     """
@@ -39,6 +40,7 @@ class PendingEscalation(Base):
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
     agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id"))
     conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id"))
     confidence: Mapped[float]
     requested_at: Mapped[datetime]
     fires_at: Mapped[datetime]

@@ -23,7 +23,6 @@ from resolvers.posting import post
 from resolvers.timers import fire_if_due
 from resolvers.visible import CONVERSATION, MESSAGE, visible_messages
 from rules.lifecycle import AiState, MessageRole, MessageStatus, PendingOutcome, reply_status
-from rules.settings import AutoEscalation
 from rules.triggers import Fired, is_confident, is_uncertain, triggers_of_customer_message, triggers_of_reply
 
 
@@ -113,17 +112,16 @@ async def _record_reply(act: Act, context: Context, locked: Locked, new: NewMess
     conversation.uncertain_replies += is_uncertain(auto, new.confidence)
     triggers = triggers_of_reply(settings.triggers, auto, new.intents, new.confidence)
     if not triggers:
-        await _wait_or_avert(act, conversation, auto, new.confidence)
+        await _wait_or_avert(act, locked, message)
     return await _raise(act, context, locked, message, triggers)
 
 
-async def _wait_or_avert(
-    act: Act, conversation: Conversation, auto: AutoEscalation, confidence: float | None
-) -> None:
+async def _wait_or_avert(act: Act, locked: Locked, reply: Message) -> None:
+    auto, confidence = locked.settings.auto_escalation, reply.confidence
     if confidence is not None and is_uncertain(auto, confidence):
-        open_pending(act, conversation, confidence, auto.delay_seconds)
+        open_pending(act, locked.conversation, reply, confidence, auto.delay_seconds)
     elif is_confident(auto, confidence):
-        await end_pending(act, conversation, PendingOutcome.AVERTED)
+        await end_pending(act, locked.conversation, PendingOutcome.AVERTED)
 
 
 def _post(act: Act, locked: Locked, new: NewMessage, status: MessageStatus) -> Message:

@@ -7,6 +7,7 @@ All of it happens under the conversation's lock, so exactly one of these ends it
 from datetime import timedelta
 
 from models.conversation import Conversation
+from models.message import Message
 from models.pending_escalation import PendingEscalation
 from realtime.act import Act
 from realtime.timers import Timer, TimerKind
@@ -14,7 +15,9 @@ from rules.lifecycle import PendingOutcome
 from rules.typeid import new_id
 
 
-def open_pending(act: Act, conversation: Conversation, confidence: float, delay_seconds: int) -> None:
+def open_pending(
+    act: Act, conversation: Conversation, reply: Message, confidence: float, delay_seconds: int
+) -> None:
     """Has an uncertain reply wait; one that waits already is not moved."""
     if conversation.pending_escalation_id is not None:
         return
@@ -23,6 +26,7 @@ def open_pending(act: Act, conversation: Conversation, confidence: float, delay_
         workspace_id=conversation.workspace_id,
         agent_id=conversation.agent_id,
         conversation_id=conversation.id,
+        message_id=reply.id,
         confidence=confidence,
         requested_at=act.now,
         fires_at=act.now + timedelta(seconds=delay_seconds),

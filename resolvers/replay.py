@@ -14,7 +14,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, func, literal, select, true, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -23,13 +35,16 @@ from models.api_key import ApiKey
 from models.conversation import Conversation
 from models.escalation import Escalation, TriggerEvent
 from models.message import Message
+from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
 from resolvers.actor import Actor
 from resolvers.context import Context, House
 from resolvers.errors import NotFoundError
+from resolvers.locks import lock_conversation
 from resolvers.member import NewMember
+from resolvers.timers import fire_if_due
 from resolvers.workspace import NewWorkspace, make_workspace
-from rules.lifecycle import EscalationStatus, MessageRole, MessageStatus
+from rules.lifecycle import EscalationStatus, MessageRole, MessageStatus, PendingOutcome
 from rules.people import EVERY_SCOPE, MemberRole, ViewerKind
 from rules.settings import EscalationSettings
 
@@ -56,20 +71,27 @@ class SoFar:
     How much of a conversation has been recorded: of its customer and AI, and of people.
 
     `before_escalation` counts what customer and AI said up to the escalation, None before there is one.
+    `waits`: an uncertain reply has not come to its end.
     """
 
     conversation_id: UUID
     spoken: int
     human: int
     before_escalation: int | None
+    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How a conversation stands: the epoch that its AI has seen, and the escalation that people answer."""
+    """
+    How a conversation stands: the epoch that its AI has seen, and the escalation that people answer.
+
+    `fires_at` is when an uncertain reply that waits escalates.
+    """
 
     epoch: int = 1
     escalation_id: UUID | None = None
+    fires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +215,7 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, SoFar]:
             func.count().filter(Message.role.in_(_SPOKEN)),
             func.count().filter(Message.role == MessageRole.HUMAN),
             confirmed - 1,
+            Conversation.pending_escalation_id.is_not(None),
         )
         .outerjoin(Message, Message.conversation_id == Conversation.id)
         .where(Conversation.workspace_id == scratch.workspace_id)
@@ -219,31 +242,50 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> Moment:
         Escalation.conversation_id == Conversation.id, Escalation.status != EscalationStatus.RESOLVED
     )
     found = (
-        select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id)
+        select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id, PendingEscalation.fires_at)
         .select_from(Conversation)
+        .outerjoin(PendingEscalation, PendingEscalation.id == Conversation.pending_escalation_id)
         .outerjoin(last, true())
         .outerjoin(Escalation, active)
         .where(Conversation.id == conversation_id)
     )
     async with scratch.context.house.database.reading() as session:
-        now, role, seen, escalation_id = (await session.execute(found)).one()
-    return Moment(seen if role == MessageRole.ASSISTANT else now, escalation_id)
+        now, role, seen, escalation_id, fires_at = (await session.execute(found)).one()
+    return Moment(seen if role == MessageRole.ASSISTANT else now, escalation_id, fires_at)
+
+
+async def let_fire(scratch: Scratch, conversation_id: UUID, moment: Moment) -> Moment:
+    """Escalates what waits, at the recorded instant at which its delay is over; the AI has not seen that."""
+    context = recorded_context(scratch, moment.fires_at)
+    async with context.house.acts.begin(context.recorded) as act:
+        await fire_if_due(act, await lock_conversation(act, context.actor, conversation_id))
+    return replace(await moment_of(scratch, conversation_id), epoch=moment.epoch)
 
 
 async def found_escalations(scratch: Scratch) -> list[Found]:
-    """The replay's escalations, in the order of the file."""
+    """The replay's escalations, in the order of the file, each with the message that raised it."""
     firing, confirmation = aliased(Message), aliased(Message)
     confirmed = (
         select(func.min(confirmation.position))
         .where(confirmation.conversation_id == Conversation.id, confirmation.role == MessageRole.SYSTEM)
         .scalar_subquery()
     )
+    waited = (
+        select(PendingEscalation.message_id)
+        .where(
+            PendingEscalation.conversation_id == Conversation.id,
+            PendingEscalation.outcome == PendingOutcome.FIRED,
+            PendingEscalation.ended_at == Escalation.created_at,
+        )
+        .scalar_subquery()
+    )
+    said_before = and_(firing.position == confirmed - 1, waited.is_(None))
     folded = select(func.count() - 1).where(TriggerEvent.escalation_id == Escalation.id).scalar_subquery()
     held = _held().where(Message.conversation_id == Conversation.id).scalar_subquery()
     found = (
         select(Conversation.details["replay"], firing.details, firing.content, Escalation, folded, held)
         .join(Conversation, Conversation.id == Escalation.conversation_id)
-        .join(firing, and_(firing.conversation_id == Conversation.id, firing.position == confirmed - 1))
+        .join(firing, and_(firing.conversation_id == Conversation.id, or_(firing.id == waited, said_before)))
         .where(Escalation.workspace_id == scratch.workspace_id)
         .order_by(Conversation.details["replay"]["line"].astext.cast(Integer), Escalation.created_at)
     )

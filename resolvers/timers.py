@@ -12,6 +12,7 @@ from sqlalchemy import Select, func, select
 
 from models.escalation import Escalation
 from models.pending_escalation import PendingEscalation
+from models.workspace import Workspace
 from realtime.act import Act
 from realtime.timers import TimerKind
 from resolvers.actor import Actor
@@ -77,6 +78,9 @@ async def overdue(house: House, grace: timedelta) -> list[tuple[TimerKind, UUID]
     clocks = select(Escalation.id).where(Escalation.sla_next_at <= since).order_by(Escalation.sla_next_at)
     pending = (
         select(PendingEscalation.id)
+        .join(Workspace, Workspace.id == PendingEscalation.workspace_id)
+        # A replay goes by its own clock.
+        .where(~Workspace.scratch)
         .where(PendingEscalation.outcome == PendingOutcome.WAITING, PendingEscalation.fires_at <= since)
         .order_by(PendingEscalation.fires_at)
     )

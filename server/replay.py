@@ -146,7 +146,7 @@ class _Teller:
         while self._stopped_by is None and (line := next(lines, None)) is not None:
             known = so_far.get(line.number)
             places = _untold(line.conversation, known)
-            if known is None or places:
+            if known is None or places or known.waits:
                 recorded = await self._tell_line(line, known, places)
                 progress.recorded(recorded)
                 if recorded < len(places):
@@ -162,6 +162,8 @@ class _Teller:
             if self._stopped_by is not None:
                 return told
             moment = await self._say(conversation_id, moment, line, place)
+        if moment.fires_at:
+            await replays.let_fire(self._scratch, conversation_id, moment)
         return len(places)
 
     async def _start(self, line: Line) -> UUID:
@@ -178,6 +180,8 @@ class _Teller:
 
     async def _say(self, conversation_id: UUID, moment: Moment, line: Line, place: int) -> Moment:
         message, at = line.conversation.messages[place], line.times[place]
+        if at and moment.fires_at and moment.fires_at <= at:
+            moment = await replays.let_fire(self._scratch, conversation_id, moment)
         if message.role == "human":
             return await self._answer(conversation_id, moment, message, at)
         if message.role == "system":
@@ -185,8 +189,12 @@ class _Teller:
         new = _new_message(message, place + 1, moment.epoch)
         recorded = await record_message(replays.recorded_context(self._scratch, at), conversation_id, new)
         epoch = recorded.conversation.ai_epoch if new.role is MessageRole.USER else moment.epoch
+        if recorded.conversation.pending_escalation_id:
+            fires_at = (await replays.moment_of(self._scratch, conversation_id)).fires_at
+        else:
+            fires_at = None
         escalation_id = recorded.escalation.id if recorded.escalation else moment.escalation_id
-        return Moment(epoch, escalation_id)
+        return Moment(epoch, escalation_id, fires_at)
 
     async def _answer(
         self, conversation_id: UUID, moment: Moment, message: RecordedMessage, at: datetime | None

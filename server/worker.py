@@ -1,8 +1,8 @@
 """
 The worker: runs timers as jobs of pgqueuer, beside a serving process or as a process of its own.
 
-Any number of them share the jobs. One that dies, or stops longer than its lease, loses its jobs to the others.
-What has lost its job altogether is found overdue by all of them.
+Any number of them share the jobs. One that dies, or stops longer than its lease, loses its jobs to the
+others; what has lost its job altogether is found overdue by all of them.
 """
 
 import asyncio

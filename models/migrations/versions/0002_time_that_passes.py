@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.Uuid(), nullable=False),
         sa.Column("agent_id", sa.Uuid(), nullable=False),
         sa.Column("conversation_id", sa.Uuid(), nullable=False),
+        sa.Column("message_id", sa.Uuid(), nullable=False),
         sa.Column("confidence", sa.Double(), nullable=False),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("fires_at", sa.DateTime(timezone=True), nullable=False),
@@ -43,6 +44,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("pending_escalations_agent_id_fkey")),
         sa.ForeignKeyConstraint(
             ["conversation_id"], ["conversations.id"], name=op.f("pending_escalations_conversation_id_fkey")
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("pending_escalations_message_id_fkey")
         ),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name=op.f("pending_escalations_workspace_id_fkey")
