@@ -7,6 +7,7 @@ from time import perf_counter
 
 import uvloop
 
+from bench.clocks import measure_clocks
 from bench.idle import measure_idle
 from bench.report import report
 from bench.rounds import FULL, QUICK, Rounds, say
@@ -29,7 +30,9 @@ def main() -> None:
         facts = surroundings(staged)
         rounds = Rounds(staged, plan, staged.new_tenant("talks"), staged.new_tenant("lists"))
         result = uvloop.run(rounds.measure())
-    print(report(facts, plan, idle, result))
+        say("fills in clocks and waits for them")
+        clocks = uvloop.run(measure_clocks(staged, staged.new_tenant("clocks"), plan.seconds, plan.share))
+    print(report(facts, plan, idle, result, clocks))
     say(f"took {perf_counter() - began:.0f} s")
 
 

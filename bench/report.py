@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median, quantiles
 
+from bench.clocks import DUE, DUE_SECONDS, OPEN, PENDING, Clocks
 from bench.idle import Idle
 from bench.processes import Memory
 from bench.readings import Case, Reading, Result
@@ -11,7 +12,7 @@ from bench.rounds import Plan
 Fact = tuple[str, str]
 
 
-def report(facts: Sequence[Fact], plan: Plan, idle: Idle, result: Result) -> str:
+def report(facts: Sequence[Fact], plan: Plan, idle: Idle, result: Result, clocks: Clocks) -> str:
     """Everything that was measured, to be pasted into RESULTS.md."""
     others = ("Others", f"other processes took {result.others_percent:.0f} % of a core during the rounds")
     lines = [*_table(("", ""), [*facts, others]), "", _rounds(plan), ""]
@@ -29,7 +30,7 @@ def report(facts: Sequence[Fact], plan: Plan, idle: Idle, result: Result) -> str
         ),
         [_line(case, readings) for case, readings in sorted(result.readings.items(), key=_place)],
     )
-    lines += ["", *_pushes(result), "", *_idle(idle)]
+    lines += ["", *_pushes(result), "", *_idle(idle), "", *_clocks(plan, clocks)]
     return "\n".join(lines)
 
 
@@ -100,6 +101,29 @@ def _idle(idle: Idle) -> list[str]:
             line(f"PostgreSQL, {idle.postgres_processes} processes", idle.postgres, idle.postgres_percent),
         ],
     )
+
+
+def _clocks(plan: Plan, clocks: Clocks) -> list[str]:
+    pending, due = int(PENDING * plan.share), int(DUE * plan.share)
+    late = clocks.lateness
+    lines = [
+        (
+            f"lateness of timers: {len(late):,} of {due:,} due within {DUE_SECONDS * plan.share:.0f} s, "
+            f"{pending:,} pending",
+            _number(median(late) * 1e3),
+            _number(percentile(late, 99) * 1e3),
+        )
+    ]
+    lines += [
+        (f"escalations, 50 of {int(OPEN * plan.share):,} open: {asked}", *_two(latencies))
+        for asked, latencies in clocks.lists
+    ]
+    worker = f"An idle `baton worker` takes {clocks.worker_percent:.2f} % of a core and"
+    return [*_table(("", "p50 ms", "p99 ms"), lines), "", f"{worker} {clocks.worker_rss / 1024:,.0f} MiB."]
+
+
+def _two(latencies: Sequence[float]) -> tuple[str, str]:
+    return _number(median(latencies) * 1e3), _number(percentile(latencies, 99) * 1e3)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -18,7 +18,10 @@ FEW, MANY = 1, 16
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long everything takes. `start_seconds` make the conversations that a round escalates."""
+    """
+    How long everything takes. `start_seconds` make the conversations that a round escalates; `share` is how
+    much of the clocks there is to be.
+    """
 
     rounds: int
     seconds: float
@@ -27,6 +30,7 @@ class Plan:
     settle_seconds: float
     idle_seconds: float
     pushes: int
+    share: float
 
 
 FULL = Plan(
@@ -37,9 +41,17 @@ FULL = Plan(
     settle_seconds=5,
     idle_seconds=20,
     pushes=60,
+    share=1,
 )
 QUICK = Plan(
-    rounds=1, seconds=0.4, start_seconds=1.2, warm_up_seconds=0.4, settle_seconds=1, idle_seconds=2, pushes=10
+    rounds=1,
+    seconds=0.4,
+    start_seconds=1.2,
+    warm_up_seconds=0.4,
+    settle_seconds=1,
+    idle_seconds=2,
+    pushes=10,
+    share=0.1,
 )
 
 

@@ -96,6 +96,22 @@ def stage() -> Iterator[Stage]:
             process.wait(START_SECONDS)
 
 
+@contextmanager
+def worker_beside(stage: Stage) -> Iterator["subprocess.Popen[bytes]"]:
+    """A `baton worker` on the stage's database, on the server's core."""
+    with (stage.data_dir / "worker.log").open("wb") as output:
+        os.sched_setaffinity(0, {stage.cores.server})
+        process = subprocess.Popen(
+            [BATON, "worker"], env=_environment(stage.data_dir), stdout=output, stderr=output
+        )
+        os.sched_setaffinity(0, {stage.cores.client})
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
 def _staged(process: "subprocess.Popen[bytes]", data_dir: Path, log: Path, cores: Cores) -> Stage:
     port = _port_when_ready(process, log)
     place = find_place(data_dir)

@@ -21,6 +21,9 @@ STARTED = b'{"data":{"startConversation":{"conversation":{"id":'
 LIST = """query Escalations { escalations(first: 50) { pageInfo { hasNextPage endCursor }
   nodes { id status priority reason createdAt sla { status dueAt } assignee { id name }
     conversation { id customer { name email } } } } }"""
+LIST_OF = """query Listed { escalations(first: 50, filter: %s, orderBy: %s) {
+  nodes { id status priority sla { status dueAt remainingMinutes } } pageInfo { endCursor } } }"""
+LISTED_OF = b'{"data":{"escalations":{"nodes":[{"id":'
 LISTED = b'{"data":{"escalations":{"pageInfo":{"hasNextPage":true,'
 CURSOR = "query Cursor($id: ID!) { conversation(id: $id) { cursor } }"
 CREATE_MEMBER = """mutation CreateMember($input: CreateMemberInput!) { createMember(input: $input) {
@@ -86,6 +89,10 @@ class Tray:
     def lists(self) -> Asked:
         """The newest 50 escalations of more."""
         return Asked(cycle([self._graphql(LIST)]), LISTED)
+
+    def lists_of(self, chosen: str, order: str) -> Asked:
+        """The first 50 of a filter, in an order."""
+        return Asked(cycle([self._graphql(LIST_OF % (chosen, order))]), LISTED_OF)
 
     def members(self, emails: Sequence[str]) -> Asked:
         """A new team member for each address."""

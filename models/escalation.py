@@ -45,6 +45,13 @@ class Escalation(Base):
             "id",
             postgresql_where=text("sla_stopped_at IS NULL"),
         ),
+        Index(
+            "escalations_stopped_idx",
+            "workspace_id",
+            "sla_status",
+            "created_at",
+            postgresql_where=text("sla_stopped_at IS NOT NULL"),
+        ),
         Index("escalations_next_idx", "sla_next_at", postgresql_where=text("sla_next_at IS NOT NULL")),
         Index(
             "escalations_clock_at_risk_idx",
@@ -105,6 +112,7 @@ class Escalation(Base):
             started_at=self.sla_started_at,
             at_risk_at=self.sla_at_risk_at,
             due_at=self.sla_due_at,
+            business_hours=self.sla_policy["business_hours"],
             stopped_at=self.sla_stopped_at,
             answered=self.first_responded_at is not None,
         )

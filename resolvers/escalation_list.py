@@ -161,23 +161,22 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
 
 
 def _stands_at(status: SlaStatus) -> ColumnElement[bool]:
-    # rules.clock.Clock.status, in SQL. A stopped clock stands as was announced; with a running one what was
-    # announced leads to the few rows that may stand so, by an index, and the clock decides.
-    stopped = and_(Escalation.sla_stopped_at.is_not(None), Escalation.sla_status == status)
-    return or_(stopped, and_(Escalation.sla_stopped_at.is_(None), _runs_at(status)))
-
-
-def _runs_at(status: SlaStatus) -> ColumnElement[bool]:
-    # now() is the statement's start here: nothing is begun by a question.
-    now, announced = func.now(), Escalation.sla_status
-    if status is SlaStatus.BREACHED:
-        unsaid = and_(announced != status, now >= Escalation.sla_due_at)
-        return or_(announced == status, unsaid)
-    before_due = now < Escalation.sla_due_at
-    if status is SlaStatus.AT_RISK:
-        unsaid = and_(announced == SlaStatus.ON_TRACK, now >= Escalation.sla_at_risk_at)
-        return and_(or_(announced == status, unsaid), before_due)
-    return and_(announced == status, now < Escalation.sla_at_risk_at, before_due)
+    # rules.clock.Clock.status, in SQL. What was announced leads by an index to the few rows that may stand so,
+    # the clock decides. now() is the statement's start here: nothing is begun by a question.
+    running, announced, now = Escalation.sla_stopped_at.is_(None), Escalation.sla_status, func.now()
+    stopped = and_(~running, announced == status)
+    at_risk_passed, due_passed = now >= Escalation.sla_at_risk_at, now >= Escalation.sla_due_at
+    on_track, at_risk = announced == SlaStatus.ON_TRACK, announced == SlaStatus.AT_RISK
+    runs_so: dict[SlaStatus, list[ColumnElement[bool]]] = {
+        SlaStatus.ON_TRACK: [and_(on_track, ~at_risk_passed, ~due_passed)],
+        SlaStatus.AT_RISK: [and_(at_risk, ~due_passed), and_(on_track, at_risk_passed, ~due_passed)],
+        SlaStatus.BREACHED: [
+            announced == SlaStatus.BREACHED,
+            and_(at_risk, due_passed),
+            and_(on_track, due_passed),
+        ],
+    }
+    return or_(stopped, *(and_(running, way) for way in runs_so[status]))
 
 
 def _says(search: str | None) -> list[ColumnElement[bool]]:

@@ -98,6 +98,12 @@ def upgrade() -> None:
         postgresql_where=_RUNNING,
     )
     op.create_index(
+        "escalations_stopped_idx",
+        "escalations",
+        ["workspace_id", "sla_status", "created_at"],
+        postgresql_where=sa.text("sla_stopped_at IS NOT NULL"),
+    )
+    op.create_index(
         "escalations_next_idx",
         "escalations",
         ["sla_next_at"],
