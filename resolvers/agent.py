@@ -1,5 +1,6 @@
 """AI agents and their escalation settings."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
 from resolvers.visible import AGENT, visible_agents
-from rules.settings import EscalationSettings, changed
+from rules.settings import EscalationSettings, changed, fault_in_reach
 
 
 @permitted("agent", AGENT)
@@ -88,7 +89,7 @@ async def update_escalation_settings(
                 f"The settings have changed: they are at version {agent.settings_version}. Read them again."
             )
         now = await act.read_clock()
-        new = settings_changed(EscalationSettings.model_validate(agent.settings), changes)
+        new = settings_changed(EscalationSettings.model_validate(agent.settings), changes, now)
         document = new.model_dump(mode="json")
         if document != agent.settings:
             agent.settings = document
@@ -97,27 +98,26 @@ async def update_escalation_settings(
     return agent
 
 
-def settings_changed(settings: EscalationSettings, changes: dict[str, Any]) -> EscalationSettings:
-    """The settings with `changes` laid over; raises BadInputError for the first that is refused."""
+def settings_changed(
+    settings: EscalationSettings, changes: dict[str, Any], now: datetime
+) -> EscalationSettings:
+    """
+    The settings with `changes` laid over; raises BadInputError for the first that is refused.
+
+    Targets that would not be reached within ten years from `now` are refused too.
+    """
     try:
-        return changed(settings, changes)
+        new = changed(settings, changes)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(step) for step in first["loc"])
-        raise BadInputError(path, _in_words(path, first)) from error
+        raise BadInputError(path, _in_words(first)) from error
+    if new.sla != settings.sla and (fault := fault_in_reach(new.sla, now)):
+        raise BadInputError(*fault)
+    return new
 
 
-_NOT_YET = {
-    "auto_escalation.delay_seconds": "cannot be over 0 yet: low confidence escalates at once",
-    "sla.business_hours.week": "cannot be set yet: the clock runs around the clock",
-    "sla.business_hours.holidays": "cannot be set yet: the clock runs around the clock",
-    "sla.business_hours.holiday_calendar": "cannot be set yet: the clock runs around the clock",
-}
-
-
-def _in_words(path: str, error: Any) -> str:
-    if path in _NOT_YET and not (path.endswith("seconds") and error["type"] == "greater_than_equal"):
-        return _NOT_YET[path]
+def _in_words(error: Any) -> str:
     if error["type"] == "refused":
         return str(error["msg"])
     return f"is refused: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -15,7 +15,7 @@ from resolvers.posting import post_notice
 from resolvers.sla_clock import announce, await_next, set_clock
 from resolvers.timeline import write_fact, write_timeline
 from rules.clock import SlaStatus
-from rules.confirmation import AROUND_THE_CLOCK, PEOPLE_NOTICE, confirmation_text
+from rules.confirmation import PEOPLE_NOTICE, business_hours_in_words, confirmation_text
 from rules.lifecycle import AiPauseCause, EscalationStatus, PendingOutcome, Priority
 from rules.settings import EscalationSettings
 from rules.triggers import Fired, highest_priority, in_order
@@ -156,7 +156,8 @@ def _add_trigger(act: Act, escalation: Escalation, fired: Fired) -> None:
 
 def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
     target = settings.sla.target_of(priority)
-    return confirmation_text(settings.widget.confirmation_message, target, AROUND_THE_CLOCK)
+    hours = business_hours_in_words(settings.sla.business_hours.model_dump(mode="json"))
+    return confirmation_text(settings.widget.confirmation_message, target, hours)
 
 
 def change_priority(act: Act, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:

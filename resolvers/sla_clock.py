@@ -23,6 +23,7 @@ def set_clock(escalation: Escalation, started_at: datetime) -> None:
         started_at,
         policy.target_of(escalation.priority),
         policy.at_risk_percent,
+        escalation.sla_policy["business_hours"],
     )
 
 

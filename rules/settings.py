@@ -1,18 +1,24 @@
 """An AI agent's escalation settings: what may be set, and what holds when nothing is."""
 
 import re
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from rules.clock import REACH
 from rules.confirmation import DEFAULT_CONFIRMATION
+from rules.hours import Weekday, hours_of
 from rules.lifecycle import AiResumePolicy, ButtonVisibility, Priority
+from rules.public_holidays import fault_in_calendar
 from rules.text import NAME_LIMIT, WORDS_LIMIT, fault_in_text
 
 YEAR_OF_MINUTES = 525_600
-
+DAY_OF_SECONDS = 86_400
 
 # It goes into headers: a scheme, a host, perhaps a port, and nothing that has a meaning there.
 _ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?")
@@ -31,12 +37,38 @@ def _text(limit: int) -> Any:
     return AfterValidator(check)
 
 
-def _timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _fault("is not an IANA time zone, such as Europe/Berlin") from None
+# What the world knows may change: a document that was taken once must be readable ever after.
+_GIVEN = "given"
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    # Not what the system has, which may be names of its own such as “localtime” and “right/UTC”.
+    names = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
+    return frozenset(names) - {"Factory"}
+
+
+def _timezone(name: str, info: ValidationInfo) -> str:
+    if info.context == _GIVEN and name not in _timezones():
+        raise _fault("is not an IANA time zone, such as Europe/Berlin")
     return name
+
+
+def _calendar(name: str, info: ValidationInfo) -> str:
+    if info.context == _GIVEN and (fault := fault_in_calendar(name)):
+        raise _fault(fault)
+    return name
+
+
+def _time(pattern: str, words: str) -> Any:
+    known = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not known.fullmatch(text):
+            raise _fault(words)
+        return text
+
+    return AfterValidator(check)
 
 
 def _origin(text: str) -> str:
@@ -69,7 +101,7 @@ class AutoEscalation(Part):
 
     enabled: bool = True
     confidence_threshold: float = Field(50, ge=0, le=100)
-    delay_seconds: int = Field(0, ge=0, le=0)
+    delay_seconds: int = Field(0, ge=0, le=DAY_OF_SECONDS)
 
 
 class TopicRule(Part):
@@ -113,13 +145,35 @@ def _distinct_targets(targets: list[PriorityTarget]) -> list[PriorityTarget]:
     return targets
 
 
+class OpeningInterval(Part):
+    """Local times; a close at or before the open, 00:00 too, is one of the next day."""
+
+    day: Weekday
+    opens: Annotated[str, _time("([01][0-9]|2[0-3]):[0-5][0-9]", "is not a time from 00:00 to 23:59")]
+    closes: Annotated[
+        str, _time("(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)", "is not a time from 00:00 to 24:00")
+    ]
+
+
+class Holiday(Part):
+    """A local date that is closed from midnight to midnight."""
+
+    date: date
+    name: Name
+
+
+def _distinct_dates(holidays: list[Holiday]) -> list[Holiday]:
+    _distinct([holiday.date for holiday in holidays])
+    return holidays
+
+
 class BusinessHours(Part):
-    """When people answer. The clock runs around the clock: opening times are refused until it knows them."""
+    """When people answer; around the clock when there is no interval. Intervals may overlap."""
 
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
-    week: list[Any] = Field([], max_length=0)
-    holidays: list[Any] = Field([], max_length=0)
-    holiday_calendar: None = None
+    week: list[OpeningInterval] = Field([], max_length=100)
+    holidays: Annotated[list[Holiday], Field(max_length=1_000), AfterValidator(_distinct_dates)] = []
+    holiday_calendar: Annotated[str, AfterValidator(_calendar)] | None = None
 
 
 class SlaSettings(Part):
@@ -167,7 +221,28 @@ def changed(settings: EscalationSettings, changes: dict[str, Any]) -> Escalation
 
     Raises pydantic's ValidationError, whose locations are paths into the settings.
     """
-    return EscalationSettings.model_validate(_laid_over(settings.model_dump(mode="json"), changes))
+    document = _laid_over(settings.model_dump(mode="json"), changes)
+    return EscalationSettings.model_validate(document, context=_GIVEN)
+
+
+def fault_in_reach(sla: SlaSettings, now: datetime) -> tuple[str, str] | None:
+    """The path of what keeps a clock from its end within ten years from `now`, and why; or None."""
+    opened = hours_of(sla.business_hours.model_dump(mode="json")).between(now, now + REACH)
+    if not opened:
+        return "sla.business_hours.week", "is never open: all of it falls on holidays for the next ten years"
+    for path, minutes in _targets(sla):
+        if timedelta(minutes=minutes) > opened:
+            known = (
+                f"these business hours have {opened // timedelta(minutes=1):,} minutes in the next ten years"
+            )
+            return path, f"is out of reach: {known}"
+    return None
+
+
+def _targets(sla: SlaSettings) -> Iterator[tuple[str, int]]:
+    yield "sla.target_response_minutes", sla.target_response_minutes
+    for place, target in enumerate(sla.targets_by_priority):
+        yield f"sla.targets_by_priority.{place}.target_response_minutes", target.target_response_minutes
 
 
 def _laid_over(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

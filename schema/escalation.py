@@ -42,6 +42,7 @@ class Sla:
     """The first-response clock, as it stands now."""
 
     clock: strawberry.Private[Clock]
+    now: strawberry.Private[datetime]
     status: SlaStatus
     outcome: SlaOutcome
     target_minutes: int
@@ -50,7 +51,11 @@ class Sla:
     due_at: datetime
     met_at: datetime | None
     breached_at: datetime | None
-    remaining_minutes: float | None
+
+    @strawberry.field
+    def remaining_minutes(self) -> float | None:
+        """Business minutes left, negative when late; null once the clock has stopped."""
+        return self.clock.remaining_minutes(self.now)
 
     @strawberry.field
     def segments(self) -> list[SlaSegment]:
@@ -66,6 +71,7 @@ class Sla:
         outcome = clock.outcome(now)
         return cls(
             clock=clock,
+            now=now,
             status=clock.status(now),
             outcome=outcome,
             target_minutes=clock.target_minutes,
@@ -74,7 +80,6 @@ class Sla:
             due_at=clock.due_at,
             met_at=clock.stopped_at if outcome is SlaOutcome.MET else None,
             breached_at=clock.due_at if outcome is SlaOutcome.MISSED else None,
-            remaining_minutes=clock.remaining_minutes(now),
         )
 
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 import strawberry
 
 from models.agent import Agent as AgentRow
 from rules import settings as rules
+from rules.hours import Weekday
 from rules.lifecycle import AiResumePolicy, ButtonVisibility, Priority
 from rules.typeid import AGENT, spell_id
 
@@ -57,17 +57,7 @@ class PriorityTarget:
     target_response_minutes: int
 
 
-@strawberry.enum
-class Weekday(StrEnum):
-    """A day of the week."""
-
-    MONDAY = "MONDAY"
-    TUESDAY = "TUESDAY"
-    WEDNESDAY = "WEDNESDAY"
-    THURSDAY = "THURSDAY"
-    FRIDAY = "FRIDAY"
-    SATURDAY = "SATURDAY"
-    SUNDAY = "SUNDAY"
+strawberry.enum(Weekday)
 
 
 @strawberry.type
@@ -155,7 +145,16 @@ def _sla(held: rules.SlaSettings) -> SlaSettings:
     return SlaSettings(
         **held.model_dump(exclude={"targets_by_priority", "business_hours"}),
         targets_by_priority=[PriorityTarget(**one.model_dump()) for one in held.targets_by_priority],
-        business_hours=BusinessHours(**held.business_hours.model_dump()),
+        business_hours=_business_hours(held.business_hours),
+    )
+
+
+def _business_hours(held: rules.BusinessHours) -> BusinessHours:
+    return BusinessHours(
+        timezone=held.timezone,
+        week=[OpeningInterval(**one.model_dump()) for one in held.week],
+        holidays=[Holiday(**one.model_dump()) for one in held.holidays],
+        holiday_calendar=held.holiday_calendar,
     )
 
 

@@ -1,7 +1,7 @@
 """The settings that a replay tries: a JSON file in the shape of UpdateEscalationSettingsInput."""
 
 import dataclasses
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -41,7 +41,7 @@ def read_settings_file(path: Path, base: EscalationSettings) -> EscalationSettin
         raise ReplayFileError(f"{path.name} is not JSON in UTF-8: {error}.") from None
     try:
         changes = _read_object(UpdateEscalationSettingsInput, given, "", {"agent_id": ""}).changes()
-        return settings_changed(base, changes)
+        return settings_changed(base, changes, datetime.now(UTC))
     except (BadInputError, _FaultError) as error:
         raise ReplayFileError(f"{path.name}: {error}") from None
 

@@ -13,7 +13,8 @@ FIELDS = """agentId version updatedAt
     triggers { phrasesEnabled extraPhrases toolFailureLimit topics { name keywords intents priority } }
     ai { resumeOn }
     sla { targetResponseMinutes targetsByPriority { priority targetResponseMinutes } defaultPriority
-          atRiskPercent businessHours { timezone week { day } holidays { date } holidayCalendar } }
+          atRiskPercent
+          businessHours { timezone week { day opens closes } holidays { date name } holidayCalendar } }
     widget { buttonVisibility buttonAfterMessages buttonText confirmationMessage allowedOrigins }"""
 READ = f"query($id: ID!) {{ escalationSettings(agentId: $id) {{ {FIELDS} }} }}"
 CHANGE = f"""mutation($input: UpdateEscalationSettingsInput!) {{
@@ -42,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
     },
 }
 EVERYTHING: dict[str, Any] = {
-    "autoEscalation": {"enabled": False, "confidenceThreshold": 62.5, "delaySeconds": 0},
+    "autoEscalation": {"enabled": False, "confidenceThreshold": 62.5, "delaySeconds": 86_400},
     "triggers": {
         "phrasesEnabled": False,
         "extraPhrases": ["Mensch", "人工"],
@@ -58,7 +59,12 @@ EVERYTHING: dict[str, Any] = {
         "targetsByPriority": [{"priority": "URGENT", "targetResponseMinutes": 1}],
         "defaultPriority": "HIGH",
         "atRiskPercent": 100,
-        "businessHours": {"timezone": "Europe/Berlin", "week": [], "holidays": [], "holidayCalendar": None},
+        "businessHours": {
+            "timezone": "Europe/Berlin",
+            "week": [{"day": day, "opens": "06:00", "closes": "02:00"} for day in ("SUNDAY", "FRIDAY")],
+            "holidays": [{"date": "2026-12-24", "name": "Heiligabend"}],
+            "holidayCalendar": "DE-BY",
+        },
     },
     "widget": {
         "buttonVisibility": "AFTER_THRESHOLD",
@@ -175,15 +181,13 @@ def test_agents_have_settings_of_their_own(team: Workspace, other: Workspace, ag
 
 
 TWICE = [{"priority": "LOW", "targetResponseMinutes": 5}, {"priority": "LOW", "targetResponseMinutes": 6}]
-SUNDAY = [{"day": "SUNDAY", "opens": "09:00", "closes": "17:00"}]
-EASTER = [{"date": "2026-04-05", "name": "Easter"}]
 
 
 @pytest.mark.parametrize(
     ("path", "value", "at"),
     [
         *[("autoEscalation.confidenceThreshold", value, "") for value in (-1, 100.1, 101)],
-        ("autoEscalation.delaySeconds", -1, ""),
+        *[("autoEscalation.delaySeconds", value, "") for value in (-1, 86_401)],
         *[("triggers.toolFailureLimit", value, "") for value in (0, -1, 1_001)],
         ("triggers.extraPhrases", ["Mensch", "Mensch"], ""),
         ("triggers.extraPhrases", ["Mensch", " "], ".1"),
@@ -204,7 +208,6 @@ EASTER = [{"date": "2026-04-05", "name": "Easter"}]
         ),
         ("sla.targetsByPriority", TWICE, ""),
         *[("sla.atRiskPercent", value, "") for value in (0, 101, -1)],
-        *[("sla.businessHours.timezone", value, "") for value in ("", "Mars/Olympus", "UTC\0", "../UTC")],
         ("widget.buttonAfterMessages", -1, ""),
         *[("widget.buttonText", value, "") for value in ("", " ", "x" * 101)],
         *[("widget.confirmationMessage", value, "") for value in ("", " ", "x" * 2_001)],
@@ -212,11 +215,6 @@ EASTER = [{"date": "2026-04-05", "name": "Easter"}]
             ("widget.allowedOrigins", ["https://example.com", value], ".1")
             for value in ("", "*", "example.com", "ftp://a.b", "https://a.b/", "https://a.b/c", "https://a b")
         ],
-        # Until there are timers, and a clock that knows opening hours:
-        ("autoEscalation.delaySeconds", 1, ""),
-        ("sla.businessHours.week", SUNDAY, ""),
-        ("sla.businessHours.holidays", EASTER, ""),
-        ("sla.businessHours.holidayCalendar", "DE-BY", ""),
     ],
 )
 def test_what_is_refused_is_named_and_changes_nothing(

@@ -1,14 +1,17 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.clock import Clock, Segment, SlaOutcome, SlaStatus, start_clock
+from rules.clock import Clock, SlaOutcome, SlaStatus, start_clock
+from rules.hours import Segment
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
-CLOCK = start_clock(NINE, target_minutes=120, at_risk_percent=80)
+ALWAYS: dict[str, Any] = {"timezone": "UTC", "week": [], "holidays": [], "holiday_calendar": None}
+CLOCK = start_clock(NINE, target_minutes=120, at_risk_percent=80, business_hours=ALWAYS)
 AT_RISK, DUE = NINE + timedelta(minutes=96), NINE + timedelta(minutes=120)
 INSTANT = timedelta(microseconds=1)
 
@@ -23,7 +26,7 @@ def test_it_is_due_after_the_target_and_at_risk_after_its_share() -> None:
 
 
 def test_a_share_of_a_minute_counts_too() -> None:
-    assert start_clock(NINE, 1, 1).at_risk_at == NINE + timedelta(milliseconds=600)
+    assert start_clock(NINE, 1, 1, ALWAYS).at_risk_at == NINE + timedelta(milliseconds=600)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_what_remains_is_negative_when_it_is_late() -> None:
     passed=st.timedeltas(timedelta(0), timedelta(days=800)),
 )
 def test_status_and_outcome_never_contradict_each_other(target: int, percent: int, passed: timedelta) -> None:
-    clock, now = start_clock(NINE, target, percent), NINE + passed
+    clock, now = start_clock(NINE, target, percent, ALWAYS), NINE + passed
     remaining = clock.remaining_minutes(now)
 
     assert NINE < clock.at_risk_at <= clock.due_at
