@@ -62,12 +62,19 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._streams: dict[UUID, _Stream] = {}
+        self._listeners: dict[UUID, asyncio.Event] = {}
+
+    def listen(self, stream: UUID, rung: asyncio.Event) -> None:
+        """Has `rung` set whenever the bell rings for a stream that nobody follows entry by entry."""
+        self._listeners[stream] = rung
 
     def wake(self, ring: Ring) -> None:
         """The stream may have come to a position; called by the bell and after the process's own acts."""
         stream = self._streams.get(ring.stream)
         if stream and ring.position > stream.position:
             stream.rung.set()
+        if rung := self._listeners.get(ring.stream):
+            rung.set()
 
     def wake_all(self) -> None:
         """Every stream is looked at again, as after a time without a bell."""

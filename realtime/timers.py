@@ -24,6 +24,8 @@ class TimerKind(StrEnum):
 
     SLA_CLOCK = "sla_clock"
     PENDING_ESCALATION = "pending_escalation"
+    DELIVERIES = "deliveries"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)

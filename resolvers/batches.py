@@ -14,15 +14,24 @@ from sqlalchemy import select
 
 from models.agent import Agent
 from models.conversation import Conversation
+from models.delivery import DeliveryAttempt
 from models.escalation import Escalation, EscalationNote, TriggerEvent
 from models.log import Stream
 from models.member import Member
 from models.message import Message
 from models.pending_escalation import PendingEscalation
+from models.slack_connection import SlackConnection
+from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.cursor import Cursor
 from resolvers.context import Context
-from resolvers.visible import visible_agents, visible_conversations, visible_escalations, visible_messages
+from resolvers.visible import (
+    visible_agents,
+    visible_conversations,
+    visible_escalations,
+    visible_messages,
+    visible_webhook_endpoints,
+)
 from rules.lifecycle import EscalationStatus, PendingOutcome
 from rules.settings import EscalationSettings
 
@@ -92,6 +101,37 @@ async def pending_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Pen
     )
     async with context.house.database.reading() as session:
         return {row.id: row for row in await session.scalars(found)}
+
+
+async def webhook_endpoints_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[WebhookEndpoint]]:
+    """By the AI agent: its endpoints, oldest first."""
+    found = (
+        visible_webhook_endpoints(context.actor)
+        .where(WebhookEndpoint.agent_id.in_(ids))
+        .order_by(WebhookEndpoint.id)
+    )
+    async with context.house.database.reading() as session:
+        return _gathered([(row.agent_id, row) for row in await session.scalars(found)])
+
+
+async def slack_connections_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, SlackConnection]:
+    """By the AI agent: its Slack bot."""
+    found = select(SlackConnection).where(
+        SlackConnection.workspace_id == context.actor.workspace_id, SlackConnection.agent_id.in_(ids)
+    )
+    async with context.house.database.reading() as session:
+        return {row.agent_id: row for row in await session.scalars(found)}
+
+
+async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[DeliveryAttempt]]:
+    """By the delivery: its attempts that have come to an end, oldest first."""
+    found = (
+        select(DeliveryAttempt)
+        .where(DeliveryAttempt.delivery_id.in_(ids))
+        .order_by(DeliveryAttempt.attempted_at, DeliveryAttempt.id)
+    )
+    async with context.house.database.reading() as session:
+        return _gathered([(row.delivery_id, row) for row in await session.scalars(found)])
 
 
 async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from models.database import Database
 from realtime.act import Acts
@@ -12,6 +13,24 @@ from resolvers.credentials import WidgetTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.limits import Limits
 from resolvers.passwords import Passwords
+from rules.sealing import Seal
+
+
+class Outside(Protocol):
+    """What resolvers ask of the world outside, through whoever notifies it."""
+
+    @property
+    def email_connected(self) -> bool:
+        """Whether there is a mail server to send by."""
+
+    async def fault_in_url(self, url: str) -> str | None:
+        """Why events may not be posted to the URL, in words for the user; None when they may."""
+
+    async def slack_team(self, token: str) -> str:
+        """The Slack workspace that a bot token is for; raises ValueError in words for the user."""
+
+    def new_webhook_secret(self) -> str:
+        """A fresh secret, “whsec_…”."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,8 @@ class House:
     widget_tokens: WidgetTokens
     passwords: Passwords
     limits: Limits
+    seal: Seal
+    outside: Outside
 
 
 @dataclass(frozen=True, slots=True)

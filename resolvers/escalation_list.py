@@ -161,8 +161,8 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
 
 
 def _stands_at(status: SlaStatus) -> ColumnElement[bool]:
-    # rules.clock.Clock.status, in SQL. What was announced leads by an index to the few rows that may stand so,
-    # the clock decides. now() is the statement's start here: nothing is begun by a question.
+    # rules.clock.Clock.status, in SQL. What was announced leads by an index to the few rows that may stand
+    # so, the clock decides. now() is the statement's start here: nothing is begun by a question.
     running, announced, now = Escalation.sla_stopped_at.is_(None), Escalation.sla_status, func.now()
     stopped = and_(~running, announced == status)
     at_risk_passed, due_passed = now >= Escalation.sla_at_risk_at, now >= Escalation.sla_due_at

@@ -108,7 +108,8 @@ async def _reply(
         stop_clock(act, escalation)
         escalation.first_responded_at = act.now
     message = post(act, conversation, MessageRole.HUMAN, content, author_id=author_id)
-    write_fact(act, escalation, "replied", context.actor, message=str(message.id))
+    said = {"message": str(message.id)}
+    write_fact(act, escalation, "replied", context.actor, said, **said)
     escalation.version += 1
     if escalation.status is EscalationStatus.OPEN:
         escalation.status = EscalationStatus.IN_PROGRESS

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.agent import Agent
 from models.api_key import ApiKey
 from models.conversation import Conversation
+from models.delivery import Delivery
 from models.escalation import Escalation
 from models.member import Member
 from models.message import Message
+from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from resolvers.actor import Actor
 from rules.lifecycle import MessageStatus
@@ -66,6 +68,20 @@ def visible_api_keys(actor: Actor) -> Select[ApiKey]:
     return found.where(false()) if actor.is_customer else found
 
 
+def visible_webhook_endpoints(actor: Actor) -> Select[WebhookEndpoint]:
+    """The workspace's that have not been deleted. Customers see none."""
+    found = select(WebhookEndpoint).where(
+        WebhookEndpoint.workspace_id == actor.workspace_id, WebhookEndpoint.deleted_at.is_(None)
+    )
+    return found.where(false()) if actor.is_customer else found
+
+
+def visible_deliveries(actor: Actor) -> Select[Delivery]:
+    """The workspace's. Customers see none."""
+    found = select(Delivery).where(Delivery.workspace_id == actor.workspace_id)
+    return found.where(false()) if actor.is_customer else found
+
+
 def visible_workspaces(actor: Actor) -> Select[Workspace]:
     """The caller's own."""
     return select(Workspace).where(Workspace.id == actor.workspace_id)
@@ -91,4 +107,6 @@ ESCALATION = Visible("escalation", visible_escalations, Escalation.id)
 AGENT = Visible("AI agent", visible_agents, Agent.id)
 MEMBER = Visible("team member", visible_members, Member.id)
 API_KEY = Visible("API key", visible_api_keys, ApiKey.id)
+WEBHOOK_ENDPOINT = Visible("webhook endpoint", visible_webhook_endpoints, WebhookEndpoint.id)
+DELIVERY = Visible("delivery", visible_deliveries, Delivery.id)
 WORKSPACE = Visible("workspace", visible_workspaces, Workspace.id)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from models.agent import Agent
 from models.member import Member
+from models.planner import PlannedLog
 from models.workspace import Workspace
 from realtime.log import open_stream
 from resolvers.agent import make_agent
@@ -52,6 +53,8 @@ async def make_workspace(house: House, new: NewWorkspace) -> MadeWorkspace:
         act.session.add(workspace)
         await act.session.flush()
         await open_stream(act.session, workspace.id, now)
+        if not new.scratch:
+            act.session.add(PlannedLog(workspace_id=workspace.id))
         agent = make_agent(act, workspace.id, new.agent_name, new.settings)
         admin, _ = make_member(
             workspace.id, NewMember(new.admin.email, new.admin.name, MemberRole.ADMIN), password_hash, now

@@ -91,6 +91,23 @@ class PendingOutcome(StrEnum):
     TAKEN_OVER = "TAKEN_OVER"
 
 
+class DeliveryChannel(StrEnum):
+    """By what somebody outside is told."""
+
+    EMAIL = "EMAIL"
+    SLACK = "SLACK"
+    WEBHOOK = "WEBHOOK"
+
+
+class DeliveryStatus(StrEnum):
+    """FAILED: its schedule ended without success. DROPPED: no longer true when its turn came."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    DROPPED = "DROPPED"
+
+
 class MessageRole(StrEnum):
     """Who speaks: the customer, the AI agent, a team member, or Baton itself."""
 

@@ -1,8 +1,9 @@
 """An AI agent's escalation settings: what may be set, and what holds when nothing is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
@@ -12,9 +13,17 @@ from pydantic_core import PydanticCustomError
 
 from rules.clock import REACH
 from rules.confirmation import DEFAULT_CONFIRMATION
+from rules.email_address import fault_in_address
 from rules.hours import Weekday, hours_of
 from rules.lifecycle import AiResumePolicy, ButtonVisibility, Priority
 from rules.public_holidays import fault_in_calendar
+from rules.slack_format import (
+    DEFAULT_FORMAT,
+    MENTIONS_LIMIT,
+    fault_in_channel,
+    fault_in_format,
+    fault_in_mention,
+)
 from rules.text import NAME_LIMIT, WORDS_LIMIT, fault_in_text
 
 YEAR_OF_MINUTES = 525_600
@@ -205,6 +214,60 @@ class WidgetSettings(Part):
     ] = []
 
 
+class EmailFrequency(StrEnum):
+    """Whether mails go out at once or gathered, one an hour."""
+
+    IMMEDIATE = "IMMEDIATE"
+    HOURLY_DIGEST = "HOURLY_DIGEST"
+
+
+def _faultless(fault_in: Callable[[str], str | None]) -> AfterValidator:
+    def check(text: str) -> str:
+        if fault := fault_in(text):
+            raise _fault(fault)
+        return text
+
+    return AfterValidator(check)
+
+
+def _distinct_addresses(addresses: list[str]) -> list[str]:
+    _distinct([address.lower() for address in addresses])
+    return addresses
+
+
+class EmailNotifications(Part):
+    """Who gets mails, and when."""
+
+    enabled: bool = True
+    recipients: Annotated[
+        list[Annotated[str, _faultless(fault_in_address)]],
+        Field(max_length=50),
+        AfterValidator(_distinct_addresses),
+    ] = []
+    include_transcript: bool = True
+    frequency: EmailFrequency = EmailFrequency.IMMEDIATE
+
+
+class SlackNotifications(Part):
+    """Where the bot writes, how, and whom it mentions. The bot itself is connected by its token."""
+
+    enabled: bool = True
+    channel: Annotated[str, _faultless(fault_in_channel)] | None = None
+    message_format: Annotated[str, _faultless(fault_in_format)] = DEFAULT_FORMAT
+    mentions: Annotated[
+        list[Annotated[str, _faultless(fault_in_mention)]],
+        Field(max_length=MENTIONS_LIMIT),
+        AfterValidator(_distinct),
+    ] = []
+
+
+class NotificationSettings(Part):
+    """By what the team is told; webhook endpoints are rows of their own."""
+
+    email: EmailNotifications = EmailNotifications()
+    slack: SlackNotifications = SlackNotifications()
+
+
 class EscalationSettings(Part):
     """Everything that is set for one AI agent; `EscalationSettings()` is the defaults."""
 
@@ -212,6 +275,7 @@ class EscalationSettings(Part):
     triggers: TriggerSettings = TriggerSettings()
     ai: AiSettings = AiSettings()
     sla: SlaSettings = SlaSettings()
+    notifications: NotificationSettings = NotificationSettings()
     widget: WidgetSettings = WidgetSettings()
 
 

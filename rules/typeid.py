@@ -15,6 +15,8 @@ ESCALATION: Final = "esc"
 MEMBER: Final = "mem"
 API_KEY: Final = "key"
 NOTE: Final = "note"
+WEBHOOK_ENDPOINT: Final = "whk"
+DELIVERY: Final = "dlv"
 
 _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 

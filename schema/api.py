@@ -32,6 +32,7 @@ from schema.administering import AdministeringMutation
 from schema.answering import AnsweringMutation
 from schema.basics import CONFIG
 from schema.limits import TOKENS, CostRule
+from schema.notifying import NotifyingMutation
 from schema.query import Query
 from schema.subscription import Subscription
 from schema.talking import TalkingMutation
@@ -85,7 +86,9 @@ class BatonSchema(strawberry.Schema):
         """Leaves the logging to `schema.errors`."""
 
 
-Mutation = merge_types("Mutation", (TalkingMutation, AnsweringMutation, AdministeringMutation))
+Mutation = merge_types(
+    "Mutation", (TalkingMutation, AnsweringMutation, NotifyingMutation, AdministeringMutation)
+)
 
 SCHEMA = BatonSchema(
     query=Query,

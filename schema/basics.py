@@ -16,6 +16,8 @@ from rules.lifecycle import (
     AiResumePolicy,
     AiState,
     ButtonVisibility,
+    DeliveryChannel,
+    DeliveryStatus,
     Disposition,
     EscalationStatus,
     EscalationTrigger,
@@ -24,6 +26,7 @@ from rules.lifecycle import (
     Priority,
 )
 from rules.people import MemberRole, Scope, ViewerKind
+from rules.settings import EmailFrequency
 
 __all__ = ["JSON"]
 
@@ -32,7 +35,10 @@ for _enum in (
     AiResumePolicy,
     AiState,
     ButtonVisibility,
+    DeliveryChannel,
+    DeliveryStatus,
     Disposition,
+    EmailFrequency,
     ErrorCode,
     EscalationOrder,
     EscalationStatus,

@@ -10,6 +10,7 @@ import strawberry
 from resolvers import agent as agents
 from resolvers import api_key as api_keys
 from resolvers import conversation as conversations
+from resolvers import delivery as deliveries
 from resolvers import escalation_list as escalations
 from resolvers import member as members
 from resolvers import message as messages
@@ -17,7 +18,9 @@ from resolvers.batches import conversations_by_id, workspaces_by_id
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.escalation_list import EscalationOrder
 from resolvers.viewer import viewer_api_key, workspace_by_id
+from resolvers.webhook_endpoint import webhook_endpoint_by_id
 from rules import typeid
+from rules.lifecycle import DeliveryChannel, DeliveryStatus
 from rules.people import Scope, ViewerKind
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
 from schema.agent import Agent
@@ -30,8 +33,10 @@ from schema.conversation import (
     ConversationFilter,
     the_conversation,
 )
+from schema.delivery import Delivery, DeliveryConnection
 from schema.escalation import Escalation, EscalationFilter
 from schema.message import Message
+from schema.notifications import WebhookEndpoint
 from schema.people import ApiKey, TeamMember, Workspace, member
 from schema.settings import EscalationSettings
 
@@ -156,6 +161,23 @@ class Query:
         key = key_of(info, AGENT, agent_id, "agent_id")
         return EscalationSettings.of(await agents.escalation_settings(info.context.context, key))
 
+    @strawberry.field
+    async def deliveries(
+        self,
+        info: Info,
+        escalation_id: strawberry.ID | None = None,
+        status: DeliveryStatus | None = None,
+        channel: DeliveryChannel | None = None,
+        first: int | None = None,
+        after: str | None = None,
+    ) -> DeliveryConnection:
+        """What the team and others were told, newest first."""
+        info.context.must_be_signed_in()
+        key = None if escalation_id is None else key_of(info, ESCALATION, escalation_id, "escalation_id")
+        chosen = deliveries.DeliveryFilter(key, status, channel)
+        page = await deliveries.deliveries(info.context.context, chosen, page_request(first, after))
+        return DeliveryConnection.of(page)
+
 
 async def _or_null(found: Awaitable[T | None]) -> T | None:
     # What the caller may not see is not there for them, whatever their rights.
@@ -168,6 +190,16 @@ async def _or_null(found: Awaitable[T | None]) -> T | None:
 async def _agent(info: Info, key: UUID) -> Agent | None:
     row = await agents.agent_by_id(info.context.context, key)
     return Agent.of(row) if row else None
+
+
+async def _delivery(info: Info, key: UUID) -> Delivery | None:
+    row = await deliveries.delivery_by_id(info.context.context, key)
+    return Delivery.of(row) if row else None
+
+
+async def _webhook_endpoint(info: Info, key: UUID) -> WebhookEndpoint | None:
+    row = await webhook_endpoint_by_id(info.context.context, key)
+    return WebhookEndpoint.of(row) if row else None
 
 
 async def _api_key(info: Info, key: UUID) -> ApiKey | None:
@@ -211,8 +243,10 @@ _NODES: dict[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     typeid.AGENT: _agent,
     typeid.API_KEY: _api_key,
     typeid.CONVERSATION: _conversation,
+    typeid.DELIVERY: _delivery,
     typeid.ESCALATION: _escalation,
     typeid.MEMBER: _member,
     typeid.MESSAGE: _message,
+    typeid.WEBHOOK_ENDPOINT: _webhook_endpoint,
     typeid.WORKSPACE: _workspace_node,
 }

@@ -11,6 +11,7 @@ from rules import settings as rules
 from rules.hours import Weekday
 from rules.lifecycle import AiResumePolicy, ButtonVisibility, Priority
 from rules.typeid import AGENT, spell_id
+from schema.notifications import NotificationSettings, NotificationSettingsInput
 
 
 @strawberry.type
@@ -118,6 +119,7 @@ class EscalationSettings:
     triggers: TriggerSettings
     ai: AiSettings
     sla: SlaSettings
+    notifications: NotificationSettings
     widget: WidgetSettings
     version: int
     updated_at: datetime
@@ -135,6 +137,7 @@ class EscalationSettings:
             ),
             ai=AiSettings(**held.ai.model_dump()),
             sla=_sla(held.sla),
+            notifications=NotificationSettings.of(row.id, held.notifications),
             widget=WidgetSettings(**held.widget.model_dump()),
             version=row.settings_version,
             updated_at=row.settings_updated_at,
@@ -260,6 +263,7 @@ class UpdateEscalationSettingsInput:
     triggers: TriggerSettingsInput | None = None
     ai: AiSettingsInput | None = None
     sla: SlaSettingsInput | None = None
+    notifications: NotificationSettingsInput | None = None
     widget: WidgetSettingsInput | None = None
     expected_version: int | None = None
 

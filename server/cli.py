@@ -80,7 +80,7 @@ def worker() -> None:
 def demo() -> None:
     """Serve a sample workspace with simulated customers, and print where to look and how to sign in."""
     with _told() as settings:
-        serve(settings, beside=run_demo)
+        serve(settings, beside=run_demo, mail_folder=settings.data_dir / "mail")
 
 
 @app.command()

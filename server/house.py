@@ -5,12 +5,15 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from models.database import Database
 from models.grants import grant_service
 from models.migrate import migrate
+from notifications.email import Smtp
+from notifications.office import Office
 from realtime.act import Acts
 from realtime.bell import Bell
 from realtime.feed import Feed
@@ -20,6 +23,7 @@ from resolvers.context import House
 from resolvers.credentials import WidgetTokens
 from resolvers.limits import Limits
 from resolvers.passwords import Passwords
+from rules.sealing import Seal
 from server.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from server.reach import reach
 from server.settings import Settings, secret_of
@@ -72,24 +76,42 @@ async def prepare(urls: Urls) -> None:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, url: str, *, live: bool = True) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, url: str, *, live: bool = True, mail_folder: Path | None = None
+) -> AsyncIterator[House]:
     """
     Everything that stands for a process's life.
 
     Without `live` it follows nothing, wakes nobody, and sets no timers: its acts are not of this time.
+    Without a mail server mails go to `mail_folder`, if one is given.
     """
     database = Database(url)
     feed = Feed(database)
     broadcast = settings.broadcast_url or url
     bell = Bell(broadcast, on_ring=feed.wake, on_typing=feed.hand_on_typing, on_recover=feed.wake_all)
     redis = broadcast if broadcast.startswith("redis") else None
+    acts = Acts(database, bell.ring, in_time=live)
+    # What only looks in, such as `baton init`, hands out no token that is to be read later.
+    secret = secret_of(settings) if live else secrets.token_hex()
+    seal = Seal(secret)
+    office = Office(
+        database=database,
+        acts=acts,
+        seal=seal,
+        url=settings.url,
+        slack_api_url=settings.slack_api_url,
+        smtp=Smtp.of(settings.smtp_url) if settings.smtp_url else None,
+        mail_folder=mail_folder,
+        allow_private=settings.webhook_allow_private,
+    )
     house = House(
         database=database,
-        acts=Acts(database, bell.ring, in_time=live),
+        acts=acts,
         feed=feed,
         bell=bell,
-        # What only looks in, such as `baton init`, hands out no token that is to be read later.
-        widget_tokens=WidgetTokens(secret_of(settings) if live else secrets.token_hex()),
+        widget_tokens=WidgetTokens(secret),
+        seal=seal,
+        outside=office,
         passwords=Passwords(),
         limits=Limits(redis),
     )

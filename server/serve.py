@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -29,13 +30,19 @@ Beside = Callable[[House, Settings], Awaitable[None]]
 _logger = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, beside: Beside | None = None, *, works: bool = True) -> None:
-    """Serves until told to stop, with a worker inside if it `works`; `beside` begins when it answers."""
+def serve(
+    settings: Settings, beside: Beside | None = None, *, works: bool = True, mail_folder: Path | None = None
+) -> None:
+    """
+    Serves until told to stop, with a worker inside if it `works`; `beside` begins when it answers.
+
+    Without a mail server mails go to `mail_folder`, if one is given.
+    """
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, urls, sock, beside, works))
+            runner.run(_serve(settings, urls, sock, beside, works, mail_folder))
         faulthandler.cancel_dump_traceback_later()
         _logger.info("serve.stopped", host=host, port=port)
 
@@ -64,10 +71,15 @@ class PortTakenError(Exception):
 
 
 async def _serve(
-    settings: Settings, urls: Urls, sock: socket.socket, beside: Beside | None, works: bool
+    settings: Settings,
+    urls: Urls,
+    sock: socket.socket,
+    beside: Beside | None,
+    works: bool,
+    mail_folder: Path | None,
 ) -> None:
     await prepare(urls)
-    async with open_house(settings, urls.service) as house:
+    async with open_house(settings, urls.service, mail_folder=mail_folder) as house:
         visits = Visits.of(house)
         worker = Worker(house, urls.service) if works else None
         server = _Server(_config(make_app(house, settings, visits)), visits, worker)

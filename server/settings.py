@@ -10,6 +10,7 @@ import structlog
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from notifications.email import Smtp
 from realtime.bell import SCHEMES as BELL_SCHEMES
 
 _PREFIX = "BATON_"
@@ -31,6 +32,11 @@ def _url_of(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _smtp(url: str) -> str:
+    Smtp.of(url)
+    return url
+
+
 class Settings(BaseSettings):
     """
     Everything has a default: with none set, Baton keeps a PostgreSQL of its own in `data_dir`.
@@ -45,6 +51,9 @@ class Settings(BaseSettings):
     migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
     broadcast_url: Annotated[str, _url_of(*BELL_SCHEMES)] | None = None
     public_url: Annotated[str, _url_of("http", "https")] | None = None
+    smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
+    slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
+    webhook_allow_private: bool = False
     secret_key: str | None = Field(None, min_length=16)
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"

@@ -1,153 +1,111 @@
 """
-The worker: runs timers as jobs of pgqueuer, beside a serving process or as a process of its own.
+The worker: does what happens later, beside a serving process or as a process of its own.
 
-Any number of them share the jobs. One that dies, or stops longer than its lease, loses its jobs to the
-others; what has lost its job altogether is found overdue by all of them.
+It runs timers and attempts deliveries as jobs of pgqueuer, and plans deliveries from the log. Any number of
+workers share all of it. One that dies, or stops longer than its lease, loses its jobs to the others; what has
+lost its job altogether is found overdue by all of them.
 """
 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-import asyncpg
 import structlog
 import uvloop
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
-from pgqueuer.domain.errors import RetryRequested
-from pgqueuer.domain.models import Job
-from pgqueuer.qm import QueueManager
-from pgqueuer.queries import Queries
 
+from notifications.attempts import TargetBusyError, attend, overdue_targets
+from notifications.digests import overdue_digests, plan_digest
+from notifications.office import Office
+from notifications.planner import plan, workspaces_behind
 from realtime.timers import TimerKind
 from resolvers.context import House
 from resolvers.timers import TIMERS, overdue
 from server.house import database_urls, keep_embedded_running, open_house, prepare
+from server.jobs import Handlers, Jobs, LaterError, supervised, wait
 from server.settings import Settings
 from server.visits import stop
 
-LEASE = timedelta(seconds=10)
-LOOK = timedelta(seconds=1)
-AT_ONCE = 10  # jobs of one worker: each takes a connection of the process's pool
+# Timers and deliveries do not wait for each other: a receiver that hangs delays no clock.
+TIMERS_AT_ONCE, DELIVERIES_AT_ONCE = 10, 20
 SWEEP_SECONDS = 5
-OVERDUE = timedelta(seconds=3)
-LONGEST_SECONDS = 30  # that one timer may take
-GRACE_SECONDS = 4  # for what is in hand when the worker is told to stop
+OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
+PLAN_SECONDS = 1  # between looks at the logs' heads, beside the bell
 CLOSE_SECONDS = 8
-LONGEST_PAUSE_SECONDS = 5
 
 _logger = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Runs what is due. `run` goes on until `stop`; `close` waits until what is in hand has ended."""
+    """Does what is due from `start` to `stop`; `close` waits until what is in hand has ended."""
 
     def __init__(self, house: House, url: str) -> None:
-        self._house = house
-        self._url = url
+        assert isinstance(house.outside, Office)
+        self._house, self._office = house, house.outside
         self._stopping = asyncio.Event()
-        self._connection: asyncpg.Connection | None = None
-        self._manager: QueueManager | None = None
+        self._timers = Jobs(url, self._timer_handlers(), TIMERS_AT_ONCE, self._stopping)
+        deliveries: Handlers = {TimerKind.DELIVERIES: self._attend}
+        self._deliveries = Jobs(url, deliveries, DELIVERIES_AT_ONCE, self._stopping)
+        self._rung = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begins to work."""
-        loops = (self._supervised(self._work, "jobs"), self._supervised(self._sweep, "sweep"))
-        self._tasks = {asyncio.create_task(loop) for loop in loops}
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "timers": self._timers.run,
+            "deliveries": self._deliveries.run,
+            "planner": self._plan,
+            "sweep": self._sweep,
+        }
+        self._tasks = {
+            asyncio.create_task(supervised(loop, name, self._stopping)) for name, loop in loops.items()
+        }
 
     def stop(self) -> None:
         """Takes up nothing more."""
         self._stopping.set()
-        if self._manager:
-            self._manager.shutdown.set()
+        self._timers.stop()
+        self._deliveries.stop()
+        self._rung.set()
 
     async def close(self) -> None:
         """Stops, and waits up to 8 s for what is in hand: it ends, or is given back."""
         self.stop()
         _, running = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         if running:
-            # A job that is cancelled counts as done: without its connection nobody can write so.
-            if self._connection:
-                self._connection.terminate()
+            self._timers.abandon()
+            self._deliveries.abandon()
             _logger.warning("worker.left_running", loops=len(running))
             await stop(running)
 
-    async def _supervised(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        pause = 0.2
-        while not self._stopping.is_set():
-            try:
-                await loop()
-                pause = 0.2
-            except Exception as error:
-                _logger.warning("worker.failed", loop=name, error=repr(error), again_in_seconds=pause)
-                await self._wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    def _timer_handlers(self) -> Handlers:
+        of_house = {kind: partial(act, self._house) for kind, act in TIMERS.items()}
+        return {**of_house, TimerKind.DIGEST: partial(plan_digest, self._house.acts)}
 
-    async def _wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    async def _work(self) -> None:
-        # One connection for all of it: when it is lost everything fails at once, and is built anew.
-        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=10)
+    async def _attend(self, target_id: UUID) -> None:
         try:
-            manager = QueueManager(Queries(AsyncpgDriver(connection)))
-            for kind in TimerKind:
-                manager.entrypoint(kind, on_failure="hold")(self._handler(kind))
-            self._connection, self._manager = connection, manager
-            if not self._stopping.is_set():
-                await manager.run(
-                    dequeue_timeout=LOOK,
-                    batch_size=AT_ONCE // 2,
-                    max_concurrent_tasks=AT_ONCE,
-                    shutdown_on_listener_failure=True,
-                    heartbeat_timeout=LEASE,
-                    log_aggregation_interval=timedelta(),
-                )
-        finally:
-            self._connection = self._manager = None
-            connection.terminate()
+            await attend(self._office, target_id)
+        except TargetBusyError as busy:
+            raise LaterError(max(busy.until - datetime.now(UTC), timedelta(seconds=1))) from busy
 
-    def _handler(self, kind: TimerKind) -> Callable[[Job], Awaitable[None]]:
-        async def handle(job: Job) -> None:
-            if job.payload is None:
-                raise ValueError(f"A timer of kind {kind} has no key.")
-            try:
-                await self._in_hand(TIMERS[kind](self._house, UUID(bytes=job.payload)))
-            except RetryRequested:
-                raise
-            except Exception as error:
-                delay = min(2**job.attempts, 60)
-                _logger.warning("timer.failed", kind=kind, error=repr(error), again_in_seconds=delay)
-                raise RetryRequested(timedelta(seconds=delay)) from error
-
-        return handle
-
-    async def _in_hand(self, act: Awaitable[None]) -> None:
-        """Does it; gives it back, undone, when the worker is to stop and it does not end."""
-        doing = asyncio.ensure_future(act)
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait(
-                {doing, stopping}, timeout=LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not doing.done():
-                await asyncio.wait({doing}, timeout=GRACE_SECONDS)
-        finally:
-            stopping.cancel()
-            if not doing.done():
-                await stop([doing])
-        if doing.cancelled():
-            raise RetryRequested(timedelta(), "given back")
-        doing.result()
+    async def _plan(self) -> None:
+        self._rung.clear()
+        for workspace_id in await workspaces_behind(self._house.database):
+            self._house.feed.listen(workspace_id, self._rung)
+            while await plan(self._house.acts, workspace_id) and not self._stopping.is_set():
+                pass
+        await wait(self._rung, PLAN_SECONDS)
 
     async def _sweep(self) -> None:
         for kind, key in await overdue(self._house, OVERDUE):
             _logger.info("timer.overdue", kind=kind, key=str(key))
             await TIMERS[kind](self._house, key)
-        await self._wait(SWEEP_SECONDS)
+        for digest_id in await overdue_digests(self._house.database, OVERDUE):
+            await plan_digest(self._house.acts, digest_id)
+        await overdue_targets(self._house.acts, OVERDUE_DELIVERIES)
+        await wait(self._stopping, SWEEP_SECONDS)
 
 
 def work(settings: Settings) -> None:

@@ -1,0 +1,17 @@
+"""How far a workspace's log has been planned."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class PlannedLog(Base):
+    """Up to `position` every entry of the workspace's log has its deliveries. Scratch workspaces have no row."""
+
+    __tablename__ = "planned_logs"
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, default=0)

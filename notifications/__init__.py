@@ -1,0 +1,1 @@
+"""Who must be told outside: events, deliveries, attempts; email, Slack and webhooks."""

@@ -1,0 +1,75 @@
+"""Alerts: admins hear by email, once a day for a target, that deliveries to it have failed for good."""
+
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+
+from models.delivery import Delivery, DeliveryTarget
+from models.member import Member
+from models.webhook_endpoint import WebhookEndpoint
+from realtime.act import Act
+from realtime.deliveries import TargetKey, find_targets, wake_unlocked
+from rules.events import ALERT
+from rules.lifecycle import DeliveryStatus
+from rules.people import MemberRole
+from rules.typeid import new_id
+
+
+async def alert_of_failed(act: Act, target: DeliveryTarget, delivery: Delivery, response: str) -> None:
+    """Has the admins told that a delivery has failed for good, with what the target answered last."""
+    if delivery.event_type != ALERT and target.alerted_on != act.now.date():
+        target.alerted_on = act.now.date()
+        await _tell_admins(act, target, delivery, response, disabled=False)
+
+
+async def alert_of_disabled(act: Act, target: DeliveryTarget, delivery: Delivery, reason: str) -> None:
+    """Switches the target's webhook endpoint off, and has the admins told so."""
+    endpoint = await act.session.get(WebhookEndpoint, target.endpoint_id) if target.endpoint_id else None
+    if endpoint is not None and endpoint.enabled:
+        endpoint.enabled, endpoint.disabled_reason = False, reason
+        await _tell_admins(act, target, delivery, reason, disabled=True)
+
+
+async def _tell_admins(
+    act: Act, target: DeliveryTarget, delivery: Delivery, why: str, *, disabled: bool
+) -> None:
+    emails = await act.session.scalars(
+        select(Member.email).where(
+            Member.workspace_id == target.workspace_id,
+            Member.role == MemberRole.ADMIN,
+            Member.removed_at.is_(None),
+        )
+    )
+    # Never about itself: who cannot be reached is not told so there.
+    keys = [
+        key for key in map(TargetKey.email, emails) if (key.channel, key.key) != (target.channel, target.key)
+    ]
+    words = {
+        "channel": target.channel,
+        "target": delivery.target,
+        "why": why,
+        "failing_since": target.failing_since,
+        "disabled": disabled,
+    }
+    for key, found in (await find_targets(act, target.workspace_id, keys)).items():
+        act.session.add(_alert(act, delivery, key, found, orjson.dumps(words).decode()))
+        wake_unlocked(act, found, act.now)
+
+
+def _alert(act: Act, about: Delivery, key: TargetKey, target_id: UUID, words: str) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        workspace_id=about.workspace_id,
+        agent_id=about.agent_id,
+        target_id=target_id,
+        channel=key.channel,
+        target=key.address,
+        event_type=ALERT,
+        words=words,
+        occurred_at=act.now,
+        status=DeliveryStatus.PENDING,
+        attempts_made=0,
+        next_attempt_at=act.now,
+        created_at=act.now,
+    )

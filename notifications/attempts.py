@@ -1,0 +1,197 @@
+"""
+Attempting deliveries: one at a time per target, written down before and after.
+
+Who attempts holds the target's lease: two workers never send to one target at once, and a target whose
+worker died is free again a little later. What keeps failing is left alone for a while as a whole: a dead
+endpoint with thousands of deliveries costs one attempt now and then.
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
+from notifications.alerts import alert_of_disabled, alert_of_failed
+from notifications.channels import Parcel, pack, send
+from notifications.office import Office
+from notifications.story import Outcome
+from realtime.act import Act, Acts
+from realtime.deliveries import wake
+from rules.backoff import next_attempt, pause_of_target
+from rules.lifecycle import DeliveryStatus
+from rules.typeid import new_id
+
+LEASE = timedelta(seconds=30)  # more than the longest attempt takes
+IN_A_ROW = 20  # deliveries of one target before others have their turn
+GIVEN_UP_AFTER = timedelta(days=5)
+
+
+class TargetBusyError(Exception):
+    """Another worker holds the target's lease until `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"The target is being attended to until {until}.")
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True)
+class _InHand:
+    """A delivery that is being attempted."""
+
+    delivery_id: UUID
+    attempt_id: UUID
+    parcel: Parcel
+
+
+async def attend(office: Office, target_id: UUID) -> None:
+    """What a target's job does: attempts what is due, and has a job come for the rest; TargetBusyError."""
+    lease = new_id()
+    await _take_lease(office, target_id, lease)
+    try:
+        for _ in range(IN_A_ROW):
+            in_hand = await _take_up(office, target_id, lease)
+            if in_hand is None:
+                break
+            began = time.monotonic()
+            outcome = await send(office, in_hand.parcel)
+            took = timedelta(seconds=time.monotonic() - began)
+            await _write_down(office, target_id, in_hand, outcome, took)
+            if not outcome.succeeded:
+                break
+    finally:
+        await _leave(office, target_id, lease)
+
+
+async def _take_lease(office: Office, target_id: UUID, lease: UUID) -> None:
+    async with office.acts.begin() as act:
+        target = await _locked(act, target_id)
+        target.next_job_at = None
+        if target.leased_until and target.leased_until > act.now:
+            raise TargetBusyError(target.leased_until)
+        target.lease, target.leased_until = lease, act.now + LEASE
+
+
+async def _locked(act: Act, target_id: UUID) -> DeliveryTarget:
+    found = await act.session.execute(
+        select(DeliveryTarget).where(DeliveryTarget.id == target_id).with_for_update(key_share=True)
+    )
+    await act.read_clock()
+    return found.scalar_one()
+
+
+async def _take_up(office: Office, target_id: UUID, lease: UUID) -> _InHand | None:
+    """The next delivery that is due, with its attempt begun; those that are not to be sent are ended."""
+    async with office.acts.begin() as act:
+        target = await _locked(act, target_id)
+        if target.lease != lease or (target.paused_until and target.paused_until > act.now):
+            return None
+        target.leased_until = act.now + LEASE
+        while delivery := await _next_due(act, target_id):
+            if next_attempt(delivery.attempts_made, act.now, 0.5) is None:
+                # Its worker died in the last attempt: there is none left.
+                _end(act, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
+                continue
+            parcel = await pack(act, office, delivery, target)
+            if isinstance(parcel, str):
+                _end(act, delivery, DeliveryStatus.DROPPED, parcel)
+                continue
+            delivery.body = parcel.body
+            delivery.attempts_made += 1
+            attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=act.now)
+            act.session.add(attempt)
+            return _InHand(delivery.id, attempt.id, parcel)
+    return None
+
+
+async def _next_due(act: Act, target_id: UUID) -> Delivery | None:
+    await act.session.flush()
+    found: Delivery | None = await act.session.scalar(
+        select(Delivery)
+        .where(
+            Delivery.target_id == target_id,
+            Delivery.status == DeliveryStatus.PENDING,
+            Delivery.next_attempt_at <= act.now,
+        )
+        .order_by(Delivery.next_attempt_at, Delivery.id)
+        .limit(1)
+        .with_for_update()
+    )
+    return found
+
+
+def _end(act: Act, delivery: Delivery, status: DeliveryStatus, note: str | None) -> None:
+    delivery.status, delivery.note = status, note
+    delivery.next_attempt_at, delivery.ended_at = None, act.now
+
+
+async def _write_down(
+    office: Office, target_id: UUID, in_hand: _InHand, outcome: Outcome, took: timedelta
+) -> None:
+    async with office.acts.begin() as act:
+        target = await _locked(act, target_id)
+        delivery = await act.session.get_one(Delivery, in_hand.delivery_id, with_for_update=True)
+        attempt = await act.session.get_one(DeliveryAttempt, in_hand.attempt_id)
+        attempt.succeeded, attempt.response = outcome.succeeded, outcome.response
+        attempt.duration_ms = round(took / timedelta(milliseconds=1))
+        if outcome.succeeded:
+            target.failures, target.failing_since, target.paused_until = 0, None, None
+            if delivery.status is DeliveryStatus.PENDING:
+                _end(act, delivery, DeliveryStatus.DELIVERED, None)
+        elif delivery.status is DeliveryStatus.PENDING:
+            await _write_failure(act, target, delivery, outcome)
+
+
+async def _write_failure(act: Act, target: DeliveryTarget, delivery: Delivery, outcome: Outcome) -> None:
+    target.failures += 1
+    target.failing_since = target.failing_since or act.now
+    wish = outcome.retry_after or timedelta()
+    target.paused_until = act.now + max(pause_of_target(target.failures), wish)
+    delivery.next_attempt_at = next_attempt(
+        delivery.attempts_made, act.now, random.random(), outcome.retry_after
+    )
+    if outcome.gone:
+        _end(act, delivery, DeliveryStatus.FAILED, "The endpoint answered 410: it is gone.")
+        await alert_of_disabled(act, target, delivery, "It answered 410 Gone.")
+    elif target.endpoint_id and act.now - target.failing_since >= GIVEN_UP_AFTER:
+        await alert_of_disabled(act, target, delivery, "Every attempt of five days failed.")
+    elif delivery.next_attempt_at is None:
+        _end(act, delivery, DeliveryStatus.FAILED, f"The last attempt: {outcome.response}")
+        await alert_of_failed(act, target, delivery, outcome.response or "no answer")
+
+
+async def _leave(office: Office, target_id: UUID, lease: UUID) -> None:
+    """Gives the lease back, and has a job come for what is left."""
+    async with office.acts.begin() as act:
+        target = await _locked(act, target_id)
+        if target.lease == lease:
+            target.lease = target.leased_until = None
+            waits = await act.session.scalar(
+                select(Delivery.next_attempt_at)
+                .where(Delivery.target_id == target_id, Delivery.status == DeliveryStatus.PENDING)
+                .order_by(Delivery.next_attempt_at)
+                .limit(1)
+            )
+            if waits:
+                wake(act, target, max(waits, act.now))
+
+
+async def overdue_targets(acts: Acts, grace: timedelta) -> None:
+    """Has jobs come for targets whose deliveries have been due for `grace` although none comes."""
+    async with acts.begin() as act:
+        late = (await act.read_clock()) - grace
+        waiting = select(Delivery.target_id).where(
+            Delivery.status == DeliveryStatus.PENDING, Delivery.next_attempt_at <= late
+        )
+        idle = (DeliveryTarget.leased_until, DeliveryTarget.paused_until, DeliveryTarget.next_job_at)
+        found = await act.session.scalars(
+            select(DeliveryTarget)
+            .where(DeliveryTarget.id.in_(waiting), *(one.is_(None) | (one <= late) for one in idle))
+            .limit(100)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        for target in found:
+            wake(act, target, act.now)

@@ -1,0 +1,117 @@
+"""
+Digests: one mail an hour with what an AI agent's team would have been told of at once.
+
+A digest is a row of its own, unique by AI agent and hour: the first event of an hour makes it and its timer,
+the timer makes its deliveries. An hour without events has none.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from models.agent import Agent
+from models.database import Database
+from models.delivery import Delivery
+from models.digest import Digest, DigestEntry
+from realtime.act import Act, Acts
+from realtime.deliveries import TargetKey, lock_targets, wake
+from realtime.log import Entry
+from realtime.timers import Timer, TimerKind
+from rules.events import DIGEST
+from rules.lifecycle import DeliveryStatus
+from rules.settings import EscalationSettings
+from rules.typeid import new_id
+
+HOUR = timedelta(hours=1)
+
+
+async def note_in_digest(
+    act: Act, workspace_id: UUID, agent_id: UUID, entry: Entry, escalation_id: UUID
+) -> None:
+    """Puts an event into the AI agent's next digest."""
+    digest = await _open_digest(act, workspace_id, agent_id, _end_of_hour(act.now))
+    act.session.add(
+        DigestEntry(
+            digest_id=digest.id,
+            position=entry.position,
+            escalation_id=escalation_id,
+            event_type=entry.type,
+            occurred_at=entry.occurred_at,
+        )
+    )
+
+
+def _end_of_hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0) + HOUR
+
+
+async def _open_digest(act: Act, workspace_id: UUID, agent_id: UUID, due_at: datetime) -> Digest:
+    """The AI agent's digest that is due then, locked; the one after it when that has been sent by now."""
+    new = await act.session.scalar(
+        insert(Digest)
+        .values(id=new_id(), workspace_id=workspace_id, agent_id=agent_id, due_at=due_at)
+        .on_conflict_do_nothing()
+        .returning(Digest.id)
+    )
+    if new is not None:
+        act.set_timer(Timer(TimerKind.DIGEST, new, due_at))
+    found = await act.session.execute(
+        select(Digest)
+        .where(Digest.agent_id == agent_id, Digest.due_at == due_at)
+        .with_for_update(key_share=True)
+    )
+    digest = found.scalar_one()
+    if digest.planned_at is not None:
+        return await _open_digest(act, workspace_id, agent_id, due_at + HOUR)
+    return digest
+
+
+async def plan_digest(acts: Acts, digest_id: UUID) -> None:
+    """What a digest's timer does: makes its deliveries, once."""
+    async with acts.begin() as act:
+        now = await act.read_clock()
+        digest = await act.session.scalar(select(Digest).where(Digest.id == digest_id).with_for_update())
+        if digest is None or digest.planned_at is not None or digest.due_at > now:
+            return
+        digest.planned_at = now
+        await _deliver(act, digest)
+
+
+async def _deliver(act: Act, digest: Digest) -> None:
+    found = await act.session.execute(select(Agent.settings).where(Agent.id == digest.agent_id))
+    email = EscalationSettings.model_validate(found.scalar_one()).notifications.email
+    keys = [TargetKey.email(address) for address in email.recipients if email.enabled]
+    targets = await lock_targets(act, digest.workspace_id, keys)
+    for key in keys:
+        target = targets[key]
+        act.session.add(
+            Delivery(
+                id=new_id(),
+                workspace_id=digest.workspace_id,
+                agent_id=digest.agent_id,
+                target_id=target.id,
+                channel=key.channel,
+                target=key.address,
+                event_type=DIGEST,
+                digest_id=digest.id,
+                occurred_at=digest.due_at,
+                status=DeliveryStatus.PENDING,
+                attempts_made=0,
+                next_attempt_at=act.now,
+                created_at=act.now,
+            )
+        )
+        wake(act, target, act.now)
+
+
+async def overdue_digests(database: Database, grace: timedelta) -> list[UUID]:
+    """Digests whose timer has been lost."""
+    async with database.reading() as session:
+        late = func.clock_timestamp() - grace
+        return list(
+            await session.scalars(
+                select(Digest.id).where(Digest.planned_at.is_(None), Digest.due_at <= late).limit(100)
+            )
+        )

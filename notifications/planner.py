@@ -1,0 +1,178 @@
+"""
+The planner: follows each workspace's log and makes deliveries of what others are to be told of.
+
+Its position, the deliveries and their jobs are written in one transaction: each event is planned once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.agent import Agent
+from models.database import Database
+from models.delivery import Delivery
+from models.log import Stream
+from models.planner import PlannedLog
+from models.slack_connection import SlackConnection
+from models.webhook_endpoint import WebhookEndpoint
+from notifications.digests import note_in_digest
+from realtime import log
+from realtime.act import Act, Acts
+from realtime.deliveries import TargetKey, lock_targets, wake
+from rules.events import TOLD_TO_PEOPLE, EventType, event_of
+from rules.lifecycle import DeliveryStatus
+from rules.settings import EmailFrequency, EscalationSettings, NotificationSettings
+from rules.typeid import new_id
+
+PAGE = 200
+WORKSPACES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An entry of the log that others are told of."""
+
+    entry: log.Entry
+    type: EventType
+    change: str | None
+
+    @property
+    def agent_id(self) -> UUID:
+        return UUID(self.entry.data["agent"])
+
+    def key(self, name: str) -> UUID | None:
+        """An id that the entry names."""
+        return UUID(self.entry.data[name]) if self.entry.data.get(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """Whom one AI agent's events are told to."""
+
+    settings: NotificationSettings
+    slack_connected: bool
+    endpoints: Sequence[WebhookEndpoint]
+
+    def of(self, event: _Event) -> Iterator[TargetKey]:
+        """The targets of an event, those of a digest left out."""
+        if event.type in TOLD_TO_PEOPLE:
+            email, slack = self.settings.email, self.settings.slack
+            if email.enabled and email.frequency is EmailFrequency.IMMEDIATE:
+                yield from map(TargetKey.email, email.recipients)
+            if slack.enabled and slack.channel and self.slack_connected:
+                yield TargetKey.slack(event.agent_id, slack.channel)
+        for endpoint in self.endpoints:
+            if not endpoint.event_types or event.type in endpoint.event_types:
+                yield TargetKey.webhook(endpoint.id, endpoint.url)
+
+    def hears_in_digest(self, event: _Event) -> bool:
+        """Whether an event goes into the AI agent's digest."""
+        email = self.settings.email
+        digested = email.enabled and email.frequency is EmailFrequency.HOURLY_DIGEST
+        return digested and bool(email.recipients) and event.type in TOLD_TO_PEOPLE
+
+
+async def workspaces_behind(database: Database) -> list[UUID]:
+    """Workspaces whose log has gone on since it was planned, some of them."""
+    async with database.reading() as session:
+        found = await session.scalars(
+            select(PlannedLog.workspace_id)
+            .join(Stream, Stream.id == PlannedLog.workspace_id)
+            .where(Stream.head > PlannedLog.position)
+            .limit(WORKSPACES)
+        )
+        return list(found)
+
+
+async def plan(acts: Acts, workspace_id: UUID) -> bool:
+    """Plans the next page of a workspace's log, and says whether there may be more to plan."""
+    async with acts.begin() as act:
+        planned = await act.session.scalar(
+            select(PlannedLog)
+            .where(PlannedLog.workspace_id == workspace_id)
+            .with_for_update(skip_locked=True)
+        )
+        if planned is None:
+            return False
+        entries = await log.read(act.session, workspace_id, planned.position, PAGE)
+        if not entries:
+            return False
+        now = await act.read_clock()
+        await _plan_events(act, workspace_id, list(_events(entries)), now)
+        planned.position = entries[-1].position
+    return len(entries) == PAGE
+
+
+def _events(entries: Sequence[log.Entry]) -> Iterator[_Event]:
+    for entry in entries:
+        if found := event_of(entry.type):
+            yield _Event(entry, *found)
+
+
+async def _plan_events(act: Act, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
+    listeners = await _listeners(act, {event.agent_id for event in events})
+    told = [(event, key) for event in events for key in listeners[event.agent_id].of(event)]
+    targets = await lock_targets(act, workspace_id, [key for _, key in told])
+    for event, key in told:
+        target = targets[key]
+        act.session.add(_delivery(event, key, workspace_id, target.id, now))
+    for target in targets.values():
+        wake(act, target, now)
+    for event in events:
+        if listeners[event.agent_id].hears_in_digest(event):
+            escalation = event.key("escalation")
+            assert escalation is not None  # people are told of escalations alone
+            await note_in_digest(act, workspace_id, event.agent_id, event.entry, escalation)
+
+
+def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID, now: datetime) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        workspace_id=workspace_id,
+        agent_id=event.agent_id,
+        target_id=target_id,
+        channel=key.channel,
+        target=key.address,
+        event_type=event.type,
+        change=event.change,
+        position=event.entry.position,
+        escalation_id=event.key("escalation"),
+        conversation_id=event.key("conversation"),
+        message_id=event.key("message"),
+        epoch=event.entry.data.get("epoch"),
+        occurred_at=event.entry.occurred_at,
+        status=DeliveryStatus.PENDING,
+        attempts_made=0,
+        next_attempt_at=now,
+        created_at=now,
+    )
+
+
+async def _listeners(act: Act, agent_ids: set[UUID]) -> dict[UUID, _Listeners]:
+    session = act.session
+    agents = await session.execute(select(Agent.id, Agent.settings).where(Agent.id.in_(agent_ids)))
+    connected = set(
+        await session.scalars(select(SlackConnection.agent_id).where(SlackConnection.agent_id.in_(agent_ids)))
+    )
+    endpoints = list(
+        await session.scalars(
+            select(WebhookEndpoint)
+            .where(
+                WebhookEndpoint.agent_id.in_(agent_ids),
+                WebhookEndpoint.enabled,
+                WebhookEndpoint.deleted_at.is_(None),
+            )
+            .order_by(WebhookEndpoint.id)
+        )
+    )
+    return {
+        agent_id: _Listeners(
+            EscalationSettings.model_validate(settings).notifications,
+            agent_id in connected,
+            [endpoint for endpoint in endpoints if endpoint.agent_id == agent_id],
+        )
+        for agent_id, settings in agents
+    }

@@ -1,0 +1,176 @@
+"""Deliveries: reading them, trying one again, sending a sample."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from models.agent import Agent
+from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
+from models.slack_connection import SlackConnection
+from models.webhook_endpoint import WebhookEndpoint
+from realtime.act import Act
+from realtime.deliveries import TargetKey, lock_targets, wake
+from resolvers.context import Context
+from resolvers.errors import BadInputError, ConflictError, NotFoundError
+from resolvers.pages import Order, Page, PageRequest, read_page
+from resolvers.permissions import permitted
+from resolvers.visible import AGENT, DELIVERY, visible_agents, visible_deliveries
+from rules.events import TEST
+from rules.lifecycle import DeliveryChannel, DeliveryStatus
+from rules.settings import EscalationSettings
+from rules.typeid import new_id
+
+SAMPLE_SECONDS = 10  # that the sender of a sample waits to hear how it went
+_LOOK_SECONDS = 0.1
+_NEWEST = Order("newest", (Delivery.created_at, Delivery.id), True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries; None does not choose."""
+
+    escalation_id: UUID | None = None
+    status: DeliveryStatus | None = None
+    channel: DeliveryChannel | None = None
+
+
+@permitted("deliveries")
+async def deliveries(context: Context, chosen: DeliveryFilter, request: PageRequest) -> Page[Delivery]:
+    """A page of the workspace's deliveries, newest first."""
+    columns = (Delivery.escalation_id, Delivery.status, Delivery.channel)
+    values = (chosen.escalation_id, chosen.status, chosen.channel)
+    conditions = [column == value for column, value in zip(columns, values, strict=True) if value is not None]
+    found = visible_deliveries(context.actor).where(*conditions)
+    async with context.house.database.reading() as session:
+        return await read_page(session, found, Delivery, _NEWEST, request)
+
+
+@permitted("deliveries", DELIVERY)
+async def delivery_by_id(context: Context, delivery_id: UUID) -> Delivery | None:
+    """The delivery, or None."""
+    async with context.house.database.reading() as session:
+        found: Delivery | None = await session.scalar(
+            visible_deliveries(context.actor).where(Delivery.id == delivery_id)
+        )
+        return found
+
+
+@permitted("retryDelivery", DELIVERY)
+async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
+    """
+    Has a delivery that failed or was dropped attempted again at once, by a fresh schedule.
+
+    One that waits for its next attempt is attempted now. Raises ConflictError for one that has arrived.
+    """
+    async with context.house.acts.begin() as act:
+        target_id = await act.session.scalar(
+            visible_deliveries(context.actor)
+            .where(Delivery.id == delivery_id)
+            .with_only_columns(Delivery.target_id)
+        )
+        if target_id is None:
+            raise NotFoundError("delivery")
+        target = await act.session.get_one(DeliveryTarget, target_id, with_for_update={"key_share": True})
+        delivery = await act.session.get_one(Delivery, delivery_id, with_for_update=True)
+        now = await act.read_clock()
+        if delivery.status is DeliveryStatus.DELIVERED:
+            raise ConflictError("The delivery has arrived: there is nothing to try again.")
+        if delivery.status is not DeliveryStatus.PENDING:
+            delivery.attempts_made = 0
+        delivery.status, delivery.note, delivery.ended_at = DeliveryStatus.PENDING, None, None
+        delivery.next_attempt_at, target.paused_until = now, None
+        wake(act, target, now)
+    return delivery
+
+
+@permitted("sendTestNotification", AGENT)
+async def send_test_notification(
+    context: Context, agent_id: UUID, channel: DeliveryChannel
+) -> list[Delivery]:
+    """
+    Sends a sample to each target of one channel, and waits up to 10 s to tell how it went.
+
+    Raises BadInputError when the channel has nobody to send to.
+    """
+    async with context.house.acts.begin() as act:
+        agent = await act.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+        if agent is None:
+            raise NotFoundError("AI agent")
+        now = await act.read_clock()
+        keys = await _targets(act, agent, channel)
+        targets = await lock_targets(act, agent.workspace_id, keys)
+        samples = [_sample(agent, key, targets[key].id, act) for key in keys]
+        act.session.add_all(samples)
+        for target in targets.values():
+            target.paused_until = None
+            wake(act, target, now)
+    return await _when_tried(context, [sample.id for sample in samples])
+
+
+async def _targets(act: Act, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
+    settings = EscalationSettings.model_validate(agent.settings).notifications
+    if channel is DeliveryChannel.EMAIL:
+        keys = [TargetKey.email(address) for address in settings.email.recipients if settings.email.enabled]
+        missing = "has no email recipients, or email is switched off: set notifications.email first"
+    elif channel is DeliveryChannel.SLACK:
+        connected = await act.session.get(SlackConnection, agent.id)
+        ready = connected and settings.slack.enabled and settings.slack.channel
+        keys = [TargetKey.slack(agent.id, settings.slack.channel)] if ready and settings.slack.channel else []
+        missing = "has no Slack: connectSlack, then set notifications.slack.channel"
+    else:
+        endpoints = await act.session.scalars(
+            select(WebhookEndpoint)
+            .where(
+                WebhookEndpoint.agent_id == agent.id,
+                WebhookEndpoint.enabled,
+                WebhookEndpoint.deleted_at.is_(None),
+            )
+            .order_by(WebhookEndpoint.id)
+        )
+        keys = [TargetKey.webhook(endpoint.id, endpoint.url) for endpoint in endpoints]
+        missing = "has no webhook endpoint that is switched on: createWebhookEndpoint first"
+    if not keys:
+        raise BadInputError("channel", missing)
+    return keys
+
+
+def _sample(agent: Agent, key: TargetKey, target_id: UUID, act: Act) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        workspace_id=agent.workspace_id,
+        agent_id=agent.id,
+        target_id=target_id,
+        channel=key.channel,
+        target=key.address,
+        event_type=TEST,
+        occurred_at=act.now,
+        status=DeliveryStatus.PENDING,
+        attempts_made=0,
+        next_attempt_at=act.now,
+        created_at=act.now,
+    )
+
+
+async def _when_tried(context: Context, ids: Sequence[UUID]) -> list[Delivery]:
+    end = asyncio.get_running_loop().time() + SAMPLE_SECONDS
+    while True:
+        async with context.house.database.reading() as session:
+            untried = await session.scalar(
+                select(Delivery.id)
+                .where(Delivery.id.in_(ids), Delivery.status == DeliveryStatus.PENDING)
+                .where(
+                    ~select(DeliveryAttempt.id)
+                    .where(DeliveryAttempt.delivery_id == Delivery.id, DeliveryAttempt.succeeded.is_not(None))
+                    .exists()
+                )
+                .limit(1)
+            )
+            if untried is None or asyncio.get_running_loop().time() > end:
+                found = await session.scalars(
+                    select(Delivery).where(Delivery.id.in_(ids)).order_by(Delivery.id)
+                )
+                return list(found)
+        await asyncio.sleep(_LOOK_SECONDS)

@@ -1,0 +1,59 @@
+"""Slack: the bot by which an AI agent's team is told."""
+
+from uuid import UUID
+
+from models.agent import Agent
+from models.slack_connection import SlackConnection
+from realtime.act import Act
+from resolvers.context import Context
+from resolvers.errors import BadInputError, NotFoundError
+from resolvers.permissions import permitted
+from resolvers.visible import AGENT, visible_agents
+
+
+@permitted("connectSlack", AGENT)
+async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Agent:
+    """Proves the token by asking Slack, and keeps it sealed; it takes the place of the one before."""
+    await _must_be_there(context, agent_id)
+    try:
+        team = await context.house.outside.slack_team(bot_token)
+    except ValueError as error:
+        raise BadInputError("bot_token", str(error)) from None
+    async with context.house.acts.begin() as act:
+        agent = await _locked_agent(act, context, agent_id)
+        connection = SlackConnection(
+            agent_id=agent_id,
+            workspace_id=agent.workspace_id,
+            team_name=team,
+            connected_at=await act.read_clock(),
+        )
+        connection.token = context.house.seal.seal(bot_token, connection.purpose)
+        await act.session.merge(connection)
+    return agent
+
+
+async def _must_be_there(context: Context, agent_id: UUID) -> None:
+    # Before Slack is asked anything.
+    async with context.house.database.reading() as session:
+        if not await AGENT.sees(session, context.actor, agent_id):
+            raise NotFoundError(AGENT.name)
+
+
+@permitted("disconnectSlack", AGENT)
+async def disconnect_slack(context: Context, agent_id: UUID) -> Agent:
+    """Forgets the token; disconnecting again changes nothing."""
+    async with context.house.acts.begin() as act:
+        agent = await _locked_agent(act, context, agent_id)
+        connection = await act.session.get(SlackConnection, agent_id)
+        if connection is not None:
+            await act.session.delete(connection)
+    return agent
+
+
+async def _locked_agent(act: Act, context: Context, agent_id: UUID) -> Agent:
+    found = await act.session.scalar(
+        visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
+    )
+    if found is None:
+        raise NotFoundError("AI agent")
+    return found

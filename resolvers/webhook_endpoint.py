@@ -1,0 +1,147 @@
+"""Webhook endpoints of an AI agent, and the secrets that sign what is posted to them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from models.agent import Agent
+from models.delivery import DeliveryTarget
+from models.webhook_endpoint import WebhookEndpoint
+from realtime.act import Act
+from resolvers.context import Context
+from resolvers.errors import BadInputError, ConflictError, NotFoundError
+from resolvers.permissions import permitted
+from resolvers.visible import AGENT, WEBHOOK_ENDPOINT, visible_agents, visible_webhook_endpoints
+from rules.events import EventType
+from rules.typeid import new_id
+
+ENDPOINTS = 50  # of one AI agent
+OLD_SECRET_SIGNS = timedelta(hours=24)
+
+
+@permitted("createWebhookEndpoint", AGENT)
+async def create_webhook_endpoint(
+    context: Context, agent_id: UUID, url: str, event_types: Sequence[str] | None
+) -> tuple[WebhookEndpoint, str]:
+    """A new endpoint, and its secret, which is shown this once."""
+    types = _checked(event_types)
+    await _check_url(context, url)
+    secret = context.house.outside.new_webhook_secret()
+    async with context.house.acts.begin() as act:
+        await _lock_agent(act, context, agent_id)
+        endpoint = WebhookEndpoint(
+            id=new_id(),
+            workspace_id=context.actor.workspace_id,
+            agent_id=agent_id,
+            url=url,
+            event_types=types,
+            enabled=True,
+            created_at=await act.read_clock(),
+        )
+        endpoint.secret = context.house.seal.seal(secret, endpoint.purpose)
+        act.session.add(endpoint)
+    return endpoint, secret
+
+
+async def _lock_agent(act: Act, context: Context, agent_id: UUID) -> None:
+    found = visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
+    if await act.session.scalar(found) is None:
+        raise NotFoundError("AI agent")
+    has = await act.session.scalar(
+        select(func.count()).where(WebhookEndpoint.agent_id == agent_id, WebhookEndpoint.deleted_at.is_(None))
+    )
+    if has and has >= ENDPOINTS:
+        raise ConflictError(
+            f"The AI agent has {ENDPOINTS} endpoints, the most it may have: delete one first."
+        )
+
+
+@permitted("updateWebhookEndpoint", WEBHOOK_ENDPOINT)
+async def update_webhook_endpoint(
+    context: Context,
+    endpoint_id: UUID,
+    url: str | None = None,
+    enabled: bool | None = None,
+    event_types: Sequence[str] | None = None,
+) -> WebhookEndpoint:
+    """Changes what is given; switching it on forgets why it was switched off."""
+    types = None if event_types is None else _checked(event_types)
+    if url is not None:
+        await _check_url(context, url)
+    async with context.house.acts.begin() as act:
+        endpoint = await _locked(act, context, endpoint_id)
+        endpoint.url = url or endpoint.url
+        if types is not None:
+            endpoint.event_types = types
+        if enabled is not None:
+            endpoint.enabled, endpoint.disabled_reason = enabled, None
+            await _forget_failures(act, endpoint)
+    return endpoint
+
+
+async def _forget_failures(act: Act, endpoint: WebhookEndpoint) -> None:
+    # What is switched on again has a fresh start; five days are counted anew.
+    target = await act.session.scalar(
+        select(DeliveryTarget)
+        .where(DeliveryTarget.endpoint_id == endpoint.id)
+        .with_for_update(key_share=True)
+    )
+    if target is not None:
+        target.failures, target.failing_since, target.paused_until = 0, None, None
+
+
+@permitted("rotateWebhookSecret", WEBHOOK_ENDPOINT)
+async def rotate_webhook_secret(context: Context, endpoint_id: UUID) -> tuple[WebhookEndpoint, str]:
+    """A new secret, shown this once; for 24 hours the old one signs beside it."""
+    secret = context.house.outside.new_webhook_secret()
+    async with context.house.acts.begin() as act:
+        endpoint = await _locked(act, context, endpoint_id)
+        endpoint.previous_secret = endpoint.secret
+        endpoint.previous_until = await act.read_clock() + OLD_SECRET_SIGNS
+        endpoint.secret = context.house.seal.seal(secret, endpoint.purpose)
+    return endpoint, secret
+
+
+@permitted("deleteWebhookEndpoint", WEBHOOK_ENDPOINT)
+async def delete_webhook_endpoint(context: Context, endpoint_id: UUID) -> None:
+    """Takes it away; what was delivered to it stays to be seen."""
+    async with context.house.acts.begin() as act:
+        endpoint = await _locked(act, context, endpoint_id)
+        endpoint.deleted_at = await act.read_clock()
+        endpoint.enabled = False
+
+
+async def _locked(act: Act, context: Context, endpoint_id: UUID) -> WebhookEndpoint:
+    found = await act.session.scalar(
+        visible_webhook_endpoints(context.actor)
+        .where(WebhookEndpoint.id == endpoint_id)
+        .with_for_update(key_share=True)
+    )
+    if found is None:
+        raise NotFoundError("webhook endpoint")
+    return found
+
+
+async def _check_url(context: Context, url: str) -> None:
+    if fault := await context.house.outside.fault_in_url(url):
+        raise BadInputError("url", fault)
+
+
+def _checked(event_types: Sequence[str] | None) -> list[str]:
+    known = [str(one) for one in EventType]
+    for place, one in enumerate(event_types or ()):
+        if one not in known:
+            raise BadInputError(f"event_types.{place}", f"is none of the event types: {', '.join(known)}")
+    return sorted(set(event_types or ()), key=known.index)
+
+
+@permitted("escalationSettings", WEBHOOK_ENDPOINT)
+async def webhook_endpoint_by_id(context: Context, endpoint_id: UUID) -> WebhookEndpoint | None:
+    """The endpoint, or None."""
+    async with context.house.database.reading() as session:
+        found: WebhookEndpoint | None = await session.scalar(
+            visible_webhook_endpoints(context.actor).where(WebhookEndpoint.id == endpoint_id)
+        )
+        return found

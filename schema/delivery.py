@@ -1,0 +1,111 @@
+"""Deliveries: one event for one recipient, with every attempt to deliver it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+
+from models import delivery as models
+from resolvers.batches import attempts_of, escalations_by_id
+from resolvers.pages import Page
+from rules.lifecycle import DeliveryChannel, DeliveryStatus
+from rules.typeid import DELIVERY, spell_id
+from schema.basics import Node, PageInfo
+from schema.context import Info
+from schema.escalation import Escalation
+
+
+@strawberry.type
+class DeliveryAttempt:
+    """One attempt to deliver."""
+
+    attempted_at: datetime
+    succeeded: bool
+    response: str | None
+    duration_ms: int
+
+
+@strawberry.type
+class Delivery(Node):
+    """One event for one recipient."""
+
+    key: strawberry.Private[UUID]
+    escalation_key: strawberry.Private[UUID | None]
+    channel: DeliveryChannel
+    target: str
+    event_type: str
+    status: DeliveryStatus
+    next_attempt_at: datetime | None
+    note: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: models.Delivery) -> "Delivery":
+        """Dresses a row."""
+        return cls(
+            id=strawberry.ID(spell_id(DELIVERY, row.id)),
+            key=row.id,
+            escalation_key=row.escalation_id,
+            channel=row.channel,
+            target=row.target,
+            event_type=row.event_type,
+            status=row.status,
+            next_attempt_at=row.next_attempt_at,
+            note=row.note,
+            created_at=row.created_at,
+        )
+
+    @strawberry.field
+    async def escalation(self, info: Info) -> Escalation | None:
+        """The escalation that it tells of."""
+        key = self.escalation_key
+        if key is None or (row := await info.context.load(escalations_by_id, key)) is None:
+            return None
+        return Escalation.of(row, info.context)
+
+    @strawberry.field
+    async def attempts(self, info: Info) -> list[DeliveryAttempt]:
+        """Every attempt that has come to its end, oldest first."""
+        rows = await info.context.load(attempts_of, self.key)
+        return _ended(rows or [])
+
+
+def _ended(rows: Sequence[models.DeliveryAttempt]) -> list[DeliveryAttempt]:
+    # The last one without a result may be under way; one before it never had any.
+    return [
+        DeliveryAttempt(
+            attempted_at=row.attempted_at,
+            succeeded=row.succeeded or False,
+            response=row.response
+            if row.succeeded is not None
+            else "not known: the worker ended during the attempt",
+            duration_ms=row.duration_ms or 0,
+        )
+        for row in rows
+        if row.succeeded is not None or row is not rows[-1]
+    ]
+
+
+@strawberry.type
+class DeliveryEdge:
+    """A delivery in its list."""
+
+    cursor: str
+    node: Delivery
+
+
+@strawberry.type
+class DeliveryConnection:
+    """A page of deliveries."""
+
+    edges: list[DeliveryEdge]
+    nodes: list[Delivery]
+    page_info: PageInfo
+
+    @classmethod
+    def of(cls, page: Page[models.Delivery]) -> "DeliveryConnection":
+        """Dresses a page."""
+        nodes = [Delivery.of(row) for row in page.rows]
+        edges = [DeliveryEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
+        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))

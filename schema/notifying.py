@@ -1,0 +1,94 @@
+"""The acts by which the team sets and tries how it is told."""
+
+import strawberry
+
+from resolvers import delivery, slack_connection, webhook_endpoint
+from rules.lifecycle import DeliveryChannel
+from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT
+from schema.context import Info, key_of
+from schema.delivery import Delivery
+from schema.notifications import CreateWebhookEndpointInput, WebhookEndpoint, WebhookEndpointPayload
+from schema.settings import EscalationSettings, SettingsPayload
+
+
+@strawberry.type
+class NotifyingMutation:
+    """Slack, webhook endpoints and deliveries."""
+
+    @strawberry.mutation
+    async def connect_slack(self, info: Info, agent_id: strawberry.ID, bot_token: str) -> SettingsPayload:
+        """Proves a bot's token and keeps it."""
+        key = key_of(info, AGENT, agent_id, "agent_id")
+        row = await slack_connection.connect_slack(info.context.context, key, bot_token)
+        return SettingsPayload(settings=EscalationSettings.of(row))
+
+    @strawberry.mutation
+    async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload:
+        """Forgets the bot's token."""
+        key = key_of(info, AGENT, agent_id, "agent_id")
+        row = await slack_connection.disconnect_slack(info.context.context, key)
+        return SettingsPayload(settings=EscalationSettings.of(row))
+
+    @strawberry.mutation
+    async def create_webhook_endpoint(
+        self,
+        info: Info,
+        input: CreateWebhookEndpointInput,  # noqa: A002
+    ) -> WebhookEndpointPayload:
+        """A new endpoint, with its secret."""
+        row, secret = await webhook_endpoint.create_webhook_endpoint(
+            info.context.context,
+            key_of(info, AGENT, input.agent_id, "agent_id"),
+            input.url,
+            input.event_types,
+        )
+        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
+
+    @strawberry.mutation
+    async def update_webhook_endpoint(
+        self,
+        info: Info,
+        id: strawberry.ID,  # noqa: A002
+        url: str | None = None,
+        enabled: bool | None = None,
+        event_types: list[str] | None = None,
+    ) -> WebhookEndpointPayload:
+        """Changes an endpoint."""
+        key = key_of(info, WEBHOOK_ENDPOINT, id, "id")
+        row = await webhook_endpoint.update_webhook_endpoint(
+            info.context.context, key, url, enabled, event_types
+        )
+        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=None)
+
+    @strawberry.mutation
+    async def rotate_webhook_secret(
+        self,
+        info: Info,
+        id: strawberry.ID,  # noqa: A002
+    ) -> WebhookEndpointPayload:
+        """A new secret; for 24 hours the old one signs beside it."""
+        key = key_of(info, WEBHOOK_ENDPOINT, id, "id")
+        row, secret = await webhook_endpoint.rotate_webhook_secret(info.context.context, key)
+        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
+
+    @strawberry.mutation
+    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
+        """Takes an endpoint away."""
+        key = key_of(info, WEBHOOK_ENDPOINT, id, "id")
+        await webhook_endpoint.delete_webhook_endpoint(info.context.context, key)
+        return True
+
+    @strawberry.mutation
+    async def send_test_notification(
+        self, info: Info, agent_id: strawberry.ID, channel: DeliveryChannel
+    ) -> list[Delivery]:
+        """Sends a sample to one channel, and tells how it went."""
+        key = key_of(info, AGENT, agent_id, "agent_id")
+        rows = await delivery.send_test_notification(info.context.context, key, channel)
+        return [Delivery.of(row) for row in rows]
+
+    @strawberry.mutation
+    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery:  # noqa: A002
+        """Attempts a delivery again."""
+        key = key_of(info, DELIVERY, id, "id")
+        return Delivery.of(await delivery.retry_delivery(info.context.context, key))
