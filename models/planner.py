@@ -9,7 +9,7 @@ from models.base import Base
 
 
 class PlannedLog(Base):
-    """Up to `position` every entry of the workspace's log has its deliveries. Scratch workspaces have no row."""
+    """Its log has deliveries for every entry up to `position`. Scratch workspaces have no row."""
 
     __tablename__ = "planned_logs"
 

@@ -3,11 +3,10 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from resolvers.context import House
+from server.doors import ROUTES as DOORS
 from server.graphql import graphql
 from server.health import healthz, metrics, readyz
 from server.live import live_endpoint
@@ -28,15 +27,11 @@ _CORS = Middleware(
 )
 
 
-async def _front(_: Request) -> Response:
-    return RedirectResponse("/graphql")
-
-
 def make_app(house: House, settings: Settings, visits: Visits) -> Starlette:
     """The application on a house that stands."""
     app = Starlette(
         routes=[
-            Route("/", _front),
+            *DOORS,
             Route("/graphql", graphql, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", live_endpoint()),
             Route("/healthz", healthz),

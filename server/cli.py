@@ -20,7 +20,7 @@ from rules.people import MemberRole
 from rules.typeid import AGENT, WORKSPACE, spell_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
-from server.demo import run_demo
+from server.demo import mail_folder, run_demo
 from server.embedded import EmbeddedPostgresError
 from server.house import database_urls, open_house, prepare
 from server.logs import set_up_logs
@@ -80,7 +80,7 @@ def worker() -> None:
 def demo() -> None:
     """Serve a sample workspace with simulated customers, and print where to look and how to sign in."""
     with _told() as settings:
-        serve(settings, beside=run_demo, mail_folder=settings.data_dir / "mail")
+        serve(settings, beside=run_demo, mail_folder=mail_folder(settings))
 
 
 @app.command()

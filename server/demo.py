@@ -21,7 +21,13 @@ from resolvers.credentials import actor_of
 from resolvers.member import NewMember
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.people import MemberRole
-from rules.settings import EscalationSettings, TopicRule, TriggerSettings
+from rules.settings import (
+    EmailNotifications,
+    EscalationSettings,
+    NotificationSettings,
+    TopicRule,
+    TriggerSettings,
+)
 from rules.typeid import AGENT, spell_id
 from server.demo_client import DemoClient
 from server.demo_script import HUMAN_ENDINGS, HUMAN_REPLIES, STORIES, Story
@@ -29,6 +35,7 @@ from server.settings import Settings
 
 CUSTOMER_EVERY_SECONDS = 4.0
 AT_ONCE = 20
+MAILS_KEPT = 200
 
 _TOPICS = [TopicRule(name="refunds", keywords=["refund", "chargeback"], priority="HIGH")]
 
@@ -53,6 +60,7 @@ async def run_demo(house: House, settings: Settings) -> None:
         people.create_task(_ai_agent(client))
         people.create_task(_team_member(client, demo))
         people.create_task(_customers(client, demo))
+        people.create_task(_tidy(mail_folder(settings)))
 
 
 async def _known_demo(house: House, settings: Settings) -> Demo | None:
@@ -68,7 +76,8 @@ async def _known_demo(house: House, settings: Settings) -> Demo | None:
 async def _new_demo(house: House, settings: Settings) -> Demo:
     password = secrets.token_hex(8)
     admin = NewMember("ada@example.com", "Ada Admin", MemberRole.ADMIN, password)
-    own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS))
+    told = NotificationSettings(email=EmailNotifications(recipients=["team@example.com"]))
+    own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS), notifications=told)
     made = await make_workspace(house, NewWorkspace("Baton demo", "Shop assistant", admin, own))
     demo = Demo(spell_id(AGENT, made.agent.id), made.api_key, admin.email, password)
     _keep(settings.data_dir, demo)
@@ -91,6 +100,7 @@ def _print(demo: Demo, settings: Settings) -> None:
   REST           {settings.url}/openapi.json
   API key        {demo.api_key}
   sign in        {demo.email}   {demo.password}
+  emails         {"to team@example.com" if settings.smtp_url else mail_folder(settings)}
 
 Look at what is open:
 
@@ -98,6 +108,22 @@ Look at what is open:
 
 Ctrl-C stops it; what was said stays in {settings.data_dir}.
 """)
+
+
+def mail_folder(settings: Settings) -> Path:
+    """Where mails are kept as files when there is no mail server."""
+    return settings.data_dir / "mail"
+
+
+async def _tidy(folder: Path) -> None:
+    """Keeps the newest mails alone: the demo goes on for ever."""
+    while True:
+        mails = await asyncio.to_thread(
+            lambda: sorted(folder.glob("*.eml"), key=lambda one: one.stat().st_mtime)
+        )
+        for mail in mails[:-MAILS_KEPT]:
+            mail.unlink(missing_ok=True)
+        await asyncio.sleep(60)
 
 
 async def _customers(client: DemoClient, demo: Demo) -> None:
