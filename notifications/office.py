@@ -43,10 +43,15 @@ class Office:
         return None
 
     async def slack_team(self, token: str) -> str:
-        """The Slack workspace that a bot token is for; raises ValueError in words for the user."""
+        """
+        The Slack workspace that a bot token is for.
+
+        Raises ValueError for a token that is no good, ConnectionError when Slack cannot be asked, both in
+        words for the user.
+        """
         found = await prove(token, self.slack_api_url)
         if isinstance(found, SlackFault):
-            raise ValueError(found.words)
+            raise ValueError(found.words) if found.refused else ConnectionError(found.words)
         return found.name
 
     def new_webhook_secret(self) -> str:

@@ -47,7 +47,7 @@ _BARE_AMPERSAND = re.compile("&(?!amp;|lt;|gt;)")
 _UNITS = re.compile(rf"{CONTROL.pattern}|{PLACEHOLDER.pattern}|&(?:amp|lt|gt);|.")
 
 # mrkdwn has no escape for its marks, and reads the fullwidth ones too; lookalikes it leaves alone.
-_LOOKALIKES = str.maketrans({"*": "∗", "＊": "∗", "~": "∼", "～": "∼", "`": "ˋ", "｀": "ˋ", "＿": "ˍ"})
+_LOOKALIKES = str.maketrans({"*": "∗", "＊": "∗", "~": "∼", "`": "ˋ", "｀": "ˋ", "＿": "ˍ"})
 # An underscore within a word is no mark: low_confidence and jane_doe@example.com stay as they are.
 _UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _QUOTE = re.compile("^[>＞]+")

@@ -27,7 +27,12 @@ class Outside(Protocol):
         """Why events may not be posted to the URL, in words for the user; None when they may."""
 
     async def slack_team(self, token: str) -> str:
-        """The Slack workspace that a bot token is for; raises ValueError in words for the user."""
+        """
+        The Slack workspace that a bot token is for.
+
+        Raises ValueError for a token that is no good, ConnectionError when Slack cannot be asked, both in
+        words for the user.
+        """
 
     def new_webhook_secret(self) -> str:
         """A fresh secret, “whsec_…”."""

@@ -6,7 +6,7 @@ from models.agent import Agent
 from models.slack_connection import SlackConnection
 from realtime.act import Act
 from resolvers.context import Context
-from resolvers.errors import BadInputError, NotFoundError
+from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
 from resolvers.visible import AGENT, visible_agents
 
@@ -19,6 +19,8 @@ async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Age
         team = await context.house.outside.slack_team(bot_token)
     except ValueError as error:
         raise BadInputError("bot_token", str(error)) from None
+    except ConnectionError as error:
+        raise ConflictError(f"{error}. Nothing was changed; try again.") from None
     async with context.house.acts.begin() as act:
         agent = await _locked_agent(act, context, agent_id)
         connection = SlackConnection(

@@ -47,7 +47,7 @@ class Seal:
     def open(self, sealed: bytes, purpose: str) -> str:
         """The text that was sealed for `purpose`; raises UnreadableSecretError when it cannot be read."""
         body = sealed.removeprefix(VERSION)
-        if len(body) == len(sealed) or len(body) < _NONCE_BYTES + _TAG_BYTES:
+        if not sealed.startswith(VERSION) or len(body) < _NONCE_BYTES + _TAG_BYTES:
             raise UnreadableSecretError
         nonce, ciphertext = body[:_NONCE_BYTES], body[_NONCE_BYTES:]
         try:

@@ -1,0 +1,77 @@
+"""A story to tell Slack, and one in which somebody's text stands wherever others can write."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from notifications.story import Said, Story, TheConversation, TheEscalation
+from rules.clock import SlaStatus
+from rules.lifecycle import AiState, EscalationStatus, EscalationTrigger, MessageRole, Priority
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LINK = "https://baton.example.com/app/escalations/esc_1?a=1&b=2"
+LINK_IN_SLACK = LINK.replace("&", "&amp;")
+DUE = f"<!date^{int(NOON.timestamp()) + 7_200}^{{date_short_pretty}} {{time}}|2026-03-02 14:00 UTC>"
+CREATED = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} {{time}}|2026-03-02 12:00 UTC>"
+
+ESCALATION = TheEscalation(
+    id="esc_1",
+    link=LINK,
+    status=EscalationStatus.IN_PROGRESS,
+    priority=Priority.HIGH,
+    trigger=EscalationTrigger.LOW_CONFIDENCE,
+    reason="low_confidence",
+    detail="a detail",
+    confidence=35.0,
+    assignee_name="Bo",
+    assignee_email="bo@example.com",
+    created_at=NOON,
+    target_minutes=120,
+    at_risk_at=NOON + timedelta(minutes=96),
+    due_at=NOON + timedelta(minutes=120),
+    sla_status=SlaStatus.ON_TRACK,
+    first_responded_at=None,
+    resolved_at=None,
+    resolution_note=None,
+)
+CONVERSATION = TheConversation(
+    id="conv_1",
+    customer_external_id="crm-7",
+    customer_name="Jane Doe",
+    customer_email="jane_doe@example.com",
+    ai_state=AiState.PAUSED,
+    ai_epoch=2,
+    transcript=(
+        Said("msg_1", MessageRole.USER, "hello", NOON),
+        Said("msg_2", MessageRole.USER, "My parcel is late", NOON),
+        Said("msg_3", MessageRole.ASSISTANT, "It is on its way.", NOON),
+    ),
+)
+STORY = Story(
+    id="dlv_1",
+    type="escalation.created",
+    occurred_at=NOON,
+    workspace_name="Acme",
+    agent_id="agent_1",
+    agent_name="Shop helper",
+    conversation=CONVERSATION,
+    escalation=ESCALATION,
+)
+
+
+def story_of(
+    text: str, *, name: str | None = None, escalation: TheEscalation = ESCALATION, **changes: Any
+) -> Story:
+    """A story in which `text` stands wherever a customer, a caller or a member can write."""
+    said = (Said("msg_1", MessageRole.USER, text, NOON),)
+    conversation = replace(
+        CONVERSATION,
+        customer_name=name or text,
+        customer_email=text,
+        customer_external_id=text,
+        transcript=said,
+    )
+    escalation = replace(escalation, reason=text, detail=text, assignee_name=text)
+    return replace(
+        STORY, conversation=conversation, escalation=escalation, agent_name=text, workspace_name=text
+    )

@@ -1,0 +1,83 @@
+"""Secrets of others lie sealed in the database, and open by the same key for the same purpose alone."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.sealing import Seal, UnreadableSecretError
+
+SECRET = "a secret of the server's own"
+TOKEN = "xoxb-1234-5678-abcdefgh"
+PURPOSE = "slack token of agent_1"
+
+texts = st.text(st.characters(codec="utf-8"), max_size=300)
+
+
+@settings(deadline=None, derandomize=True)
+@given(texts, texts)
+def test_what_is_sealed_opens_after_a_restart(text: str, purpose: str) -> None:
+    assert Seal(SECRET).open(Seal(SECRET).seal(text, purpose), purpose) == text
+
+
+def test_what_is_sealed_shows_nothing_and_is_never_the_same() -> None:
+    seal = Seal(SECRET)
+    first, second = seal.seal(TOKEN, PURPOSE), seal.seal(TOKEN, PURPOSE)
+
+    assert first[:1] == second[:1] == b"\x01"
+    assert first[1:13] != second[1:13]
+    assert first[13:] != second[13:]
+    assert not any(part.encode() in first for part in ("xoxb", "1234", "abcdefgh"))
+    assert SECRET not in repr(seal)
+
+
+def test_another_key_opens_nothing() -> None:
+    sealed = Seal(SECRET).seal(TOKEN, PURPOSE)
+
+    with pytest.raises(UnreadableSecretError, match="another BATON_SECRET_KEY") as caught:
+        Seal(SECRET + "!").open(sealed, PURPOSE)
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert Seal(SECRET).open(sealed, PURPOSE) == TOKEN
+
+
+@pytest.mark.parametrize(
+    "purpose", ["webhook secret of agent_1", "slack token of agent_2", PURPOSE + " ", ""]
+)
+def test_what_was_sealed_for_one_purpose_opens_for_no_other(purpose: str) -> None:
+    sealed = Seal(SECRET).seal(TOKEN, PURPOSE)
+
+    with pytest.raises(UnreadableSecretError):
+        Seal(SECRET).open(sealed, purpose)
+
+
+def test_no_bit_of_it_can_be_changed() -> None:
+    seal = Seal(SECRET)
+    sealed = seal.seal("x", PURPOSE)
+
+    for place in range(len(sealed) * 8):
+        forged = bytearray(sealed)
+        forged[place // 8] ^= 1 << place % 8
+        with pytest.raises(UnreadableSecretError):
+            seal.open(bytes(forged), PURPOSE)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 13, 28, 29])
+def test_what_is_cut_short_is_unreadable(length: int) -> None:
+    sealed = Seal(SECRET).seal("x", PURPOSE)
+
+    with pytest.raises(UnreadableSecretError):
+        Seal(SECRET).open(sealed[:length], PURPOSE)
+
+
+def test_what_says_no_version_is_unreadable() -> None:
+    sealed = Seal(SECRET).seal("x", PURPOSE)
+
+    with pytest.raises(UnreadableSecretError):
+        Seal(SECRET).open(sealed[1:], PURPOSE)
+
+
+def test_what_was_sealed_by_the_first_version_stays_readable() -> None:
+    """A change of key derivation, cipher or form needs another first byte: this one must open for ever."""
+    sealed = bytes.fromhex("0131584b63f631a4abcea13402562b93ac6af1a2dfb4f96b567d1a065b1267afbd51e80fed0a")
+
+    assert Seal("x" * 32).open(sealed, "slack token of agent_1") == "xoxb-kept"
