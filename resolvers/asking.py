@@ -21,6 +21,7 @@ from resolvers.member import member_of_email
 from resolvers.message import request_turn
 from resolvers.permissions import permitted
 from resolvers.posting import post
+from resolvers.timers import fire_if_due
 from resolvers.visible import CONVERSATION
 from rules.lifecycle import EscalationTrigger, MessageRole, Priority
 from rules.people import ViewerKind
@@ -38,6 +39,7 @@ async def request_human(
         locked = await lock_conversation(act, context.actor, conversation_id)
         if repeat.result is not None:
             return await _again(act, repeat.result)
+        await fire_if_due(act, locked)
         raised = await raise_escalation(act, locked, [fired(EscalationTrigger.BUTTON)], context.actor)
         await _remember(repeat, raised)
     return raised
@@ -66,6 +68,7 @@ async def submit_form(
         locked = await lock_conversation(act, context.actor, conversation_id)
         if repeat.result is not None:
             return await _again(act, repeat.result) if "escalation" in repeat.result else None
+        await fire_if_due(act, locked)
         raised = await _submit(act, context, locked, content, {"form": form, "fields": fields}, escalate)
         await _remember(repeat, raised)
     return raised
@@ -119,6 +122,7 @@ async def report_tool_result(
         check_words("error", error)
     async with context.house.acts.begin(context.recorded) as act:
         locked = await lock_conversation(act, context.actor, conversation_id)
+        await fire_if_due(act, locked)
         count = await _count(act, conversation_id, tool, succeeded, critical)
         if count >= locked.settings.triggers.tool_failure_limit:
             trigger = fired(EscalationTrigger.TOOL_FAILURE, tool)
@@ -190,6 +194,7 @@ async def _escalate(
         locked = await lock_conversation(act, context.actor, conversation_id)
         if repeat.result is not None:
             return await _again(act, repeat.result)
+        await fire_if_due(act, locked)
         assignee_id = await _assignee(act, context, assign_to)
         trigger = _call_trigger(context, reason, priority)
         raised = await raise_escalation(act, locked, [trigger], context.actor, assignee_id)

@@ -55,5 +55,4 @@ async def end_pending(act: Act, conversation: Conversation, outcome: PendingOutc
     pending.outcome = outcome
     pending.ended_at = act.now
     conversation.pending_escalation_id = None
-    if outcome is PendingOutcome.AVERTED:
-        act.tell_conversation(conversation.id, "conversation.escalation_averted")
+    act.tell_conversation(conversation.id, f"conversation.escalation_{outcome.lower()}")

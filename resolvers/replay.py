@@ -71,7 +71,8 @@ class SoFar:
     How much of a conversation has been recorded: of its customer and AI, and of people.
 
     `before_escalation` counts what customer and AI said up to the escalation, None before there is one.
-    `waits`: an uncertain reply has not come to its end.
+    `waits`: an uncertain reply has not come to its end. `fired_at` is when one that had waited raised the
+    escalation, None when something else did.
     """
 
     conversation_id: UUID
@@ -79,6 +80,7 @@ class SoFar:
     human: int
     before_escalation: int | None
     waits: bool
+    fired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,13 @@ class Moment:
     """
     How a conversation stands: the epoch that its AI has seen, and the escalation that people answer.
 
-    `fires_at` is when an uncertain reply that waits escalates.
+    `fires_at` is when an uncertain reply that waits since `waits_since` escalates.
     """
 
     epoch: int = 1
     escalation_id: UUID | None = None
     fires_at: datetime | None = None
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,17 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, SoFar]:
     """How much has been recorded of each line that was begun, by the line's number."""
     # All that Baton itself says in a replay follows from the escalation, and the confirmation is the first.
     confirmed = func.min(Message.position).filter(Message.role == MessageRole.SYSTEM)
+    raised_it = and_(
+        PendingEscalation.conversation_id == Escalation.conversation_id,
+        PendingEscalation.outcome == PendingOutcome.FIRED,
+        PendingEscalation.ended_at == Escalation.created_at,
+    )
+    fired_at = (
+        select(Escalation.created_at)
+        .join(PendingEscalation, raised_it)
+        .where(Escalation.conversation_id == Conversation.id)
+        .scalar_subquery()
+    )
     found = (
         select(
             Conversation.details["replay"]["line"].astext.cast(Integer),
@@ -216,6 +230,7 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, SoFar]:
             func.count().filter(Message.role == MessageRole.HUMAN),
             confirmed - 1,
             Conversation.pending_escalation_id.is_not(None),
+            fired_at,
         )
         .outerjoin(Message, Message.conversation_id == Conversation.id)
         .where(Conversation.workspace_id == scratch.workspace_id)
@@ -241,8 +256,9 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> Moment:
     active = and_(
         Escalation.conversation_id == Conversation.id, Escalation.status != EscalationStatus.RESOLVED
     )
+    waits = PendingEscalation.fires_at, PendingEscalation.requested_at
     found = (
-        select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id, PendingEscalation.fires_at)
+        select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id, *waits)
         .select_from(Conversation)
         .outerjoin(PendingEscalation, PendingEscalation.id == Conversation.pending_escalation_id)
         .outerjoin(last, true())
@@ -250,8 +266,8 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> Moment:
         .where(Conversation.id == conversation_id)
     )
     async with scratch.context.house.database.reading() as session:
-        now, role, seen, escalation_id, fires_at = (await session.execute(found)).one()
-    return Moment(seen if role == MessageRole.ASSISTANT else now, escalation_id, fires_at)
+        now, role, seen, escalation_id, *times = (await session.execute(found)).one()
+    return Moment(seen if role == MessageRole.ASSISTANT else now, escalation_id, *times)
 
 
 async def let_fire(scratch: Scratch, conversation_id: UUID, moment: Moment) -> Moment:

@@ -59,6 +59,7 @@ async def fire_if_due(act: Act, locked: Locked) -> None:
         await end_pending(act, locked.conversation, PendingOutcome.FIRED)
         low = fired(EscalationTrigger.LOW_CONFIDENCE, confidence=pending.confidence)
         await raise_escalation(act, locked, [low], None)
+        await act.session.flush()
 
 
 async def _itself(act: Act, workspace_of: Select[UUID]) -> Actor | None:

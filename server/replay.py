@@ -9,7 +9,7 @@ import hashlib
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from server.replay_file import (
     Contents,
     ConversationFile,
     Line,
-    RecordedConversation,
     RecordedMessage,
     ReplayFileError,
 )
@@ -145,7 +144,7 @@ class _Teller:
     async def _tell_lines(self, lines: Iterator[Line], so_far: dict[int, SoFar], progress: Progress) -> None:
         while self._stopped_by is None and (line := next(lines, None)) is not None:
             known = so_far.get(line.number)
-            places = _untold(line.conversation, known)
+            places = _untold(line, known)
             if known is None or places or known.waits:
                 recorded = await self._tell_line(line, known, places)
                 progress.recorded(recorded)
@@ -187,14 +186,15 @@ class _Teller:
         if message.role == "system":
             return moment
         new = _new_message(message, place + 1, moment.epoch)
-        recorded = await record_message(replays.recorded_context(self._scratch, at), conversation_id, new)
+        # Without a recorded clock, time stands still while something waits: telling is no speaking.
+        context = replays.recorded_context(self._scratch, at or moment.waits_since)
+        recorded = await record_message(context, conversation_id, new)
         epoch = recorded.conversation.ai_epoch if new.role is MessageRole.USER else moment.epoch
-        if recorded.conversation.pending_escalation_id:
-            fires_at = (await replays.moment_of(self._scratch, conversation_id)).fires_at
-        else:
-            fires_at = None
         escalation_id = recorded.escalation.id if recorded.escalation else moment.escalation_id
-        return Moment(epoch, escalation_id, fires_at)
+        if recorded.conversation.pending_escalation_id:
+            now = await replays.moment_of(self._scratch, conversation_id)
+            return replace(now, epoch=epoch, escalation_id=escalation_id)
+        return Moment(epoch, escalation_id)
 
     async def _answer(
         self, conversation_id: UUID, moment: Moment, message: RecordedMessage, at: datetime | None
@@ -221,9 +221,9 @@ def _new_message(message: RecordedMessage, number: int, epoch: int) -> NewMessag
     )
 
 
-def _untold(conversation: RecordedConversation, known: SoFar | None) -> range:
+def _untold(line: Line, known: SoFar | None) -> range:
     """The places of the messages that are still to be told: all behind the last that was recorded."""
-    messages = conversation.messages
+    messages = line.conversation.messages
     if known is None:
         return range(len(messages))
     spoken, human = known.spoken, known.human
@@ -233,14 +233,21 @@ def _untold(conversation: RecordedConversation, known: SoFar | None) -> range:
             if spoken == 0:
                 break
             spoken, told = spoken - 1, place + 1
-        elif message.role == "human" and _is_escalated(known, known.spoken - spoken):
-            if human == 0:
+        elif message.role == "human":
+            if not _is_escalated(known, known.spoken - spoken, line.times[place]):
+                # What waited has fired since: told again, these words would answer it.
+                told = place + 1 if known.fired_at else told
+            elif human == 0:
                 break
-            human, told = human - 1, place + 1
+            else:
+                human, told = human - 1, place + 1
     return range(told, len(messages))
 
 
-def _is_escalated(known: SoFar, spoken: int) -> bool:
+def _is_escalated(known: SoFar, spoken: int, at: datetime | None) -> bool:
+    if known.fired_at:
+        # Without a recorded clock it fires at the end alone.
+        return at is not None and at >= known.fired_at
     # Nobody resolves in a replay: from then on, every message of a person was recorded.
     return known.before_escalation is not None and spoken >= known.before_escalation
 

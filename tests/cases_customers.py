@@ -26,6 +26,7 @@ SEEN = {
     "Escalation": {"id", "status", "createdAt", "assignee"},
     "EscalationConnection": {"edges", "nodes", "pageInfo", "totalCount"},
     "Message": {"id", "conversationId", "position", "role", "status", "content", "author", "createdAt"},
+    "PendingEscalation": {"requestedAt", "firesAt"},
     "TeamMember": {"id", "name"},
 }
 PATHS = {
@@ -49,6 +50,11 @@ PATHS = {
         "conversation(id: $conversation) { messages { edges { node { % } } } }",
         "node(id: $message) { ... on Message { % } }",
     ],
+    "PendingEscalation": [
+        "conversation(id: $conversation) { pendingEscalation { % } }",
+        "node(id: $conversation) { ... on Conversation { pendingEscalation { % } } }",
+        "viewer { conversation { pendingEscalation { % } } }",
+    ],
     "TeamMember": [
         "escalation(id: $resolved) { assignee { % } }",
         "conversation(id: $conversation) { messages { nodes { author { % } } } }",
@@ -70,6 +76,10 @@ ACTS = {
         "Message",
         'recordMessage(input: {conversationId: $id, role: USER, content: "x"}) { message { % } }',
     ),
+    "recordMessage, what waits": (
+        "PendingEscalation",
+        'recordMessage(input: {conversationId: $id, role: USER, content: "x"}) { pendingEscalation { % } }',
+    ),
 }
 
 
@@ -80,6 +90,10 @@ EVENTS = {
     "conversationUpdated, its escalation": (
         "Escalation",
         f"conversationUpdated{_HERE} {{ conversation {{ activeEscalation {{ % }} }} }}",
+    ),
+    "conversationUpdated, what waits": (
+        "PendingEscalation",
+        f"conversationUpdated{_HERE} {{ conversation {{ pendingEscalation {{ % }} }} }}",
     ),
 }
 
@@ -103,6 +117,15 @@ class Told:
             metadata={"model": "m"},
         )
         self.message, self.active = str(reply["message"]["id"]), str(reply["escalation"]["id"])
+        self._let_wait(workspace)
+
+    def _let_wait(self, workspace: Workspace) -> None:
+        self.team.settings(workspace.agent_id, autoEscalation={"delaySeconds": 86_400})
+        self.team.ask(
+            "mutation($id: ID!) { resumeAi(conversationId: $id) { conversation { id } } }",
+            id=self.conversation,
+        )
+        self.team.record(self.conversation, "ASSISTANT", "Or the screen.", confidence=23.5)
 
     def _resolve(self, workspace: Workspace) -> str:
         form = {"conversationId": self.conversation, "form": "Contact", "fields": {"about": "a phone"}}

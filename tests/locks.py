@@ -237,6 +237,7 @@ _ESCALATIONS = "(SELECT id FROM escalations WHERE workspace_id = $1)"
 _OF_WORKSPACE = {
     "conversations": "workspace_id = $1",
     "escalations": "workspace_id = $1",
+    "pending_escalations": "workspace_id = $1",
     "messages": f"conversation_id IN {_CONVERSATIONS}",
     "tool_failures": f"conversation_id IN {_CONVERSATIONS}",
     "trigger_events": f"escalation_id IN {_ESCALATIONS}",

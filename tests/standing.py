@@ -34,6 +34,7 @@ _CONVERSATIONS = "SELECT id FROM conversations WHERE workspace_id = $1"
 _ESCALATIONS = "SELECT id FROM escalations WHERE workspace_id = $1"
 TRUTH = {
     **dict.fromkeys(["agents", "api_keys", "members", "conversations", "escalations"], "workspace_id = $1"),
+    **dict.fromkeys(["pending_escalations", "webhook_endpoints", "slack_connections"], "workspace_id = $1"),
     **dict.fromkeys(["messages", "tool_failures"], f"conversation_id IN ({_CONVERSATIONS})"),
     **dict.fromkeys(
         ["trigger_events", "escalation_notes", "timeline_entries"], f"escalation_id IN ({_ESCALATIONS})"

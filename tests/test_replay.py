@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -14,81 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baton_client import BATON, Server, Workspace, wait_for
-
-from server.embedded import embedded_postgres
+from baton_client import Server, Workspace
+from replays import ASKING, Replays, says
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples/conversations.jsonl"
 
 
-class Replays:
-    """A team's own data folder, where its replays run."""
-
-    def __init__(self, home: Path, database: Server) -> None:
-        self.home = home
-        self.database = database
-        self.example: dict[str, Any] = {}
-
-    def file(self, name: str, *conversations: Any) -> Path:
-        """A file of these conversations; a string is a line as it stands."""
-        lines = [one if isinstance(one, str) else json.dumps(one) for one in conversations]
-        path = self.home / name
-        path.write_text("".join(line + "\n" for line in lines))
-        return path
-
-    def begin(self, *arguments: object, **pipes: Any) -> subprocess.Popen[str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
-        environment = inherited | {"BATON_DATA_DIR": str(self.database.data_dir)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes
-        return subprocess.Popen([BATON, "replay", *map(str, arguments)], env=environment, text=True, **pipes)
-
-    def run(self, *arguments: object) -> tuple[int, str, str]:
-        """Its exit code, and what it said on standard output and on standard error."""
-        process = self.begin(*arguments)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-    def result(self, *arguments: object) -> dict[str, Any]:
-        """What it prints as JSON."""
-        code, out, err = self.run(*arguments, "--json")
-        assert code == 0, err
-        found: dict[str, Any] = json.loads(out)
-        return found
-
-    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        return self.database.rows(query, *values)
-
-    @property
-    def scratches(self) -> list[Any]:
-        """The scratch workspaces, oldest first."""
-        return [row["id"] for row in self.rows("SELECT id FROM workspaces WHERE scratch ORDER BY created_at")]
-
-    @property
-    def recorded(self) -> int:
-        """How many messages have been recorded, in all replays."""
-        return int(self.rows("SELECT count(*) AS n FROM messages")[0]["n"])
-
-    def transcript(self, workspace: Any) -> list[dict[str, Any]]:
-        """All that was said in a workspace, without ids and without times that are not recorded ones."""
-        return self.rows(
-            """SELECT c.metadata->'replay'->>'id' AS line, c.ai_epoch, c.uncertain_replies,
-                      m.position, m.role, m.status, m.content, m.confidence, m.intents, m.metadata,
-                      CASE WHEN (c.metadata->'replay'->>'timed')::boolean THEN m.created_at END AS at
-               FROM conversations c LEFT JOIN messages m ON m.conversation_id = c.id
-               WHERE c.workspace_id = $1 ORDER BY 1, m.position""",
-            workspace,
-        )
-
-
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Replays]:
-    with tempfile.TemporaryDirectory(prefix="baton-replays-") as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        data_dir = home / "data"
-        with embedded_postgres(data_dir) as urls:
-            yield Replays(home, Server(data_dir, urls.owner_url, urls.service_url))
+    with Replays.opened() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +31,6 @@ def replays(folder: Replays) -> Replays:
     """One in which the example has been replayed, so that there are tables to look into."""
     folder.example = folder.result(EXAMPLE)
     return folder
-
-
-def says(role: str, content: str, **more: Any) -> dict[str, Any]:
-    return {"role": role, "content": content, **more}
-
-
-ASKING = says("user", "can I talk to a human please")
 
 
 # ---- what it tells
@@ -259,6 +187,7 @@ def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace
         topic = {"name": "money", "keywords": ["refund"], "intents": None, "priority": "URGENT"}
         workspace.key.settings(workspace.agent_id, triggers={"topics": [topic]})
         cursor = workspace.key.ask("{ escalations { cursor } }")
+        before = len(replays.scratches)
 
         def escalated(*arguments: object) -> list[str]:
             return [one["conversationId"] for one in replays.result(file, *arguments)["escalations"]]
@@ -270,12 +199,12 @@ def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace
         # Nobody is told: the agent's own workspace has nothing of it, not even in its log.
         assert workspace.key.ask("{ escalations { cursor } }") == cursor
         assert workspace.key.ask("{ conversations { nodes { id } } }")["conversations"]["nodes"] == []
-        assert len(replays.scratches) == 3
+        assert len(replays.scratches) == before + 3
         told = server.rows("SELECT scratch FROM workspaces WHERE name LIKE 'replay %'")
         assert all(row["scratch"] for row in told)
         unknown = workspace.agent_id[:-4] + "0000"
         assert replays.run(file, "--agent", unknown) == (1, "", "There is no such AI agent.\n")
-        assert len(replays.scratches) == 3
+        assert len(replays.scratches) == before + 3
 
 
 # ---- what is refused
@@ -327,17 +256,6 @@ def _long(replays: Replays, name: str) -> tuple[object, ...]:
     return replays.file(f"{name}.jsonl", *lines), "--settings", settings
 
 
-def _stop(replays: Replays, given: tuple[object, ...], number: int, after: int) -> tuple[int, str]:
-    """Sends the signal once so many messages more were recorded."""
-    before = replays.recorded
-    process = replays.begin(*given)
-    wait_for(lambda: replays.recorded >= before + after or process.poll() is not None, "messages")
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert out == ""
-    return process.returncode, err
-
-
 Whole = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
@@ -371,7 +289,7 @@ def test_a_replay_that_ends_in_the_middle_goes_on_behind_the_last_message(
     given = _long(replays, f"stopped-by-{signals[0].name}")
     before = len(replays.scratches)
     for number in signals:
-        code, err = _stop(replays, given, number, _TOLD // 4)
+        code, err = replays.stop(given, number, _TOLD // 4)
         if number is signal.SIGKILL:
             assert code == -number
         else:
