@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint types imports schema bench lock clean
+.PHONY: help install demo serve test check lint types imports schema webhooks bench lock clean
 
 help: ## print this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -41,6 +41,9 @@ imports: install
 schema: install ## print the schema into schema/schema.graphql, and docs/permissions.md
 	$(BIN)/baton schema > schema/schema.graphql
 	$(BIN)/baton schema --permissions > docs/permissions.md
+
+webhooks: install ## print the events into docs/webhooks.md
+	$(BIN)/python -m notifications.webhook_docs docs/webhooks.md
 
 bench: install ## measure and print figures
 	$(BIN)/python -m bench

@@ -102,7 +102,7 @@ async def vet(url: str, allow_private: bool, *, seconds: float = RESOLVE_SECONDS
     found = (target.literal,) if target.literal else await _resolve(target, seconds)
     for address in found:
         if words := why_not(address, allow_private):
-            hint = "" if allow_private else "; BATON_WEBHOOK_ALLOW_PRIVATE is for those who mean it"
+            hint = "" if allow_private else "; BATON_WEBHOOK_ALLOW_PRIVATE allows such"
             raise NotAllowedError(f"leads to {words}{hint}")
     return Vetted(target, found)
 
@@ -122,11 +122,10 @@ def read_url(url: str, allow_private: bool) -> Target:
     if not _PATH.fullmatch(path):
         raise NotAllowedError("has characters in its path that must be written as %-escapes")
     host, port = _split(authority)
-    literal = _literal(host)
-    name = str(literal) if literal else _name(host, allow_private)
-    return Target(
-        scheme, name, _port(port, scheme), path if path.startswith("/") else f"/{path}", literal=literal
-    )
+    found = _read_host(host, allow_private)
+    literal = None if isinstance(found, str) else found
+    path = path if path.startswith("/") else f"/{path}"
+    return Target(scheme, str(found), _port(port, scheme), path, literal)
 
 
 def _split(authority: str) -> tuple[str, str | None]:
@@ -149,32 +148,37 @@ def _port(port: str | None, scheme: str) -> int:
     return int(port)
 
 
-def _literal(host: str) -> IpAddress | None:
-    try:
-        if host.startswith("["):
-            # A zone (%eth0) names an interface of this machine, which is nobody's to choose.
-            return IPv6Address("%" if "%" in host else host[1:-1])
-        if not _NUMBER.fullmatch(host.rpartition(".")[2].lower()):
-            return None
-        return IPv4Address(host)
-    except ValueError:
-        raise NotAllowedError("is neither a name nor an IP address in its usual spelling") from None
-
-
-def _name(host: str, allow_private: bool) -> str:
-    # Strict: without it full-width letters, digits and dots turn into plain ones.
-    try:
-        name = host.lower() if host.isascii() else idna.encode(host, strict=True).decode()
-    except idna.IDNAError:
-        raise NotAllowedError("has a host that is no valid international name") from None
+def _read_host(host: str, allow_private: bool) -> IpAddress | str:
+    if host.startswith("["):
+        # A zone (%eth0) names an interface of this machine, which is nobody's to choose.
+        return _ip(IPv6Address, "" if "%" in host else host[1:-1])
+    name = _ascii(host)
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise NotAllowedError("has no valid host")
     if _NUMBER.fullmatch(labels[-1]):
-        raise NotAllowedError("is neither a name nor an IP address in its usual spelling")
+        return _ip(IPv4Address, name)
     if not allow_private and _is_local(labels):
         raise NotAllowedError("has a name of a private network; BATON_WEBHOOK_ALLOW_PRIVATE allows those")
     return name
+
+
+def _ip(kind: type[IPv4Address] | type[IPv6Address], text: str) -> IpAddress:
+    try:
+        return kind(text)
+    except ValueError:
+        raise NotAllowedError("is neither a name nor an IP address in its usual spelling") from None
+
+
+def _ascii(host: str) -> str:
+    host = "".join(letter.lower() if letter.isascii() else letter for letter in host)
+    if host.isascii():
+        return host
+    try:
+        # Strict: otherwise other dots than the plain one part the labels too.
+        return idna.encode(host, strict=True).decode()
+    except idna.IDNAError:
+        raise NotAllowedError("has a host that is no valid international name") from None
 
 
 def _is_local(labels: list[str]) -> bool:

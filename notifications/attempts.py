@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 
+from models.database import AWAY
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from notifications.alerts import alert_of_disabled, alert_of_failed
 from notifications.channels import Parcel, pack, send
@@ -28,6 +30,9 @@ from rules.typeid import new_id
 LEASE = timedelta(seconds=30)  # more than the longest attempt takes
 IN_A_ROW = 20  # deliveries of one target before others have their turn
 GIVEN_UP_AFTER = timedelta(days=5)
+
+
+_logger = structlog.get_logger(__name__)
 
 
 class TargetBusyError(Exception):
@@ -95,16 +100,27 @@ async def _take_up(office: Office, target_id: UUID, lease: UUID) -> _InHand | No
                 # Its worker died in the last attempt: there is none left.
                 _end(act, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
                 continue
-            parcel = await pack(act, office, delivery, target)
+            parcel = await _packed(act, office, delivery, target)
             if isinstance(parcel, str):
                 _end(act, delivery, DeliveryStatus.DROPPED, parcel)
                 continue
-            delivery.body = parcel.body
+            delivery.body = parcel.body or None
             delivery.attempts_made += 1
             attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=act.now)
             act.session.add(attempt)
             return _InHand(delivery.id, attempt.id, parcel)
     return None
+
+
+async def _packed(act: Act, office: Office, delivery: Delivery, target: DeliveryTarget) -> Parcel | str:
+    try:
+        return await pack(act, office, delivery, target)
+    except AWAY:
+        raise
+    except Exception as error:
+        # It counts as an attempt, or it would be tried for ever.
+        _logger.exception("delivery.unpackable", delivery=str(delivery.id))
+        return Parcel.faulty(delivery, f"Baton's own error, see its log: {type(error).__name__}")
 
 
 async def _next_due(act: Act, target_id: UUID) -> Delivery | None:

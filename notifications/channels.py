@@ -19,10 +19,12 @@ from notifications.office import Office
 from notifications.story import Outcome, Story
 from notifications.telling import no_longer_true, sample_story, stories_of_digest, story_of
 from realtime.act import Act
+from rules.email_address import fault_in_address
 from rules.events import ALERT, DIGEST, TEST
 from rules.lifecycle import DeliveryChannel
 from rules.sealing import UnreadableSecretError
 from rules.settings import EscalationSettings, NotificationSettings
+from rules.slack_format import channel_in_full
 from rules.typeid import DELIVERY, spell_id
 
 _logger = structlog.get_logger(__name__)
@@ -38,6 +40,12 @@ class Parcel:
     body: bytes
     secrets: tuple[str, ...] = field(default=(), repr=False)
     fault: str | None = None
+
+    @classmethod
+    def faulty(cls, delivery: Delivery, fault: str) -> "Parcel":
+        """One that cannot be sent for now: the attempt fails, and nothing is fixed by it."""
+        id_ = spell_id(DELIVERY, delivery.id)
+        return cls(id_, delivery.channel, delivery.target, delivery.body or b"", fault=fault)
 
 
 async def pack(act: Act, office: Office, delivery: Delivery, target: DeliveryTarget) -> Parcel | str:
@@ -76,9 +84,8 @@ async def send(office: Office, parcel: Parcel) -> Outcome:
 async def _send_email(office: Office, parcel: Parcel) -> Outcome:
     if office.smtp is not None:
         return await email.send(office.smtp, parcel.body, parcel.address)
-    if office.mail_folder is not None:
-        return await email.keep(office.mail_folder, parcel.body, parcel.id)
-    return Outcome(False, "email is not connected: set BATON_SMTP_URL")
+    assert office.mail_folder is not None  # else nothing is packed
+    return await email.keep(office.mail_folder, parcel.body, parcel.id)
 
 
 async def _pack_email(
@@ -87,6 +94,10 @@ async def _pack_email(
     listed = {address.lower() for address in settings.email.recipients if settings.email.enabled}
     if delivery.event_type != ALERT and delivery.target.lower() not in listed:
         return "The address is no recipient any more."
+    if fault := fault_in_address(delivery.target):
+        return f"The address {fault}."
+    if not office.sends_email:
+        return Parcel.faulty(delivery, "email is not connected: set BATON_SMTP_URL")
     body = await _email_body(act, office, delivery, settings)
     if isinstance(body, str):
         return body
@@ -163,7 +174,7 @@ async def _pack_slack(
     connection = await act.session.get(SlackConnection, delivery.agent_id)
     if connection is None or not settings.slack.enabled:
         return "Slack is not connected any more, or switched off."
-    if delivery.target != settings.slack.channel:
+    if delivery.target != channel_in_full(settings.slack.channel or ""):
         return "Another Slack channel has been chosen since."
     story = await _story(act, office, delivery)
     if reason := no_longer_true(story):

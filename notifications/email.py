@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -162,8 +163,10 @@ async def _greet(client: _Client) -> None:
 
 def _is_to_encrypt(client: _Client, smtp: Smtp) -> bool:
     """Raises SMTPNotSupported when the connection must be encrypted and cannot be."""
-    if smtp.starttls == "never" or client.supports_extension("starttls"):
-        return smtp.starttls != "never"
+    if smtp.starttls == "never":
+        return False
+    if client.supports_extension("starttls"):
+        return True
     if smtp.starttls == "always":
         raise aiosmtplib.SMTPNotSupported("the server offers no STARTTLS")
     if smtp.user is not None:
@@ -174,12 +177,10 @@ def _is_to_encrypt(client: _Client, smtp: Smtp) -> bool:
 
 
 async def _take_leave(client: _Client) -> None:
-    try:
+    # The message is accepted, whatever happens now.
+    with suppress(Exception):
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await client.quit()
-    # The message is accepted, whatever happens now.
-    except (aiosmtplib.SMTPException, OSError, ValueError):
-        return
 
 
 def _in_words(error: Exception, seconds: float) -> str:

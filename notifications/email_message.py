@@ -16,7 +16,6 @@ from hashlib import sha256
 
 from rules.email_address import ascii_address, fault_in_address, named_address
 
-_KIND = "multipart/alternative"
 _FOLD_AT = 76
 _FOLD = "\r\n "
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]+")

@@ -26,7 +26,7 @@ _NAME_LIMIT = 80
 _BYTES_OF_CHARACTER = 26
 # Name, time and styles of one message.
 _BYTES_OF_FRAME = 700
-_LEAST = 100  # characters
+_LEAST = 60  # characters
 _LINE = 76
 
 _BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")

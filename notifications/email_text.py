@@ -28,7 +28,7 @@ from rules.events import EventType
 from rules.lifecycle import DeliveryChannel, EscalationStatus, EscalationTrigger
 
 SUBJECT_LIMIT = 110
-DIGEST_LIMIT = 50  # escalations in one digest, the most urgent ones
+DIGEST_LIMIT = 30  # escalations in one digest, the most urgent ones
 
 # In characters; the facts of one escalation among many are short.
 _NAME_LIMIT = 80
@@ -107,16 +107,15 @@ def compose_digest(
     highest = _escalation(urgent[0][-1]).priority
 
     def page(share: float) -> Page:
-        shown = urgent[: max(1, int(DIGEST_LIMIT * share))]
+        # What they said is shortened before any of them is left out.
+        shown = urgent[: max(1, int(DIGEST_LIMIT * min(1, 4 * share)))]
         room = ROOM * share / len(shown) if include_transcript else 0
-        hidden = len(urgent) - len(shown)
+        hidden = count(len(urgent) - len(shown), "less urgent escalation")
         return Page(
-            subject=f"[{highest}] {told} of {agent}, {span(since, until)}",
+            subject=one_line(f"[{highest}] {told} of {agent}, {span(since, until)}", SUBJECT_LIMIT),
             lead=f"{told} of the AI agent {agent} from {span(since, until)}.",
             sections=[_section(one[-1], room, _history(one)) for one in shown],
-            more=f"Not shown: {count(hidden, 'less urgent escalation')}. See the dashboard."
-            if hidden
-            else None,
+            more=f"Not shown: {hidden}. See the dashboard." if len(shown) < len(urgent) else None,
             footer=_footer(recipient, agent_name, stories[0].workspace_name),
         )
 
@@ -130,7 +129,7 @@ def compose_test(story: Story, *, sender: str, recipient: str, include_transcrip
     def page(share: float) -> Page:
         room = ROOM * share if include_transcript else 0
         return Page(
-            subject=f"Test: email notifications of {agent} work",
+            subject=one_line(f"Test: email notifications of {agent} work", SUBJECT_LIMIT),
             lead=f"This is a test; there is nothing to do. Email notifications of the AI agent {agent} work.",
             sections=[_section(story, room)] if story.escalation else [],
             footer=_footer(recipient, story.agent_name, story.workspace_name),

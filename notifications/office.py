@@ -34,6 +34,11 @@ class Office:
         """Whether there is a mail server to send by."""
         return self.smtp is not None
 
+    @property
+    def sends_email(self) -> bool:
+        """Whether mails go anywhere."""
+        return self.smtp is not None or self.mail_folder is not None
+
     async def fault_in_url(self, url: str) -> str | None:
         """Why events may not be posted to the URL, in words for the user; None when they may."""
         try:

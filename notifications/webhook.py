@@ -135,7 +135,7 @@ class _Answer(ResponseHandler):
     _left = ANSWER_BYTES
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data[: self._left])
+        super().data_received(data[: max(self._left, 0)])
         self._left -= len(data)
         if self._left <= 0 and self.transport is not None:
             self.transport.abort()

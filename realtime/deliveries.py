@@ -12,6 +12,7 @@ from models.delivery import DeliveryTarget
 from realtime.act import Act
 from realtime.timers import Timer, TimerKind
 from rules.lifecycle import DeliveryChannel
+from rules.slack_format import channel_in_full
 from rules.typeid import new_id
 
 
@@ -37,6 +38,7 @@ class TargetKey:
     @classmethod
     def slack(cls, agent_id: UUID, channel: str) -> "TargetKey":
         """A channel, as an AI agent's bot reaches it."""
+        channel = channel_in_full(channel)
         return cls(DeliveryChannel.SLACK, f"{agent_id} {channel}", channel, agent_id=agent_id)
 
     @classmethod

@@ -76,17 +76,19 @@ TIMERS: dict[TimerKind, Callable[[House, UUID], Awaitable[None]]] = {
 async def overdue(house: House, grace: timedelta) -> list[tuple[TimerKind, UUID]]:
     """What has been due for longer than `grace` all the same, some hundred of it at most."""
     since = func.clock_timestamp() - grace
-    clocks = select(Escalation.id).where(Escalation.sla_next_at <= since).order_by(Escalation.sla_next_at)
+    clocks = select(Escalation.id).where(Escalation.sla_next_at <= since)
     pending = (
         select(PendingEscalation.id)
         .join(Workspace, Workspace.id == PendingEscalation.workspace_id)
         # A replay goes by its own clock.
         .where(~Workspace.scratch)
         .where(PendingEscalation.outcome == PendingOutcome.WAITING, PendingEscalation.fires_at <= since)
-        .order_by(PendingEscalation.fires_at)
     )
     found: list[tuple[TimerKind, UUID]] = []
     async with house.database.reading() as session:
         for kind, keys in ((TimerKind.SLA_CLOCK, clocks), (TimerKind.PENDING_ESCALATION, pending)):
-            found += [(kind, key) for key in await session.scalars(keys.limit(_BATCH))]
+            # In no order: those that fail every time must not keep the others from their turn.
+            found += [
+                (kind, key) for key in await session.scalars(keys.order_by(func.random()).limit(_BATCH))
+            ]
     return found

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -94,13 +95,14 @@ async def open_house(
     # What only looks in, such as `baton init`, hands out no token that is to be read later.
     secret = secret_of(settings) if live else secrets.token_hex()
     seal = Seal(secret)
+    machine = urlsplit(settings.public_url).hostname if settings.public_url else None
     office = Office(
         database=database,
         acts=acts,
         seal=seal,
         url=settings.url,
         slack_api_url=settings.slack_api_url,
-        smtp=Smtp.of(settings.smtp_url) if settings.smtp_url else None,
+        smtp=Smtp.of(settings.smtp_url, machine=machine) if settings.smtp_url else None,
         mail_folder=mail_folder,
         allow_private=settings.webhook_allow_private,
     )

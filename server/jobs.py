@@ -1,6 +1,7 @@
 """Jobs of pgqueuer: what runs them, on one connection, so that all of it fails and is built anew together."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -22,6 +23,7 @@ LOOK = timedelta(seconds=1)
 LONGEST_SECONDS = 120  # that one job may take
 GRACE_SECONDS = 4  # for what is in hand when they are told to stop
 LONGEST_PAUSE_SECONDS = 5
+LONG_RUN_SECONDS = 30  # after which a failure is a new one
 
 Handlers = Mapping[TimerKind, Callable[[UUID], Awaitable[None]]]
 
@@ -118,10 +120,13 @@ async def supervised(loop: Callable[[], Awaitable[None]], name: str, stopping: a
     """Runs `loop` again and again until told to stop; after a failure a little later."""
     pause = 0.2
     while not stopping.is_set():
+        began = time.monotonic()
         try:
             await loop()
             pause = 0.2
         except Exception as error:
+            if time.monotonic() - began > LONG_RUN_SECONDS:
+                pause = 0.2
             _logger.warning("worker.failed", loop=name, error=repr(error), again_in_seconds=pause)
             await wait(stopping, pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -112,7 +112,7 @@ class Visits:
             _logger.warning("visits.not_left", visits=len(self._open))
 
 
-async def stop(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def stop(tasks: Iterable[asyncio.Future[None]]) -> None:
     """
     Cancels tasks and waits for their end.
 
@@ -128,4 +128,4 @@ async def stop(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in ended:
             _ = task.cancelled() or task.exception()
     if running:
-        _logger.warning("tasks.left_running", tasks=[repr(task.get_coro()) for task in running])
+        _logger.warning("tasks.left_running", tasks=[repr(task) for task in running])

@@ -7,6 +7,7 @@ lost its job altogether is found overdue by all of them.
 """
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from server.visits import stop
 # Timers and deliveries do not wait for each other: a receiver that hangs delays no clock.
 TIMERS_AT_ONCE, DELIVERIES_AT_ONCE = 10, 20
 SWEEP_SECONDS = 5
+OVERDUE_SECONDS = 3  # that one thing may take in a sweep
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between looks at the logs' heads, beside the bell
 CLOSE_SECONDS = 8
@@ -100,12 +102,21 @@ class Worker:
 
     async def _sweep(self) -> None:
         for kind, key in await overdue(self._house, OVERDUE):
-            _logger.info("timer.overdue", kind=kind, key=str(key))
-            await TIMERS[kind](self._house, key)
+            await self._do_overdue(kind, TIMERS[kind](self._house, key))
         for digest_id in await overdue_digests(self._house.database, OVERDUE):
-            await plan_digest(self._house.acts, digest_id)
+            await self._do_overdue(TimerKind.DIGEST, plan_digest(self._house.acts, digest_id))
         await overdue_targets(self._house.acts, OVERDUE_DELIVERIES)
         await wait(self._stopping, SWEEP_SECONDS)
+
+    async def _do_overdue(self, kind: TimerKind, act: Awaitable[None]) -> None:
+        """Does one thing; it holds up the others for 3 s at most, whatever is the matter with it."""
+        doing = asyncio.ensure_future(act)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({doing, stopping}, timeout=OVERDUE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await stop([doing])
+        failed = "took too long" if doing.cancelled() else doing.exception() and repr(doing.exception())
+        _logger.log(logging.WARNING if failed else logging.INFO, "timer.overdue", kind=kind, failed=failed)
 
 
 def work(settings: Settings) -> None:

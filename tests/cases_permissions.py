@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 from baton_client import PASSWORD
@@ -11,6 +12,8 @@ from graphql import GraphQLField, GraphQLNonNull
 
 from resolvers.permissions import PERMISSIONS, Permission
 from rules.people import Scope, ViewerKind
+from rules.typeid import ESCALATION as ESCALATION_ID
+from rules.typeid import read_id
 from schema.api import SCHEMA
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
@@ -32,14 +35,16 @@ class Target(Enum):
     AGENT = auto()
     API_KEY = auto()
     CONVERSATION = auto()
+    DELIVERY = auto()
     DRAFT = auto()
+    ENDPOINT = auto()
     ESCALATION = auto()
     MEMBER = auto()
     MESSAGE = auto()
     WORKSPACE = auto()
 
 
-AGENT, API_KEY, CONVERSATION, DRAFT, ESCALATION, MEMBER, MESSAGE, WORKSPACE = Target
+AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE, WORKSPACE = Target
 
 # What a customer sees: of its own conversation, whoever's it is in the workspace, or never.
 _OWN = {CONVERSATION, ESCALATION, MESSAGE}
@@ -153,6 +158,28 @@ def _log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]]:
     return lambda rows: {"after": rows.cursor, **{name: key(rows) for name, key in more.items()}}
 
 
+def _clock_log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]]:
+    def given(rows: Rows) -> dict[str, Any]:
+        found = _log(**more)(rows)
+        _announce(rows)
+        return found
+
+    return given
+
+
+@cache
+def _announce(rows: Rows) -> None:
+    """Has a clock announced behind the place in the log: one that a new priority leads past due."""
+    conversation = rows.key.start(rows.agent)["conversation"]["id"]
+    escalation = rows.key.escalate(conversation)["escalation"]["id"]
+    aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"
+    rows.workspace.server.execute(aged, read_id(ESCALATION_ID, escalation))
+    given = {"escalationId": escalation, "priority": "URGENT"}
+    rows.key.ask(
+        "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { __typename } }", i=given
+    )
+
+
 def _conversation_log(rows: Rows) -> dict[str, Any]:
     return {"conversationId": rows.conversation, "after": rows.conversation_cursor}
 
@@ -162,6 +189,8 @@ _QUERIES = (
     Case("node", "id", AGENT, lambda rows: {"id": rows.agent}, by="agent"),
     Case("node", "id", API_KEY, lambda rows: {"id": rows.api_key}, by="apiKeys"),
     Case("node", "id", CONVERSATION, lambda rows: {"id": rows.conversation}, by="conversation"),
+    Case("node", "id", DELIVERY, lambda rows: {"id": rows.delivery}, by="deliveries"),
+    Case("node", "id", ENDPOINT, lambda rows: {"id": rows.endpoint}, by="escalationSettings"),
     Case("node", "id", ESCALATION, lambda rows: {"id": rows.escalation}, by="escalation"),
     Case("node", "id", MEMBER, lambda rows: {"id": rows.member}, by="members"),
     Case("node", "id", MESSAGE, lambda rows: {"id": rows.message}, by="conversation"),
@@ -178,6 +207,7 @@ _QUERIES = (
     Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
     Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
     Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("deliveries", "nodes { id escalation { id } }", given=lambda _: {"first": 100}),
 )
 
 _TALKING = (
@@ -281,19 +311,47 @@ _ADMINISTERING = (
     Case("revokeApiKey", "id", API_KEY, lambda rows: {"id": rows.api_key}),
 )
 
+
+def _of_endpoint(**more: Any) -> Callable[[Rows], dict[str, Any]]:
+    return lambda rows: {"id": rows.endpoint, **more}
+
+
+def _sample(rows: Rows) -> dict[str, Any]:
+    assert rows.endpoint, "somebody to send it to"
+    return {"agentId": rows.agent, "channel": "WEBHOOK"}
+
+
+_NOTIFYING = (
+    Case(
+        "connectSlack",
+        "settings { version }",
+        AGENT,
+        lambda rows: {"agentId": rows.agent, "botToken": "xoxb-1-2"},
+    ),
+    Case("disconnectSlack", "settings { version }", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("createWebhookEndpoint", "secret", AGENT, lambda rows: {"input": rows.new_endpoint}),
+    Case("updateWebhookEndpoint", "endpoint { id }", ENDPOINT, _of_endpoint(enabled=True)),
+    Case("rotateWebhookSecret", "secret", ENDPOINT, _of_endpoint()),
+    Case("deleteWebhookEndpoint", "", ENDPOINT, _of_endpoint(), once=True),
+    Case("sendTestNotification", "id", AGENT, _sample),
+    Case("retryDelivery", "id", DELIVERY, lambda rows: {"id": rows.delivery}),
+)
+
 _SUBSCRIPTIONS = (
     Case("escalationCreated", "escalation { id }", given=_log()),
     Case("escalationCreated", "escalation { id }", AGENT, _log(agentId=_of_agent)),
     Case("escalationUpdated", "escalation { id }", given=_log()),
     Case("escalationUpdated", "escalation { id }", AGENT, _log(agentId=_of_agent)),
     Case("escalationUpdated", "escalation { id }", ESCALATION, _log(escalationId=_of_escalation)),
+    Case("slaStatusChanged", "status escalation { id }", given=_clock_log()),
+    Case("slaStatusChanged", "status escalation { id }", AGENT, _clock_log(agentId=_of_agent)),
     Case("messageAdded", "message { id }", CONVERSATION, _conversation_log),
     Case("conversationUpdated", "conversation { id }", CONVERSATION, _conversation_log),
     Case("turnRequested", "message { id }", given=_log()),
     Case("turnRequested", "message { id }", AGENT, _log(agentId=_of_agent)),
 )
 
-CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_ADMINISTERING, *_SUBSCRIPTIONS)
+CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_ADMINISTERING, *_NOTIFYING, *_SUBSCRIPTIONS)
 
 
 def cases_of(*kinds: str) -> list[Case]:

@@ -200,7 +200,7 @@ async def test_it_fires_after_its_delay(team: Workspace) -> None:
         doubt.replies(12)
         pushed = (await socket.next(created))["escalationCreated"]["escalation"]
         assert pushed == {"trigger": "LOW_CONFIDENCE", "confidence": 31.5, "status": "OPEN"}
-        heard = [(await socket.next(changes))["conversationUpdated"] for _ in range(3)]
+        heard = [(await socket.next(changes))["conversationUpdated"] for _ in range(4)]
     assert [one["kind"] for one in heard] == [
         "escalation_pending",
         "escalation_fired",
