@@ -38,11 +38,14 @@ class _Reader:
         self._waiting.append(item)
         self._filled.set()
 
-    async def next(self) -> Entry | Typing:
+    async def next(self) -> list[Entry | Typing]:
+        """Whatever waits, at least one."""
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
-        return self._waiting.popleft()
+        found = list(self._waiting)
+        self._waiting.clear()
+        return found
 
 
 class _Stream:
@@ -102,30 +105,44 @@ class Feed:
             for head in heads:
                 self.wake(Ring(head.stream, head.position))
 
-    async def follow(self, place: Place) -> AsyncGenerator[Entry | Typing, None]:
+    async def follow(self, place: Place) -> AsyncGenerator[list[Entry | Typing], None]:
         """
-        Everything behind `place`, in order, once, and on without end.
+        Everything behind `place`, in order, once, and on without end; what is there at once comes together.
 
         Typing signals come in between. Nothing of the database is held while waiting.
         """
         after = place.after
         with self._reader(place) as reader:
             while True:
-                while page := await self._page(place.stream, after):
-                    for entry in page:
-                        yield entry
+                async for page in self.read(place.stream, after):
                     after = page[-1].position
-                    if len(page) < log.PAGE:
-                        break
-                while True:
-                    item = await reader.next()
-                    if isinstance(item, Typing):
-                        yield item
-                    elif item.position == after + 1:
-                        after = item.position
-                        yield item
-                    elif item.position > after:
-                        break
+                    yield list(page)
+                gap = False
+                while not gap:
+                    fresh: list[Entry | Typing] = []
+                    for item in await reader.next():
+                        if isinstance(item, Typing):
+                            fresh.append(item)
+                        elif item.position == after + 1:
+                            after = item.position
+                            fresh.append(item)
+                        elif item.position > after:
+                            gap = True
+                            break
+                    if fresh:
+                        yield fresh
+
+    async def read(
+        self, stream: UUID, after: int, until: int | None = None
+    ) -> AsyncGenerator[list[Entry], None]:
+        """What stands in a stream behind a position, up to another or to its end, page by page."""
+        while page := await self._page(stream, after):
+            found = [entry for entry in page if until is None or entry.position <= until]
+            if found:
+                yield found
+            after = page[-1].position
+            if len(page) < log.PAGE or (until is not None and after >= until):
+                return
 
     @contextmanager
     def _reader(self, place: Place) -> Iterator[_Reader]:

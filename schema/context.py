@@ -40,6 +40,14 @@ class Call:
         """Who has not signed in is to hear that, not what is wrong with their input."""
         _ = self.context.actor
 
+    def key_of(self, prefix: str, text: str, name: str) -> UUID:
+        """The key behind an id that input `name` gives; raises BadInputError."""
+        self.must_be_signed_in()
+        try:
+            return read_id(prefix, text)
+        except MalformedIdError as error:
+            raise BadInputError(name, str(error)) from None
+
     def begin_event(self, occurred_at: datetime) -> None:
         """Forgets what was loaded: the next event shows rows as they are by then, and no earlier than it."""
         self.now = max(datetime.now(UTC), occurred_at)
@@ -63,11 +71,7 @@ Info = strawberry.Info[Call, None]
 
 def key_of(info: Info, prefix: str, text: str, name: str) -> UUID:
     """The key behind an id that input `name` gives; raises BadInputError."""
-    info.context.must_be_signed_in()
-    try:
-        return read_id(prefix, text)
-    except MalformedIdError as error:
-        raise BadInputError(name, str(error)) from None
+    return info.context.key_of(prefix, text, name)
 
 
 def for_the_team() -> Any:

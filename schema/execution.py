@@ -1,44 +1,24 @@
 """Running an operation, over whatever transport it came."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from graphql import ExecutionResult, GraphQLError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ErrorCode
+from resolvers.errors import ErrorCode
 from schema.api import SCHEMA
 from schema.context import Call
 from schema.errors import dress_errors
+from schema.groups import Groups, Listener
+from schema.operation import Operation
+from schema.prepared import RefusedError, is_subscription, prepare
 
 _ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A document, the values of its variables, and which of its operations is meant."""
-
-    query: str
-    variables: Mapping[str, Any] | None
-    name: str | None
-
-
-def read_operation(payload: object) -> Operation:
-    """Reads what a client sent, as JSON decoded it; raises BadInputError."""
-    if not isinstance(payload, dict):
-        raise BadInputError("payload", "is not an object with a query")
-    query, variables, name = (payload.get(one) for one in ("query", "variables", "operationName"))
-    if not isinstance(query, str) or not query.strip():
-        raise BadInputError("query", "is missing: send a GraphQL document")
-    if variables is not None and not isinstance(variables, dict):
-        raise BadInputError("variables", "is not an object")
-    if name is not None and not isinstance(name, str):
-        raise BadInputError("operationName", "is not a string")
-    return Operation(query, variables, name or None)
 
 
 async def execute(operation: Operation, context: Context) -> dict[str, Any]:
@@ -63,38 +43,50 @@ async def execute_call(operation: Operation, call: Call) -> dict[str, Any]:
     return _formatted(result)
 
 
-async def stream(operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
+async def run(
+    operation: Operation, context: Context, groups: Groups, listener: Listener
+) -> list[dict[str, Any]] | None:
     """
-    The results of any operation: one for each event of a subscription.
+    Runs any operation to its end, and tells the listener its results: one for each event of a subscription.
 
-    An event that fails for a reason of ours ends it, with errors and without data: who comes back with the
-    last cursor gets the event again, who went on would have missed it.
+    Gives the errors that ended it, if any did. An event that fails for a reason of ours ends a subscription.
     """
+    if is_subscription(operation):
+        try:
+            await groups.follow(prepare(operation, Call(context)), listener)
+        except RefusedError as refused:
+            return refused.errors
+    async with aclosing(_stream(operation, context)) as results:
+        async for result in results:
+            if "errors" in result and "data" not in result:
+                errors: list[dict[str, Any]] = result["errors"]
+                return errors
+            await listener.put(orjson.dumps(result))
+    return None
+
+
+async def _stream(operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
+    """The result of a query or mutation, or why it cannot be run."""
     results = await SCHEMA.stream(
         operation.query,
         variable_values=_variables(operation),
         context_value=Call(context),
         operation_name=operation.name,
     )
-    begun = False
     try:
         async with aclosing(results):
             async for result in results:
                 formatted = _formatted(result)
-                failed = _failed(formatted)
-                if "errors" in formatted and (failed or (not begun and formatted.get("data") is None)):
+                if "errors" in formatted and (_failed(formatted) or formatted.get("data") is None):
                     formatted.pop("data", None)
-                begun = True
                 yield formatted
-                if failed:
-                    return
     except GraphQLError as error:
         # Of the parser, out of its cache: Strawberry turns it into a result for `execute` alone.
         yield {"errors": dress_errors([error])}
 
 
 def _failed(formatted: dict[str, Any]) -> bool:
-    return any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in formatted.get("errors", ()))
+    return any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in formatted["errors"])
 
 
 def _variables(operation: Operation) -> dict[str, Any] | None:

@@ -1,9 +1,10 @@
 """The subscriptions: each event is looked up anew, as it is when it is sent."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -11,11 +12,11 @@ import strawberry
 from resolvers import watch
 from resolvers.batches import escalations_by_id, messages_by_id
 from resolvers.errors import NotFoundError
-from resolvers.watch import Happening
+from resolvers.watch import Happening, Watch
 from rules.clock import SlaStatus
 from rules.lifecycle import MessageRole
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
-from schema.context import Info, key_of
+from schema.context import Call, Info
 from schema.conversation import Conversation, the_conversation
 from schema.escalation import Escalation
 from schema.message import Message
@@ -33,9 +34,8 @@ class EscalationEvent:
     kind: str
 
     @classmethod
-    def of(cls, one: Happening, info: Info) -> "EscalationEvent":
+    def of(cls, one: Happening) -> "EscalationEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event(one.occurred_at)
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, kind=one.kind)
 
     @strawberry.field
@@ -55,9 +55,8 @@ class SlaEvent:
     status: SlaStatus
 
     @classmethod
-    def of(cls, one: Happening, info: Info) -> "SlaEvent":
+    def of(cls, one: Happening) -> "SlaEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event(one.occurred_at)
         return cls(
             happening=one,
             cursor=one.cursor,
@@ -81,9 +80,8 @@ class MessageEvent:
     occurred_at: datetime
 
     @classmethod
-    def of(cls, one: Happening, info: Info) -> "MessageEvent":
+    def of(cls, one: Happening) -> "MessageEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event(one.occurred_at)
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at)
 
     @strawberry.field
@@ -103,9 +101,8 @@ class ConversationEvent:
     typing: MessageRole | None
 
     @classmethod
-    def of(cls, one: Happening, info: Info) -> "ConversationEvent":
+    def of(cls, one: Happening) -> "ConversationEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event(one.occurred_at)
         return cls(
             happening=one,
             cursor=one.cursor,
@@ -130,9 +127,8 @@ class TurnEvent:
     epoch: int
 
     @classmethod
-    def of(cls, one: Happening, info: Info) -> "TurnEvent":
+    def of(cls, one: Happening) -> "TurnEvent":
         """Dresses a happening; what it shows is looked up anew."""
-        info.context.begin_event(one.occurred_at)
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
 
     @strawberry.field
@@ -170,80 +166,118 @@ def _known(found: T | None) -> T:
     return found
 
 
-def _key(info: Info, prefix: str, text: str | None, name: str) -> UUID | None:
-    info.context.must_be_signed_in()
-    return None if text is None else key_of(info, prefix, text, name)
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a subscription follows: the watch behind a cursor, and how what happens is dressed as an event."""
+
+    watch: Callable[[str | None], Awaitable[Watch]]
+    dress: Callable[[Happening], Any]
+
+
+Arguments = Mapping[str, Any]
+
+
+def _key(call: Call, arguments: Arguments, name: str, prefix: str) -> UUID | None:
+    call.must_be_signed_in()
+    text = arguments.get(name)
+    return None if text is None else call.key_of(prefix, text, name)
+
+
+def _escalations_created(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    return Followed(partial(watch.watch_escalations_created, call.context, agent), EscalationEvent.of)
+
+
+def _escalations_updated(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    escalation = _key(call, arguments, "escalationId", ESCALATION)
+    return Followed(partial(watch.watch_escalations, call.context, agent, escalation), EscalationEvent.of)
+
+
+def _clocks(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    return Followed(partial(watch.watch_clocks, call.context, agent), SlaEvent.of)
+
+
+def _messages(call: Call, arguments: Arguments) -> Followed:
+    key = _known(_key(call, arguments, "conversationId", CONVERSATION))
+    return Followed(partial(watch.watch_messages, call.context, key), MessageEvent.of)
+
+
+def _conversations(call: Call, arguments: Arguments) -> Followed:
+    key = _known(_key(call, arguments, "conversationId", CONVERSATION))
+    return Followed(partial(watch.watch_conversation, call.context, key), ConversationEvent.of)
+
+
+def _turns(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    return Followed(partial(watch.watch_turns, call.context, agent), TurnEvent.of)
+
+
+FOLLOWED: dict[str, Callable[[Call, Arguments], Followed]] = {
+    "escalationCreated": _escalations_created,
+    "escalationUpdated": _escalations_updated,
+    "slaStatusChanged": _clocks,
+    "messageAdded": _messages,
+    "conversationUpdated": _conversations,
+    "turnRequested": _turns,
+}
+
+
+class NotHereError(Exception):
+    """A subscription was run as a query is: they are followed by `schema.live`."""
+
+
+async def _elsewhere() -> AsyncGenerator[Any, None]:
+    raise NotHereError
+    yield
 
 
 @strawberry.type
 class Subscription:
-    """What may be followed live."""
+    """What may be followed live; `schema.live` does so by FOLLOWED."""
 
     @strawberry.subscription
     async def escalation_created(
-        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+        self, agent_id: strawberry.ID | None = None, after: str | None = None
     ) -> AsyncGenerator[EscalationEvent, None]:
         """New escalations, of one AI agent or of the whole workspace."""
-        agent = _key(info, AGENT, agent_id, "agent_id")
-        async with aclosing(
-            await watch.watch_escalations_created(info.context.context, agent, after)
-        ) as happenings:
-            async for one in happenings:
-                yield EscalationEvent.of(one, info)
+        return _elsewhere()
 
     @strawberry.subscription
     async def escalation_updated(
         self,
-        info: Info,
         agent_id: strawberry.ID | None = None,
         escalation_id: strawberry.ID | None = None,
         after: str | None = None,
     ) -> AsyncGenerator[EscalationEvent, None]:
         """Every change to escalations, their creation included."""
-        agent = _key(info, AGENT, agent_id, "agent_id")
-        escalation = _key(info, ESCALATION, escalation_id, "escalation_id")
-        async with aclosing(
-            await watch.watch_escalations(info.context.context, agent, escalation, after)
-        ) as happenings:
-            async for one in happenings:
-                yield EscalationEvent.of(one, info)
+        return _elsewhere()
 
     @strawberry.subscription
     async def sla_status_changed(
-        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+        self, agent_id: strawberry.ID | None = None, after: str | None = None
     ) -> AsyncGenerator[SlaEvent, None]:
         """An escalation becomes at risk or breached, or is put back on track by a new priority."""
-        agent = _key(info, AGENT, agent_id, "agent_id")
-        async with aclosing(await watch.watch_clocks(info.context.context, agent, after)) as happenings:
-            async for one in happenings:
-                yield SlaEvent.of(one, info)
+        return _elsewhere()
 
     @strawberry.subscription
     async def message_added(
-        self, info: Info, conversation_id: strawberry.ID, after: str | None = None
+        self, conversation_id: strawberry.ID, after: str | None = None
     ) -> AsyncGenerator[MessageEvent, None]:
         """Messages of one conversation."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        async with aclosing(await watch.watch_messages(info.context.context, key, after)) as happenings:
-            async for one in happenings:
-                yield MessageEvent.of(one, info)
+        return _elsewhere()
 
     @strawberry.subscription
     async def conversation_updated(
-        self, info: Info, conversation_id: strawberry.ID, after: str | None = None
+        self, conversation_id: strawberry.ID, after: str | None = None
     ) -> AsyncGenerator[ConversationEvent, None]:
         """What happens to one conversation beside its messages."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        async with aclosing(await watch.watch_conversation(info.context.context, key, after)) as happenings:
-            async for one in happenings:
-                yield ConversationEvent.of(one, info)
+        return _elsewhere()
 
     @strawberry.subscription
     async def turn_requested(
-        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+        self, agent_id: strawberry.ID | None = None, after: str | None = None
     ) -> AsyncGenerator[TurnEvent, None]:
         """Customer messages from the widget, while the AI may answer."""
-        agent = _key(info, AGENT, agent_id, "agent_id")
-        async with aclosing(await watch.watch_turns(info.context.context, agent, after)) as happenings:
-            async for one in happenings:
-                yield TurnEvent.of(one, info)
+        return _elsewhere()

@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 
 from resolvers.context import House
+from schema.groups import Groups
 from server.doors import ROUTES as DOORS
 from server.graphql import graphql
 from server.health import healthz, metrics, readyz
@@ -44,5 +45,6 @@ def make_app(house: House, settings: Settings, visits: Visits) -> Starlette:
     )
     app.state.house = house
     app.state.settings = settings
+    app.state.groups = Groups()
     app.state.visits = visits
     return app

@@ -1,5 +1,6 @@
 """The messages of the protocol `graphql-transport-ws` (github.com/enisdenjo/graphql-ws, PROTOCOL.md)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -95,9 +96,14 @@ def malformed(reason: str) -> RefusedError:
     return RefusedError(Ending(4400, f"Invalid message: {reason}"))
 
 
-def write_next(id_: str, result: dict[str, Any]) -> bytes:
-    """One result of an operation; raises TypeError for what is not JSON."""
-    return orjson.dumps({"id": id_, "type": "next", "payload": result})
+def frames_of(id_: str) -> Callable[[bytes], bytes]:
+    """What puts the results of an operation, encoded already, into frames."""
+    start = b'{"id":' + orjson.dumps(id_) + b',"type":"next","payload":'
+
+    def frame(payload: bytes) -> bytes:
+        return b"%b%b}" % (start, payload)
+
+    return frame
 
 
 def write_error(id_: str, errors: list[Any]) -> bytes:

@@ -5,6 +5,7 @@ Clients that accept `application/graphql-response+json` get status codes; the ot
 is a well-formed request, as they expect.
 """
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,8 +17,10 @@ from resolvers.context import Context
 from resolvers.errors import BatonError
 from schema.context import Call
 from schema.errors import dress_error
-from schema.execution import execute_call, read_operation, stream
+from schema.execution import execute_call, run
 from schema.graphiql import graphiql_page
+from schema.groups import Groups
+from schema.operation import read_operation
 from server.authentication import SESSION_COOKIE, context_of
 from server.body import MalformedError, read_json
 from server.problems import STATUS_OF
@@ -41,7 +44,8 @@ async def graphql(request: Request) -> Response:
     except BatonError as error:
         return _answer({"errors": [dress_error(error)]}, STATUS_OF[error.code], accepted)
     if "text/event-stream" in accepted:
-        return event_stream(stream(operation, context), request, context)
+        groups: Groups = request.app.state.groups
+        return event_stream(partial(run, operation, context, groups), request, context)
     call = Call(context)
     result = await execute_call(operation, call)
     response = _answer(result, _status(result, accepted), accepted)

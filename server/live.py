@@ -17,13 +17,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from resolvers.context import Context, House
 from resolvers.credentials import actor_of
 from resolvers.errors import UnauthenticatedError
+from schema.groups import Groups
 from server.authentication import SESSION_COOKIE, bearer_token
 from server.frames import ACK, PONG, SUBPROTOCOL, Ending, Kind, Message, RefusedError, malformed, read_message
 from server.operations import Operations
 from server.origins import is_foreign, may_call_from
-from server.outgoing import Outgoing, StuckError
-from server.transports import abort_of
+from server.outgoing import StuckError
+from server.transports import abort_of, connection_of
 from server.visits import FORBIDDEN, GONE, STUCK, Visit, Visits, stop
+from server.wire import Wire
 
 _BROKEN = Ending(4500, "Internal server error")
 _SUBPROTOCOL_NOT_ACCEPTABLE = Ending(4406, "Subprotocol not acceptable")
@@ -46,7 +48,7 @@ PACE = Pace()
 
 
 def live_endpoint(pace: Pace = PACE) -> Callable[[WebSocket], Awaitable[None]]:
-    """The WebSocket endpoint. The application's state has `house`, `settings` and `visits`."""
+    """The WebSocket endpoint. The application's state has `house`, `settings`, `groups` and `visits`."""
 
     async def live(websocket: WebSocket) -> None:
         visits: Visits = websocket.app.state.visits
@@ -69,7 +71,8 @@ class Socket:
         self._websocket = websocket
         self._visit = visit
         self._pace = pace
-        self._outgoing = Outgoing(pace.patience)
+        self._wire = Wire(connection_of(websocket.scope), pace.patience)
+        self._outgoing = self._wire.outgoing
         self._operations: Operations | None = None
         self._abort = abort_of(websocket.scope)
 
@@ -82,6 +85,7 @@ class Socket:
             ending = await self._visit.ending
         finally:
             await stop(tasks)
+            self._wire.close()
             await self._say_goodbye(ending)
             if self._operations is not None:
                 await self._operations.stop_all()
@@ -101,7 +105,8 @@ class Socket:
 
     async def _read(self) -> None:
         context = await self._introduced(await self._first_message())
-        self._operations = Operations(context, self._outgoing, lambda: self._visit.end(STUCK))
+        groups: Groups = self._websocket.app.state.groups
+        self._operations = Operations(context, groups, self._outgoing, lambda: self._visit.end(STUCK))
         await self._outgoing.put(ACK)
         while True:
             await self._take(self._operations, await self._next_message())
@@ -171,14 +176,7 @@ class Socket:
         return read_message(text)
 
     async def _write(self) -> None:
-        await self._outgoing.run(self._send)
-
-    async def _send(self, frame: str) -> None:
-        try:
-            await self._websocket.send_text(frame)
-        except RuntimeError:
-            # uvicorn has closed the socket by itself, as for a frame that is too big.
-            raise WebSocketDisconnect(1006) from None
+        await self._wire.broken
 
     async def _say_goodbye(self, ending: Ending) -> None:
         if ending not in (GONE, STUCK):

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import Any
 
 from resolvers.context import Context
 from resolvers.errors import BadInputError, RateLimitedError
 from schema.errors import dress_error
-from schema.execution import Operation, read_operation, stream
-from server.frames import Ending, RefusedError, malformed, write_complete, write_error, write_next
+from schema.execution import run
+from schema.groups import Groups
+from schema.operation import Operation, read_operation
+from server.frames import Ending, RefusedError, frames_of, malformed, write_complete, write_error
 from server.outgoing import Outgoing, StuckError
 from server.visits import stop
 
@@ -19,8 +20,11 @@ LIMIT = 100
 class Operations:
     """At most 100 operations at once. What goes wrong in one ends that one; `on_stuck` ends the socket."""
 
-    def __init__(self, context: Context, outgoing: Outgoing, on_stuck: Callable[[], None]) -> None:
+    def __init__(
+        self, context: Context, groups: Groups, outgoing: Outgoing, on_stuck: Callable[[], None]
+    ) -> None:
         self._context = context
+        self._groups = groups
         self._outgoing = outgoing
         self._on_stuck = on_stuck
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -67,13 +71,26 @@ class Operations:
     async def _run_until_last(self, id_: str, operation: Operation) -> bytes:
         """Sends the results; the frame that says how it ended is left to be sent."""
         try:
-            async with aclosing(stream(operation, self._context)) as results:
-                async for result in results:
-                    if "errors" in result and "data" not in result:
-                        return write_error(id_, result["errors"])
-                    await self._outgoing.put(write_next(id_, result), id_)
+            errors = await run(operation, self._context, self._groups, _Voice(self._outgoing, id_))
         except StuckError:
             raise
         except Exception as error:
             return write_error(id_, [dress_error(error)])
-        return write_complete(id_)
+        return write_complete(id_) if errors is None else write_error(id_, errors)
+
+
+class _Voice:
+    """Says an operation's results over its socket."""
+
+    def __init__(self, outgoing: Outgoing, id_: str) -> None:
+        self._outgoing = outgoing
+        self._id = id_
+        self._frame_of = frames_of(id_)
+
+    def offer(self, payload: bytes) -> bool:
+        """Has it sent, if there is room."""
+        return self._outgoing.offer(self._frame_of(payload), self._id)
+
+    async def put(self, payload: bytes) -> None:
+        """Has it sent as soon as there is room."""
+        await self._outgoing.put(self._frame_of(payload), self._id)

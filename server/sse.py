@@ -5,8 +5,7 @@ That is the distinct connections mode of the protocol `graphql-sse` (github.com/
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -17,9 +16,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from resolvers.context import Context
 from schema.errors import dress_error
+from schema.groups import Listener
 from server.authentication import SESSION_COOKIE, bearer_token
 from server.frames import Ending
-from server.outgoing import StuckError
+from server.outgoing import Outgoing, Sender, StuckError
 from server.transports import abort_of
 from server.visits import GONE, STUCK, Visit, Visits, stop
 
@@ -38,9 +38,11 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _logger = structlog.get_logger(__name__)
 
 
-def event_stream(
-    results: AsyncGenerator[dict[str, Any], None], request: Request, context: Context
-) -> Response:
+# Runs an operation, tells a listener its results, and gives the errors that ended it.
+Run = Callable[[Listener], Awaitable[list[dict[str, Any]] | None]]
+
+
+def event_stream(run: Run, request: Request, context: Context) -> Response:
     """
     The response that carries an operation's results, for as long as the caller's credential is good.
 
@@ -50,7 +52,7 @@ def event_stream(
     token = None
     if context.caller is not None:
         token = bearer_token(request.headers.get("authorization")) or request.cookies.get(SESSION_COOKIE)
-    return EventStream(results, request.app.state.visits, token, context)
+    return EventStream(run, request.app.state.visits, token, context)
 
 
 class EventStream(Response):
@@ -58,7 +60,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        results: AsyncGenerator[dict[str, Any], None],
+        run: Run,
         visits: Visits,
         token: str | None,
         context: Context,
@@ -68,7 +70,7 @@ class EventStream(Response):
         self.media_type = "text/event-stream"
         self.background = None
         self.init_headers(_HEADERS)
-        self._results = results
+        self._run = run
         self._visits = visits
         self._token = token
         self._context = context
@@ -92,17 +94,44 @@ class EventStream(Response):
         await voice.say(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
+        sender = Sender(PATIENCE_SECONDS, voice.say_chunk)
+        tasks = {asyncio.create_task(part) for part in (sender.run(), self._tell_all(sender))}
         try:
-            async with aclosing(self._results) as results:
-                async for result in results:
-                    await voice.say_chunk(_next(result))
-                    # uvicorn's `send` may never wait, least of all when the client has left.
-                    await asyncio.sleep(0)
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await stop(tasks)
+
+    async def _tell_all(self, sender: Sender) -> None:
+        errors = await self._until_last(sender.outgoing)
+        if errors is not None:
+            await sender.outgoing.put(_next(orjson.dumps({"errors": errors})))
+        await sender.outgoing.put(_COMPLETE)
+        await sender.drained()
+
+    async def _until_last(self, outgoing: Outgoing) -> list[dict[str, Any]] | None:
+        try:
+            return await self._run(_Teller(outgoing))
         except StuckError:
             raise
         except Exception as error:
-            await voice.say_chunk(_next({"errors": [dress_error(error)]}))
-        await voice.say_chunk(_COMPLETE)
+            return [dress_error(error)]
+
+
+class _Teller:
+    """Has an operation's results sent as events."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self._outgoing = outgoing
+
+    def offer(self, payload: bytes) -> bool:
+        """Has it sent, if there is room."""
+        return self._outgoing.offer(_next(payload))
+
+    async def put(self, payload: bytes) -> None:
+        """Has it sent as soon as there is room."""
+        await self._outgoing.put(_next(payload))
 
 
 class _Voice:
@@ -131,8 +160,8 @@ class _Voice:
             await self.say_chunk(_COMMENT)
 
 
-def _next(result: dict[str, Any]) -> bytes:
-    return b"event: next\ndata: " + orjson.dumps(result) + b"\n\n"
+def _next(payload: bytes) -> bytes:
+    return b"event: next\ndata: " + payload + b"\n\n"
 
 
 async def _guarded(visit: Visit, part: Callable[[], Awaitable[None]]) -> None:

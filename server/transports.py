@@ -11,6 +11,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from server.wire import Connection
+
 _EXTENSION = "baton.connection"
 
 Abort = Callable[[], None]
@@ -26,13 +28,45 @@ def _leave() -> None:
     pass
 
 
+def connection_of(scope: Mapping[str, Any]) -> Connection:
+    """The connection of a WebSocket's scope, to be written to."""
+    connection: Connection = scope["extensions"][_EXTENSION]["connection"]
+    return connection
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """WebSockets that can be aborted, and are when they answer no ping."""
+    """WebSockets that can be written to and aborted, and are aborted when they answer no ping."""
+
+    on_ready: Callable[[], None] = staticmethod(_leave)
 
     async def run_asgi(self) -> None:
-        """Runs the application, which finds `abort` in its scope."""
-        self.scope["extensions"][_EXTENSION] = {"abort": self.transport.abort}
+        """Runs the application, which finds the connection and `abort` in its scope."""
+        self.scope["extensions"][_EXTENSION] = {"abort": self.transport.abort, "connection": self}
         await super().run_asgi()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the other side is behind with reading."""
+        return not self.writable.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more may be written."""
+        return self.close_sent or self.disconnected or self.transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Writes whole frames."""
+        self.transport.write(data)
+
+    def resume_writing(self) -> None:
+        """The other side has read on."""
+        super().resume_writing()
+        self.on_ready()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone; nobody waits for it any more."""
+        super().connection_lost(exc)
+        self.on_ready()
 
     def keepalive_timeout(self) -> None:
         """Drops the connection: who answers no ping drains no buffer either."""

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,7 +23,8 @@ from websockets.typing import Subprotocol
 from resolvers.actor import Actor
 from resolvers.context import Context
 from rules.people import Scope, ViewerKind
-from schema.execution import Operation
+from schema.groups import Groups, Listener
+from schema.operation import Operation
 from server import live, operations, origins
 from server.live import Pace, live_endpoint
 from server.transports import RequestProtocol, SocketProtocol
@@ -66,14 +67,20 @@ class Stage:
     running: int = 0
     contexts: list[Context] = field(default_factory=list)
 
-    async def stream(self, operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
+    async def run(
+        self, operation: Operation, context: Context, groups: Groups, listener: Listener
+    ) -> list[dict[str, Any]] | None:
         self.running += 1
         self.contexts.append(context)
         try:
-            async for result in _results(operation.query):
-                yield result
+            async with aclosing(_results(operation.query)) as results:
+                async for result in results:
+                    if "data" not in result:
+                        return cast("list[dict[str, Any]]", result["errors"])
+                    await listener.put(orjson.dumps(result))
         finally:
             self.running -= 1
+        return None
 
     async def still_good(self, tokens: Collection[str]) -> Mapping[str, Actor]:
         self.asked.append(sorted(tokens))
@@ -184,12 +191,13 @@ async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(live, "actor_of", actor_of)
     monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
-    monkeypatch.setattr(operations, "stream", stage.stream)
+    monkeypatch.setattr(operations, "run", stage.run)
     app = Starlette(routes=[WebSocketRoute("/graphql", live_endpoint(pace))])
     app.state.house = cast(
         Any, SimpleNamespace(database=SimpleNamespace(reading=_no_database), widget_tokens=None)
     )
     app.state.settings = SimpleNamespace(url="https://baton.example/")
+    app.state.groups = Groups()
     app.state.visits = stage.visits
     config = uvicorn.Config(
         app,

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
 import httpx
+import orjson
 import pytest
 import uvicorn
 from starlette.applications import Starlette
@@ -21,6 +23,7 @@ from starlette.routing import Route
 from resolvers.actor import Actor
 from resolvers.context import Context
 from rules.people import ViewerKind
+from schema.groups import Listener
 from server import sse
 from server.sse import event_stream
 from server.transports import RequestProtocol, SocketProtocol
@@ -42,16 +45,16 @@ class Stage:
     actors: dict[str, Actor] = field(default_factory=lambda: {"key": KEY})
     running: int = 0
 
-    async def results(self, kind: str) -> AsyncGenerator[dict[str, Any], None]:
+    async def run(self, kind: str, listener: Listener) -> None:
         self.running += 1
         try:
-            yield {"data": {"line": "one\ntwo"}}
+            await listener.put(orjson.dumps({"data": {"line": "one\ntwo"}}))
             if kind == "broken":
                 raise ValueError("a secret of ours")
             if kind == "endless":
                 await asyncio.Event().wait()
             while kind == "flood":
-                yield {"data": "x" * 60_000}
+                await listener.put(orjson.dumps({"data": "x" * 60_000}))
         finally:
             self.running -= 1
 
@@ -60,9 +63,8 @@ class Stage:
 
     async def endpoint(self, request: Request) -> Response:
         caller = KEY if "authorization" in request.headers else None
-        return event_stream(
-            self.results(request.path_params["kind"]), request, Context(cast(Any, None), caller)
-        )
+        run = partial(self.run, request.path_params["kind"])
+        return event_stream(run, request, Context(cast(Any, None), caller))
 
     @asynccontextmanager
     async def asked(self, kind: str) -> AsyncIterator[httpx.Response]:
