@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import orjson
+from prometheus_client import Counter
 
 from realtime.bell import Typing
 from realtime.cursor import Place
@@ -27,6 +28,9 @@ from schema.errors import dress_error
 from schema.prepared import Prepared, RefusedError
 
 TOGETHER = 50  # events that are looked up at once while a member is caught up
+_EXECUTED = Counter("baton_live_executions", "Results of subscriptions that were executed.")
+_DELIVERED = Counter("baton_live_deliveries", "Results that groups handed to their members.")
+
 WAITING = 1_000  # events that wait for a member that is being caught up
 
 
@@ -108,6 +112,7 @@ class _Group:
             if failed is not None:
                 self._end(failed)
                 return
+            _DELIVERED.inc(len(self.members))
             for member in self.members:
                 member.tell(payload, happening)
         positions = [item.position for item in batch if isinstance(item, Entry)]
@@ -195,6 +200,7 @@ async def _executed(
     """Each with its result, encoded, or with the errors of ours for which it has none."""
     if not happenings:
         return []
+    _EXECUTED.inc(len(happenings))
     prepared.call.begin_event(max(one.occurred_at for one in happenings))
     results = await asyncio.gather(*map(prepared.execute, happenings))
     return [
