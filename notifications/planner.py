@@ -114,6 +114,12 @@ def _events(entries: Sequence[log.Entry]) -> Iterator[_Event]:
 
 async def _plan_events(act: Act, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
     listeners = await _listeners(act, {event.agent_id for event in events})
+    # Digests before targets: in the order in which a digest's own timer locks them.
+    for event in events:
+        if listeners[event.agent_id].hears_in_digest(event):
+            escalation = event.key("escalation")
+            assert escalation is not None  # people are told of escalations alone
+            await note_in_digest(act, workspace_id, event.agent_id, event.entry, escalation)
     told = [(event, key) for event in events for key in listeners[event.agent_id].of(event)]
     targets = await lock_targets(act, workspace_id, [key for _, key in told])
     for event, key in told:
@@ -121,11 +127,6 @@ async def _plan_events(act: Act, workspace_id: UUID, events: Sequence[_Event], n
         act.session.add(_delivery(event, key, workspace_id, target.id, now))
     for target in targets.values():
         wake(act, target, now)
-    for event in events:
-        if listeners[event.agent_id].hears_in_digest(event):
-            escalation = event.key("escalation")
-            assert escalation is not None  # people are told of escalations alone
-            await note_in_digest(act, workspace_id, event.agent_id, event.entry, escalation)
 
 
 def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID, now: datetime) -> Delivery:

@@ -65,8 +65,8 @@ class Story:
     One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
     `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
-    triggered, noted, sla_on_track. `message` is what was replied, or what the AI is to answer; `epoch` that of
-    the event.
+    triggered, noted, sla_on_track. `message` is what was replied, or what the AI is to answer; `epoch` that
+    of the event.
     """
 
     id: str

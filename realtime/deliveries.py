@@ -1,7 +1,7 @@
 """Deliveries that are due: their targets, and the jobs that attempt them, written in the act they are of."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -19,14 +19,14 @@ from rules.typeid import new_id
 @dataclass(frozen=True, slots=True)
 class TargetKey:
     """
-    What tells a target from others of its workspace, and `address`, what people read.
+    What tells a target from others of its workspace, and beside that `address`, what people read.
 
     Slack channels belong to an AI agent, whose bot posts there; webhook endpoints have rows of their own.
     """
 
     channel: DeliveryChannel
     key: str
-    address: str
+    address: str = field(compare=False)
     agent_id: UUID | None = None
     endpoint_id: UUID | None = None
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -36,6 +36,7 @@ OVERDUE_SECONDS = 3  # that one thing may take in a sweep
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between looks at the logs' heads, beside the bell
 CLOSE_SECONDS = 8
+BUSY = timedelta(seconds=2)  # until a target is looked at again that another worker attends to
 
 _logger = structlog.get_logger(__name__)
 
@@ -90,14 +91,18 @@ class Worker:
         try:
             await attend(self._office, target_id)
         except TargetBusyError as busy:
-            raise LaterError(max(busy.until - datetime.now(UTC), timedelta(seconds=1))) from busy
+            raise LaterError(BUSY) from busy
 
     async def _plan(self) -> None:
         self._rung.clear()
         for workspace_id in await workspaces_behind(self._house.database):
             self._house.feed.listen(workspace_id, self._rung)
-            while await plan(self._house.acts, workspace_id) and not self._stopping.is_set():
-                pass
+            try:
+                while await plan(self._house.acts, workspace_id) and not self._stopping.is_set():
+                    pass
+            except Exception as error:
+                # One workspace must not keep the others from being told.
+                _logger.exception("planner.failed", workspace=str(workspace_id), error=repr(error))
         await wait(self._rung, PLAN_SECONDS)
 
     async def _sweep(self) -> None:

@@ -8,11 +8,13 @@ from itertools import count, cycle
 from typing import Any
 
 import httpx
-from baton_client import PASSWORD, Caller, Server, Workspace
+from baton_client import PASSWORD, Caller, Server, Workspace, wait_for
+from receivers import Receiver
+from slack_stand_in import SlackStandIn
 
 from resolvers.credentials import WidgetTokens
 from rules.people import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope, ViewerKind
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, new_id, read_id, spell_id
 
 _ADDRESSES = (f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in count(1))
 
@@ -55,10 +57,11 @@ class Visitor(Caller):
 class Rows:
     """What may be aimed at in one workspace. Each is made when it is first asked for."""
 
-    def __init__(self, workspace: Workspace, client: httpx.Client) -> None:
+    def __init__(self, workspace: Workspace, client: httpx.Client, hook: str = "") -> None:
         self.workspace = workspace
         self.key = Visitor(workspace.server.url, workspace.api_key, client=client)
         self.agent = workspace.agent_id
+        self.hook = hook
 
     @cached_property
     def cursor(self) -> str:
@@ -120,6 +123,34 @@ class Rows:
     def api_key(self) -> str:
         return self.make_key("VIEWER of nothing", Scope.ANALYTICS_READ)[0]
 
+    @property
+    def new_endpoint(self) -> dict[str, Any]:
+        """What makes a webhook endpoint, which hears of what happens here to nobody."""
+        return {"agentId": self.agent, "url": self.hook, "eventTypes": ["escalation.sla_at_risk"]}
+
+    @cached_property
+    def endpoint(self) -> str:
+        query = """mutation($i: CreateWebhookEndpointInput!) {
+            createWebhookEndpoint(input: $i) { endpoint { id } } }"""
+        return str(self.key.ask(query, i=self.new_endpoint)["createWebhookEndpoint"]["endpoint"]["id"])
+
+    @cached_property
+    def delivery(self) -> str:
+        """A mail that was given up, to somebody who is no recipient."""
+        key, target, server = new_id(), new_id(), self.workspace.server
+        server.execute(
+            """INSERT INTO delivery_targets (id, workspace_id, channel, key) VALUES ($1, $2, 'EMAIL', $3)""",
+            *(target, read_id(WORKSPACE, self.workspace.id), f"{target}@example.com"),
+        )
+        server.execute(
+            """INSERT INTO deliveries (id, workspace_id, agent_id, target_id, channel, target, event_type,
+                escalation_id, occurred_at, status, ended_at)
+            SELECT $1, workspace_id, $2, id, channel, key, 'escalation.created', $3, now(), 'FAILED', now()
+            FROM delivery_targets WHERE id = $4""",
+            *(key, read_id(AGENT, self.agent), read_id(ESCALATION, self.escalation), target),
+        )
+        return spell_id(DELIVERY, key)
+
     def make_key(self, name: str, *scopes: Scope) -> tuple[str, str]:
         """The id of a new API key, and the key."""
         query = "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { apiKey { id } key } }"
@@ -145,7 +176,8 @@ class Rows:
     @property
     def ids(self) -> set[str]:
         """Every id that has been made so far, and what else must stay within the workspace."""
-        parts = {"message", "escalation", "held", "resolved", "api_key"} & vars(self).keys()
+        made = {"message", "escalation", "held", "resolved", "api_key", "endpoint", "delivery"}
+        parts = made & vars(self).keys()
         found = {str(vars(self)[name]) for name in parts} | {self.workspace.id, self.agent}
         if "started" in vars(self):
             found |= {self.conversation, self.widget}
@@ -202,15 +234,25 @@ ABROAD = tuple(
 )
 
 
+# A job too many finds nothing to do: when one came while another was at it, half a minute later.
+_IDLE = """DELETE FROM pgqueuer WHERE entrypoint = 'deliveries' AND status = 'queued' AND NOT EXISTS (
+    SELECT 1 FROM deliveries WHERE uuid_send(target_id) = payload AND status = 'PENDING')"""
+# What the worker still has to do about what has happened.
+_BUSY = """SELECT 1 FROM planned_logs JOIN streams ON id = workspace_id WHERE position < head
+    UNION ALL SELECT 1 FROM pgqueuer WHERE entrypoint IN ('deliveries', 'digest')"""
+
+
 class World:
     """A workspace with everybody in it, `elsewhere` in it another conversation, and a foreign workspace."""
 
-    def __init__(self, server: Server, client: httpx.Client) -> None:
+    def __init__(self, server: Server, client: httpx.Client, receiver: Receiver, slack: SlackStandIn) -> None:
         self.server = server
         self.client = client
+        self._receiver, self._slack = receiver, slack
         workspace, foreign = server.new_workspace(), server.new_workspace()
-        self.rows, self.elsewhere = Rows(workspace, client), Rows(workspace, client)
-        self.foreign = Rows(foreign, client)
+        self.rows, self.elsewhere, self.foreign = (
+            Rows(one, client, receiver.url) for one in (workspace, workspace, foreign)
+        )
         self._keys = {who.name: self._make_key(who) for who in _KEYS}
         self._emails = {role: self.rows.make_member(role) for role in MemberRole}
         self._sessions: dict[MemberRole, str] = {}
@@ -219,7 +261,7 @@ class World:
 
     def fresh(self, rows: Rows) -> Rows:
         """Rows of the same workspace that nobody has used."""
-        return Rows(rows.workspace, self.client)
+        return Rows(rows.workspace, self.client, rows.hook)
 
     def _make_key(self, who: Who) -> str:
         key_id, key = self.rows.make_key(who.name, *sorted(who.scopes))
@@ -249,14 +291,26 @@ class World:
         return aimed.widget if who.own else self.elsewhere.widget
 
     def fingerprint(self) -> dict[str, Any]:
-        """Every table's rows, without what changes by mere use: when a key was last presented."""
+        """
+        Every table's rows, without what changes by mere use: when a key was last presented.
+
+        And how often others outside were turned to: Slack, and a receiver of webhooks.
+        """
+        wait_for(self._is_quiet, "the worker to have nothing to do")
         parts = [
             f"SELECT '{table}' AS name, count(*) AS rows, md5(string_agg(md5(row), '' ORDER BY row)) AS sum"
             f" FROM (SELECT (to_jsonb(t) - 'last_used_at')::text AS row FROM \"{table}\" t) AS found"
             for table in self._tables
         ]
         found = self.server.rows(" UNION ALL ".join(parts))
-        return {one["name"]: (one["rows"], one["sum"]) for one in found}
+        outside = {"outside": (len(self._slack.calls), len(self._receiver.received))}
+        return {one["name"]: (one["rows"], one["sum"]) for one in found} | outside
+
+    def _is_quiet(self) -> bool:
+        if self.server.rows(_BUSY):
+            self.server.execute(_IDLE)
+            return False
+        return True
 
     @cached_property
     def _tables(self) -> list[str]:

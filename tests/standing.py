@@ -19,7 +19,7 @@ from graphql import (
     is_required_input_field,
 )
 
-from rules.typeid import WORKSPACE, read_id
+from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, new_id, read_id, spell_id
 from schema.api import printed_schema
 
 _SCHEMA = build_schema(printed_schema())
@@ -54,6 +54,28 @@ _FINGERPRINT = " UNION ALL ".join(
 def stands(workspace: Workspace) -> list[dict[str, Any]]:
     """Every row of the workspace that acts write, in short: a refused act leaves it equal."""
     return workspace.server.rows(_FINGERPRINT, read_id(WORKSPACE, workspace.id))
+
+
+_QUIET = """WITH endpoint AS (
+    INSERT INTO webhook_endpoints (id, workspace_id, agent_id, url, event_types, enabled, secret)
+    VALUES ($1, $2, $3, 'https://hooks.example/', '{}', false, '') RETURNING id, workspace_id, agent_id
+), target AS (
+    INSERT INTO delivery_targets (id, workspace_id, channel, key, endpoint_id)
+    SELECT $1, workspace_id, 'WEBHOOK', id::text, id FROM endpoint RETURNING id
+)
+INSERT INTO deliveries (id, workspace_id, agent_id, target_id, channel, target, event_type, occurred_at,
+    status) SELECT $1, endpoint.workspace_id, agent_id, target.id, 'WEBHOOK', 'https://hooks.example/',
+    'test', now(), 'FAILED' FROM endpoint, target"""
+
+
+def quiet_endpoint(workspace: Workspace) -> dict[str, str]:
+    """A webhook endpoint that is switched off and a delivery to it: their ids by who takes them."""
+    key = new_id()
+    of = (read_id(WORKSPACE, workspace.id), read_id(AGENT, workspace.agent_id))
+    workspace.server.execute(_QUIET, key, *of)
+    acts = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
+    endpoint = spell_id(WEBHOOK_ENDPOINT, key)
+    return {**dict.fromkeys(acts, endpoint), "retryDelivery": spell_id(DELIVERY, key)}
 
 
 @dataclass

@@ -203,9 +203,10 @@ def test_one_that_had_not_been_answered_reopens_as_open_with_a_new_clock(talk: T
     assert started > datetime.fromisoformat(resolved["resolvedAt"])
     assert (after["sla"]["outcome"], after["sla"]["status"]) == ("RUNNING", "ON_TRACK")
     assert datetime.fromisoformat(after["sla"]["dueAt"]) - started == timedelta(minutes=120)
-    assert kinds(after) == [*kinds(resolved), "reopened", "ai_paused"]
+    assert kinds(after) == [*kinds(resolved), "reopened", "sla_on_track", "ai_paused"]
     assert entry(after, "reopened")["actor"] == {"email": "bo@example.com"}
-    assert talk.told[-2:] == ["escalation.reopened", "conversation.ai_paused"]
+    told = ["escalation.reopened", "escalation.sla_on_track", "conversation.ai_paused"]
+    assert talk.told[-3:] == told
     ai = talk.stands["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 4, "ESCALATION")
     assert talk.notices == [CONFIRMATION, HANDED_BACK, TAKING_OVER]

@@ -10,6 +10,8 @@ import pytest
 from baton_client import Refused, Server, Socket
 from cases_permissions import CASES, MUTATION, QUERY, ROOTS, SUBSCRIPTION, Case, cases_of
 from cases_world import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
+from receivers import Receiver
+from slack_stand_in import SlackStandIn
 from websockets.exceptions import ConnectionClosedError
 
 from resolvers.permissions import PERMISSIONS
@@ -18,13 +20,20 @@ from resolvers.permissions import PERMISSIONS
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """On a server of its own, so that nobody else writes while a refused act is watched."""
-    with tempfile.TemporaryDirectory(prefix="baton-permissions-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="baton-permissions-") as folder,
+        Receiver() as receiver,
+        SlackStandIn.started() as slack,
+        httpx.Client(timeout=30) as client,
+    ):
         Path(folder).chmod(0o755)
-        with Server.started(Path(folder)) as server, httpx.Client(timeout=30) as client:
-            made = World(server, client)
+        outside = {"BATON_SLACK_API_URL": slack.url, "BATON_WEBHOOK_ALLOW_PRIVATE": "true"}
+        with Server.started(Path(folder), **outside) as server:
+            made = World(server, client, receiver, slack)
             for rows in (made.rows, made.elsewhere, made.foreign):
                 # The places in the logs first: what follows is what subscriptions replay.
                 assert all([rows.cursor, rows.conversation, rows.message, rows.escalation, rows.held])
+                assert all([rows.endpoint, rows.delivery])
             yield made
 
 
@@ -229,6 +238,10 @@ def test_a_filter_by_rows_of_another_workspace_finds_nothing(world: World) -> No
             f"{{ escalations(filter: {{ {given} }}) {{ totalCount nodes {{ id }} }} }}"
         )
         assert not [one for one in foreign.ids if one in str(answer)], given
+    answer = world.rows.key.ask(
+        f'{{ deliveries(escalationId: "{foreign.escalation}") {{ nodes {{ id }} }} }}'
+    )
+    assert answer == {"deliveries": {"nodes": []}}
     for given in (f'agentId: "{foreign.agent}"', 'customerEmail: "kim@example.com"'):
         answer = world.rows.key.ask(f"{{ conversations(filter: {{ {given} }}) {{ nodes {{ id }} }} }}")
         assert not [one for one in foreign.ids if one in str(answer)], given

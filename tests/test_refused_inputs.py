@@ -8,7 +8,7 @@ import httpx
 import pytest
 from baton_client import Refused, Server
 from graphql import get_nullable_type, is_required_input_field
-from standing import ROOTS, Place, leaves, stands
+from standing import ROOTS, Place, leaves, quiet_endpoint, stands
 
 ASKING = [name for name, (_, field) in ROOTS.items() if field.args]
 
@@ -56,6 +56,7 @@ def place(server: Server) -> Iterator[Place]:
         "agent": workspace.agent_id,
         "escalation": escalation,
         "revokeApiKey": key_id,
+        **quiet_endpoint(workspace),
         **dict.fromkeys(["node", "conversation"], conversation),
         **dict.fromkeys(["updateMember", "removeMember"], member_id),
     }

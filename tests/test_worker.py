@@ -160,13 +160,14 @@ async def test_who_is_told_to_end_finishes_or_gives_back_in_time(stage: Stage) -
     stage.stop()
     async with AsyncExitStack() as locks, hold(stage, "conversations", given_back.conversation_key) as stuck:
         soon = await locks.enter_async_context(hold(stage, "conversations", finished.conversation_key))
-        # So late that both sweeps find it as they begin, and one of the two has its timer as well.
+        # So late that the sweeps find it as they begin, beside its timer.
         bring([given_back], "sla_due_at", -60)
         bring([finished], "sla_due_at", 0)
         stage.serve()
         (worker,) = stage.crew(1)
         await soon.queued(1)
-        await stuck.queued(3)
+        await asyncio.to_thread(wait_for, lambda: given_back.jobs == ["picked"], "its timer to be in hand")
+        await stuck.queued(1)
         told_at = stage.now
         for process in (stage.serving, worker):
             process.ask_to_end()
