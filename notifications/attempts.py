@@ -24,6 +24,7 @@ from notifications.story import Outcome
 from realtime.act import Act, Acts
 from realtime.deliveries import wake
 from rules.backoff import next_attempt, pause_of_target
+from rules.events import TEST
 from rules.lifecycle import DeliveryStatus
 from rules.typeid import new_id
 
@@ -99,6 +100,7 @@ async def _take_up(office: Office, target_id: UUID, lease: UUID) -> _InHand | No
             if next_attempt(delivery.attempts_made, act.now, 0.5) is None:
                 # Its worker died in the last attempt: there is none left.
                 _end(act, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
+                await alert_of_failed(act, target, delivery, "not known: the worker ended in the attempt")
                 continue
             parcel = await _packed(act, office, delivery, target)
             if isinstance(parcel, str):
@@ -132,7 +134,8 @@ async def _next_due(act: Act, target_id: UUID) -> Delivery | None:
             Delivery.status == DeliveryStatus.PENDING,
             Delivery.next_attempt_at <= act.now,
         )
-        .order_by(Delivery.next_attempt_at, Delivery.id)
+        # Somebody waits for a sample.
+        .order_by(Delivery.event_type != TEST, Delivery.next_attempt_at, Delivery.id)
         .limit(1)
         .with_for_update()
     )

@@ -90,7 +90,13 @@ async def lock_targets(
 
 
 def wake(act: Act, target: DeliveryTarget, at: datetime) -> None:
-    """Has the locked target's deliveries attempted at an instant, unless a job comes by then anyway."""
+    """
+    Has the locked target's deliveries attempted at an instant, unless a job comes by then anyway.
+
+    Who attends to it now looks at what is left before it leaves.
+    """
+    if target.leased_until and target.leased_until > act.now:
+        return
     at = max(at, target.paused_until or at)
     if target.next_job_at is None or target.next_job_at > at or target.next_job_at < act.now:
         act.set_timer(Timer(TimerKind.DELIVERIES, target.id, at))

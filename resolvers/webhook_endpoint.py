@@ -10,6 +10,7 @@ from models.agent import Agent
 from models.delivery import DeliveryTarget
 from models.webhook_endpoint import WebhookEndpoint
 from realtime.act import Act
+from realtime.deliveries import wake
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
@@ -71,25 +72,35 @@ async def update_webhook_endpoint(
     if url is not None:
         await _check_url(context, url)
     async with context.house.acts.begin() as act:
+        # The target first, as who attempts does.
+        target = await _lock_target(act, context, endpoint_id)
         endpoint = await _locked(act, context, endpoint_id)
         endpoint.url = url or endpoint.url
         if types is not None:
             endpoint.event_types = types
         if enabled is not None:
             endpoint.enabled, endpoint.disabled_reason = enabled, None
-            await _forget_failures(act, endpoint)
+        if enabled and target is not None:
+            await _start_afresh(act, target)
     return endpoint
 
 
-async def _forget_failures(act: Act, endpoint: WebhookEndpoint) -> None:
-    # What is switched on again has a fresh start; five days are counted anew.
-    target = await act.session.scalar(
+async def _lock_target(act: Act, context: Context, endpoint_id: UUID) -> DeliveryTarget | None:
+    found: DeliveryTarget | None = await act.session.scalar(
         select(DeliveryTarget)
-        .where(DeliveryTarget.endpoint_id == endpoint.id)
+        .where(
+            DeliveryTarget.endpoint_id == endpoint_id,
+            DeliveryTarget.workspace_id == context.actor.workspace_id,
+        )
         .with_for_update(key_share=True)
     )
-    if target is not None:
-        target.failures, target.failing_since, target.paused_until = 0, None, None
+    return found
+
+
+async def _start_afresh(act: Act, target: DeliveryTarget) -> None:
+    """Five days are counted anew, and what waits only for the others goes out now."""
+    target.failures, target.failing_since, target.paused_until = 0, None, None
+    wake(act, target, await act.read_clock())
 
 
 @permitted("rotateWebhookSecret", WEBHOOK_ENDPOINT)
