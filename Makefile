@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint types imports schema webhooks bench lock clean
+.PHONY: help install demo serve test check lint types imports schema webhooks bench chaos lock clean
 
 help: ## print this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -47,6 +47,9 @@ webhooks: install ## print the events into docs/webhooks.md
 
 bench: install ## measure and print figures
 	$(BIN)/python -m bench
+
+chaos: install ## break everything again and again, and compare what arrived with what was committed
+	$(BIN)/python -m chaos $(CHAOS)
 
 lock: ## pin the versions of everything anew
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev \

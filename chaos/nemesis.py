@@ -1,0 +1,109 @@
+"""The nemesis: does the faults of a schedule, and undoes each after its time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from chaos.processes import Process, Say
+from chaos.proxy import Link
+from chaos.schedule import Fault, Kind
+from chaos.stage import Stage
+
+WAIT_SECONDS = 60
+TICK_SECONDS = 0.05
+
+
+class Nemesis:
+    """
+    Breaks what the schedule names.
+
+    A victim has one fault at a time: one that is still recovering is waited for, so every fault of the
+    schedule is done. What cannot be done, as its victim does not come back, is told to `blame`.
+    """
+
+    def __init__(self, stage: Stage, say: Say, blame: Say) -> None:
+        self.done: Counter[Kind] = Counter()
+        self._stage = stage
+        self._say = say
+        self._blame = blame
+        names = [*stage.processes, *stage.links, "postgres"]
+        self._locks = {name: asyncio.Lock() for name in sorted(names)}
+
+    async def run(self, faults: Sequence[Fault]) -> None:
+        """Does all of them, and returns when all are undone."""
+        began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            for fault in faults:
+                group.create_task(self._at(began + fault.at, fault))
+
+    async def _at(self, when: float, fault: Fault) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(when - loop.time())
+        async with AsyncExitStack() as held:
+            for name in self._victims(fault):
+                await held.enter_async_context(self._locks[name])
+            late = loop.time() - when
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._whole(fault)
+            except TimeoutError:
+                self._blame(f"{fault.victim} was not back after {WAIT_SECONDS} s, to {fault}")
+                return
+            self._say(f"{fault}" + (f", {late:.0f} s late" if late >= 1 else ""))
+            await self._do(fault)
+            self.done[fault.kind] += 1
+
+    def _victims(self, fault: Fault) -> list[str]:
+        """In the order of their names, so that nobody waits in a circle."""
+        if fault.victim.startswith("*."):
+            return [name for name in self._locks if name.endswith(fault.victim[1:])]
+        return [fault.victim]
+
+    async def _whole(self, fault: Fault) -> None:
+        """Waits until there is something to be broken: a process that is up, a link that is used."""
+        if process := self._stage.processes.get(fault.victim):
+            await process.ready.wait()
+        links = [self._stage.links[name] for name in self._victims(fault) if name in self._stage.links]
+        while links and not any(link.used for link in links):
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _do(self, fault: Fault) -> None:
+        if fault.victim == "postgres":
+            self._stage.postgres.end(fault.way)
+            await asyncio.sleep(fault.seconds)
+            await self._stage.postgres.revive()
+        elif process := self._stage.processes.get(fault.victim):
+            await self._break_process(process, fault)
+        else:
+            await self._break_links([self._stage.links[name] for name in self._victims(fault)], fault)
+
+    async def _break_process(self, process: Process, fault: Fault) -> None:
+        if fault.kind.act == "stop":
+            process.stop()
+            await asyncio.sleep(fault.seconds)
+            process.go_on()
+            return
+        if fault.kind.act == "end":
+            await process.end()
+        else:
+            process.kill()
+        await asyncio.sleep(fault.seconds)
+        process.want()
+
+    async def _break_links(self, links: Sequence[Link], fault: Fault) -> None:
+        for link in links:
+            match fault.kind.act:
+                case "black-hole":
+                    link.black_hole()
+                case "slow":
+                    link.slow(int(fault.way.split()[0]))
+                case "cut":
+                    link.cut()
+        await asyncio.sleep(fault.seconds)
+        for link in links:
+            if fault.way == "then reset":
+                link.reset()
+            if fault.way == "then silent for ever":
+                link.silence()
+            link.heal()

@@ -1,0 +1,133 @@
+"""Processes that are kept running, except while the nemesis has them down."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+TICK_SECONDS = 0.05
+START_SECONDS = 40
+END_SECONDS = 30  # what docs/settings.md asks to be given before anything harder
+PAUSE_SECONDS = 0.5
+
+Say = Callable[[str], None]
+
+
+class Process:
+    """
+    A command that runs in the background.
+
+    `ready` is set while it runs and has said what matches `pattern`. One that does not come up (its database
+    may be away) is started again; one that ends after it was ready, and was not told to, is told to `blame`.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str | Path], pattern: str, folder: Path, blame: Say
+    ) -> None:
+        self.name = name
+        self.ready = asyncio.Event()
+        self.found: re.Match[str] | None = None
+        self.starts = 0
+        self.environment: dict[str, str] = {}
+        self._command = list(command)
+        self._pattern = re.compile(pattern)
+        self._log = folder / f"{name}.log"
+        self._blame = blame
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._wanted = asyncio.Event()
+        self._told_to_end = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._popen is not None and self._popen.poll() is None
+
+    async def keep(self) -> None:
+        """Keeps it running until cancelled, whenever it is wanted; afterwards it has ended."""
+        try:
+            while True:
+                await self._wanted.wait()
+                if not await self._start():
+                    self._signal(signal.SIGKILL)
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    continue
+                self.ready.set()
+                while self.runs:
+                    await asyncio.sleep(TICK_SECONDS)
+                self.ready.clear()
+                if not self._told_to_end:
+                    self._blame(f"{self.name} ended by itself, with code {self._code}")
+        finally:
+            # A process that is stopped dies of SIGKILL as well.
+            self._signal(signal.SIGKILL)
+            if self._popen:
+                self._popen.wait()
+
+    def want(self) -> None:
+        """Has it started, and started again."""
+        self._wanted.set()
+
+    def kill(self) -> None:
+        """Ends it without a word."""
+        self._told_to_end = True
+        self._wanted.clear()
+        self.ready.clear()
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Has it stand still."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Lets it go on."""
+        self._signal(signal.SIGCONT)
+
+    async def end(self) -> None:
+        """Asks it to end; one that does not is told to `blame`, and killed."""
+        self._told_to_end = True
+        self._wanted.clear()
+        self.ready.clear()
+        self._signal(signal.SIGTERM)
+        limit = time.monotonic() + END_SECONDS
+        while self.runs and time.monotonic() < limit:
+            await asyncio.sleep(TICK_SECONDS)
+        if self.runs:
+            self._blame(f"{self.name} did not end within {END_SECONDS} s of SIGTERM")
+            self._signal(signal.SIGKILL)
+
+    @property
+    def _code(self) -> int | None:
+        return self._popen.returncode if self._popen else None
+
+    def _signal(self, number: int) -> None:
+        if self._popen:
+            self._popen.send_signal(number)  # does nothing once it has ended
+
+    async def _start(self) -> bool:
+        """Starts it, and says whether it became ready."""
+        while self.runs:
+            await asyncio.sleep(TICK_SECONDS)
+        begun = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            environment = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
+            self._popen = subprocess.Popen(
+                self._command,
+                env=environment | self.environment,
+                stdout=log,
+                stderr=log,
+                # The terminal's Ctrl-C is for who ends them in their turn.
+                start_new_session=True,
+            )
+        self.starts += 1
+        self._told_to_end = False
+        limit = time.monotonic() + START_SECONDS
+        while self.runs and self._wanted.is_set() and time.monotonic() < limit:
+            await asyncio.sleep(TICK_SECONDS)
+            self.found = self._pattern.search(self._log.read_bytes()[begun:].decode(errors="replace"))
+            if self.found:
+                return self._wanted.is_set()
+        return False

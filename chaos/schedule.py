@@ -1,0 +1,118 @@
+"""The schedule of faults: a seed gives the same one every time."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+SERVES = ("serve1", "serve2", "serve3")
+WORKERS = ("worker1", "worker2")
+# A fault every 5.6 s, of six or seven on average: mostly one at a time, often two, now and then none.
+EVERY_SECONDS = 5.6
+FIRST_SECONDS, LAST_SECONDS = 2.0, 12.0
+FULL_SECONDS, SHORT_SECONDS = 600, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """
+    What may be done, to whom, for how many seconds.
+
+    `ways` are variants: how a black hole ends, how PostgreSQL ends, how slow is slow (bytes a second).
+    """
+
+    act: str
+    what: str
+    victims: tuple[str, ...]
+    seconds: tuple[float, float]
+    ways: tuple[str, ...] = ("",)
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: what, to whom, when (seconds from the beginning), for how long."""
+
+    at: float
+    kind: Kind
+    victim: str
+    seconds: float
+    way: str
+
+    def __str__(self) -> str:
+        way = f" ({self.way})" if self.way else ""
+        return f"{self.kind.act} {self.victim} for {self.seconds:.1f} s{way}"
+
+
+def _links(owners: Iterable[str], to: str) -> tuple[str, ...]:
+    """One link of each owner's, and all of them at once."""
+    return (*(f"{owner}.{to}" for owner in owners), f"*.{to}")
+
+
+_FRONTS = tuple(f"{serve}.front" for serve in SERVES)
+_TO_POSTGRES, _TO_REDIS = _links((*SERVES, *WORKERS), "postgres"), _links((*SERVES, *WORKERS), "redis")
+_ENDS = ("then goes on", "then reset")
+
+KINDS = (
+    Kind("kill", "serve", SERVES, (0.2, 4)),
+    Kind("kill", "worker", WORKERS, (0.2, 6)),
+    Kind("end", "serve", SERVES, (0.2, 3)),
+    Kind("stop", "serve", SERVES, (1, 12)),
+    Kind("stop", "worker", WORKERS, (1, 15)),
+    Kind("stop", "redis", ("redis",), (1, 10)),
+    Kind("restart", "redis", ("redis",), (0.2, 6)),
+    Kind("restart", "postgres", ("postgres",), (0.2, 4), ("killed", "immediately", "fast")),
+    Kind("black-hole", "front", _FRONTS, (3, 14), (*_ENDS, "then silent for ever")),
+    Kind("black-hole", "postgres", _TO_POSTGRES, (2, 14), _ENDS),
+    Kind("black-hole", "redis", _TO_REDIS, (3, 14), (*_ENDS, "then silent for ever")),
+    Kind("slow", "front", _FRONTS, (4, 12), ("300 B/s", "1500 B/s", "6000 B/s")),
+    Kind("slow", "postgres", _TO_POSTGRES, (3, 10), ("10000 B/s", "50000 B/s", "200000 B/s")),
+    Kind("slow", "redis", _TO_REDIS, (3, 10), ("200 B/s", "2000 B/s")),
+    Kind("cut", "front", _FRONTS, (0.1, 3)),
+    Kind("cut", "postgres", _TO_POSTGRES, (0.1, 3)),
+    Kind("cut", "redis", _TO_REDIS, (0.1, 3)),
+)
+
+
+def kinds(with_redis: bool) -> list[Kind]:
+    """The kinds of faults there are, with a Redis or without."""
+    return [kind for kind in KINDS if with_redis or kind.what != "redis"]
+
+
+def least(seconds: float) -> int:
+    """How often every kind has to be done in a run of so many seconds; none is too short to tell."""
+    return min(5, int(seconds // SHORT_SECONDS))
+
+
+def schedule(seed: int, seconds: float, chosen: Sequence[Kind]) -> list[Fault]:
+    """
+    The faults of a run, in their order.
+
+    Kinds are dealt from decks that hold each once, so all are done about as often as each other.
+    """
+    chance = Random(seed)
+    room = max(seconds - FIRST_SECONDS - LAST_SECONDS, EVERY_SECONDS)
+    count = max(round(room / EVERY_SECONDS), len(chosen) * least(seconds))
+    dealt, faults = _dealt(chosen, chance), []
+    for place in range(count):
+        at = FIRST_SECONDS + (place + chance.random()) * room / count
+        kind = next(dealt)
+        faults.append(
+            Fault(
+                at, kind, chance.choice(kind.victims), chance.uniform(*kind.seconds), chance.choice(kind.ways)
+            )
+        )
+    return faults
+
+
+def _dealt(chosen: Sequence[Kind], chance: Random) -> Iterator[Kind]:
+    while True:
+        yield from chance.sample(chosen, len(chosen))
+
+
+def missing(done: Mapping[Kind, int], seconds: float, chosen: Sequence[Kind]) -> list[str]:
+    """What was done less often than it has to be."""
+    counted, wanted = Counter(done), least(seconds)
+    return [f"{kind}: done {counted[kind]} times" for kind in chosen if counted[kind] < wanted]
