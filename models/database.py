@@ -18,6 +18,9 @@ _SERVER_SETTINGS = {
 }
 
 
+# A connection that has gone silent must not keep who asks for ever; more than a lock is waited for.
+COMMAND_SECONDS = 25
+
 # What a question meets while the database is away.
 AWAY = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -27,7 +30,9 @@ class Database:
 
     def __init__(self, url: str, connections: int = 20) -> None:
         async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
-            return await asyncpg.connect(url, timeout=10, server_settings=_SERVER_SETTINGS)
+            return await asyncpg.connect(
+                url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
+            )
 
         self._engine = create_async_engine(
             "postgresql+asyncpg://",

@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from models.database import AWAY
 from resolvers.context import Context
-from resolvers.errors import BatonError
+from resolvers.errors import BatonError, ErrorCode
 from schema.context import Call
 from schema.errors import dress_error
 from schema.execution import execute_call, run
@@ -43,6 +44,8 @@ async def graphql(request: Request) -> Response:
         return _answer(fault, error.status_code, accepted)
     except BatonError as error:
         return _answer({"errors": [dress_error(error)]}, STATUS_OF[error.code], accepted)
+    except AWAY as error:
+        return _answer({"errors": [dress_error(error)]}, STATUS_OF[ErrorCode.INTERNAL], accepted)
     if "text/event-stream" in accepted:
         groups: Groups = request.app.state.groups
         return event_stream(partial(run, operation, context, groups), request, context)
