@@ -24,12 +24,12 @@ from notifications.story import Outcome
 from realtime.act import Act, Acts
 from realtime.deliveries import wake
 from rules.backoff import next_attempt, pause_of_target
-from rules.events import TEST
 from rules.lifecycle import DeliveryStatus
 from rules.typeid import new_id
 
-LEASE = timedelta(seconds=30)  # more than the longest attempt takes
-IN_A_ROW = 20  # deliveries of one target before others have their turn
+LEASE = timedelta(seconds=40)  # more than the longest attempt takes
+# Of one target before others have their turn: deliveries, and seconds after which none is begun.
+IN_A_ROW, SECONDS_IN_A_ROW = 20, 60
 GIVEN_UP_AFTER = timedelta(days=5)
 
 
@@ -57,6 +57,7 @@ async def attend(office: Office, target_id: UUID) -> None:
     """What a target's job does: attempts what is due, and has a job come for the rest; TargetBusyError."""
     lease = new_id()
     await _take_lease(office, target_id, lease)
+    end = time.monotonic() + SECONDS_IN_A_ROW
     try:
         for _ in range(IN_A_ROW):
             in_hand = await _take_up(office, target_id, lease)
@@ -66,7 +67,7 @@ async def attend(office: Office, target_id: UUID) -> None:
             outcome = await send(office, in_hand.parcel)
             took = timedelta(seconds=time.monotonic() - began)
             await _write_down(office, target_id, in_hand, outcome, took)
-            if not outcome.succeeded:
+            if not outcome.succeeded or time.monotonic() > end:
                 break
     finally:
         await _leave(office, target_id, lease)
@@ -134,8 +135,7 @@ async def _next_due(act: Act, target_id: UUID) -> Delivery | None:
             Delivery.status == DeliveryStatus.PENDING,
             Delivery.next_attempt_at <= act.now,
         )
-        # Somebody waits for a sample.
-        .order_by(Delivery.event_type != TEST, Delivery.next_attempt_at, Delivery.id)
+        .order_by(Delivery.next_attempt_at, Delivery.id)
         .limit(1)
         .with_for_update()
     )

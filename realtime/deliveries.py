@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from models.delivery import DeliveryTarget
+from models.delivery import Delivery, DeliveryTarget
 from realtime.act import Act
 from realtime.timers import Timer, TimerKind
-from rules.lifecycle import DeliveryChannel
+from rules.lifecycle import DeliveryChannel, DeliveryStatus
 from rules.slack_format import channel_in_full
 from rules.typeid import new_id
 
@@ -106,3 +106,14 @@ def wake(act: Act, target: DeliveryTarget, at: datetime) -> None:
 def wake_unlocked(act: Act, target_id: UUID, at: datetime) -> None:
     """The same for a target that is not locked: a job too many finds nothing to do."""
     act.set_timer(Timer(TimerKind.DELIVERIES, target_id, at))
+
+
+async def first_place(act: Act, target_id: UUID) -> datetime:
+    """When a delivery that somebody waits for is due: now, and before all that waits for the target."""
+    oldest = await act.session.scalar(
+        select(Delivery.next_attempt_at)
+        .where(Delivery.target_id == target_id, Delivery.status == DeliveryStatus.PENDING)
+        .order_by(Delivery.next_attempt_at)
+        .limit(1)
+    )
+    return min(act.now, oldest - timedelta(microseconds=1)) if oldest else act.now

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from realtime.act import Act
-from realtime.deliveries import TargetKey, lock_targets, wake
+from realtime.deliveries import TargetKey, first_place, lock_targets, wake
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.pages import Order, Page, PageRequest, read_page
@@ -81,7 +82,7 @@ async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
         if delivery.status is not DeliveryStatus.PENDING:
             delivery.attempts_made = 0
         delivery.status, delivery.note, delivery.ended_at = DeliveryStatus.PENDING, None, None
-        delivery.next_attempt_at, target.paused_until = now, None
+        delivery.next_attempt_at, target.paused_until = await first_place(act, target.id), None
         wake(act, target, now)
     return delivery
 
@@ -102,7 +103,9 @@ async def send_test_notification(
         now = await act.read_clock()
         keys = await _targets(act, agent, channel)
         targets = await lock_targets(act, agent.workspace_id, keys)
-        samples = [_sample(agent, key, targets[key].id, act) for key in keys]
+        samples = [
+            _sample(agent, key, targets[key].id, act, await first_place(act, targets[key].id)) for key in keys
+        ]
         act.session.add_all(samples)
         for target in targets.values():
             target.paused_until = None
@@ -137,7 +140,7 @@ async def _targets(act: Act, agent: Agent, channel: DeliveryChannel) -> list[Tar
     return keys
 
 
-def _sample(agent: Agent, key: TargetKey, target_id: UUID, act: Act) -> Delivery:
+def _sample(agent: Agent, key: TargetKey, target_id: UUID, act: Act, due: datetime) -> Delivery:
     return Delivery(
         id=new_id(),
         workspace_id=agent.workspace_id,
@@ -149,7 +152,7 @@ def _sample(agent: Agent, key: TargetKey, target_id: UUID, act: Act) -> Delivery
         occurred_at=act.now,
         status=DeliveryStatus.PENDING,
         attempts_made=0,
-        next_attempt_at=act.now,
+        next_attempt_at=due,
         created_at=act.now,
     )
 

@@ -80,7 +80,7 @@ async def update_webhook_endpoint(
             endpoint.event_types = types
         if enabled is not None:
             endpoint.enabled, endpoint.disabled_reason = enabled, None
-        if enabled and target is not None:
+        if (enabled or url) and target is not None:
             await _start_afresh(act, target)
     return endpoint
 
@@ -98,7 +98,7 @@ async def _lock_target(act: Act, context: Context, endpoint_id: UUID) -> Deliver
 
 
 async def _start_afresh(act: Act, target: DeliveryTarget) -> None:
-    """Five days are counted anew, and what waits only for the others goes out now."""
+    """Five days are counted anew, and what waits only because the others failed goes out now."""
     target.failures, target.failing_since, target.paused_until = 0, None, None
     wake(act, target, await act.read_clock())
 

@@ -22,7 +22,7 @@ DEPTH = 15
 ROWS = 50_000
 
 # A field of lists is counted for as many rows as it may have, so what stands below it weighs that much.
-_LISTS = {"messages", "escalations", "conversations", "timeline", "segments"}
+_LISTS = {"messages", "escalations", "conversations", "timeline", "segments", "deliveries", "attempts"}
 
 
 class CostRule(ASTValidationRule):

@@ -1,7 +1,7 @@
 """Reading a subscription: what it follows, what it selects, and who may share its results."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -75,8 +75,7 @@ class Prepared:
 
     def refusal(self, error: Exception) -> RefusedError:
         """The error of the subscription's own field."""
-        name = self.field.alias.value if self.field.alias else self.field.name.value
-        return RefusedError(dress_errors([located_error(error, [self.field], [name])]))
+        return _refusal(self.field, error)
 
 
 def is_subscription(operation: Operation) -> bool:
@@ -103,26 +102,17 @@ def prepare(operation: Operation, call: Call) -> Prepared:
     if isinstance(executor, list):
         raise RefusedError(dress_errors(executor))
     field, arguments = _root(executor, node)
-    prepared = Prepared(
-        call,
-        executor,
-        Followed(_nowhere, _nothing),
-        field,
-        arguments.get(_AFTER),
-        _key(operation, document, node, field, call),
-    )
     try:
-        return replace(prepared, followed=FOLLOWED[field.name.value](call, arguments))
+        followed = FOLLOWED[field.name.value](call, arguments)
     except BatonError as error:
-        raise prepared.refusal(error) from None
+        raise _refusal(field, error) from None
+    key = _key(operation, field, call)
+    return Prepared(call, executor, followed, field, arguments.get(_AFTER), key)
 
 
-async def _nowhere(_: str | None) -> Any:
-    raise NotImplementedError
-
-
-def _nothing(_: Happening) -> Any:
-    raise NotImplementedError
+def _refusal(field: FieldNode, error: Exception) -> RefusedError:
+    name = field.alias.value if field.alias else field.name.value
+    return RefusedError(dress_errors([located_error(error, [field], [name])]))
 
 
 @lru_cache(500)
@@ -152,9 +142,7 @@ def _root(executor: Executor[Any], node: OperationDefinitionNode) -> tuple[Field
     return field, get_argument_values(root.fields[field.name.value], field, executor.variable_values)
 
 
-def _key(
-    operation: Operation, document: DocumentNode, node: OperationDefinitionNode, field: FieldNode, call: Call
-) -> Hashable:
+def _key(operation: Operation, field: FieldNode, call: Call) -> Hashable:
     variables = dict(operation.variables or {})
     if own := _variable_of_after(operation.query, field):
         variables.pop(own, None)

@@ -187,6 +187,7 @@ def test_slack_hears_of_four_things_and_of_nothing_else(connected: Team, outside
     connected.key.settings(connected.agent_id, sla=QUICK)
     clock = Clock.begin(connected.workspace)
     connected.when(lambda all_: events_of(all_) == ["created", "sla_at_risk"], "the clock at risk")
+    assert {one["status"] for one in connected.ended()} == {"DELIVERED"}
     connected.update(clock.id, note="a note", priority="LOW", assignTo=connected.workspace.email)
     clock.reply()
     connected.key.resolve(clock.id)
