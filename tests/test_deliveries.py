@@ -282,7 +282,7 @@ def test_a_sample_is_tried_at_once_however_much_waits_and_however_long(team: Wor
         endpoint.when(lambda all_: len(all_) == 2 and all_[0]["attempts"], "the first attempt")
         (sample,) = endpoint.sample()
         assert [one["response"] for one in sample["attempts"]] == ["503"]
-        # So is what somebody asks for by hand.
+        # Nor does what somebody asks for by hand wait until the receiver is to be left alone no longer.
         waiting = endpoint.deliveries[1]
         assert waiting["attempts"] == []
         retry(team, waiting)

@@ -66,6 +66,7 @@ def test_mails_tell_of_four_things_in_one_thread_and_of_nothing_else(
     team = Team.create(server, "ann", sla=QUICK)
     clock = Clock.begin(team.workspace)
     team.when(lambda all_: events_of(all_) == TOLD[:2], "the clock at risk")
+    team.ended()
     team.update(clock.id, note="a note", priority="LOW", assignTo=team.workspace.email)
     bring([clock], "sla_due_at", 0)
     team.when(lambda all_: events_of(all_) == TOLD[:3], "the breach")
