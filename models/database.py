@@ -25,8 +25,16 @@ COMMAND_SECONDS = 25
 AWAY = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
+# For what is asked on the path of live events; it is quick, and few wait for each other.
+PLAIN_CONNECTIONS = 4
+
+
 class Database:
-    """A pool of at most `connections` to the PostgreSQL at `url`, an ordinary postgresql:// one."""
+    """
+    A pool of at most `connections` to the PostgreSQL at `url`, an ordinary postgresql:// one.
+
+    Another four are for `fetch` alone.
+    """
 
     def __init__(self, url: str, connections: int = 20) -> None:
         async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
@@ -34,6 +42,8 @@ class Database:
                 url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
             )
 
+        self._connect = connect
+        self._plain: asyncpg.Pool | None = None
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,
@@ -53,6 +63,21 @@ class Database:
         async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session
 
+    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        """The rows of a single question in PostgreSQL's own SQL, asked of asyncpg without a session."""
+        pool = self._plain
+        if pool is None:
+            pool = self._plain = asyncpg.create_pool(
+                connect=self._connect,
+                min_size=0,
+                max_size=PLAIN_CONNECTIONS,
+                init=_read_json,
+                reset=_leave_as_it_is,
+            )
+            await pool  # which opens no connection yet
+        found: list[asyncpg.Record] = await pool.fetch(sql, *values)
+        return found
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """A session for one act. What is not committed when the block ends is rolled back."""
@@ -61,4 +86,14 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._plain:
+            self._plain.terminate()
         await self._engine.dispose()
+
+
+async def _read_json(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=str, decoder=orjson.loads, schema="pg_catalog")
+
+
+async def _leave_as_it_is(_: asyncpg.Connection) -> None:
+    """Single questions leave nothing behind in a connection: nothing needs to be reset."""

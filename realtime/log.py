@@ -13,9 +13,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import insert, select, text
+from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.database import Database
+from models.kept import Kept
 from models.log import LogEntry, Stream
 
 PAGE = 500
@@ -92,6 +94,21 @@ async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAG
         .limit(limit)
     )
     return [Entry(*row) for row in rows]
+
+
+_READ: Kept[LogEntry] = Kept(
+    LogEntry,
+    select(LogEntry)
+    .where(LogEntry.stream == bindparam("stream"), LogEntry.position > bindparam("after"))
+    .order_by(LogEntry.position)
+    .limit(PAGE),
+)
+
+
+async def read_page(database: Database, stream: UUID, after: int) -> list[Entry]:
+    """The same for those who follow live: what is committed by now, a page at most."""
+    rows = await _READ.rows(database, stream=stream, after=after)
+    return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for row in rows]
 
 
 async def heads(session: AsyncSession, streams: Sequence[UUID]) -> list[Head]:

@@ -7,15 +7,16 @@ These are for rows that were reached through a visible one.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from models.agent import Agent
 from models.conversation import Conversation
 from models.delivery import DeliveryAttempt
 from models.escalation import Escalation, EscalationNote, TriggerEvent
+from models.kept import Kept
 from models.log import Stream
 from models.member import Member
 from models.message import Message
@@ -24,6 +25,7 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.cursor import Cursor
+from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.visible import (
     visible_agents,
@@ -33,9 +35,28 @@ from resolvers.visible import (
     visible_webhook_endpoints,
 )
 from rules.lifecycle import EscalationStatus, PendingOutcome
+from rules.people import ViewerKind
 from rules.settings import EscalationSettings
 
 T = TypeVar("T")
+
+
+_IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+def _like(kind: ViewerKind) -> Actor:
+    """Stands for all callers of a kind where a statement is made for them once."""
+    workspace, conversation = bindparam("workspace_id", type_=Uuid), bindparam("conversation_id", type_=Uuid)
+    return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
+
+
+# What a live event is made of.
+_MESSAGES = {
+    kind: Kept(Message, visible_messages(_like(kind)).where(Message.id == _IDS)) for kind in ViewerKind
+}
+_MEMBERS = Kept(
+    Member, select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +90,14 @@ async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUI
 
 async def messages_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Message]:
     """The visible ones of them."""
-    async with context.house.database.reading() as session:
-        found = await session.scalars(visible_messages(context.actor).where(Message.id.in_(ids)))
-        return {row.id: row for row in found}
+    actor = context.actor
+    rows = await _MESSAGES[actor.kind].rows(
+        context.house.database,
+        workspace_id=actor.workspace_id,
+        conversation_id=actor.conversation_id,
+        ids=ids,
+    )
+    return {row.id: row for row in rows}
 
 
 async def escalations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
@@ -143,11 +169,8 @@ async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agen
 
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
     """Authors and assignees, also for customers: they see who answers them."""
-    async with context.house.database.reading() as session:
-        found = await session.scalars(
-            select(Member).where(Member.workspace_id == context.actor.workspace_id, Member.id.in_(ids))
-        )
-        return {row.id: row for row in found}
+    rows = await _MEMBERS.rows(context.house.database, workspace_id=context.actor.workspace_id, ids=ids)
+    return {row.id: row for row in rows}
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:
