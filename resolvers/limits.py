@@ -18,6 +18,9 @@ SIGN_IN = RateLimitItemPerMinute(10)
 SIGN_IN_FROM = RateLimitItemPerMinute(100)
 TYPING = RateLimitItemPerSecond(5)
 
+REDIS_SECONDS = 1.0
+AWAY_SECONDS = 10.0
+
 
 class Limits:
     """
@@ -28,8 +31,15 @@ class Limits:
     def __init__(self, redis_url: str | None) -> None:
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._shared = self._own
+        self._away_until = -math.inf
         if redis_url:
-            storage = RedisStorage(f"async+{redis_url}", implementation="redispy", wrap_exceptions=True)
+            storage = RedisStorage(
+                f"async+{redis_url}",
+                implementation="redispy",
+                wrap_exceptions=True,
+                socket_timeout=REDIS_SECONDS,
+                socket_connect_timeout=REDIS_SECONDS,
+            )
             self._shared = MovingWindowRateLimiter(storage)
 
     async def take(self, limit: RateLimitItem, *who: str) -> None:
@@ -45,17 +55,28 @@ class Limits:
     async def forget(self, limit: RateLimitItem, *who: str) -> None:
         """What was counted is forgiven, as after a password that was right."""
         try:
-            await self._shared.clear(limit, *who)
+            if not self._is_away:
+                await self._shared.clear(limit, *who)
         except StorageError as error:
-            _logger.warning("limits.redis_away", error=repr(error.storage_error))
+            self._note_absence(error)
         await self._own.clear(limit, *who)
 
     async def _wait(self, limit: RateLimitItem, who: tuple[str, ...]) -> int:
         try:
-            return await _seconds_to_wait(self._shared, limit, who)
+            if not self._is_away:
+                return await _seconds_to_wait(self._shared, limit, who)
         except StorageError as error:
-            _logger.warning("limits.redis_away", error=repr(error.storage_error))
-            return await _seconds_to_wait(self._own, limit, who)
+            self._note_absence(error)
+        return await _seconds_to_wait(self._own, limit, who)
+
+    @property
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    def _note_absence(self, error: StorageError) -> None:
+        # Not everybody is to wait for a Redis that has gone silent.
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        _logger.warning("limits.redis_away", error=repr(error.storage_error))
 
 
 async def _seconds_to_wait(

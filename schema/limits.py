@@ -32,7 +32,7 @@ class CostRule(ASTValidationRule):
         """Reckons one operation; fragments are followed where they are spread."""
         document = self.context.document
         try:
-            rows = _rows(node.selection_set, _fragments(document), DEPTH, frozenset())
+            rows = _Reckoning(_fragments(document)).rows(node.selection_set, DEPTH)
         except TooComplexError as error:
             self.report_error(GraphQLError(str(error), node, original_error=error))
             return
@@ -47,33 +47,43 @@ def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
     return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
 
 
-def _rows(
-    selection: SelectionSetNode | None,
-    fragments: dict[str, FragmentDefinitionNode],
-    depth: int,
-    within: frozenset[str],
-) -> int:
-    if selection is None:
-        return 0
-    if depth < 0:
-        raise TooComplexError(f"The operation nests deeper than {DEPTH} fields.")
-    total = 0
-    for node in selection.selections:
-        if isinstance(node, FieldNode):
-            if node.name.value.startswith("__"):
-                continue
-            below = _rows(node.selection_set, fragments, depth - 1, within)
-            total += _page(node) * (1 + below) if node.name.value in _LISTS else below
-        elif isinstance(node, FragmentSpreadNode):
-            name = node.name.value
-            # A cycle is for another rule to report; it must not be followed here.
-            if name in fragments and name not in within:
-                total += _rows(fragments[name].selection_set, fragments, depth - 1, within | {name})
-        else:
-            total += _rows(getattr(node, "selection_set", None), fragments, depth - 1, within)
-        if total > ROWS:
-            return total
-    return total
+class _Reckoning:
+    """The rows of one operation. A fragment is reckoned once for each depth, however often it is spread."""
+
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[tuple[str, int], int] = {}
+
+    def rows(self, selection: SelectionSetNode | None, depth: int) -> int:
+        """How many rows a selection may read; raises TooComplexError when it nests deeper than `depth`."""
+        if selection is None:
+            return 0
+        if depth < 0:
+            raise TooComplexError(f"The operation nests deeper than {DEPTH} fields.")
+        total = 0
+        for node in selection.selections:
+            if isinstance(node, FieldNode):
+                total += self._field(node, depth)
+            elif isinstance(node, FragmentSpreadNode):
+                total += self._fragment(node.name.value, depth)
+            else:
+                total += self.rows(getattr(node, "selection_set", None), depth - 1)
+            if total > ROWS:
+                break
+        return total
+
+    def _field(self, node: FieldNode, depth: int) -> int:
+        if node.name.value.startswith("__"):
+            return 0
+        below = self.rows(node.selection_set, depth - 1)
+        return _page(node) * (1 + below) if node.name.value in _LISTS else below
+
+    def _fragment(self, name: str, depth: int) -> int:
+        if name not in self._fragments:
+            return 0  # another rule reports it
+        if (name, depth) not in self._known:
+            self._known[name, depth] = self.rows(self._fragments[name].selection_set, depth - 1)
+        return self._known[name, depth]
 
 
 def _page(node: FieldNode) -> int:
