@@ -34,6 +34,8 @@ class _Reader:
 
     def push(self, item: Entry | Typing) -> None:
         if len(self._waiting) >= QUEUE_LIMIT:
+            if isinstance(item, Typing):
+                return  # it leaves no gap to be seen
             self._waiting.clear()
         self._waiting.append(item)
         self._filled.set()
@@ -114,7 +116,7 @@ class Feed:
         after = place.after
         with self._reader(place) as reader:
             while True:
-                async for page in self.read(place.stream, after):
+                async for page in self._read(place.stream, after):
                     after = page[-1].position
                     yield list(page)
                 gap = False
@@ -132,16 +134,15 @@ class Feed:
                     if fresh:
                         yield fresh
 
-    async def read(
-        self, stream: UUID, after: int, until: int | None = None
-    ) -> AsyncGenerator[list[Entry], None]:
-        """What stands in a stream behind a position, up to another or to its end, page by page."""
+    async def page(self, stream: UUID, after: int, until: int) -> list[Entry]:
+        """What stands in a stream behind a position, up to another: a page at most."""
+        return [entry for entry in await self._page(stream, after) if entry.position <= until]
+
+    async def _read(self, stream: UUID, after: int) -> AsyncGenerator[list[Entry], None]:
         while page := await self._page(stream, after):
-            found = [entry for entry in page if until is None or entry.position <= until]
-            if found:
-                yield found
+            yield page
             after = page[-1].position
-            if len(page) < log.PAGE or (until is not None and after >= until):
+            if len(page) < log.PAGE:
                 return
 
     @contextmanager
@@ -165,7 +166,7 @@ class Feed:
         while True:
             await stream.rung.wait()
             stream.rung.clear()
-            while page := await self._page(stream.id, stream.position):
+            async for page in self._read(stream.id, stream.position):
                 stream.position = page[-1].position
                 for reader in stream.readers:
                     for entry in page:
@@ -175,8 +176,7 @@ class Feed:
         # A database that is away for a while must not end what somebody follows.
         while True:
             try:
-                async with self._database.reading() as session:
-                    return await log.read(session, stream, after)
+                return await log.read_page(self._database, stream, after)
             except AWAY as error:
                 _logger.warning("feed.read_failed", stream=str(stream), error=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)

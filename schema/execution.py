@@ -1,7 +1,5 @@
 """Running an operation, over whatever transport it came."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -14,9 +12,10 @@ from resolvers.errors import ErrorCode
 from schema.api import SCHEMA
 from schema.context import Call
 from schema.errors import dress_errors
-from schema.groups import Groups, Listener
+from schema.groups import Follower, Groups, Listener
 from schema.operation import Operation
 from schema.prepared import RefusedError, is_subscription, prepare
+from schema.results import Results
 
 _ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 
@@ -43,50 +42,47 @@ async def execute_call(operation: Operation, call: Call) -> dict[str, Any]:
     return _formatted(result)
 
 
-async def run(
-    operation: Operation, context: Context, groups: Groups, listener: Listener
-) -> list[dict[str, Any]] | None:
+def follow(operation: Operation, context: Context, groups: Groups, listener: Listener) -> Follower:
     """
-    Runs any operation to its end, and tells the listener its results: one for each event of a subscription.
+    Follows a subscription and tells the listener the result of each event, until it is stopped.
 
-    Gives the errors that ended it, if any did. An event that fails for a reason of ours ends a subscription.
+    Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it.
     """
-    if is_subscription(operation):
-        try:
-            await groups.follow(prepare(operation, Call(context)), listener)
-        except RefusedError as refused:
-            return refused.errors
-    async with aclosing(_stream(operation, context)) as results:
-        async for result in results:
-            if "errors" in result and "data" not in result:
-                errors: list[dict[str, Any]] = result["errors"]
-                return errors
-            await listener.put(orjson.dumps(result))
+    return groups.follow(prepare(operation, Call(context)), listener)
+
+
+async def run(operation: Operation, context: Context, listener: Listener) -> list[dict[str, Any]] | None:
+    """
+    Runs a query or a mutation to its end, and tells the listener its result.
+
+    Gives the errors instead, if there is no result.
+    """
+    result = await execute(operation, context)
+    errors: list[dict[str, Any]] = result.get("errors", [])
+    if errors and (result.get("data") is None or _failed(errors)):
+        return errors
+    await listener.put(Results([orjson.dumps(result)]))
     return None
 
 
-async def _stream(operation: Operation, context: Context) -> AsyncGenerator[dict[str, Any], None]:
-    """The result of a query or mutation, or why it cannot be run."""
-    results = await SCHEMA.stream(
-        operation.query,
-        variable_values=_variables(operation),
-        context_value=Call(context),
-        operation_name=operation.name,
-    )
+async def run_any(
+    operation: Operation, context: Context, groups: Groups, listener: Listener
+) -> list[dict[str, Any]] | None:
+    """Runs any operation to its end, as `follow` and `run` do."""
+    if not is_subscription(operation):
+        return await run(operation, context, listener)
     try:
-        async with aclosing(results):
-            async for result in results:
-                formatted = _formatted(result)
-                if "errors" in formatted and (_failed(formatted) or formatted.get("data") is None):
-                    formatted.pop("data", None)
-                yield formatted
-    except GraphQLError as error:
-        # Of the parser, out of its cache: Strawberry turns it into a result for `execute` alone.
-        yield {"errors": dress_errors([error])}
+        follower = follow(operation, context, groups, listener)
+    except RefusedError as refused:
+        return refused.errors
+    try:
+        return await follower.ended
+    finally:
+        await follower.stop()
 
 
-def _failed(formatted: dict[str, Any]) -> bool:
-    return any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in formatted["errors"])
+def _failed(errors: list[dict[str, Any]]) -> bool:
+    return any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in errors)
 
 
 def _variables(operation: Operation) -> dict[str, Any] | None:

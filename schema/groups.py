@@ -1,16 +1,19 @@
 """
 Groups: all who subscribe to the same and see the same share one execution and one encoding for each event.
 
-A member is told of everything behind its own cursor: what the group has passed by then it is caught up on
-alone, while what the group comes to meanwhile waits for it. A member that has no room is caught up in the
-same way from where it stopped: the log is its buffer.
+A member is told of everything behind its own cursor. What the group has passed by then it gets from what was
+told of late, or is read from the log. One that has no room is caught up in the same way from where it
+stopped: the log is its buffer. A member that is up to date has no task and holds nothing but its place.
 """
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import aclosing
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from time import monotonic
 from typing import Any, Protocol
 
 import orjson
@@ -19,6 +22,7 @@ from prometheus_client import Counter
 from realtime.bell import Typing
 from realtime.cursor import Place
 from realtime.log import Entry
+from realtime.tasks import Together, stop
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import BatonError, ErrorCode
@@ -26,79 +30,180 @@ from resolvers.watch import Happening, Watch
 from schema.context import Call
 from schema.errors import dress_error
 from schema.prepared import Prepared, RefusedError
+from schema.results import RECENT_SECONDS, Recent, Results, Told
 
-TOGETHER = 50  # events that are looked up at once while a member is caught up
+TOGETHER = 50  # events that are looked up at once
+
 _EXECUTED = Counter("baton_live_executions", "Results of subscriptions that were executed.")
 _DELIVERED = Counter("baton_live_deliveries", "Results that groups handed to their members.")
 
-WAITING = 1_000  # events that wait for a member that is being caught up
-
 
 class Listener(Protocol):
-    """Where results go, encoded as JSON."""
+    """Where results go."""
 
-    def offer(self, payload: bytes) -> bool:
-        """Takes it at once, or says that there is no room."""
+    def offer(self, results: Results) -> bool:
+        """Takes all of them at once, or says that there is no room."""
 
-    async def put(self, payload: bytes) -> None:
-        """Takes it as soon as there is room."""
+    async def put(self, results: Results) -> None:
+        """Takes them as soon as there is room."""
 
 
-@dataclass(eq=False, slots=True)
-class _Member:
-    """Somebody in a group. It has been told up to position `after`; `waiting` is None once it is live."""
+class FailedError(Exception):
+    """An event has no result for a reason of ours; `errors` are dressed."""
 
-    listener: Listener
-    after: int
-    actor_id: str | None
-    ended: "asyncio.Future[list[dict[str, Any]] | None]"
-    waiting: list[tuple[bytes, Happening]] | None = field(default_factory=list)
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__("an event failed")
+        self.errors = errors
 
-    def concerns(self, happening: Happening) -> bool:
-        # One's own typing is no news. A typing signal that is older than what is known is none, either.
-        if happening.position is not None:
-            return happening.position > self.after
-        return happening.typist is None or happening.typist != self.actor_id
 
-    def tell(self, payload: bytes, happening: Happening) -> None:
-        # One that has ended is caught up on from where it stopped: nothing may come before that.
-        if self.ended.done() or not self.concerns(happening):
-            return
-        if self.waiting is not None:
-            if len(self.waiting) < WAITING:
-                self.waiting.append((payload, happening))
+class Follower:
+    """
+    Somebody who follows a subscription.
+
+    `ended` is done when that is over: with the errors that ended it, dressed, or with what went wrong in
+    telling the listener. Whoever began it stops it.
+    """
+
+    __slots__ = ("_actor_id", "_after", "_group", "_listener", "_live", "_task", "ended")
+
+    def __init__(self, groups: "Groups", prepared: Prepared, listener: Listener) -> None:
+        self.ended: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
+        self._listener = listener
+        self._actor_id = _id_of(prepared.call.context.caller)
+        self._after = 0
+        self._live = False
+        self._group: _Group | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._do(partial(self._join, groups, prepared))
+
+    def _do(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+            self._task = None
+        except (RefusedError, FailedError) as error:
+            self._task = None
+            self.end(error.errors)
+        except Exception as error:
+            self._task = None
+            self._over()
+            if not self.ended.done():
+                self.ended.set_exception(error)
+
+    async def _join(self, groups: "Groups", prepared: Prepared) -> None:
+        watch = await groups.watch(prepared)
+        self._after = watch.place.after
+        self._group = groups.entered(self, prepared, watch)
+        await self._catch_up(self._group)
+
+    async def _catch_up(self, group: "_Group") -> None:
+        while True:
+            told = group.recent.behind(self._after)
+            if told is None:
+                told, self._after = await self._told_alone(group)
+            elif self._offered(told):
+                # Nothing has been awaited since: what comes next is told to this member, too.
+                self._after = group.position
+                self._live = True
+                return
             else:
-                self.end(None)
-        elif not self.listener.offer(payload):
-            self.end(None)
-        elif happening.position is not None:
-            self.after = happening.position
+                await self._put(told)
 
-    def end(self, errors: list[dict[str, Any]] | None) -> None:
+    async def _told_alone(self, group: "_Group") -> tuple[list[Told], int]:
+        told, until = await group.read_older(self._after)
+        await self._put(told)
+        return told, until
+
+    def _offered(self, told: list[Told]) -> bool:
+        return not told or self._listener.offer(Results([one.payload for one in told]))
+
+    async def _put(self, told: list[Told]) -> None:
+        for start in range(0, len(told), TOGETHER):
+            part = told[start : start + TOGETHER]
+            await self._listener.put(Results([one.payload for one in part]))
+            self._after = part[-1].position
+
+    def tell(self, results: Results, told: list[Told]) -> None:
+        """Tells it of what it does not know yet, if it is up to date with all before."""
+        if not self._live:
+            return
+        if self._after >= told[0].position:
+            told = [one for one in told if one.position > self._after]
+            if not told:
+                return
+            results = Results([one.payload for one in told])
+        if self._listener.offer(results):
+            self._after = told[-1].position
+        else:
+            self._live = False
+            assert self._group is not None  # it is live by it
+            self._do(partial(self._catch_up, self._group))
+
+    def tell_typing(self, results: Results, typist: str | None) -> None:
+        """Tells it who types, unless it is itself; where there is no room it is not told."""
+        if self._live and (typist is None or typist != self._actor_id):
+            self._listener.offer(results)
+
+    def end(self, errors: list[dict[str, Any]]) -> None:
+        """It is over, for these errors."""
+        self._over()
         if not self.ended.done():
             self.ended.set_result(errors)
+
+    async def stop(self) -> None:
+        """Follows no more; afterwards nothing is held."""
+        task = self._task
+        self._over()
+        self.ended.cancel()
+        if task is not None:
+            await stop([task])
+            self._over()  # it may have come into its group meanwhile
+
+    def _over(self) -> None:
+        self._live = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self._group is not None:
+            self._group.leave(self)
 
 
 class _Group:
     """One subscription of one visibility: it follows the log once for all of its members."""
 
-    def __init__(self, prepared: Prepared, watch: Watch) -> None:
+    def __init__(self, prepared: Prepared, watch: Watch, on_empty: Callable[["_Group"], None]) -> None:
+        self.key = prepared.key
         self.position = watch.place.head
-        self.members: set[_Member] = set()
-        context = _of_anybody(prepared.call.context)
-        self._prepared = _for(prepared, Call(context))
+        self.recent = Recent(watch.place.head)
+        # In the order of their coming, which is that in which they lie in memory.
+        self.members: dict[Follower, None] = {}
+        self._prepared = prepared
+        self._context = _of_anybody(prepared.call.context)
         self._watch = watch
         self._cursor = watch.cursor
+        self._on_empty = on_empty
+        self._reading = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run())
 
+    def leave(self, member: Follower) -> None:
+        """The member is told no more."""
+        self.members.pop(member, None)
+        if not self.members:
+            self._on_empty(self)
+
     async def _run(self) -> None:
-        place, call = self._watch.place, self._prepared.call
-        feed = call.context.house.feed
+        place = self._watch.place
         try:
             start = Place(place.stream, place.head, place.at, place.head)
-            async with aclosing(feed.follow(start)) as batches:
+            async with aclosing(self._context.house.feed.follow(start)) as batches:
                 async for batch in batches:
-                    await self._take(batch)
+                    for first in range(0, len(batch), TOGETHER):
+                        await self._take(batch[first : first + TOGETHER])
+        except FailedError as failed:
+            self._end(failed.errors)
         except Exception as error:
             self._end([dress_error(error)])
 
@@ -108,19 +213,87 @@ class _Group:
             if happening := self._watch.happening(item, self._cursor):
                 happenings.append(happening)
                 self._cursor = happening.cursor
-        for happening, payload, failed in await _executed(self._prepared, happenings):
-            if failed is not None:
-                self._end(failed)
-                return
-            _DELIVERED.inc(len(self.members))
+        results = zip(happenings, await self._executed(happenings), strict=True)
+        for is_typing, some in groupby(results, lambda one: one[0].position is None):
+            for_all = self._tell_typing if is_typing else self._tell
+            for_all(list(some))
+        self.position = max([self.position, *(item.position for item in batch if isinstance(item, Entry))])
+
+    def _tell(self, results: list[tuple[Happening, bytes | FailedError]]) -> None:
+        told, failed = _told(results)
+        if told:
+            together = Results([one.payload for one in told])
+            self.recent.add(told)
+            self._forget_later()
+            # Behind this position members that have no room are caught up.
+            self.position = told[-1].position
+            _DELIVERED.inc(len(told) * len(self.members))
             for member in self.members:
-                member.tell(payload, happening)
-        positions = [item.position for item in batch if isinstance(item, Entry)]
-        self.position = max([self.position, *positions])
+                member.tell(together, told)
+        if failed:
+            raise failed
+
+    def _tell_typing(self, results: list[tuple[Happening, bytes | FailedError]]) -> None:
+        for happening, payload in results:
+            if isinstance(payload, bytes):
+                together = Results([payload])
+                for member in self.members:
+                    member.tell_typing(together, happening.typist)
+
+    def _forget_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(RECENT_SECONDS, self._forget_old)
+
+    def _forget_old(self) -> None:
+        self._timer = None
+        if self.recent.forget_old():
+            self._forget_later()
+
+    def close(self) -> None:
+        """Follows no more."""
+        self.task.cancel()
+        if self._timer:
+            self._timer.cancel()
 
     def _end(self, errors: list[dict[str, Any]]) -> None:
-        for member in self.members:
+        for member in list(self.members):
             member.end(errors)
+
+    async def read_older(self, after: int) -> tuple[list[Told], int]:
+        """
+        What is told of the log behind position `after`, and the position up to which that is all.
+
+        At most a page, and nothing that is remembered. One reads at a time: who comes next finds what this
+        one has read.
+        """
+        async with self._reading:
+            until = self.recent.start
+            if after >= until:
+                return [], after
+            page = await self._context.house.feed.page(self._watch.place.stream, after, until)
+            happenings = [one for entry in page if (one := self._watch.happening(entry, self._cursor))]
+            told: list[Told] = []
+            for first in range(0, len(happenings), TOGETHER):
+                some = happenings[first : first + TOGETHER]
+                fresh, failed = _told(zip(some, await self._executed(some), strict=True))
+                told += fresh
+                if failed:
+                    raise failed
+            reached = page[-1].position if page else until
+            if reached == until == self.recent.start:
+                self.recent.add_before(after, told)
+                self._forget_later()
+            return told, reached
+
+    async def _executed(self, happenings: list[Happening]) -> list[bytes | FailedError]:
+        """The result of each, encoded, or why it has none; as the rows are now."""
+        if not happenings:
+            return []
+        _EXECUTED.inc(len(happenings))
+        prepared = _for(self._prepared, Call(self._context))
+        prepared.call.begin_event(max(one.occurred_at for one in happenings))
+        results = await asyncio.gather(*map(prepared.execute, happenings))
+        return [_failure(result) or orjson.dumps(result) for result in results]
 
 
 class Groups:
@@ -128,91 +301,57 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, _Group] = {}
+        self._watches: Together[Watch] = Together()
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    async def follow(self, prepared: Prepared, listener: Listener) -> None:
-        """Tells the listener of all behind the subscription's cursor, on and on; raises RefusedError."""
+    def follow(self, prepared: Prepared, listener: Listener) -> Follower:
+        """Tells the listener of all behind the subscription's cursor, on and on, until it is stopped."""
+        return Follower(self, prepared, listener)
+
+    async def watch(self, prepared: Prepared) -> Watch:
+        """What the subscription watches, asked once for all who ask for the same; raises RefusedError."""
         try:
-            watch = await prepared.followed.watch(prepared.after)
+            return await self._watches.ask(
+                (prepared.key, prepared.after), partial(prepared.followed.watch, prepared.after)
+            )
         except BatonError as error:
             raise prepared.refusal(error) from None
-        after = watch.place.after
-        while True:
-            after = await self._follow(prepared, watch, listener, after)
 
-    async def _follow(self, prepared: Prepared, watch: Watch, listener: Listener, after: int) -> int:
-        """Follows until there was no room, and says how far it came; raises RefusedError."""
-        group = self._group(prepared, watch)
-        caller = prepared.call.context.caller
-        ended: asyncio.Future[list[dict[str, Any]] | None] = asyncio.get_running_loop().create_future()
-        member = _Member(listener, after, _id_of(caller), ended)
-        group.members.add(member)
-        try:
-            await _catch_up(prepared, watch, member, group.position)
-            errors = await ended
-            if errors is not None:
-                raise RefusedError(errors)
-            return member.after
-        finally:
-            group.members.discard(member)
-            if not group.members and self._groups.get(prepared.key) is group:
-                del self._groups[prepared.key]
-                group.task.cancel()
-
-    def _group(self, prepared: Prepared, watch: Watch) -> _Group:
+    def entered(self, member: Follower, prepared: Prepared, watch: Watch) -> _Group:
+        """The group of all who follow the same, with this member in it."""
         group = self._groups.get(prepared.key)
         if group is None or group.task.done():
-            group = self._groups[prepared.key] = _Group(prepared, watch)
+            group = self._groups[prepared.key] = _Group(prepared, watch, self._close)
+        group.members[member] = None
         return group
 
-
-async def _catch_up(prepared: Prepared, watch: Watch, member: _Member, until: int) -> None:
-    """Tells a member alone of what the group has passed, then of what waits; it is live afterwards."""
-    if member.after < until:
-        feed = prepared.call.context.house.feed
-        async with aclosing(feed.read(watch.place.stream, member.after, until)) as pages:
-            async for page in pages:
-                happenings = [one for entry in page if (one := watch.happening(entry, watch.cursor))]
-                await _tell_alone(prepared, member, happenings)
-        member.after = max(member.after, until)
-    while member.waiting:
-        payload, happening = member.waiting.pop(0)
-        if member.concerns(happening):
-            await member.listener.put(payload)
-            member.after = happening.position or member.after
-    member.waiting = None
+    def _close(self, group: _Group) -> None:
+        group.close()
+        if self._groups.get(group.key) is group:
+            del self._groups[group.key]
 
 
-async def _tell_alone(prepared: Prepared, member: _Member, happenings: list[Happening]) -> None:
-    for start in range(0, len(happenings), TOGETHER):
-        for happening, payload, failed in await _executed(prepared, happenings[start : start + TOGETHER]):
-            if failed is not None:
-                raise RefusedError(failed)
-            await member.listener.put(payload)
-            member.after = happening.position or member.after
+def _told(
+    results: Iterable[tuple[Happening, bytes | FailedError]],
+) -> tuple[list[Told], FailedError | None]:
+    """What can be told, up to the first that failed, and that one."""
+    told: list[Told] = []
+    now = monotonic()
+    for happening, payload in results:
+        if isinstance(payload, FailedError):
+            return told, payload
+        assert happening.position is not None  # only typing has none
+        told.append(Told(happening.position, payload, now))
+    return told, None
 
 
-async def _executed(
-    prepared: Prepared, happenings: list[Happening]
-) -> list[tuple[Happening, bytes, list[dict[str, Any]] | None]]:
-    """Each with its result, encoded, or with the errors of ours for which it has none."""
-    if not happenings:
-        return []
-    _EXECUTED.inc(len(happenings))
-    prepared.call.begin_event(max(one.occurred_at for one in happenings))
-    results = await asyncio.gather(*map(prepared.execute, happenings))
-    return [
-        (happening, orjson.dumps(result), _failure(result))
-        for happening, result in zip(happenings, results, strict=True)
-    ]
-
-
-def _failure(result: dict[str, Any]) -> list[dict[str, Any]] | None:
+def _failure(result: dict[str, Any]) -> FailedError | None:
     # Who comes back with the last cursor gets the event again; who went on would have missed it.
     errors: list[dict[str, Any]] = result.get("errors", [])
-    return errors if any(one["extensions"]["code"] == ErrorCode.INTERNAL for one in errors) else None
+    failed = any(one["extensions"]["code"] == ErrorCode.INTERNAL for one in errors)
+    return FailedError(errors) if failed else None
 
 
 def _id_of(actor: Actor | None) -> str | None:

@@ -106,7 +106,7 @@ def prepare(operation: Operation, call: Call) -> Prepared:
         followed = FOLLOWED[field.name.value](call, arguments)
     except BatonError as error:
         raise _refusal(field, error) from None
-    key = _key(operation, field, call)
+    key = _key(operation, node, field, call)
     return Prepared(call, executor, followed, field, arguments.get(_AFTER), key)
 
 
@@ -142,10 +142,11 @@ def _root(executor: Executor[Any], node: OperationDefinitionNode) -> tuple[Field
     return field, get_argument_values(root.fields[field.name.value], field, executor.variable_values)
 
 
-def _key(operation: Operation, field: FieldNode, call: Call) -> Hashable:
-    variables = dict(operation.variables or {})
-    if own := _variable_of_after(operation.query, field):
-        variables.pop(own, None)
+def _key(operation: Operation, node: OperationDefinitionNode, field: FieldNode, call: Call) -> Hashable:
+    # What is given beside the variables that the document declares has no part in anything.
+    declared = {one.variable.name.value for one in node.variable_definitions or ()}
+    declared.discard(_variable_of_after(operation.query, field) or "")
+    variables = {name: value for name, value in (operation.variables or {}).items() if name in declared}
     spelled = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
     return operation.query, operation.name, spelled, visibility(call.context.caller)
 

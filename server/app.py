@@ -1,9 +1,14 @@
 """The application: routes, and what stands behind them."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from resolvers.context import House
 from schema.groups import Groups
@@ -28,13 +33,29 @@ _CORS = Middleware(
 )
 
 
-def make_app(house: House, settings: Settings, visits: Visits) -> Starlette:
+class App(Starlette):
+    """Routes everything but live sockets, which stay for hours, and each layer around one would stay, too."""
+
+    def __init__(self, live: Callable[[WebSocket], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a connection."""
+        if scope["type"] == "websocket" and scope["path"] == "/graphql":
+            scope["app"] = self
+            await self._live(WebSocket(scope, receive, send))
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def make_app(house: House, settings: Settings, visits: Visits) -> App:
     """The application on a house that stands."""
-    app = Starlette(
+    app = App(
+        live_endpoint(),
         routes=[
             *DOORS,
             Route("/graphql", graphql, methods=["GET", "POST"]),
-            WebSocketRoute("/graphql", live_endpoint()),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

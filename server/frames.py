@@ -1,11 +1,14 @@
 """The messages of the protocol `graphql-transport-ws` (github.com/enisdenjo/graphql-ws, PROTOCOL.md)."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import orjson
+
+from schema.results import Results
 
 SUBPROTOCOL = "graphql-transport-ws"
 FRAME_BYTES = 65_536
@@ -15,6 +18,9 @@ REASON_BYTES = 123
 
 ACK = b'{"type":"connection_ack"}'
 PONG = b'{"type":"pong"}'
+
+_TEXT = 0x81  # the whole of a text message
+_BEFORE_ID, _AFTER_ID = b'{"id":', b',"type":"next","payload":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +102,45 @@ def malformed(reason: str) -> RefusedError:
     return RefusedError(Ending(4400, f"Invalid message: {reason}"))
 
 
-def frames_of(id_: str) -> Callable[[bytes], bytes]:
-    """What puts the results of an operation, encoded already, into frames."""
-    start = b'{"id":' + orjson.dumps(id_) + b',"type":"next","payload":'
+def framed(message: bytes) -> bytes:
+    """The message as a WebSocket's text frame, as a server sends it (RFC 6455)."""
+    return _head(len(message)) + message
 
-    def frame(payload: bytes) -> bytes:
-        return b"%b%b}" % (start, payload)
 
-    return frame
+def _head(length: int) -> bytes:
+    if length < 126:
+        return bytes((_TEXT, length))
+    if length < 65_536:
+        return bytes((_TEXT, 126, length >> 8, length & 255))
+    return bytes((_TEXT, 127)) + length.to_bytes(8, "big")
+
+
+class ResultFrames:
+    """
+    Puts results, encoded as JSON, into the frames of one operation.
+
+    What stands between the ids is the same for all operations whose ids are as long: it is made once.
+    """
+
+    __slots__ = ("_id", "_length")
+
+    def __init__(self, id_: str) -> None:
+        # Not by orjson: what it makes keeps 1 KiB at least.
+        self._id = json.dumps(id_).encode()
+        self._length = len(self._id)
+
+    def of(self, results: Results) -> bytes:
+        """The frames of all results, one behind the other."""
+        return self._id.join(results.shared(self._length, _around_ids))
+
+
+def _around_ids(payloads: Sequence[bytes], id_length: int) -> list[bytes]:
+    pieces = [b""]
+    for payload in payloads:
+        rest = b"%b%b}" % (_AFTER_ID, payload)
+        pieces[-1] += _head(len(_BEFORE_ID) + id_length + len(rest)) + _BEFORE_ID
+        pieces.append(rest)
+    return pieces
 
 
 def write_error(id_: str, errors: list[Any]) -> bytes:

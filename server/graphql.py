@@ -18,7 +18,7 @@ from resolvers.context import Context
 from resolvers.errors import BatonError, ErrorCode
 from schema.context import Call
 from schema.errors import dress_error
-from schema.execution import execute_call, run
+from schema.execution import execute_call, run_any
 from schema.graphiql import graphiql_page
 from schema.groups import Groups
 from schema.operation import read_operation
@@ -48,7 +48,7 @@ async def graphql(request: Request) -> Response:
         return _answer({"errors": [dress_error(error)]}, STATUS_OF[ErrorCode.INTERNAL], accepted)
     if "text/event-stream" in accepted:
         groups: Groups = request.app.state.groups
-        return event_stream(partial(run, operation, context, groups), request, context)
+        return event_stream(partial(run_any, operation, context, groups), request, context)
     call = Call(context)
     result = await execute_call(operation, call)
     response = _answer(result, _status(result, accepted), accepted)

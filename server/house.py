@@ -19,6 +19,7 @@ from realtime.act import Acts
 from realtime.bell import Bell
 from realtime.feed import Feed
 from realtime.retention import purge_for_ever
+from realtime.tasks import stop
 from realtime.timers import install_timers
 from resolvers.context import House
 from resolvers.credentials import WidgetTokens
@@ -28,7 +29,6 @@ from rules.sealing import Seal
 from server.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from server.reach import reach
 from server.settings import Settings, secret_of
-from server.visits import stop
 
 REVIVE_SECONDS = 2.0
 CLOSE_SECONDS = 3.0

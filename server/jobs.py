@@ -15,8 +15,8 @@ from pgqueuer.domain.models import Job
 from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 
+from realtime.tasks import stop
 from realtime.timers import TimerKind
-from server.visits import stop
 
 LEASE = timedelta(seconds=10)
 LOOK = timedelta(seconds=1)

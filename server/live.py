@@ -1,31 +1,48 @@
 """
 The live socket: GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
 
-Three kinds of task serve one socket: one reads, one writes what waits, and one for each operation. Whatever
-ends one of the first two ends the socket; what goes wrong in an operation ends that operation.
+A socket that only listens has one task, which waits for its end. What goes wrong in reading or writing ends
+the socket; what goes wrong in an operation ends that operation.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
+from uvicorn.protocols.utils import ClientDisconnected
 
+from realtime.tasks import Together, stop
+from resolvers.actor import Actor
 from resolvers.context import Context, House
 from resolvers.credentials import actor_of
 from resolvers.errors import UnauthenticatedError
 from schema.groups import Groups
 from server.authentication import SESSION_COOKIE, bearer_token
-from server.frames import ACK, PONG, SUBPROTOCOL, Ending, Kind, Message, RefusedError, malformed, read_message
+from server.frames import (
+    ACK,
+    PONG,
+    SUBPROTOCOL,
+    Ending,
+    Kind,
+    Message,
+    RefusedError,
+    framed,
+    malformed,
+    read_message,
+)
 from server.operations import Operations
 from server.origins import is_foreign, may_call_from
 from server.outgoing import StuckError
 from server.transports import abort_of, connection_of
-from server.visits import FORBIDDEN, GONE, STUCK, Visit, Visits, stop
+from server.visits import FORBIDDEN, GONE, STUCK, Visit, Visits
 from server.wire import Wire
+
+_ACK, _PONG = framed(ACK), framed(PONG)
 
 _BROKEN = Ending(4500, "Internal server error")
 _SUBPROTOCOL_NOT_ACCEPTABLE = Ending(4406, "Subprotocol not acceptable")
@@ -48,12 +65,18 @@ PACE = Pace()
 
 
 def live_endpoint(pace: Pace = PACE) -> Callable[[WebSocket], Awaitable[None]]:
-    """The WebSocket endpoint. The application's state has `house`, `settings`, `groups` and `visits`."""
+    """
+    The WebSocket endpoint. The application's state has `house`, `settings`, `groups` and `visits`.
+
+    Many who come back at once with one credential are looked up by one question.
+    """
+
+    who: Together[Actor | None] = Together()
 
     async def live(websocket: WebSocket) -> None:
         visits: Visits = websocket.app.state.visits
         with visits.entered() as visit:
-            socket = Socket(websocket, visit, pace)
+            socket = Socket(websocket, visit, who, pace)
             if SUBPROTOCOL in websocket.scope["subprotocols"]:
                 await websocket.accept(SUBPROTOCOL)
             else:
@@ -65,95 +88,99 @@ def live_endpoint(pace: Pace = PACE) -> Callable[[WebSocket], Awaitable[None]]:
 
 
 class Socket:
-    """One accepted socket, from its first message to its end."""
+    """
+    One accepted socket, from its first message to its end.
 
-    def __init__(self, websocket: WebSocket, visit: Visit, pace: Pace) -> None:
-        self._websocket = websocket
-        self._visit = visit
-        self._pace = pace
-        self._wire = Wire(connection_of(websocket.scope), pace.patience)
-        self._outgoing = self._wire.outgoing
-        self._operations: Operations | None = None
+    Messages come by `take`. A task reads while there are any; otherwise only `serve` waits, for the end.
+    """
+
+    __slots__ = (
+        "_abort",
+        "_connection",
+        "_groups",
+        "_house",
+        "_inbox",
+        "_init_timer",
+        "_operations",
+        "_pace",
+        "_reader",
+        "_url",
+        "_visit",
+        "_websocket",
+        "_who",
+        "_wire",
+    )
+
+    def __init__(self, websocket: WebSocket, visit: Visit, who: Together[Actor | None], pace: Pace) -> None:
+        self._house: House = websocket.app.state.house
+        self._groups: Groups = websocket.app.state.groups
+        self._url: str = websocket.app.state.settings.url
+        self._connection = connection_of(websocket.scope)
         self._abort = abort_of(websocket.scope)
+        self._visit = visit
+        self._who = who
+        self._pace = pace
+        self._websocket: WebSocket | None = websocket
+        self._operations: Operations | None = None
+        self._inbox: list[Mapping[str, Any]] = []
+        self._reader: asyncio.Task[None] | None = None
+        self._wire = Wire(self._connection, pace.patience, partial(visit.end, STUCK))
+        late = Ending(4408, "Connection initialisation timeout")
+        self._init_timer = asyncio.get_running_loop().call_later(pace.init, visit.end, late)
 
     async def serve(self) -> None:
         """Serves until somebody ends it; afterwards nothing of it is left."""
-        parts = (self._read, self._write)
-        tasks = [asyncio.create_task(self._guarded(part)) for part in parts]
         ending = GONE
         try:
+            self._connection.hand_to(self)
             ending = await self._visit.ending
         finally:
-            await stop(tasks)
+            self._init_timer.cancel()
+            if self._reader:
+                await stop([self._reader])
             self._wire.close()
             await self._say_goodbye(ending)
             if self._operations is not None:
                 await self._operations.stop_all()
 
-    async def _guarded(self, part: Callable[[], Awaitable[None]]) -> None:
+    def take(self, event: Mapping[str, Any]) -> None:
+        """A message has come, or the client has gone."""
+        if event["type"] == "websocket.disconnect":
+            self._wire.close()
+            self._visit.end(GONE)
+        elif not self._visit.ending.done():
+            self._inbox.append(event)
+            if self._reader is None:
+                self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
         try:
-            await part()
+            while self._inbox:
+                await self._heed(_message_of(self._inbox.pop(0)))
+                # Many messages may have come in one piece; others have their turn in between.
+                await asyncio.sleep(0)
         except RefusedError as error:
             self._visit.end(error.ending)
         except StuckError:
             self._visit.end(STUCK)
-        except WebSocketDisconnect:
-            self._visit.end(GONE)
         except Exception:
             _logger.exception("live.failed")
             self._visit.end(_BROKEN)
+        else:
+            self._reader = None
+            self._connection.read_on()
 
-    async def _read(self) -> None:
-        context = await self._introduced(await self._first_message())
-        groups: Groups = self._websocket.app.state.groups
-        self._operations = Operations(context, groups, self._outgoing, lambda: self._visit.end(STUCK))
-        await self._outgoing.put(ACK)
-        while True:
-            await self._take(self._operations, await self._next_message())
-            # Many messages may have come in one piece; others have their turn in between.
-            await asyncio.sleep(0)
+    async def _heed(self, message: Message) -> None:
+        if message.kind is Kind.PING:
+            await self._wire.put(_PONG)
+        elif self._operations is not None:
+            await self._take_part(self._operations, message)
+        elif message.kind is Kind.CONNECTION_INIT:
+            await self._let_in(message)
+        elif message.kind is Kind.SUBSCRIBE:
+            raise RefusedError(Ending(4401, "Unauthorized"))
 
-    async def _first_message(self) -> Message:
-        try:
-            async with asyncio.timeout(self._pace.init):
-                while True:
-                    message = await self._next_message()
-                    if message.kind is Kind.CONNECTION_INIT:
-                        return message
-                    if message.kind is Kind.SUBSCRIBE:
-                        raise RefusedError(Ending(4401, "Unauthorized"))
-                    if message.kind is Kind.PING:
-                        await self._outgoing.put(PONG)
-        except TimeoutError:
-            raise RefusedError(Ending(4408, "Connection initialisation timeout")) from None
-
-    async def _introduced(self, init: Message) -> Context:
-        """Who is at the other end; raises RefusedError for a credential that is not good here."""
-        house: House = self._websocket.app.state.house
-        url: str = self._websocket.app.state.settings.url
-        address = self._websocket.client.host if self._websocket.client else ""
-        token = self._presented(init, url)
-        if token is None:
-            return Context(house, None, address)
-        async with house.database.reading() as session:
-            actor = await actor_of(session, house.widget_tokens, token)
-        good = actor is not None and not actor.expired
-        if not good or not await may_call_from(house, self._websocket, actor, url):
-            raise RefusedError(FORBIDDEN)
-        self._visit.token, self._visit.actor = token, actor
-        return Context(house, actor, address)
-
-    def _presented(self, init: Message, url: str) -> str | None:
-        for name, value in (init.payload or {}).items():
-            if name.lower() == "authorization" and value is not None:
-                try:
-                    return bearer_token(str(value))
-                except UnauthenticatedError:
-                    raise RefusedError(FORBIDDEN) from None
-        # The browser adds the cookie to whatever page's socket: another site's must not ride on it.
-        return None if is_foreign(self._websocket, url) else self._websocket.cookies.get(SESSION_COOKIE)
-
-    async def _take(self, operations: Operations, message: Message) -> None:
+    async def _take_part(self, operations: Operations, message: Message) -> None:
         match message.kind:
             case Kind.CONNECTION_INIT:
                 raise RefusedError(Ending(4429, "Too many initialisation requests"))
@@ -161,29 +188,40 @@ class Socket:
                 await operations.start(message.id, message.payload or {})
             case Kind.COMPLETE:
                 await operations.stop(message.id)
-            case Kind.PING:
-                await self._outgoing.put(PONG)
-            case Kind.PONG:
-                pass
 
-    async def _next_message(self) -> Message:
-        event: dict[str, Any] = dict(await self._websocket.receive())
-        if event["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(event["code"], event.get("reason"))
-        text = event.get("text")
-        if text is None:
-            raise malformed("frames must be text")
-        return read_message(text)
+    async def _let_in(self, init: Message) -> None:
+        assert self._websocket is not None  # nobody has been let in yet
+        self._init_timer.cancel()
+        context = await self._introduced(self._websocket, init)
+        # What the handshake said is not asked for again.
+        self._websocket = None
+        self._connection.forget_handshake()
+        self._operations = Operations(context, self._groups, self._wire, partial(self._visit.end, STUCK))
+        await self._wire.put(_ACK)
 
-    async def _write(self) -> None:
-        await self._wire.broken
+    async def _actor_of(self, token: str) -> Actor | None:
+        async with self._house.database.reading() as session:
+            return await actor_of(session, self._house.widget_tokens, token)
+
+    async def _introduced(self, websocket: WebSocket, init: Message) -> Context:
+        """Who is at the other end; raises RefusedError for a credential that is not good here."""
+        address = websocket.client.host if websocket.client else ""
+        token = _presented(websocket, init, self._url)
+        if token is None:
+            return Context(self._house, None, address)
+        actor = await self._who.ask(token, partial(self._actor_of, token))
+        good = actor is not None and not actor.expired
+        if not good or not await may_call_from(self._house, websocket, actor, self._url):
+            raise RefusedError(FORBIDDEN)
+        self._visit.token, self._visit.actor = token, actor
+        return Context(self._house, actor, address)
 
     async def _say_goodbye(self, ending: Ending) -> None:
         if ending not in (GONE, STUCK):
             try:
                 async with asyncio.timeout(self._pace.goodbye):
-                    with suppress(RuntimeError, WebSocketDisconnect):
-                        await self._websocket.close(ending.code, ending.short_reason)
+                    with suppress(RuntimeError, ClientDisconnected):
+                        await self._connection.close(ending.code, ending.short_reason)
             except TimeoutError:
                 ending = STUCK
         if ending is STUCK:
@@ -191,3 +229,21 @@ class Socket:
             self._abort()
         else:
             asyncio.get_running_loop().call_later(self._pace.linger, self._abort)
+
+
+def _message_of(event: Mapping[str, Any]) -> Message:
+    text = event.get("text")
+    if text is None:
+        raise malformed("frames must be text")
+    return read_message(text)
+
+
+def _presented(websocket: WebSocket, init: Message, url: str) -> str | None:
+    for name, value in (init.payload or {}).items():
+        if name.lower() == "authorization" and value is not None:
+            try:
+                return bearer_token(str(value))
+            except UnauthenticatedError:
+                raise RefusedError(FORBIDDEN) from None
+    # The browser adds the cookie to whatever page's socket: another site's must not ride on it.
+    return None if is_foreign(websocket, url) else websocket.cookies.get(SESSION_COOKIE)

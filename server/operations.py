@@ -1,18 +1,31 @@
-"""The operations that run on one live socket, each in a task of its own."""
+"""The operations that run on one live socket: what is followed needs no task, all else has one of its own."""
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from realtime.tasks import stop
 from resolvers.context import Context
 from resolvers.errors import BadInputError, RateLimitedError
 from schema.errors import dress_error
-from schema.execution import run
-from schema.groups import Groups
+from schema.execution import follow, run
+from schema.groups import Follower, Groups
 from schema.operation import Operation, read_operation
-from server.frames import Ending, RefusedError, frames_of, malformed, write_complete, write_error
-from server.outgoing import Outgoing, StuckError
-from server.visits import stop
+from schema.prepared import RefusedError as RefusedOperationError
+from schema.prepared import is_subscription
+from schema.results import Results
+from server.frames import (
+    Ending,
+    RefusedError,
+    ResultFrames,
+    framed,
+    malformed,
+    write_complete,
+    write_error,
+)
+from server.outgoing import StuckError
+from server.wire import Wire
 
 LIMIT = 100
 
@@ -20,14 +33,14 @@ LIMIT = 100
 class Operations:
     """At most 100 operations at once. What goes wrong in one ends that one; `on_stuck` ends the socket."""
 
-    def __init__(
-        self, context: Context, groups: Groups, outgoing: Outgoing, on_stuck: Callable[[], None]
-    ) -> None:
+    __slots__ = ("_context", "_groups", "_on_stuck", "_running", "_wire")
+
+    def __init__(self, context: Context, groups: Groups, wire: Wire, on_stuck: Callable[[], None]) -> None:
         self._context = context
         self._groups = groups
-        self._outgoing = outgoing
+        self._wire = wire
         self._on_stuck = on_stuck
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, Follower | asyncio.Task[None]] = {}
 
     async def start(self, id_: str, payload: dict[str, Any]) -> None:
         """Starts an operation; raises RefusedError for a malformed payload and for an id that is in use."""
@@ -43,35 +56,66 @@ class Operations:
             # An empty document is well-formed by the protocol, only not by GraphQL.
             if error.field != "query" or not isinstance(payload.get("query"), str):
                 raise malformed(str(error)) from None
-            await self._outgoing.put(write_error(id_, [dress_error(error)]))
+            await self._wire.put(framed(write_error(id_, [dress_error(error)])))
         except RateLimitedError as error:
-            await self._outgoing.put(write_error(id_, [dress_error(error)]))
+            await self._wire.put(framed(write_error(id_, [dress_error(error)])))
         else:
-            task = asyncio.create_task(self._run(id_, operation))
+            self._begin(id_, operation)
+
+    def _begin(self, id_: str, operation: Operation) -> None:
+        voice = _Voice(self._wire, id_)
+        if not is_subscription(operation):
+            task = asyncio.create_task(self._run(id_, operation, voice))
             self._running[id_] = task
             task.add_done_callback(lambda _: self._running.pop(id_))
+            return
+        try:
+            follower = follow(operation, self._context, self._groups, voice)
+        except RefusedOperationError as refused:
+            self._wire.add(framed(write_error(id_, refused.errors)), id_)
+        else:
+            self._running[id_] = follower
+            follower.ended.add_done_callback(partial(self._ended, id_))
+
+    def _ended(self, id_: str, ended: "asyncio.Future[list[dict[str, Any]]]") -> None:
+        if ended.cancelled():
+            return  # whoever stopped it knows
+        del self._running[id_]
+        if isinstance(error := ended.exception(), StuckError):
+            self._on_stuck()
+        else:
+            errors = [dress_error(error)] if isinstance(error, Exception) else ended.result()
+            self._wire.add(framed(write_error(id_, errors)), id_)
 
     async def stop(self, id_: str) -> None:
         """Stops an operation and forgets what it still had to say; afterwards it holds nothing."""
-        if task := self._running.get(id_):
-            task.cancel()
-            await asyncio.wait({task})
-        self._outgoing.forget(id_)
+        running = self._running.get(id_)
+        if isinstance(running, Follower):
+            del self._running[id_]
+            await running.stop()
+        elif running:
+            running.cancel()
+            await asyncio.wait({running})
+        self._wire.forget(id_)
 
     async def stop_all(self) -> None:
         """Stops every operation; afterwards nothing is held."""
-        await stop(self._running.values())
+        running = list(self._running.values())
+        for one in running:
+            if isinstance(one, Follower):
+                await one.stop()
+        await stop(one for one in running if isinstance(one, asyncio.Task))
 
-    async def _run(self, id_: str, operation: Operation) -> None:
+    async def _run(self, id_: str, operation: Operation, voice: "_Voice") -> None:
         try:
-            await self._outgoing.put(await self._run_until_last(id_, operation), id_)
+            await self._wire.put(framed(await self._run_until_last(id_, operation, voice)), id_)
         except StuckError:
             self._on_stuck()
 
-    async def _run_until_last(self, id_: str, operation: Operation) -> bytes:
+    async def _run_until_last(self, id_: str, operation: Operation, voice: "_Voice") -> bytes:
         """Sends the results; the frame that says how it ended is left to be sent."""
         try:
-            errors = await run(operation, self._context, self._groups, _Voice(self._outgoing, id_))
+            errors = await run(operation, self._context, voice)
         except StuckError:
             raise
         except Exception as error:
@@ -82,15 +126,17 @@ class Operations:
 class _Voice:
     """Says an operation's results over its socket."""
 
-    def __init__(self, outgoing: Outgoing, id_: str) -> None:
-        self._outgoing = outgoing
+    __slots__ = ("_frames", "_id", "_wire")
+
+    def __init__(self, wire: Wire, id_: str) -> None:
+        self._wire = wire
         self._id = id_
-        self._frame_of = frames_of(id_)
+        self._frames = ResultFrames(id_)
 
-    def offer(self, payload: bytes) -> bool:
-        """Has it sent, if there is room."""
-        return self._outgoing.offer(self._frame_of(payload), self._id)
+    def offer(self, results: Results) -> bool:
+        """Has them sent, if there is room."""
+        return self._wire.offer(self._frames.of(results), self._id, len(results.payloads))
 
-    async def put(self, payload: bytes) -> None:
-        """Has it sent as soon as there is room."""
-        await self._outgoing.put(self._frame_of(payload), self._id)
+    async def put(self, results: Results) -> None:
+        """Has them sent as soon as there is room."""
+        await self._wire.put(self._frames.of(results), self._id, len(results.payloads))

@@ -1,47 +1,68 @@
 """What waits to be sent to one client: bounded, in order."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import accumulate, takewhile
+from typing import NamedTuple
 
 FRAMES = 1_000
 BYTES = 4 * 1_024 * 1_024
+PIECE = 65_536
 
 
 class StuckError(Exception):
     """The other side does not take what it is sent."""
 
 
+class Chunk(NamedTuple):
+    """Bytes as they are sent: a number of frames of one operation, `owner`."""
+
+    data: bytes
+    frames: int
+    owner: str
+
+
 class Outgoing:
     """
-    The frames that wait, at most 1,000 or 4 MiB of them; a larger one waits alone.
+    The chunks that wait, at most 1,000 frames or 4 MiB of them; a larger one waits alone.
 
-    `wake` is called when there is something to send. Who finds no room may wait for it: when nothing was
-    taken for `patience` seconds, StuckError is raised.
+    `wake` is called when something is added. Who finds no room may wait for it: when nothing was taken for
+    `patience` seconds, StuckError is raised.
     """
 
-    def __init__(self, patience: float, wake: Callable[[], None]) -> None:
+    __slots__ = ("_bytes", "_frames", "_taken", "_waiting", "_wake", "patience")
+
+    def __init__(self, patience: float, wake: Callable[[], None] | None = None) -> None:
         self.patience = patience
         self._wake = wake
-        self._waiting: deque[tuple[bytes, str]] = deque()
+        self._waiting: list[Chunk] = []
+        self._frames = 0
         self._bytes = 0
-        self._taken = asyncio.Event()
+        # Few ever wait for room, and an event of its own weighs as much as all else here.
+        self._taken: asyncio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def offer(self, frame: bytes, owner: str = "") -> bool:
-        """Adds a frame behind all others if there is room; `owner` is the operation that it belongs to."""
-        if self._waiting and (len(self._waiting) >= FRAMES or self._bytes + len(frame) > BYTES):
+    def offer(self, data: bytes, owner: str = "", frames: int = 1) -> bool:
+        """Adds frames behind all others if there is room; `owner` is the operation that they belong to."""
+        if self._waiting and (self._frames + frames > FRAMES or self._bytes + len(data) > BYTES):
             return False
-        self._waiting.append((frame, owner))
-        self._bytes += len(frame)
-        self._wake()
+        self.add(data, owner, frames)
         return True
 
-    async def put(self, frame: bytes, owner: str = "") -> None:
-        """Adds a frame as soon as there is room."""
-        while not self.offer(frame, owner):
+    def add(self, data: bytes, owner: str = "", frames: int = 1) -> None:
+        """Adds frames whether there is room or not: the last word of an operation, of which there are few."""
+        self._waiting.append(Chunk(data, frames, owner))
+        self._frames += frames
+        self._bytes += len(data)
+        if self._wake:
+            self._wake()
+
+    async def put(self, data: bytes, owner: str = "", frames: int = 1) -> None:
+        """Adds frames as soon as there is room."""
+        while not self.offer(data, owner, frames):
+            self._taken = self._taken or asyncio.Event()
             self._taken.clear()
             try:
                 async with asyncio.timeout(self.patience):
@@ -49,23 +70,31 @@ class Outgoing:
             except TimeoutError:
                 raise StuckError from None
 
-    def take(self, most: int = FRAMES) -> list[bytes]:
-        """The frames that wait longest, to be sent now."""
-        taken = [self._waiting.popleft()[0] for _ in range(min(most, len(self._waiting)))]
-        self._bytes -= sum(map(len, taken))
-        self._taken.set()
-        return taken
+    def take(self, most: int = BYTES) -> bytes:
+        """What waits longest, to be sent now: `most` bytes of it at most, but one chunk at least."""
+        waiting = self._waiting
+        count = len(waiting)
+        if self._bytes > most:
+            sizes = accumulate(len(chunk.data) for chunk in waiting)
+            count = max(1, sum(1 for _ in takewhile(lambda size: size <= most, sizes)))
+        data = waiting[0].data if count == 1 else b"".join([chunk.data for chunk in waiting[:count]])
+        self._keep(waiting[count:])
+        return data
 
     def forget(self, owner: str) -> None:
         """Drops the frames of an operation that nobody waits for any more."""
-        kept = [one for one in self._waiting if one[1] != owner]
-        self._waiting = deque(kept)
-        self._bytes = sum(len(frame) for frame, _ in kept)
-        self._taken.set()
+        self._keep([chunk for chunk in self._waiting if chunk.owner != owner])
+
+    def _keep(self, chunks: list[Chunk]) -> None:
+        self._waiting = chunks
+        self._frames = sum([chunk.frames for chunk in chunks])
+        self._bytes = sum([len(chunk.data) for chunk in chunks])
+        if self._taken:
+            self._taken.set()
 
 
 class Sender:
-    """Sends what waits frame by frame by an ASGI `send`, which waits by itself."""
+    """Sends what waits piece by piece by an ASGI `send`, which waits by itself."""
 
     def __init__(self, patience: float, send: Callable[[bytes], Awaitable[None]]) -> None:
         self._filled = asyncio.Event()
@@ -80,10 +109,10 @@ class Sender:
             await self._filled.wait()
             self._filled.clear()
             self._sending = True
-            while frames := self.outgoing.take(1):
+            while len(self.outgoing):
                 try:
                     async with asyncio.timeout(self.outgoing.patience):
-                        await self._send(frames[0])
+                        await self._send(self.outgoing.take(PIECE))
                 except TimeoutError:
                     raise StuckError from None
             self._sending = False

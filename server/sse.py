@@ -5,7 +5,7 @@ That is the distinct connections mode of the protocol `graphql-sse` (github.com/
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -14,14 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from realtime.tasks import stop
 from resolvers.context import Context
 from schema.errors import dress_error
 from schema.groups import Listener
+from schema.results import Results
 from server.authentication import SESSION_COOKIE, bearer_token
 from server.frames import Ending
 from server.outgoing import Outgoing, Sender, StuckError
 from server.transports import abort_of
-from server.visits import GONE, STUCK, Visit, Visits, stop
+from server.visits import GONE, STUCK, Visit, Visits
 
 # Proxies close what is silent for a while, some after 15 s.
 AWAKE_SECONDS = 12.0
@@ -125,13 +127,15 @@ class _Teller:
     def __init__(self, outgoing: Outgoing) -> None:
         self._outgoing = outgoing
 
-    def offer(self, payload: bytes) -> bool:
-        """Has it sent, if there is room."""
-        return self._outgoing.offer(_next(payload))
+    def offer(self, results: Results) -> bool:
+        """Has them sent, if there is room."""
+        events = results.shared("event-stream", _events)
+        return self._outgoing.offer(events, frames=len(results.payloads))
 
-    async def put(self, payload: bytes) -> None:
-        """Has it sent as soon as there is room."""
-        await self._outgoing.put(_next(payload))
+    async def put(self, results: Results) -> None:
+        """Has them sent as soon as there is room."""
+        for payload in results.payloads:
+            await self._outgoing.put(_next(payload))
 
 
 class _Voice:
@@ -158,6 +162,10 @@ class _Voice:
         while True:
             await asyncio.sleep(AWAKE_SECONDS)
             await self.say_chunk(_COMMENT)
+
+
+def _events(payloads: Sequence[bytes], _: str) -> bytes:
+    return b"".join(map(_next, payloads))
 
 
 def _next(payload: bytes) -> bytes:

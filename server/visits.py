@@ -1,7 +1,7 @@
 """What is open to clients, sockets and event streams: their credentials, and how they are ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,7 +15,6 @@ from server.frames import Ending
 RECHECK_SECONDS = 4.0
 # Time for sockets that still drain to say goodbye.
 CLOSE_SECONDS = 5.0
-CANCELLATIONS = 4
 
 FORBIDDEN = Ending(4403, "Forbidden")
 RESTART = Ending(1012, "Service restart")
@@ -110,22 +109,3 @@ class Visits:
                     await self._left.wait()
         except TimeoutError:
             _logger.warning("visits.not_left", visits=len(self._open))
-
-
-async def stop(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """
-    Cancels tasks and waits for their end.
-
-    More than once: a library may swallow a cancellation, as asyncpg and redis-py can while they connect.
-    """
-    running = set(tasks)
-    for _ in range(CANCELLATIONS):
-        for task in running:
-            task.cancel()
-        if not running:
-            return
-        ended, running = await asyncio.wait(running, timeout=1)
-        for task in ended:
-            _ = task.cancelled() or task.exception()
-    if running:
-        _logger.warning("tasks.left_running", tasks=[repr(task) for task in running])

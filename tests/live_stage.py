@@ -25,6 +25,7 @@ from resolvers.context import Context
 from rules.people import Scope, ViewerKind
 from schema.groups import Groups, Listener
 from schema.operation import Operation
+from schema.results import Results
 from server import live, operations, origins
 from server.live import Pace, live_endpoint
 from server.transports import RequestProtocol, SocketProtocol
@@ -68,7 +69,7 @@ class Stage:
     contexts: list[Context] = field(default_factory=list)
 
     async def run(
-        self, operation: Operation, context: Context, groups: Groups, listener: Listener
+        self, operation: Operation, context: Context, listener: Listener
     ) -> list[dict[str, Any]] | None:
         self.running += 1
         self.contexts.append(context)
@@ -77,7 +78,7 @@ class Stage:
                 async for result in results:
                     if "data" not in result:
                         return cast("list[dict[str, Any]]", result["errors"])
-                    await listener.put(orjson.dumps(result))
+                    await listener.put(Results([orjson.dumps(result)]))
         finally:
             self.running -= 1
         return None
@@ -192,6 +193,7 @@ async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(live, "actor_of", actor_of)
     monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
     monkeypatch.setattr(operations, "run", stage.run)
+    monkeypatch.setattr(operations, "is_subscription", lambda _: False)
     app = Starlette(routes=[WebSocketRoute("/graphql", live_endpoint(pace))])
     app.state.house = cast(
         Any, SimpleNamespace(database=SimpleNamespace(reading=_no_database), widget_tokens=None)

@@ -24,6 +24,7 @@ from resolvers.actor import Actor
 from resolvers.context import Context
 from rules.people import ViewerKind
 from schema.groups import Listener
+from schema.results import Results
 from server import sse
 from server.sse import event_stream
 from server.transports import RequestProtocol, SocketProtocol
@@ -48,13 +49,13 @@ class Stage:
     async def run(self, kind: str, listener: Listener) -> None:
         self.running += 1
         try:
-            await listener.put(orjson.dumps({"data": {"line": "one\ntwo"}}))
+            await listener.put(Results([orjson.dumps({"data": {"line": "one\ntwo"}})]))
             if kind == "broken":
                 raise ValueError("a secret of ours")
             if kind == "endless":
                 await asyncio.Event().wait()
             while kind == "flood":
-                await listener.put(orjson.dumps({"data": "x" * 60_000}))
+                await listener.put(Results([orjson.dumps({"data": "x" * 60_000})]))
         finally:
             self.running -= 1
 
