@@ -173,6 +173,26 @@ async def test_who_comes_back_by_cursor_joins_without_gap_or_repeat(talk: Talk) 
         await saying
 
 
+async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None:
+    missed, many = 30, 25
+    async with sockets(*[talk.key] * (many + 1)) as (steady, *others):
+        heard = await follow(steady, MESSAGES, talk)
+        await _in_place(talk, [steady])
+        await asyncio.to_thread(_say, talk, range(missed + 1))
+        cursors = [(await steady.next(heard))["messageAdded"]["cursor"] for _ in range(missed + 1)]
+        await steady.send(id=heard, type="complete")
+        await _in_place(talk, [steady])
+        executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
+        for place, socket in enumerate(others):
+            await socket.subscribe(MESSAGES, id=talk.id, after=cursors[place % 2])
+        for place, socket in enumerate(others):
+            found = [(await socket.next("1"))["messageAdded"]["cursor"] for _ in range(missed - place % 2)]
+            assert found == cursors[place % 2 + 1 :]
+        now_executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
+    # Read once, and once more by one who was a message further.
+    assert now_executed - executed <= 2 * missed
+
+
 def _say(talk: Talk, numbers: range) -> None:
     for number in numbers:
         talk.says(f"message {number}")

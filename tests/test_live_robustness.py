@@ -55,6 +55,7 @@ BROKEN_FRAMES: dict[str, tuple[bytes, int]] = {
     "a length of 2 to the 62": (b"\x81\xff" + (2**62).to_bytes(8, "big") + bytes(4), 1009),
     "a length of 2 to the 63": (b"\x81\xff" + (2**63).to_bytes(8, "big") + bytes(4), 1009),
     "65 KiB in pieces": (begun(b" " * 60_000) + framed(0x80, b" " * 6_560), 1009),
+    "pieces without end": (begun(b'"') + more(b"") * 1_001, 1009),
     "no UTF-8 in pieces": (begun(b'"\xc3') + framed(0x80, b'\xff"'), 4400),
     "a close of one byte": (framed(0x88, b"x"), 1002),
     "a close with no UTF-8": (framed(0x88, b"\x03\xe8\xff"), 1007),
