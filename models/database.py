@@ -26,14 +26,14 @@ AWAY = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.I
 
 
 # For what is asked on the path of live events; it is quick, and few wait for each other.
-PLAIN_CONNECTIONS = 4
+PLAIN_CONNECTIONS = 10
 
 
 class Database:
     """
     A pool of at most `connections` to the PostgreSQL at `url`, an ordinary postgresql:// one.
 
-    Another four are for `fetch` alone.
+    Another ten are for `fetch` alone.
     """
 
     def __init__(self, url: str, connections: int = 20) -> None:
