@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint types imports schema webhooks bench chaos lock clean
+.PHONY: help install demo serve test check lint types imports schema webhooks bench bench-live chaos lock clean
 
 help: ## print this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: $(VENV)/.installed ## make .venv with everything in it
 
@@ -45,8 +45,12 @@ schema: install ## print the schema into schema/schema.graphql, and docs/permiss
 webhooks: install ## print the events into docs/webhooks.md
 	$(BIN)/python -m notifications.webhook_docs docs/webhooks.md
 
-bench: install ## measure and print figures
+bench: install ## measure and print figures, the live part beside other servers
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.fanout
+
+bench-live: install ## measure the live part alone
+	$(BIN)/python -m bench.fanout $(BENCH)
 
 chaos: install ## break everything again and again, and compare what arrived with what was committed
 	$(BIN)/python -m chaos $(CHAOS)

@@ -1,6 +1,6 @@
 """The result in Markdown."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median, quantiles
 
 from bench.clocks import DUE, DUE_SECONDS, OPEN, PENDING, Clocks
@@ -8,6 +8,7 @@ from bench.idle import Idle
 from bench.processes import Memory
 from bench.readings import Case, Reading, Result
 from bench.rounds import Plan
+from bench.tables import number, spread, table
 
 Fact = tuple[str, str]
 
@@ -15,8 +16,8 @@ Fact = tuple[str, str]
 def report(facts: Sequence[Fact], plan: Plan, idle: Idle, result: Result, clocks: Clocks) -> str:
     """Everything that was measured, to be pasted into RESULTS.md."""
     others = ("Others", f"other processes took {result.others_percent:.0f} % of a core during the rounds")
-    lines = [*_table(("", ""), [*facts, others]), "", _rounds(plan), ""]
-    lines += _table(
+    lines = [*table(("", ""), [*facts, others]), "", _rounds(plan), ""]
+    lines += table(
         (
             "asked",
             "clients",
@@ -54,15 +55,15 @@ def _place(item: tuple[Case, list[Reading]]) -> tuple[int, str, int]:
 
 def _line(case: Case, readings: Sequence[Reading]) -> tuple[str, ...]:
     def each(cpu: Callable[[Reading], float]) -> str:
-        return _spread([cpu(one) / len(one.sample.latencies) * 1e6 for one in readings])
+        return spread([cpu(one) / len(one.sample.latencies) * 1e6 for one in readings])
 
     latencies = [one.sample.latencies for one in readings]
     return (
         case.workload,
         str(case.clients),
-        _spread([one.sample.rate for one in readings]),
-        _spread([median(one) * 1e3 for one in latencies]),
-        _spread([percentile(one, 99) * 1e3 for one in latencies]),
+        spread([one.sample.rate for one in readings]),
+        spread([median(one) * 1e3 for one in latencies]),
+        spread([percentile(one, 99) * 1e3 for one in latencies]),
         each(lambda one: one.server_cpu),
         each(lambda one: one.postgres_cpu),
         each(lambda one: one.client_cpu),
@@ -74,12 +75,12 @@ def _pushes(result: Result) -> list[str]:
     def line(name: str, rounds: list[list[float]]) -> tuple[str, ...]:
         return (
             name,
-            _spread([median(one) * 1e3 for one in rounds]),
-            _spread([percentile(one, 99) * 1e3 for one in rounds]),
+            spread([median(one) * 1e3 for one in rounds]),
+            spread([percentile(one, 99) * 1e3 for one in rounds]),
         )
 
     rounds = result.pushes
-    return _table(
+    return table(
         ("one message, one subscriber of messageAdded", "p50 ms", "p99 ms"),
         [
             line("mutation sent to its answer", [[push.answered for push in one] for one in rounds]),
@@ -94,7 +95,7 @@ def _idle(idle: Idle) -> list[str]:
         pss = "unreadable" if memory.pss is None else f"{memory.pss / 1024:,.1f}"
         return name, f"{memory.rss / 1024:,.1f}", pss, f"{percent:.2f} %"
 
-    return _table(
+    return table(
         ("idle", "RSS MiB", "PSS MiB", "CPU of a core"),
         [
             line("server", idle.server, idle.server_percent),
@@ -110,8 +111,8 @@ def _clocks(plan: Plan, clocks: Clocks) -> list[str]:
         (
             f"lateness of timers: {len(late):,} of {due:,} due within {DUE_SECONDS * plan.share:.0f} s, "
             f"{pending:,} pending",
-            _number(median(late) * 1e3),
-            _number(percentile(late, 99) * 1e3),
+            number(median(late) * 1e3),
+            number(percentile(late, 99) * 1e3),
         )
     ]
     lines += [
@@ -119,27 +120,13 @@ def _clocks(plan: Plan, clocks: Clocks) -> list[str]:
         for asked, latencies in clocks.lists
     ]
     worker = f"An idle `baton worker` takes {clocks.worker_percent:.2f} % of a core and"
-    return [*_table(("", "p50 ms", "p99 ms"), lines), "", f"{worker} {clocks.worker_rss / 1024:,.0f} MiB."]
+    return [*table(("", "p50 ms", "p99 ms"), lines), "", f"{worker} {clocks.worker_rss / 1024:,.0f} MiB."]
 
 
 def _two(latencies: Sequence[float]) -> tuple[str, str]:
-    return _number(median(latencies) * 1e3), _number(percentile(latencies, 99) * 1e3)
+    return number(median(latencies) * 1e3), number(percentile(latencies, 99) * 1e3)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
     """The value that `percent` of all lie below; of few values the nearest."""
     return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
-
-
-def _spread(values: Sequence[float]) -> str:
-    middle = _number(median(values))
-    return middle if len(values) == 1 else f"{middle} ({_number(min(values))}–{_number(max(values))})"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    rows = [head, ["---"] * len(head), *lines]
-    return [f"| {' | '.join(row)} |" for row in rows]

@@ -1,0 +1,139 @@
+"""Baton as it is served, and who listens to it."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench.client import Asked, post, run
+from bench.fanout.servers import Audience, cores, publisher, subscriber
+from bench.stage import Stage, Tenant, stage
+from bench.workloads import CREATE_MEMBER
+
+START = """mutation Start($input: StartConversationInput!) { startConversation(input: $input) {
+  widgetToken conversation { id } } }"""
+ESCALATE = """mutation Escalate($input: EscalateConversationInput!) { escalateConversation(input: $input) {
+  escalation { id conversation { id } } } }"""
+SIGN_IN = """mutation SignIn($email: String!, $password: String!) {
+  signIn(email: $email, password: $password) { token } }"""
+REPLY = "mutation Reply($input: ReplyInput!) { replyToEscalation(input: $input) { message { id } } }"
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A conversation, and its widget's token."""
+
+    id: str
+    widget_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running Baton, a workspace in it, and the id of a team member whose messages are followed."""
+
+    stage: Stage
+    tenant: Tenant
+    author: str
+
+    @classmethod
+    def on(cls, staged: Stage) -> "House":
+        """Makes the workspace and the member."""
+        tenant = staged.new_tenant("bench")
+        return cls(staged, tenant, create_member(staged, tenant, "author"))
+
+
+@contextmanager
+def baton() -> Iterator[House]:
+    """A fresh `baton serve` on the server's core, with a PostgreSQL on the client's."""
+    os.sched_setaffinity(0, {cores().server, cores().postgres, cores().client})
+    with stage() as staged:
+        yield House.on(staged)
+
+
+def ask(stage: Stage, token: str, query: str, asked: Iterable[dict[str, Any]]) -> list[Any]:
+    """What the mutation's field is for each of the variables, in any order; raises BadAnswerError."""
+    requests = [json.dumps({"query": query, "variables": variables}).encode() for variables in asked]
+    ready = iter([post(stage.target, "/graphql", body, token) for body in requests])
+    sample = asyncio.run(run(stage.target, Asked(ready, b'{"data":{"'), 4, 300, keep_bodies=True))
+    return [next(iter(json.loads(body)["data"].values())) for body in sample.bodies]
+
+
+def start_talks(house: House, count: int) -> list[Talk]:
+    """New conversations."""
+    customer = {"externalId": "c-1", "email": "jane@example.com", "name": "Jane Doe"}
+    given = {"input": {"agentId": house.tenant.agent_id, "customer": customer}}
+    found = ask(house.stage, house.tenant.api_key, START, [given] * count)
+    return [Talk(one["conversation"]["id"], one["widgetToken"]) for one in found]
+
+
+def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
+    """A team member's id."""
+    given = {"email": f"{name}@example.com", "name": "Ada Lovelace", "role": "AGENT", "password": PASSWORD}
+    (found,) = ask(stage, tenant.api_key, CREATE_MEMBER, [{"input": given}])
+    member_id: str = found["member"]["id"]
+    return member_id
+
+
+@contextmanager
+def delivery(house: House, widgets: bool) -> Iterator[Audience]:
+    """
+    One conversation's followers, widgets or holders of an API key, each event from PostgreSQL to socket.
+
+    Messages are written into the database beside the server, which hears the bell.
+    """
+    (talk,) = start_talks(house, 1)
+    token = talk.widget_token if widgets else house.tenant.api_key
+    with publisher("commit", house.stage.database_url, talk.id, house.author) as control:
+        name = "Baton, widgets" if widgets else "Baton"
+        yield _audience(name, house.stage, control, talk.id, token)
+
+
+@contextmanager
+def recording(house: House) -> Iterator[Audience]:
+    """One conversation's followers, with the mutation that records each message in the same process."""
+    (talk,) = start_talks(house, 1)
+    api_key = house.tenant.api_key
+    with publisher("record", str(house.stage.target.port), talk.id, api_key) as control:
+        yield _audience("Baton, recording included", house.stage, control, talk.id, api_key)
+
+
+def _audience(name: str, stage: Stage, control: int, conversation: str, token: str) -> Audience:
+    return Audience(
+        name, stage.target.port, stage.server, control, subscribers=[subscriber(conversation, token)]
+    )
+
+
+def widgets(house: House, count: int, members: int) -> tuple[Audience, list[tuple[str, str]]]:
+    """
+    Widgets on conversations of their own, all escalated; and for each a reply, by members in turn.
+
+    A reply is who sends it, as a token, and the body of the request.
+    """
+    stage, tenant = house.stage, house.tenant
+    talks = start_talks(house, count)
+    given = [{"input": {"conversationId": talk.id, "reason": "The customer is a VIP."}} for talk in talks]
+    raised = [one["escalation"] for one in ask(stage, tenant.api_key, ESCALATE, given)]
+    escalations = {one["conversation"]["id"]: one["id"] for one in raised}
+    tokens = [_sign_in(stage, tenant, f"member{number}") for number in range(members)]
+    replies = [(tokens[place % members], _reply(escalations[talk.id])) for place, talk in enumerate(talks)]
+    subscribers = [subscriber(talk.id, talk.widget_token) for talk in talks]
+    return Audience("Baton", stage.target.port, stage.server, subscribers=subscribers), replies
+
+
+def _sign_in(stage: Stage, tenant: Tenant, name: str) -> str:
+    create_member(stage, tenant, name)
+    asked = {"email": f"{name}@example.com", "password": PASSWORD}
+    (found,) = ask(stage, tenant.api_key, SIGN_IN, [asked])
+    token: str = found["token"]
+    return token
+
+
+def _reply(escalation: str) -> str:
+    content = "t=@STAMP@ I have looked it up: we call you back today."
+    return json.dumps(
+        {"query": REPLY, "variables": {"input": {"escalationId": escalation, "content": content}}}
+    )

@@ -1,0 +1,34 @@
+"""What has to be made before measuring: the two programs in C, and the peers' packages."""
+
+import subprocess
+from pathlib import Path
+from shutil import which
+
+_HERE = Path(__file__).parent
+_NATIVE, _BUILD = _HERE / "native", _HERE / "build"
+PEERS = _HERE / "peers"
+_SOURCES = {"client": ("client.c", "subscriber.c", "caller.c"), "limit": ("limit.c",)}
+_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-std=c11")
+
+
+def compiled(name: str) -> Path:
+    """The program of that name, compiled unless it is newer than all that is in `native/`."""
+    program = _BUILD / name
+    newest = max(file.stat().st_mtime for file in _NATIVE.iterdir())
+    if not program.exists() or program.stat().st_mtime < newest:
+        _BUILD.mkdir(exist_ok=True)
+        fresh = program.with_suffix(".new")
+        subprocess.run(["gcc", *_FLAGS, "-o", fresh, *_SOURCES[name]], cwd=_NATIVE, check=True)
+        fresh.replace(program)
+    return program
+
+
+def install_peers() -> bool:
+    """Installs the packages that package-lock.json names; whether there is a Node.js to run them."""
+    if which("npm") is None or which("node") is None:
+        return False
+    installed, lock = PEERS / "node_modules" / ".package-lock.json", PEERS / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error"], cwd=PEERS, check=True)
+        installed.touch()
+    return True

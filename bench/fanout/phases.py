@@ -1,0 +1,233 @@
+"""What is measured: every server in turn, again and again, so that what disturbs the machine disturbs all."""
+
+import time
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from bench.fanout import baton, servers
+from bench.fanout.baton import House
+from bench.fanout.build import install_peers
+from bench.fanout.driver import Client, Cut, Replies, Run, callers, client
+from bench.fanout.servers import Audience
+from bench.rounds import say
+from bench.stage import Stage
+
+# Events at once, and how many such ticks are under way: one at a time means that; of ten a tick the next is
+# being committed while one goes out, as otherwise the server would wait for the publisher.
+ONE, TEN = (1, 1), (10, 2)
+PACED_EVENTS = 50
+# Events a second; the highest that is held is looked for.
+LADDER = (20, 25, 30, 35, 40, 50, 60, 80, 100, 120, 150, 200, 250)
+HELD_P99_SECONDS = 0.1
+WARM_SOCKETS = 50
+CUT_EVENTS, CUT_SECONDS = 20, 60
+
+BATON, WIDGETS, RECORDING = "Baton", "Baton, widgets", "Baton, recording included"
+LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN = (
+    "C limit",
+    "Nchan",
+    "graphql-ws",
+    "Mercurius",
+    "plain Strawberry",
+)
+ALL = (LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN, BATON, WIDGETS, RECORDING)
+PACED = (LIMIT, MERCURIUS, BATON, WIDGETS, RECORDING)
+
+
+Start = Callable[[], AbstractContextManager[Audience]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything: times are in seconds, the others are numbers of sockets, callers and cuts."""
+
+    rounds: int
+    seconds: float
+    subscribers: int
+    paced_seconds: float
+    ladder: tuple[int, ...]
+    idle: int
+    settle_seconds: float
+    cuts: int
+    widgets: int
+    members: int
+    replies_seconds: float
+
+
+FULL = Plan(
+    rounds=5,
+    seconds=1.5,
+    subscribers=1000,
+    paced_seconds=2,
+    ladder=LADDER,
+    idle=5000,
+    settle_seconds=3,
+    cuts=3,
+    widgets=1000,
+    members=16,
+    replies_seconds=3,
+)
+QUICK = Plan(
+    rounds=1,
+    seconds=0.2,
+    subscribers=50,
+    paced_seconds=0.2,
+    ladder=(),
+    idle=100,
+    settle_seconds=0.3,
+    cuts=1,
+    widgets=20,
+    members=2,
+    replies_seconds=0.5,
+)
+
+
+@dataclass(slots=True)
+class Results:
+    """What was found, by the name of the server: runs by round, idle memory in KiB for each socket."""
+
+    frame_bytes: dict[str, int] = field(default_factory=dict)
+    one: dict[str, list[Run]] = field(default_factory=dict)
+    ten: dict[str, list[Run]] = field(default_factory=dict)
+    paced: dict[str, list[Run]] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    idle: dict[str, float] = field(default_factory=dict)
+    cuts: list[Cut] = field(default_factory=list)
+    replies: dict[str, list[Replies]] = field(default_factory=dict)
+
+
+class Phases:
+    """Measures beside the servers that are named; `results` fills up."""
+
+    def __init__(self, plan: Plan, beside: Collection[str]) -> None:
+        self.results = Results()
+        self._plan = plan
+        self._peers: dict[str, Start] = {name: start for name, start in available().items() if name in beside}
+
+    def fan(self, house: House) -> None:
+        """So many subscribers of one subscription, and events as fast as they go: one at a time, and ten."""
+        plan, found = self._plan, self.results
+        with ExitStack() as stack:
+            clients = self._clients(stack, house, ALL)
+            self._fan_round(clients, Results(), plan.seconds / 3)
+            for number in range(plan.rounds):
+                say(f"round {number + 1} of {plan.rounds}")
+                self._fan_round(clients, found, plan.seconds)
+
+    def pace(self, house: House) -> None:
+        """As many events a second as one server bears and another does not; then as many as each bears."""
+        plan, found = self._plan, self.results
+        with ExitStack() as stack:
+            clients = self._clients(stack, house, PACED)
+            for number in range(plan.rounds):
+                say(f"round {number + 1} of {plan.rounds}")
+                for name, one in clients.items():
+                    run = one.pace(PACED_EVENTS, 1, plan.paced_seconds)
+                    found.paced.setdefault(name, []).append(run)
+            for name, one in clients.items() if plan.ladder else ():
+                say(f"looks for the highest rate that {name} holds")
+                found.held[name] = self._highest(one)
+
+    def _clients(self, stack: ExitStack, house: House, names: Collection[str]) -> dict[str, Client]:
+        """A client of each server, by its name; all run at once, and one is measured at a time."""
+        clients: dict[str, Client] = {}
+        starts: dict[str, Start] = {
+            **self._peers,
+            BATON: lambda: baton.delivery(house, widgets=False),
+            WIDGETS: lambda: baton.delivery(house, widgets=True),
+            RECORDING: lambda: baton.recording(house),
+        }
+        for name in names:
+            if name in starts:
+                say(f"{self._plan.subscribers:,} subscribers of {name}")
+                audience = stack.enter_context(starts[name]())
+                clients[name] = stack.enter_context(client(audience, self._plan.subscribers))
+                self.results.frame_bytes[name] = clients[name].frame_bytes
+        return clients
+
+    def _fan_round(self, clients: dict[str, Client], found: Results, seconds: float) -> None:
+        for name, one in clients.items():
+            found.one.setdefault(name, []).append(one.saturate(*ONE, seconds))
+        for name, one in clients.items():
+            if name != RECORDING:  # one transaction for each message: there are no ten at once
+                found.ten.setdefault(name, []).append(one.saturate(*TEN, seconds))
+
+    def _highest(self, one: Client) -> int:
+        """The most events a second that did not queue up; a rate may fail once by accident."""
+        highest = 0
+        for rate in self._plan.ladder:
+            if not any(self._holds(one, rate) for _ in range(2)):
+                break
+            highest = rate
+        return highest
+
+    def _holds(self, one: Client, rate: int) -> bool:
+        run = one.pace(rate, 1, self._plan.paced_seconds)
+        in_time = run.seconds < self._plan.paced_seconds + HELD_P99_SECONDS
+        return in_time and not run.lost and run.latency.p99 < HELD_P99_SECONDS
+
+    def idle(self, house: House) -> None:
+        """What a socket that hears nothing costs; and of Baton's, how soon all are back that were cut."""
+        for start in self._peers.values():
+            with start() as audience:
+                self._idle(audience)
+        # A publisher serves one client, so those who warm up have another.
+        with baton.delivery(house, widgets=True) as other, client(other, WARM_SOCKETS):
+            pass
+        with baton.delivery(house, widgets=True) as audience:
+            self._idle(audience, self._plan.cuts)
+
+    def _idle(self, audience: Audience, cuts: int = 0) -> None:
+        say(f"{self._plan.idle:,} idle subscribers of {audience.name}")
+        time.sleep(self._plan.settle_seconds / 3)
+        before = audience.server.memory().rss
+        with client(audience, self._plan.idle) as many:
+            time.sleep(self._plan.settle_seconds)
+            each = (audience.server.memory().rss - before) / self._plan.idle
+            self.results.idle[audience.name] = each
+            for _ in range(cuts):
+                say("cuts them all")
+                self.results.cuts.append(many.cut(CUT_EVENTS, CUT_SECONDS))
+                if self.results.cuts[-1].missing:
+                    break  # another cut would only meet the rest of this one
+
+    def replies(self, house: House) -> None:
+        """Widgets on conversations of their own, each with its own replies, from members at the same time."""
+        plan = self._plan
+        say(f"{plan.widgets:,} widgets on {plan.widgets:,} conversations")
+        with ExitStack() as stack:
+            clients: dict[str, Client] = {}
+            if MERCURIUS in self._peers:
+                start = servers.mercurius_replies(_socket_folder(house.stage), plan.widgets)
+                audience, asked = stack.enter_context(start)
+                clients[MERCURIUS] = stack.enter_context(callers(audience, asked, plan.members))
+            audience, asked = baton.widgets(house, plan.widgets, plan.members)
+            clients[BATON] = stack.enter_context(callers(audience, asked, plan.members))
+            for number in range(plan.rounds + 1):
+                say(f"round {number} of {plan.rounds}" if number else "warms up")
+                for name, one in clients.items():
+                    run = one.replies(plan.replies_seconds)
+                    if number:
+                        self.results.replies.setdefault(name, []).append(run)
+
+
+def available() -> dict[str, Start]:
+    """The servers that can be started here, by name; those that cannot are said to be left out."""
+    found: dict[str, Start] = {LIMIT: servers.limit}
+    if servers.has_nchan():
+        found[NCHAN] = servers.nchan
+    else:
+        say("leaves out Nchan: nginx with libnginx-mod-nchan is not installed")
+    if install_peers():
+        found[GRAPHQL_WS] = lambda: servers.node(GRAPHQL_WS, "graphql_ws.mjs")
+        found[MERCURIUS] = lambda: servers.node(MERCURIUS, "mercurius.mjs")
+    else:
+        say("leaves out graphql-ws and Mercurius: there is no Node.js")
+    found[PLAIN] = servers.plain_strawberry
+    return found
+
+
+def _socket_folder(stage: Stage) -> str:
+    return parse_qs(urlsplit(stage.database_url).query)["host"][0]

@@ -1,0 +1,135 @@
+"""
+Who publishes for servers that are told from outside, in a process of its own beside the client.
+
+`commit` writes messages into Baton's database in one transaction, as recording them would, and rings the
+bell; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
+`python -m bench.fanout.publisher CONTROL_PORT commit URL CONVERSATION AUTHOR`,
+`… CONTROL_PORT record PORT CONVERSATION API_KEY` or `… CONTROL_PORT post PORT`.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from itertools import count
+from uuid import UUID
+
+import asyncpg
+import orjson
+import uvloop
+
+from bench.client import Target, post
+from bench.fanout.orders import Publish, take_orders
+from bench.stage import HOST
+from bench.workloads import RECORD, RECORDED
+from realtime.bell import CHANNEL
+from rules.typeid import CONVERSATION, MEMBER, new_id, read_id
+
+# What recordMessage writes, for as many messages as there are: one statement, one transaction. The bench
+# does not go through the product's act, which costs 3 ms a message and is measured elsewhere.
+_COMMIT = """
+WITH talk AS (
+    UPDATE conversations SET messages = messages + $2, last_message_at = clock_timestamp() WHERE id = $1
+    RETURNING messages - $2 AS before, last_message_at AS at
+), said AS (
+    INSERT INTO messages
+        (id, conversation_id, position, role, status, content, author_id, intents, created_at)
+    SELECT fresh.id, $1, talk.before + fresh.place, 'HUMAN', 'DELIVERED', fresh.content, $5, '{}', talk.at
+    FROM talk, unnest($3::uuid[], $4::text[]) WITH ORDINALITY AS fresh (id, content, place)
+), bumped AS (
+    UPDATE streams SET head = head + $2, head_at = talk.at FROM talk WHERE streams.id = $1 RETURNING head
+), logged AS (
+    INSERT INTO log (stream, position, type, data, occurred_at)
+    SELECT $1, bumped.head - $2 + fresh.place, 'message.added',
+           jsonb_build_object('message', fresh.id, 'status', 'DELIVERED'), talk.at
+    FROM talk, bumped, unnest($3::uuid[]) WITH ORDINALITY AS fresh (id, place)
+)
+SELECT head FROM bumped
+"""
+
+
+async def committing(url: str, conversation: str, author: str) -> Publish:
+    """Commits all messages of an order at once, then rings as another process of Baton does."""
+    connection = await asyncpg.connect(url)
+    stream, member = read_id(CONVERSATION, conversation), read_id(MEMBER, author)
+    commit = await connection.prepare(_COMMIT)
+
+    async def publish(contents: list[str]) -> None:
+        ids: list[UUID] = [new_id() for _ in contents]
+        head = await commit.fetchval(stream, len(contents), ids, contents, member)
+        ring = {"stream": str(stream), "position": head}
+        message = {"sender": "bench", "canary": False, "rings": [ring], "typings": []}
+        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, orjson.dumps(message).decode())
+
+    return publish
+
+
+async def recording(port: str, conversation: str, api_key: str) -> Publish:
+    """Has every message recorded by a mutation, one after the other."""
+    target = Target(HOST, int(port))
+    line = _Line(target)
+
+    async def publish(contents: list[str]) -> None:
+        for content in contents:
+            given = {"conversationId": conversation, "role": "ASSISTANT", "content": content}
+            body = orjson.dumps({"query": RECORD, "variables": {"input": given}})
+            (answer,) = await line.send([post(target, "/graphql", body, api_key)])
+            if not answer.startswith(RECORDED):
+                raise RuntimeError(answer.decode())
+
+    return publish
+
+
+async def posting(port: str) -> Publish:
+    """Posts frames as GraphQL would have them; those of one order in one write."""
+    target, numbers = Target(HOST, int(port)), count()
+    line = _Line(target)
+
+    def request(content: str) -> bytes:
+        number = next(numbers)
+        message = {"id": f"msg_{number:026}", "content": content, "author": {"name": "Ada Lovelace"}}
+        data = {"messageAdded": {"cursor": f"{number:043}", "message": message}}
+        frame = {"id": "0" * 8 + "-5a5a-4b4b-8c8c-" + "0" * 12, "type": "next", "payload": {"data": data}}
+        return post(target, "/publish", orjson.dumps(frame), "")
+
+    async def publish(contents: list[str]) -> None:
+        await line.send([request(content) for content in contents])
+
+    return publish
+
+
+class _Line:
+    """A kept connection; it is made anew when the server has ended it for being idle."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def send(self, requests: list[bytes]) -> list[bytes]:
+        """Sends all in one write and returns the bodies of the answers."""
+        if self._streams is None or self._streams[0].at_eof():
+            self._streams = await asyncio.open_connection(self._target.host, self._target.port)
+        reader, writer = self._streams
+        writer.write(b"".join(requests))
+        return [await _body(reader) for _ in requests]
+
+
+async def _body(reader: asyncio.StreamReader) -> bytes:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+    return await reader.readexactly(int(length))
+
+
+_WAYS: dict[str, Callable[..., Awaitable[Publish]]] = {
+    "commit": committing,
+    "record": recording,
+    "post": posting,
+}
+
+
+async def run(control: int, way: str, *arguments: str) -> None:
+    """Publishes until the client goes."""
+    await take_orders(control, await _WAYS[way](*arguments))
+
+
+if __name__ == "__main__":
+    uvloop.run(run(int(sys.argv[1]), *sys.argv[2:]))
