@@ -22,7 +22,14 @@ _SERVER_SETTINGS = {
 COMMAND_SECONDS = 25
 
 # What a question meets while the database is away.
-AWAY = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 # For what is asked on the path of live events; it is quick, and few wait for each other.

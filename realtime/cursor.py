@@ -48,13 +48,14 @@ class Cursor:
 class Place:
     """
     Where a subscription begins: behind position `after`, the entry of time `at`, in a stream whose head was
-    `head` just now.
+    `head` just now, the entry of time `head_at`.
     """
 
     stream: UUID
     after: int
     at: datetime
     head: int
+    head_at: datetime
 
 
 async def find_place(session: AsyncSession, stream: UUID, text: str | None) -> Place:
@@ -66,13 +67,13 @@ async def find_place(session: AsyncSession, stream: UUID, text: str | None) -> P
     """
     (head,) = await log.heads(session, [stream])
     if text is None:
-        return Place(stream, head.position, head.at, head.position)
+        return Place(stream, head.position, head.at, head.position, head.at)
     cursor = Cursor.parse(text)
     if cursor.stream != stream or not 0 <= cursor.position <= head.position:
         raise StaleCursorError
     if not await _stands(session, head, cursor):
         raise StaleCursorError
-    return Place(stream, cursor.position, cursor.at, head.position)
+    return Place(stream, cursor.position, cursor.at, head.position, head.at)
 
 
 async def _stands(session: AsyncSession, head: log.Head, cursor: Cursor) -> bool:

@@ -26,7 +26,7 @@ _logger = structlog.get_logger(__name__)
 
 
 class _Reader:
-    """One subscription's bounded queue. When it overflows it is emptied: the gap is read from the log."""
+    """The bounded queue of one who follows. When it overflows it is emptied: the gap is read from the log."""
 
     def __init__(self) -> None:
         self._waiting: deque[Entry | Typing] = deque()

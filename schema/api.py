@@ -39,7 +39,7 @@ from schema.talking import TalkingMutation
 
 CONTRACT = Path(__file__).with_name("contract.graphql")
 
-_DOCUMENTS_KEPT = 500
+_DOCUMENTS_KEPT = 200
 
 
 class NamedOperation(SchemaExtension):

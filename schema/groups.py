@@ -20,7 +20,7 @@ import orjson
 from prometheus_client import Counter
 
 from realtime.bell import Typing
-from realtime.cursor import Place
+from realtime.cursor import Cursor, Place
 from realtime.log import Entry
 from realtime.tasks import Together, stop
 from resolvers.actor import Actor
@@ -88,33 +88,30 @@ class Follower:
             self.end(error.errors)
         except Exception as error:
             self._task = None
-            self._over()
-            if not self.ended.done():
-                self.ended.set_exception(error)
+            self._fail(error)
 
     async def _join(self, groups: "Groups", prepared: Prepared) -> None:
         watch = await groups.watch(prepared)
+        if self.ended.done():
+            return
         self._after = watch.place.after
         self._group = groups.entered(self, prepared, watch)
         await self._catch_up(self._group)
 
     async def _catch_up(self, group: "_Group") -> None:
-        while True:
+        while not self.ended.done():
             told = group.recent.behind(self._after)
             if told is None:
-                told, self._after = await self._told_alone(group)
+                told, until = await group.read_older(self._after)
+                await self._put(told)
+                self._after = until
             elif self._offered(told):
                 # Nothing has been awaited since: what comes next is told to this member, too.
-                self._after = group.position
+                self._after = max(self._after, group.position)
                 self._live = True
                 return
             else:
                 await self._put(told)
-
-    async def _told_alone(self, group: "_Group") -> tuple[list[Told], int]:
-        told, until = await group.read_older(self._after)
-        await self._put(told)
-        return told, until
 
     def _offered(self, told: list[Told]) -> bool:
         return not told or self._listener.offer(Results([one.payload for one in told]))
@@ -134,7 +131,12 @@ class Follower:
             if not told:
                 return
             results = Results([one.payload for one in told])
-        if self._listener.offer(results):
+        try:
+            taken = self._listener.offer(results)
+        except Exception as error:
+            self._fail(error)
+            return
+        if taken:
             self._after = told[-1].position
         else:
             self._live = False
@@ -144,13 +146,21 @@ class Follower:
     def tell_typing(self, results: Results, typist: str | None) -> None:
         """Tells it who types, unless it is itself; where there is no room it is not told."""
         if self._live and (typist is None or typist != self._actor_id):
-            self._listener.offer(results)
+            try:
+                self._listener.offer(results)
+            except Exception as error:
+                self._fail(error)
 
     def end(self, errors: list[dict[str, Any]]) -> None:
         """It is over, for these errors."""
         self._over()
         if not self.ended.done():
             self.ended.set_result(errors)
+
+    def _fail(self, error: Exception) -> None:
+        self._over()
+        if not self.ended.done():
+            self.ended.set_exception(error)
 
     async def stop(self) -> None:
         """Follows no more; afterwards nothing is held."""
@@ -182,9 +192,10 @@ class _Group:
         self._prepared = prepared
         self._context = _of_anybody(prepared.call.context)
         self._watch = watch
-        self._cursor = watch.cursor
+        self._cursor = str(Cursor(watch.place.stream, watch.place.head, watch.place.head_at))
         self._on_empty = on_empty
         self._reading = asyncio.Lock()
+        self._pages: Together[tuple[list[Told], int]] = Together()
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run())
 
@@ -197,7 +208,7 @@ class _Group:
     async def _run(self) -> None:
         place = self._watch.place
         try:
-            start = Place(place.stream, place.head, place.at, place.head)
+            start = Place(place.stream, place.head, place.head_at, place.head, place.head_at)
             async with aclosing(self._context.house.feed.follow(start)) as batches:
                 async for batch in batches:
                     for first in range(0, len(batch), TOGETHER):
@@ -228,7 +239,7 @@ class _Group:
             # Behind this position members that have no room are caught up.
             self.position = told[-1].position
             _DELIVERED.inc(len(told) * len(self.members))
-            for member in self.members:
+            for member in list(self.members):
                 member.tell(together, told)
         if failed:
             raise failed
@@ -237,7 +248,7 @@ class _Group:
         for happening, payload in results:
             if isinstance(payload, bytes):
                 together = Results([payload])
-                for member in self.members:
+                for member in list(self.members):
                     member.tell_typing(together, happening.typist)
 
     def _forget_later(self) -> None:
@@ -263,9 +274,12 @@ class _Group:
         """
         What is told of the log behind position `after`, and the position up to which that is all.
 
-        At most a page, and nothing that is remembered. One reads at a time: who comes next finds what this
-        one has read.
+        At most a page, and nothing that is remembered. One reads at a time, and all who stopped at the same
+        place together: who comes next finds what was read, if there was room to remember it.
         """
+        return await self._pages.ask(after, partial(self._read_page, after))
+
+    async def _read_page(self, after: int) -> tuple[list[Told], int]:
         async with self._reading:
             until = self.recent.start
             if after >= until:

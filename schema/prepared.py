@@ -37,6 +37,9 @@ from schema.limits import TOKENS, CostRule
 from schema.operation import Operation
 from schema.subscription import FOLLOWED, Followed
 
+# A document weighs some 600 bytes a token, and whoever sends one need not have signed in.
+REMEMBERED = 4_096
+
 _AFTER = "after"
 _RULES = (*specified_rules, CostRule)
 
@@ -115,13 +118,25 @@ def _refusal(field: FieldNode, error: Exception) -> RefusedError:
     return RefusedError(dress_errors([located_error(error, [field], [name])]))
 
 
-@lru_cache(500)
 def _parsed(query: str) -> DocumentNode:
+    return _remembered(query) if len(query) <= REMEMBERED else parse(query, max_tokens=TOKENS)
+
+
+@lru_cache(200)
+def _remembered(query: str) -> DocumentNode:
     return parse(query, max_tokens=TOKENS)
 
 
-@lru_cache(500)
 def _faults(query: str) -> tuple[GraphQLError, ...]:
+    return _remembered_faults(query) if len(query) <= REMEMBERED else _found_faults(query)
+
+
+@lru_cache(200)
+def _remembered_faults(query: str) -> tuple[GraphQLError, ...]:
+    return _found_faults(query)
+
+
+def _found_faults(query: str) -> tuple[GraphQLError, ...]:
     return tuple(validate(SCHEMA._schema, _parsed(query), _RULES))
 
 

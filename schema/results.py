@@ -1,10 +1,10 @@
 """What a group tells its members, and what it told them last."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -35,8 +35,7 @@ class Results:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """The result for what happened at a position of the log, and when it was made (monotonic seconds)."""
 
     position: int
@@ -64,12 +63,16 @@ class Recent:
             self._forget_oldest()
 
     def add_before(self, after: int, told: Sequence[Told]) -> None:
-        """Adds all that lies between position `after` and the start, if there is room for it."""
-        size = sum(len(one.payload) for one in told)
-        if len(self._told) + len(told) <= RECENT and self._bytes + size <= RECENT_BYTES:
-            self._told.extendleft(reversed(told))
-            self._bytes += size
-            self.start = after
+        """Adds what lies between position `after` and the start: of that the newest, as far as it fits."""
+        age = self._told[0].made_at if self._told else math.inf
+        for one in reversed(told):
+            if len(self._told) >= RECENT or self._bytes + len(one.payload) > RECENT_BYTES:
+                self.start = one.position
+                return
+            # What stands behind it is to be forgotten first.
+            self._told.appendleft(one._replace(made_at=min(one.made_at, age)))
+            self._bytes += len(one.payload)
+        self.start = after
 
     def forget_old(self) -> bool:
         """Forgets what is too old, and says whether anything is left."""

@@ -225,7 +225,7 @@ FOLLOWED: dict[str, Callable[[Call, Arguments], Followed]] = {
 
 
 class NotHereError(Exception):
-    """A subscription was run as a query is: they are followed by `schema.live`."""
+    """A subscription was run as a query is: they are followed by `schema.groups`."""
 
 
 async def _elsewhere() -> AsyncGenerator[Any, None]:
@@ -235,7 +235,7 @@ async def _elsewhere() -> AsyncGenerator[Any, None]:
 
 @strawberry.type
 class Subscription:
-    """What may be followed live; `schema.live` does so by FOLLOWED."""
+    """What may be followed live; `schema.groups` does so by FOLLOWED."""
 
     @strawberry.subscription
     async def escalation_created(

@@ -37,7 +37,6 @@ from server.frames import (
 )
 from server.operations import Operations
 from server.origins import is_foreign, may_call_from
-from server.outgoing import StuckError
 from server.transports import abort_of, connection_of
 from server.visits import FORBIDDEN, GONE, STUCK, Visit, Visits
 from server.wire import Wire
@@ -76,13 +75,12 @@ def live_endpoint(pace: Pace = PACE) -> Callable[[WebSocket], Awaitable[None]]:
     async def live(websocket: WebSocket) -> None:
         visits: Visits = websocket.app.state.visits
         with visits.entered() as visit:
-            socket = Socket(websocket, visit, who, pace)
             if SUBPROTOCOL in websocket.scope["subprotocols"]:
                 await websocket.accept(SUBPROTOCOL)
             else:
                 await websocket.accept()
                 visit.end(_SUBPROTOCOL_NOT_ACCEPTABLE)
-            await socket.serve()
+            await Socket(websocket, visit, who, pace).serve()
 
     return live
 
@@ -139,9 +137,11 @@ class Socket:
             if self._reader:
                 await stop([self._reader])
             self._wire.close()
-            await self._say_goodbye(ending)
-            if self._operations is not None:
-                await self._operations.stop_all()
+            try:
+                await self._say_goodbye(ending)
+            finally:
+                if self._operations is not None:
+                    await self._operations.stop_all()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """A message has come, or the client has gone."""
@@ -156,13 +156,13 @@ class Socket:
     async def _read(self) -> None:
         try:
             while self._inbox:
+                # Who does not hear the answers need not ask on.
+                await self._wire.room()
                 await self._heed(_message_of(self._inbox.pop(0)))
                 # Many messages may have come in one piece; others have their turn in between.
                 await asyncio.sleep(0)
         except RefusedError as error:
             self._visit.end(error.ending)
-        except StuckError:
-            self._visit.end(STUCK)
         except Exception:
             _logger.exception("live.failed")
             self._visit.end(_BROKEN)
@@ -196,7 +196,7 @@ class Socket:
         # What the handshake said is not asked for again.
         self._websocket = None
         self._connection.forget_handshake()
-        self._operations = Operations(context, self._groups, self._wire, partial(self._visit.end, STUCK))
+        self._operations = Operations(context, self._groups, self._wire)
         await self._wire.put(_ACK)
 
     async def _actor_of(self, token: str) -> Actor | None:

@@ -1,7 +1,6 @@
 """The operations that run on one live socket: what is followed needs no task, all else has one of its own."""
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,22 +23,20 @@ from server.frames import (
     write_complete,
     write_error,
 )
-from server.outgoing import StuckError
 from server.wire import Wire
 
 LIMIT = 100
 
 
 class Operations:
-    """At most 100 operations at once. What goes wrong in one ends that one; `on_stuck` ends the socket."""
+    """At most 100 operations at once. What goes wrong in one ends that one."""
 
-    __slots__ = ("_context", "_groups", "_on_stuck", "_running", "_wire")
+    __slots__ = ("_context", "_groups", "_running", "_wire")
 
-    def __init__(self, context: Context, groups: Groups, wire: Wire, on_stuck: Callable[[], None]) -> None:
+    def __init__(self, context: Context, groups: Groups, wire: Wire) -> None:
         self._context = context
         self._groups = groups
         self._wire = wire
-        self._on_stuck = on_stuck
         self._running: dict[str, Follower | asyncio.Task[None]] = {}
 
     async def start(self, id_: str, payload: dict[str, Any]) -> None:
@@ -60,9 +57,9 @@ class Operations:
         except RateLimitedError as error:
             await self._wire.put(framed(write_error(id_, [dress_error(error)])))
         else:
-            self._begin(id_, operation)
+            await self._begin(id_, operation)
 
-    def _begin(self, id_: str, operation: Operation) -> None:
+    async def _begin(self, id_: str, operation: Operation) -> None:
         voice = _Voice(self._wire, id_)
         if not is_subscription(operation):
             task = asyncio.create_task(self._run(id_, operation, voice))
@@ -72,7 +69,9 @@ class Operations:
         try:
             follower = follow(operation, self._context, self._groups, voice)
         except RefusedOperationError as refused:
-            self._wire.add(framed(write_error(id_, refused.errors)), id_)
+            await self._wire.put(framed(write_error(id_, refused.errors)), id_)
+        except Exception as error:
+            await self._wire.put(framed(write_error(id_, [dress_error(error)])), id_)
         else:
             self._running[id_] = follower
             follower.ended.add_done_callback(partial(self._ended, id_))
@@ -80,10 +79,8 @@ class Operations:
     def _ended(self, id_: str, ended: "asyncio.Future[list[dict[str, Any]]]") -> None:
         if ended.cancelled():
             return  # whoever stopped it knows
-        del self._running[id_]
-        if isinstance(error := ended.exception(), StuckError):
-            self._on_stuck()
-        else:
+        error = ended.exception()
+        if self._running.pop(id_, None) is not None:
             errors = [dress_error(error)] if isinstance(error, Exception) else ended.result()
             self._wire.add(framed(write_error(id_, errors)), id_)
 
@@ -108,19 +105,11 @@ class Operations:
 
     async def _run(self, id_: str, operation: Operation, voice: "_Voice") -> None:
         try:
-            await self._wire.put(framed(await self._run_until_last(id_, operation, voice)), id_)
-        except StuckError:
-            self._on_stuck()
-
-    async def _run_until_last(self, id_: str, operation: Operation, voice: "_Voice") -> bytes:
-        """Sends the results; the frame that says how it ended is left to be sent."""
-        try:
             errors = await run(operation, self._context, voice)
-        except StuckError:
-            raise
         except Exception as error:
-            return write_error(id_, [dress_error(error)])
-        return write_complete(id_) if errors is None else write_error(id_, errors)
+            errors = [dress_error(error)]
+        last = write_complete(id_) if errors is None else write_error(id_, errors)
+        await self._wire.put(framed(last), id_)
 
 
 class _Voice:

@@ -26,14 +26,13 @@ class Outgoing:
     """
     The chunks that wait, at most 1,000 frames or 4 MiB of them; a larger one waits alone.
 
-    `wake` is called when something is added. Who finds no room may wait for it: when nothing was taken for
-    `patience` seconds, StuckError is raised.
+    `wake` is called when something is added. Who finds no room may wait for it: it is up to whoever sends to
+    see that the other side takes anything at all.
     """
 
-    __slots__ = ("_bytes", "_frames", "_taken", "_waiting", "_wake", "patience")
+    __slots__ = ("_bytes", "_frames", "_taken", "_waiting", "_wake")
 
-    def __init__(self, patience: float, wake: Callable[[], None] | None = None) -> None:
-        self.patience = patience
+    def __init__(self, wake: Callable[[], None] | None = None) -> None:
         self._wake = wake
         self._waiting: list[Chunk] = []
         self._frames = 0
@@ -52,7 +51,7 @@ class Outgoing:
         return True
 
     def add(self, data: bytes, owner: str = "", frames: int = 1) -> None:
-        """Adds frames whether there is room or not: the last word of an operation, of which there are few."""
+        """Adds frames whether there is room or not: an operation's last word, of which a client has few."""
         self._waiting.append(Chunk(data, frames, owner))
         self._frames += frames
         self._bytes += len(data)
@@ -62,13 +61,18 @@ class Outgoing:
     async def put(self, data: bytes, owner: str = "", frames: int = 1) -> None:
         """Adds frames as soon as there is room."""
         while not self.offer(data, owner, frames):
-            self._taken = self._taken or asyncio.Event()
-            self._taken.clear()
-            try:
-                async with asyncio.timeout(self.patience):
-                    await self._taken.wait()
-            except TimeoutError:
-                raise StuckError from None
+            await self.change()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room even for a small frame."""
+        return self._frames >= FRAMES or self._bytes >= BYTES
+
+    async def change(self) -> None:
+        """Waits until something has been taken."""
+        self._taken = self._taken or asyncio.Event()
+        self._taken.clear()
+        await self._taken.wait()
 
     def take(self, most: int = BYTES) -> bytes:
         """What waits longest, to be sent now: `most` bytes of it at most, but one chunk at least."""
@@ -101,7 +105,8 @@ class Sender:
         self._sent = asyncio.Event()
         self._send = send
         self._sending = False
-        self.outgoing = Outgoing(patience, self._filled.set)
+        self._patience = patience
+        self.outgoing = Outgoing(self._filled.set)
 
     async def run(self) -> None:
         """Sends until it is cancelled or `send` raises; StuckError when that is blocked."""
@@ -111,7 +116,7 @@ class Sender:
             self._sending = True
             while len(self.outgoing):
                 try:
-                    async with asyncio.timeout(self.outgoing.patience):
+                    async with asyncio.timeout(self._patience):
                         await self._send(self.outgoing.take(PIECE))
                 except TimeoutError:
                     raise StuckError from None

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from server.outgoing import Outgoing
+from server.outgoing import PIECE, Outgoing
 
 
 class Connection(Protocol):
@@ -50,10 +50,11 @@ class Wire:
         self._patience = patience
         self._on_stuck = on_stuck
         self._write = connection.write
-        self._waiting = Outgoing(patience)
+        self._waiting = Outgoing()
         self._deadline: asyncio.TimerHandle | None = None
-        self._free = not connection.blocked
+        self._free = False
         connection.on_turn = self._turn
+        self._turn()
 
     def offer(self, data: bytes, owner: str = "", frames: int = 1) -> bool:
         """Sends frames, or keeps them if there is room."""
@@ -63,16 +64,21 @@ class Wire:
         return self._waiting.offer(data, owner, frames)
 
     async def put(self, data: bytes, owner: str = "", frames: int = 1) -> None:
-        """Sends or keeps frames as soon as there is room; raises StuckError."""
-        if not self.offer(data, owner, frames):
-            await self._waiting.put(data, owner, frames)
+        """Sends or keeps frames as soon as there is room."""
+        while not self.offer(data, owner, frames):
+            await self._waiting.change()
 
     def add(self, data: bytes, owner: str = "") -> None:
-        """Sends or keeps an operation's last word, whether there is room or not: there are few of those."""
+        """Sends or keeps an operation's last word, room or not: of those a client has few."""
         if self._free:
             self._write(data)
         else:
             self._waiting.add(data, owner)
+
+    async def room(self) -> None:
+        """Waits until there is room for a small frame."""
+        while not self._free and self._waiting.full:
+            await self._waiting.change()
 
     def forget(self, owner: str) -> None:
         """Drops what an operation still had to say."""
@@ -80,14 +86,14 @@ class Wire:
 
     def _turn(self) -> None:
         connection = self._connection
-        if not connection.blocked and not connection.ended:
-            if len(self._waiting):
-                self._write(self._waiting.take())
-            if self._deadline:
-                self._deadline.cancel()
-                self._deadline = None
+        # Piece by piece: a ping must not wait behind megabytes.
+        while len(self._waiting) and not connection.blocked and not connection.ended:
+            self._write(self._waiting.take(PIECE))
         self._free = not connection.blocked and not connection.ended
-        if connection.blocked and self._deadline is None:
+        if self._deadline and not connection.blocked:
+            self._deadline.cancel()
+            self._deadline = None
+        elif self._deadline is None and connection.blocked and not connection.ended:
             self._expect(connection.unread)
 
     def _expect(self, unread: int) -> None:

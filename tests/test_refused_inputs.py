@@ -261,6 +261,13 @@ DOCUMENTS = {
     ),
     "100,000 aliases": ("{" + " ".join(f"a{n:x}:id" for n in range(100_000)) + "}", "QUERY_TOO_COMPLEX"),
     "fragments in a circle": ("{ ...A } fragment A on Query { ...A }", "BAD_USER_INPUT"),
+    "pages of less than nothing": (
+        """{ a: conversations(first: -100000000) { nodes { id } }
+             conversations(first: 100) { nodes { messages(first: 100) { nodes { id } }
+             escalations(first: 100) { nodes { timeline(first: 100) { nodes { kind } } } } } } }""",
+        "QUERY_TOO_COMPLEX",
+    ),
+    "2,001 tokens": ("{" + "a " * 1_999 + "}", "QUERY_TOO_COMPLEX"),
     "nested pages": (
         """{ conversations(first: 100) { nodes { messages(first: 100) { nodes { id } }
              escalations(first: 100) { nodes { timeline(first: 100) { nodes { kind } } } } } } }""",
