@@ -1,241 +1,135 @@
 """
-Recognising that a customer asks for a person, and finding a team's own phrases.
+Recognising that a customer asks for a person.
 
-Each word of a message becomes a one-letter tag: "can I talk to a human" is `ciTtAM`. A small grammar is
-looked for in the tags: a way of asking, an act, a party. What does not ask ("no need to", "do I have to",
-"if I want to") is no way of asking, so it never matches. Every repetition is bounded: the time is linear in
-the length of the message. The words are English; a team's phrases may be in any language.
+A message is read as clauses (`handoff_clauses`), a clause as chunks: ways of asking, acts, parties
+(`handoff_chunks`, from `handoff_words` and `handoff_lexicon`). A linear model, trained on labelled
+utterances, judges their sequence (`handoff_model`); a few forms never ask, whatever it says. English only; a
+team's own phrases (`handoff_phrases`) may be in any language.
+
+See docs/handoff-phrases.md for the method, its figures and how to retrain.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-_WORDS = {
-    # Parties
-    "M": "human humans person",
-    "P": "agent agents operator operators representative representatives rep reps csr",
-    "Q": "manager managers supervisor supervisors advisor advisors adviser advisers specialist specialists"
-    " associate associates consultant consultants technician technicians tech expert experts employee"
-    " employees engineer engineers boss founder founders owner ceo colleague colleagues",
-    "G": "team teams department departments dept people folks guy guys staff man woman dude lady member"
-    " members being beings desk center centre assistant",
-    "S": "someone somebody anyone anybody some1 any1 sum1 sumone whoever",
-    "1": "one body",
-    "K": "customer client account",
-    "D": "sales support care billing helpdesk technical",
-    "V": "service services",
-    "b": "bot bots robot robots chatbot chatbots machine machines computer computers ai",
-    "r": "real live actual proper living breathing physical manual genuine true other different better"
-    " smarter senior competent qualified",
-    # Acts
-    "T": "talk speak chat converse complain word tlk tlak takl spk",
-    "J": "talking speaking chatting dealing",
-    "X": "connect direct transfer forward redirect reroute route switch put pass hand patch",
-    "Y": "connected transferred forwarded redirected rerouted patched escalated",
-    "E": "escalate",
-    "C": "contact reach call ring",
-    "O": "touch hold ahold",
-    "g": "get give have find send grab fetch",
-    "I": "gimme",
-    "H": "help assist assistance",
-    # What may be handed over, and nouns that make a role a mere attribute: "agent number"
-    "U": "conversation case ticket issue matter problem this",
-    "N": "number numbers phone line email emails mail address name names hours info information details"
-    " detail report id page form resources resource policy pin code fee fees tax order price review",
-    # Ways of asking, and their opposites
-    "w": "want need wanna wana wnat must gotta wish request demand require",
-    "s": "ask asked asking requesting insist looking trying",
-    "L": "like love prefer rather",
-    "l": "let lemme make",
-    "c": "can could may might would cud wud wld",
-    "j": "will",
-    "q": "how possible able way ways chance option",
-    "n": "dont not never cant cannot wont doesnt didnt without shouldnt couldnt wouldnt havent neednt avoid",
-    "o": "no",
-    "F": "if when whether",
-    "R": "hate refuse sick tired",
-    "k": "think believe suppose guess feel",
-    "d": "do does did should shall",
-    # Small words
-    "i": "i we id ill im ive wed",
-    "m": "me us",
-    "y": "you u ya",
-    "z": "my our his her their its he she they it",
-    "a": "the your ur that these those",
-    "A": "a an any some another",
-    "W": "who whom thats which",
-    "t": "to too 2",
-    "h": "with w wit wth",
-    "p": "from on in at by for of about regarding",
-    "v": "is are am be was",
-    "e": "here there available around",
-    "f": "just really now actually even still also directly immediately instead right asap today ok okay"
-    " yes yeah well sure kindly again simply honestly obviously else over through thru up back as soon"
-    " possibly anymore already off lets damn fucking bloody",
-    "!": "please pls plz plse",
-    "~": "hi hello hey dear sir madam thanks",
-    ",": "and but so because cuz cos then or nevermind",
-    # Of no use, but one slip away from a word that is
-    "x": "accounts associated calls chats clients complaint connects contacts contract employed expect"
-    " humane manage managed manages parson persona persons ranch router sneak speaks speaker steak"
-    " transfers",
-}
-_TAGS = {word: tag for tag, words in _WORDS.items() for word in words.split()}
-_UNKNOWN = "x"
+from rules.handoff_chunks import ACTS, ASKING, PARTIES
+from rules.handoff_clauses import Clause, read_clauses
+from rules.handoff_model import features_of, the_model
+from rules.handoff_phrases import find_phrase
+from rules.handoff_words import class_of, place_words, split_words
 
-_TYPO_LENGTHS = range(5, 16)
-_TYPO_TAGS = frozenset("MPQSKVTXEC")
+__all__ = ["Decision", "Reading", "decide_handoff", "find_handoff_request", "find_phrase", "why_never"]
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’ʼ`´][^\W_]+)*|[.!?;,]+(?!\S)|\n")
+_SHOWN = 6
+_OF_A_REQUEST = ASKING | ACTS | PARTIES | {"their-agent"}
 
-# The grammar, in terms of the tags above; `x` is any other word.
-_START, _END = r"(?<![^.?,])", r"(?![^.?,])"  # of a clause
-_NOT_MORE = r"(?![NDGVPQMKU])"  # "agent number" is no agent
 
-# A party
-_DET = r"(?:1p|Ap)?[Aaf!]{0,3}"
-_ROLE = rf"(?:[rDKVMCN]{{0,3}}[PQM][PQMGDVH]{{0,2}}|r[rKM]?[DVGH]{{1,2}}|KV|KD|[DK]D?G|Gpa?D?G){_NOT_MORE}"
-_DEPARTMENT = rf"(?:K?D{{1,2}}V?|KV|DV)G?{_NOT_MORE}"
-_ANYONE = r"(?:S|A1)"
-_PARTY = rf"{_DET}(?:[rx]{{0,2}}(?:{_ROLE}|{_DEPARTMENT}|{_ANYONE})|(?<=[aA])x?G)"
+def _any_of(names: frozenset[str]) -> str:
+    return f"(?:{'|'.join(sorted(names))})"
 
-# A way of asking
-_I = r"(?<![dcjF])(?<!nk)i"
-_WISH = rf"(?:{_I}[fcv!]{{0,3}}|{_START}[f!~o]{{0,3}}c?)(?<!o)"
-_ASK = rf"""(?:
-    {_START}[f!~o]{{0,4}}                             # talk to ...
-    | {_WISH}[wLs](?:yt|Ht)?[f!]?t?[f!]{{0,2}}        # I want (you) to ...
-    | {_I}c?gt[f!]?                                   # I have to ...
-    | [cn]i[f!]{{0,3}}(?:gt?|v?qt)?[f!]?              # can I ..., can't I ...
-    | [Fq]ict?[f!]?                                   # ... if I could ...
-    | (?<!n)(?:l[mi]?|Hm)t?[f!]{{0,2}}                # let me ..., help me to ...
-    | (?<![no])q(?:[dc]i|pmt|t)[f!]?                  # how do I ..., possible to ...
-)"""
-_YOU = r"[cjn]y[f!]{0,2}"  # can you ..., why don't you ...
 
-# An act
-_TALK = rf"(?:r?T[f!]?[th]|(?<=L)J[th]|g?A[TC][hpt]){_PARTY}|T[f!]?(?:A?{_ROLE}|{_DEPARTMENT}|{_ANYONE})"
-_REACH = rf"C[th]?{_DET}r?(?:{_ROLE}|{_DEPARTMENT})|(?:[gv]?pO[th]|gA?Op|gft){_PARTY}"
-_OBJECT = r"(?:[mf!]|[Aaz]?[TCU]){0,3}"
-_GOAL = rf"{_OBJECT}(?:pO)?p?(?:[th]{_PARTY}|[Aa]?(?:{_ROLE}|{_DEPARTMENT}))"
-_MOVE = rf"(?:g?v?[XY]|E){_GOAL}|(?:Xm|[gv]Y|E[Aaz]?U{{1,2}}|(?<=[!yimt])E)[f!]{{0,3}}{_END}"
-_OF_USE = r"r?[f!]?(?:p[Aa]?[CN]|pa?D|W|t?[f!]?[TH]|tCm)"  # someone on the line, from sales, to talk to
-_SOMEONE = rf"(?:r?Hp)?{_DET}(?:{_ROLE}(?![xr])|{_ANYONE}{_OF_USE})"
-_CALLER = rf"""{_DET}(?:(?:{_ROLE}|{_ANYONE})(?:p[Aa]?(?:{_DEPARTMENT}|G))?[tc!f]{{0,2}}[CN]t?m
-    |{_ROLE}[tc!f]{{0,2}}Hm)"""
-_BRING = rf"[gwX]m?{_SOMEONE}|[gs]{_CALLER}"
-
-_THERE = rf"""(?:ve|dyg){_DET}(?:{_ROLE}(?:e|[f!]|W?ic|t[TH]|(?<!Q){_END})|{_ANYONE}(?:W?ic[f!]?T|tT))
-    | (?:v|{_START})A{_ROLE}e"""
-_NO_BOT = rf"""(?:n[f!]{{0,2}}(?:[wL]t?f?[TJ][th]|lm[TJ][th]|w)|Rp?t?f?[TJ][th]){_DET}[rx]?b(?!x)
-    | {_START}ob[f!]{{0,3}}{_END}"""
-_TERSE = rf"""(?<![^.?])(?:[f!,]|o(?=[f!,])){{0,4}}A?
-    (?:[rDK]?[VQD]?P[VDG]?[f!,]{{0,4}}(?:\?|(?![^.]))
-    |(?:[rDK]{{0,2}}M[PVHGD]?|r[rKQ]?[DV]{{1,2}}|KV|{_ANYONE}pa?{_DEPARTMENT}|(?<=!)r?Q|r?Q!)[f!,]{{0,4}}(?![^.]))
-    | ,A?r?[PM]!(?![^.])"""
-
-_REQUEST = re.compile(
-    rf"""{_ASK}(?:{_TALK}|{_REACH}|{_MOVE}|{_BRING})
-    | {_YOU}(?:{_MOVE}|{_BRING})
-    | {_WISH}[wL](?:p?{_SOMEONE}|{_CALLER})           # I need a ..., I want someone to call me
-    | (?:(?<![nzdto])gm|I|(?<![no])(?<!nf)[ws]p){_SOMEONE}  # give me a ..., keep asking for a ...
-    | (?<![nzdtJo])(?<!dy)X(?=m){_GOAL}               # connect me to ..., wherever it stands
-    | (?:c[f!]?|F(?=.{{1,4}}c)|{_START}(?=[^.?,x]{{0,8}}{_END})[f!~]{{0,2}}){_CALLER}
-    | {_THERE} | {_NO_BOT} | {_TERSE}""",
-    re.VERBOSE,
+_ACT, _ACT_OR_PARTY = _any_of(ACTS), _any_of(ACTS | PARTIES)
+_ACT_OR_ASKING = _any_of(ACTS | ASKING)
+# What never asks, in the names of its chunks, each with a space on either side
+_NEVER = (
+    (rf"^ (?:\S+ )?are-you (?!.*{_ACT_OR_ASKING} )", "it asks or says what somebody is"),
+    (rf" have-i-to {_ACT_OR_PARTY} ", "it asks whether one has to"),
+    (
+        rf" (?:no|not|i-do-not-want|without) (?:let-me )?{_ACT_OR_PARTY} (?!(?:\S+ ){{0,4}}(?:bot|YOU) )",
+        "it says that it is not wanted",
+    ),
+    (r" (?:MOVE|MOVING|TAKE|SEND|GET|get) (?:\S+ ){0,2}MONEY ", "it moves money"),
+    (rf" if {_ACT} ", "it says in which case, not that it is so"),
+    (rf" says (?:\S+ ){{0,3}}{_ACT} ", "it tells what is written somewhere"),
 )
-_HINT = re.compile("[MPQSDGVbEXYH1]")
+_NEVER_FORMS = tuple((re.compile(form), why) for form, why in _NEVER)
+
+
+class Reading(NamedTuple):
+    """Words that were read as one chunk, and the chunk's name."""
+
+    words: str
+    name: str
+
+
+class Decision(NamedTuple):
+    """
+    Whether a message asks for a person, and why.
+
+    `words` are the customer's own that ask, or None. `score` is that of the clause most like a request, or
+    None where nothing tells of one; a clause asks when its score passes `threshold` and it is of no form that
+    never asks (`never`). `reading` is how that clause was read, `evidence` what weighed most in it: features
+    of `handoff_model` and their weights. Scores, weights and the threshold are log odds.
+    """
+
+    words: str | None
+    threshold: float
+    score: float | None = None
+    never: str | None = None
+    reading: tuple[Reading, ...] = ()
+    evidence: tuple[tuple[str, float], ...] = ()
 
 
 def find_handoff_request(text: str) -> str | None:
     """The words of `text` that ask for a person (as the customer wrote them), or None."""
-    tokens = list(_TOKEN.finditer(text))
-    tags = "".join([_tag(token[0]) for token in tokens])
-    found = _REQUEST.search(tags) if _HINT.search(tags) else None
-    if not found:
-        return None
-    first, last = found.span()
-    while tags[first] in ",.?":
-        first += 1
-    while tags[last - 1] in ",.?":
-        last -= 1
-    return text[tokens[first].start() : tokens[last - 1].end()]
+    words = split_words(text)
+    clause = _most_like_a_request(words)
+    return _asking_words(text, words, clause) if clause and _asks(clause) else None
 
 
-def find_phrase(text: str, phrases: Iterable[str]) -> str | None:
-    """
-    The first of a team's own `phrases` that stands in `text`, as the team wrote it, or None.
-
-    Whole words, any case, any language: Unicode's NFKC and case folding, curly apostrophes as straight
-    ones, any white space as one space. In scripts without spaces, such as Chinese, Japanese and Thai, a
-    phrase may stand anywhere.
-    """
-    plain_text = _plain(text)
-    return next((phrase for phrase in phrases if _stands_in(plain_text, _plain(phrase))), None)
-
-
-@lru_cache(maxsize=8192)
-def _tag(word: str) -> str:
-    """The tag of a token: a break is `.`, `,` or `?`, a word's is its class in `_WORDS`, or `x`."""
-    if not word[0].isalnum():
-        return "?" if "?" in word else "," if word == "," else "."
-    plain = _APOSTROPHES.sub("", unicodedata.normalize("NFKC", word).casefold())
-    if tag := _TAGS.get(plain):
-        return tag
-    if len(plain) not in _TYPO_LENGTHS:
-        return _UNKNOWN
-    return next((_TYPOS[form] for form in _with_one_lost(plain) if form in _TYPOS), _UNKNOWN)
+def decide_handoff(text: str) -> Decision:
+    """What `find_handoff_request` decides on `text`, and why."""
+    model = the_model()
+    words = split_words(text)
+    clause = _most_like_a_request(words)
+    if not clause:
+        return Decision(None, model.threshold / 100)
+    weights = {feature: model.weights.get(feature, 0) for feature in features_of(clause)}
+    weighty = sorted(weights, key=lambda feature: (-abs(weights[feature]), feature))
+    return Decision(
+        words=_asking_words(text, words, clause) if _asks(clause) else None,
+        threshold=model.threshold / 100,
+        score=model.score(clause) / 100,
+        never=why_never(clause.names),
+        reading=tuple(
+            Reading(" ".join(words[chunk.first : chunk.last + 1]), name)
+            for chunk, name in zip(clause.chunks, clause.names, strict=True)
+        ),
+        evidence=tuple((feature, weights[feature] / 100) for feature in weighty[:_SHOWN] if weights[feature]),
+    )
 
 
-def _with_one_lost(word: str) -> Iterator[str]:
-    """
-    The word and each form of it with one letter left out, except the first, which is seldom mistyped.
-
-    Words one letter or one transposition apart share a form (the idea of SymSpell, W. Garbe, 2012).
-    """
-    yield word
-    for place in range(1, len(word)):
-        yield word[:place] + word[place + 1 :]
+@lru_cache(maxsize=16384)
+def why_never(names: tuple[str, ...]) -> str | None:
+    """Why a clause with these chunks never asks, whatever its score; None if it may ask."""
+    spelled = f" {' '.join(names)} "
+    return next((why for form, why in _NEVER_FORMS if form.search(spelled)), None)
 
 
-_APOSTROPHES = re.compile("['’‘ʼ`´′＇]")
-_TYPOS = {
-    form: tag
-    for word, tag in _TAGS.items()
-    if tag in _TYPO_TAGS and len(word) in _TYPO_LENGTHS
-    for form in _with_one_lost(word)
-}
-# Thai, Lao, Burmese, Khmer, kana and Han: scripts that write no space between words.
-_SPACELESS = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
+def _most_like_a_request(words: Sequence[str]) -> Clause | None:
+    """The clause that asks, if any does: of several, and of none, the one that scores best."""
+    return max(read_clauses(words), key=lambda clause: (_asks(clause), _score(*clause[:2])), default=None)
 
 
-def _plain(text: str) -> str:
-    straight = unicodedata.normalize("NFKC", _APOSTROPHES.sub("'", text))
-    return " ".join(unicodedata.normalize("NFKC", straight.casefold()).split())
+def _asks(clause: Clause) -> bool:
+    return _score(*clause[:2]) > the_model().threshold and not why_never(clause.names)
 
 
-def _stands_in(text: str, phrase: str) -> bool:
-    """Whether a plain phrase stands in a plain text, cut off from its neighbours at both ends."""
-    start = text.find(phrase) if phrase else -1
-    while start >= 0:
-        end = start + len(phrase)
-        if _is_cut(text[start - 1 : start], phrase[0]) and _is_cut(phrase[-1], text[end : end + 1]):
-            return True
-        start = text.find(phrase, start + 1)
-    return False
+@lru_cache(maxsize=16384)
+def _score(names: tuple[str, ...], manner: tuple[str, ...]) -> int:
+    return the_model().score(Clause(names, manner, ()))
 
 
-def _is_cut(before: str, after: str) -> bool:
-    """Whether a word may end between two characters, either of which may be missing."""
-    if not (_is_of_word(before) and _is_of_word(after)):
-        return True
-    return bool(_SPACELESS.match(before) or _SPACELESS.match(after))
-
-
-def _is_of_word(character: str) -> bool:
-    # Marks count: in Hindi, say, a vowel sign that follows is still the same word.
-    return bool(character) and unicodedata.category(character)[0] in "LNM"
+def _asking_words(text: str, words: Sequence[str], clause: Clause) -> str:
+    """From the first way of asking, act or party to the last, and a please behind it."""
+    named = zip(clause.chunks, clause.names, strict=True)
+    asking = [chunk for chunk, name in named if name in _OF_A_REQUEST] or clause.chunks
+    last = behind = asking[-1].last
+    while behind + 1 < len(words) and class_of(words[behind + 1]) in ("FILL", "PLEASE"):
+        behind += 1
+        if class_of(words[behind]) == "PLEASE":
+            last = behind
+    start, end = place_words(text, asking[0].first, last)
+    return text[start:end]

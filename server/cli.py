@@ -24,6 +24,7 @@ from server.demo import mail_folder, run_demo
 from server.embedded import EmbeddedPostgresError
 from server.house import database_urls, open_house, prepare
 from server.logs import set_up_logs
+from server.phrases import Explanation
 from server.reach import DatabaseUnavailableError
 from server.replay import ReplayStoppedError, Wanted
 from server.replay import replay as run_replay
@@ -140,6 +141,21 @@ def replay(
             typer.echo(str(stopped), err=True)
             raise typer.Exit(128 + stopped.number) from None
         report.print_json(sys.stdout) if as_json else report.print(sys.stdout)
+
+
+@app.command()
+def phrases(
+    text: Annotated[
+        str | None, typer.Argument(help="What a customer says; standard input when left out.")
+    ] = None,
+    extra: Annotated[
+        list[str] | None, typer.Option("--extra", help="A phrase of the team's own; may be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say whether a customer's words are taken as asking for a person, and why."""
+    explanation = Explanation.of(sys.stdin.read() if text is None else text, extra or [])
+    explanation.print_json(sys.stdout) if as_json else explanation.print(sys.stdout)
 
 
 def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:

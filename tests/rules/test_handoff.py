@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.handoff import find_handoff_request, find_phrase
+from rules.handoff import decide_handoff, find_handoff_request, find_phrase
+from rules.handoff_chunks import PHRASES
+from rules.handoff_clauses import read_clauses
+from rules.handoff_lexicon import APART, SLIPPERY, WORDS
+from rules.handoff_model import features_of, read_model, the_model
+from rules.handoff_words import class_of, split_words
 
 ASKING = [
     "operator pls",
@@ -71,6 +76,25 @@ ASKING = [
     "i wld like 2 speak 2 a human",
     "I'd like a call from one of your specialists",
     "could I have a word with your supervisor",
+    "I have had enough of this machine",
+    "hooman plzzzz",
+    "pleeease connect me with an ooperator",
+    "transfer my call to your retention team",
+    "put me on to whoever is in charge of refunds",
+    "would you mind handing me over to one of your colleagues?",
+    "I want this escalated to a supervisor",
+    "is it possible for me to have a chat with somebody from accounts",
+    "can you check my bill and put me through to an adviser",
+    "I am not happy with what your manager did, get him",
+    "the courier was rude, can i talk to someone about it",
+    "who can I speak to about a broken door?",
+    "no more bots, a person please",
+    "need human",
+    "customer service!!",
+    "ring me back on 555 0142 please",
+    "kindly arrange for an agent to call me",
+    "I want a hu\u00adman\u200b",
+    "I’d like to speak with a técnico or a technician",
 ]
 
 NOT_ASKING = [
@@ -128,8 +152,28 @@ NOT_ASKING = [
     "can I bring a person with me",
     "I need an operator manual",
     "no humans please",
-    "can I ask the support team for an invoice by email?",
     "the app lets me chat with a person but it crashes",
+    "is there a fee to talk to an agent",
+    "you are not a person",
+    "I am a real human, not a bot",
+    "what does a representative earn",
+    "did you put me through to an agent yesterday",
+    "I was transferred to four agents already",
+    "please stop calling me",
+    "don't make me talk to a person",
+    "the Agent of Fortune record, is it in stock?",
+    "where is my order, agent",
+    "someone stole my card",
+    "can someone else use my card",
+    "call my wife",
+    "I want to transfer my savings to another account",
+    "move 200 euros to somebody else",
+    "put me down for two people",
+    "the manual says to contact customer service",
+    "a technician comes on monday",
+    "I would rather stay with the bot",
+    "when does customer service open",
+    "the user agent string is wrong",
 ]
 
 
@@ -146,12 +190,19 @@ def test_what_does_not_ask_for_a_person_is_left_alone(text: str) -> None:
     assert find_handoff_request(text) is None
 
 
+@pytest.mark.parametrize("text", ASKING)
+def test_capitals_change_nothing(text: str) -> None:
+    assert find_handoff_request(text.upper())
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("Hello! Where is it?? Can I talk to a HUMAN, please?", "Can I talk to a HUMAN"),
         ("my card is gone, get me the sales team now", "get me the sales team"),
         ("ＨＵＭＡＮ please", "ＨＵＭＡＮ please"),
+        ("I am not happy with what your manager did, get him", "get him"),
+        ("Nothing works. I'd like an agent to help me", "I'd like an agent to help me"),
     ],
 )
 def test_only_the_words_that_ask_are_returned(text: str, words: str) -> None:
@@ -167,6 +218,14 @@ def test_long_messages_are_read_to_their_end(filling: str) -> None:
     assert find_handoff_request(long + ". let me talk to a human") is not None
 
 
+def test_a_long_message_is_read_in_part_alone() -> None:
+    soup = "can i talk to an agent about it and get a person, " * 2_000
+
+    read = [chunk for clause in read_clauses(split_words(soup)) for chunk in clause.chunks]
+
+    assert 100 < len(read) < 1_000
+
+
 @given(st.text())
 def test_any_text_is_taken(text: str) -> None:
     found = find_handoff_request(text)
@@ -174,13 +233,92 @@ def test_any_text_is_taken(text: str) -> None:
     assert found is None or (found and found in text)
 
 
-@given(
-    st.lists(st.sampled_from([*" ".join(ASKING + NOT_ASKING).split(), ". ", "?", "\n", "’"])).map(" ".join)
+_TELLING = st.sampled_from(
+    [
+        *" ".join(ASKING + NOT_ASKING).split(),
+        *" ".join(WORDS.values()).split(),
+        ". ",
+        "?",
+        ",",
+        "\n",
+        "’",
+        "a\u0301",
+    ]
 )
-def test_any_mixture_of_telling_words_is_taken(text: str) -> None:
-    found = find_handoff_request(text)
 
-    assert found is None or (found and found in text)
+
+@given(st.lists(_TELLING, max_size=60).map(" ".join), st.integers(1, 40))
+def test_any_mixture_of_telling_words_is_taken(text: str, times: int) -> None:
+    found = find_handoff_request(text * times)
+    read = [chunk for clause in read_clauses(split_words(text * times)) for chunk in clause.chunks]
+
+    assert found is None or (found and found in text * times)
+    assert len(read) < 1_000
+
+
+@given(st.lists(_TELLING, max_size=30).map(" ".join))
+def test_what_is_told_is_what_is_decided(text: str) -> None:
+    decision = decide_handoff(text)
+
+    assert decision.words == find_handoff_request(text)
+    if decision.words:
+        assert decision.score is not None
+        assert decision.score > decision.threshold
+        assert decision.never is None
+
+
+def test_a_decision_says_why() -> None:
+    decision = decide_handoff("My bill is wrong. Can I talk to one of your agents?")
+
+    assert decision.words == "Can I talk to one of your agents"
+    assert [tuple(part) for part in decision.reading] == [
+        ("Can I", "can-i"),
+        ("talk to", "talk-to"),
+        ("one of your agents", "agent"),
+    ]
+    assert any("talk-to" in feature and weight > 0 for feature, weight in decision.evidence)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("are you a real person?", "it asks or says what somebody is"),
+        ("do I have to speak to a representative to change my pin?", "it asks whether one has to"),
+        ("please do not connect me to an agent", "it says that it is not wanted"),
+        ("the policy says to contact an agent", "it tells what is written somewhere"),
+        ("send money to a person", "it moves money"),
+    ],
+)
+def test_some_forms_never_ask(text: str, why: str) -> None:
+    decision = decide_handoff(text)
+
+    assert decision.never == why
+    assert decision.words is None
+
+
+def test_a_word_has_one_class() -> None:
+    words = " ".join(WORDS.values()).split()
+
+    assert sorted(words) == sorted(set(words))
+    assert set(SLIPPERY) <= set(words)
+    assert all(
+        class_of(word) != class_of(apart) for word, apart in (("person", "prison"), ("human", "humane"))
+    )
+    assert not set(SLIPPERY) & APART
+
+
+def test_phrases_are_spelled_in_known_classes() -> None:
+    names = set(" ".join(PHRASES.split("|")).replace("/", " ").replace("[", " ").replace("]", " ").split())
+
+    assert {name for name in names if name.isupper()} <= {*WORDS, "OTHER"}
+
+
+def test_a_model_is_written_as_it_is_read() -> None:
+    model = the_model()
+
+    assert read_model(model.written()) == model
+    assert len(model.written()) < 1_000_000
+    assert any(feature in model.weights for feature in features_of(next(read_clauses(["human", "please"]))))
 
 
 @pytest.mark.parametrize(
@@ -202,6 +340,11 @@ def test_any_mixture_of_telling_words_is_taken(text: str) -> None:
         ("хочу ОПЕРАТОРА", "оператора"),
         ("मुझे मदद चाहिए", "मदद"),
         ("agents, agent", "agent"),
+        ("QUIERO HABLAR CON UN TECNICO", "un técnico"),
+        ("re\u00adfund\u200b now", "refund"),
+        ("je veux un remboursement\u00a0!", "remboursement"),
+        ("اُريد مُوَظَّف", "اريد موظف"),
+        ("İNSAN istiyorum", "insan"),
         ("is it c++?", "C++"),
     ],
 )

@@ -1,0 +1,265 @@
+"""
+The words that requests for a person are made of, by class.
+
+A class says what a word is, or what it does in a request. A word of no class is OTHER. Common misspellings
+stand here where `handoff_words` would not find them.
+"""
+
+WORDS = {
+    # Parties: nouns that a request may be for
+    "HUMAN": "human humans person persons hooman hoomans being beings humn humam humen hman hmn",
+    "AGENT": (
+        "agent agents operator operators representative representatives rep reps csr csrs agnt aent "
+        "agen agemt"
+    ),
+    "BOSS": (
+        "manager managers supervisor supervisors superior superiors boss bosses founder founders owner "
+        "ceo director mgr superviser manger mangers leader leaders teamlead lead authorities higherups "
+        "seniors"
+    ),
+    "EXPERT": (
+        "advisor advisors adviser advisers specialist specialists associate associates consultant "
+        "consultants technician technicians tech techie techy techs expert experts engineer engineers "
+        "executive executives exec officer officers banker bankers teller tellers counselor counsellor "
+        "clerk receptionist dispatcher nurse doctor pharmacist accountant broker underwriter adjuster "
+        "coordinator planner concierge attendant cashier salesman salesperson saleswoman professional "
+        "professionals mechanic lawyer stylist vet veterinarian shopper handler handlers translator "
+        "editor curator webmaster"
+    ),
+    "STAFF": (
+        "employee employees colleague colleagues coworker coworkers staff personnel staffer staffers "
+        "worker workers member members assistant assistants"
+    ),
+    "PEOPLE": "people folks guy guys man woman dude lady gal chap ppl men women crew",
+    "TEAM": "team teams department departments dept desk division departement center centre counter",
+    "HOTLINE": (
+        "hotline helpline helpdesk callcenter callcentre switchboard customerservice customercare livechat cs"
+    ),
+    "SOMEONE": (
+        "someone somebody anyone anybody some1 any1 sum1 sumone sumbody smone sme1 whoever whomever "
+        "someoen somone sm1 smbdy smbody"
+    ),
+    "NOBODY": "nobody noone everyone everybody",
+    "ONE": "one 1 ones",
+    "BODY": "body",
+    "ELSE": "else",
+    "SERVICE": "service services svc",
+    "BRANCH": "sales support care billing reception relations management",
+    "AREA": (
+        "technical parts claims returns fraud cancellation cancellations retention retentions "
+        "complaints disputes collections warranty shipping payments refunds loans mortgage mortgages "
+        "reservations bookings finance accounting accounts security maintenance dispatch repairs "
+        "enrollment underwriting pharmacy lending escalations delivery loyalty baggage logistics "
+        "onboarding hr credit card cards complaint account loan insurance pension dispute refund return "
+        "claim booking payment order orders concerned relevant appropriate tier level admissions "
+        "housekeeping roadside legal registrar shift floor branch bank hotel"
+    ),
+    "CUSTOMER": (
+        "customer costumer costomer custumer costumers cust customers client clients consumer store "
+        "shop company voice duty user users"
+    ),
+    "PHONE": "phone telephone tele line",
+    "REAL": "real live actual proper living breathing physical genuine true authentic irl manual warm",
+    "ADJECTIVE": (
+        "senior competent qualified smarter smart better higher knowledgeable experienced different "
+        "other certified trained friendly nice good capable next first native local responsible male "
+        "female normal regular more intelligent second top awesome proficient specific single old young "
+        "dumb useless helpful new upper main alive zero"
+    ),
+    "LANGUAGE": "english spanish french german italian polish hindi chinese mandarin arabic portuguese",
+    "BOT": (
+        "bot bots robot robots chatbot chatbots machine machines computer computers ai automation "
+        "algorithm recording recordings ivr siri alexa chatgpt gpt"
+    ),
+    "AUTOMATIC": "automated virtual digital automatic artificial prerecorded scripted",
+    # People who are not the team's
+    "RELATIVE": (
+        "wife husband friend friends mom mum mother dad father brother sister son daughter partner "
+        "girlfriend boyfriend parents kids landlord roommate neighbor neighbour family spouse seller "
+        "sellers driver drivers host courier guest vendor merchant recruiter therapist therapists "
+        "dentist teacher creator creators grandma priest"
+    ),
+    # Agents that are no people of the team: an estate agent, the user agent
+    "OTHER_TRADE": (
+        "estate travel cleaning bleaching secret double crane tour forklift task password device file "
+        "window download campaign project asset session package event modulo boolean monitoring "
+        "undercover border literary sports"
+    ),
+    # Acts
+    "TALK": (
+        "talk tallk talkk tslk talck sepak spaeak speal sepeak spesk speak chat converse tlk tlak takl "
+        "spk spek speek speack communicate interact correspond spaek speka took tak tal talke spkea tok "
+        "tolk spak"
+    ),
+    "TALKTO": "talkto speakto",
+    "WORD": "word conversation convo discussion dialogue dialog",
+    "DISCUSS": "discuss consult complain",
+    "DEAL": "deal work engage",
+    "TALKING": "talking speaking chatting conversing dealing communicating interacting discussing talkin",
+    "MOVE": (
+        "connect reconnect transfer forward redirect reroute switch conect conn conenct handover handoff"
+    ),
+    "PUT": "put",
+    "TAKE": "swap take bring loop go point turn route patch refer hand direct bounce bump pass link",
+    "MOVED": (
+        "connected transferred transfered forwarded redirected rerouted routed patched escalated "
+        "referred switched passed handed directed"
+    ),
+    "MOVING": (
+        "connecting transferring transfering forwarding escalating passing putting handing directing "
+        "routing sending patching switching redirecting"
+    ),
+    "ESCALATE": "escalate",
+    "REACH": "contact reach dial",
+    "CALL": "call ring buzz calls",
+    "TOUCH": "touch hold ahold",
+    "WRITE": "message text ping msg",
+    "CALLBACK": "callback callbacks",
+    "GET": "arrange organise organize get give find grab fetch summon provide assign page",
+    "SEND": "send",
+    "GETME": "gimme getme giveme",
+    "START": "start begin open launch initiate use enter",
+    "BYPASS": "skip bypass escape override",
+    "HELPED": "assisted helped served attended",
+    "CONTINUE": "continue proceed",
+    "HELP": "hlep hepl hlp intervention interaction help assist assistance aid attention reply response",
+    "HANDLE": (
+        "handle look review read check answer join respond explain advise step intervene fix resolve "
+        "solve understand understands know knows clarify guide investigate deals handles sort"
+    ),
+    # Ways of asking, and their opposites
+    "WANT": (
+        "whant wnt want need wanna wana wnat wan wants needs gotta wish request demand require desire "
+        "must requires wantto nned ned"
+    ),
+    "LIKE": "like love appreciate",
+    "PREFER": "prefer rather",
+    "ASK": (
+        "ask asking requesting insist insisting demanding looking trying hoping wanting needing "
+        "attempting wishing requested tryna"
+    ),
+    "ASKED": "asked said wanted needed told",
+    "READY": "ready",
+    "LET": "let lemme allow make letting",
+    "LETS": "lets allows",
+    "CAN": "cna acn can could may might would cud wud wld culd cld",
+    "WILL": "will gonna going",
+    "HAVE": "have has had got having",
+    "HOW": "how",
+    "WHO": "who whom",
+    "WHERE": "where",
+    "WHAT": "what whats which whose",
+    "WHY": "why",
+    "POSSIBLE": "possible able possibility allowed",
+    "WAY": "way ways chance option options",
+    "NOT": (
+        "dont wont not never doesnt didnt shouldnt couldnt wouldnt havent neednt isnt arent aint wasnt "
+        "hasnt stop dnt hadnt avoid quit"
+    ),
+    "BOTHER": "bother",
+    "CANT": "cant cannot",
+    "WITHOUT": "without",
+    "INSTEAD": "instead",
+    "THAN": "than",
+    "NO": "no nope nah",
+    "NECESSARY": "necessary required mandatory obliged obligated compulsory forced",
+    "IF": "if when whether unless until before after once while whenever till",
+    "HATE": "hate refuse sick tired done fed enough bored",
+    "THINK": "think believe suppose guess feel hope",
+    "DO": "do does did should shall",
+    "WONDER": "wonder wondering mind",
+    # Small words
+    "I": "i we",
+    "ID": "",  # "i'd", "we'd"
+    "IDENTITY": "id wed",
+    "IM": "im ive",
+    "ILL": "ill",
+    "ME": "me us myself",
+    "YOU": "you u ya youre yall",
+    "YOUR": "your ur yours",
+    "MY": "my our mine",
+    "THEY": "he she they it his their its theyre",
+    "THEM": "them him her",
+    "A": "a an another",
+    "SOME": "some any",
+    "THE": "the",
+    "THIS": "this that these those",
+    "TO": "to 2",
+    "WITH": "with w wit wth wid",
+    "FOR": "for",
+    "FROM": "from at in by on within",
+    "OF": "of",
+    "ABOUT": "about regarding re concerning",
+    "THROUGH": "through thru over back out up off across onto into past",
+    "IS": "is are am be was were r s",
+    "BEEN": "been keep kept",
+    "THERE": "there here around",
+    "THATS": "thats whos",
+    "AVAILABLE": "available online",
+    "CHARGE": "charge authority",
+    # What was, what is written
+    "PAST": (
+        "tried spoke talked chatted spoken reached hung promised answered emailed messaged came refused "
+        "missed"
+    ),
+    "CALLED": "called contacted phoned rung",
+    "SAY": (
+        "say says states stated mentions reads tells policy policies terms according website mentioned "
+        "article site instructions faq rules"
+    ),
+    "TELL": "tell",
+    # What may be handed over, and nouns that make a role a mere attribute: "agent number"
+    "CASE": "case ticket issue matter problem situation",
+    "THING": (
+        "number numbers email emails mail address name names hours info information details detail "
+        "report form forms resources resource code fee fees tax price pricing prices job jobs salary "
+        "cost costs version app system systems software license licence portal discount training "
+        "commission plan plans appointment meeting approval transcript history url button perfume "
+        "book movie film song game "
+        "photo specs lines time times day days hour rights rate rates ratings rating survey feedback feature "
+        "features string process record transfers transaction transactions status update notes note "
+        "position script skills conference area room club"
+    ),
+    "MONEY": "money cash fund funds dollar dollars euro euros pound pounds bucks rupees usd eur gbp amount",
+    # Left out of what is read
+    "FILL": (
+        "just really now actually even still also directly immediately right asap today ok okay yes "
+        "yeah yep well kindly again simply honestly obviously sure as soon possibly anymore already "
+        "quickly quick damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
+        "only tho though hi hello hey sir madam bro omg wtf lol um uh hmm hm oh maybe perhaps finally "
+        "kinda such very alright too ugh ahead hell heck fuck earth especially"
+    ),
+    "DEAR": "dear",
+    "THANK": "thank thanks thx thnx thanx ty",
+    "PLEASE": "please pls plz plse plss pleas plzz",
+    # Between clauses
+    "BREAK": "but so then because cuz cos coz since therefore nevermind however",
+    "AND": "and or nor",
+}
+
+# Words that are no slip of another, though one away from it
+APART = frozenset(
+    """
+    accounts advised advises advisory assists automate charting chanting cheating colleges collages
+    consulate constant constants conversion conversions conversations electives employed employer employers
+    escalade executes forwards huang humana humane hunan hyman manage managed manages manger parson pearse
+    pearson pease perron persona personas persson pierson pleads pleased pleaser pleases prison receptions
+    redirects robbo roost roots router serviced servile simeone family assembly supply butterfly multiply
+    anomaly reply italy sneaking socialist socialists spanking sparking specials specialise specialises
+    speciality specialty supervise supervised supervises supervisory supports tacking tailing taking takings
+    tanking tasking technica machin machina machined manchin assisi
+    """.split()  # noqa: SIM905
+)
+
+# Words long and telling enough to be known with a slip of the finger in them
+SLIPPERY = tuple(
+    """
+    human humans person agent agents operator operators representative representatives manager managers
+    supervisor supervisors superior advisor advisors adviser specialist specialists associate consultant
+    technician technicians executive executives employee employees colleague colleagues department
+    departments someone somebody anyone anybody service services customer customers support speaking talking
+    chatting connect transfer forward redirect escalate contact please connected transferred redirected
+    forwarded escalated callback assistance assistant assist chatbot chatbots machine machines robot robots
+    receptionist conversation helpdesk hotline automated appointment available
+    """.split()  # noqa: SIM905
+)
