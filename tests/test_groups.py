@@ -12,6 +12,8 @@ import pytest
 from baton_client import Caller, Server, Socket, Workspace
 from talk import Talk
 
+from realtime.cursor import Cursor
+
 pytestmark = pytest.mark.anyio
 
 MESSAGES = """subscription Messages($id: ID!, $after: String) {
@@ -171,6 +173,57 @@ async def test_who_comes_back_by_cursor_joins_without_gap_or_repeat(talk: Talk) 
             found = [(await late.next(id_))["messageAdded"]["message"]["content"] for _ in range(59 - place)]
             assert found == [f"message {number}" for number in range(place + 1, 60)]
         await saying
+
+
+async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> None:
+    cursor_of = "query($id: ID!) { conversation(id: $id) { cursor } }"
+    rounds, abreast = 8, 6
+    last = rounds * abreast
+    begun: dict[str, int] = {}  # operations, and the position that each began behind
+    async with (
+        sockets(talk.key, talk.key) as (steady, later),
+        httpx.AsyncClient(trust_env=False, headers=talk.key.headers, timeout=60) as client,
+    ):
+        await follow(steady, MESSAGES, talk)
+        await _in_place(talk, [steady])
+
+        async def ask(query: str, **variables: Any) -> Any:
+            body = {"query": query, "variables": variables}
+            return (await client.post(f"{talk.key.url}/graphql", json=body)).json()["data"]
+
+        async def record_and_follow() -> None:
+            # What the group makes of the last messages is still under way, as many come at once.
+            for number in range(rounds):
+                await ask(RECORD, i={"conversationId": talk.id, "role": "ASSISTANT", "content": f"{number}"})
+                cursor = (await ask(cursor_of, id=talk.id))["conversation"]["cursor"]
+                id_ = await later.subscribe(MESSAGES, id=talk.id, after=cursor)
+                begun[id_] = Cursor.parse(cursor).position
+
+        await asyncio.gather(*(record_and_follow() for _ in range(abreast)))
+        await ask(RECORD, i={"conversationId": talk.id, "role": "ASSISTANT", "content": "the end"})
+        heard: dict[str, list[int]] = {id_: [] for id_ in begun}
+        while any(one[-1:] != [last + 1] for one in heard.values()):
+            message = await later.receive()
+            event = message["payload"]["data"]["messageAdded"]
+            heard[message["id"]].append(event["message"]["position"])
+    assert heard == {id_: list(range(after + 1, last + 2)) for id_, after in begun.items()}
+
+
+async def test_who_types_is_told_with_a_cursor_of_now(talk: Talk) -> None:
+    typing = "mutation($id: ID!) { setTyping(conversationId: $id, typing: true) }"
+    changes = """subscription Back($id: ID!, $after: String) {
+        conversationUpdated(conversationId: $id, after: $after) { cursor kind } }"""
+    begun = talk.started["conversation"]["cursor"]
+    await asyncio.to_thread(talk.key.escalate, talk.id)
+    async with sockets(talk.key, talk.key) as (back, fresh):
+        id_ = await back.subscribe(changes, id=talk.id, after=begun)
+        last = [(await back.next(id_))["conversationUpdated"] for _ in range(2)][-1]
+        of_fresh = await fresh.subscribe(changes, id=talk.id)
+        await _in_place(talk, [fresh])
+        await asyncio.to_thread(talk.workspace.member("ada@example.com").ask, typing, id=talk.id)
+        told = (await fresh.next(of_fresh))["conversationUpdated"]
+        assert told["kind"] == "typing_started"
+        assert Cursor.parse(told["cursor"]).position >= Cursor.parse(last["cursor"]).position
 
 
 async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None:
