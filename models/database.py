@@ -1,13 +1,18 @@
 """The connection to PostgreSQL."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+T = TypeVar("T")
 
 # A client that dies in the middle of an act must not keep its conversation locked.
 _SERVER_SETTINGS = {
@@ -34,6 +39,34 @@ AWAY = (
 
 # For what is asked on the path of live events; it is quick, and few wait for each other.
 PLAIN_CONNECTIONS = 10
+
+
+# How long, and how often, what need not be answered at once is asked again; in seconds.
+PATIENCE, PAUSE = 60.0, 1.0
+
+
+_UNREACHED = (OSError, asyncpg.InterfaceError, PoolTimeoutError)
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error says that the database cannot be reached just now, and nothing of what was asked."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or is_away(error.orig)
+    # Of PostgreSQL: connections that fail, servers that shut down or start, too many connections.
+    state = str(getattr(error, "sqlstate", ""))
+    return state.startswith(("08", "57P", "53300")) or isinstance(error, _UNREACHED)
+
+
+async def patiently(question: Callable[[], Awaitable[T]]) -> T:
+    """What a question finds; while the database is away it is asked again, for a minute."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await question()
+        except Exception as error:
+            if not is_away(error) or time.monotonic() > end:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 class Database:

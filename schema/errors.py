@@ -35,7 +35,7 @@ def dress_error(error: Exception) -> dict[str, Any]:
 
 
 def _dressed(error: GraphQLError) -> dict[str, Any]:
-    original = _original(error)
+    original = original_of(error)
     if isinstance(original, BatonError):
         extensions: dict[str, Any] = {"code": original.code.value}
         if original.field:
@@ -49,7 +49,8 @@ def _dressed(error: GraphQLError) -> dict[str, Any]:
     return _masked(error, original)
 
 
-def _original(error: GraphQLError) -> BaseException | None:
+def original_of(error: GraphQLError) -> BaseException | None:
+    """What was raised by ours or by a library, if anything was."""
     original: BaseException | None = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import orjson
 from prometheus_client import Counter
 
+from models.database import patiently
 from realtime.bell import Typing
 from realtime.cursor import Cursor, Place
 from realtime.log import Entry
@@ -91,7 +92,7 @@ class Follower:
             self._fail(error)
 
     async def _join(self, groups: "Groups", prepared: Prepared) -> None:
-        watch = await groups.watch(prepared)
+        watch = await patiently(partial(groups.watch, prepared))
         if self.ended.done():
             return
         self._after = watch.place.after
@@ -304,10 +305,13 @@ class _Group:
         if not happenings:
             return []
         _EXECUTED.inc(len(happenings))
+        results = await patiently(partial(self._execute, happenings))
+        return [_failure(result) or orjson.dumps(result) for result in results]
+
+    async def _execute(self, happenings: list[Happening]) -> list[dict[str, Any]]:
         prepared = _for(self._prepared, Call(self._context))
         prepared.call.begin_event(max(one.occurred_at for one in happenings))
-        results = await asyncio.gather(*map(prepared.execute, happenings))
-        return [_failure(result) or orjson.dumps(result) for result in results]
+        return await asyncio.gather(*map(prepared.execute, happenings))
 
 
 class Groups:

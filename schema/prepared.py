@@ -27,12 +27,13 @@ from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import get_argument_values
 from graphql.language import Visitor
 
+from models.database import is_away
 from resolvers.actor import Actor
 from resolvers.errors import BatonError
 from resolvers.watch import Happening
 from schema.api import SCHEMA
 from schema.context import Call
-from schema.errors import dress_errors
+from schema.errors import dress_errors, original_of
 from schema.limits import TOKENS, CostRule
 from schema.operation import Operation
 from schema.subscription import FOLLOWED, Followed
@@ -68,13 +69,16 @@ class Prepared:
     key: Hashable
 
     async def execute(self, happening: Happening) -> dict[str, Any]:
-        """The result for one happening, as the rows are now."""
+        """The result for one happening, as the rows are now; raises what says that the database is away."""
         executor = self.executor.build_per_event_executor(self.followed.dress(happening))
         found = execute_subscription_event(executor)
         result = found if isinstance(found, ExecutionResult) else await found
-        if result.errors:
-            return {"errors": dress_errors(result.errors), "data": result.data}
-        return {"data": result.data}
+        if not result.errors:
+            return {"data": result.data}
+        for original in map(original_of, result.errors):
+            if original is not None and is_away(original):
+                raise original
+        return {"errors": dress_errors(result.errors), "data": result.data}
 
     def refusal(self, error: Exception) -> RefusedError:
         """The error of the subscription's own field."""

@@ -16,6 +16,7 @@ import structlog
 from starlette.websockets import WebSocket
 from uvicorn.protocols.utils import ClientDisconnected
 
+from models.database import is_away
 from realtime.tasks import Together, stop
 from resolvers.actor import Actor
 from resolvers.context import Context, House
@@ -44,6 +45,8 @@ from server.wire import Wire
 _ACK, _PONG = framed(ACK), framed(PONG)
 
 _BROKEN = Ending(4500, "Internal server error")
+# Clients come back after 1013, and never after 4500.
+_LATER = Ending(1013, "Try again later")
 _SUBPROTOCOL_NOT_ACCEPTABLE = Ending(4406, "Subprotocol not acceptable")
 
 _logger = structlog.get_logger(__name__)
@@ -163,9 +166,12 @@ class Socket:
                 await asyncio.sleep(0)
         except RefusedError as error:
             self._visit.end(error.ending)
-        except Exception:
-            _logger.exception("live.failed")
-            self._visit.end(_BROKEN)
+        except Exception as error:
+            if is_away(error):
+                self._visit.end(_LATER)
+            else:
+                _logger.exception("live.failed")
+                self._visit.end(_BROKEN)
         else:
             self._reader = None
             self._connection.read_on()

@@ -1,12 +1,14 @@
 """What callers are told while the database is away, and that it passes."""
 
+import asyncio
 import os
 import signal
 import tempfile
 from pathlib import Path
 
 import httpx
-from baton_client import Server, wait_for
+import pytest
+from baton_client import Caller, Refused, Server, wait_for
 
 from server.embedded_place import find_place
 
@@ -42,3 +44,37 @@ def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
         assert not ask()
         wait_for(ask, "the database to be started again")
     assert set(seen) == {(500, MODERN, "INTERNAL"), (200, MODERN, "OK")}
+
+
+MESSAGES = """subscription($id: ID!, $after: String) {
+    messageAdded(conversationId: $id, after: $after) { message { content } } }"""
+
+
+@pytest.mark.anyio
+async def test_who_follows_hears_nothing_of_it_and_misses_nothing() -> None:
+    with tempfile.TemporaryDirectory(prefix="baton-away-") as folder, Server.started(_open(folder)) as server:
+        workspace = server.new_workspace()
+        key, begun = workspace.key, workspace.start()["conversation"]
+        async with key.socket() as socket:
+            before = await socket.subscribe(MESSAGES, id=begun["id"], after=begun["cursor"])
+            postmaster = find_place(server.data_dir).cluster / "postmaster.pid"
+            await socket.send(type="ping")
+            assert await socket.receive() == {"type": "pong"}
+            os.kill(int(postmaster.read_text().split()[0]), signal.SIGQUIT)
+            meanwhile = await socket.subscribe(MESSAGES, id=begun["id"], after=begun["cursor"])
+            recorded = await asyncio.to_thread(_record, key, begun["id"])
+            for id_ in (before, meanwhile):
+                event = (await socket.next(id_))["messageAdded"]
+                assert event["message"]["content"] == recorded
+
+
+def _record(key: Caller, conversation: str) -> str:
+    """Records a message as soon as the database is back."""
+
+    def content() -> str | None:
+        try:
+            return str(key.record(conversation, "USER", "Still there?")["message"]["content"])
+        except Refused:
+            return None
+
+    return str(wait_for(content, "the database to be started again"))
