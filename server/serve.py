@@ -105,6 +105,8 @@ async def _greet(server: "_Server", house: House, settings: Settings, beside: Be
     # What has been built by now stays: looking through it again and again stops every request for 0.1 s.
     gc.collect()
     gc.freeze()
+    # Sockets stay, too; with Python's thresholds of 700, 10 and 10 they were looked through again and again.
+    gc.set_threshold(10_000, 20, 20)
     _logger.info("serve.ready", url=settings.url)
     if beside is not None:
         await beside(house, settings)
