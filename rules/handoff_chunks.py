@@ -28,7 +28,7 @@ PARTIES = _names(
 )
 ACTS = _names(
     "talk-to TALK talking-to talk-to-me connect-me-to connect-me connect-to be-connected-to escalate call-me"
-    " reach get help-me take-over MOVE MOVING PUT TAKE BYPASS START"
+    " reach get help-me take-over handle MOVE MOVING PUT TAKE BYPASS START"
 )
 ASKING = _names("i-want want i-asked can-i can-you let-me how-do-i who-can-i is-there")
 
@@ -39,7 +39,7 @@ _OWNERS, _NOT_OURS = _names("YOUR MY THEY THEM"), _names("MY THEY THEM")
 _PEOPLE = _names("HUMAN AGENT BOSS EXPERT STAFF PEOPLE")
 _TEAMS = _names("TEAM HOTLINE SERVICE BRANCH")
 _THINGS = _names("THING CASE")
-_DESCRIPTIONS = _names("ADJECTIVE REAL LANGUAGE")
+_DESCRIPTIONS = _names("ADJECTIVE HIGHER REAL LANGUAGE")
 _NOUNS = (
     _PEOPLE
     | _TEAMS
@@ -55,6 +55,7 @@ _MAKES_NOUN = _names("REAL HUMAN AGENT CUSTOMER LANGUAGE")
 _VERBS_OF_TEAMS = _names("HELP CALL REACH")  # "call center"
 _GROUP_STARTS = _DETERMINERS | _NOUNS | _VERBS_OF_TEAMS
 _LEFT_OUT = _names("A THE ADJECTIVE")
+_BEFORE_A_VERDICT = _names("NOT IS")  # "not helpful": what follows is not what is denied
 
 
 def _noun_group(classes: Sequence[str], at: int) -> tuple[str, int] | None:
@@ -78,7 +79,7 @@ def _goes_on(classes: Sequence[str], at: int, first: int, place: int) -> bool:
     name = classes[place]
     following = classes[place + 1] if place + 1 < len(classes) else ""
     if name in _NOUNS:
-        is_verb = name == "PHONE" and place == at and (following in _DETERMINERS or following == "ME")
+        is_verb = name == "PHONE" and (following == "ME" or (place == at and following in _DETERMINERS))
         return not is_verb
     if place == first and name in _VERBS_OF_TEAMS:
         return following == "TEAM"
@@ -144,30 +145,37 @@ someone-else        SOMEONE ELSE | SOME ONE/BODY ELSE
 real-person         SOMEONE/someone/someone-else REAL/person/HUMAN | SOMEONE ELSE REAL | REAL ONE
                   | ONE OF real-person | real-person FROM/OF department/branch/area
 boss                SOMEONE/person/staff [WHO/THATS] [IS] FROM/WITH CHARGE | SOME ONE FROM CHARGE
-                  | SOMEONE boss | SOMEONE [THROUGH] FROM boss
+                  | SOMEONE boss | SOMEONE [THROUGH] FROM boss | HIGHER THROUGH | SOMEONE HIGHER [THROUGH]
 someone-of-yours    SOMEONE [ELSE] FROM/WITH/OF department/branch/staff/area/agent/expert/topic
                   | SOMEONE FROM/OF YOUR [OTHER] | SOMEONE TO TALK [TO/WITH]
                   | SOMEONE [WHO/THIS/THATS] HANDLE
-agent               ONE OF agent/staff/expert/department/boss | staff OF/FROM staff/department/branch
+agent               ONE OF agent/staff/expert/department/boss/YOU | staff OF/FROM staff/department/branch
                   | person/staff/agent FROM/OF department/branch/staff | agent OF area
+                  | person/staff/agent/expert OF YOUR
 person              ONE OF person | agent WHO TALK
 expert              expert FROM/OF department/branch/area
 bot                 AUTOMATIC ONE
+their-people        person/agent/staff/boss/expert OF MY
+THEM                ONE OF THEM
 thing               topic/thing [OF/FOR/FROM/WITH] person/agent/boss/expert/staff/department/real-person
                   | topic/thing TO/FOR REACH/CALL/TALK/TALKING [TO/WITH]
                     person/agent/boss/expert/staff/department/branch/someone
                   | DEAR department/agent/staff/boss
+topic               CONFERENCE CALL/topic
 
-talk-to             TALK [THEY/THIS/THROUGH] TO/WITH | TALKTO | HAVE WORD/TALK/DISCUSS WITH
-                  | HAVE [PHONE/topic] CALL/TALK WITH | DEAL/CONTINUE WITH | DISCUSS [THEY/THIS] WITH
+talk-to             TALK [THEY/THIS] [THROUGH] TO/WITH | TALKTO | HAVE WORD/TALK/DISCUSS WITH
+                  | HEAR [THEY/THIS] FROM
+                  | HAVE/GET [ME] [PHONE/topic] CALL/TALK WITH | DEAL/CONTINUE WITH | DISCUSS [THEY/THIS] WITH
                   | DISCUSS TO | [TALK/GET] FROM topic WITH | TALK OF topic TO/WITH
                   | WORD/CALL WITH | REAL TALK WITH
-talking-to          TALKING [TO/WITH] | HAVE TO TALK TO
+talking-to          TALKING [THEY/THIS] [TO/WITH] | HAVE TO TALK TO
+not-talking-to      IM/I [IS] NOT TALKING [THEY/THIS] [TO/WITH]
 talk-to-me          TALK/TALKING TO/WITH ME
 connect-me-to       MOVE/MOVING/PUT/TAKE/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
-                  | PUT/GET/TALK ME FROM topic WITH | PUT ME FROM WITH | GET ME THROUGH TO
+                  | PUT/GET/TALK ME FROM topic WITH | PUT ME FROM WITH | GET/LET ME THROUGH TO
                   | MOVE/MOVING/TAKE/PUT THIS/THEY/topic/TALK/WORD/CALL [THROUGH] TO/WITH
-                  | MOVE/MOVING/TAKE/PUT THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
+                  | MOVE/MOVING/TAKE/PUT [THROUGH] THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
+                  | MOVE/TAKE THROUGH THIS/THEY/topic/TALK/WORD/CALL TO/WITH | PUT ME FROM topic FOR
 connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH] | PUT ME THROUGH
 connect-to          MOVE/TAKE [THROUGH] TO/WITH | PUT THROUGH TO
 be-connected-to     [GET/HAVE/IS] MOVED [THROUGH] [THROUGH] [TO/WITH] | IS/GET PUT THROUGH TO
@@ -178,9 +186,10 @@ call-me             CALL/REACH/PHONE [THROUGH] [TO] ME [THROUGH] | CALLBACK | CA
                   | IS/GET CALLED [THROUGH]
 reach               PHONE | [GET/HAVE/IS] FROM TOUCH/REACH [TO/WITH] | [GET/HAVE] TOUCH OF
                   | GET [THROUGH] TO | REACH/CALL [THROUGH] [TO/WITH]
-get                 GET [ME/FOR] | GETME | SEND ME/FOR | TAKE FROM
+get                 GET [ME/FOR] | CONFERENCE FROM | GETME | SEND ME/FOR | TAKE FROM
 help-me             HELP ME
-take-over           TAKE THROUGH [THIS/TALK/topic] | HANDLE [FROM/THROUGH] [THIS/THEY/topic]
+take-over           TAKE THROUGH [THIS/TALK/topic]
+handle              HANDLE [FROM/THROUGH] [THIS/THEY/topic]
 
 i-want              I/ID/IM/ILL [IS/DO/CAN/WILL] WANT/PREFER/ASK [TO/FOR] | I CAN LIKE/PREFER [TO/FOR]
                   | ID/IDENTITY LIKE/PREFER/WANT [TO/FOR] | I HAVE TO | I/IM WILL HAVE TO
@@ -188,8 +197,8 @@ i-want              I/ID/IM/ILL [IS/DO/CAN/WILL] WANT/PREFER/ASK [TO/FOR] | I CA
                   | MY WANT IS TO | IS LIKE TO | I CAN LIKE ASK [TO/FOR] | ID LIKE ASK [TO/FOR] | IM LIKE TO
                   | i-want want/i-want
 want                WANT/PREFER/ASK [TO/FOR] | LIKE TO | CAN LIKE/PREFER [TO] | WANT ASK TO/FOR
-i-asked             I [HAVE] [BEEN] ASKED [TO/FOR] | I HAVE/IS BEEN ASK [TO/FOR] | I/IM BEEN ASK [TO/FOR]
-                  | IM ASKED [TO/FOR] | I ASKED YOU TO
+i-asked             I [HAVE] [BEEN] ASKED [TO/FOR] | I [HAVE] TOLD YOU | I HAVE/IS BEEN ASK [TO/FOR]
+                  | I/IM BEEN ASK [TO/FOR] | IM ASKED [TO/FOR] | I ASKED YOU TO
 i-like              I LIKE [TO]
 can-i               CAN/CANT I | WONDER IF I CAN | IF I CAN | WHY CANT/NOT I | WHY CAN I NOT
                   | IS THEY/THERE POSSIBLE [FOR ME] [TO] | CAN THEY IS POSSIBLE [FOR ME] [TO]
@@ -266,10 +275,13 @@ def read_chunks(words: Sequence[tuple[str, int]]) -> list[Chunk]:
 
 def _with_groups(words: Sequence[tuple[str, int]]) -> list[Chunk]:
     classes = [name for name, _ in words]
-    found, at = [], 0
+    found: list[Chunk] = []
+    at = 0
     while at < len(words):
         group = _noun_group(classes, at) if classes[at] in _GROUP_STARTS else None
         name, behind = group or (classes[at], at + 1)
+        if name == "ADJECTIVE" and found and found[-1].name in _BEFORE_A_VERDICT:
+            name = "OTHER"
         if name not in _LEFT_OUT:
             found.append(Chunk(name, words[at][1], words[behind - 1][1]))
         at = behind

@@ -15,7 +15,7 @@ def _names(names: str) -> frozenset[str]:
 # Without any of these words nobody is asked for; with both kinds most likely.
 _TELLS_OF_WHOM = _names(
     "HUMAN AGENT BOSS EXPERT STAFF PEOPLE TEAM HOTLINE SOMEONE SERVICE BRANCH CUSTOMER REAL BOT AUTOMATIC"
-    " THEM ONE BODY CHARGE WHO"
+    " THEM ONE BODY CHARGE WHO HIGHER"
 )
 _TELLS_OF_CONTACT = _names(
     "MOVE MOVING MOVED PUT TAKE ESCALATE CALL CALLBACK REACH PHONE TOUCH TALK TALKTO WORD TALKING"
@@ -30,10 +30,13 @@ _MANNERS = _names("FILL PLEASE THANK YOU")
 
 # A request begins at one of these, though no punctuation parts it from what was before.
 _BEGINS = _names("i-want i-asked can-i can-you let-me how-do-i connect-me-to connect-me")
-_BEFORE_IT = _names("OTHER topic thing HELP THERE AVAILABLE ME YOU THIS THANK help-me HANDLE take-over no")
+_BEGINS_WITH_A_PARTY = _names("get PUT TAKE")
+_BEFORE_IT = _names(
+    "OTHER DEAL topic thing HELP THERE AVAILABLE ME YOU THIS THANK help-me handle take-over no"
+)
 # What is asked before "and" goes for the act behind it as well: "can you cancel it and put me through to …"
 _SHARED = ASKING | _names("have-i-to i-do-not-want i-will without if says past")
-_CONTACTS = ACTS - _names("TALK TAKE BYPASS START help-me take-over")
+_CONTACTS = ACTS - _names("TALK TAKE BYPASS START help-me take-over handle")
 # What follows a party that is to be contacted says what about: "talk to somebody who …"
 _FURTHER = _names("ABOUT WHO THIS THATS who-can-i")
 # What stands for a party that was named before: "your manager, please get them"
@@ -196,4 +199,4 @@ def _begins_anew(before: Sequence[str], name: str, following: str) -> bool:
         return len(before) == 2 and before[0] in _CONTACTS and before[0] != "get" and before[1] in PARTIES
     if not before or before[-1] not in _BEFORE_IT:
         return False
-    return name in _BEGINS or (name == "get" and following in PARTIES)
+    return name in _BEGINS or (name in _BEGINS_WITH_A_PARTY and following in PARTIES)

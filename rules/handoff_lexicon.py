@@ -7,22 +7,25 @@ stand here where `handoff_words` would not find them.
 
 WORDS = {
     # Parties: nouns that a request may be for
-    "HUMAN": "human humans person persons hooman hoomans being beings humn humam humen hman hmn",
+    "HUMAN": (
+        "human humans person persons individual individuals hooman hoomans being beings humn humam humen "
+        "hman hmn"
+    ),
     "AGENT": (
         "agent agents operator operators representative representatives rep reps csr csrs agnt aent "
-        "agen agemt"
+        "agen agemt advisor advisors adviser advisers associate associates attendant attendants"
     ),
     "BOSS": (
         "manager managers supervisor supervisors superior superiors boss bosses founder founders owner "
-        "ceo director mgr superviser manger mangers leader leaders teamlead lead authorities higherups "
-        "seniors"
+        "ceo director mgr superviser manger mangers leader leaders teamlead lead authorities higherup "
+        "higherups seniors"
     ),
     "EXPERT": (
-        "advisor advisors adviser advisers specialist specialists associate associates consultant "
+        "specialist specialists consultant "
         "consultants technician technicians tech techie techy techs expert experts engineer engineers "
         "executive executives exec officer officers banker bankers teller tellers counselor counsellor "
         "clerk receptionist dispatcher nurse doctor pharmacist accountant broker underwriter adjuster "
-        "coordinator planner concierge attendant cashier salesman salesperson saleswoman professional "
+        "coordinator planner concierge cashier salesman salesperson saleswoman professional "
         "professionals mechanic lawyer stylist vet veterinarian shopper handler handlers translator "
         "editor curator webmaster"
     ),
@@ -30,19 +33,22 @@ WORDS = {
         "employee employees colleague colleagues coworker coworkers staff personnel staffer staffers "
         "worker workers member members assistant assistants"
     ),
-    "PEOPLE": "people folks guy guys man woman dude lady gal chap ppl men women crew",
+    "PEOPLE": (
+        "people folks guy guys man woman dude lady gal chap ppl men women crew girls boys lads ladies bloke"
+    ),
     "TEAM": "team teams department departments dept desk division departement center centre counter",
     "HOTLINE": (
         "hotline helpline helpdesk callcenter callcentre switchboard customerservice customercare livechat cs"
     ),
     "SOMEONE": (
-        "someone somebody anyone anybody some1 any1 sum1 sumone sumbody smone sme1 whoever whomever "
+        "someone somebody anyone anybody some1 any1 sum1 sumone sumbody smone sme1 smeone whoever whomever "
         "someoen somone sm1 smbdy smbody"
     ),
     "NOBODY": "nobody noone everyone everybody",
-    "ONE": "one 1 ones",
+    "ONE": "one ones",
     "BODY": "body",
     "ELSE": "else",
+    "HIGHER": "higher",
     "SERVICE": "service services svc",
     "BRANCH": "sales support care billing reception relations management",
     "AREA": (
@@ -52,19 +58,19 @@ WORDS = {
         "enrollment underwriting pharmacy lending escalations delivery loyalty baggage logistics "
         "onboarding hr credit card cards complaint account loan insurance pension dispute refund return "
         "claim booking payment order orders concerned relevant appropriate tier level admissions "
-        "housekeeping roadside legal registrar shift floor branch bank hotel"
+        "housekeeping roadside legal registrar shift floor front branch bank hotel"
     ),
     "CUSTOMER": (
         "customer costumer costomer custumer costumers cust customers client clients consumer store "
-        "shop company voice duty user users"
+        "shop company voice duty user users guest guests passenger passengers"
     ),
     "PHONE": "phone telephone tele line",
     "REAL": "real live actual proper living breathing physical genuine true authentic irl manual warm",
     "ADJECTIVE": (
-        "senior competent qualified smarter smart better higher knowledgeable experienced different "
+        "senior competent qualified smarter smart better knowledgeable experienced different "
         "other certified trained friendly nice good capable next first native local responsible male "
         "female normal regular more intelligent second top awesome proficient specific single old young "
-        "dumb useless helpful new upper main alive zero"
+        "dumb useless helpful new upper main alive"
     ),
     "LANGUAGE": "english spanish french german italian polish hindi chinese mandarin arabic portuguese",
     "BOT": (
@@ -76,13 +82,13 @@ WORDS = {
     "RELATIVE": (
         "wife husband friend friends mom mum mother dad father brother sister son daughter partner "
         "girlfriend boyfriend parents kids landlord roommate neighbor neighbour family spouse seller "
-        "sellers driver drivers host courier guest vendor merchant recruiter therapist therapists "
+        "sellers driver drivers host courier vendor merchant recruiter therapist therapists "
         "dentist teacher creator creators grandma priest"
     ),
     # Agents that are no people of the team: an estate agent, the user agent
     "OTHER_TRADE": (
         "estate travel cleaning bleaching secret double crane tour forklift task password device file "
-        "window download campaign project asset session package event modulo boolean monitoring "
+        "window download campaign project asset session package modulo boolean monitoring "
         "undercover border literary sports"
     ),
     # Acts
@@ -91,29 +97,36 @@ WORDS = {
         "spk spek speek speack communicate interact correspond spaek speka took tak tal talke spkea tok "
         "tolk spak"
     ),
+    "CONFERENCE": "conference",
     "TALKTO": "talkto speakto",
+    "HEAR": "hear",
     "WORD": "word conversation convo discussion dialogue dialog",
     "DISCUSS": "discuss consult complain",
     "DEAL": "deal work engage",
-    "TALKING": "talking speaking chatting conversing dealing communicating interacting discussing talkin",
+    "TALKING": (
+        "talking speaking chatting conversing dealing communicating interacting discussing explaining talkin"
+    ),
     "MOVE": (
         "connect reconnect transfer forward redirect reroute switch conect conn conenct handover handoff"
     ),
     "PUT": "put",
-    "TAKE": "swap take bring loop go point turn route patch refer hand direct bounce bump pass link",
+    "TAKE": (
+        "swap take bring loop go point turn route patch refer hand direct bounce bump pass link pull push "
+        "rope involve"
+    ),
     "MOVED": (
         "connected transferred transfered forwarded redirected rerouted routed patched escalated "
         "referred switched passed handed directed"
     ),
     "MOVING": (
         "connecting transferring transfering forwarding escalating passing putting handing directing "
-        "routing sending patching switching redirecting"
+        "routing sending patching switching redirecting getting fetching bringing grabbing"
     ),
     "ESCALATE": "escalate",
     "REACH": "contact reach dial",
     "CALL": "call ring buzz calls",
     "TOUCH": "touch hold ahold",
-    "WRITE": "message text ping msg",
+    "WRITE": "message text ping msg write",
     "CALLBACK": "callback callbacks",
     "GET": "arrange organise organize get give find grab fetch summon provide assign page",
     "SEND": "send",
@@ -138,16 +151,17 @@ WORDS = {
         "ask asking requesting insist insisting demanding looking trying hoping wanting needing "
         "attempting wishing requested tryna"
     ),
-    "ASKED": "asked said wanted needed told",
+    "ASKED": "asked said wanted needed",
+    "TOLD": "told",
     "READY": "ready",
     "LET": "let lemme allow make letting",
     "LETS": "lets allows",
-    "CAN": "cna acn can could may might would cud wud wld culd cld",
+    "CAN": "cna acn cn can could may might would cud wud wld culd cld",
     "WILL": "will gonna going",
-    "HAVE": "have has had got having",
+    "HAVE": "have has had got having hav hv",
     "HOW": "how",
     "WHO": "who whom",
-    "WHERE": "where",
+    "WHERE": "where wheres",
     "WHAT": "what whats which whose",
     "WHY": "why",
     "POSSIBLE": "possible able possibility allowed",
@@ -163,7 +177,7 @@ WORDS = {
     "THAN": "than",
     "NO": "no nope nah",
     "NECESSARY": "necessary required mandatory obliged obligated compulsory forced",
-    "IF": "if when whether unless until before after once while whenever till",
+    "IF": "if when whens whether unless until before after once while whenever till",
     "HATE": "hate refuse sick tired done fed enough bored",
     "THINK": "think believe suppose guess feel hope",
     "DO": "do does did should shall",
@@ -185,22 +199,27 @@ WORDS = {
     "THE": "the",
     "THIS": "this that these those",
     "TO": "to 2",
-    "WITH": "with w wit wth wid",
+    "WITH": "with w wit wth wid wiv",
     "FOR": "for",
     "FROM": "from at in by on within",
     "OF": "of",
-    "ABOUT": "about regarding re concerning",
+    "ABOUT": "about bout abt regarding re concerning",
     "THROUGH": "through thru over back out up off across onto into past",
     "IS": "is are am be was were r s",
     "BEEN": "been keep kept",
-    "THERE": "there here around",
+    "THERE": "there thr here around",
     "THATS": "thats whos",
     "AVAILABLE": "available online",
     "CHARGE": "charge authority",
+    "LATER": (
+        "tomorrow tonight morning afternoon evening later monday tuesday wednesday thursday friday saturday "
+        "sunday"
+    ),
+    "ZERO": "0 zero",
     # What was, what is written
     "PAST": (
-        "tried spoke talked chatted spoken reached hung promised answered emailed messaged came refused "
-        "missed"
+        "tried heard spoke talked chatted spoken reached hung promised answered emailed messaged came "
+        "refused missed"
     ),
     "CALLED": "called contacted phoned rung",
     "SAY": (
@@ -209,16 +228,16 @@ WORDS = {
     ),
     "TELL": "tell",
     # What may be handed over, and nouns that make a role a mere attribute: "agent number"
-    "CASE": "case ticket issue matter problem situation",
+    "CASE": "case ticket issue query enquiry inquiry concern matter problem situation",
     "THING": (
         "number numbers email emails mail address name names hours info information details detail "
-        "report form forms resources resource code fee fees tax price pricing prices job jobs salary "
-        "cost costs version app system systems software license licence portal discount training "
+        "report form forms resources resource queue queues code fee fees tax price pricing prices job jobs "
+        "salary cost costs version app system systems software license licence portal discount training "
         "commission plan plans appointment meeting approval transcript history url button perfume "
         "book movie film song game "
         "photo specs lines time times day days hour rights rate rates ratings rating survey feedback feature "
         "features string process record transfers transaction transactions status update notes note "
-        "position script skills conference area room club"
+        "position script skills area room club"
     ),
     "MONEY": "money cash fund funds dollar dollars euro euros pound pounds bucks rupees usd eur gbp amount",
     # Left out of what is read
@@ -227,7 +246,7 @@ WORDS = {
         "yeah yep well kindly again simply honestly obviously sure as soon possibly anymore already "
         "quickly quick damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
         "only tho though hi hello hey sir madam bro omg wtf lol um uh hmm hm oh maybe perhaps finally "
-        "kinda such very alright too ugh ahead hell heck fuck earth especially"
+        "kinda kind luv mate such very alright too ugh ahead hell heck fuck earth especially"
     ),
     "DEAR": "dear",
     "THANK": "thank thanks thx thnx thanx ty",

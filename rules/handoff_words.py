@@ -50,8 +50,8 @@ def class_of(typed: str) -> str:
     word = _plain(typed)
     if word in _CONTRACTED and len(word) < len(typed):
         return _CONTRACTED[word]
-    if len(word) >= 3 and word.isdecimal():
-        return "NUMBER"
+    if word.isdecimal():
+        return _CLASS.get(word, "NUMBER")
     return _CLASS.get(word) or _unheld(word) or _adverb(word) or _slipped(word) or "OTHER"
 
 

@@ -48,7 +48,7 @@ def test_the_example_shows_what_would_have_been_escalated_when_and_why(replays: 
         "at": "2026-03-02T09:16:00.000000Z",
         "trigger": "PHRASE",
         "reason": "user_phrase",
-        "detail": "can I talk to a human",
+        "detail": "can I talk to a human please",
         "confidence": None,
         "priority": "MEDIUM",
         "foldedTriggers": 0,

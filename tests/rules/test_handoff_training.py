@@ -61,5 +61,5 @@ def test_figures_that_fall_are_seen(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert check_handoff.is_above("left out", fine)
     assert not check_handoff.is_above("left out", fine + [(True, False)] * 9)
-    assert not check_handoff.is_above("left out", fine + [(False, True)] * 9)
+    assert not check_handoff.is_above("left out", fine + [(False, True)] * 19)
     assert capsys.readouterr().out.count("BELOW") == 2
