@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.handoff import decide_handoff, find_handoff_request, find_phrase
+from rules.handoff import decide_handoff, find_handoff_request
 from rules.handoff_chunks import PHRASES
 from rules.handoff_clauses import read_clauses
 from rules.handoff_lexicon import APART, SLIPPERY, WORDS
@@ -352,67 +352,3 @@ def test_a_model_is_written_as_it_is_read() -> None:
     assert read_model(model.written()) == model
     assert len(model.written()) < 1_000_000
     assert any(feature in model.weights for feature in features_of(next(read_clauses(["human", "please"]))))
-
-
-@pytest.mark.parametrize(
-    ("text", "phrase"),
-    [
-        ("I want a REFUND now", "refund"),
-        ("Ich möchte einen Menschen sprechen!", "Menschen sprechen"),
-        ("GROSSE STRASSE", "Große Straße"),
-        ("Je veux parler à un humain", "parler à un humain"),
-        ("i can’t log in", "can't log in"),
-        ("i can't log in", "can’t log in"),
-        ("charge \n\t back", "charge back"),
-        ("ｒｅｆｕｎｄ", "refund"),
-        ("请帮我转人工客服谢谢", "人工客服"),
-        ("人間のオペレーターと話したいです", "オペレーターと話したい"),
-        ("ｵﾍﾟﾚｰﾀｰ", "オペレーター"),
-        ("ขอคุยกับเจ้าหน้าที่หน่อย", "คุยกับเจ้าหน้าที่"),
-        ("转agent吧", "agent"),
-        ("хочу ОПЕРАТОРА", "оператора"),
-        ("मुझे मदद चाहिए", "मदद"),
-        ("agents, agent", "agent"),
-        ("QUIERO HABLAR CON UN TECNICO", "un técnico"),
-        ("re\u00adfund\u200b now", "refund"),
-        ("je veux un remboursement\u00a0!", "remboursement"),
-        ("اُريد مُوَظَّف", "اريد موظف"),
-        ("İNSAN istiyorum", "insan"),
-        ("is it c++?", "C++"),
-    ],
-)
-def test_a_teams_phrase_is_found_and_given_as_the_team_wrote_it(text: str, phrase: str) -> None:
-    assert find_phrase(text, [phrase]) == phrase
-
-
-@pytest.mark.parametrize(
-    ("text", "phrase"),
-    [
-        ("refunded", "refund"),
-        ("prerefund", "refund"),
-        ("refund_id", "fund"),
-        ("l'agence", "agent"),
-        ("मददगार", "मदद"),
-        ("कि", "क"),
-        ("оператором", "оператор"),
-        ("anything", ""),
-        ("anything", "  "),
-        ("", "refund"),
-    ],
-)
-def test_part_of_a_word_is_not_a_phrase(text: str, phrase: str) -> None:
-    assert find_phrase(text, [phrase]) is None
-
-
-def test_the_first_phrase_in_the_teams_order_is_given() -> None:
-    assert find_phrase("lawyer and chargeback", ["refund", "Chargeback", "lawyer"]) == "Chargeback"
-
-
-@given(st.text(), st.lists(st.text()))
-def test_any_phrase_is_looked_for(text: str, phrases: list[str]) -> None:
-    assert find_phrase(text, phrases) in {None, *phrases}
-
-
-@given(st.text(min_size=1).filter(str.strip))
-def test_a_text_holds_itself(text: str) -> None:
-    assert find_phrase(text, [text]) == text
