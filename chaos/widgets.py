@@ -33,7 +33,7 @@ TOKEN_SECONDS = (40.0, 120.0)
 # The others stay: coming back would hide that somebody is told nothing any more.
 RELOAD_SECONDS = (20.0, 90.0)
 # What the end of a process, of a database, of a slow connection looks like; 4403 would be a lost credential.
-CLOSES = {1000, 1001, 1006, 1011, 1012, 4408, 4500}
+CLOSES = {1000, 1001, 1006, 1011, 1012, 1013, 4408}
 
 
 @dataclass(frozen=True, slots=True)
