@@ -230,9 +230,10 @@ class Team:
         """Has the time come for the next attempts of deliveries, by the jobs that are there for them."""
         ids = [read_id(DELIVERY, one["id"]) for one in deliveries]
         self.server.execute(
-            """WITH due AS (UPDATE deliveries SET next_attempt_at = now() WHERE id = ANY($1)
-                RETURNING target_id), free AS (UPDATE delivery_targets SET paused_until = NULL
-                WHERE id IN (SELECT target_id FROM due) RETURNING id)
+            """WITH free AS (UPDATE delivery_targets SET paused_until = NULL
+                WHERE id IN (SELECT target_id FROM deliveries WHERE id = ANY($1)) RETURNING id),
+            due AS (UPDATE deliveries SET next_attempt_at = now() FROM free
+                WHERE deliveries.id = ANY($1) AND target_id = free.id)
             UPDATE pgqueuer SET execute_after = now() FROM free
             WHERE entrypoint = 'deliveries' AND payload = uuid_send(free.id)""",
             ids,

@@ -250,12 +250,14 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     """
     lease = "SELECT lease FROM delivery_targets WHERE id = $1"
     wait_for(lambda: server.rows(lease, target_id)[0]["lease"] is None, "the target to be left")
+    # The target first and its deliveries by it, as workers lock them: otherwise each might wait for the other.
     server.execute(
-        """WITH free AS (UPDATE delivery_targets SET paused_until = NULL, next_job_at = now() WHERE id = $1),
-        due AS (UPDATE deliveries SET next_attempt_at = now(), attempts_made = coalesce($2, attempts_made)
-            WHERE status = 'PENDING' AND target_id = $1)
-        UPDATE pgqueuer SET execute_after = now()
-        WHERE entrypoint = 'deliveries' AND payload = uuid_send($1)""",
+        """WITH free AS (UPDATE delivery_targets SET paused_until = NULL, next_job_at = now() WHERE id = $1
+            RETURNING id), due AS (UPDATE deliveries
+            SET next_attempt_at = now(), attempts_made = coalesce($2, attempts_made)
+            FROM free WHERE status = 'PENDING' AND target_id = free.id)
+        UPDATE pgqueuer SET execute_after = now() FROM free
+        WHERE entrypoint = 'deliveries' AND payload = uuid_send(free.id)""",
         target_id,
         made,
     )
