@@ -37,7 +37,7 @@ AWAY = (
 )
 
 
-# For what is asked on the path of live events; it is quick, and few wait for each other.
+# For single questions on the paths of requests and live events; they are quick, and few wait for each other.
 PLAIN_CONNECTIONS = 10
 
 

@@ -1,56 +1,82 @@
-"""Selects that are asked again and again, on the path of every live event."""
+"""Selects that are asked again and again: for every live event, and at every request."""
 
-from collections import namedtuple
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVarTuple, cast
 
 import asyncpg
 from sqlalchemy import ColumnElement, Enum, Select, inspect
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.orm import Mapper
 
-from models.base import Base
 from models.database import Database
 
-T = TypeVar("T", bound=Base)
+Ts = TypeVarTuple("Ts")
 
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
+# What becomes of the values that a part of a row is made of.
+_Maker = Callable[[Sequence[Any]], Any]
 
-class Kept(Generic[T]):
+
+class Kept(Generic[*Ts]):
     """
-    A select of one table's rows that is compiled once and put to asyncpg itself: a third of a session's CPU.
+    A select that is compiled once and put to asyncpg itself: a third of a session's CPU.
 
-    What varies is a `bindparam`. The rows have the columns of the table's class and none of its methods.
+    What varies is a `bindparam`. Rows of tables are in no session: nothing of them is ever written.
     """
 
-    def __init__(self, entity: type[T], statement: Select[Any]) -> None:
-        attributes = list(inspect(entity).column_attrs)
-        columns = [cast("ColumnElement[Any]", one.columns[0]) for one in attributes]
-        compiled = statement.with_only_columns(*columns).compile(dialect=_DIALECT)
+    def __init__(self, statement: Select[*Ts]) -> None:
+        parts = [_part_of(one["expr"]) for one in statement.column_descriptions]
+        columns = [column for columns, _ in parts for column in columns]
+        compiled = statement.with_only_columns(*columns, maintain_column_froms=True).compile(dialect=_DIALECT)
         self._sql = compiled.string
         self._names: Sequence[str] = compiled.positiontup or ()
         self._fixed = compiled.params
-        self._row = _row_of(entity, [one.key for one in attributes])
+        self._parts = list(_placed(parts))
         # asyncpg gives everything as it is to be, except the words of enums.
         enums = [(place, one.type) for place, one in enumerate(columns) if isinstance(one.type, Enum)]
         self._readers = [(place, _reader_of(enum)) for place, enum in enums]
 
-    async def rows(self, database: Database, **values: Any) -> list[T]:
+    async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
         """The rows for these values of the statement's parameters."""
         given = self._fixed | values
         found = await database.fetch(self._sql, *[given[name] for name in self._names])
         return [self._read(record) for record in found]
 
-    def _read(self, record: asyncpg.Record) -> T:
+    def _read(self, record: asyncpg.Record) -> tuple[*Ts]:
         values = list(record)
         for place, reader in self._readers:
             values[place] = reader(values[place])
-        return cast(T, self._row(*values))
+        return cast("tuple[*Ts]", tuple([make(values[part]) for part, make in self._parts]))
 
 
-def _row_of(entity: type[Base], names: list[str]) -> Callable[..., Any]:
-    # Which names there are is known by the table alone.
-    return namedtuple(entity.__name__, names)
+def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
+    """The columns of what is selected, a table's class or a single value, and how it is made of theirs."""
+    if not isinstance(expression, type):
+        return [expression], _only
+    mapper: Mapper[Any] = inspect(expression)
+    attributes = list(mapper.column_attrs)
+    keys = [one.key for one in attributes]
+    blank = mapper.class_manager.new_instance
+
+    def row(values: Sequence[Any]) -> Any:
+        made = blank()
+        made.__dict__.update(zip(keys, values, strict=True))
+        return made
+
+    return [one.columns[0] for one in attributes], row
+
+
+def _only(values: Sequence[Any]) -> Any:
+    (value,) = values
+    return value
+
+
+def _placed(parts: Sequence[tuple[list[ColumnElement[Any]], _Maker]]) -> Iterator[tuple[slice, _Maker]]:
+    begin = 0
+    for columns, make in parts:
+        yield slice(begin, begin + len(columns)), make
+        begin += len(columns)
 
 
 def _reader_of(enum: Enum) -> Callable[[str | None], Any]:

@@ -121,6 +121,8 @@ async def _plan_events(act: Act, workspace_id: UUID, events: Sequence[_Event], n
             assert escalation is not None  # people are told of escalations alone
             await note_in_digest(act, workspace_id, event.agent_id, event.entry, escalation)
     told = [(event, key) for event in events for key in listeners[event.agent_id].of(event)]
+    if not told:
+        return
     targets = await lock_targets(act, workspace_id, [key for _, key in told])
     for event, key in told:
         target = targets[key]

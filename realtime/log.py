@@ -96,8 +96,7 @@ async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAG
     return [Entry(*row) for row in rows]
 
 
-_READ: Kept[LogEntry] = Kept(
-    LogEntry,
+_READ = Kept(
     select(LogEntry)
     .where(LogEntry.stream == bindparam("stream"), LogEntry.position > bindparam("after"))
     .order_by(LogEntry.position)
@@ -108,7 +107,7 @@ _READ: Kept[LogEntry] = Kept(
 async def read_page(database: Database, stream: UUID, after: int) -> list[Entry]:
     """The same for those who follow live: what is committed by now, a page at most."""
     rows = await _READ.rows(database, stream=stream, after=after)
-    return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for row in rows]
+    return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for (row,) in rows]
 
 
 async def heads(session: AsyncSession, streams: Sequence[UUID]) -> list[Head]:

@@ -5,12 +5,12 @@ These are for rows that were reached through a visible one.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar, TypeVarTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
 
 from models.agent import Agent
 from models.conversation import Conversation
@@ -39,6 +39,7 @@ from rules.people import ViewerKind
 from rules.settings import EscalationSettings
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 _IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
@@ -50,13 +51,40 @@ def _like(kind: ViewerKind) -> Actor:
     return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
 
 
-# What a live event is made of.
-_MESSAGES = {
-    kind: Kept(Message, visible_messages(_like(kind)).where(Message.id == _IDS)) for kind in ViewerKind
-}
-_MEMBERS = Kept(
-    Member, select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS)
+def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ViewerKind, Kept[*Ts]]:
+    return {kind: Kept(ask(_like(kind))) for kind in ViewerKind}
+
+
+# What live events and lists are made of.
+_CONVERSATIONS = _for_each(
+    lambda actor: (
+        visible_conversations(actor)
+        .join(Agent, Agent.id == Conversation.agent_id)
+        .join(Stream, Stream.id == Conversation.id)
+        .where(Conversation.id == _IDS)
+        .add_columns(Agent.settings, Stream.head, Stream.head_at)
+    )
 )
+_MESSAGES = _for_each(lambda actor: visible_messages(actor).where(Message.id == _IDS))
+_ESCALATIONS = _for_each(lambda actor: visible_escalations(actor).where(Escalation.id == _IDS))
+_ACTIVE = _for_each(
+    lambda actor: visible_escalations(actor).where(
+        Escalation.conversation_id == _IDS, Escalation.status != EscalationStatus.RESOLVED
+    )
+)
+_MEMBERS = Kept(select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS))
+
+
+async def _visible(
+    context: Context, kept: dict[ViewerKind, Kept[*Ts]], ids: Sequence[UUID]
+) -> list[tuple[*Ts]]:
+    actor = context.actor
+    return await kept[actor.kind].rows(
+        context.house.database,
+        workspace_id=actor.workspace_id,
+        conversation_id=actor.conversation_id,
+        ids=ids,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,52 +98,29 @@ class ConversationState:
 
 async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, ConversationState]:
     """The visible ones of them."""
-    found = (
-        visible_conversations(context.actor)
-        .join(Agent, Agent.id == Conversation.agent_id)
-        .join(Stream, Stream.id == Conversation.id)
-        .where(Conversation.id.in_(ids))
-        .add_columns(Agent.settings, Stream.head, Stream.head_at)
-    )
     known: dict[UUID, EscalationSettings] = {}
     states = {}
-    async with context.house.database.reading() as session:
-        for row, settings, head, head_at in await session.execute(found):
-            if row.agent_id not in known:
-                known[row.agent_id] = EscalationSettings.model_validate(settings)
-            cursor = str(Cursor(row.id, head, head_at))
-            states[row.id] = ConversationState(row, known[row.agent_id], cursor)
+    for row, settings, head, head_at in await _visible(context, _CONVERSATIONS, ids):
+        if row.agent_id not in known:
+            known[row.agent_id] = EscalationSettings.model_validate(settings)
+        cursor = str(Cursor(row.id, head, head_at))
+        states[row.id] = ConversationState(row, known[row.agent_id], cursor)
     return states
 
 
 async def messages_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Message]:
     """The visible ones of them."""
-    actor = context.actor
-    rows = await _MESSAGES[actor.kind].rows(
-        context.house.database,
-        workspace_id=actor.workspace_id,
-        conversation_id=actor.conversation_id,
-        ids=ids,
-    )
-    return {row.id: row for row in rows}
+    return {row.id: row for (row,) in await _visible(context, _MESSAGES, ids)}
 
 
 async def escalations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
     """The visible ones of them."""
-    async with context.house.database.reading() as session:
-        found = await session.scalars(visible_escalations(context.actor).where(Escalation.id.in_(ids)))
-        return {row.id: row for row in found}
+    return {row.id: row for (row,) in await _visible(context, _ESCALATIONS, ids)}
 
 
 async def active_escalations(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
     """By the conversation: its active escalation."""
-    async with context.house.database.reading() as session:
-        found = await session.scalars(
-            visible_escalations(context.actor).where(
-                Escalation.conversation_id.in_(ids), Escalation.status != EscalationStatus.RESOLVED
-            )
-        )
-        return {row.conversation_id: row for row in found}
+    return {row.conversation_id: row for (row,) in await _visible(context, _ACTIVE, ids)}
 
 
 async def pending_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, PendingEscalation]:
@@ -170,7 +175,7 @@ async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agen
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
     """Authors and assignees, also for customers: they see who answers them."""
     rows = await _MEMBERS.rows(context.house.database, workspace_id=context.actor.workspace_id, ids=ids)
-    return {row.id: row for row in rows}
+    return {row.id: row for (row,) in rows}
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:

@@ -9,11 +9,12 @@ import struct
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import bindparam, select, update
 
 from models.api_key import ApiKey
 from models.conversation import Conversation
+from models.database import Database
+from models.kept import Kept
 from models.member import Member, MemberSession
 from resolvers.actor import Actor
 from rules.people import SCOPES_OF_ROLE, Scope, ViewerKind
@@ -71,59 +72,58 @@ class WidgetTokens:
         return UUID(bytes=conversation), datetime.fromtimestamp(expires_at, UTC)
 
 
-async def actor_of(session: AsyncSession, tokens: WidgetTokens, token: str) -> Actor | None:
+_API_KEY = Kept(
+    select(ApiKey.id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.last_used_at).where(
+        ApiKey.key_hash == bindparam("hash"), ApiKey.revoked_at.is_(None)
+    )
+)
+_MEMBER = Kept(
+    select(Member.id, Member.workspace_id, Member.role)
+    .join(MemberSession, MemberSession.member_id == Member.id)
+    .where(
+        MemberSession.token_hash == bindparam("hash"),
+        MemberSession.expires_at > bindparam("now"),
+        Member.removed_at.is_(None),
+    )
+)
+_WORKSPACE = Kept(select(Conversation.workspace_id).where(Conversation.id == bindparam("conversation")))
+
+
+async def actor_of(database: Database, tokens: WidgetTokens, token: str) -> Actor | None:
     """Whom `token` speaks for now; None for one that is unknown, revoked or has run out."""
     if token.startswith(API_KEY_START):
-        return await _api_key_actor(session, token)
+        return await _api_key_actor(database, token)
     if token.startswith(SESSION_START):
-        return await _member_actor(session, token)
+        return await _member_actor(database, token)
     if token.startswith(WIDGET_START):
-        return await _customer_actor(session, tokens, token)
+        return await _customer_actor(database, tokens, token)
     return None
 
 
-async def _api_key_actor(session: AsyncSession, token: str) -> Actor | None:
-    row = (
-        await session.execute(
-            select(ApiKey.id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.last_used_at).where(
-                ApiKey.key_hash == token_hash(token), ApiKey.revoked_at.is_(None)
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    await _note_use(session, row.id, row.last_used_at)
-    scopes = frozenset(Scope(scope) for scope in row.scopes)
-    return Actor(ViewerKind.API_KEY, row.workspace_id, scopes, api_key_id=row.id)
+async def _api_key_actor(database: Database, token: str) -> Actor | None:
+    for key, workspace, scopes, last_used_at in await _API_KEY.rows(database, hash=token_hash(token)):
+        await _note_use(database, key, last_used_at)
+        return Actor(ViewerKind.API_KEY, workspace, frozenset(map(Scope, scopes)), api_key_id=key)
+    return None
 
 
-async def _note_use(session: AsyncSession, key: UUID, last_used_at: datetime | None) -> None:
+async def _note_use(database: Database, key: UUID, last_used_at: datetime | None) -> None:
     # To the minute is enough, and keeps the write off nearly every call.
     now = datetime.now(UTC)
     if last_used_at is None or now - last_used_at > timedelta(minutes=1):
-        await session.execute(update(ApiKey).where(ApiKey.id == key).values(last_used_at=now))
+        async with database.reading() as session:
+            await session.execute(update(ApiKey).where(ApiKey.id == key).values(last_used_at=now))
 
 
-async def _member_actor(session: AsyncSession, token: str) -> Actor | None:
+async def _member_actor(database: Database, token: str) -> Actor | None:
     hashed = token_hash(token)
-    row = (
-        await session.execute(
-            select(Member.id, Member.workspace_id, Member.role)
-            .join(MemberSession, MemberSession.member_id == Member.id)
-            .where(
-                MemberSession.token_hash == hashed,
-                MemberSession.expires_at > datetime.now(UTC),
-                Member.removed_at.is_(None),
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    scopes = SCOPES_OF_ROLE[row.role]
-    return Actor(ViewerKind.TEAM_MEMBER, row.workspace_id, scopes, member_id=row.id, session_hash=hashed)
+    for member, workspace, role in await _MEMBER.rows(database, hash=hashed, now=datetime.now(UTC)):
+        scopes = SCOPES_OF_ROLE[role]
+        return Actor(ViewerKind.TEAM_MEMBER, workspace, scopes, member_id=member, session_hash=hashed)
+    return None
 
 
-async def _customer_actor(session: AsyncSession, tokens: WidgetTokens, token: str) -> Actor | None:
+async def _customer_actor(database: Database, tokens: WidgetTokens, token: str) -> Actor | None:
     found = tokens.read(token)
     if found is None:
         return None
@@ -131,7 +131,6 @@ async def _customer_actor(session: AsyncSession, tokens: WidgetTokens, token: st
     now = datetime.now(UTC)
     if now > expires_at + WIDGET_REFRESH:
         return None
-    workspace = await session.scalar(select(Conversation.workspace_id).where(Conversation.id == conversation))
-    if workspace is None:
-        return None
-    return Actor(ViewerKind.CUSTOMER, workspace, conversation_id=conversation, expired=now >= expires_at)
+    for (workspace,) in await _WORKSPACE.rows(database, conversation=conversation):
+        return Actor(ViewerKind.CUSTOMER, workspace, conversation_id=conversation, expired=now >= expires_at)
+    return None

@@ -5,6 +5,7 @@ A conversation's row is locked before anything in it is read to be decided on; t
 the lock, in the same statement.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -32,70 +33,78 @@ class Locked:
     settings: EscalationSettings
 
 
-def _locking(customer: bool) -> Select[Any]:
-    # Built once: building it for each act is a third of what recording a message costs.
-    anybody: Any = Actor(
+def _like(customer: bool) -> Actor:
+    """Stands for all customers, or for everybody else, where a statement is made for them once."""
+    return Actor(
         ViewerKind.CUSTOMER if customer else ViewerKind.API_KEY,
         workspace_id=cast(UUID, bindparam("workspace")),
         conversation_id=cast(UUID, bindparam("own")) if customer else None,
     )
+
+
+def _locking(found: Select[Conversation]) -> Select[Any]:
     # The lock stands in a materialized CTE: the clock is read once it is there, not while it is waited for.
-    locked = (
-        visible_conversations(anybody)
-        .where(Conversation.id == bindparam("conversation"))
-        .with_for_update(key_share=True)
-        .cte("locked")
-    )
+    locked = found.with_for_update(key_share=True).cte("locked")
     conversation = aliased(Conversation, locked)
-    return select(conversation, Agent.settings, func.clock_timestamp()).join(
-        Agent, Agent.id == conversation.agent_id
+    return (
+        select(conversation, Agent.settings, func.clock_timestamp())
+        .join(Agent, Agent.id == conversation.agent_id)
+        .execution_options(populate_existing=True)
     )
 
 
-_LOCKING = {customer: _locking(customer) for customer in (False, True)}
+def _of_escalation(actor: Actor) -> Select[Conversation]:
+    # Which conversation an escalation is of never changes: it may be read before the lock.
+    visible = visible_escalations(actor).where(Escalation.id == bindparam("key"))
+    return select(Conversation).where(
+        Conversation.id == visible.with_only_columns(Escalation.conversation_id).scalar_subquery()
+    )
+
+
+# Built once: building them for each act is a third of what recording a message costs.
+_CONVERSATION = {
+    customer: _locking(visible_conversations(_like(customer)).where(Conversation.id == bindparam("key")))
+    for customer in (False, True)
+}
+_CONVERSATION_OF_ESCALATION = {
+    customer: _locking(_of_escalation(_like(customer))) for customer in (False, True)
+}
+_LOCKED_ESCALATION = (
+    select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
+)
+_ESCALATION = _LOCKED_ESCALATION.where(Escalation.id == bindparam("key"))
+_ACTIVE = _LOCKED_ESCALATION.where(
+    Escalation.conversation_id == bindparam("conversation"), Escalation.status != EscalationStatus.RESOLVED
+)
 
 
 async def lock_conversation(act: Act, actor: Actor, conversation_id: UUID) -> Locked:
     """Locks a visible conversation and sets the act's time; raises NotFoundError."""
-    values: dict[str, UUID | None] = {"workspace": actor.workspace_id, "conversation": conversation_id}
-    if actor.is_customer:
-        values["own"] = actor.conversation_id
-    found = await act.session.execute(
-        _LOCKING[actor.is_customer], values, execution_options={"populate_existing": True}
-    )
-    row = found.one_or_none()
-    if row is None:
-        raise NotFoundError("conversation")
-    conversation, settings, clock = row
-    act.set_time(clock)
-    return Locked(conversation, EscalationSettings.model_validate(settings))
+    return await _locked(act, actor, _CONVERSATION, conversation_id, "conversation")
 
 
 async def lock_escalation(act: Act, actor: Actor, escalation_id: UUID) -> tuple[Locked, Escalation]:
     """Locks a visible escalation, and before it its conversation; raises NotFoundError."""
-    conversation_id = await act.session.scalar(
-        visible_escalations(actor)
-        .where(Escalation.id == escalation_id)
-        .with_only_columns(Escalation.conversation_id)
-    )
-    if conversation_id is None:
-        raise NotFoundError("escalation")
-    locked = await lock_conversation(act, actor, conversation_id)
-    found = await act.session.execute(_locked_row().where(Escalation.id == escalation_id))
+    locked = await _locked(act, actor, _CONVERSATION_OF_ESCALATION, escalation_id, "escalation")
+    found = await act.session.execute(_ESCALATION, {"key": escalation_id})
     return locked, found.scalar_one()
 
 
 async def lock_active_escalation(act: Act, conversation: Conversation) -> Escalation | None:
     """The conversation's active escalation, locked; the conversation is locked already."""
-    found: Escalation | None = await act.session.scalar(
-        _locked_row().where(
-            Escalation.conversation_id == conversation.id,
-            Escalation.status != EscalationStatus.RESOLVED,
-        )
-    )
+    found: Escalation | None = await act.session.scalar(_ACTIVE, {"conversation": conversation.id})
     return found
 
 
-def _locked_row() -> Select[Escalation]:
-    locked = select(Escalation).with_for_update(key_share=True)
-    return locked.execution_options(populate_existing=True)
+async def _locked(
+    act: Act, actor: Actor, statements: Mapping[bool, Select[Any]], key: UUID, what: str
+) -> Locked:
+    values: dict[str, UUID | None] = {"workspace": actor.workspace_id, "key": key}
+    if actor.is_customer:
+        values["own"] = actor.conversation_id
+    row = (await act.session.execute(statements[actor.is_customer], values)).one_or_none()
+    if row is None:
+        raise NotFoundError(what)
+    conversation, settings, clock = row
+    act.set_time(clock)
+    return Locked(conversation, EscalationSettings.model_validate(settings))

@@ -1,11 +1,15 @@
 """AI agents."""
 
 from datetime import datetime
+from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.agent import Agent as AgentRow
 from resolvers.agent import escalation_settings
+from resolvers.batches import agents_by_id
+from resolvers.errors import NotFoundError
 from rules.typeid import AGENT, spell_id
 from schema.basics import Node
 from schema.context import Info
@@ -30,3 +34,14 @@ class Agent(Node):
         """Dresses a row."""
         key = strawberry.ID(spell_id(AGENT, row.id))
         return cls(id=key, row=row, name=row.name, created_at=row.created_at)
+
+
+def the_agent(info: Info, key: UUID) -> AwaitableOrValue[Agent]:
+    """The visible AI agent of that key; raises NotFoundError."""
+
+    def dress(row: AgentRow | None) -> Agent:
+        if row is None:
+            raise NotFoundError("AI agent")
+        return Agent.of(row)
+
+    return info.context.answer(agents_by_id, key, dress)

@@ -1,6 +1,7 @@
 """The acts of integrators and dashboards: escalations, and control."""
 
 import strawberry
+from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import asking, control, escalation, message, reply
 from resolvers.escalation import EscalationChanges, Resolving
@@ -179,11 +180,11 @@ class AnsweringMutation:
         """Silences the AI."""
         key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
         await control.pause_ai(info.context.context, key)
-        return AiControlPayload(conversation=await the_conversation(info, key))
+        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
 
     @strawberry.mutation
     async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
         """Lets the AI speak again."""
         key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
         await control.resume_ai(info.context.context, key)
-        return AiControlPayload(conversation=await the_conversation(info, key))
+        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))

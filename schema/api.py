@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -9,6 +10,8 @@ from graphql import (
     EnumTypeDefinitionNode,
     GraphQLEnumType,
     GraphQLError,
+    GraphQLFieldResolver,
+    GraphQLResolveInfo,
     GraphQLSchema,
     InputObjectTypeDefinitionNode,
     InterfaceTypeDefinitionNode,
@@ -31,6 +34,7 @@ from resolvers.errors import ErrorCode
 from schema.administering import AdministeringMutation
 from schema.answering import AnsweringMutation
 from schema.basics import CONFIG
+from schema.context import Call
 from schema.limits import TOKENS, CostRule
 from schema.notifying import NotifyingMutation
 from schema.query import Query
@@ -126,6 +130,25 @@ def describe(schema: GraphQLSchema, contract: DocumentNode) -> None:
 
 
 describe(SCHEMA._schema, parse(CONTRACT.read_text()))
+
+
+def part(schema: GraphQLSchema) -> None:
+    """Has each of several mutations in one operation begin anew, so that it shows what it has changed."""
+
+    def anew(resolve: GraphQLFieldResolver) -> GraphQLFieldResolver:
+        def resolved(source: Any, info: GraphQLResolveInfo[Call], **arguments: Any) -> Any:
+            info.context.begin_anew()
+            return resolve(source, info, **arguments)
+
+        return resolved
+
+    assert schema.mutation_type is not None
+    for field in schema.mutation_type.fields.values():
+        assert field.resolve is not None
+        field.resolve = anew(field.resolve)
+
+
+part(SCHEMA._schema)
 
 
 def printed_schema() -> str:

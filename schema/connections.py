@@ -11,8 +11,9 @@ from resolvers.escalation_list import (
     count_escalations_of_conversation,
 )
 from schema.basics import PageInfo
-from schema.context import Call, Info, for_the_team
-from schema.escalation import Escalation
+from schema.context import Info, for_the_team
+from schema.escalation import LOOKUPS, Escalation
+from schema.foresight import foresee
 
 
 @strawberry.type
@@ -41,8 +42,10 @@ class EscalationConnection:
         return await count_escalations(info.context.context, self.of_what)
 
     @classmethod
-    def of(cls, found: EscalationPage, call: Call, of_what: Filter | UUID) -> "EscalationConnection":
+    async def of(cls, found: EscalationPage, info: Info, of_what: Filter | UUID) -> "EscalationConnection":
         """Dresses a page; the workspace's log is not for customers."""
+        call = info.context
+        await foresee(info, found.page.rows, LOOKUPS)
         nodes = [Escalation.of(row, call) for row in found.page.rows]
         cursors = found.page.cursors
         return cls(

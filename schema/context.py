@@ -1,13 +1,16 @@
 """What a GraphQL operation carries, and how its fields look things up together."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import strawberry
 from strawberry.dataloader import DataLoader
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers.actor import Actor
 from resolvers.context import Context
@@ -15,13 +18,16 @@ from resolvers.errors import BadInputError, ForbiddenError
 from rules.typeid import MalformedIdError, read_id
 
 T = TypeVar("T")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
 
 
 @dataclass
 class Call:
     """
-    One operation. Its loaders and its instant are those of one event: a subscription begins anew for each.
+    One operation. Its loaders and its instant are those of one event of a subscription, or of one of several
+    mutations: it begins anew for each.
 
     `session_token` is the cookie that the answer is to set: a token, an empty string to delete it, or None.
     """
@@ -30,6 +36,7 @@ class Call:
     session_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
+    _foreseen: dict[Any, dict[UUID, Any]] = field(default_factory=dict)
 
     @property
     def actor(self) -> Actor:
@@ -48,10 +55,11 @@ class Call:
         except MalformedIdError as error:
             raise BadInputError(name, str(error)) from None
 
-    def begin_event(self, occurred_at: datetime) -> None:
-        """Forgets what was loaded: the next event shows rows as they are by then, and no earlier than it."""
-        self.now = max(datetime.now(UTC), occurred_at)
+    def begin_anew(self, *instants: datetime) -> None:
+        """Forgets what was loaded: what comes shows rows as they are by then, and is no earlier than that."""
+        self.now = max((datetime.now(UTC), *instants))
         self._loaders.clear()
+        self._foreseen.clear()
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:
         """What `batch` finds for `key`, asked for together with what the operation's other fields ask."""
@@ -65,8 +73,28 @@ class Call:
             loader = self._loaders[batch] = DataLoader(load_fn=together)
         return await loader.load(key)  # type: ignore[no-any-return]
 
+    async def foresee(self, batch: Batch[T], keys: Collection[UUID]) -> None:
+        """Looks up what many fields are about to ask for."""
+        load = partial(self.load, batch)
+        found = await gather(*map(load, keys))
+        self._foreseen.setdefault(batch, {}).update(zip(keys, found, strict=True))
+
+    def answer(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> AwaitableOrValue[R]:
+        """What `dress` makes of what `batch` finds for `key`: at once, if it was foreseen."""
+        known = self._foreseen.get(batch, {})
+        return dress(known[key]) if key in known else self._later(batch, key, dress)
+
+    async def _later(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> R:
+        found = await self.load(batch, key)
+        return dress(found)
+
 
 Info = strawberry.Info[Call, None]
+
+
+def maybe_later(type_: Any) -> Callable[[F], F]:
+    """A field of a GraphQL type that is answered at once or later, which no annotation can say."""
+    return cast("Callable[[F], F]", strawberry.field(graphql_type=type_))
 
 
 def key_of(info: Info, prefix: str, text: str, name: str) -> UUID:

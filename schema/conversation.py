@@ -1,16 +1,18 @@
 """Conversations, who has control in them, and their escalations."""
 
+from asyncio import gather
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from resolvers.batches import (
     ConversationState,
     active_escalations,
-    agents_by_id,
     conversations_by_id,
+    members_by_id,
     pending_by_id,
 )
 from resolvers.conversation import ConversationFilter as Filter
@@ -23,9 +25,10 @@ from rules.lifecycle import AiPauseCause, AiState
 from rules.typeid import AGENT, CONVERSATION, spell_id
 from schema import connections
 from schema import escalation as escalations
-from schema.agent import Agent
+from schema.agent import Agent, the_agent
 from schema.basics import JSON, Node, PageInfo, page_request
-from schema.context import Call, Info, for_the_team, key_of
+from schema.context import Call, Info, for_the_team, key_of, maybe_later
+from schema.foresight import foresee
 from schema.message import MessageConnection
 
 if TYPE_CHECKING:
@@ -126,13 +129,10 @@ class Conversation(Node):
             cursor=state.cursor,
         )
 
-    @strawberry.field
-    async def agent(self, info: Info) -> Agent:
+    @maybe_later(Agent)
+    def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """The AI agent that the customer talks to."""
-        row = await info.context.load(agents_by_id, self.agent_key)
-        if row is None:
-            raise NotFoundError("AI agent")
-        return Agent.of(row)
+        return the_agent(info, self.agent_key)
 
     @strawberry.field
     async def messages(
@@ -146,6 +146,7 @@ class Conversation(Node):
         """What was said, in order."""
         request = page_request(first, after, last, before)
         page = await messages_of(info.context.context, self.key, request)
+        await foresee(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
         return MessageConnection.of(self.key, page, info.context)
 
     @strawberry.field
@@ -153,12 +154,10 @@ class Conversation(Node):
         """A low-confidence escalation that waits for the customer to clarify."""
         return await PendingEscalation.load(info, self.pending_key)
 
-    @strawberry.field
-    async def active_escalation(
-        self, info: Info
-    ) -> Annotated["Escalation", strawberry.lazy("schema.escalation")] | None:
+    @maybe_later(Annotated["Escalation", strawberry.lazy("schema.escalation")] | None)
+    def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """The escalation that is open or in progress, if any."""
-        return await active_escalation(info, self.key)
+        return active_escalation(info, self.key)
 
     @strawberry.field
     async def escalations(
@@ -167,25 +166,29 @@ class Conversation(Node):
         """Its escalations, newest first."""
         request = page_request(first, after)
         found = await escalations_of_conversation(info.context.context, self.key, request)
-        return connections.EscalationConnection.of(found, info.context, self.key)
+        return await connections.EscalationConnection.of(found, info, self.key)
 
 
 def _json(details: dict[str, Any] | None) -> JSON | None:
     return None if details is None else JSON(details)
 
 
-async def active_escalation(info: Info, key: UUID) -> "Escalation | None":
+def active_escalation(info: Info, key: UUID) -> AwaitableOrValue["Escalation | None"]:
     """The active escalation of the conversation of that key."""
-    row = await info.context.load(active_escalations, key)
-    return escalations.Escalation.of(row, info.context) if row else None
+    call = info.context
+    dress = escalations.Escalation.of
+    return call.answer(active_escalations, key, lambda row: dress(row, call) if row else None)
 
 
-async def the_conversation(info: Info, key: UUID) -> Conversation:
+def the_conversation(info: Info, key: UUID) -> AwaitableOrValue[Conversation]:
     """The visible conversation of that key; raises NotFoundError."""
-    state = await info.context.load(conversations_by_id, key)
-    if state is None:
-        raise NotFoundError("conversation")
-    return Conversation.of(state, info.context)
+
+    def dress(state: ConversationState | None) -> Conversation:
+        if state is None:
+            raise NotFoundError("conversation")
+        return Conversation.of(state, info.context)
+
+    return info.context.answer(conversations_by_id, key, dress)
 
 
 @strawberry.type
@@ -205,8 +208,13 @@ class ConversationConnection:
     page_info: PageInfo
 
     @classmethod
-    def of(cls, page: Page[UUID], nodes: list[Conversation]) -> "ConversationConnection":
-        """Dresses a page of keys with what was loaded for them."""
+    async def of(cls, page: Page[UUID], info: Info) -> "ConversationConnection":
+        """Dresses a page of keys."""
+        await gather(
+            info.context.foresee(conversations_by_id, page.rows),
+            foresee(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
+        )
+        nodes = [await await_maybe(the_conversation(info, key)) for key in page.rows]
         edges = [ConversationEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import escalation as models
-from resolvers.batches import agents_by_id, notes_of, triggers_of
-from resolvers.errors import NotFoundError
+from resolvers.batches import agents_by_id, conversations_by_id, members_by_id, notes_of, triggers_of
 from resolvers.escalation_list import EscalationFilter as Filter
 from resolvers.escalation_list import timeline_of
 from resolvers.pages import Page
@@ -16,9 +16,10 @@ from rules.clock import Clock, SlaOutcome, SlaStatus
 from rules.lifecycle import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, spell_id
 from schema import conversation as conversations
-from schema.agent import Agent
+from schema.agent import Agent, the_agent
 from schema.basics import JSON, Node, PageInfo, page_request
-from schema.context import Call, Info, for_the_team, key_of
+from schema.context import Call, Info, for_the_team, key_of, maybe_later
+from schema.foresight import Lookups, foresee
 from schema.people import TeamMember, member
 
 if TYPE_CHECKING:
@@ -103,10 +104,10 @@ class EscalationNote:
     body: str
     created_at: datetime
 
-    @strawberry.field
-    async def author(self, info: Info) -> TeamMember | None:
+    @maybe_later(TeamMember | None)
+    def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who wrote it."""
-        return await member(info, self.author_key)
+        return member(info, self.author_key)
 
 
 @strawberry.type
@@ -118,10 +119,10 @@ class Resolution:
     disposition: Disposition | None
     kept_ai_paused: bool
 
-    @strawberry.field
-    async def resolved_by(self, info: Info) -> TeamMember | None:
+    @maybe_later(TeamMember | None)
+    def resolved_by(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who resolved it."""
-        return await member(info, self.resolver_key)
+        return member(info, self.resolver_key)
 
 
 @strawberry.type
@@ -133,10 +134,10 @@ class TimelineEntry:
     occurred_at: datetime
     data: JSON
 
-    @strawberry.field
-    async def actor(self, info: Info) -> TeamMember | None:
+    @maybe_later(TeamMember | None)
+    def actor(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who did it, when a team member did."""
-        return await member(info, self.actor_key)
+        return member(info, self.actor_key)
 
     @classmethod
     def of(cls, row: models.TimelineEntry) -> "TimelineEntry":
@@ -213,29 +214,24 @@ class Escalation(Node):
             **shown,
         )
 
-    @strawberry.field
-    async def conversation(
-        self, info: Info
-    ) -> Annotated["Conversation", strawberry.lazy("schema.conversation")]:
+    @maybe_later(Annotated["Conversation", strawberry.lazy("schema.conversation")])
+    def conversation(self, info: Info) -> AwaitableOrValue["Conversation"]:
         """The conversation that it belongs to."""
         if info.context.actor.is_customer:
             raise for_the_team()
-        return await conversations.the_conversation(info, self.row.conversation_id)
+        return conversations.the_conversation(info, self.row.conversation_id)
 
-    @strawberry.field
-    async def agent(self, info: Info) -> Agent:
+    @maybe_later(Agent)
+    def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """The AI agent that handed over."""
         if info.context.actor.is_customer:
             raise for_the_team()
-        row = await info.context.load(agents_by_id, self.row.agent_id)
-        if row is None:
-            raise NotFoundError("AI agent")
-        return Agent.of(row)
+        return the_agent(info, self.row.agent_id)
 
-    @strawberry.field
-    async def assignee(self, info: Info) -> TeamMember | None:
+    @maybe_later(TeamMember | None)
+    def assignee(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who sees to it."""
-        return await member(info, self.row.assignee_id)
+        return member(info, self.row.assignee_id)
 
     @strawberry.field
     async def triggers(self, info: Info) -> list[TriggerEvent]:
@@ -275,8 +271,18 @@ class Escalation(Node):
         """Everything that happened to it, oldest first."""
         if info.context.actor.is_customer:
             raise for_the_team()
-        request = page_request(first, after)
-        return TimelineConnection.of(await timeline_of(info.context.context, self.row.id, request))
+        page = await timeline_of(info.context.context, self.row.id, page_request(first, after))
+        await foresee(info, page.rows, {"actor": (members_by_id, lambda row: row.actor_id)})
+        return TimelineConnection.of(page)
+
+
+# What a page of escalations looks up for all of them together.
+LOOKUPS: Lookups[models.Escalation] = {
+    "conversation": (conversations_by_id, lambda row: row.conversation_id),
+    "agent": (agents_by_id, lambda row: row.agent_id),
+    "assignee": (members_by_id, lambda row: row.assignee_id),
+    "resolvedBy": (members_by_id, lambda row: row.resolved_by_id),
+}
 
 
 def _for_team(row: models.Escalation, call: Call) -> dict[str, Any]:

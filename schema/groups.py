@@ -310,7 +310,7 @@ class _Group:
 
     async def _execute(self, happenings: list[Happening]) -> list[dict[str, Any]]:
         prepared = _for(self._prepared, Call(self._context))
-        prepared.call.begin_event(max(one.occurred_at for one in happenings))
+        prepared.call.begin_anew(*(one.occurred_at for one in happenings))
         return await asyncio.gather(*map(prepared.execute, happenings))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.message import Message as MessageRow
 from resolvers.conversation import count_messages
@@ -12,7 +13,7 @@ from resolvers.pages import Page
 from rules.lifecycle import MessageRole, MessageStatus
 from rules.typeid import CONVERSATION, MESSAGE, spell_id
 from schema.basics import JSON, Node, PageInfo
-from schema.context import Call, Info
+from schema.context import Call, Info, maybe_later
 from schema.people import TeamMember, member
 
 
@@ -49,10 +50,10 @@ class Message(Node):
             **shown,
         )
 
-    @strawberry.field
-    async def author(self, info: Info) -> TeamMember | None:
+    @maybe_later(TeamMember | None)
+    def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """The team member who wrote it."""
-        return await member(info, self.author_key)
+        return member(info, self.author_key)
 
 
 @strawberry.type

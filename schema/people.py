@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from models.api_key import ApiKey as ApiKeyRow
 from models.member import Member as MemberRow
@@ -53,17 +55,17 @@ class TeamMember(Node):
         return cls(id=strawberry.ID(spell_id(MEMBER, row.id)), name=row.name, **shown)
 
 
-async def member(info: Info, key: Any) -> TeamMember | None:
+def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
     """The member of that key, None for none."""
     if key is None:
         return None
-    row = await info.context.load(members_by_id, key)
-    return TeamMember.of(row, info.context) if row else None
+    call = info.context
+    return call.answer(members_by_id, key, lambda row: TeamMember.of(row, call) if row else None)
 
 
-async def the_member(info: Info, key: Any) -> TeamMember:
+async def the_member(info: Info, key: UUID | None) -> TeamMember:
     """The member of that key; raises NotFoundError."""
-    found = await member(info, key)
+    found = await await_maybe(member(info, key))
     if found is None:
         raise NotFoundError("team member")
     return found

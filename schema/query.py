@@ -1,11 +1,11 @@
 """The questions."""
 
-from asyncio import gather
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import agent as agents
 from resolvers import api_key as api_keys
@@ -62,13 +62,13 @@ class Viewer:
     @strawberry.field
     async def member(self, info: Info) -> TeamMember | None:
         """The team member who is signed in."""
-        return await member(info, info.context.actor.member_id)
+        return await await_maybe(member(info, info.context.actor.member_id))
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation | None:
         """The conversation that a widget token opens."""
         key = info.context.actor.conversation_id
-        return await the_conversation(info, key) if key else None
+        return await await_maybe(the_conversation(info, key)) if key else None
 
 
 @strawberry.type
@@ -129,8 +129,7 @@ class Query:
         chosen = (filter or ConversationFilter()).read(info)
         context = info.context.context
         page = await conversations.conversations(context, chosen, page_request(first, after))
-        nodes = await gather(*(the_conversation(info, key) for key in page.rows))
-        return ConversationConnection.of(page, list(nodes))
+        return await ConversationConnection.of(page, info)
 
     @strawberry.field
     async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002
@@ -153,7 +152,7 @@ class Query:
         chosen = (filter or EscalationFilter()).read(info)
         request = page_request(first, after, last, before)
         found = await escalations.escalations(info.context.context, chosen, order_by, request)
-        return EscalationConnection.of(found, info.context, chosen)
+        return await EscalationConnection.of(found, info, chosen)
 
     @strawberry.field
     async def escalation_settings(self, info: Info, agent_id: strawberry.ID) -> EscalationSettings:

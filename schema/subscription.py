@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import watch
 from resolvers.batches import escalations_by_id, messages_by_id
@@ -157,7 +158,7 @@ async def _message(info: Info, happening: Happening) -> Message:
 
 
 async def _conversation(info: Info, happening: Happening) -> Conversation:
-    return await the_conversation(info, _known(happening.conversation_id))
+    return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
 
 
 def _known(found: T | None) -> T:

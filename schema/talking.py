@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
 from resolvers import asking, conversation, message
@@ -67,7 +68,7 @@ class RecordMessagePayload:
         """The escalation that is active after this message."""
         if self.raised:
             return Escalation.of(self.raised, info.context)
-        return await active_escalation(info, self.conversation_key)
+        return await await_maybe(active_escalation(info, self.conversation_key))
 
     @strawberry.field
     async def pending_escalation(self, info: Info) -> PendingEscalation | None:
@@ -143,7 +144,7 @@ class TalkingMutation:
             input.idempotency_key,
         )
         return StartConversationPayload(
-            conversation=await the_conversation(info, started.conversation_id),
+            conversation=await await_maybe(the_conversation(info, started.conversation_id)),
             widget_token=started.widget_token,
             widget_token_expires_at=started.expires_at,
         )

@@ -2,7 +2,6 @@
 
 from starlette.requests import Request
 
-from resolvers.actor import Actor
 from resolvers.context import Context, House
 from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
@@ -26,20 +25,15 @@ async def context_of(request: Request) -> Context:
         if is_foreign(request, url):
             raise ForbiddenError("The session cookie is good for pages of this service alone.")
         # A cookie that has run out is as good as none: signing in must still be possible.
-        return Context(house, await _actor(house, token), address)
+        return Context(house, await actor_of(house.database, house.widget_tokens, token), address)
     if token is None:
         return Context(house, None, address)
-    actor = await _actor(house, token)
+    actor = await actor_of(house.database, house.widget_tokens, token)
     if actor is None:
         raise UnauthenticatedError("This credential is unknown, revoked or has run out.")
     if not await may_call_from(house, request, actor, url):
         raise ForbiddenError("The AI agent's settings do not list this page's origin: see allowedOrigins.")
     return Context(house, actor, address)
-
-
-async def _actor(house: House, token: str) -> Actor | None:
-    async with house.database.reading() as session:
-        return await actor_of(session, house.widget_tokens, token)
 
 
 def bearer_token(header: str | None) -> str | None:

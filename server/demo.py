@@ -68,8 +68,7 @@ async def _known_demo(house: House, settings: Settings) -> Demo | None:
     if not kept.exists():
         return None
     demo = Demo(**orjson.loads(kept.read_bytes()))
-    async with house.database.reading() as session:
-        actor = await actor_of(session, house.widget_tokens, demo.api_key)
+    actor = await actor_of(house.database, house.widget_tokens, demo.api_key)
     return demo if actor else None
 
 

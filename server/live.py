@@ -205,17 +205,15 @@ class Socket:
         self._operations = Operations(context, self._groups, self._wire)
         await self._wire.put(_ACK)
 
-    async def _actor_of(self, token: str) -> Actor | None:
-        async with self._house.database.reading() as session:
-            return await actor_of(session, self._house.widget_tokens, token)
-
     async def _introduced(self, websocket: WebSocket, init: Message) -> Context:
         """Who is at the other end; raises RefusedError for a credential that is not good here."""
         address = websocket.client.host if websocket.client else ""
         token = _presented(websocket, init, self._url)
         if token is None:
             return Context(self._house, None, address)
-        actor = await self._who.ask(token, partial(self._actor_of, token))
+        house = self._house
+        ask = partial(actor_of, house.database, house.widget_tokens, token)
+        actor = await self._who.ask(token, ask)
         good = actor is not None and not actor.expired
         if not good or not await may_call_from(self._house, websocket, actor, self._url):
             raise RefusedError(FORBIDDEN)

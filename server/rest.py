@@ -124,8 +124,7 @@ async def _known_caller(request: Request) -> Context:
 
 async def _hook_caller(request: Request) -> Context:
     house: House = request.app.state.house
-    async with house.database.reading() as session:
-        actor = await actor_of(session, house.widget_tokens, request.path_params["token"])
+    actor = await actor_of(house.database, house.widget_tokens, request.path_params["token"])
     if actor is None or actor.scopes != {Scope.INCOMING_WEBHOOK}:
         raise NotFoundError("hook")
     return Context(house, actor, request.client.host if request.client else "")

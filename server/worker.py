@@ -35,6 +35,7 @@ SWEEP_SECONDS = 5
 OVERDUE_SECONDS = 3  # that one thing may take in a sweep
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between looks at the logs' heads, beside the bell
+PLAN_PAUSE_SECONDS = 0.05  # what happens within it is planned together
 CLOSE_SECONDS = 8
 BUSY = timedelta(seconds=2)  # until a target is looked at again that another worker attends to
 
@@ -103,6 +104,7 @@ class Worker:
             except Exception as error:
                 # One workspace must not keep the others from being told.
                 _logger.exception("planner.failed", workspace=str(workspace_id), error=repr(error))
+        await wait(self._stopping, PLAN_PAUSE_SECONDS)
         await wait(self._rung, PLAN_SECONDS)
 
     async def _sweep(self) -> None:

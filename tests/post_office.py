@@ -250,7 +250,7 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     """
     lease = "SELECT lease FROM delivery_targets WHERE id = $1"
     wait_for(lambda: server.rows(lease, target_id)[0]["lease"] is None, "the target to be left")
-    # The target first and its deliveries by it, as workers lock them: otherwise each might wait for the other.
+    # The target first and its deliveries by it, as workers lock them: else each might wait for the other.
     server.execute(
         """WITH free AS (UPDATE delivery_targets SET paused_until = NULL, next_job_at = now() WHERE id = $1
             RETURNING id), due AS (UPDATE deliveries
