@@ -16,7 +16,7 @@ import structlog
 from models.database import AWAY, Database
 from realtime import log
 from realtime.bell import Ring, Typing
-from realtime.cursor import Place
+from realtime.cursor import Place, StaleCursorError
 from realtime.log import Entry
 
 POLL_SECONDS = 2.0
@@ -135,8 +135,15 @@ class Feed:
                         yield fresh
 
     async def page(self, stream: UUID, after: int, until: int) -> list[Entry]:
-        """What stands in a stream behind a position, up to another: a page at most."""
-        return [entry for entry in await self._page(stream, after) if entry.position <= until]
+        """
+        What stands in a stream behind a position, up to a later one: a page at most.
+
+        Raises StaleCursorError when some of it is there no longer: positions have no gaps.
+        """
+        found = await self._page(stream, after)
+        if not found or found[0].position != after + 1 or found[-1].position != after + len(found):
+            raise StaleCursorError
+        return [entry for entry in found if entry.position <= until]
 
     async def _read(self, stream: UUID, after: int) -> AsyncGenerator[list[Entry], None]:
         while page := await self._page(stream, after):

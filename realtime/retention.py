@@ -18,11 +18,13 @@ _BATCH = 10_000
 
 _logger = structlog.get_logger(__name__)
 
-# In batches, so that no purge holds many rows at once; what another process is purging is passed over.
+# In batches, so that no purge holds many rows at once; what another process is purging is passed over. The
+# log goes from its beginning: a stream that is read meanwhile has no hole in its middle.
 _PURGES = (
     (
         "DELETE FROM log WHERE (stream, position) IN (SELECT stream, position FROM log "
-        "WHERE occurred_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        "WHERE occurred_at < now() - CAST(:kept AS interval) "
+        "ORDER BY occurred_at, position LIMIT :batch FOR UPDATE SKIP LOCKED)",
         LOG_KEPT,
     ),
     (

@@ -21,12 +21,12 @@ from prometheus_client import Counter
 
 from models.database import patiently
 from realtime.bell import Typing
-from realtime.cursor import Cursor, Place
+from realtime.cursor import Cursor, Place, StaleCursorError
 from realtime.log import Entry
 from realtime.tasks import Together, stop
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.errors import BatonError, ErrorCode
+from resolvers.errors import BatonError, ErrorCode, ResyncRequiredError
 from resolvers.watch import Happening, Watch
 from schema.context import Call
 from schema.errors import dress_error
@@ -285,7 +285,10 @@ class _Group:
             until = self.recent.start
             if after >= until:
                 return [], after
-            page = await self._context.house.feed.page(self._watch.place.stream, after, until)
+            try:
+                page = await self._context.house.feed.page(self._watch.place.stream, after, until)
+            except StaleCursorError:
+                raise self._prepared.refusal(ResyncRequiredError()) from None
             happenings = [one for entry in page if (one := self._watch.happening(entry, self._cursor))]
             told: list[Told] = []
             for first in range(0, len(happenings), TOGETHER):
@@ -294,7 +297,7 @@ class _Group:
                 told += fresh
                 if failed:
                     raise failed
-            reached = page[-1].position if page else until
+            reached = page[-1].position
             if reached == until == self.recent.start:
                 self.recent.add_before(after, told)
                 self._forget_later()

@@ -21,7 +21,7 @@ from models.database import Database
 from realtime.bell import Ring, Typing
 from realtime.cursor import Cursor, find_place
 from realtime.feed import QUEUE_LIMIT, Feed
-from realtime.log import Entry
+from realtime.log import PAGE, Entry
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, read_id
 
 pytestmark = pytest.mark.anyio
@@ -230,6 +230,26 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
         assert error["extensions"]["code"] == "RESYNC_REQUIRED"
         with pytest.raises(StopAsyncIteration):
             await anext(results)
+
+
+async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspace: Workspace) -> None:
+    """The cursor's own entry stands, and a page behind it; then some are gone, as by a purge meanwhile."""
+    key, server, started = workspace.key, workspace.server, workspace.start()["conversation"]
+    stream = read_id(CONVERSATION, started["id"])
+    write_messages(server, stream, BACKLOG)
+    gone = range(PAGE + 1, PAGE + 11)
+    server.execute("DELETE FROM log WHERE stream = $1 AND position = ANY($2)", stream, list(gone))
+    (last,) = server.rows("SELECT occurred_at FROM log WHERE stream = $1 AND position = $2", stream, PAGE)
+    cursors = {0: started["cursor"], PAGE: str(Cursor(stream, PAGE, last["occurred_at"]))}
+    async with key.socket() as socket:
+        for position, cursor in cursors.items():
+            id_ = await socket.subscribe(MESSAGES, id=started["id"], after=cursor)
+            told = [(await socket.next(id_))["messageAdded"] for _ in range(PAGE - position)]
+            assert positions(told) == list(range(position + 1, PAGE + 1))
+            with pytest.raises(Refused) as refused:
+                await socket.next(id_)
+            assert refused.value.code == "RESYNC_REQUIRED"
+        assert (await socket.next(await socket.subscribe("{ viewer { kind } }")))["viewer"]
 
 
 async def _refusal(client: Socket, query: str, **variables: Any) -> str:

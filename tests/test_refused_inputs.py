@@ -267,7 +267,7 @@ DOCUMENTS = {
              escalations(first: 100) { nodes { timeline(first: 100) { nodes { kind } } } } } } }""",
         "QUERY_TOO_COMPLEX",
     ),
-    "2,001 tokens": ("{" + "a " * 1_999 + "}", "QUERY_TOO_COMPLEX"),
+    "1,001 tokens": ("{" + "a " * 999 + "}", "QUERY_TOO_COMPLEX"),
     "nested pages": (
         """{ conversations(first: 100) { nodes { messages(first: 100) { nodes { id } }
              escalations(first: 100) { nodes { timeline(first: 100) { nodes { kind } } } } } } }""",
