@@ -54,8 +54,9 @@ def make_app(house: House, settings: Settings, visits: Visits) -> App:
     app = App(
         live_endpoint(),
         routes=[
-            *DOORS,
+            # Routes are tried one after the other.
             Route("/graphql", graphql, methods=["GET", "POST"]),
+            *DOORS,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
