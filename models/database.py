@@ -37,6 +37,9 @@ AWAY = (
 )
 
 
+# For a free connection, when all are in use.
+WAIT_SECONDS = 30
+
 # For single questions on the paths of requests and live events; they are quick, and few wait for each other.
 PLAIN_CONNECTIONS = 10
 
@@ -89,7 +92,7 @@ class Database:
             async_creator=connect,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=30,
+            pool_timeout=WAIT_SECONDS,
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
             # What people said must not come into logs by way of an error.
             hide_parameters=True,
@@ -104,7 +107,11 @@ class Database:
             yield session
 
     async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
-        """The rows of a single question in PostgreSQL's own SQL, asked of asyncpg without a session."""
+        """
+        The rows of a single question in PostgreSQL's own SQL, asked of asyncpg without a session.
+
+        Raises TimeoutError after 30 s, a free connection included.
+        """
         pool = self._plain
         if pool is None:
             pool = self._plain = asyncpg.create_pool(
@@ -115,7 +122,8 @@ class Database:
                 reset=_leave_as_it_is,
             )
             await pool  # which opens no connection yet
-        found: list[asyncpg.Record] = await pool.fetch(sql, *values)
+        async with asyncio.timeout(WAIT_SECONDS):
+            found: list[asyncpg.Record] = await pool.fetch(sql, *values)
         return found
 
     @asynccontextmanager
