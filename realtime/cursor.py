@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
+from models.database import Database
 from realtime import log
 
 _FORM = struct.Struct(">16sqq")
@@ -58,27 +57,27 @@ class Place:
     head_at: datetime
 
 
-async def find_place(session: AsyncSession, stream: UUID, text: str | None) -> Place:
+async def find_place(database: Database, stream: UUID, text: str | None) -> Place:
     """
     The place of a subscription of `stream`: behind its cursor, or at the head without one.
 
     Raises StaleCursorError for a cursor that is unknown, of another stream, of a restored database or
     older than the log.
     """
-    (head,) = await log.heads(session, [stream])
+    (head,) = await log.heads(database, [stream])
     if text is None:
         return Place(stream, head.position, head.at, head.position, head.at)
     cursor = Cursor.parse(text)
     if cursor.stream != stream or not 0 <= cursor.position <= head.position:
         raise StaleCursorError
-    if not await _stands(session, head, cursor):
+    if not await _stands(database, head, cursor):
         raise StaleCursorError
     return Place(stream, cursor.position, cursor.at, head.position, head.at)
 
 
-async def _stands(session: AsyncSession, head: log.Head, cursor: Cursor) -> bool:
+async def _stands(database: Database, head: log.Head, cursor: Cursor) -> bool:
     if cursor.position == head.position:
         return cursor.at == head.at
     if cursor.position == 0:
-        return await log.time_of(session, head.stream, 1) is not None
-    return await log.time_of(session, head.stream, cursor.position) == cursor.at
+        return await log.time_of(database, head.stream, 1) is not None
+    return await log.time_of(database, head.stream, cursor.position) == cursor.at

@@ -99,8 +99,7 @@ class Feed:
             if not self._streams:
                 continue
             try:
-                async with self._database.reading() as session:
-                    heads = await log.heads(session, list(self._streams))
+                heads = await log.heads(self._database, list(self._streams))
             except AWAY as error:
                 _logger.warning("feed.poll_failed", error=type(error).__name__)
                 continue

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import Database
@@ -110,15 +110,27 @@ async def read_page(database: Database, stream: UUID, after: int) -> list[Entry]
     return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for (row,) in rows]
 
 
-async def heads(session: AsyncSession, streams: Sequence[UUID]) -> list[Head]:
-    """The heads of `streams`; one that does not exist is left out."""
-    rows = await session.execute(select(Stream.id, Stream.head, Stream.head_at).where(Stream.id.in_(streams)))
-    return [Head(*row) for row in rows]
-
-
-async def time_of(session: AsyncSession, stream: UUID, position: int) -> datetime | None:
-    """When the entry at `position` occurred; None when it is not, or no longer, there."""
-    found: datetime | None = await session.scalar(
-        select(LogEntry.occurred_at).where(LogEntry.stream == stream, LogEntry.position == position)
+_HEADS = Kept(
+    select(Stream.id, Stream.head, Stream.head_at).where(
+        Stream.id == any_(bindparam("streams", type_=ARRAY(Uuid)))
     )
-    return found
+)
+
+
+async def heads(database: Database, streams: Sequence[UUID]) -> list[Head]:
+    """The heads of `streams`; one that does not exist is left out."""
+    return [Head(*row) for row in await _HEADS.rows(database, streams=streams)]
+
+
+_TIME = Kept(
+    select(LogEntry.occurred_at).where(
+        LogEntry.stream == bindparam("stream"), LogEntry.position == bindparam("position")
+    )
+)
+
+
+async def time_of(database: Database, stream: UUID, position: int) -> datetime | None:
+    """When the entry at `position` occurred; None when it is not, or no longer, there."""
+    for (occurred_at,) in await _TIME.rows(database, stream=stream, position=position):
+        return occurred_at
+    return None

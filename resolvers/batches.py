@@ -7,7 +7,7 @@ These are for rows that were reached through a visible one.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, TypeVarTuple, cast
+from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
@@ -28,6 +28,8 @@ from realtime.cursor import Cursor
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.visible import (
+    like,
+    own,
     visible_agents,
     visible_conversations,
     visible_escalations,
@@ -45,14 +47,8 @@ Ts = TypeVarTuple("Ts")
 _IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def _like(kind: ViewerKind) -> Actor:
-    """Stands for all callers of a kind where a statement is made for them once."""
-    workspace, conversation = bindparam("workspace_id", type_=Uuid), bindparam("conversation_id", type_=Uuid)
-    return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
-
-
 def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ViewerKind, Kept[*Ts]]:
-    return {kind: Kept(ask(_like(kind))) for kind in ViewerKind}
+    return {kind: Kept(ask(like(kind))) for kind in ViewerKind}
 
 
 # What live events and lists are made of.
@@ -79,12 +75,7 @@ async def _visible(
     context: Context, kept: dict[ViewerKind, Kept[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
     actor = context.actor
-    return await kept[actor.kind].rows(
-        context.house.database,
-        workspace_id=actor.workspace_id,
-        conversation_id=actor.conversation_id,
-        ids=ids,
-    )
+    return await kept[actor.kind].rows(context.house.database, **own(actor), ids=ids)
 
 
 @dataclass(frozen=True, slots=True)

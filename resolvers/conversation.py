@@ -101,9 +101,7 @@ async def _start(
 @permitted("refreshWidgetToken", CONVERSATION)
 async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
     """A fresh token for an hour; a customer's own may have run out up to 30 days ago."""
-    async with context.house.database.reading() as session:
-        if not await CONVERSATION.sees(session, context.actor, conversation_id):
-            raise NotFoundError("conversation")
+    await CONVERSATION.must_be_seen(context.house.database, context.actor, conversation_id)
     token, _ = context.house.widget_tokens.issue(conversation_id, datetime.now(UTC))
     return token
 
@@ -111,9 +109,7 @@ async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
 @permitted("setTyping", CONVERSATION)
 async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> None:
     """Tells the others in the conversation; kept nowhere, and passed over when it comes too often."""
-    async with context.house.database.reading() as session:
-        if not await CONVERSATION.sees(session, context.actor, conversation_id):
-            raise NotFoundError("conversation")
+    await CONVERSATION.must_be_seen(context.house.database, context.actor, conversation_id)
     actor = context.actor
     if await context.house.limits.allows(TYPING, str(actor.id), str(conversation_id)):
         role = _TYPING_ROLES[actor.kind]
@@ -130,8 +126,7 @@ _TYPING_ROLES = {
 @permitted("conversation", CONVERSATION)
 async def conversation_by_id(context: Context, conversation_id: UUID) -> UUID | None:
     """The conversation's key when the caller may see it, else None."""
-    async with context.house.database.reading() as session:
-        seen = await CONVERSATION.sees(session, context.actor, conversation_id)
+    seen = await CONVERSATION.sees(context.house.database, context.actor, conversation_id)
     return conversation_id if seen else None
 
 

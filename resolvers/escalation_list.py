@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.conversation import Conversation
 from models.escalation import Escalation, TimelineEntry
@@ -87,16 +86,16 @@ async def escalations(
     context: Context, chosen: EscalationFilter, order: EscalationOrder, request: PageRequest
 ) -> EscalationPage:
     """A page of the workspace's escalations."""
+    cursor = await workspace_cursor(context)
     async with context.house.database.reading() as session:
-        cursor = await workspace_cursor(session, context)
         found = _chosen(context, chosen)
         page = await read_page(session, found, Escalation, _ORDERS[order], request)
     return EscalationPage(page, cursor)
 
 
-async def workspace_cursor(session: AsyncSession, context: Context) -> str:
+async def workspace_cursor(context: Context) -> str:
     """Where the workspace's log stands now."""
-    (head,) = await log.heads(session, [context.actor.workspace_id])
+    (head,) = await log.heads(context.house.database, [context.actor.workspace_id])
     return str(Cursor(head.stream, head.position, head.at))
 
 
@@ -111,8 +110,8 @@ async def escalations_of_conversation(
     context: Context, conversation_id: UUID, request: PageRequest
 ) -> EscalationPage:
     """A page of a conversation's escalations, newest first."""
+    cursor = await workspace_cursor(context)
     async with context.house.database.reading() as session:
-        cursor = await workspace_cursor(session, context)
         found = _of_conversation(context, conversation_id)
         page = await read_page(session, found, Escalation, _OF_CONVERSATION, request)
     return EscalationPage(page, cursor)

@@ -7,7 +7,7 @@ the lock, in the same statement.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, func, select
@@ -19,7 +19,7 @@ from models.escalation import Escalation
 from realtime.act import Act
 from resolvers.actor import Actor
 from resolvers.errors import NotFoundError
-from resolvers.visible import visible_conversations, visible_escalations
+from resolvers.visible import like, own, visible_conversations, visible_escalations
 from rules.lifecycle import EscalationStatus
 from rules.people import ViewerKind
 from rules.settings import EscalationSettings
@@ -31,15 +31,6 @@ class Locked:
 
     conversation: Conversation
     settings: EscalationSettings
-
-
-def _like(customer: bool) -> Actor:
-    """Stands for all customers, or for everybody else, where a statement is made for them once."""
-    return Actor(
-        ViewerKind.CUSTOMER if customer else ViewerKind.API_KEY,
-        workspace_id=cast(UUID, bindparam("workspace")),
-        conversation_id=cast(UUID, bindparam("own")) if customer else None,
-    )
 
 
 def _locking(found: Select[Conversation]) -> Select[Any]:
@@ -63,12 +54,10 @@ def _of_escalation(actor: Actor) -> Select[Conversation]:
 
 # Built once: building them for each act is a third of what recording a message costs.
 _CONVERSATION = {
-    customer: _locking(visible_conversations(_like(customer)).where(Conversation.id == bindparam("key")))
-    for customer in (False, True)
+    kind: _locking(visible_conversations(like(kind)).where(Conversation.id == bindparam("key")))
+    for kind in ViewerKind
 }
-_CONVERSATION_OF_ESCALATION = {
-    customer: _locking(_of_escalation(_like(customer))) for customer in (False, True)
-}
+_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(like(kind))) for kind in ViewerKind}
 _LOCKED_ESCALATION = (
     select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
 )
@@ -97,12 +86,10 @@ async def lock_active_escalation(act: Act, conversation: Conversation) -> Escala
 
 
 async def _locked(
-    act: Act, actor: Actor, statements: Mapping[bool, Select[Any]], key: UUID, what: str
+    act: Act, actor: Actor, statements: Mapping[ViewerKind, Select[Any]], key: UUID, what: str
 ) -> Locked:
-    values: dict[str, UUID | None] = {"workspace": actor.workspace_id, "key": key}
-    if actor.is_customer:
-        values["own"] = actor.conversation_id
-    row = (await act.session.execute(statements[actor.is_customer], values)).one_or_none()
+    found = await act.session.execute(statements[actor.kind], {**own(actor), "key": key})
+    row = found.one_or_none()
     if row is None:
         raise NotFoundError(what)
     conversation, settings, clock = row

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from resolvers.errors import ForbiddenError, UnauthenticatedError
 from resolvers.visible import Visible
 from rules.people import Scope, ViewerKind
 
@@ -128,7 +128,7 @@ def permitted(field: str, *targets: Visible) -> Callable[[Act[P, R]], Act[P, R]]
             if permission is not None and not permission.grants(context.actor):
                 for target, key in zip(targets, args, strict=False):
                     if isinstance(key, UUID):
-                        await _must_see(context, target, key)
+                        await target.must_be_seen(context.house.database, context.actor, key)
                 if context.actor.expired:
                     raise UnauthenticatedError(
                         "The widget token has run out: refreshWidgetToken gives a new one."
@@ -139,12 +139,6 @@ def permitted(field: str, *targets: Visible) -> Callable[[Act[P, R]], Act[P, R]]
         return act
 
     return dress
-
-
-async def _must_see(context: Context, target: Visible, key: UUID) -> None:
-    async with context.house.database.reading() as session:
-        if not await target.sees(session, context.actor, key):
-            raise NotFoundError(target.name)
 
 
 def _what_it_takes(field: str, permission: Permission) -> str:

@@ -14,7 +14,8 @@ from resolvers.visible import AGENT, visible_agents
 @permitted("connectSlack", AGENT)
 async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Agent:
     """Proves the token by asking Slack, and keeps it sealed; it takes the place of the one before."""
-    await _must_be_there(context, agent_id)
+    # Before Slack is asked anything.
+    await AGENT.must_be_seen(context.house.database, context.actor, agent_id)
     try:
         team = await context.house.outside.slack_team(bot_token)
     except ValueError as error:
@@ -32,13 +33,6 @@ async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Age
         connection.token = context.house.seal.seal(bot_token, connection.purpose)
         await act.session.merge(connection)
     return agent
-
-
-async def _must_be_there(context: Context, agent_id: UUID) -> None:
-    # Before Slack is asked anything.
-    async with context.house.database.reading() as session:
-        if not await AGENT.sees(session, context.actor, agent_id):
-            raise NotFoundError(AGENT.name)
 
 
 @permitted("disconnectSlack", AGENT)

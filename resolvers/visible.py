@@ -2,23 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Select, false, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, Uuid, bindparam, false, select
 
 from models.agent import Agent
 from models.api_key import ApiKey
 from models.conversation import Conversation
+from models.database import Database
 from models.delivery import Delivery
 from models.escalation import Escalation
+from models.kept import Kept
 from models.member import Member
 from models.message import Message
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from resolvers.actor import Actor
+from resolvers.errors import NotFoundError
 from rules.lifecycle import MessageStatus
+from rules.people import ViewerKind
 
 
 def visible_conversations(actor: Actor) -> Select[Conversation]:
@@ -87,7 +91,21 @@ def visible_workspaces(actor: Actor) -> Select[Workspace]:
     return select(Workspace).where(Workspace.id == actor.workspace_id)
 
 
-@dataclass(frozen=True, slots=True)
+_WORKSPACE, _CONVERSATION = "own_workspace", "own_conversation"
+
+
+def like(kind: ViewerKind) -> Actor:
+    """Stands for all callers of a kind where a statement is made for them once; `own` fills it in."""
+    workspace, conversation = bindparam(_WORKSPACE, type_=Uuid), bindparam(_CONVERSATION, type_=Uuid)
+    return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
+
+
+def own(actor: Actor) -> dict[str, UUID | None]:
+    """The values of the parameters that `like` leaves open."""
+    return {_WORKSPACE: actor.workspace_id, _CONVERSATION: actor.conversation_id}
+
+
+@dataclass(frozen=True, eq=False)
 class Visible:
     """A kind of row that can be looked for by its key, and what it is called."""
 
@@ -95,10 +113,19 @@ class Visible:
     select: Callable[[Actor], Select[Any]]
     key: Any
 
-    async def sees(self, session: AsyncSession, actor: Actor, key: UUID) -> bool:
+    async def sees(self, database: Database, actor: Actor, key: UUID) -> bool:
         """Whether the caller may see the row; in particular whether it is there."""
-        found = self.select(actor).where(self.key == key).with_only_columns(self.key)
-        return await session.scalar(found) is not None
+        return bool(await _seen(self, actor.kind).rows(database, **own(actor), key=key))
+
+    async def must_be_seen(self, database: Database, actor: Actor, key: UUID) -> None:
+        """Raises NotFoundError unless the caller may see the row."""
+        if not await self.sees(database, actor, key):
+            raise NotFoundError(self.name)
+
+
+@cache
+def _seen(what: Visible, kind: ViewerKind) -> Kept[UUID]:
+    return Kept(what.select(like(kind)).where(what.key == bindparam("key")).with_only_columns(what.key))
 
 
 CONVERSATION = Visible("conversation", visible_conversations, Conversation.id)

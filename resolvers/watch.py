@@ -14,7 +14,7 @@ from realtime.bell import Typing
 from realtime.cursor import Cursor, Place, StaleCursorError, find_place
 from realtime.log import Entry
 from resolvers.context import Context
-from resolvers.errors import NotFoundError, ResyncRequiredError
+from resolvers.errors import ResyncRequiredError
 from resolvers.permissions import permitted
 from resolvers.visible import AGENT, CONVERSATION, ESCALATION, Visible
 from rules.clock import SlaStatus
@@ -121,9 +121,7 @@ async def watch_conversation(context: Context, conversation_id: UUID, after: str
 
 async def _must_see(context: Context, kind: Visible, key: UUID | None) -> None:
     if key is not None:
-        async with context.house.database.reading() as session:
-            if not await kind.sees(session, context.actor, key):
-                raise NotFoundError(kind.name)
+        await kind.must_be_seen(context.house.database, context.actor, key)
 
 
 async def _workspace_place(context: Context, kind: Visible, key: UUID | None, after: str | None) -> Place:
@@ -138,8 +136,7 @@ async def _conversation_place(context: Context, key: UUID, after: str | None) ->
 
 async def _place(context: Context, stream: UUID, after: str | None) -> Place:
     try:
-        async with context.house.database.reading() as session:
-            return await find_place(session, stream, after)
+        return await find_place(context.house.database, stream, after)
     except StaleCursorError:
         raise ResyncRequiredError from None
 

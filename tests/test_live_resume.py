@@ -267,8 +267,7 @@ async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace
     server.execute(write, stream, 1, 1)
     database = Database(server.service_url)
     feed = Feed(database)
-    async with database.reading() as session:
-        place = await find_place(session, stream, started["cursor"])
+    place = await find_place(database, stream, started["cursor"])
     batches = feed.follow(place)
     try:
         async with asyncio.timeout(10):
