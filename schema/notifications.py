@@ -110,10 +110,10 @@ class EmailNotificationsInput:
 
 @strawberry.input
 class SlackNotificationsInput:
-    """Changes to messages in Slack."""
+    """Changes to messages in Slack; a channel that is null is none."""
 
     enabled: bool | None = None
-    channel: str | None = None
+    channel: str | None = strawberry.UNSET
     message_format: str | None = None
     mentions: list[str] | None = None
 

@@ -274,14 +274,14 @@ class UpdateEscalationSettingsInput:
 
 
 def changes_of(part: Any) -> Any:
-    """An input as plain values, without what was left out; null means that too, but for the calendar."""
+    """
+    An input as plain values, without what was left out.
+
+    Null means that too, but for what may be none: its default is UNSET.
+    """
     if dataclasses.is_dataclass(part):
-        given = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-        return {
-            name: changes_of(value)
-            for name, value in given.items()
-            if value is not strawberry.UNSET and (value is not None or name == "holiday_calendar")
-        }
+        given = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
+        return {name: changes_of(value) for name, (value, left_out) in given.items() if value is not left_out}
     if isinstance(part, list):
         return [changes_of(one) for one in part]
     return part

@@ -92,6 +92,14 @@ def test_a_list_replaces_the_whole_list(team: Team) -> None:
     assert team.told_by(email={"recipients": []})["email"]["recipients"] == []
 
 
+def test_a_channel_that_is_null_is_none_and_one_that_is_left_out_stays(team: Team) -> None:
+    team.told_by(**EVERYTHING)
+    assert team.told_by(slack={"mentions": []})["slack"]["channel"] == "C0123ABCD"
+    changed = team.told_by(slack={"channel": None})["slack"]
+    assert (changed["channel"], changed["messageFormat"]) == (None, EVERYTHING["slack"]["messageFormat"])
+    assert team.told_by(slack={"channel": "#support"})["slack"]["channel"] == "#support"
+
+
 def test_as_many_as_are_allowed_can_be_told(team: Team) -> None:
     fifty = [f"person{n}@example.com" for n in range(50)]
     twenty = [f"U0{n:04}" for n in range(20)]
