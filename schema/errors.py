@@ -8,6 +8,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.language import FieldNode
 
+from models.database import is_away
 from resolvers.errors import BatonError, ErrorCode
 from rules.typeid import new_id
 
@@ -89,8 +90,12 @@ def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         message = "The document is nested too deep."
         return _formatted(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(new_id())
-    _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
-    message = f"Something went wrong on our side. Quote the requestId {request_id} when you report it."
+    if is_away(original):
+        _logger.warning("request.no_database", request_id=request_id, path=error.path, error=repr(original))
+        message = f"The database cannot be reached just now. Try again in a moment; requestId {request_id}."
+    else:
+        _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
+        message = f"Something went wrong on our side. Quote the requestId {request_id} when you report it."
     return _formatted(error, message, {"code": ErrorCode.INTERNAL.value, "requestId": request_id})
 
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from models.database import AWAY
 from resolvers.context import Context
-from resolvers.errors import BatonError, ErrorCode
+from resolvers.errors import BatonError
 from schema.context import Call
 from schema.errors import dress_error
 from schema.execution import execute_call, run_any
@@ -24,7 +24,7 @@ from schema.groups import Groups
 from schema.operation import read_operation
 from server.authentication import SESSION_COOKIE, context_of
 from server.body import MalformedError, read_json
-from server.problems import STATUS_OF
+from server.problems import STATUS_OF, no_answer
 from server.sse import event_stream
 
 MODERN = "application/graphql-response+json"
@@ -45,7 +45,8 @@ async def graphql(request: Request) -> Response:
     except BatonError as error:
         return _answer({"errors": [dress_error(error)]}, STATUS_OF[error.code], accepted)
     except AWAY as error:
-        return _answer({"errors": [dress_error(error)]}, STATUS_OF[ErrorCode.INTERNAL], accepted)
+        status, headers = no_answer(error)
+        return _answer({"errors": [dress_error(error)]}, status, accepted, headers)
     if "text/event-stream" in accepted:
         groups: Groups = request.app.state.groups
         return event_stream(partial(run_any, operation, context, groups), request, context)

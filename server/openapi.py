@@ -88,8 +88,12 @@ _PROBLEMS: Final = {
     415: "The body is not declared as application/json.",
     422: "The Idempotency-Key was used with another input.",
     500: "Something unexpected; `requestId` tells where to look.",
+    503: "The database cannot be reached just now; `Retry-After` is in seconds.",
 }
-_CHALLENGE: Final = {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}}
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}},
+    503: {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
+}
 
 
 class _Untitled(GenerateJsonSchema):
@@ -143,7 +147,7 @@ def _escalate() -> _Json:
         "responses": {
             "201": _success(RaisedEscalation, "A new escalation.", links=_update_link()),
             "200": _success(RaisedEscalation, "The active escalation, which took the call in."),
-            **_failures(400, 401, 403, 404, 413, 415, 422, 500),
+            **_failures(400, 401, 403, 404, 413, 415, 422, 500, 503),
         },
     }
 
@@ -158,7 +162,7 @@ def _update() -> _Json:
         "requestBody": _body(UpdateRequest),
         "responses": {
             "200": _success(Escalation, "The escalation after the change."),
-            **_failures(400, 401, 403, 404, 409, 413, 415, 500),
+            **_failures(400, 401, 403, 404, 409, 413, 415, 500, 503),
         },
     }
 
@@ -175,7 +179,7 @@ def _list() -> _Json:
         "parameters": _query(ListQuery),
         "responses": {
             "200": _success(EscalationList, "A page.") | {"headers": {"Link": link}},
-            **_failures(400, 401, 403, 500),
+            **_failures(400, 401, 403, 500, 503),
         },
     }
 
@@ -193,7 +197,7 @@ def _hook() -> _Json:
         "responses": {
             "201": _success(ReceivedCall, "A new escalation."),
             "200": _success(ReceivedCall, "The active escalation, which took the call in."),
-            **_failures(400, 404, 413, 415, 422, 500),
+            **_failures(400, 404, 413, 415, 422, 500, 503),
         },
     }
 
@@ -237,7 +241,7 @@ def _problem(status: int) -> _Json:
         "description": f"{responses[status]}. {_PROBLEMS[status]}",
         "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}},
     }
-    return found | {"headers": _CHALLENGE} if status == 401 else found
+    return found | {"headers": _HEADERS[status]} if status in _HEADERS else found
 
 
 def _path(name: str, schema: _Json) -> _Json:

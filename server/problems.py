@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from models.database import is_away
 from resolvers.errors import BatonError, ErrorCode, RateLimitedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -95,14 +96,26 @@ async def answer_refused(_: Request, error: HTTPException) -> Response:
     return _problem(status, _CODE_OF.get(status, usual), detail).response(error.headers)
 
 
+def no_answer(error: Exception) -> tuple[HTTPStatus, dict[str, str] | None]:
+    """The status and the headers of what went wrong here: a database that is away will be back."""
+    if is_away(error):
+        return HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"}
+    return HTTPStatus.INTERNAL_SERVER_ERROR, None
+
+
 async def answer_unexpected(request: Request, error: Exception) -> Response:
     """Anything else is logged, and masked with an id by which to find it."""
     request_id = uuid4().hex
     # Not the path: an incoming webhook's holds its token.
     endpoint = getattr(request.scope.get("endpoint"), "__name__", None)
-    _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)
-    detail = "Something went wrong here. The request id tells whoever runs this server where to look."
-    return _problem(500, ErrorCode.INTERNAL, detail, request_id=request_id).response()
+    status, headers = no_answer(error)
+    if headers:
+        _logger.warning("request.no_database", request_id=request_id, endpoint=endpoint, error=repr(error))
+        detail = "The database cannot be reached just now. Try again in a moment."
+    else:
+        _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)
+        detail = "Something went wrong here. The request id tells whoever runs this server where to look."
+    return _problem(status, ErrorCode.INTERNAL, detail, request_id=request_id).response(headers)
 
 
 async def answer_nobody(_: Request, __: Exception) -> Response:

@@ -25,7 +25,7 @@ MODERN = "application/graphql-response+json"
 def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
     with tempfile.TemporaryDirectory(prefix="baton-away-") as folder, Server.started(_open(folder)) as server:
         key = server.new_workspace().key
-        seen: list[tuple[int, str, str]] = []
+        seen: list[tuple[int, str, str, str | None]] = []
 
         def ask() -> bool:
             answer = httpx.post(
@@ -36,14 +36,33 @@ def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
                 timeout=40,
             )
             code = answer.json()["errors"][0]["extensions"]["code"] if answer.status_code != 200 else "OK"
-            seen.append((answer.status_code, answer.headers["content-type"], code))
+            headers = answer.headers
+            seen.append((answer.status_code, headers["content-type"], code, headers.get("retry-after")))
             return code == "OK"
 
         postmaster = find_place(server.data_dir).cluster / "postmaster.pid"
         os.kill(int(postmaster.read_text().split()[0]), signal.SIGQUIT)
         assert not ask()
         wait_for(ask, "the database to be started again")
-    assert set(seen) == {(500, MODERN, "INTERNAL"), (200, MODERN, "OK")}
+    assert set(seen) == {(503, MODERN, "INTERNAL", "1"), (200, MODERN, "OK", None)}
+
+
+def test_so_does_rest() -> None:
+    with tempfile.TemporaryDirectory(prefix="baton-away-") as folder, Server.started(_open(folder)) as server:
+        key = server.new_workspace().key
+        postmaster = find_place(server.data_dir).cluster / "postmaster.pid"
+
+        def ask() -> httpx.Response:
+            return httpx.get(f"{server.url}/escalations", headers=key.headers, trust_env=False, timeout=40)
+
+        assert ask().status_code == 200
+        os.kill(int(postmaster.read_text().split()[0]), signal.SIGQUIT)
+        away = ask()
+        assert (away.status_code, away.headers["retry-after"]) == (503, "1")
+        problem = away.json()
+        assert (problem["code"], problem["status"]) == ("INTERNAL", 503)
+        assert "Try again" in problem["detail"]
+        wait_for(lambda: ask().status_code == 200, "the database to be started again")
 
 
 MESSAGES = """subscription($id: ID!, $after: String) {
