@@ -34,13 +34,18 @@ _ACT, _ACT_OR_PARTY = _any_of(ACTS), _any_of(ACTS | PARTIES)
 _ACT_OR_ASKING = _any_of(ACTS | ASKING)
 # What never asks, in the names of its chunks, each with a space on either side
 _NEVER = (
-    (rf"^ (?:\S+ )?are-you (?!.*{_ACT_OR_ASKING} )", "it asks or says what somebody is"),
+    (rf"^ (?:\S+ )?are-you (?!.*(?:{_ACT_OR_ASKING}|until) )", "it asks or says what somebody is"),
     (rf" have-i-to {_ACT_OR_PARTY} ", "it asks whether one has to"),
     (
-        rf" (?:no|not|i-do-not-want|without) (?:let-me )?{_ACT_OR_PARTY} (?!(?:\S+ ){{0,4}}(?:bot|YOU) )",
+        rf"(?: (?:i-do-not-want|without)|(?<! if)(?<! if YOU) (?:no|not)) (?:let-me )?{_ACT_OR_PARTY}"
+        r" (?!(?:\S+ ){0,4}(?:bot|YOU) )",
         "it says that it is not wanted",
     ),
     (r" (?:MOVE|MOVING|TAKE|SEND|GET|get) (?:\S+ ){0,2}MONEY ", "it moves money"),
+    (
+        rf" ASKED (?:ME )?if (?:\S+ )?{_ACT_OR_ASKING} | OFFERED (?:ME )?TO {_ACT} ",
+        "it tells what was asked or offered",
+    ),
     (rf" if {_ACT} ", "it says in which case, not that it is so"),
     (rf" says (?:\S+ ){{0,3}}{_ACT} ", "it tells what is written somewhere"),
 )

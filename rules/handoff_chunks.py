@@ -36,7 +36,7 @@ ASKING = _names("i-want want i-asked can-i can-you let-me how-do-i who-can-i is-
 
 _DETERMINERS = _names("A THE YOUR MY THEY THEM SOME THIS")
 _OWNERS, _NOT_OURS = _names("YOUR MY THEY THEM"), _names("MY THEY THEM")
-_PEOPLE = _names("HUMAN AGENT BOSS EXPERT STAFF PEOPLE")
+_PEOPLE = _names("HUMAN AGENT ADVISOR BOSS EXPERT STAFF PEOPLE")
 _TEAMS = _names("TEAM HOTLINE SERVICE BRANCH")
 _THINGS = _names("THING CASE")
 _DESCRIPTIONS = _names("ADJECTIVE HIGHER REAL LANGUAGE")
@@ -45,7 +45,7 @@ _NOUNS = (
     | _TEAMS
     | _THINGS
     | _DESCRIPTIONS
-    | _names("AREA CUSTOMER PHONE BOT AUTOMATIC RELATIVE OTHER_TRADE")
+    | _names("AREA CUSTOMER PHONE BOT AUTOMATIC RELATIVE OTHER_TRADE MOVES MODE")
 )
 _FIELDS = _names("CUSTOMER SERVICE BRANCH PHONE AREA")  # which make somebody one of the team: "sales guy"
 _SERVED = _names("CUSTOMER SERVICE BRANCH EXPERT LANGUAGE AREA STAFF")  # "customer service", "tech support"
@@ -53,7 +53,7 @@ _SERVED = _names("CUSTOMER SERVICE BRANCH EXPERT LANGUAGE AREA STAFF")  # "custo
 _VERBS_TOO = _names("HELP TALK TALKING WORD BODY")
 _MAKES_NOUN = _names("REAL HUMAN AGENT CUSTOMER LANGUAGE")
 _VERBS_OF_TEAMS = _names("HELP CALL REACH")  # "call center"
-_GROUP_STARTS = _DETERMINERS | _NOUNS | _VERBS_OF_TEAMS
+_GROUP_STARTS = _DETERMINERS | _NOUNS | _VERBS_OF_TEAMS | {"LETTING"}
 _LEFT_OUT = _names("A THE ADJECTIVE")
 _BEFORE_A_VERDICT = _names("NOT IS")  # "not helpful": what follows is not what is denied
 
@@ -83,6 +83,10 @@ def _goes_on(classes: Sequence[str], at: int, first: int, place: int) -> bool:
         return not is_verb
     if place == first and name in _VERBS_OF_TEAMS:
         return following == "TEAM"
+    if name == "LETTING":
+        return following == "AGENT"
+    if name == "MOVE":
+        return place == first > at and classes[place - 1] == "THE"  # "the transfer"
     if name in _VERBS_TOO:
         is_verb = following == "ME" or (name != "HELP" and following in ("TO", "WITH"))
         return place > first and classes[place - 1] in _MAKES_NOUN and not is_verb
@@ -93,7 +97,9 @@ def _group_name(nouns: Sequence[str], owner: str) -> str:
     """What a noun group is, given the classes of its nouns and of the owner before them, if any."""
     head, before = nouns[-1], frozenset(nouns[:-1])
     is_of_people = not before.isdisjoint(_PEOPLE | _TEAMS | {"REAL", "BOT"})
-    if "OTHER_TRADE" in nouns or (is_of_people and head in ("THING", "CASE", "AREA", "PHONE")):
+    if not {"OTHER_TRADE", "LETTING"}.isdisjoint(nouns) or (
+        is_of_people and head in ("THING", "CASE", "AREA", "PHONE")
+    ):
         return "thing"
     if "BOT" in nouns or "AUTOMATIC" in nouns:
         return "bot"
@@ -101,7 +107,9 @@ def _group_name(nouns: Sequence[str], owner: str) -> str:
         return "their-people"
     if head in _PEOPLE:
         return _people_not_ours(head, before) if owner in _NOT_OURS else _people(head, before)
-    if head in _THINGS:
+    if head in ("MOVE", "MOVES"):
+        return "moves"
+    if head in _THINGS or "MODE" in before:
         return "topic"
     if owner in _NOT_OURS:
         return "their-people" if head == "TEAM" else "topic"
@@ -109,8 +117,8 @@ def _group_name(nouns: Sequence[str], owner: str) -> str:
 
 
 def _people_not_ours(head: str, before: frozenset[str]) -> str:
-    """ "My account manager" is the team's all the same."""
-    if before & (_FIELDS | {"OTHER"}):
+    """ "My account manager", "my case worker" and "my advisor" are the team's all the same."""
+    if head == "ADVISOR" or before & (_FIELDS | {"OTHER", "CASE"}):
         return "expert"
     return "their-agent" if head == "AGENT" else "their-people"
 
@@ -120,7 +128,7 @@ def _people(head: str, before: frozenset[str]) -> str:
         return "boss"
     if before & {"REAL", "HUMAN"}:
         return "real-person"
-    if head == "AGENT" or before & (_FIELDS - {"AREA"}):
+    if head in ("AGENT", "ADVISOR") or before & (_FIELDS - {"AREA"}):
         return "agent"
     return {"HUMAN": "person", "EXPERT": "expert"}.get(head, "staff")
 
@@ -161,12 +169,13 @@ thing               topic/thing [OF/FOR/FROM/WITH] person/agent/boss/expert/staf
                   | topic/thing TO/FOR REACH/CALL/TALK/TALKING [TO/WITH]
                     person/agent/boss/expert/staff/department/branch/someone
                   | DEAR department/agent/staff/boss
+                  | moves TO/WITH person/agent/boss/expert/staff/department/real-person
 topic               CONFERENCE CALL/topic
 
 talk-to             TALK [THEY/THIS] [THROUGH] TO/WITH | TALKTO | HAVE WORD/TALK/DISCUSS WITH
                   | HEAR [THEY/THIS] FROM
-                  | HAVE/GET [ME] [PHONE/topic] CALL/TALK WITH | DEAL/CONTINUE WITH | DISCUSS [THEY/THIS] WITH
-                  | DISCUSS TO | [TALK/GET] FROM topic WITH | TALK OF topic TO/WITH
+                  | HAVE/GET [ME] [PHONE/topic] CALL/TALK WITH | DEAL/CONTINUE [FROM] WITH
+                  | DISCUSS [THEY/THIS] WITH | DISCUSS TO | [TALK/GET] FROM topic WITH | TALK OF topic TO/WITH
                   | WORD/CALL WITH | REAL TALK WITH
 talking-to          TALKING [THEY/THIS] [TO/WITH] | HAVE TO TALK TO
 not-talking-to      IM/I [IS] NOT TALKING [THEY/THIS] [TO/WITH]
@@ -179,7 +188,7 @@ connect-me-to       MOVE/MOVING/PUT/TAKE/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF]
 connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH] | PUT ME THROUGH
 connect-to          MOVE/TAKE [THROUGH] TO/WITH | PUT THROUGH TO
 be-connected-to     [GET/HAVE/IS] MOVED [THROUGH] [THROUGH] [TO/WITH] | IS/GET PUT THROUGH TO
-                  | IS/GET PUT FROM TOUCH WITH | IS/GET HELPED FROM
+                  | IS/GET PUT FROM TOUCH WITH | IS/GET PUT FROM TO/WITH | IS/GET HELPED FROM
 escalate            ESCALATE [THIS/THEY/ME/topic] [TO] | ESCALATE THIS TALK/WORD/CALL [TO]
 call-me             CALL/REACH/PHONE [THROUGH] [TO] ME [THROUGH] | CALLBACK | CALL THROUGH | GET ME CALL
                   | GET THROUGH TO ME | GET FROM TOUCH WITH ME | WRITE ME [THROUGH]
@@ -200,20 +209,25 @@ want                WANT/PREFER/ASK [TO/FOR] | LIKE TO | CAN LIKE/PREFER [TO] | 
 i-asked             I [HAVE] [BEEN] ASKED [TO/FOR] | I [HAVE] TOLD YOU | I HAVE/IS BEEN ASK [TO/FOR]
                   | I/IM BEEN ASK [TO/FOR] | IM ASKED [TO/FOR] | I ASKED YOU TO
 i-like              I LIKE [TO]
-can-i               CAN/CANT I | WONDER IF I CAN | IF I CAN | WHY CANT/NOT I | WHY CAN I NOT
+LIKE                MUCH LIKE
+PREFER              MUCH PREFER
+can-i               CAN/CANT I | IF I CAN | [I/IM] [IS/HAVE] [BEEN] WONDER IF I CAN
+                  | IS THEY/THIS [POSSIBLE] IF I [CAN] | CAN THEY/THIS IS [POSSIBLE] IF I [CAN]
+                  | CAN/WILL/DO YOU WONDER IF I [CAN] | WHY CANT/NOT I | WHY CAN I NOT
                   | IS THEY/THERE POSSIBLE [FOR ME] [TO] | CAN THEY IS POSSIBLE [FOR ME] [TO]
                   | IS I POSSIBLE TO | POSSIBLE TO | [IS] [THERE] [SOME/NO] WAY [FOR ME] TO
                   | [IS] [THERE] [SOME/NO] WAY I CAN | [SOME] WAY CAN I | CAN THEY IS TO
                   | CAN THEY IS IF I CAN | IS THEY TO
-can-you             CAN/WILL/CANT YOU [WONDER] | WHY CANT/NOT YOU | WHY NOT | I WANT/PREFER YOU TO
-                  | I CAN LIKE YOU TO | ID LIKE YOU TO
-let-me              LET ME [TO] | HELP ME TO
+can-you             CAN/WILL/CANT YOU [WONDER] | [I/IM] [IS] WONDER IF YOU CAN | WHY CANT/NOT YOU | WHY NOT
+                  | I WANT/PREFER YOU TO | I CAN LIKE YOU TO | ID LIKE YOU TO
+let-me              LET/LETTING ME [TO] | HELP ME TO | GET FOR ME TO
 how-do-i            HOW DO/CAN/WILL/IS I [HAVE/OTHER/POSSIBLE] [TO] | HOW TO | HOW I CAN
-                  | WHAT DO I HAVE TO DO TO | WHERE DO/CAN I [OTHER] [TO] | WHAT IS WAY TO
-                  | HOW DO/CAN YOU/ONE | HOW DO I ASK FOR
+                  | WHAT DO I HAVE TO DO TO | WHAT DO I [HAVE TO] SAY/PRESS TO | WHERE DO/CAN I [OTHER] [TO]
+                  | WHAT IS WAY TO | HOW DO/CAN YOU/ONE | HOW DO I ASK FOR
 who-can-i           WHO DO/CAN I | WHO CAN
 is-there            IS [NOT] THERE [NOT/NO] | NOT THERE | DO YOU [NOT] HAVE | HAVE YOU GET/HAVE | YOU HAVE
-                  | THERE HAVE/WANT/DO/CAN [TO] IS | THERE IS
+                  | THERE HAVE/WANT/DO/CAN [TO] IS | THERE IS | [I/IM] [IS] WONDER IF THERE IS
+                  | [I/IM] [IS] WONDER IF THERES
 
 are-you             IS/NOT YOU/I/THEY/THIS | YOU/IM/I/THEY/THIS [IS] NOT | YOU/IM/I/THEY/THIS IS | IM
                   | THATS
@@ -228,6 +242,7 @@ i-will              I WILL [TO] | ILL | I IS WILL TO | IM WILL TO
 without             WITHOUT | INSTEAD OF | THAN
 not                 NOT [BOTHER] | NOBODY
 no                  NO
+until               UNTIL [I/IM] [HAVE/CAN]
 if                  IF [I] | IF I WANT/HAVE [TO]
 tired-of            [I/IM/ID] [IS/HAVE] [HAVE] HATE [OF/WITH/FROM/THROUGH]
 says                SAY | LETS ME

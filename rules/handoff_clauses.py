@@ -1,6 +1,6 @@
 """A message as clauses: as much of it as may ask for a person by itself, read as chunks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,8 +14,8 @@ def _names(names: str) -> frozenset[str]:
 
 # Without any of these words nobody is asked for; with both kinds most likely.
 _TELLS_OF_WHOM = _names(
-    "HUMAN AGENT BOSS EXPERT STAFF PEOPLE TEAM HOTLINE SOMEONE SERVICE BRANCH CUSTOMER REAL BOT AUTOMATIC"
-    " THEM ONE BODY CHARGE WHO HIGHER"
+    "HUMAN AGENT ADVISOR BOSS EXPERT STAFF PEOPLE TEAM HOTLINE SOMEONE SERVICE BRANCH CUSTOMER REAL BOT"
+    " AUTOMATIC THEM ONE BODY CHARGE WHO HIGHER"
 )
 _TELLS_OF_CONTACT = _names(
     "MOVE MOVING MOVED PUT TAKE ESCALATE CALL CALLBACK REACH PHONE TOUCH TALK TALKTO WORD TALKING"
@@ -35,7 +35,7 @@ _BEFORE_IT = _names(
     "OTHER DEAL topic thing HELP THERE AVAILABLE ME YOU THIS THANK help-me handle take-over no"
 )
 # What is asked before "and" goes for the act behind it as well: "can you cancel it and put me through to …"
-_SHARED = ASKING | _names("have-i-to i-do-not-want i-will without if says past")
+_SHARED = ASKING | _names("have-i-to i-do-not-want i-will without if until says past")
 _CONTACTS = ACTS - _names("TALK TAKE BYPASS START help-me take-over handle")
 # What follows a party that is to be contacted says what about: "talk to somebody who …"
 _FURTHER = _names("ABOUT WHO THIS THATS who-can-i")
@@ -59,7 +59,7 @@ class Clause(NamedTuple):
     chunks: Sequence[Chunk]
 
 
-def read_clauses(words: Iterable[str]) -> Iterator[Clause]:
+def read_clauses(words: Sequence[str]) -> Iterator[Clause]:
     """
     The clauses of a message's words in which anything tells of asking for a person.
 
@@ -72,11 +72,16 @@ def read_clauses(words: Iterable[str]) -> Iterator[Clause]:
         for piece in _pieces(_chunks(classes, start, end)):
             names: list[str] = []
             for chunk in piece:
-                if chunk.name in PARTIES:
+                if chunk.name in PARTIES and not _is_owner(words[chunk.last]):
                     party = chunk.name
                 is_party = chunk.name in _PRONOUNS and party and names and names[-1] in _BEFORE_PRONOUNS
                 names.append(party if is_party else chunk.name)
             yield Clause(tuple(names), manner, piece)
+
+
+def _is_owner(word: str) -> bool:
+    """Whether a word tells whose something is: "an old person's bus pass" is no person."""
+    return word[-2:].lower() in ("'s", "’s", "s'", "s’")
 
 
 def _worth_reading(classes: Sequence[str]) -> list[tuple[int, int]]:

@@ -13,8 +13,10 @@ WORDS = {
     ),
     "AGENT": (
         "agent agents operator operators representative representatives rep reps csr csrs agnt aent "
-        "agen agemt advisor advisors adviser advisers associate associates attendant attendants"
+        "agen agemt associate associates attendant attendants"
     ),
+    # Agents who are the team's though somebody has one: "my advisor"
+    "ADVISOR": "advisor advisors adviser advisers caseworker caseworkers",
     "BOSS": (
         "manager managers supervisor supervisors superior superiors boss bosses founder founders owner "
         "ceo director mgr superviser manger mangers leader leaders teamlead lead authorities higherup "
@@ -65,6 +67,8 @@ WORDS = {
         "shop company voice duty user users guest guests passenger passengers"
     ),
     "PHONE": "phone telephone tele line",
+    # How something is billed or sent, never who
+    "MODE": "paperless paper electronic monthly annual yearly quarterly weekly fortnightly",
     "REAL": "real live actual proper living breathing physical genuine true authentic irl manual warm",
     "ADJECTIVE": (
         "senior competent qualified smarter smart better knowledgeable experienced different "
@@ -75,7 +79,7 @@ WORDS = {
     "LANGUAGE": "english spanish french german italian polish hindi chinese mandarin arabic portuguese",
     "BOT": (
         "bot bots robot robots chatbot chatbots machine machines computer computers ai automation "
-        "algorithm recording recordings ivr siri alexa chatgpt gpt"
+        "algorithm recording recordings ivr chatgpt gpt"
     ),
     "AUTOMATIC": "automated virtual digital automatic artificial prerecorded scripted",
     # People who are not the team's
@@ -83,7 +87,7 @@ WORDS = {
         "wife husband friend friends mom mum mother dad father brother sister son daughter partner "
         "girlfriend boyfriend parents kids landlord roommate neighbor neighbour family spouse seller "
         "sellers driver drivers host courier vendor merchant recruiter therapist therapists "
-        "dentist teacher creator creators grandma priest"
+        "dentist teacher creator creators grandma priest strangers players alexa siri cortana"
     ),
     # Agents that are no people of the team: an estate agent, the user agent
     "OTHER_TRADE": (
@@ -91,6 +95,7 @@ WORDS = {
         "window download campaign project asset session package modulo boolean monitoring "
         "undercover border literary sports"
     ),
+    "LETTING": "letting",  # an agent is no person of the team, letting me is leave
     # Acts
     "TALK": (
         "talk tallk talkk tslk talck sepak spaeak speal sepeak spesk speak chat converse tlk tlak takl "
@@ -109,6 +114,8 @@ WORDS = {
     "MOVE": (
         "connect reconnect transfer forward redirect reroute switch conect conn conenct handover handoff"
     ),
+    "MOVES": "transfers handoffs handovers",
+    "PRESS": "press pressing",
     "PUT": "put",
     "TAKE": (
         "swap take bring loop go point turn route patch refer hand direct bounce bump pass link pull push "
@@ -124,7 +131,7 @@ WORDS = {
     ),
     "ESCALATE": "escalate",
     "REACH": "contact reach dial",
-    "CALL": "call ring buzz calls",
+    "CALL": "call ring buzz calls rings",
     "TOUCH": "touch hold ahold",
     "WRITE": "message text ping msg write",
     "CALLBACK": "callback callbacks",
@@ -134,7 +141,7 @@ WORDS = {
     "START": "start begin open launch initiate use enter",
     "BYPASS": "skip bypass escape override",
     "HELPED": "assisted helped served attended",
-    "CONTINUE": "continue proceed",
+    "CONTINUE": "continue proceed carry",
     "HELP": "hlep hepl hlp intervention interaction help assist assistance aid attention reply response",
     "HANDLE": (
         "handle look review read check answer join respond explain advise step intervene fix resolve "
@@ -147,14 +154,16 @@ WORDS = {
     ),
     "LIKE": "like love appreciate",
     "PREFER": "prefer rather",
+    "MUCH": "much",
     "ASK": (
         "ask asking requesting insist insisting demanding looking trying hoping wanting needing "
         "attempting wishing requested tryna"
     ),
     "ASKED": "asked said wanted needed",
     "TOLD": "told",
+    "OFFERED": "offered offering",
     "READY": "ready",
-    "LET": "let lemme allow make letting",
+    "LET": "let lemme allow make",
     "LETS": "lets allows",
     "CAN": "cna acn cn can could may might would cud wud wld culd cld",
     "WILL": "will gonna going",
@@ -177,7 +186,8 @@ WORDS = {
     "THAN": "than",
     "NO": "no nope nah",
     "NECESSARY": "necessary required mandatory obliged obligated compulsory forced",
-    "IF": "if when whens whether unless until before after once while whenever till",
+    "IF": "if when whens whether before after once while whenever",
+    "UNTIL": "unless until till",
     "HATE": "hate refuse sick tired done fed enough bored",
     "THINK": "think believe suppose guess feel hope",
     "DO": "do does did should shall",
@@ -208,8 +218,9 @@ WORDS = {
     "IS": "is are am be was were r s",
     "BEEN": "been keep kept",
     "THERE": "there thr here around",
+    "THERES": "theres",
     "THATS": "thats whos",
-    "AVAILABLE": "available online",
+    "AVAILABLE": "available online free",
     "CHARGE": "charge authority",
     "LATER": (
         "tomorrow tonight morning afternoon evening later monday tuesday wednesday thursday friday saturday "
@@ -236,16 +247,16 @@ WORDS = {
         "commission plan plans appointment meeting approval transcript history url button perfume "
         "book movie film song game "
         "photo specs lines time times day days hour rights rate rates ratings rating survey feedback feature "
-        "features string process record transfers transaction transactions status update notes note "
-        "position script skills area room club"
+        "features string process record transaction transactions status update notes note "
+        "position script skills area room club node flow workflow intent webhook widget trigger"
     ),
     "MONEY": "money cash fund funds dollar dollars euro euros pound pounds bucks rupees usd eur gbp amount",
     # Left out of what is read
     "FILL": (
         "just really now actually even still also directly immediately right asap today ok okay yes "
         "yeah yep well kindly again simply honestly obviously sure as soon possibly anymore already "
-        "quickly quick damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
-        "only tho though hi hello hey sir madam bro omg wtf lol um uh hmm hm oh maybe perhaps finally "
+        "quickly quick away damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
+        "only tho though hi hello hey sir madam bro omg wtf ffs lol um uh hmm hm oh maybe perhaps finally "
         "kinda kind luv mate such very alright too ugh ahead hell heck fuck earth especially"
     ),
     "DEAR": "dear",
@@ -259,7 +270,7 @@ WORDS = {
 # Words that are no slip of another, though one away from it
 APART = frozenset(
     """
-    accounts advised advises advisory assists automate charting chanting cheating colleges collages
+    accounts contract advised advises advisory assists automate charting chanting cheating colleges collages
     consulate constant constants conversion conversions conversations electives employed employer employers
     escalade executes forwards huang humana humane hunan hyman manage managed manages manger parson pearse
     pearson pease perron persona personas persson pierson pleads pleased pleaser pleases prison receptions

@@ -43,7 +43,7 @@ def fit(rows: Sequence[Row], weights: Vector, strength: float) -> Vector:
 
 def total(weights: Vector, places: Iterable[int]) -> float:
     """The bias and the weights at these places."""
-    return weights[-1] + sum([weights[at] for at in places])
+    return weights[-1] + sum(map(weights.__getitem__, places))
 
 
 def _loss(rows: Iterable[Row], weights: Vector, strength: float) -> tuple[float, Vector]:

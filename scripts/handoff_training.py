@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from rules.handoff_words import split_words
 from scripts.handoff_examples import LEARNED, UNSEEN, Maker
 from scripts.handoff_regression import Row, fit, total
 
-MADE_UP = 12_000  # messages of each kind
-MADE_UP_WEIGHT = 0.4  # of one, that of an utterance of the data being 1
+MADE_UP = 16_000  # messages of each kind
+MADE_UP_WEIGHT = 0.3  # of one, that of an utterance of the data being 1
 SEED = 7
 STRENGTH = 1.0  # the inverse of the L2 penalty
 RARE = 3  # a feature of fewer messages is left out
@@ -51,14 +52,15 @@ def read_examples(paths: Sequence[Path]) -> list[Example]:
     ]
 
 
-def made_up_examples(grammar: Path = LEARNED, count: int = MADE_UP) -> list[Example]:
+@cache
+def made_up_examples(grammar: Path = LEARNED, count: int = MADE_UP) -> tuple[Example, ...]:
     """Messages that a grammar makes up, as many of each kind, the same ones every time."""
     maker = Maker(grammar, SEED)
-    return [
+    return tuple(
         example(text, asks, "made up", MADE_UP_WEIGHT)
         for asks in (True, False)
         for text in maker.messages(count, asking=asks)
-    ]
+    )
 
 
 def example(text: str, asks: bool, source: str, weight: float = 1.0) -> Example:
@@ -82,7 +84,7 @@ def leave_one_source_out(examples: Sequence[Example]) -> Iterator[tuple[Example,
     """Each example with its score by a model of all sources but its own, and of the made-up messages."""
     made_up = made_up_examples()
     for source in sorted({message.source for message in examples}):
-        model = train([message for message in examples if message.source != source] + made_up)
+        model = train([*(message for message in examples if message.source != source), *made_up])
         yield from ((message, score(model, message)) for message in examples if message.source == source)
 
 
@@ -98,7 +100,7 @@ def trained(examples: Sequence[Example], left_out: Sequence[tuple[Example, int]]
     return model._replace(threshold=max(lowest, _lowest_threshold(left_out, PRECISION_LEFT_OUT)))
 
 
-def unseen_examples() -> list[Example]:
+def unseen_examples() -> tuple[Example, ...]:
     """The messages of the second grammar."""
     return made_up_examples(UNSEEN, UNSEEN_MESSAGES)
 
