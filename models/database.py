@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any, TypeVar
 
 import asyncpg
@@ -37,10 +38,11 @@ AWAY = (
 )
 
 
-# For a free connection, when all are in use.
-WAIT_SECONDS = 30
+# For a free connection, when all are in use: of those for acts, and of those for single questions.
+ACT_WAIT_SECONDS, QUESTION_WAIT_SECONDS = 30, 10
 
-# For single questions on the paths of requests and live events; they are quick, and few wait for each other.
+
+# Single questions are quick, and few wait for each other.
 PLAIN_CONNECTIONS = 10
 
 
@@ -85,20 +87,25 @@ class Database:
                 url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
             )
 
-        self._connect = connect
-        self._plain: asyncpg.Pool | None = None
+        self._plain = _Plain(connect)
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=WAIT_SECONDS,
+            pool_timeout=ACT_WAIT_SECONDS,
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
             # What people said must not come into logs by way of an error.
             hide_parameters=True,
             json_deserializer=orjson.loads,
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def beside(self) -> "Database":
+        """The same, with connections of its own for `fetch`: it waits for nobody else's questions."""
+        twin = copy(self)
+        twin._plain = _Plain(self._plain.connect)
+        return twin
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -110,21 +117,9 @@ class Database:
         """
         The rows of a single question in PostgreSQL's own SQL, asked of asyncpg without a session.
 
-        Raises TimeoutError after 30 s, a free connection included.
+        Raises TimeoutError when no connection is free for 10 s, and when the answer takes 25.
         """
-        pool = self._plain
-        if pool is None:
-            pool = self._plain = asyncpg.create_pool(
-                connect=self._connect,
-                min_size=0,
-                max_size=PLAIN_CONNECTIONS,
-                init=_read_json,
-                reset=_leave_as_it_is,
-            )
-            await pool  # which opens no connection yet
-        async with asyncio.timeout(WAIT_SECONDS):
-            found: list[asyncpg.Record] = await pool.fetch(sql, *values)
-        return found
+        return await self._plain.fetch(sql, values)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
@@ -134,9 +129,43 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
-        if self._plain:
-            self._plain.terminate()
+        self._plain.close()
         await self._engine.dispose()
+
+
+class _Plain:
+    """A pool of asyncpg's own, opened when it is first needed."""
+
+    def __init__(self, connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]]) -> None:
+        self.connect = connect
+        self._pool: asyncpg.Pool | None = None
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
+        pool = self._pool or await self._open()
+        async with asyncio.timeout(QUESTION_WAIT_SECONDS):
+            connection = await pool.acquire()
+        try:
+            found: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return found
+        finally:
+            # A connection whose question was given up is waited for no longer either.
+            await pool.release(connection, timeout=QUESTION_WAIT_SECONDS)
+
+    async def _open(self) -> asyncpg.Pool:
+        pool: asyncpg.Pool = asyncpg.create_pool(
+            connect=self.connect,
+            min_size=0,
+            max_size=PLAIN_CONNECTIONS,
+            init=_read_json,
+            reset=_leave_as_it_is,
+        )
+        self._pool = pool
+        await pool  # which opens no connection yet
+        return pool
+
+    def close(self) -> None:
+        if self._pool:
+            self._pool.terminate()
 
 
 async def _read_json(connection: asyncpg.Connection) -> None:

@@ -62,10 +62,14 @@ class _Stream:
 
 
 class Feed:
-    """The streams that this process follows."""
+    """
+    The streams that this process follows.
+
+    Its `database` is for what live events are made of, too: it waits for no request.
+    """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._streams: dict[UUID, _Stream] = {}
         self._listeners: dict[UUID, asyncio.Event] = {}
 
@@ -99,7 +103,7 @@ class Feed:
             if not self._streams:
                 continue
             try:
-                heads = await log.heads(self._database, list(self._streams))
+                heads = await log.heads(self.database, list(self._streams))
             except AWAY as error:
                 _logger.warning("feed.poll_failed", error=type(error).__name__)
                 continue
@@ -182,7 +186,7 @@ class Feed:
         # A database that is away for a while must not end what somebody follows.
         while True:
             try:
-                return await log.read_page(self._database, stream, after)
+                return await log.read_page(self.database, stream, after)
             except AWAY as error:
                 _logger.warning("feed.read_failed", stream=str(stream), error=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)

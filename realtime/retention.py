@@ -19,7 +19,7 @@ _BATCH = 10_000
 _logger = structlog.get_logger(__name__)
 
 # In batches, so that no purge holds many rows at once; what another process is purging is passed over. The
-# log goes from its beginning: a stream that is read meanwhile has no hole in its middle.
+# log goes from its beginning, by time: a hole in a stream is rare, and whoever reads it sees it.
 _PURGES = (
     (
         "DELETE FROM log WHERE (stream, position) IN (SELECT stream, position FROM log "

@@ -46,6 +46,17 @@ class Together(Generic[T]):
                 del self._asking[key]
 
 
+async def unbroken(work: Awaitable[T]) -> T:
+    """What the work gives. A cancellation within it that nobody asked for is an error like any other."""
+    try:
+        return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("a part of it was cancelled") from None
+
+
 def _look_at(task: "asyncio.Task[T]") -> None:
     # Who asked may have gone; nobody else would read its failure.
     _ = task.cancelled() or task.exception()

@@ -1,6 +1,6 @@
 """What a GraphQL operation carries, and how its fields look things up together."""
 
-from asyncio import gather
+from asyncio import gather, shield
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,7 +71,8 @@ class Call:
                 return [found.get(one) for one in keys]
 
             loader = self._loaders[batch] = DataLoader(load_fn=together)
-        return await loader.load(key)  # type: ignore[no-any-return]
+        # A field that fails has its siblings cancelled: what others wait for as well must go on.
+        return await shield(loader.load(key))
 
     async def foresee(self, batch: Batch[T], keys: Collection[UUID]) -> None:
         """Looks up what many fields are about to ask for."""

@@ -7,6 +7,7 @@ from graphql import ExecutionResult, GraphQLError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from realtime.tasks import unbroken
 from resolvers.context import Context
 from resolvers.errors import ErrorCode
 from schema.api import SCHEMA
@@ -28,12 +29,14 @@ async def execute(operation: Operation, context: Context) -> dict[str, Any]:
 async def execute_call(operation: Operation, call: Call) -> dict[str, Any]:
     """The same, leaving in `call` what the transport is to see to, such as the cookie."""
     try:
-        result = await SCHEMA.execute(
-            operation.query,
-            variable_values=_variables(operation),
-            context_value=call,
-            operation_name=operation.name,
-            allowed_operation_types=_ANSWERED,
+        result = await unbroken(
+            SCHEMA.execute(
+                operation.query,
+                variable_values=_variables(operation),
+                context_value=call,
+                operation_name=operation.name,
+                allowed_operation_types=_ANSWERED,
+            )
         )
     except InvalidOperationTypeError:
         return _refused("Subscriptions go over WebSocket or Server-Sent Events (Accept: text/event-stream).")

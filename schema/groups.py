@@ -380,10 +380,10 @@ def _id_of(actor: Actor | None) -> str | None:
 
 
 def _of_anybody(context: Context) -> Context:
-    """The context of all who see what this caller sees."""
+    """The context of all who see what this caller sees; no request is in their way."""
     caller = context.caller
     anybody = caller and replace(caller, member_id=None, api_key_id=None, session_hash=None)
-    return Context(context.house, anybody)
+    return Context(replace(context.house, database=context.house.feed.database), anybody)
 
 
 def _for(prepared: Prepared, call: Call) -> Prepared:

@@ -28,6 +28,7 @@ from graphql.execution.values import get_argument_values
 from graphql.language import Visitor
 
 from models.database import is_away
+from realtime.tasks import unbroken
 from resolvers.actor import Actor
 from resolvers.errors import BatonError
 from resolvers.watch import Happening
@@ -72,7 +73,7 @@ class Prepared:
         """The result for one happening, as the rows are now; raises what says that the database is away."""
         executor = self.executor.build_per_event_executor(self.followed.dress(happening))
         found = execute_subscription_event(executor)
-        result = found if isinstance(found, ExecutionResult) else await found
+        result = found if isinstance(found, ExecutionResult) else await unbroken(found)
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):

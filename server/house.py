@@ -87,7 +87,7 @@ async def open_house(
     Without a mail server mails go to `mail_folder`, if one is given.
     """
     database = Database(url)
-    feed = Feed(database)
+    feed = Feed(database.beside())
     broadcast = settings.broadcast_url or url
     bell = Bell(broadcast, on_ring=feed.wake, on_typing=feed.hand_on_typing, on_recover=feed.wake_all)
     redis = broadcast if broadcast.startswith("redis") else None
@@ -125,6 +125,7 @@ async def open_house(
         await stop(tasks)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
+                await feed.database.close()
                 await database.close()
         except TimeoutError:
             _logger.warning("house.database_left_open")

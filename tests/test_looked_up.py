@@ -1,9 +1,10 @@
 """What nodes show of other rows: in a page as by themselves, and after each act as it is by then."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from baton_client import Caller, Workspace
+from baton_client import Caller, Refused, Socket, Workspace
 from talk import Talk
 
 PEOPLE = "fragment People on Escalation { assignee { id name email } resolution { resolvedBy { name } } }"
@@ -94,3 +95,39 @@ def test_each_of_several_acts_shows_what_it_has_changed(workspace: Workspace) ->
 
 def _stands(state: str, epoch: int, active: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"ai": {"state": state, "epoch": epoch}, "activeEscalation": active}
+
+
+def test_a_field_that_fails_takes_nothing_from_others(workspace: Workspace, talks: list[Talk]) -> None:
+    """Fields beside it and elsewhere wait for the same rows; they are not given up with it."""
+    query = """query($id: ID!) { conversations { nodes { agent { name }
+            activeEscalation { agent { name } assignee { name } timeline(first: -1) { nodes { kind } } } } }
+        one: conversation(id: $id) { agent { name } activeEscalation { assignee { name } } } }"""
+    for talk in talks:
+        answer = workspace.key.post(query, {"id": talk.id})
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+        assert answer["data"] is None or answer["data"]["one"]["agent"]["name"] == "Robot"
+
+
+@pytest.mark.anyio
+async def test_nor_does_it_end_a_subscription(workspace: Workspace) -> None:
+    talk = Talk.begin(workspace)
+    query = """subscription($id: ID!) { messageAdded(conversationId: $id) { message {
+        author { name } conversationId } cursor } }"""
+    failing = """subscription { escalationUpdated { kind escalation { agent { name } assignee { name }
+        conversation { agent { name } activeEscalation { agent { name }
+            timeline(first: -1) { nodes { kind } } } } } } }"""
+    async with workspace.key.socket() as socket:
+        sound, broken = await socket.subscribe(query, id=talk.id), await socket.subscribe(failing)
+        escalation = (await asyncio.to_thread(workspace.key.escalate, talk.id))["escalation"]["id"]
+        for number in range(8):
+            await asyncio.to_thread(workspace.key.reply, escalation, f"reply {number}")
+        codes = [await _code(socket, broken) for _ in range(9)]
+        assert codes == ["BAD_USER_INPUT"] * 9
+        for _ in range(9):
+            assert (await socket.next(sound))["messageAdded"]["message"]["conversationId"] == talk.id
+
+
+async def _code(socket: Socket, id_: str) -> str:
+    with pytest.raises(Refused) as refused:
+        await socket.next(id_)
+    return refused.value.code
