@@ -50,7 +50,8 @@ PLAIN_CONNECTIONS = 10
 PATIENCE, PAUSE = 60.0, 1.0
 
 
-_UNREACHED = (OSError, asyncpg.InterfaceError, PoolTimeoutError)
+# asyncpg says InternalClientError, too, of a connection that is taken away in the middle of a question.
+_UNREACHED = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
 
 
 def is_away(error: BaseException | None) -> bool:
