@@ -28,8 +28,8 @@ from realtime.cursor import Cursor
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.visible import (
-    like,
-    own,
+    anyone,
+    values_of,
     visible_agents,
     visible_conversations,
     visible_escalations,
@@ -48,7 +48,7 @@ _IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
 def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ViewerKind, Kept[*Ts]]:
-    return {kind: Kept(ask(like(kind))) for kind in ViewerKind}
+    return {kind: Kept(ask(anyone(kind))) for kind in ViewerKind}
 
 
 # What live events and lists are made of.
@@ -75,7 +75,7 @@ async def _visible(
     context: Context, kept: dict[ViewerKind, Kept[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
     actor = context.actor
-    return await kept[actor.kind].rows(context.house.database, **own(actor), ids=ids)
+    return await kept[actor.kind].rows(context.house.database, **values_of(actor), ids=ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from models.escalation import Escalation
 from realtime.act import Act
 from resolvers.actor import Actor
 from resolvers.errors import NotFoundError
-from resolvers.visible import like, own, visible_conversations, visible_escalations
+from resolvers.visible import anyone, values_of, visible_conversations, visible_escalations
 from rules.lifecycle import EscalationStatus
 from rules.people import ViewerKind
 from rules.settings import EscalationSettings
@@ -54,10 +54,10 @@ def _of_escalation(actor: Actor) -> Select[Conversation]:
 
 # Built once: building them for each act is a third of what recording a message costs.
 _CONVERSATION = {
-    kind: _locking(visible_conversations(like(kind)).where(Conversation.id == bindparam("key")))
+    kind: _locking(visible_conversations(anyone(kind)).where(Conversation.id == bindparam("key")))
     for kind in ViewerKind
 }
-_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(like(kind))) for kind in ViewerKind}
+_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(anyone(kind))) for kind in ViewerKind}
 _LOCKED_ESCALATION = (
     select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
 )
@@ -88,7 +88,7 @@ async def lock_active_escalation(act: Act, conversation: Conversation) -> Escala
 async def _locked(
     act: Act, actor: Actor, statements: Mapping[ViewerKind, Select[Any]], key: UUID, what: str
 ) -> Locked:
-    found = await act.session.execute(statements[actor.kind], {**own(actor), "key": key})
+    found = await act.session.execute(statements[actor.kind], {**values_of(actor), "key": key})
     row = found.one_or_none()
     if row is None:
         raise NotFoundError(what)

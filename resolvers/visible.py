@@ -94,14 +94,14 @@ def visible_workspaces(actor: Actor) -> Select[Workspace]:
 _WORKSPACE, _CONVERSATION = "own_workspace", "own_conversation"
 
 
-def like(kind: ViewerKind) -> Actor:
-    """Stands for all callers of a kind where a statement is made for them once; `own` fills it in."""
+def anyone(kind: ViewerKind) -> Actor:
+    """Stands for all callers of a kind where a statement is made for them once; `values_of` fills it in."""
     workspace, conversation = bindparam(_WORKSPACE, type_=Uuid), bindparam(_CONVERSATION, type_=Uuid)
     return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
 
 
-def own(actor: Actor) -> dict[str, UUID | None]:
-    """The values of the parameters that `like` leaves open."""
+def values_of(actor: Actor) -> dict[str, UUID | None]:
+    """The values of the parameters that `anyone` leaves open."""
     return {_WORKSPACE: actor.workspace_id, _CONVERSATION: actor.conversation_id}
 
 
@@ -115,7 +115,7 @@ class Visible:
 
     async def sees(self, database: Database, actor: Actor, key: UUID) -> bool:
         """Whether the caller may see the row; in particular whether it is there."""
-        return bool(await _seen(self, actor.kind).rows(database, **own(actor), key=key))
+        return bool(await _seen(self, actor.kind).rows(database, **values_of(actor), key=key))
 
     async def must_be_seen(self, database: Database, actor: Actor, key: UUID) -> None:
         """Raises NotFoundError unless the caller may see the row."""
@@ -125,7 +125,7 @@ class Visible:
 
 @cache
 def _seen(what: Visible, kind: ViewerKind) -> Kept[UUID]:
-    return Kept(what.select(like(kind)).where(what.key == bindparam("key")).with_only_columns(what.key))
+    return Kept(what.select(anyone(kind)).where(what.key == bindparam("key")).with_only_columns(what.key))
 
 
 CONVERSATION = Visible("conversation", visible_conversations, Conversation.id)

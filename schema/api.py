@@ -132,7 +132,7 @@ def describe(schema: GraphQLSchema, contract: DocumentNode) -> None:
 describe(SCHEMA._schema, parse(CONTRACT.read_text()))
 
 
-def part(schema: GraphQLSchema) -> None:
+def let_each_mutation_begin_anew(schema: GraphQLSchema) -> None:
     """Has each of several mutations in one operation begin anew, so that it shows what it has changed."""
 
     def anew(resolve: GraphQLFieldResolver) -> GraphQLFieldResolver:
@@ -148,7 +148,7 @@ def part(schema: GraphQLSchema) -> None:
         field.resolve = anew(field.resolve)
 
 
-part(SCHEMA._schema)
+let_each_mutation_begin_anew(SCHEMA._schema)
 
 
 def printed_schema() -> str:
