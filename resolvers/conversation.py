@@ -14,6 +14,7 @@ from models.message import Message
 from realtime.act import Act
 from realtime.bell import Typing
 from realtime.log import open_stream
+from resolvers.batches import ConversationState, conversations_by_id
 from resolvers.checks import check_email, check_json, check_key, check_name
 from resolvers.context import Context
 from resolvers.errors import BadInputError, NotFoundError
@@ -124,10 +125,9 @@ _TYPING_ROLES = {
 
 
 @permitted("conversation", CONVERSATION)
-async def conversation_by_id(context: Context, conversation_id: UUID) -> UUID | None:
-    """The conversation's key when the caller may see it, else None."""
-    seen = await CONVERSATION.sees(context.house.database, context.actor, conversation_id)
-    return conversation_id if seen else None
+async def conversation_by_id(context: Context, conversation_id: UUID) -> ConversationState | None:
+    """The conversation when the caller may see it, else None."""
+    return (await conversations_by_id(context, [conversation_id])).get(conversation_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from resolvers import delivery as deliveries
 from resolvers import escalation_list as escalations
 from resolvers import member as members
 from resolvers import message as messages
-from resolvers.batches import conversations_by_id, workspaces_by_id
+from resolvers.batches import workspaces_by_id
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.escalation_list import EscalationOrder
 from resolvers.viewer import viewer_api_key, workspace_by_id
@@ -207,9 +207,7 @@ async def _api_key(info: Info, key: UUID) -> ApiKey | None:
 
 
 async def _conversation(info: Info, key: UUID) -> Conversation | None:
-    if await conversations.conversation_by_id(info.context.context, key) is None:
-        return None
-    state = await info.context.load(conversations_by_id, key)
+    state = await conversations.conversation_by_id(info.context.context, key)
     return Conversation.of(state, info.context) if state else None
 
 

@@ -97,15 +97,25 @@ def _stands(state: str, epoch: int, active: dict[str, Any] | None = None) -> dic
     return {"ai": {"state": state, "epoch": epoch}, "activeEscalation": active}
 
 
+FAILING = """query($id: ID!) { conversations { nodes { agent { name }
+        activeEscalation { agent { name } assignee { name } timeline(first: -1) { nodes { kind } } } } }
+    one: conversation(id: $id) { agent { name } activeEscalation { assignee { name } } } }"""
+
+
 def test_a_field_that_fails_takes_nothing_from_others(workspace: Workspace, talks: list[Talk]) -> None:
     """Fields beside it and elsewhere wait for the same rows; they are not given up with it."""
-    query = """query($id: ID!) { conversations { nodes { agent { name }
-            activeEscalation { agent { name } assignee { name } timeline(first: -1) { nodes { kind } } } } }
-        one: conversation(id: $id) { agent { name } activeEscalation { assignee { name } } } }"""
     for talk in talks:
-        answer = workspace.key.post(query, {"id": talk.id})
+        answer = workspace.key.post(FAILING, {"id": talk.id})
         assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
         assert answer["data"] is None or answer["data"]["one"]["agent"]["name"] == "Robot"
+
+
+@pytest.mark.anyio
+async def test_a_failing_field_leaves_the_socket_open(workspace: Workspace, talks: list[Talk]) -> None:
+    async with workspace.key.socket() as socket:
+        for talk in talks:
+            id_ = await socket.subscribe(FAILING, id=talk.id)
+            assert await _code(socket, id_) == "BAD_USER_INPUT"
 
 
 @pytest.mark.anyio
