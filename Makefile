@@ -43,7 +43,7 @@ schema: install ## print the schema into schema/schema.graphql, and docs/permiss
 	$(BIN)/baton schema --permissions > docs/permissions.md
 
 webhooks: install ## print the events into docs/webhooks.md
-	$(BIN)/python -m notifications.webhook_docs docs/webhooks.md
+	$(BIN)/python -m notifications.webhook.docs docs/webhooks.md
 
 bench: install ## measure and print figures, the live part beside other servers
 	$(BIN)/python -m bench

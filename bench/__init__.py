@@ -1,1 +1,1 @@
-"""How fast Baton is: `python -m bench` measures one server and prints a table."""
+"""Benchmarks: `python -m bench` measures one server and prints a table."""

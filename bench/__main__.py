@@ -8,11 +8,11 @@ from time import perf_counter
 import uvloop
 
 from bench.clocks import measure_clocks
+from bench.environment import surroundings
 from bench.idle import measure_idle
 from bench.report import report
 from bench.rounds import FULL, QUICK, Rounds, say
-from bench.stage import stage
-from bench.surroundings import surroundings
+from bench.server_under_test import stage
 
 
 def main() -> None:

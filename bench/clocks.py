@@ -8,7 +8,7 @@ import asyncpg
 
 from bench.client import run
 from bench.processes import only
-from bench.stage import Stage, Tenant, worker_beside
+from bench.server_under_test import Stage, Tenant, worker_beside
 from bench.workloads import Tray
 from rules.typeid import AGENT, read_id
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from bench.processes import Memory
-from bench.stage import Stage
+from bench.server_under_test import Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from statistics import median, quantiles
 from bench.clocks import DUE, DUE_SECONDS, OPEN, PENDING, Clocks
 from bench.idle import Idle
 from bench.processes import Memory
-from bench.readings import Case, Reading, Result
 from bench.rounds import Plan
+from bench.samples import Case, Reading, Result
 from bench.tables import number, spread, table
 
 Fact = tuple[str, str]

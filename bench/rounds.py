@@ -7,8 +7,8 @@ from time import process_time
 from bench.client import Asked, run
 from bench.live import Push, measure_pushes
 from bench.processes import busy_seconds
-from bench.readings import Case, Reading, Result
-from bench.stage import Stage, Tenant
+from bench.samples import Case, Reading, Result
+from bench.server_under_test import Stage, Tenant
 from bench.workloads import Tray, fill, ids_of_started, start_conversations
 
 TALKS = 200

@@ -1,1 +1,1 @@
-"""Breaks everything again and again, and compares what arrived with what was committed. Not installed."""
+"""Fault injection: compares what was received with what was committed. Not installed."""

@@ -11,10 +11,10 @@ from random import SystemRandom
 
 import uvloop
 
+from chaos.cluster import Postgres, Stage
 from chaos.run import run, say
 from chaos.schedule import FULL_SECONDS, SHORT_SECONDS
-from chaos.stage import Postgres, Stage
-from server.embedded import embedded_postgres
+from server.embedded.postgres import embedded_postgres
 
 INTERRUPTED = 130
 

@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 from chaos.client import Client, RefusedError
+from chaos.cluster import Tenant
 from chaos.processes import Say
-from chaos.stage import Tenant
 
 START = """mutation($input: StartConversationInput!) { startConversation(input: $input) {
     conversation { id cursor } widgetToken } }"""

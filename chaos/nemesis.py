@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
+from chaos.cluster import Stage
 from chaos.processes import Process, Say
 from chaos.proxy import Link
 from chaos.schedule import Fault, Kind
-from chaos.stage import Stage
 
 WAIT_SECONDS = 60
 TICK_SECONDS = 0.05

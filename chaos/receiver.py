@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from chaos.client import Client
+from chaos.cluster import Tenant
 from chaos.proxy import HOST
-from chaos.stage import Tenant
 
 CREATE = """mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) {
     endpoint { id } } }"""

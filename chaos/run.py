@@ -12,14 +12,14 @@ import asyncpg
 
 from chaos.checker import broken_promises, committed, delays, delivered, gaps_in_positions, unlike
 from chaos.client import Client, session
+from chaos.cluster import Stage, Tenant
 from chaos.generator import Generator
-from chaos.later import announced_wrongly, announcements, untold
 from chaos.nemesis import Nemesis
 from chaos.receiver import Receiver
 from chaos.report import Result, report
 from chaos.schedule import kinds, missing, schedule
-from chaos.stage import Stage, Tenant
 from chaos.widgets import Widget
+from chaos.worker_checks import announced_wrongly, announcements, untold
 
 TALKS, WIDGETS_EACH = 10, 4
 SETTLE_SECONDS = 60

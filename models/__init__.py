@@ -1,1 +1,1 @@
-"""What is true: tables, their constraints, migrations."""
+"""Tables, their constraints, migrations and connection pools."""

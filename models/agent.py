@@ -10,7 +10,7 @@ from models.base import Base, CreatedAt, Instant, Key
 
 
 class Agent(Base):
-    """An AI agent. `settings` is the document of `rules.settings.EscalationSettings`, whole."""
+    """An AI agent. `settings` is the document of `rules.agent_settings.EscalationSettings`, whole."""
 
     __tablename__ = "agents"
 

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, DateTime, Enum, MetaData, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from rules.typeid import new_id
+from models.ids import new_id
 
 Key = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]

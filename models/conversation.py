@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, words_of
-from rules.lifecycle import AiPauseCause, AiState
+from rules.ai_control import AiPauseCause, AiState
 
 
 class Conversation(Base):

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, words_of
-from rules.lifecycle import DeliveryChannel, DeliveryStatus
+from rules.delivery import DeliveryChannel, DeliveryStatus
 
 
 class DeliveryTarget(Base):

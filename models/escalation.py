@@ -8,8 +8,8 @@ from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, words_of
-from rules.clock import Clock, SlaStatus
-from rules.lifecycle import Disposition, EscalationStatus, EscalationTrigger, Priority
+from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
+from rules.sla_clock import Clock, SlaStatus
 
 _RANK = "CASE priority " + " ".join(f"WHEN '{one}' THEN {one.rank}" for one in Priority) + " END"
 
@@ -106,7 +106,7 @@ class Escalation(Base):
 
     @property
     def clock(self) -> Clock:
-        """Its clock, as `rules.clock` reckons with it."""
+        """Its clock, as `rules.sla_clock` reckons with it."""
         return Clock(
             target_minutes=self.sla_target_minutes,
             started_at=self.sla_started_at,

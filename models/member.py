@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, words_of
-from rules.people import MemberRole
+from rules.roles import MemberRole
 
 
 class Member(Base):

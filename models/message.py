@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, words_of
-from rules.lifecycle import MessageRole, MessageStatus
+from rules.message import MessageRole, MessageStatus
 
 
 class Message(Base):

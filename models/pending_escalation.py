@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, words_of
-from rules.lifecycle import PendingOutcome
+from rules.pending_escalation import PendingOutcome
 
 
 class PendingEscalation(Base):

@@ -1,1 +1,1 @@
-"""Who must be told outside: events, deliveries, attempts; email, Slack and webhooks."""
+"""Notifications: events become deliveries and attempts over email, Slack and webhooks."""

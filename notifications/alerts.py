@@ -6,14 +6,14 @@ import orjson
 from sqlalchemy import select
 
 from models.delivery import Delivery, DeliveryTarget
+from models.ids import new_id
 from models.member import Member
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.act import Act
-from realtime.deliveries import TargetKey, find_targets, wake_unlocked
+from realtime.delivery_queue import TargetKey, find_targets, wake_unlocked
+from realtime.transaction import Act
+from rules.delivery import DeliveryStatus
 from rules.events import ALERT
-from rules.lifecycle import DeliveryStatus
-from rules.people import MemberRole
-from rules.typeid import new_id
+from rules.roles import MemberRole
 
 
 async def alert_of_failed(act: Act, target: DeliveryTarget, delivery: Delivery, response: str) -> None:

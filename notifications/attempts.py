@@ -17,15 +17,15 @@ from sqlalchemy import select
 
 from models.database import AWAY
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
+from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
-from notifications.channels import Parcel, pack, send
-from notifications.office import Office
-from notifications.story import Outcome
-from realtime.act import Act, Acts
-from realtime.deliveries import wake
+from notifications.content.snapshots import Outcome
+from notifications.dispatch import Parcel, pack, send
+from notifications.services import Office
+from realtime.delivery_queue import wake
+from realtime.transaction import Act, Acts
 from rules.backoff import next_attempt, pause_of_target
-from rules.lifecycle import DeliveryStatus
-from rules.typeid import new_id
+from rules.delivery import DeliveryStatus
 
 LEASE = timedelta(seconds=40)  # more than the longest attempt takes
 # Of one target before others have their turn: deliveries, and seconds after which none is begun.

@@ -15,14 +15,14 @@ from models.agent import Agent
 from models.database import Database
 from models.delivery import Delivery
 from models.digest import Digest, DigestEntry
-from realtime.act import Act, Acts
-from realtime.deliveries import TargetKey, lock_targets, wake
+from models.ids import new_id
+from realtime.delivery_queue import TargetKey, lock_targets, wake
 from realtime.log import Entry
 from realtime.timers import Timer, TimerKind
+from realtime.transaction import Act, Acts
+from rules.agent_settings import EscalationSettings
+from rules.delivery import DeliveryStatus
 from rules.events import DIGEST
-from rules.lifecycle import DeliveryStatus
-from rules.settings import EscalationSettings
-from rules.typeid import new_id
 
 HOUR = timedelta(hours=1)
 

@@ -14,18 +14,18 @@ from sqlalchemy import select
 from models.agent import Agent
 from models.database import Database
 from models.delivery import Delivery
+from models.ids import new_id
 from models.log import Stream
-from models.planner import PlannedLog
+from models.planned_log import PlannedLog
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from notifications.digests import note_in_digest
 from realtime import log
-from realtime.act import Act, Acts
-from realtime.deliveries import TargetKey, lock_targets, wake
+from realtime.delivery_queue import TargetKey, lock_targets, wake
+from realtime.transaction import Act, Acts
+from rules.agent_settings import EmailFrequency, EscalationSettings, NotificationSettings
+from rules.delivery import DeliveryStatus
 from rules.events import TOLD_TO_PEOPLE, EventType, event_of
-from rules.lifecycle import DeliveryStatus
-from rules.settings import EmailFrequency, EscalationSettings, NotificationSettings
-from rules.typeid import new_id
 
 PAGE = 200
 WORKSPACES = 50

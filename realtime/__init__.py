@@ -1,1 +1,1 @@
-"""What has happened and what is due: the log, the bell, the feed, the timers."""
+"""Transactions, the event log, wake-ups, the feed, timers and the delivery queue."""

@@ -15,9 +15,9 @@ import structlog
 
 from models.database import AWAY, Database
 from realtime import log
-from realtime.bell import Ring, Typing
 from realtime.cursor import Place, StaleCursorError
 from realtime.log import Entry
+from realtime.pubsub import Ring, Typing
 
 POLL_SECONDS = 2.0
 QUEUE_LIMIT = 1_000

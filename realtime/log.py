@@ -16,8 +16,8 @@ import orjson
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.compiled_select import Kept
 from models.database import Database
-from models.kept import Kept
 from models.log import LogEntry, Stream
 
 PAGE = 500

@@ -1,1 +1,1 @@
-"""What may be asked and done: one function per question or act, with its permission and its transaction."""
+"""One function per query or mutation, with its permission and its transaction."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from rules.people import Scope, ViewerKind
+from rules.roles import Scope, ViewerKind
 
 
 @dataclass(frozen=True, slots=True)

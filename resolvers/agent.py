@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from sqlalchemy import func
 
 from models.agent import Agent
-from realtime.act import Act
-from resolvers.checks import check_name
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
-from resolvers.visible import AGENT, visible_agents
-from rules.settings import EscalationSettings, changed, fault_in_reach
+from resolvers.validation import check_name
+from resolvers.visibility import AGENT, visible_agents
+from rules.agent_settings import EscalationSettings, changed, fault_in_reach
 
 
 @permitted("agent", AGENT)

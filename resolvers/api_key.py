@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from models.api_key import ApiKey
-from realtime.act import Act
-from resolvers.checks import check_name
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.credentials import API_KEY_START, PREFIX_LENGTH, new_token, token_hash
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.permissions import permitted
-from resolvers.visible import API_KEY, visible_api_keys
-from rules.people import Scope
+from resolvers.validation import check_name
+from resolvers.visibility import API_KEY, visible_api_keys
+from rules.roles import Scope
 
 
 @permitted("apiKeys")

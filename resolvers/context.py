@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Protocol
 
 from models.database import Database
-from realtime.act import Acts
-from realtime.bell import Bell
+from models.sealing import Seal
 from realtime.feed import Feed
+from realtime.pubsub import Bell
+from realtime.transaction import Acts
 from resolvers.actor import Actor
 from resolvers.credentials import WidgetTokens
 from resolvers.errors import UnauthenticatedError
-from resolvers.limits import Limits
 from resolvers.passwords import Passwords
-from rules.sealing import Seal
+from resolvers.rate_limits import Limits
 
 
 class Outside(Protocol):

@@ -10,22 +10,23 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
+from models.ids import new_id
 from models.message import Message
-from realtime.act import Act
-from realtime.bell import Typing
 from realtime.log import open_stream
-from resolvers.batches import ConversationState, conversations_by_id
-from resolvers.checks import check_email, check_json, check_key, check_name
+from realtime.pubsub import Typing
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.idempotency import begin_repeatable
-from resolvers.limits import TYPING
-from resolvers.pages import Order, Page, PageRequest, read_page
+from resolvers.loaders import ConversationState, conversations_by_id
+from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visible import AGENT, CONVERSATION, visible_agents, visible_conversations, visible_messages
-from rules.lifecycle import AiState, MessageRole
-from rules.people import ViewerKind
-from rules.typeid import new_id
+from resolvers.rate_limits import TYPING
+from resolvers.validation import check_email, check_json, check_key, check_name
+from resolvers.visibility import AGENT, CONVERSATION, visible_agents, visible_conversations, visible_messages
+from rules.ai_control import AiState
+from rules.message import MessageRole
+from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)

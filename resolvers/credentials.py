@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from models.api_key import ApiKey
+from models.compiled_select import Kept
 from models.conversation import Conversation
 from models.database import Database
-from models.kept import Kept
 from models.member import Member, MemberSession
 from resolvers.actor import Actor
-from rules.people import SCOPES_OF_ROLE, Scope, ViewerKind
+from rules.roles import SCOPES_OF_ROLE, Scope, ViewerKind
 
 API_KEY_START = "baton_sk_"
 SESSION_START = "baton_ss_"

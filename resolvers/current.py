@@ -12,7 +12,7 @@ from models.conversation import Conversation
 from models.member import Member, MemberSession
 from resolvers.actor import Actor
 from resolvers.credentials import API_KEY_START, SESSION_START, WIDGET_START, WidgetTokens, token_hash
-from rules.people import SCOPES_OF_ROLE, Scope, ViewerKind
+from rules.roles import SCOPES_OF_ROLE, Scope, ViewerKind
 
 # A statement takes at most 32,767 parameters.
 _BATCH = 1_000

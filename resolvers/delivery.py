@@ -10,19 +10,19 @@ from sqlalchemy import select
 
 from models.agent import Agent
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
+from models.ids import new_id
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.act import Act
-from realtime.deliveries import TargetKey, first_place, lock_targets, wake
+from realtime.delivery_queue import TargetKey, first_place, lock_targets, wake
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
-from resolvers.pages import Order, Page, PageRequest, read_page
+from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visible import AGENT, DELIVERY, visible_agents, visible_deliveries
+from resolvers.visibility import AGENT, DELIVERY, visible_agents, visible_deliveries
+from rules.agent_settings import EscalationSettings
+from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.events import TEST
-from rules.lifecycle import DeliveryChannel, DeliveryStatus
-from rules.settings import EscalationSettings
-from rules.typeid import new_id
 
 SAMPLE_SECONDS = 10  # that the sender of a sample waits to hear how it went
 _LOOK_SECONDS = 0.1

@@ -7,31 +7,24 @@ from sqlalchemy import select
 
 from models.conversation import Conversation
 from models.escalation import Escalation, EscalationNote
-from realtime.act import Act
+from models.ids import new_id
+from realtime.transaction import Act
 from resolvers.actor import Actor
-from resolvers.checks import check_words
+from resolvers.ai_control import hand_back, pause
 from resolvers.context import Context
-from resolvers.control import hand_back, pause
 from resolvers.errors import ConflictError
-from resolvers.escalating import assign, change_priority
 from resolvers.locks import Locked, lock_active_escalation, lock_escalation
 from resolvers.member import member_of_email
 from resolvers.permissions import permitted
+from resolvers.raise_escalation import assign, change_priority
 from resolvers.sla_clock import announce, set_clock, stop_clock
 from resolvers.timeline import write_fact, write_timeline
-from resolvers.visible import ESCALATION
-from rules.clock import SlaOutcome
-from rules.confirmation import PEOPLE_NOTICE
-from rules.lifecycle import (
-    AiPauseCause,
-    AiResumePolicy,
-    AiState,
-    Disposition,
-    EscalationStatus,
-    Priority,
-    status_after_reopening,
-)
-from rules.typeid import new_id
+from resolvers.validation import check_words
+from resolvers.visibility import ESCALATION
+from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
+from rules.customer_texts import PEOPLE_NOTICE
+from rules.escalation import Disposition, EscalationStatus, Priority, status_after_reopening
+from rules.sla_clock import SlaOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.idempotency_key import IdempotencyKey
-from realtime.act import Act
+from realtime.transaction import Act
 from resolvers.actor import Actor
-from resolvers.checks import check_key
 from resolvers.errors import IdempotencyMismatchError
+from resolvers.validation import check_key
 
 LIFETIME = timedelta(hours=24)
 

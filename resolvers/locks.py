@@ -16,13 +16,13 @@ from sqlalchemy.orm import aliased
 from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
-from realtime.act import Act
+from realtime.transaction import Act
 from resolvers.actor import Actor
 from resolvers.errors import NotFoundError
-from resolvers.visible import anyone, values_of, visible_conversations, visible_escalations
-from rules.lifecycle import EscalationStatus
-from rules.people import ViewerKind
-from rules.settings import EscalationSettings
+from resolvers.visibility import anyone, values_of, visible_conversations, visible_escalations
+from rules.agent_settings import EscalationSettings
+from rules.escalation import EscalationStatus
+from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)

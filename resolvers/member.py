@@ -10,15 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member, MemberSession
 from models.workspace import Workspace
-from realtime.act import Act
-from resolvers.checks import check_email, check_name
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
 from resolvers.passwords import check_password
 from resolvers.permissions import permitted
-from resolvers.visible import MEMBER, visible_members
-from rules.people import MemberRole, Scope
+from resolvers.validation import check_email, check_name
+from resolvers.visibility import MEMBER, visible_members
+from rules.roles import MemberRole, Scope
 from rules.text import fault_in_email
 
 

@@ -10,19 +10,21 @@ from sqlalchemy import select
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
-from realtime.act import Act
-from resolvers.checks import check_content, check_intents, check_json, check_percent
+from realtime.transaction import Act
+from resolvers.append_message import post
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from resolvers.escalating import raise_escalation
 from resolvers.idempotency import Repeat, begin_repeatable
 from resolvers.locks import Locked, lock_conversation
 from resolvers.pending_escalation import end_pending, open_pending
 from resolvers.permissions import permitted
-from resolvers.posting import post
-from resolvers.timers import fire_if_due
-from resolvers.visible import CONVERSATION, MESSAGE, visible_messages
-from rules.lifecycle import AiState, MessageRole, MessageStatus, PendingOutcome, reply_status
+from resolvers.raise_escalation import raise_escalation
+from resolvers.timer_handlers import fire_if_due
+from resolvers.validation import check_content, check_intents, check_json, check_percent
+from resolvers.visibility import CONVERSATION, MESSAGE, visible_messages
+from rules.ai_control import AiState, reply_status
+from rules.message import MessageRole, MessageStatus
+from rules.pending_escalation import PendingOutcome
 from rules.triggers import Fired, is_confident, is_uncertain, triggers_of_customer_message, triggers_of_reply
 
 

@@ -7,12 +7,12 @@ All of it happens under the conversation's lock, so exactly one of these ends it
 from datetime import timedelta
 
 from models.conversation import Conversation
+from models.ids import new_id
 from models.message import Message
 from models.pending_escalation import PendingEscalation
-from realtime.act import Act
 from realtime.timers import Timer, TimerKind
-from rules.lifecycle import PendingOutcome
-from rules.typeid import new_id
+from realtime.transaction import Act
+from rules.pending_escalation import PendingOutcome
 
 
 def open_pending(

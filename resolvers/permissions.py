@@ -9,8 +9,8 @@ from uuid import UUID
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import ForbiddenError, UnauthenticatedError
-from resolvers.visible import Visible
-from rules.people import Scope, ViewerKind
+from resolvers.visibility import Visible
+from rules.roles import Scope, ViewerKind
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -42,11 +42,13 @@ from resolvers.context import Context, House
 from resolvers.errors import NotFoundError
 from resolvers.locks import lock_conversation
 from resolvers.member import NewMember
-from resolvers.timers import fire_if_due
+from resolvers.timer_handlers import fire_if_due
 from resolvers.workspace import NewWorkspace, make_workspace
-from rules.lifecycle import EscalationStatus, MessageRole, MessageStatus, PendingOutcome
-from rules.people import EVERY_SCOPE, MemberRole, ViewerKind
-from rules.settings import EscalationSettings
+from rules.agent_settings import EscalationSettings
+from rules.escalation import EscalationStatus
+from rules.message import MessageRole, MessageStatus
+from rules.pending_escalation import PendingOutcome
+from rules.roles import EVERY_SCOPE, MemberRole, ViewerKind
 
 # Nobody can have this address (RFC 2606), so nobody's sign-in comes upon it.
 _ADMIN = "replay@baton.invalid"

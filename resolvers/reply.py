@@ -5,23 +5,25 @@ from uuid import UUID
 
 from models.escalation import Escalation
 from models.message import Message
-from realtime.act import Act
-from resolvers.checks import check_content
+from realtime.transaction import Act
+from resolvers.ai_control import hand_back
+from resolvers.append_message import post
 from resolvers.context import Context
-from resolvers.control import hand_back
 from resolvers.errors import BadInputError, ConflictError
-from resolvers.escalating import assign
 from resolvers.idempotency import begin_repeatable
 from resolvers.locks import Locked, lock_active_escalation, lock_escalation
 from resolvers.member import member_of_email
 from resolvers.message import discard, lock_held_reply
 from resolvers.permissions import permitted
-from resolvers.posting import post
+from resolvers.raise_escalation import assign
 from resolvers.sla_clock import stop_clock
 from resolvers.timeline import write_fact, write_timeline
-from resolvers.visible import ESCALATION, MESSAGE
-from rules.lifecycle import AiPauseCause, AiResumePolicy, EscalationStatus, MessageRole
-from rules.people import ViewerKind
+from resolvers.validation import check_content
+from resolvers.visibility import ESCALATION, MESSAGE
+from rules.ai_control import AiPauseCause, AiResumePolicy
+from rules.escalation import EscalationStatus
+from rules.message import MessageRole
+from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 
 from models.member import Member, MemberSession
-from realtime.act import Act
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
 from resolvers.errors import BadInputError, UnauthenticatedError
-from resolvers.limits import SIGN_IN, SIGN_IN_FROM
 from resolvers.passwords import check_password
 from resolvers.permissions import permitted
+from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM
 from rules.text import fault_in_email
 
 _NAMESAKES = 50

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from models.escalation import Escalation
-from realtime.act import Act
 from realtime.timers import Timer, TimerKind
+from realtime.transaction import Act
 from resolvers.timeline import write_fact
-from rules.clock import Clock, SlaStatus, start_clock
-from rules.settings import SlaSettings
+from rules.agent_settings import SlaSettings
+from rules.sla_clock import Clock, SlaStatus, start_clock
 
 
 def set_clock(escalation: Escalation, started_at: datetime) -> None:

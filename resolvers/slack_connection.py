@@ -4,11 +4,11 @@ from uuid import UUID
 
 from models.agent import Agent
 from models.slack_connection import SlackConnection
-from realtime.act import Act
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
-from resolvers.visible import AGENT, visible_agents
+from resolvers.visibility import AGENT, visible_agents
 
 
 @permitted("connectSlack", AGENT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.escalation import Escalation, TimelineEntry
-from realtime.act import Act
+from realtime.transaction import Act
 from resolvers.actor import Actor
 
 

@@ -6,7 +6,7 @@ from models.api_key import ApiKey
 from models.workspace import Workspace
 from resolvers.context import Context
 from resolvers.permissions import permitted
-from resolvers.visible import WORKSPACE, visible_api_keys, visible_workspaces
+from resolvers.visibility import WORKSPACE, visible_api_keys, visible_workspaces
 
 
 @permitted("viewer")

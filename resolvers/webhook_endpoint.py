@@ -8,15 +8,15 @@ from sqlalchemy import func, select
 
 from models.agent import Agent
 from models.delivery import DeliveryTarget
+from models.ids import new_id
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.act import Act
-from realtime.deliveries import wake
+from realtime.delivery_queue import wake
+from realtime.transaction import Act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
-from resolvers.visible import AGENT, WEBHOOK_ENDPOINT, visible_agents, visible_webhook_endpoints
+from resolvers.visibility import AGENT, WEBHOOK_ENDPOINT, visible_agents, visible_webhook_endpoints
 from rules.events import EventType
-from rules.typeid import new_id
 
 ENDPOINTS = 50  # of one AI agent
 OLD_SECRET_SIGNS = timedelta(hours=24)

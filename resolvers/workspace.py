@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from models.agent import Agent
+from models.ids import new_id
 from models.member import Member
-from models.planner import PlannedLog
+from models.planned_log import PlannedLog
 from models.workspace import Workspace
 from realtime.log import open_stream
 from resolvers.agent import make_agent
 from resolvers.api_key import make_api_key
-from resolvers.checks import check_email, check_name
 from resolvers.context import House
 from resolvers.member import NewMember, make_member
 from resolvers.passwords import check_password
-from rules.people import EVERY_SCOPE, MemberRole
-from rules.settings import EscalationSettings
-from rules.typeid import new_id
+from resolvers.validation import check_email, check_name
+from rules.agent_settings import EscalationSettings
+from rules.roles import EVERY_SCOPE, MemberRole
 
 
 @dataclass(frozen=True, slots=True)

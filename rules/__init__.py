@@ -1,1 +1,1 @@
-"""Pure rules: no clock, no database, no network."""
+"""Pure rules without I/O, clock or randomness."""

@@ -1,7 +1,16 @@
 """Whether the “talk to a human” button is to be shown."""
 
-from rules.lifecycle import ButtonVisibility
-from rules.settings import WidgetSettings
+from enum import StrEnum
+
+from rules.agent_settings import WidgetSettings
+
+
+class ButtonVisibility(StrEnum):
+    """When the “talk to a human” button shows; escalation by words is possible in every case."""
+
+    ALWAYS = "ALWAYS"
+    AFTER_THRESHOLD = "AFTER_THRESHOLD"
+    NEVER = "NEVER"
 
 
 def button_visible(widget: WidgetSettings, customer_messages: int, uncertain_replies: int) -> bool:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rules.agent_settings import AutoEscalation, TopicRule, TriggerSettings
+from rules.escalation import EscalationTrigger, Priority
 from rules.handoff import find_handoff_request, find_phrase
-from rules.lifecycle import EscalationTrigger, Priority
-from rules.settings import AutoEscalation, TopicRule, TriggerSettings
 
 REASONS = {
     EscalationTrigger.BUTTON: "user_button",

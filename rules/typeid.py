@@ -4,7 +4,6 @@ import re
 from typing import Final
 from uuid import UUID
 
-import uuid_utils.compat
 from typeid.codecs import base32
 
 WORKSPACE: Final = "ws"
@@ -23,11 +22,6 @@ _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 class MalformedIdError(ValueError):
     """The text is not an id of the type that is asked for; the message says why."""
-
-
-def new_id() -> UUID:
-    """A fresh UUIDv7: they sort by their time."""
-    return uuid_utils.compat.uuid7()
 
 
 def spell_id(prefix: str, key: UUID) -> str:

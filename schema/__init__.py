@@ -1,1 +1,1 @@
-"""What a client sees: types, inputs, root fields; thin shells over resolvers."""
+"""GraphQL types, inputs and root fields: thin wrappers around resolvers."""

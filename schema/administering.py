@@ -7,7 +7,7 @@ from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.member import NewMember
 from resolvers.session import SignedIn
-from rules.people import SCOPES_OF_ROLE, MemberRole, ViewerKind
+from rules.roles import SCOPES_OF_ROLE, MemberRole, ViewerKind
 from rules.typeid import AGENT, API_KEY, MEMBER
 from schema.agent import Agent
 from schema.context import Call, Info, key_of

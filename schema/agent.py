@@ -8,8 +8,8 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.agent import Agent as AgentRow
 from resolvers.agent import escalation_settings
-from resolvers.batches import agents_by_id
 from resolvers.errors import NotFoundError
+from resolvers.loaders import agents_by_id
 from rules.typeid import AGENT, spell_id
 from schema.basics import Node
 from schema.context import Info

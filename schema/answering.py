@@ -3,9 +3,9 @@
 import strawberry
 from strawberry.utils.await_maybe import await_maybe
 
-from resolvers import asking, control, escalation, message, reply
+from resolvers import ai_control, escalation, escalation_triggers, message, reply
 from resolvers.escalation import EscalationChanges, Resolving
-from rules.lifecycle import Disposition, EscalationStatus, Priority
+from rules.escalation import Disposition, EscalationStatus, Priority
 from rules.typeid import CONVERSATION, ESCALATION, MESSAGE
 from schema.context import Info, key_of
 from schema.conversation import Conversation, the_conversation
@@ -98,7 +98,7 @@ class AnsweringMutation:
         input: EscalateConversationInput,  # noqa: A002
     ) -> EscalatePayload:
         """Escalates a conversation, or adds to its active escalation."""
-        raised = await asking.escalate_conversation(
+        raised = await escalation_triggers.escalate_conversation(
             info.context.context,
             key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.reason,
@@ -179,12 +179,12 @@ class AnsweringMutation:
     async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
         """Silences the AI."""
         key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        await control.pause_ai(info.context.context, key)
+        await ai_control.pause_ai(info.context.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
 
     @strawberry.mutation
     async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
         """Lets the AI speak again."""
         key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        await control.resume_ai(info.context.context, key)
+        await ai_control.resume_ai(info.context.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))

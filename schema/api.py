@@ -1,23 +1,15 @@
-"""The schema: the roots put together, described in the contract's own words."""
+"""The schema: the roots put together."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import strawberry
 from graphql import (
-    DocumentNode,
-    EnumTypeDefinitionNode,
-    GraphQLEnumType,
     GraphQLError,
     GraphQLFieldResolver,
     GraphQLResolveInfo,
     GraphQLSchema,
-    InputObjectTypeDefinitionNode,
-    InterfaceTypeDefinitionNode,
-    ObjectTypeDefinitionNode,
     OperationDefinitionNode,
-    parse,
     print_schema,
 )
 from strawberry.extensions import (
@@ -35,13 +27,12 @@ from schema.administering import AdministeringMutation
 from schema.answering import AnsweringMutation
 from schema.basics import CONFIG
 from schema.context import Call
-from schema.limits import TOKENS, CostRule
+from schema.descriptions import add_descriptions
 from schema.notifying import NotifyingMutation
-from schema.query import Query
-from schema.subscription import Subscription
+from schema.queries import Query
+from schema.query_cost import TOKENS, CostRule
+from schema.subscriptions import Subscription
 from schema.talking import TalkingMutation
-
-CONTRACT = Path(__file__).with_name("contract.graphql")
 
 _DOCUMENTS_KEPT = 200
 
@@ -103,33 +94,7 @@ SCHEMA = BatonSchema(
     config=CONFIG,
 )
 
-_Described = (
-    EnumTypeDefinitionNode
-    | InputObjectTypeDefinitionNode
-    | InterfaceTypeDefinitionNode
-    | ObjectTypeDefinitionNode
-)
-
-
-def describe(schema: GraphQLSchema, contract: DocumentNode) -> None:
-    """Gives types, fields and values the descriptions that they have in the contract."""
-    for definition in contract.definitions:
-        if not isinstance(definition, _Described):
-            continue
-        found = schema.type_map.get(definition.name.value)
-        if found is None:
-            continue
-        if definition.description:
-            found.description = definition.description.value
-        parts = found.values if isinstance(found, GraphQLEnumType) else getattr(found, "fields", {})
-        written: Sequence[object] = getattr(definition, "fields", ()) or getattr(definition, "values", ())
-        for part in written:
-            name, description = part.name.value, part.description  # type: ignore[attr-defined]
-            if description and name in parts:
-                parts[name].description = description.value
-
-
-describe(SCHEMA._schema, parse(CONTRACT.read_text()))
+add_descriptions(SCHEMA._schema)
 
 
 def let_each_mutation_begin_anew(schema: GraphQLSchema) -> None:

@@ -8,25 +8,16 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import BadInputError, ErrorCode
-from resolvers.escalation_list import EscalationOrder
-from resolvers.pages import Page, PageRequest
-from rules.clock import SlaOutcome, SlaStatus
-from rules.lifecycle import (
-    AiPauseCause,
-    AiResumePolicy,
-    AiState,
-    ButtonVisibility,
-    DeliveryChannel,
-    DeliveryStatus,
-    Disposition,
-    EscalationStatus,
-    EscalationTrigger,
-    MessageRole,
-    MessageStatus,
-    Priority,
-)
-from rules.people import MemberRole, Scope, ViewerKind
-from rules.settings import EmailFrequency
+from resolvers.escalation_queries import EscalationOrder
+from resolvers.pagination import Page, PageRequest
+from rules.agent_settings import EmailFrequency
+from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
+from rules.button import ButtonVisibility
+from rules.delivery import DeliveryChannel, DeliveryStatus
+from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole, MessageStatus
+from rules.roles import MemberRole, Scope, ViewerKind
+from rules.sla_clock import SlaOutcome, SlaStatus
 
 __all__ = ["JSON"]
 

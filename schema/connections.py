@@ -4,16 +4,12 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers.escalation_list import EscalationFilter as Filter
-from resolvers.escalation_list import (
-    EscalationPage,
-    count_escalations,
-    count_escalations_of_conversation,
-)
+from resolvers.escalation_queries import EscalationFilter as Filter
+from resolvers.escalation_queries import EscalationPage, count_escalations, count_escalations_of_conversation
 from schema.basics import PageInfo
 from schema.context import Info, for_the_team
 from schema.escalation import LOOKUPS, Escalation
-from schema.foresight import foresee
+from schema.prefetch import foresee
 
 
 @strawberry.type

@@ -8,28 +8,28 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
-from resolvers.batches import (
+from resolvers.conversation import ConversationFilter as Filter
+from resolvers.conversation import messages_of
+from resolvers.errors import NotFoundError
+from resolvers.escalation_queries import escalations_of_conversation
+from resolvers.loaders import (
     ConversationState,
     active_escalations,
     conversations_by_id,
     members_by_id,
     pending_by_id,
 )
-from resolvers.conversation import ConversationFilter as Filter
-from resolvers.conversation import messages_of
-from resolvers.errors import NotFoundError
-from resolvers.escalation_list import escalations_of_conversation
-from resolvers.pages import Page
+from resolvers.pagination import Page
+from rules.ai_control import AiPauseCause, AiState
 from rules.button import button_visible
-from rules.lifecycle import AiPauseCause, AiState
 from rules.typeid import AGENT, CONVERSATION, spell_id
 from schema import connections
 from schema import escalation as escalations
 from schema.agent import Agent, the_agent
 from schema.basics import JSON, Node, PageInfo, page_request
 from schema.context import Call, Info, for_the_team, key_of, maybe_later
-from schema.foresight import foresee
 from schema.message import MessageConnection
+from schema.prefetch import foresee
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow

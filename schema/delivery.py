@@ -7,9 +7,9 @@ from uuid import UUID
 import strawberry
 
 from models import delivery as models
-from resolvers.batches import attempts_of, escalations_by_id
-from resolvers.pages import Page
-from rules.lifecycle import DeliveryChannel, DeliveryStatus
+from resolvers.loaders import attempts_of, escalations_by_id
+from resolvers.pagination import Page
+from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.typeid import DELIVERY, spell_id
 from schema.basics import Node, PageInfo
 from schema.context import Info

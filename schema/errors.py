@@ -9,8 +9,8 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.language import FieldNode
 
 from models.database import is_away
+from models.ids import new_id
 from resolvers.errors import BatonError, ErrorCode
-from rules.typeid import new_id
 
 _logger = structlog.get_logger(__name__)
 

@@ -8,19 +8,19 @@ import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import escalation as models
-from resolvers.batches import agents_by_id, conversations_by_id, members_by_id, notes_of, triggers_of
-from resolvers.escalation_list import EscalationFilter as Filter
-from resolvers.escalation_list import timeline_of
-from resolvers.pages import Page
-from rules.clock import Clock, SlaOutcome, SlaStatus
-from rules.lifecycle import Disposition, EscalationStatus, EscalationTrigger, Priority
+from resolvers.escalation_queries import EscalationFilter as Filter
+from resolvers.escalation_queries import timeline_of
+from resolvers.loaders import agents_by_id, conversations_by_id, members_by_id, notes_of, triggers_of
+from resolvers.pagination import Page
+from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
+from rules.sla_clock import Clock, SlaOutcome, SlaStatus
 from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, spell_id
 from schema import conversation as conversations
 from schema.agent import Agent, the_agent
 from schema.basics import JSON, Node, PageInfo, page_request
 from schema.context import Call, Info, for_the_team, key_of, maybe_later
-from schema.foresight import Lookups, foresee
 from schema.people import TeamMember, member
+from schema.prefetch import Lookups, foresee
 
 if TYPE_CHECKING:
     from schema.conversation import Conversation

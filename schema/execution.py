@@ -7,16 +7,16 @@ from graphql import ExecutionResult, GraphQLError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from realtime.tasks import unbroken
+from realtime.cancellation import unbroken
 from resolvers.context import Context
 from resolvers.errors import ErrorCode
 from schema.api import SCHEMA
 from schema.context import Call
 from schema.errors import dress_errors
-from schema.groups import Follower, Groups, Listener
+from schema.live.event_buffer import Results
+from schema.live.groups import Follower, Groups, Listener
+from schema.live.subscription_plan import RefusedError, is_subscription, prepare
 from schema.operation import Operation
-from schema.prepared import RefusedError, is_subscription, prepare
-from schema.results import Results
 
 _ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 

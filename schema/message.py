@@ -9,8 +9,8 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.message import Message as MessageRow
 from resolvers.conversation import count_messages
-from resolvers.pages import Page
-from rules.lifecycle import MessageRole, MessageStatus
+from resolvers.pagination import Page
+from rules.message import MessageRole, MessageStatus
 from rules.typeid import CONVERSATION, MESSAGE, spell_id
 from schema.basics import JSON, Node, PageInfo
 from schema.context import Call, Info, maybe_later

@@ -6,9 +6,9 @@ from uuid import UUID
 import strawberry
 
 from models import webhook_endpoint as models
-from resolvers.batches import slack_connections_of, webhook_endpoints_of
-from rules import settings as rules
-from rules.settings import EmailFrequency
+from resolvers.loaders import slack_connections_of, webhook_endpoints_of
+from rules import agent_settings as rules
+from rules.agent_settings import EmailFrequency
 from rules.typeid import WEBHOOK_ENDPOINT, spell_id
 from schema.basics import Node
 from schema.context import Info

@@ -3,7 +3,7 @@
 import strawberry
 
 from resolvers import delivery, slack_connection, webhook_endpoint
-from rules.lifecycle import DeliveryChannel
+from rules.delivery import DeliveryChannel
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT
 from schema.context import Info, key_of
 from schema.delivery import Delivery

@@ -10,9 +10,9 @@ from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 from models.api_key import ApiKey as ApiKeyRow
 from models.member import Member as MemberRow
 from models.workspace import Workspace as WorkspaceRow
-from resolvers.batches import members_by_id
 from resolvers.errors import NotFoundError
-from rules.people import MemberRole, Scope
+from resolvers.loaders import members_by_id
+from rules.roles import MemberRole, Scope
 from rules.typeid import API_KEY, MEMBER, WORKSPACE, spell_id
 from schema.basics import Node
 from schema.context import Call, Info, for_the_team

@@ -7,9 +7,11 @@ from typing import Any
 import strawberry
 
 from models.agent import Agent as AgentRow
-from rules import settings as rules
-from rules.hours import Weekday
-from rules.lifecycle import AiResumePolicy, ButtonVisibility, Priority
+from rules import agent_settings as rules
+from rules.ai_control import AiResumePolicy
+from rules.business_hours import Weekday
+from rules.button import ButtonVisibility
+from rules.escalation import Priority
 from rules.typeid import AGENT, spell_id
 from schema.notifications import NotificationSettings, NotificationSettingsInput
 

@@ -7,10 +7,10 @@ import strawberry
 from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
-from resolvers import asking, conversation, message
+from resolvers import conversation, escalation_triggers, message
 from resolvers.conversation import Customer as NewCustomer
-from resolvers.escalating import Raised
 from resolvers.message import NewMessage
+from resolvers.raise_escalation import Raised
 from rules.typeid import AGENT, CONVERSATION
 from schema.basics import JSON, as_object
 from schema.context import Info, key_of
@@ -181,7 +181,7 @@ class TalkingMutation:
         input: ReportToolResultInput,  # noqa: A002
     ) -> ReportToolResultPayload:
         """Reports how a tool fared."""
-        report = await asking.report_tool_result(
+        report = await escalation_triggers.report_tool_result(
             info.context.context,
             key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.tool,
@@ -206,7 +206,7 @@ class TalkingMutation:
     ) -> EscalatePayload:
         """The button: ask for a person."""
         key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        raised = await asking.request_human(info.context.context, key, idempotency_key)
+        raised = await escalation_triggers.request_human(info.context.context, key, idempotency_key)
         return EscalatePayload.of(raised, info)
 
     @strawberry.mutation
@@ -216,7 +216,7 @@ class TalkingMutation:
         input: SubmitFormInput,  # noqa: A002
     ) -> EscalatePayload | None:
         """Submits a form; null when it does not escalate."""
-        raised = await asking.submit_form(
+        raised = await escalation_triggers.submit_form(
             info.context.context,
             key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.form,

@@ -1,1 +1,1 @@
-"""How it all stands up: settings, app, authentication, REST, the live socket, loops, CLI."""
+"""Settings, the ASGI app, transports, the worker and the command line."""

@@ -11,15 +11,15 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from resolvers.context import House
-from schema.groups import Groups
-from server.doors import ROUTES as DOORS
-from server.graphql import graphql
-from server.health import healthz, metrics, readyz
-from server.live import live_endpoint
-from server.problems import EXCEPTION_HANDLERS
-from server.rest import ROUTES as REST_ROUTES
+from schema.live.groups import Groups
+from server.graphql.client_connections import Visits
+from server.graphql.http import graphql
+from server.graphql.websocket import live_endpoint
+from server.http.health import healthz, metrics, readyz
+from server.http.problems import EXCEPTION_HANDLERS
+from server.http.redirects import ROUTES as DOORS
+from server.rest.routes import ROUTES as REST_ROUTES
 from server.settings import Settings
-from server.visits import Visits
 
 # Any page may call with a token of its own; what a widget token may be used from is checked with the token,
 # and cookies are not shared: credentials are not allowed.

@@ -13,13 +13,13 @@ import structlog
 import uvicorn
 import uvloop
 
-from realtime.tasks import stop
+from realtime.cancellation import stop
 from resolvers.context import House
 from server.app import make_app
-from server.house import Urls, database_urls, keep_embedded_running, open_house, prepare
+from server.graphql.client_connections import Visits
+from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
+from server.services import Urls, database_urls, keep_embedded_running, open_house, prepare
 from server.settings import Settings
-from server.transports import RequestProtocol, SocketProtocol
-from server.visits import Visits
 from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame

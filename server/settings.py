@@ -10,8 +10,8 @@ import structlog
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from notifications.email import Smtp
-from realtime.bell import SCHEMES as BELL_SCHEMES
+from notifications.email.smtp import Smtp
+from realtime.pubsub import SCHEMES as BELL_SCHEMES
 
 _PREFIX = "BATON_"
 _POSTGRES = ("postgresql", "postgres")

@@ -19,14 +19,14 @@ import uvloop
 
 from notifications.attempts import TargetBusyError, attend, overdue_targets
 from notifications.digests import overdue_digests, plan_digest
-from notifications.office import Office
 from notifications.planner import plan, workspaces_behind
-from realtime.tasks import stop
+from notifications.services import Office
+from realtime.cancellation import stop
 from realtime.timers import TimerKind
 from resolvers.context import House
-from resolvers.timers import TIMERS, overdue
-from server.house import database_urls, keep_embedded_running, open_house, prepare
-from server.jobs import Handlers, Jobs, LaterError, supervised, wait
+from resolvers.timer_handlers import TIMERS, overdue
+from server.job_runner import Handlers, Jobs, LaterError, supervised, wait
+from server.services import database_urls, keep_embedded_running, open_house, prepare
 from server.settings import Settings
 
 # Timers and deliveries do not wait for each other: a receiver that hangs delays no clock.

@@ -24,10 +24,10 @@ from websockets.typing import Subprotocol
 from resolvers.member import NewMember
 from resolvers.passwords import Passwords
 from resolvers.workspace import NewWorkspace, make_workspace
-from rules.people import MemberRole
+from rules.roles import MemberRole
 from rules.typeid import AGENT, WORKSPACE, spell_id
-from server.embedded import embedded_postgres
-from server.house import open_house
+from server.embedded.postgres import embedded_postgres
+from server.services import open_house
 from server.settings import Settings
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from cases_world import Rows, Who, new_email
 from graphql import GraphQLField, GraphQLNonNull
 
 from resolvers.permissions import PERMISSIONS, Permission
-from rules.people import Scope, ViewerKind
+from rules.roles import Scope, ViewerKind
 from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import read_id
 from schema.api import SCHEMA

@@ -12,9 +12,10 @@ from baton_client import PASSWORD, Caller, Server, Workspace, wait_for
 from receivers import Receiver
 from slack_stand_in import SlackStandIn
 
+from models.ids import new_id
 from resolvers.credentials import WidgetTokens
-from rules.people import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope, ViewerKind
-from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, new_id, read_id, spell_id
+from rules.roles import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope, ViewerKind
+from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, read_id, spell_id
 
 _ADDRESSES = (f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in count(1))
 

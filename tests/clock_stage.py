@@ -17,7 +17,7 @@ from uuid import UUID
 from baton_client import BATON, Server, Socket, Workspace, wait_for
 
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, read_id
-from server.embedded import embedded_postgres
+from server.embedded.postgres import embedded_postgres
 
 Row = dict[str, Any]
 

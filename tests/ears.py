@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from realtime.bell import Bell, Ring, Typing
+from realtime.pubsub import Bell, Ring, Typing
 
 CANARY_SECONDS = 0.2
 

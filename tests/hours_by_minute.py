@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from rules.hours import Hours, Opening, Weekday
+from rules.business_hours import Hours, Opening, Weekday
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 WEEKDAYS = list(Weekday)

@@ -22,14 +22,15 @@ from websockets.typing import Subprotocol
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from rules.people import Scope, ViewerKind
-from schema.groups import Groups, Listener
+from rules.roles import Scope, ViewerKind
+from schema.live.event_buffer import Results
+from schema.live.groups import Groups, Listener
 from schema.operation import Operation
-from schema.results import Results
-from server import live, operations, origins
-from server.live import Pace, live_endpoint
-from server.transports import RequestProtocol, SocketProtocol
-from server.visits import Visits
+from server.graphql import operations, websocket
+from server.graphql.client_connections import Visits
+from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
+from server.graphql.websocket import Pace, live_endpoint
+from server.http import origins
 
 SUBPROTOCOL = "graphql-transport-ws"
 ENDLESS, EVENTS, REFUSED, BROKEN, BROKEN_LATER, FLOOD, UNWRITABLE = (
@@ -170,7 +171,7 @@ async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     async with AsyncExitStack() as closing:
 
-        async def started(pace: Pace = live.PACE, recheck_seconds: float = 60) -> Stage:
+        async def started(pace: Pace = websocket.PACE, recheck_seconds: float = 60) -> Stage:
             stage = Stage(Visits(lambda tokens: stage.still_good(tokens), recheck_seconds))
             await closing.enter_async_context(_running(stage, pace, monkeypatch))
             return stage
@@ -190,7 +191,7 @@ async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) ->
     async def allowed_origins(_: object, actor: Actor) -> list[str]:
         return ["https://shop.example"]
 
-    monkeypatch.setattr(live, "actor_of", actor_of)
+    monkeypatch.setattr(websocket, "actor_of", actor_of)
     monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
     monkeypatch.setattr(operations, "run", stage.run)
     monkeypatch.setattr(operations, "is_subscription", lambda _: False)

@@ -9,10 +9,12 @@ from email.policy import default
 from html.parser import HTMLParser
 from typing import Any
 
-from notifications.email_text import compose
-from notifications.story import Said, Story, TheConversation, TheEscalation
-from rules.clock import SlaStatus
-from rules.lifecycle import AiState, EscalationStatus, EscalationTrigger, MessageRole, Priority
+from notifications.content.snapshots import Said, Story, TheConversation, TheEscalation
+from notifications.email.compose import compose
+from rules.ai_control import AiState
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
 
 AT = datetime(2026, 3, 4, 14, 30, 5, tzinfo=UTC)
 SENDER = "Baton <baton@example.com>"

@@ -20,9 +20,9 @@ from clock_stage import Process
 from mail_sink import Mail, MailSink
 from receivers import Answer, Received, Receiver
 
-from notifications.webhook_schemas import SCHEMAS
+from notifications.webhook.schemas import SCHEMAS
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, read_id
-from server.embedded import embedded_postgres
+from server.embedded.postgres import embedded_postgres
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from baton_client import BATON, Server, wait_for
 
-from server.embedded import embedded_postgres
+from server.embedded.postgres import embedded_postgres
 
 
 class Replays:

@@ -13,7 +13,7 @@ import asyncpg
 from ears import eventually
 from redis import asyncio as redis
 
-from realtime.bell import CHANNEL
+from realtime.pubsub import CHANNEL
 
 
 def free_port() -> int:

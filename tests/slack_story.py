@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from notifications.story import Said, Story, TheConversation, TheEscalation
-from rules.clock import SlaStatus
-from rules.lifecycle import AiState, EscalationStatus, EscalationTrigger, MessageRole, Priority
+from notifications.content.snapshots import Said, Story, TheConversation, TheEscalation
+from rules.ai_control import AiState
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LINK = "https://baton.example.com/app/escalations/esc_1?a=1&b=2"

@@ -19,7 +19,8 @@ from graphql import (
     is_required_input_field,
 )
 
-from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, new_id, read_id, spell_id
+from models.ids import new_id
+from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, read_id, spell_id
 from schema.api import printed_schema
 
 _SCHEMA = build_schema(printed_schema())

@@ -13,7 +13,7 @@ from bench.fanout.phases import QUICK, Results
 from bench.fanout.report import report
 from bench.fanout.servers import Audience, cores, limit, plain_strawberry, subscriber
 from bench.processes import only
-from bench.stage import Stage, Tenant
+from bench.server_under_test import Stage, Tenant
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or which("gcc") is None, reason="the client is in C and takes Linux"

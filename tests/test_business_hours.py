@@ -9,10 +9,10 @@ from baton_client import Refused, Server, Workspace
 from standing import stands
 from talk import Talk
 
-from rules.clock import REACH, Clock, SlaStatus, start_clock
-from rules.confirmation import AROUND_THE_CLOCK, business_hours_in_words
-from rules.hours import Hours, Weekday, hours_of
-from rules.settings import EscalationSettings
+from rules.agent_settings import EscalationSettings
+from rules.business_hours import Hours, Weekday, hours_of
+from rules.customer_texts import AROUND_THE_CLOCK, business_hours_in_words
+from rules.sla_clock import REACH, Clock, SlaStatus, start_clock
 
 READ = """query($id: ID!) { escalationSettings(agentId: $id) { version sla { businessHours {
     timezone week { day opens closes } holidays { date name } holidayCalendar } } } }"""

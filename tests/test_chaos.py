@@ -26,11 +26,11 @@ from needs import need
 from chaos.checker import Committed, broken_promises, committed, differences, gaps_in_positions, unlike
 from chaos.client import Client, session
 from chaos.generator import Said
-from chaos.later import announced_wrongly, untold
 from chaos.processes import Process
 from chaos.proxy import Link
 from chaos.schedule import FULL_SECONDS, SHORT_SECONDS, kinds, missing, schedule
 from chaos.widgets import Rendered, Widget
+from chaos.worker_checks import announced_wrongly, untold
 from rules.typeid import ESCALATION, read_id
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.typing import Origin
 
 from resolvers.credentials import WidgetTokens
-from rules.people import MemberRole, Scope
+from rules.roles import MemberRole, Scope
 from rules.typeid import CONVERSATION, read_id
 
 KIND = "{ viewer { kind } }"

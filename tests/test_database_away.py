@@ -10,7 +10,7 @@ import httpx
 import pytest
 from baton_client import Caller, Refused, Server, wait_for
 
-from server.embedded_place import find_place
+from server.embedded.location import find_place
 
 
 # Run by root, the embedded PostgreSQL is another user, who must get in.

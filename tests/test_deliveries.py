@@ -30,7 +30,8 @@ from receivers import Answer, Receiver
 from standardwebhooks import WebhookVerificationError
 from talk import Talk, resume
 
-from rules.typeid import DELIVERY, new_id, spell_id
+from models.ids import new_id
+from rules.typeid import DELIVERY, spell_id
 
 pytestmark = pytest.mark.anyio
 

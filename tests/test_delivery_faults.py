@@ -26,7 +26,7 @@ from post_office import (
 from receivers import Answer, Hostile, Receiver, drip, hang
 
 from rules.typeid import WORKSPACE, read_id
-from server.embedded_place import find_place
+from server.embedded.location import find_place
 
 CREATED = "escalation.created"
 # Seconds: much less than what a receiver that hangs may take, and more than a busy machine needs.

@@ -7,8 +7,8 @@ from typing import Any
 
 from mails import AT, LINK, SENDER, page_of, read, text_of
 
-from notifications.email_text import Alert, compose_alert
-from rules.lifecycle import DeliveryChannel
+from notifications.email.compose import Alert, compose_alert
+from rules.delivery import DeliveryChannel
 
 
 def alerted(**changes: Any) -> EmailMessage:

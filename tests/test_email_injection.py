@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mails import HEADERS, LINK, TEAM, composed, create_said, create_story, page_of, text_of
 
-from notifications.email_text import SUBJECT_LIMIT
-from rules.lifecycle import EscalationTrigger
+from notifications.email.compose import SUBJECT_LIMIT
+from rules.escalation import EscalationTrigger
 
 # What breaks lines, ends texts, turns directions, or is read as something else somewhere.
 HOSTILE = [

@@ -11,9 +11,9 @@ from ears import eventually
 from mail_sink import HOST, Fault, MailSink, Stage
 from ropes import free_port
 
-from notifications import email
-from notifications.email import RESPONSE_LIMIT, Smtp, keep, send
-from notifications.story import Outcome
+from notifications.content.snapshots import Outcome
+from notifications.email import smtp
+from notifications.email.smtp import RESPONSE_LIMIT, Smtp, keep, send
 
 pytestmark = pytest.mark.anyio
 
@@ -235,7 +235,7 @@ async def test_once_it_is_accepted_nothing_makes_it_a_failure(
 ) -> None:
     sink.faults = {"MESSAGE": Fault.ACCEPT_AND_CLOSE}
     assert await sent(sink) == Outcome(succeeded=True, response="250 2.0.0 OK kept, goodbye")
-    monkeypatch.setattr(email, "_FAREWELL_SECONDS", 0.1)
+    monkeypatch.setattr(smtp, "_FAREWELL_SECONDS", 0.1)
     for fault in (Fault.CLOSE, Fault.RESET, Fault.HANG, "500 what?", "nonsense"):
         sink.faults = {"QUIT": fault}
         assert await asyncio.wait_for(sent(sink), 5) == KEPT

@@ -26,10 +26,11 @@ from mails import (
     text_of,
 )
 
-from notifications.email_page import HTML_LIMIT, MAIL_LIMIT
-from notifications.email_text import DIGEST_LIMIT, SUBJECT_LIMIT, compose, compose_digest, compose_test
-from notifications.story import Story
-from rules.lifecycle import EscalationStatus, EscalationTrigger, MessageRole, Priority
+from notifications.content.snapshots import Story
+from notifications.email.compose import DIGEST_LIMIT, SUBJECT_LIMIT, compose, compose_digest, compose_test
+from notifications.email.layout import HTML_LIMIT, MAIL_LIMIT
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole
 
 TOLD = [CREATED, REOPENED, AT_RISK, BREACHED]
 

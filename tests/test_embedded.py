@@ -16,14 +16,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from server import embedded_place
-from server.embedded import EmbeddedPostgresError, embedded_postgres
+from server.embedded import location
+from server.embedded.postgres import EmbeddedPostgresError, embedded_postgres
 
 ROOT = Path(__file__).parents[1]
 HOLDER = """
 import sys
 from pathlib import Path
-from server.embedded import embedded_postgres
+from server.embedded.postgres import embedded_postgres
 with embedded_postgres(Path(sys.argv[1])) as postgres:
     print(postgres.service_url, flush=True)
     sys.stdin.read()
@@ -242,12 +242,12 @@ def test_a_failure_shows_the_log_and_what_to_do(folder: Path) -> None:
 def test_as_root_an_unreachable_folder_has_its_cluster_elsewhere(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_place, "ROOT_HOME", folder / "var")
+    monkeypatch.setattr(location, "ROOT_HOME", folder / "var")
     private = folder / "private"
     private.mkdir(mode=0o700)
     with embedded_postgres(private / "data") as postgres:
         query(postgres.owner_url, "CREATE TABLE kept ()")
-    home = Path((private / "data" / embedded_place.NOTE).read_text().partition("\n")[0])
+    home = Path((private / "data" / location.NOTE).read_text().partition("\n")[0])
     assert home.parent == folder / "var"
     assert private.stat().st_mode & 0o777 == 0o700
     with embedded_postgres(private / "data") as postgres:
@@ -261,10 +261,10 @@ def test_as_root_an_unreachable_folder_has_its_cluster_elsewhere(
 def test_as_root_unreachable_binaries_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private = folder / "private"
     private.mkdir(mode=0o700)
-    installed = distribution(embedded_place.WHEEL)
-    for part in (embedded_place.INSTALL, embedded_place.LIBRARIES):
+    installed = distribution(location.WHEEL)
+    for part in (location.INSTALL, location.LIBRARIES):
         shutil.copytree(str(installed.locate_file(part)), private / part, symlinks=True)
-    monkeypatch.setattr(embedded_place, "ROOT_HOME", folder / "var")
+    monkeypatch.setattr(location, "ROOT_HOME", folder / "var")
     monkeypatch.setattr(type(installed), "locate_file", lambda _, path: private / path)
     with embedded_postgres(folder / "data") as postgres:
         assert query(postgres.service_url, "SELECT 1") == 1

@@ -13,7 +13,7 @@ from hours_by_minute import Schedule, changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.hours import Hours, Opening, OutOfReachError, Segment, Weekday, hours_of
+from rules.business_hours import Hours, Opening, OutOfReachError, Segment, Weekday, hours_of
 from rules.public_holidays import fault_in_calendar, public_holidays
 
 ZONES = sorted(available_timezones() - {"localtime"})

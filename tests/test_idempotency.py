@@ -16,7 +16,8 @@ from baton_client import Server, Workspace, wait_for
 from ledger import Ledger
 from locks import MANY, Contender, Scene, hold, outcomes, send
 
-from rules.typeid import AGENT, CONVERSATION, WORKSPACE, new_id, read_id, spell_id
+from models.ids import new_id
+from rules.typeid import AGENT, CONVERSATION, WORKSPACE, read_id, spell_id
 
 pytestmark = pytest.mark.anyio
 

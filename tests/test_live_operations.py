@@ -21,7 +21,7 @@ from live_stage import (
 )
 
 from resolvers.actor import Actor
-from server.live import Pace
+from server.graphql.websocket import Pace
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 from websockets.typing import Origin
 
 from resolvers.actor import Actor
-from server.live import Pace
+from server.graphql.websocket import Pace
 
 pytestmark = pytest.mark.anyio
 

@@ -18,10 +18,10 @@ from baton_client import Caller, Refused, Server, Socket, Workspace
 from ears import eventually
 
 from models.database import Database
-from realtime.bell import Ring, Typing
 from realtime.cursor import Cursor, find_place
 from realtime.feed import QUEUE_LIMIT, Feed
 from realtime.log import PAGE, Entry
+from realtime.pubsub import Ring, Typing
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, read_id
 
 pytestmark = pytest.mark.anyio

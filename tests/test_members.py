@@ -21,7 +21,7 @@ from cases_members import (
 )
 from cases_world import Rows, Visitor, everything_kept, new_email
 
-from rules.people import MemberRole
+from rules.roles import MemberRole
 
 
 @pytest.fixture(scope="module")

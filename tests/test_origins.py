@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import HTTPConnection
 
-from server.origins import is_foreign
+from server.http.origins import is_foreign
 
 PUBLIC = "https://Baton.example/somewhere"
 

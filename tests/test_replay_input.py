@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rules.settings import EscalationSettings
-from server.replay_file import ConversationFile, ReplayFileError
-from server.replay_settings import read_settings_file
+from rules.agent_settings import EscalationSettings
+from server.replay.file import ConversationFile, ReplayFileError
+from server.replay.settings import read_settings_file
 
 
 def says(role: str, content: str, **more: Any) -> dict[str, Any]:

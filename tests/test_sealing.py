@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.sealing import Seal, UnreadableSecretError
+from models.sealing import Seal, UnreadableSecretError
 
 SECRET = "a secret of the server's own"
 TOKEN = "xoxb-1234-5678-abcdefgh"

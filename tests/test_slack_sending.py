@@ -11,8 +11,8 @@ import pytest
 from baton_client import wait_for
 from slack_stand_in import SlackStandIn
 
-from notifications.slack import SLACK_API_URL, SlackFault, Team, prove, send
-from notifications.story import Outcome
+from notifications.content.snapshots import Outcome
+from notifications.slack.api import SLACK_API_URL, SlackFault, Team, prove, send
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_story import CONVERSATION, CREATED, DUE, ESCALATION, LINK_IN_SLACK, STORY, story_of
 
-from notifications.slack_text import compose, compose_test
-from notifications.story import Story
+from notifications.content.snapshots import Story
+from notifications.slack.compose import compose, compose_test
 from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS, fault_in_format
 
 MENTIONS = ["here", "U0JANE", "S0TEAM"]

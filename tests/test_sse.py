@@ -22,13 +22,13 @@ from starlette.routing import Route
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from rules.people import ViewerKind
-from schema.groups import Listener
-from schema.results import Results
-from server import sse
-from server.sse import event_stream
-from server.transports import RequestProtocol, SocketProtocol
-from server.visits import Visits
+from rules.roles import ViewerKind
+from schema.live.event_buffer import Results
+from schema.live.groups import Listener
+from server.graphql import sse
+from server.graphql.client_connections import Visits
+from server.graphql.sse import event_stream
+from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
 
 pytestmark = pytest.mark.anyio
 

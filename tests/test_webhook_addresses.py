@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from needs import need
 from receivers import Receiver, Trap, has_ipv6
 
-from notifications.addresses import NotAllowedError, NotFoundError, read_url, vet
-from notifications.story import Outcome
-from notifications.webhook import new_secret, send
+from notifications.content.snapshots import Outcome
+from notifications.webhook.send import new_secret, send
+from notifications.webhook.url_policy import NotAllowedError, NotFoundError, read_url, vet
 
 PUBLIC = "93.184.215.14"
 PUBLIC_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"

@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.story import Said, Story, TheEscalation
-from notifications.webhook_docs import BEGIN, END, events_part, sample_story, written_into
-from notifications.webhook_events import EVENT_TYPES, body_of
-from notifications.webhook_schemas import SCHEMAS
-from rules.clock import SlaStatus
-from rules.lifecycle import AiState, EscalationStatus, EscalationTrigger, MessageRole, Priority
+from notifications.content.snapshots import Said, Story, TheEscalation
+from notifications.webhook.docs import BEGIN, END, events_part, sample_story, written_into
+from notifications.webhook.payloads import EVENT_TYPES, body_of
+from notifications.webhook.schemas import SCHEMAS
+from rules.ai_control import AiState
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
 
 DOCS = Path(__file__).parents[1] / "docs/webhooks.md"
 VALIDATORS = {

@@ -10,7 +10,8 @@ from baton_client import Refused, Server, Workspace
 from post_office import AGENT_MADE, CREATE, DELETE, LIST, ROTATE, UPDATE, Endpoint, Row
 from standing import stands
 
-from rules.typeid import AGENT, WEBHOOK_ENDPOINT, WORKSPACE, new_id, read_id, spell_id
+from models.ids import new_id
+from rules.typeid import AGENT, WEBHOOK_ENDPOINT, WORKSPACE, read_id, spell_id
 
 # Nothing is ever sent there: the address is public, so it may be set, and no event happens here.
 URL = "https://93.184.215.14/hook"

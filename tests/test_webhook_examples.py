@@ -19,11 +19,11 @@ from needs import need
 from ropes import free_port
 from talk import Talk
 
-from notifications.story import Outcome, Said
-from notifications.webhook import new_secret, send
-from notifications.webhook_docs import sample_story
-from notifications.webhook_events import body_of
-from rules.lifecycle import MessageRole
+from notifications.content.snapshots import Outcome, Said
+from notifications.webhook.docs import sample_story
+from notifications.webhook.payloads import body_of
+from notifications.webhook.send import new_secret, send
+from rules.message import MessageRole
 
 ROOT = Path(__file__).parents[1]
 INTEROP = Path(__file__).parent / "interop/webhooks"

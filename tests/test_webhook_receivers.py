@@ -28,8 +28,8 @@ from receivers import (
     say_and_wait,
 )
 
-from notifications.story import Outcome
-from notifications.webhook import new_secret, send
+from notifications.content.snapshots import Outcome
+from notifications.webhook.send import new_secret, send
 
 HEAD = b"HTTP/1.1 500 our secret\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -237,7 +237,7 @@ async def test_a_certificate_of_no_authority_is_refused(certificate: Path) -> No
 CALL = """
 import asyncio, sys
 from datetime import UTC, datetime
-from notifications.webhook import new_secret, send
+from notifications.webhook.send import new_secret, send
 for url in sys.argv[1:]:
     now, secrets = datetime.now(UTC), [new_secret()]
     print(asyncio.run(send(url, b"{}", "dlv_1", secrets, allow_private=True, at=now)).response)

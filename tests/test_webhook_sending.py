@@ -10,8 +10,8 @@ import pytest
 from receivers import Answer, Received, Receiver, Trap, has_ipv6
 from standardwebhooks import WebhookVerificationError
 
-from notifications.story import Outcome
-from notifications.webhook import new_secret, send
+from notifications.content.snapshots import Outcome
+from notifications.webhook.send import new_secret, send
 
 pytestmark = pytest.mark.anyio
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from server.outgoing import FRAMES
-from server.wire import Wire
+from server.graphql.frame_writer import Wire
+from server.graphql.send_queue import FRAMES
 
 pytestmark = pytest.mark.anyio
 

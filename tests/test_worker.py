@@ -31,7 +31,7 @@ from clock_stage import (
 from locks import hold
 
 from rules.typeid import WORKSPACE, read_id
-from server.embedded_place import find_place
+from server.embedded.location import find_place
 
 pytestmark = pytest.mark.anyio
 

@@ -1,1 +1,1 @@
-"""How Baton's subscriptions do beside other servers': `python -m bench.fanout` measures and prints tables."""
+"""Benchmarks of live delivery next to other servers: `python -m bench.fanout`."""

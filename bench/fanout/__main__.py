@@ -8,13 +8,13 @@ from dataclasses import replace
 from shutil import which
 from time import perf_counter
 
+from bench.environment import surroundings
 from bench.fanout import baton
 from bench.fanout.phases import FULL, GRAPHQL_WS, LIMIT, MERCURIUS, NCHAN, PLAIN, QUICK, Phases
 from bench.fanout.report import report
 from bench.fanout.servers import cores
 from bench.processes import busy_seconds
 from bench.rounds import say
-from bench.surroundings import surroundings
 
 PARTS = ("fan", "pace", "replies", "idle")
 BESIDE = (LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.client import Asked, post, run
 from bench.fanout.servers import Audience, cores, publisher, subscriber
-from bench.stage import Stage, Tenant, stage
+from bench.server_under_test import Stage, Tenant, stage
 from bench.workloads import CREATE_MEMBER
 
 START = """mutation Start($input: StartConversationInput!) { startConversation(input: $input) {

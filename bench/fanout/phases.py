@@ -12,7 +12,7 @@ from bench.fanout.build import install_peers
 from bench.fanout.driver import Client, Cut, Replies, Run, callers, client
 from bench.fanout.servers import Audience
 from bench.rounds import say
-from bench.stage import Stage
+from bench.server_under_test import Stage
 
 # Events at once, and how many such ticks are under way: one at a time means that; of ten a tick the next is
 # being committed while one goes out, as otherwise the server would wait for the publisher.

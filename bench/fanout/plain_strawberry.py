@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from strawberry.asgi import GraphQL
 
-from bench.fanout.orders import take_orders
-from bench.stage import HOST
+from bench.fanout.control_port import take_orders
+from bench.server_under_test import HOST
 
 BROADCAST = Broadcast("memory://")
 

@@ -18,11 +18,12 @@ import orjson
 import uvloop
 
 from bench.client import Target, post
-from bench.fanout.orders import Publish, take_orders
-from bench.stage import HOST
+from bench.fanout.control_port import Publish, take_orders
+from bench.server_under_test import HOST
 from bench.workloads import RECORD, RECORDED
-from realtime.bell import CHANNEL
-from rules.typeid import CONVERSATION, MEMBER, new_id, read_id
+from models.ids import new_id
+from realtime.pubsub import CHANNEL
+from rules.typeid import CONVERSATION, MEMBER, read_id
 
 # What recordMessage writes, for as many messages as there are: one statement, one transaction. The bench
 # does not go through the product's act, which costs 3 ms a message and is measured elsewhere.

@@ -16,7 +16,7 @@ from socket import socket
 
 from bench.fanout.build import PEERS, compiled
 from bench.processes import Processes, only, with_children
-from bench.stage import HOST, START_SECONDS, Cores
+from bench.server_under_test import HOST, START_SECONDS, Cores
 
 DOCUMENT = """subscription MessageAdded($id: ID!, $after: String) {
   messageAdded(conversationId: $id, after: $after) { cursor message { id content author { name } } } }"""

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from ears import CANARY_SECONDS, create_ears, eventually, hear_each_other, listening
 
-from realtime.bell import (
+from realtime.pubsub import (
     RINGS_PER_MESSAGE,
     TYPING_BYTES,
     TYPINGS_PER_MESSAGE,

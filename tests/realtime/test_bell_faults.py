@@ -11,7 +11,7 @@ from ears import create_ears, eventually, hear_each_other, listening, told
 from ropes import BlackHole, RedisServer, drop_connections, free_port, publish
 from structlog.testing import capture_logs
 
-from realtime.bell import STREAMS_WAITING, TYPINGS_WAITING, Bell, Ring, Typing
+from realtime.pubsub import STREAMS_WAITING, TYPINGS_WAITING, Bell, Ring, Typing
 
 pytestmark = pytest.mark.anyio
 

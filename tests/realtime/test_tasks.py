@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from realtime.tasks import unbroken
+from realtime.cancellation import unbroken
 
 pytestmark = pytest.mark.anyio
 

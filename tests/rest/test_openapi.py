@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.core.parameters import ParameterLocation
 from starlette.routing import Route
 
-from server.openapi import document
-from server.rest import ROUTES
+from server.rest.openapi import document
+from server.rest.routes import ROUTES
 
 SCHEMA = schemathesis.openapi.from_dict(document())
 

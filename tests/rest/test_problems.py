@@ -13,7 +13,7 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from resolvers.errors import BadInputError, ErrorCode, RateLimitedError, ResyncRequiredError
-from server.problems import EXCEPTION_HANDLERS, STATUS_OF
+from server.http.problems import EXCEPTION_HANDLERS, STATUS_OF
 
 
 def answer_to(error: Exception) -> httpx.Response:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.clock import Clock, SlaOutcome, SlaStatus, start_clock
-from rules.hours import Segment
+from rules.business_hours import Segment
+from rules.sla_clock import Clock, SlaOutcome, SlaStatus, start_clock
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ALWAYS: dict[str, Any] = {"timezone": "UTC", "week": [], "holidays": [], "holiday_calendar": None}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.confirmation import (
+from rules.customer_texts import (
     AROUND_THE_CLOCK,
     DEFAULT_CONFIRMATION,
     confirmation_text,

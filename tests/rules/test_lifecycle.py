@@ -1,13 +1,8 @@
 import pytest
 
-from rules.lifecycle import (
-    AiState,
-    EscalationStatus,
-    MessageStatus,
-    Priority,
-    reply_status,
-    status_after_reopening,
-)
+from rules.ai_control import AiState, reply_status
+from rules.escalation import EscalationStatus, Priority, status_after_reopening
+from rules.message import MessageStatus
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rules.lifecycle import Priority
-from rules.settings import EscalationSettings, changed
+from rules.agent_settings import EscalationSettings, changed
+from rules.escalation import Priority
 
 DEFAULTS = EscalationSettings()
 

@@ -5,13 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.text import (
-    JSON_DEPTH_LIMIT,
-    JSON_TEXT_LIMIT,
-    fault_in_email,
-    fault_in_json,
-    fault_in_text,
-)
+from rules.text import JSON_DEPTH_LIMIT, JSON_TEXT_LIMIT, fault_in_email, fault_in_json, fault_in_text
 
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb"]
 JSON = st.recursive(

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.lifecycle import EscalationTrigger, Priority
-from rules.settings import AutoEscalation, TopicRule, TriggerSettings
+from rules.agent_settings import AutoEscalation, TopicRule, TriggerSettings
+from rules.escalation import EscalationTrigger, Priority
 from rules.triggers import (
     REASONS,
     Fired,

@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.typeid import (
-    CONVERSATION,
-    ESCALATION,
-    MalformedIdError,
-    new_id,
-    prefix_of,
-    read_id,
-    spell_id,
-)
+from models.ids import new_id
+from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, prefix_of, read_id, spell_id
 
 # From the specification's own list of valid ids.
 PUBLISHED = {

@@ -1,0 +1,142 @@
+"""The server that is measured: one `baton serve` process as a user starts it, on cores of its own."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.client import Target
+from bench.processes import Processes, only, with_children
+from server.embedded.location import find_place
+
+BATON = Path(sys.executable).with_name("baton")
+HOST = "127.0.0.1"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which core each runs on. With two cores PostgreSQL shares the client's, with more it has its own."""
+
+    server: int
+    postgres: int
+    client: int
+
+    @classmethod
+    def of_this_machine(cls) -> "Cores":
+        """Shares out the cores that this process may use."""
+        free = sorted(os.sched_getaffinity(0))
+        return cls(server=free[0], postgres=free[1 if len(free) > 2 else -1], client=free[-1])
+
+    def in_words(self) -> str:
+        """Where everything runs."""
+        if self.server == self.client:
+            return f"server, PostgreSQL and client share core {self.server}: the figures do not hold"
+        shared = " (shared)" if self.postgres == self.client else ""
+        return f"server {self.server}, PostgreSQL {self.postgres}{shared}, client {self.client}{shared}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A workspace, and who may do everything in it."""
+
+    agent_id: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running server, its database, and how to reach them."""
+
+    target: Target
+    data_dir: Path
+    home: Path
+    database_url: str
+    server: Processes
+    postgres: Processes
+    cores: Cores
+
+    def new_tenant(self, name: str) -> Tenant:
+        """A new workspace, as `baton init` makes it."""
+        command = [str(BATON), "init", "--json", "--name", name, "--email", f"{name}@example.com"]
+        made = subprocess.run(
+            command, env=_environment(self.data_dir), check=True, capture_output=True, text=True
+        )
+        found = json.loads(made.stdout)
+        return Tenant(found["agentId"], found["apiKey"])
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A server on a database folder of its own; both are gone afterwards."""
+    cores = Cores.of_this_machine()
+    with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
+        data_dir = Path(folder)
+        # Run by root, the embedded PostgreSQL is another user, who must get in.
+        data_dir.chmod(0o755)
+        log = data_dir / "serve.log"
+        os.sched_setaffinity(0, {cores.server})
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [BATON, "serve"], env=_environment(data_dir), stdout=output, stderr=output
+            )
+        os.sched_setaffinity(0, {cores.client})
+        try:
+            yield _staged(process, data_dir, log, cores)
+        finally:
+            process.terminate()
+            process.wait(START_SECONDS)
+
+
+@contextmanager
+def worker_beside(stage: Stage) -> Iterator["subprocess.Popen[bytes]"]:
+    """A `baton worker` on the stage's database, on the server's core."""
+    with (stage.data_dir / "worker.log").open("wb") as output:
+        os.sched_setaffinity(0, {stage.cores.server})
+        process = subprocess.Popen(
+            [BATON, "worker"], env=_environment(stage.data_dir), stdout=output, stderr=output
+        )
+        os.sched_setaffinity(0, {stage.cores.client})
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def _staged(process: "subprocess.Popen[bytes]", data_dir: Path, log: Path, cores: Cores) -> Stage:
+    port = _port_when_ready(process, log)
+    place = find_place(data_dir)
+    postmaster = int((place.cluster / "postmaster.pid").read_text().split()[0])
+    postgres = with_children(postmaster)
+    postgres.pin(cores.postgres)
+    url = f"postgresql://baton@/baton?host={place.sockets}"
+    return Stage(Target(HOST, port), data_dir, place.home, url, only(process.pid), postgres, cores)
+
+
+def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        if found := re.search(rf'http://{re.escape(HOST)}:(\d+)","event":"serve.ready', log.read_text()):
+            return int(found[1])
+        time.sleep(0.02)
+    raise RuntimeError(f"the server does not answer; it says:\n{log.read_text()}")
+
+
+def _environment(data_dir: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    return inherited | {"BATON_DATA_DIR": str(data_dir), "BATON_HOST": HOST, "BATON_PORT": str(_free_port())}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,169 @@
+"""What is broken: PostgreSQL, Redis, several `baton serve` and `baton worker`, and every way between them."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.processes import Process, Say
+from chaos.proxy import HOST, Link
+from chaos.schedule import SERVES, WORKERS
+from server.embedded.postgres import EmbeddedPostgres
+
+BATON = Path(sys.executable).with_name("baton")
+SECRET = "a secret that all of them share"
+UP_SECONDS, DOWN_SECONDS = 60, 60
+_ENDS = {"killed": signal.SIGKILL, "immediately": signal.SIGQUIT, "fast": signal.SIGINT}
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A workspace, and who may do everything in it."""
+
+    agent_id: str
+    api_key: str
+
+
+class Postgres:
+    """The embedded PostgreSQL, ended in its own way or against its will, and started again."""
+
+    def __init__(self, embedded: EmbeddedPostgres) -> None:
+        self._embedded = embedded
+        self.owner_url = embedded.owner_url
+        self.service_url = embedded.service_url
+
+    async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to it."""
+        return await asyncio.open_unix_connection(f"{self._embedded.place.sockets}/.s.PGSQL.5432")
+
+    def end(self, way: str) -> None:
+        """Ends it: "killed", "immediately" (its own crash) or "fast" (what a service manager does)."""
+        noted = (self._embedded.place.cluster / "postmaster.pid").read_text()
+        os.kill(int(noted.split()[0]), _ENDS[way])
+
+    async def revive(self) -> None:
+        """Starts it again, once it has ended."""
+        async with asyncio.timeout(DOWN_SECONDS):
+            while not await asyncio.to_thread(self._embedded.revive):
+                await asyncio.sleep(0.1)
+
+
+class Stage:
+    """Everything that runs. `links` are by "owner.to": serve1.front, worker1.postgres, serve2.redis …"""
+
+    def __init__(self, folder: Path, postgres: Postgres, blame: Say) -> None:
+        self.folder = folder
+        self.postgres = postgres
+        self.processes: dict[str, Process] = {}
+        self.links: dict[str, Link] = {}
+        self._redis_socket = folder / "redis.sock"
+        if redis := shutil.which("redis-server"):
+            socket = str(self._redis_socket)
+            command = [redis, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", str(folder)]
+            self._add(Process("redis", command, "eady to accept connections", folder, blame))
+        for name in SERVES:
+            ready = r'http://127\.0\.0\.1:(\d+)","event":"serve.ready'
+            self._add(Process(name, [BATON, "serve", "--no-worker"], ready, folder, blame))
+        for name in WORKERS:
+            self._add(Process(name, [BATON, "worker"], '"event":"worker.ready', folder, blame))
+
+    @property
+    def has_redis(self) -> bool:
+        """Whether Redis carries the wake-ups; else PostgreSQL does."""
+        return "redis" in self.processes
+
+    @property
+    def fronts(self) -> list[str]:
+        """Where clients go."""
+        return [f"http://{HOST}:{self.links[f'{name}.front'].port}" for name in SERVES]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """All of it runs; in the end none of it does, however it ends."""
+        async with AsyncExitStack() as closing:
+            for name in (*SERVES, *WORKERS):
+                await self._open_links(name, closing)
+            tasks = [asyncio.create_task(process.keep()) for process in self.processes.values()]
+            closing.push_async_callback(_end, tasks)
+            for process in self.processes.values():
+                process.want()
+            await self.all_ready()
+            yield
+
+    async def all_ready(self) -> None:
+        """Waits until every process is up; TimeoutError says which is not."""
+        try:
+            async with asyncio.timeout(UP_SECONDS):
+                for process in self.processes.values():
+                    await process.ready.wait()
+        except TimeoutError:
+            down = ", ".join(name for name, one in self.processes.items() if not one.ready.is_set())
+            raise TimeoutError(f"not up within {UP_SECONDS} s: {down}") from None
+
+    async def new_tenant(self) -> Tenant:
+        """A new workspace, as `baton init` makes it."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+        environment = inherited | {
+            "BATON_DATABASE_URL": self.postgres.service_url,
+            "BATON_MIGRATION_URL": self.postgres.owner_url,
+            "BATON_SECRET_KEY": SECRET,
+        }
+        command = [str(BATON), "init", "--json", "--name", "Chaos"]
+        made = await asyncio.to_thread(
+            subprocess.run, command, env=environment, check=True, stdout=subprocess.PIPE
+        )
+        found = json.loads(made.stdout)
+        return Tenant(found["agentId"], found["apiKey"])
+
+    def _add(self, process: Process) -> None:
+        self.processes[process.name] = process
+
+    async def _open_links(self, name: str, closing: AsyncExitStack) -> None:
+        links = [Link(f"{name}.postgres", self.postgres.dial)]
+        if self.has_redis:
+            links.append(Link(f"{name}.redis", self._dial_redis))
+        if name in SERVES:
+            links.append(Link(f"{name}.front", lambda: self._dial_serve(name)))
+        for link in links:
+            await link.listen()
+            closing.push_async_callback(link.close)
+            self.links[link.name] = link
+        self.processes[name].environment = self._environment(name)
+
+    async def _dial_redis(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_unix_connection(self._redis_socket)
+
+    async def _dial_serve(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        found = self.processes[name].found
+        if found is None:
+            raise ConnectionRefusedError(f"{name} has not been up yet")
+        return await asyncio.open_connection(HOST, int(found[1]))
+
+    def _environment(self, name: str) -> dict[str, str]:
+        at = f"{HOST}:{self.links[f'{name}.postgres'].port}/baton"
+        found = {
+            "BATON_DATABASE_URL": f"postgresql://baton@{at}",
+            "BATON_MIGRATION_URL": f"postgresql://baton_owner@{at}",
+            "BATON_SECRET_KEY": SECRET,
+            "BATON_DATA_DIR": str(self.folder),
+            "BATON_HOST": HOST,
+            # A free one at every start: while nobody listens, another process may take it.
+            "BATON_PORT": "0",
+            "BATON_WEBHOOK_ALLOW_PRIVATE": "true",
+        }
+        if self.has_redis:
+            found["BATON_BROADCAST_URL"] = f"redis://{HOST}:{self.links[f'{name}.redis'].port}"
+        return found
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Snapshots of a conversation and an escalation for notifications, and the queries that load them."""

@@ -1,0 +1,98 @@
+"""What there is to tell of one event, read when it is first told; the channels put it into their words."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rules.ai_control import AiState
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message that the customer sees or wrote; `author` names the team member of a HUMAN one."""
+
+    id: str
+    role: MessageRole
+    content: str
+    at: datetime
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TheConversation:
+    """
+    A conversation, as it is when it is told of.
+
+    `transcript` holds what customer, AI and people said, oldest first: never notes, drafts or notices.
+    """
+
+    id: str
+    customer_external_id: str | None
+    customer_name: str | None
+    customer_email: str | None
+    ai_state: AiState
+    ai_epoch: int
+    transcript: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TheEscalation:
+    """An escalation, as it is when it is told of. `confidence` is in percent; `link` leads to it."""
+
+    id: str
+    link: str
+    status: EscalationStatus
+    priority: Priority
+    trigger: EscalationTrigger
+    reason: str
+    detail: str | None
+    confidence: float | None
+    assignee_name: str | None
+    assignee_email: str | None
+    created_at: datetime
+    target_minutes: int
+    at_risk_at: datetime
+    due_at: datetime
+    sla_status: SlaStatus
+    first_responded_at: datetime | None
+    resolved_at: datetime | None
+    resolution_note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """
+    One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
+
+    `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
+    triggered, noted, sla_on_track. `message` is what was replied, or what the AI is to answer; `epoch` that
+    of the event.
+    """
+
+    id: str
+    type: str
+    occurred_at: datetime
+    workspace_name: str
+    agent_id: str
+    agent_name: str
+    conversation: TheConversation
+    escalation: TheEscalation | None = None
+    change: str | None = None
+    message: Said | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    How one attempt went. `response` is the HTTP status, SMTP reply or Slack's error name, in a few words.
+
+    `retry_after`: the other side asked to wait so long. `gone`: it wants to hear nothing any more (410).
+    """
+
+    succeeded: bool
+    response: str | None
+    retry_after: timedelta | None = None
+    gone: bool = False

@@ -1,0 +1,1 @@
+"""Email notifications: composing, layout, MIME and SMTP."""

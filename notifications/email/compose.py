@@ -1,0 +1,322 @@
+"""
+A story in an email's words: an RFC 5322 message as bytes, the same for the same story.
+
+What customers and others write stays text: one line in headers and facts, indented in the plain part, escaped
+in the HTML part, and without a character that breaks a line or turns the writing's direction.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from notifications.content.snapshots import Story, TheConversation, TheEscalation
+from notifications.email.layout import (
+    ROOM,
+    Fact,
+    Page,
+    Section,
+    count,
+    fitted,
+    one_line,
+    span,
+    transcript_of,
+    when,
+)
+from notifications.email.mime import Envelope
+from rules.customer_texts import response_time_in_words
+from rules.delivery import DeliveryChannel
+from rules.escalation import EscalationStatus, EscalationTrigger
+from rules.events import EventType
+
+SUBJECT_LIMIT = 110
+DIGEST_LIMIT = 30  # escalations in one digest, the most urgent ones
+
+# In characters; the facts of one escalation among many are short.
+_NAME_LIMIT = 80
+_SUBJECT_NAME_LIMIT = 40
+_FACT_LIMIT = 2_000
+_DIGEST_FACT_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """
+    A target that takes nothing, for the admins.
+
+    `disabled`: a webhook endpoint that was switched off. `why` is the last answer, in a few words. `link`
+    leads to where it is put right and tried again, `docs` to what is written about it.
+    """
+
+    id: str
+    at: datetime
+    workspace_name: str
+    agent_name: str
+    channel: DeliveryChannel
+    target: str
+    why: str | None
+    link: str
+    failing_since: datetime | None = None
+    disabled: bool = False
+    docs: str | None = None
+
+
+def compose(story: Story, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
+    """
+    The mail that tells of an escalation: created, reopened, at risk or breached.
+
+    Raises ValueError for another event, and for a sender or recipient that is not one address.
+    """
+    escalation = _escalation(story)
+    subject = _subject(escalation, story.conversation)
+
+    def page(share: float) -> Page:
+        return Page(
+            subject=subject if story.type == EventType.CREATED else f"Re: {subject}",
+            lead=_lead(story),
+            sections=[_section(story, ROOM * share if include_transcript else 0)],
+            footer=_footer(recipient, story.agent_name, story.workspace_name),
+        )
+
+    return fitted(page, Envelope(story.id, story.occurred_at, sender, recipient, thread=escalation.id))
+
+
+def compose_digest(
+    stories: Sequence[Story],
+    *,
+    id: str,  # noqa: A002
+    sender: str,
+    recipient: str,
+    agent_name: str,
+    since: datetime,
+    until: datetime,
+    include_transcript: bool,
+) -> bytes:
+    """
+    One mail of all that was to be told from `since` to `until`: the most urgent escalations first.
+
+    `stories` are in the order in which it happened; the last one of an escalation says how it stands. `id` is
+    the delivery's. Raises ValueError when there is nothing to tell.
+    """
+    happened: dict[str, list[Story]] = {}
+    for story in stories:
+        happened.setdefault(_escalation(story).id, []).append(story)
+    if not happened:
+        raise ValueError("there is nothing to tell")
+    urgent = sorted(happened.values(), key=_urgency)
+    agent = one_line(agent_name, _NAME_LIMIT)
+    told = count(len(urgent), "escalation")
+    highest = _escalation(urgent[0][-1]).priority
+
+    def page(share: float) -> Page:
+        # What they said is shortened before any of them is left out.
+        shown = urgent[: max(1, int(DIGEST_LIMIT * min(1, 4 * share)))]
+        room = ROOM * share / len(shown) if include_transcript else 0
+        hidden = count(len(urgent) - len(shown), "less urgent escalation")
+        return Page(
+            subject=one_line(f"[{highest}] {told} of {agent}, {span(since, until)}", SUBJECT_LIMIT),
+            lead=f"{told} of the AI agent {agent} from {span(since, until)}.",
+            sections=[_section(one[-1], room, _history(one)) for one in shown],
+            more=f"Not shown: {hidden}. See the dashboard." if len(shown) < len(urgent) else None,
+            footer=_footer(recipient, agent_name, stories[0].workspace_name),
+        )
+
+    return fitted(page, Envelope(id, until, sender, recipient))
+
+
+def compose_test(story: Story, *, sender: str, recipient: str, include_transcript: bool = True) -> bytes:
+    """The mail that shows that mails arrive; the escalation of a sample story is shown as real ones are."""
+    agent = one_line(story.agent_name, _NAME_LIMIT)
+
+    def page(share: float) -> Page:
+        room = ROOM * share if include_transcript else 0
+        return Page(
+            subject=one_line(f"Test: email notifications of {agent} work", SUBJECT_LIMIT),
+            lead=f"This is a test; there is nothing to do. Email notifications of the AI agent {agent} work.",
+            sections=[_section(story, room)] if story.escalation else [],
+            footer=_footer(recipient, story.agent_name, story.workspace_name),
+        )
+
+    return fitted(page, Envelope(story.id, story.occurred_at, sender, recipient))
+
+
+def compose_alert(alert: Alert, *, sender: str, recipient: str) -> bytes:
+    """The mail to an admin about a target that takes nothing: what, since when, why, and what to do."""
+    target = f"{_CHANNELS[alert.channel]} {one_line(alert.target, 300)}"
+    what = f"Switched off: {target}" if alert.disabled else f"Notifications do not arrive: {target}"
+    section = Section(
+        title=None,
+        facts=list(_alert_facts(alert)),
+        steps=_alert_steps(alert),
+        link=alert.link,
+        link_words="Open the deliveries",
+    )
+    page = Page(
+        subject=one_line(what, SUBJECT_LIMIT),
+        lead=_alert_lead(alert, target),
+        sections=[section],
+        footer=f"You get this because {recipient} is an admin of {one_line(alert.workspace_name, 200)}.",
+    )
+    thread = f"{alert.channel} {alert.target}"
+    return fitted(lambda _: page, Envelope(alert.id, alert.at, sender, recipient, thread=thread))
+
+
+_CHANNELS = {
+    DeliveryChannel.EMAIL: "the email address",
+    DeliveryChannel.SLACK: "the Slack channel",
+    DeliveryChannel.WEBHOOK: "the webhook",
+}
+
+
+def _escalation(story: Story) -> TheEscalation:
+    if story.escalation is None:
+        raise ValueError(f"{story.type} is not told by email")
+    return story.escalation
+
+
+def _urgency(stories: Sequence[Story]) -> tuple[int, datetime, str]:
+    escalation = _escalation(stories[-1])
+    return -escalation.priority.rank, escalation.due_at, escalation.id
+
+
+def _subject(escalation: TheEscalation, conversation: TheConversation) -> str:
+    # The same for all mails of an escalation: some mail programs break a thread where its subject changes.
+    name = _customer(conversation, _SUBJECT_NAME_LIMIT)
+    return one_line(f"[{escalation.priority}] {name}: {_why(escalation)}", SUBJECT_LIMIT)
+
+
+def _customer(conversation: TheConversation, limit: int) -> str:
+    known = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
+    return next((name for one in known if (name := one_line(one or "", limit))), "A customer")
+
+
+def _why(escalation: TheEscalation) -> str:
+    detail = one_line(escalation.detail or "", _FACT_LIMIT)
+    match escalation.trigger:
+        case EscalationTrigger.BUTTON | EscalationTrigger.PHRASE:
+            return "asked for a person"
+        case EscalationTrigger.FORM:
+            return f"sent the form “{detail}”"
+        case EscalationTrigger.LOW_CONFIDENCE if escalation.confidence is not None:
+            return f"the AI was unsure ({escalation.confidence:g} %)"
+        case EscalationTrigger.LOW_CONFIDENCE:
+            return "the AI was unsure"
+        case EscalationTrigger.TOOL_FAILURE:
+            return f"the tool “{detail}” kept failing"
+        case EscalationTrigger.TOPIC:
+            return f"the topic “{detail}”"
+        case EscalationTrigger.TEAM_MEMBER:
+            return detail or "a team member took over"
+        case EscalationTrigger.API:
+            return one_line(escalation.reason, _FACT_LIMIT)
+
+
+def _lead(story: Story) -> str:
+    name = _customer(story.conversation, _NAME_LIMIT)
+    happened = {
+        EventType.CREATED: f"{name} waits for a person.",
+        EventType.REOPENED: f"The escalation of {name} was reopened.",
+        EventType.SLA_AT_RISK: f"Nobody has replied to {name} yet, and time is running out.",
+        EventType.SLA_BREACHED: f"Overdue: nobody replied to {name} in time.",
+    }
+    if story.type not in happened:
+        raise ValueError(f"{story.type} is not told by email")
+    return f"{happened[EventType(story.type)]} {_reply(_escalation(story), story.occurred_at)}"
+
+
+def _reply(escalation: TheEscalation, now: datetime) -> str:
+    if escalation.status is EscalationStatus.RESOLVED:
+        return "It has been resolved by now."
+    if escalation.first_responded_at:
+        return f"The first reply was given {when(escalation.first_responded_at)}."
+    verb = "was" if now >= escalation.due_at else "is"
+    return f"The first reply {verb} due {when(escalation.due_at)}."
+
+
+def _section(story: Story, room: float, history: str | None = None) -> Section:
+    escalation = _escalation(story)
+    facts = _facts(story, escalation, history)
+    limit = _FACT_LIMIT if history is None else _DIGEST_FACT_LIMIT
+    return Section(
+        title=one_line(f"{_customer(story.conversation, _NAME_LIMIT)}: {_why(escalation)}", 200),
+        priority=escalation.priority,
+        facts=[Fact(name, one_line(value, limit)) for name, value in facts],
+        link=escalation.link,
+        link_words="Open the escalation",
+        transcript=transcript_of(story.conversation, room) if room else None,
+    )
+
+
+def _facts(story: Story, escalation: TheEscalation, history: str | None) -> Iterator[tuple[str, str]]:
+    conversation = story.conversation
+    known = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
+    yield "Customer", ", ".join(dict.fromkeys(one for one in known if one)) or "unknown"
+    why = _why(escalation)
+    said = (
+        f": “{escalation.detail}”"
+        if escalation.trigger is EscalationTrigger.PHRASE and escalation.detail
+        else ""
+    )
+    yield "Reason", why[:1].upper() + why[1:] + said
+    if escalation.trigger is EscalationTrigger.API and escalation.confidence is not None:
+        yield "Confidence", f"{escalation.confidence:g} %"
+    if history:
+        yield "Happened", history
+    assigned = f"assigned to {escalation.assignee_name}" if escalation.assignee_name else "nobody is assigned"
+    yield "Status", f"{escalation.status.capitalize().replace('_', ' ')}, {assigned}"
+    if not history:
+        yield "Raised", when(escalation.created_at)
+    target = response_time_in_words(escalation.target_minutes)
+    yield "First reply due", f"{when(escalation.due_at)} (target: {target})"
+    if escalation.first_responded_at:
+        yield "First reply", when(escalation.first_responded_at)
+    if escalation.resolution_note:
+        yield "Resolution", escalation.resolution_note
+    if not history:
+        yield "AI agent", f"{story.agent_name} ({story.workspace_name})"
+
+
+def _history(stories: Sequence[Story]) -> str:
+    words = {
+        EventType.CREATED: "raised",
+        EventType.REOPENED: "reopened",
+        EventType.SLA_AT_RISK: "at risk",
+        EventType.SLA_BREACHED: "overdue",
+    }
+    return ", ".join(
+        f"{words[EventType(one.type)]} {one.occurred_at.astimezone(UTC):%H:%M} UTC" for one in stories
+    )
+
+
+def _alert_lead(alert: Alert, target: str) -> str:
+    if alert.disabled:
+        return f"Baton has switched off {target}: nothing is sent there until you switch it on again."
+    lasting = alert.at - alert.failing_since if alert.failing_since else timedelta()
+    long = f" for {response_time_in_words(lasting // timedelta(minutes=1))}" if alert.failing_since else ""
+    return f"Baton could not deliver to {target}{long}. What was given up is kept and can be tried again."
+
+
+def _alert_facts(alert: Alert) -> Iterator[Fact]:
+    yield Fact("Target", one_line(alert.target, _FACT_LIMIT))
+    if alert.failing_since:
+        yield Fact("Failing since", when(alert.failing_since))
+    yield Fact("Last answer", one_line(alert.why or "", 300) or "none")
+    yield Fact("AI agent", one_line(f"{alert.agent_name} ({alert.workspace_name})", 400))
+
+
+def _alert_steps(alert: Alert) -> list[str]:
+    mend = {
+        DeliveryChannel.EMAIL: "See whether the address is right and the mail server takes mail for it.",
+        DeliveryChannel.SLACK: "See whether the channel exists and Baton's app is a member of it.",
+        DeliveryChannel.WEBHOOK: "See whether the endpoint is up and answers with a status from 200 to 299.",
+    }
+    again = "Switch it on again in the settings." if alert.disabled else "Send a test notification."
+    steps = [mend[alert.channel], again, "Retry the failed deliveries in the dashboard."]
+    return [*steps, f"Read more: {alert.docs}"] if alert.docs else steps
+
+
+def _footer(recipient: str, agent_name: str, workspace_name: str) -> str:
+    agent, workspace = one_line(agent_name, 200), one_line(workspace_name, 200)
+    return (
+        f"You get this because {recipient} is a recipient of the AI agent {agent} ({workspace}). "
+        "Its settings say who is told, and how often."
+    )

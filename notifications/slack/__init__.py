@@ -1,0 +1,1 @@
+"""Slack notifications: composing messages and calling the Web API."""

@@ -1,0 +1,212 @@
+"""
+A story in Slack's words: the body of chat.postMessage.
+
+Control sequences (<…>: mentions, links, dates) come from the settings and from here alone. What others wrote
+is one line, escaped, and without a sign that Slack reads as formatting.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from notifications.content.snapshots import Story, TheConversation, TheEscalation
+from rules.events import TEST, EventType
+from rules.message import MessageRole
+from rules.slack_format import (
+    CONTROL,
+    DEFAULT_FORMAT,
+    PLACEHOLDER,
+    channel_in_full,
+    fault_in_format,
+    mention_of,
+)
+
+# Slack's limits: a section's text has 3,000 characters. Counted in UTF-16, the most that it can mean.
+SECTION_LIMIT = 3_000
+# What one placeholder gives at most, escaped: the five that others write leave room for the rest.
+VALUE_LIMIT = 550
+
+EVENTS = {
+    EventType.CREATED: "New escalation",
+    EventType.REOPENED: "Escalation reopened",
+    EventType.SLA_AT_RISK: "First reply at risk",
+    EventType.SLA_BREACHED: "First reply overdue",
+    TEST: "Test of a new escalation",
+}
+TEST_NOTE = "This is a test, and there is nothing to do."
+
+_CUT = "…"
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_BARE_AMPERSAND = re.compile("&(?!amp;|lt;|gt;)")
+# What is never cut in half: a control sequence, a placeholder, an entity, a character.
+_UNITS = re.compile(rf"{CONTROL.pattern}|{PLACEHOLDER.pattern}|&(?:amp|lt|gt);|.")
+
+# mrkdwn has no escape for its marks, and reads the fullwidth ones too; lookalikes it leaves alone.
+_LOOKALIKES = str.maketrans({"*": "∗", "＊": "∗", "~": "∼", "`": "ˋ", "｀": "ˋ", "＿": "ˍ"})
+# An underscore within a word is no mark: low_confidence and jane_doe@example.com stay as they are.
+_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_QUOTE = re.compile("^[>＞]+")
+# The end counts as a colon, as another text may follow; times and addresses keep theirs.
+_EMOJI = re.compile(r":(?=[0-9]*(?:[^\W0-9]|[+'-])[\w+'-]{0,100}(?::|$))")
+# Control characters, directional overrides and halves of characters, which could show what is not there.
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def compose(story: Story, *, channel: str, message_format: str, mentions: Sequence[str]) -> bytes:
+    """
+    The message that tells of `story`, which has an escalation; fixed from then on, whatever is set later.
+
+    `message_format` and `mentions` are settings, see rules.slack_format; what it refuses has no effect here.
+    """
+    return _composed(story, channel, message_format, mentions)
+
+
+def compose_test(story: Story, *, channel: str, message_format: str, mentions: Sequence[str]) -> bytes:
+    """As `compose`, and says that it is a test: for a sample story, sent to see that all is set well."""
+    return _composed(replace(story, type=TEST), channel, message_format, mentions, _section(TEST_NOTE))
+
+
+def _composed(
+    story: Story,
+    channel: str,
+    message_format: str,
+    mentions: Sequence[str],
+    note: Sequence[dict[str, Any]] = (),
+) -> bytes:
+    if (escalation := story.escalation) is None:
+        raise ValueError(f"{story.type} tells of no escalation")
+    event, priority = EVENTS[story.type], f"{escalation.priority.lower()} priority"
+    values = _values(story, escalation, event)
+    told = _filled(message_format, values, _address(escalation.link))
+    mentioned = [f"{one} " for one in map(mention_of, mentions) if one]
+    blocks = [
+        {"type": "header", "text": {"type": "plain_text", "text": f"{event}: {priority}", "emoji": False}},
+        *note,
+        *_section(_cut(mentioned).rstrip()),
+        *_section(told),
+        *_section(f"<{_address(escalation.link)}|Open the escalation>"),
+        {"type": "context", "elements": [_mrkdwn(_small_print(story, values))]},
+    ]
+    message: dict[str, Any] = {
+        "channel": channel_in_full(channel),
+        "text": f"{event}, {priority}. {values['customer']}: {values['reason']}",
+        "blocks": blocks,
+        "parse": "none",
+        "link_names": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+        # The same for every attempt: who reads the channel by machine can tell a message that came twice.
+        "metadata": {
+            "event_type": story.type.replace(".", "_"),
+            "event_payload": {"delivery_id": story.id, "escalation_id": escalation.id},
+        },
+    }
+    return orjson.dumps(message)
+
+
+def _escaped(text: str) -> str:
+    """What somebody wrote as one line that means nothing to Slack; cut visibly, with every escape whole."""
+    # One sign more than fits, so that the cut is seen; no more, as it may be long.
+    line = " ".join(_INVISIBLE.sub("", text).split())[: VALUE_LIMIT + 1]
+    line = _UNDERSCORE.sub("ˍ", line.translate(_LOOKALIKES))
+    line = _EMOJI.sub("∶", _QUOTE.sub(lambda found: "›" * len(found[0]), line))
+    return _cut([_ESCAPES.get(sign, sign) for sign in line], VALUE_LIMIT)
+
+
+def _values(story: Story, escalation: TheEscalation, event: str) -> dict[str, str]:
+    """What stands in place of each of rules.slack_format.PLACEHOLDERS, escaped; the link is put in apart."""
+    said = [one.content for one in story.conversation.transcript if one.role is MessageRole.USER]
+    confidence = escalation.confidence
+    written = {
+        "event": event,
+        "reason": escalation.reason,
+        "detail": escalation.detail or "",
+        "confidence": "" if confidence is None else f"{round(confidence, 1):g} %",
+        "priority": escalation.priority.capitalize(),
+        "status": escalation.status.capitalize().replace("_", " "),
+        "customer": _customer(story.conversation),
+        "message": said[-1] if said else "",
+        "assignee": escalation.assignee_name or escalation.assignee_email or "",
+        "agent": story.agent_name,
+        "workspace": story.workspace_name,
+        "id": escalation.id,
+    }
+    dates = {"created": _date(escalation.created_at), "due": _date(escalation.due_at)}
+    return {name: _escaped(value) for name, value in written.items()} | dates
+
+
+def _customer(who: TheConversation) -> str:
+    if who.customer_name and who.customer_email:
+        return f"{who.customer_name} ({who.customer_email})"
+    known = who.customer_name or who.customer_email or who.customer_external_id
+    return known or "Unknown customer"
+
+
+def _date(at: datetime) -> str:
+    """A date that each reader sees in their own time zone."""
+    words = f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{words}>"
+
+
+def _address(link: str) -> str:
+    # It is ours, but PUBLIC_URL is whatever was set: nothing in it may end the control sequence.
+    return quote(link, safe="%/:?#[]@!$&'()*+,;=").replace("&", "&amp;")
+
+
+def _small_print(story: Story, values: Mapping[str, str]) -> str:
+    return f"{values['workspace']} · {values['agent']} · {values['id']} · {_date(story.occurred_at)}"
+
+
+def _filled(message_format: str, values: Mapping[str, str], address: str) -> str:
+    """The format with its placeholders filled, without the lines that have nothing to say."""
+    if fault_in_format(message_format):
+        message_format = DEFAULT_FORMAT
+    values = {**values, "link": f"<{address}>"}
+    units: list[str] = []
+    for line in _BARE_AMPERSAND.sub("&amp;", message_format).replace("\r", "").split("\n"):
+        names = PLACEHOLDER.findall(line)
+        if not names or any(values[name] for name in names):
+            units += [*_units(line, values, address), "\n"]
+    return _cut(units).strip()
+
+
+def _units(line: str, values: Mapping[str, str], address: str) -> Iterable[str]:
+    for found in _UNITS.finditer(line):
+        unit = found[0]
+        if unit.startswith("<"):
+            yield unit.replace("{link}", address)
+        elif unit.startswith("{") and len(unit) > 1:
+            yield from (inner[0] for inner in _UNITS.finditer(values[unit[1:-1]]))
+        else:
+            yield unit
+
+
+def _cut(units: Sequence[str], limit: int = SECTION_LIMIT) -> str:
+    """`units` joined; when that is longer than `limit`, as many whole ones as fit, and a sign of the cut."""
+    if sum(map(_size, units)) <= limit:
+        return "".join(units)
+    taken, room = [], limit - _size(_CUT)
+    for unit in units:
+        room -= _size(unit)
+        if room < 0:
+            break
+        taken.append(unit)
+    return "".join(taken).rstrip() + _CUT
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    # Verbatim: Slack makes no links and names of its own out of what stands there.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _section(text: str) -> list[dict[str, Any]]:
+    return [{"type": "section", "text": _mrkdwn(text)}] if text.strip() else []

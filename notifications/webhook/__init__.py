@@ -1,0 +1,1 @@
+"""Webhook notifications: payloads, schemas, the URL policy and sending."""

@@ -1,0 +1,173 @@
+"""The JSON Schemas (2020-12) of the bodies of webhooks, one for each event and one for a sample."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+from notifications.webhook.payloads import SPOKEN
+from rules.ai_control import AiState
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.events import TEST, EventType
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
+
+Schema = dict[str, Any]
+
+# What escalation.updated may be of; each other kind of change is an event of its own.
+CHANGES = (
+    "assigned",
+    "unassigned",
+    "priority_changed",
+    "status_changed",
+    "triggered",
+    "noted",
+    "sla_on_track",
+)
+
+
+def _said(description: str, schema: Schema) -> Schema:
+    return {"description": description, **schema}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _id(prefix: str) -> Schema:
+    return {"type": "string", "pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"}
+
+
+def _words(members: Iterable[StrEnum]) -> Schema:
+    return {"type": "string", "enum": [member.lower() for member in members]}
+
+
+def _object(properties: Schema) -> Schema:
+    """All of it is always there; more may be added later."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+        "additionalProperties": True,
+    }
+
+
+_TEXT: Schema = {"type": "string"}
+_TIME: Schema = {"type": "string", "format": "date-time", "pattern": "Z$"}
+_EPOCH: Schema = {"type": "integer", "minimum": 1}
+_EMAIL: Schema = {"type": "string", "pattern": "^[^@]+@[^@]+$"}
+
+_AGENT = {
+    "agentId": _said("The AI agent's.", _id(AGENT)),
+    "agentName": _TEXT,
+    "workspaceName": _TEXT,
+}
+
+_CUSTOMER = {
+    "customerEmail": _or_null(_EMAIL),
+    "customerName": _or_null(_TEXT),
+    "customerExternalId": _said("Your own id for the customer.", _or_null(_TEXT)),
+}
+
+_TRANSCRIPT = _said(
+    "What customer (user), AI (assistant) and team members (human) said, oldest first: the newest 200 "
+    "messages that the customer sees. Never notes or held replies.",
+    {"type": "array", "items": _object({"role": _words(SPOKEN), "content": _TEXT})},
+)
+
+
+def _message(roles: Iterable[MessageRole], author: Schema) -> Schema:
+    return _object(
+        {
+            "id": _id(MESSAGE),
+            "role": _words(roles),
+            "content": _TEXT,
+            "author": author,
+            "createdAt": _TIME,
+        }
+    )
+
+
+_ESCALATION = {
+    "escalationId": _id(ESCALATION),
+    "conversationId": _id(CONVERSATION),
+    "reason": _said("The caller's own words, or the trigger: “low_confidence”.", _TEXT),
+    "confidence": _said(
+        "The AI's, in percent, when it is known.", {"type": ["number", "null"], "minimum": 0, "maximum": 100}
+    ),
+    "priority": _words(Priority),
+    "customerEmail": _CUSTOMER["customerEmail"],
+    "transcript": _TRANSCRIPT,
+    "status": _words(EscalationStatus),
+    "trigger": _said("What raised it first.", _words(EscalationTrigger)),
+    "detail": _said("What exactly matched: phrase, tool, topic or form.", _or_null(_TEXT)),
+    "customerName": _CUSTOMER["customerName"],
+    "customerExternalId": _CUSTOMER["customerExternalId"],
+    "assignee": _or_null(_object({"name": _TEXT, "email": _or_null(_EMAIL)})),
+    "createdAt": _TIME,
+    "targetMinutes": _said("Business minutes to the first reply.", {"type": "integer", "minimum": 1}),
+    "atRiskAt": _TIME,
+    "dueAt": _TIME,
+    "slaStatus": _words(SlaStatus),
+    "firstRespondedAt": _or_null(_TIME),
+    "resolvedAt": _or_null(_TIME),
+    "resolutionNote": _or_null(_TEXT),
+    "aiState": _words(AiState),
+    "epoch": _said("Grows by one whenever control passes between the AI and people.", _EPOCH),
+    **_AGENT,
+    "link": _said("Where people read and answer it.", {"type": "string", "format": "uri"}),
+}
+
+
+def _control(state: AiState) -> Schema:
+    return {
+        "conversationId": _id(CONVERSATION),
+        "epoch": _said("The epoch that begins.", _EPOCH),
+        "state": {"type": "string", "const": state.lower()},
+        "escalationId": _said("The escalation's that it is about, if any.", _or_null(_id(ESCALATION))),
+        **_CUSTOMER,
+        **_AGENT,
+    }
+
+
+_CHANGE = _said("What was changed.", {"type": "string", "enum": list(CHANGES)})
+_REPLY = _said("What the team member wrote.", _message([MessageRole.HUMAN], _or_null(_TEXT)))
+_TURN = {
+    "conversationId": _id(CONVERSATION),
+    "epoch": _said("Answer with it: a reply of an old epoch is held.", _EPOCH),
+    "message": _said("What the AI is to answer.", _message([MessageRole.USER], {"type": "null"})),
+    **_CUSTOMER,
+    "transcript": _TRANSCRIPT,
+    **_AGENT,
+}
+
+_EVENTS: dict[str, tuple[str, Schema]] = {
+    EventType.CREATED: ("An escalation was raised.", _ESCALATION),
+    EventType.UPDATED: (
+        "An escalation was changed in a way that is no other event.",
+        {**_ESCALATION, "change": _CHANGE},
+    ),
+    EventType.REPLIED: ("A team member answered the customer.", {**_ESCALATION, "message": _REPLY}),
+    EventType.RESOLVED: ("An escalation was resolved.", _ESCALATION),
+    EventType.REOPENED: ("A resolved escalation was taken up again.", _ESCALATION),
+    EventType.SLA_AT_RISK: ("The first reply is due soon.", _ESCALATION),
+    EventType.SLA_BREACHED: ("The first reply is overdue.", _ESCALATION),
+    EventType.TURN_REQUESTED: (
+        "A customer wrote in the widget, and the AI may answer. Messages that a back end recorded itself are "
+        "none of these: it knows them.",
+        _TURN,
+    ),
+    EventType.AI_PAUSED: ("People took control: the AI is to be silent.", _control(AiState.PAUSED)),
+    EventType.AI_RESUMED: ("Control went back: the AI may answer again.", _control(AiState.ACTIVE)),
+    TEST: ("A sample that somebody asked for in the settings. It is sent whatever types are chosen.", _AGENT),
+}
+
+SCHEMAS: dict[str, Schema] = {
+    str(event): {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": str(event),
+        "description": description,
+        **_object({"type": {"const": str(event)}, "timestamp": _TIME, "data": _object(data)}),
+    }
+    for event, (description, data) in _EVENTS.items()
+}

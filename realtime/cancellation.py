@@ -1,0 +1,43 @@
+"""Cancelling tasks, and cancellations that the caller did not request."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+import structlog
+
+T = TypeVar("T")
+
+CANCELLATIONS = 4
+
+_logger = structlog.get_logger(__name__)
+
+
+async def unbroken(work: Awaitable[T]) -> T:
+    """What the work gives. A cancellation within it that nobody asked for is an error like any other."""
+    try:
+        return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("a part of it was cancelled") from None
+
+
+async def stop(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """
+    Cancels tasks and waits for their end.
+
+    More than once: a library may swallow a cancellation, as asyncpg and redis-py can while they connect.
+    """
+    running = set(tasks)
+    for _ in range(CANCELLATIONS):
+        for task in running:
+            task.cancel()
+        if not running:
+            return
+        ended, running = await asyncio.wait(running, timeout=1)
+        for task in ended:
+            _ = task.cancelled() or task.exception()
+    if running:
+        _logger.warning("tasks.left_running", tasks=[repr(task) for task in running])

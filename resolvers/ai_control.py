@@ -1,0 +1,106 @@
+"""Control: whether the AI or people speak in a conversation."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+
+from models.conversation import Conversation
+from models.message import Message
+from realtime.transaction import Act
+from resolvers.actor import Actor
+from resolvers.append_message import post_notice
+from resolvers.context import Context
+from resolvers.locks import lock_active_escalation, lock_conversation
+from resolvers.permissions import permitted
+from resolvers.timeline import write_timeline
+from resolvers.visibility import CONVERSATION
+from rules.ai_control import AiPauseCause, AiState
+from rules.customer_texts import HAND_BACK_NOTICE, PEOPLE_NOTICE
+from rules.message import MessageRole, MessageStatus
+
+
+def pause(act: Act, conversation: Conversation, cause: AiPauseCause, notice: str | None) -> bool:
+    """
+    People take control: the AI falls silent, the epoch grows, `notice` says so in the conversation.
+
+    An AI that is paused already stays so, for the new cause. Says whether control passed.
+    """
+    passed = conversation.ai_state is AiState.ACTIVE
+    conversation.ai_pause_cause = cause
+    if passed:
+        conversation.ai_state = AiState.PAUSED
+        conversation.ai_epoch += 1
+        conversation.ai_paused_at = act.now
+        if notice:
+            post_notice(act, conversation, notice)
+        _tell(act, conversation, "ai_paused")
+    return passed
+
+
+async def hand_back(act: Act, conversation: Conversation) -> bool:
+    """
+    The AI may answer again: the epoch grows, drafts that were held are discarded, a notice says so.
+
+    Says whether control passed; it does not from an AI that is active.
+    """
+    if conversation.ai_state is AiState.ACTIVE:
+        return False
+    conversation.ai_state = AiState.ACTIVE
+    conversation.ai_epoch += 1
+    conversation.ai_paused_at = None
+    conversation.ai_pause_cause = None
+    await _discard_drafts(act, conversation)
+    post_notice(act, conversation, HAND_BACK_NOTICE)
+    _tell(act, conversation, "ai_resumed")
+    return True
+
+
+async def _discard_drafts(act: Act, conversation: Conversation) -> None:
+    discarded = await act.session.scalars(
+        update(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.role == MessageRole.ASSISTANT,
+            Message.status == MessageStatus.HELD,
+        )
+        .values(status=MessageStatus.DISCARDED)
+        .returning(Message.id)
+        .execution_options(synchronize_session=False)
+    )
+    for message in discarded:
+        act.tell_conversation(conversation.id, "message.status_changed", message=message)
+
+
+def _tell(act: Act, conversation: Conversation, kind: str) -> None:
+    act.tell_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch)
+    act.tell_workspace(
+        conversation.workspace_id,
+        f"conversation.{kind}",
+        conversation=conversation.id,
+        agent=conversation.agent_id,
+        epoch=conversation.ai_epoch,
+    )
+
+
+@permitted("pauseAi", CONVERSATION)
+async def pause_ai(context: Context, conversation_id: UUID) -> None:
+    """A team's own decision that the AI falls silent; nothing changes when it is silent already."""
+    async with context.house.acts.begin(context.recorded) as act:
+        conversation = (await lock_conversation(act, context.actor, conversation_id)).conversation
+        if conversation.ai_state is AiState.ACTIVE:
+            pause(act, conversation, AiPauseCause.TEAM_MEMBER, PEOPLE_NOTICE)
+            await _note(act, conversation, "ai_paused", context.actor)
+
+
+@permitted("resumeAi", CONVERSATION)
+async def resume_ai(context: Context, conversation_id: UUID) -> None:
+    """Lets the AI speak again, whatever silenced it; nothing changes when it may speak already."""
+    async with context.house.acts.begin(context.recorded) as act:
+        conversation = (await lock_conversation(act, context.actor, conversation_id)).conversation
+        if await hand_back(act, conversation):
+            await _note(act, conversation, "ai_resumed", context.actor)
+
+
+async def _note(act: Act, conversation: Conversation, kind: str, actor: Actor) -> None:
+    if escalation := await lock_active_escalation(act, conversation):
+        write_timeline(act, escalation, kind, actor)

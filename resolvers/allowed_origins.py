@@ -1,0 +1,26 @@
+"""The sites that may embed an AI agent's widget."""
+
+from sqlalchemy import bindparam, select
+
+from models.agent import Agent
+from models.compiled_select import Kept
+from models.conversation import Conversation
+from models.database import Database
+from resolvers.actor import Actor
+from rules.agent_settings import EscalationSettings
+
+_SETTINGS = Kept(
+    select(Agent.settings)
+    .join(Conversation, Conversation.agent_id == Agent.id)
+    .where(Conversation.id == bindparam("conversation"), Conversation.workspace_id == bindparam("workspace"))
+)
+
+
+async def allowed_origins(database: Database, actor: Actor) -> list[str]:
+    """The foreign origins, in lower case, from which the customer `actor` may call; none for anybody else."""
+    found = await _SETTINGS.rows(database, conversation=actor.conversation_id, workspace=actor.workspace_id)
+    return [
+        origin
+        for (settings,) in found
+        for origin in EscalationSettings.model_validate(settings).widget.allowed_origins
+    ]

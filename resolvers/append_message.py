@@ -1,0 +1,52 @@
+"""Putting a message into a conversation that is locked."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from models.conversation import Conversation
+from models.ids import new_id
+from models.message import Message
+from realtime.transaction import Act
+from rules.message import MessageRole, MessageStatus
+
+
+def post(
+    act: Act,
+    conversation: Conversation,
+    role: MessageRole,
+    content: str,
+    *,
+    status: MessageStatus = MessageStatus.DELIVERED,
+    author_id: UUID | None = None,
+    confidence: float | None = None,
+    intents: Sequence[str] = (),
+    details: dict[str, Any] | None = None,
+) -> Message:
+    """Adds a message at the end of the conversation and says so in its stream."""
+    conversation.messages += 1
+    if role is MessageRole.USER:
+        conversation.customer_messages += 1
+    if status is MessageStatus.DELIVERED:
+        conversation.last_message_at = act.now
+    message = Message(
+        id=new_id(),
+        conversation_id=conversation.id,
+        position=conversation.messages,
+        role=role,
+        status=status,
+        content=content,
+        author_id=author_id,
+        confidence=confidence,
+        intents=list(intents),
+        details=details,
+        created_at=act.now,
+    )
+    act.session.add(message)
+    act.tell_conversation(conversation.id, "message.added", message=message.id, status=status)
+    return message
+
+
+def post_notice(act: Act, conversation: Conversation, content: str) -> Message:
+    """A word of Baton itself, seen by everybody."""
+    return post(act, conversation, MessageRole.SYSTEM, content)

@@ -1,0 +1,198 @@
+"""Reading escalations: one, a page of them, and what belongs to one."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
+
+from models.conversation import Conversation
+from models.escalation import Escalation, TimelineEntry
+from models.message import Message
+from realtime import log
+from realtime.cursor import Cursor
+from resolvers.context import Context
+from resolvers.errors import BadInputError
+from resolvers.pagination import Order, Page, PageRequest, read_page
+from resolvers.permissions import permitted
+from resolvers.visibility import ESCALATION, visible_escalations
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.sla_clock import SlaStatus
+from rules.text import fault_in_text
+
+_SEARCH_LIMIT, _SEARCH_WORDS = 200, 8
+
+
+class EscalationOrder(StrEnum):
+    """How a list of escalations is ordered."""
+
+    CREATED_DESC = "CREATED_DESC"
+    CREATED_ASC = "CREATED_ASC"
+    DUE_ASC = "DUE_ASC"
+    PRIORITY_DESC = "PRIORITY_DESC"
+
+
+_ORDERS = {
+    EscalationOrder.CREATED_DESC: Order("newest", (Escalation.created_at, Escalation.id), True),
+    EscalationOrder.CREATED_ASC: Order("oldest", (Escalation.created_at, Escalation.id), False),
+    EscalationOrder.DUE_ASC: Order("due", (Escalation.sla_due_at, Escalation.id), False),
+    EscalationOrder.PRIORITY_DESC: Order(
+        "priority", (Escalation.priority_rank, Escalation.created_at, Escalation.id), True
+    ),
+}
+_OF_CONVERSATION = _ORDERS[EscalationOrder.CREATED_DESC]
+_TIMELINE = Order("timeline", (TimelineEntry.position,), False)
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationFilter:
+    """Which escalations; None does not choose. Times are aware; `created_to` is exclusive."""
+
+    agent_id: UUID | None = None
+    status: tuple[EscalationStatus, ...] | None = None
+    priority: tuple[Priority, ...] | None = None
+    sla_status: tuple[SlaStatus, ...] | None = None
+    trigger: tuple[EscalationTrigger, ...] | None = None
+    assignee_id: UUID | None = None
+    unassigned: bool | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    search: str | None = None
+
+
+@permitted("escalation", ESCALATION)
+async def escalation_by_id(context: Context, escalation_id: UUID) -> Escalation | None:
+    """The escalation when the caller may see it, else None."""
+    async with context.house.database.reading() as session:
+        found: Escalation | None = await session.scalar(
+            visible_escalations(context.actor).where(Escalation.id == escalation_id)
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationPage:
+    """A page, with the head of the workspace's log from before its rows were read."""
+
+    page: Page[Escalation]
+    cursor: str
+
+
+@permitted("escalations")
+async def escalations(
+    context: Context, chosen: EscalationFilter, order: EscalationOrder, request: PageRequest
+) -> EscalationPage:
+    """A page of the workspace's escalations."""
+    cursor = await workspace_cursor(context)
+    async with context.house.database.reading() as session:
+        found = _chosen(context, chosen)
+        page = await read_page(session, found, Escalation, _ORDERS[order], request)
+    return EscalationPage(page, cursor)
+
+
+async def workspace_cursor(context: Context) -> str:
+    """Where the workspace's log stands now."""
+    (head,) = await log.heads(context.house.database, [context.actor.workspace_id])
+    return str(Cursor(head.stream, head.position, head.at))
+
+
+async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
+    """How many the filter chooses; asked for only by who asks for it."""
+    async with context.house.database.reading() as session:
+        counted = select(func.count()).select_from(_chosen(context, chosen).subquery())
+        return (await session.execute(counted)).scalar_one()
+
+
+async def escalations_of_conversation(
+    context: Context, conversation_id: UUID, request: PageRequest
+) -> EscalationPage:
+    """A page of a conversation's escalations, newest first."""
+    cursor = await workspace_cursor(context)
+    async with context.house.database.reading() as session:
+        found = _of_conversation(context, conversation_id)
+        page = await read_page(session, found, Escalation, _OF_CONVERSATION, request)
+    return EscalationPage(page, cursor)
+
+
+async def count_escalations_of_conversation(context: Context, conversation_id: UUID) -> int:
+    """How many escalations the conversation has had."""
+    async with context.house.database.reading() as session:
+        counted = select(func.count()).select_from(_of_conversation(context, conversation_id).subquery())
+        return (await session.execute(counted)).scalar_one()
+
+
+def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalation]:
+    return visible_escalations(context.actor).where(Escalation.conversation_id == conversation_id)
+
+
+async def timeline_of(context: Context, escalation_id: UUID, request: PageRequest) -> Page[TimelineEntry]:
+    """A page of what happened to an escalation that the caller has reached, oldest first."""
+    found = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
+    async with context.house.database.reading() as session:
+        return await read_page(session, found, TimelineEntry, _TIMELINE, request)
+
+
+def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
+    equal: list[tuple[Any, Any]] = [
+        (Escalation.agent_id, chosen.agent_id),
+        (Escalation.assignee_id, chosen.assignee_id),
+    ]
+    among: list[tuple[Any, Any]] = [
+        (Escalation.status, chosen.status),
+        (Escalation.priority, chosen.priority),
+        (Escalation.trigger, chosen.trigger),
+    ]
+    conditions = [column == value for column, value in equal if value is not None]
+    conditions += [column.in_(values) for column, values in among if values is not None]
+    if chosen.created_from is not None:
+        conditions.append(Escalation.created_at >= chosen.created_from)
+    if chosen.created_to is not None:
+        conditions.append(Escalation.created_at < chosen.created_to)
+    if chosen.unassigned is not None:
+        empty = Escalation.assignee_id.is_(None)
+        conditions.append(empty if chosen.unassigned else ~empty)
+    if chosen.sla_status is not None:
+        conditions.append(or_(false(), *map(_stands_at, chosen.sla_status)))
+    return visible_escalations(context.actor).where(*conditions, *_says(chosen.search))
+
+
+def _stands_at(status: SlaStatus) -> ColumnElement[bool]:
+    # rules.clock.Clock.status, in SQL. What was announced leads by an index to the few rows that may stand
+    # so, the clock decides. now() is the statement's start here: nothing is begun by a question.
+    running, announced, now = Escalation.sla_stopped_at.is_(None), Escalation.sla_status, func.now()
+    stopped = and_(~running, announced == status)
+    at_risk_passed, due_passed = now >= Escalation.sla_at_risk_at, now >= Escalation.sla_due_at
+    on_track, at_risk = announced == SlaStatus.ON_TRACK, announced == SlaStatus.AT_RISK
+    runs_so: dict[SlaStatus, list[ColumnElement[bool]]] = {
+        SlaStatus.ON_TRACK: [and_(on_track, ~at_risk_passed, ~due_passed)],
+        SlaStatus.AT_RISK: [and_(at_risk, ~due_passed), and_(on_track, at_risk_passed, ~due_passed)],
+        SlaStatus.BREACHED: [
+            announced == SlaStatus.BREACHED,
+            and_(at_risk, due_passed),
+            and_(on_track, due_passed),
+        ],
+    }
+    return or_(stopped, *(and_(running, way) for way in runs_so[status]))
+
+
+def _says(search: str | None) -> list[ColumnElement[bool]]:
+    if search is None:
+        return []
+    if fault := fault_in_text(search, limit=_SEARCH_LIMIT):
+        raise BadInputError("filter.search", fault)
+    return [_holds(word) for word in re.split(r"\s+", search.strip())[:_SEARCH_WORDS]]
+
+
+def _holds(word: str) -> ColumnElement[bool]:
+    def within(column: Any) -> Any:
+        return column.icontains(word, autoescape=True)
+
+    customer = exists().where(
+        Conversation.id == Escalation.conversation_id,
+        or_(within(Conversation.customer_name), within(Conversation.customer_email)),
+    )
+    said = exists().where(Message.conversation_id == Escalation.conversation_id, within(Message.content))
+    return or_(within(Escalation.reason), customer, said)

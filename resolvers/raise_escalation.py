@@ -1,0 +1,186 @@
+"""Raising an escalation: the one way in, whatever triggered it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.conversation import Conversation
+from models.escalation import Escalation, TriggerEvent
+from models.ids import new_id
+from realtime.transaction import Act
+from resolvers.actor import Actor
+from resolvers.ai_control import pause
+from resolvers.append_message import post_notice
+from resolvers.locks import Locked, lock_active_escalation
+from resolvers.pending_escalation import end_pending
+from resolvers.sla_clock import announce, await_next, set_clock
+from resolvers.timeline import write_fact, write_timeline
+from rules.agent_settings import EscalationSettings
+from rules.ai_control import AiPauseCause
+from rules.customer_texts import PEOPLE_NOTICE, business_hours_in_words, confirmation_text
+from rules.escalation import EscalationStatus, Priority
+from rules.pending_escalation import PendingOutcome
+from rules.sla_clock import SlaStatus
+from rules.triggers import Fired, highest_priority, in_order
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The escalation that a trigger led to, and whether it is a new one."""
+
+    escalation: Escalation
+    created: bool
+
+
+async def raise_escalation(
+    act: Act,
+    locked: Locked,
+    triggers: Sequence[Fired],
+    actor: Actor | None,
+    assignee_id: UUID | None = None,
+) -> Raised:
+    """
+    Raises one escalation for all of `triggers`, or folds them into the active one; nothing waits after it.
+
+    It happens in the act of the message or call that caused it, under the conversation's lock.
+    """
+    await end_pending(act, locked.conversation, PendingOutcome.TAKEN_OVER)
+    triggers = in_order(triggers)
+    active = await lock_active_escalation(act, locked.conversation)
+    if active:
+        _fold(act, locked.conversation, active, triggers, actor, assignee_id)
+        return Raised(active, created=False)
+    escalation = _create(act, locked, triggers, assignee_id)
+    _announce(act, locked.conversation, escalation, triggers, actor)
+    return Raised(escalation, created=True)
+
+
+def _create(act: Act, locked: Locked, triggers: Sequence[Fired], assignee_id: UUID | None) -> Escalation:
+    conversation, settings, first = locked.conversation, locked.settings, triggers[0]
+    priority = highest_priority(triggers) or settings.sla.default_priority
+    escalation = Escalation(
+        id=new_id(),
+        workspace_id=conversation.workspace_id,
+        agent_id=conversation.agent_id,
+        conversation_id=conversation.id,
+        status=EscalationStatus.OPEN,
+        priority=priority,
+        trigger=first.trigger,
+        reason=first.reason,
+        detail=first.detail,
+        confidence=next((one.confidence for one in triggers if one.confidence is not None), None),
+        confirmation=_confirmation(settings, priority),
+        assignee_id=assignee_id,
+        sla_policy=settings.sla.model_dump(mode="json"),
+        created_at=act.now,
+        kept_ai_paused=False,
+        sla_status=SlaStatus.ON_TRACK,
+        timeline=0,
+        version=1,
+    )
+    set_clock(escalation, act.now)
+    await_next(act, escalation)
+    act.session.add(escalation)
+    return escalation
+
+
+def _announce(
+    act: Act,
+    conversation: Conversation,
+    escalation: Escalation,
+    triggers: Sequence[Fired],
+    actor: Actor | None,
+) -> None:
+    write_fact(
+        act,
+        escalation,
+        "created",
+        actor,
+        trigger=escalation.trigger,
+        reason=escalation.reason,
+        priority=escalation.priority,
+        assignee=escalation.assignee_id and str(escalation.assignee_id),
+    )
+    _add_trigger(act, escalation, triggers[0])
+    _write_triggers(act, escalation, triggers[1:], actor)
+    act.tell_conversation(conversation.id, "conversation.escalated", escalation=escalation.id)
+    if pause(act, conversation, AiPauseCause.ESCALATION, notice=None):
+        write_timeline(act, escalation, "ai_paused", actor)
+    post_notice(act, conversation, escalation.confirmation)
+
+
+def _fold(
+    act: Act,
+    conversation: Conversation,
+    escalation: Escalation,
+    triggers: Sequence[Fired],
+    actor: Actor | None,
+    assignee_id: UUID | None,
+) -> None:
+    escalation.version += 1
+    _write_triggers(act, escalation, triggers, actor)
+    asked = highest_priority(triggers)
+    if asked and asked.rank > escalation.priority.rank:
+        change_priority(act, escalation, asked, actor)
+    if assignee_id and escalation.assignee_id is None:
+        assign(act, escalation, assignee_id, actor)
+    if pause(act, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
+        write_timeline(act, escalation, "ai_paused", actor)
+
+
+def _write_triggers(act: Act, escalation: Escalation, triggers: Sequence[Fired], actor: Actor | None) -> None:
+    for fired in triggers:
+        _add_trigger(act, escalation, fired)
+        write_fact(
+            act,
+            escalation,
+            "triggered",
+            actor,
+            trigger=fired.trigger,
+            reason=fired.reason,
+            detail=fired.detail,
+        )
+
+
+def _add_trigger(act: Act, escalation: Escalation, fired: Fired) -> None:
+    act.session.add(
+        TriggerEvent(
+            id=new_id(),
+            escalation_id=escalation.id,
+            trigger=fired.trigger,
+            reason=fired.reason,
+            detail=fired.detail,
+            confidence=fired.confidence,
+            occurred_at=act.now,
+        )
+    )
+
+
+def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
+    target = settings.sla.target_of(priority)
+    hours = business_hours_in_words(settings.sla.business_hours.model_dump(mode="json"))
+    return confirmation_text(settings.widget.confirmation_message, target, hours)
+
+
+def change_priority(act: Act, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:
+    """Sets the priority and reckons the clock anew from the same start; a stopped clock stays as it is."""
+    previous, escalation.priority = escalation.priority, priority
+    write_fact(act, escalation, "priority_changed", actor, previous=previous, priority=priority)
+    if escalation.sla_stopped_at is None:
+        set_clock(escalation, escalation.sla_started_at)
+        announce(act, escalation)
+
+
+def assign(act: Act, escalation: Escalation, assignee_id: UUID | None, actor: Actor | None) -> None:
+    """Gives the escalation to a team member, or with None back to the team."""
+    previous, escalation.assignee_id = escalation.assignee_id, assignee_id
+    write_fact(
+        act,
+        escalation,
+        "assigned" if assignee_id else "unassigned",
+        actor,
+        assignee=assignee_id and str(assignee_id),
+        previous=previous and str(previous),
+    )
+    kind = "assigned" if assignee_id else "unassigned"
+    act.tell_conversation(escalation.conversation_id, f"conversation.{kind}", escalation=escalation.id)

@@ -1,0 +1,197 @@
+"""
+Following what happens: the streams behind the subscriptions.
+
+Each `watch_*` checks the permission, finds the place, and says which entries concern the watcher. Following
+is up to who asked: many who see the same may do so together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from realtime.cursor import Cursor, Place, StaleCursorError, find_place
+from realtime.log import Entry
+from realtime.pubsub import Typing
+from resolvers.context import Context
+from resolvers.errors import ResyncRequiredError
+from resolvers.permissions import permitted
+from resolvers.visibility import AGENT, CONVERSATION, ESCALATION, Visible
+from rules.message import MessageRole, MessageStatus
+from rules.sla_clock import SlaStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """
+    One thing that happened: its kind, its place in the log, and the keys of what it concerns.
+
+    `typing` is the role of who types and `typist` who it is, for typing_started and typing_stopped, which
+    have no `position`; `previous` and `status` are of
+    a clock, for sla_on_track, sla_at_risk and sla_breached.
+    """
+
+    kind: str
+    position: int | None
+    cursor: str
+    occurred_at: datetime
+    escalation_id: UUID | None = None
+    conversation_id: UUID | None = None
+    message_id: UUID | None = None
+    epoch: int | None = None
+    typing: MessageRole | None = None
+    typist: str | None = None
+    previous: SlaStatus | None = None
+    status: SlaStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """
+    What somebody follows: a place in a stream, and which of its entries concern them.
+
+    It is the same for all who see the same; `typings`: whether it is told of who types, too.
+    """
+
+    place: Place
+    chosen: Callable[[Entry], bool]
+    typings: bool = False
+
+    def happening(self, item: Entry | Typing, cursor: str) -> Happening | None:
+        """What an item of the stream means here, if anything; a typing signal repeats `cursor`."""
+        if isinstance(item, Typing):
+            return _typing(item, cursor) if self.typings else None
+        return _happening(item) if self.chosen(item) else None
+
+    @property
+    def cursor(self) -> str:
+        """Where it begins."""
+        return str(Cursor(self.place.stream, self.place.after, self.place.at))
+
+
+@permitted("escalationCreated", AGENT)
+async def watch_escalations_created(context: Context, agent_id: UUID | None, after: str | None) -> Watch:
+    """New escalations of one AI agent or of the whole workspace."""
+    place = await _workspace_place(context, AGENT, agent_id, after)
+    return Watch(place, lambda entry: entry.type == "escalation.created" and _concerns(entry, agent_id))
+
+
+@permitted("escalationUpdated", AGENT, ESCALATION)
+async def watch_escalations(
+    context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
+) -> Watch:
+    """Every change to escalations, their creation included."""
+    await _must_see(context, ESCALATION, escalation_id)
+    place = await _workspace_place(context, AGENT, agent_id, after)
+    return Watch(
+        place,
+        lambda entry: entry.type.startswith("escalation.") and _concerns(entry, agent_id, escalation_id),
+    )
+
+
+@permitted("slaStatusChanged", AGENT)
+async def watch_clocks(context: Context, agent_id: UUID | None, after: str | None) -> Watch:
+    """Clocks that are at risk, breached, or put back on track by a new priority."""
+    place = await _workspace_place(context, AGENT, agent_id, after)
+    return Watch(place, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id))
+
+
+@permitted("turnRequested", AGENT)
+async def watch_turns(context: Context, agent_id: UUID | None, after: str | None) -> Watch:
+    """Customer messages from the widget that an AI is to answer."""
+    place = await _workspace_place(context, AGENT, agent_id, after)
+    return Watch(place, lambda entry: entry.type == "turn.requested" and _concerns(entry, agent_id))
+
+
+@permitted("messageAdded", CONVERSATION)
+async def watch_messages(context: Context, conversation_id: UUID, after: str | None) -> Watch:
+    """The messages of one conversation that the caller may see."""
+    place = await _conversation_place(context, conversation_id, after)
+    customer = context.actor.is_customer
+    return Watch(place, lambda entry: _message_shown(customer, entry))
+
+
+@permitted("conversationUpdated", CONVERSATION)
+async def watch_conversation(context: Context, conversation_id: UUID, after: str | None) -> Watch:
+    """What else happens to one conversation: control, its escalations, who types."""
+    place = await _conversation_place(context, conversation_id, after)
+    customer = context.actor.is_customer
+    return Watch(place, lambda entry: _change_shown(customer, entry), typings=True)
+
+
+async def _must_see(context: Context, kind: Visible, key: UUID | None) -> None:
+    if key is not None:
+        await kind.must_be_seen(context.house.database, context.actor, key)
+
+
+async def _workspace_place(context: Context, kind: Visible, key: UUID | None, after: str | None) -> Place:
+    await _must_see(context, kind, key)
+    return await _place(context, context.actor.workspace_id, after)
+
+
+async def _conversation_place(context: Context, key: UUID, after: str | None) -> Place:
+    await _must_see(context, CONVERSATION, key)
+    return await _place(context, key, after)
+
+
+async def _place(context: Context, stream: UUID, after: str | None) -> Place:
+    try:
+        return await find_place(context.house.database, stream, after)
+    except StaleCursorError:
+        raise ResyncRequiredError from None
+
+
+def _concerns(entry: Entry, agent_id: UUID | None, escalation_id: UUID | None = None) -> bool:
+    right_agent = agent_id is None or entry.data.get("agent") == str(agent_id)
+    return right_agent and (escalation_id is None or entry.data.get("escalation") == str(escalation_id))
+
+
+def _message_shown(customer: bool, entry: Entry) -> bool:
+    if entry.type != "message.added":
+        return False
+    return not customer or entry.data["status"] == MessageStatus.DELIVERED
+
+
+def _change_shown(customer: bool, entry: Entry) -> bool:
+    if entry.type == "message.status_changed":
+        return not customer
+    return entry.type.startswith("conversation.")
+
+
+def _happening(entry: Entry) -> Happening:
+    def key(name: str) -> UUID | None:
+        return UUID(entry.data[name]) if name in entry.data else None
+
+    return Happening(
+        kind=_kind(entry.type),
+        position=entry.position,
+        cursor=str(Cursor(entry.stream, entry.position, entry.occurred_at)),
+        occurred_at=entry.occurred_at,
+        escalation_id=key("escalation"),
+        conversation_id=key("conversation") or entry.stream,
+        message_id=key("message"),
+        epoch=entry.data.get("epoch"),
+        previous=_status(entry, "previous"),
+        status=_status(entry, "status"),
+    )
+
+
+def _status(entry: Entry, name: str) -> SlaStatus | None:
+    return SlaStatus(entry.data[name]) if entry.type.startswith("escalation.sla_") else None
+
+
+def _kind(type_: str) -> str:
+    concept, _, kind = type_.partition(".")
+    return kind if concept in {"escalation", "conversation"} else type_.replace(".", "_")
+
+
+def _typing(typing: Typing, cursor: str) -> Happening:
+    return Happening(
+        kind="typing_started" if typing.typing else "typing_stopped",
+        position=None,
+        cursor=cursor,
+        occurred_at=datetime.now(UTC),
+        conversation_id=typing.conversation,
+        typing=MessageRole(typing.role),
+        typist=typing.actor,
+    )

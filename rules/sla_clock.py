@@ -1,0 +1,103 @@
+"""
+The first-response clock: when an escalation is at risk and due, and how it stands at an instant.
+
+The clock runs in business hours, from its start to the first human reply or the resolution.
+All instants are aware datetimes in UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from rules.business_hours import Hours, OutOfReachError, Segment, hours_of
+
+# Settings whose targets are not reached within it are refused.
+REACH = timedelta(days=3_652)
+
+
+class SlaStatus(StrEnum):
+    """How the clock stands, by now or by the instant at which it stopped."""
+
+    ON_TRACK = "ON_TRACK"
+    AT_RISK = "AT_RISK"
+    BREACHED = "BREACHED"
+
+
+class SlaOutcome(StrEnum):
+    """What became of the clock."""
+
+    RUNNING = "RUNNING"
+    MET = "MET"
+    MISSED = "MISSED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """
+    One escalation's clock.
+
+    `business_hours` is the document of `rules.business_hours.hours_of`. It is not needed to compute the status.
+    `stopped_at` is the first human reply when `answered`, else the resolution; None while it runs.
+    """
+
+    target_minutes: int
+    started_at: datetime
+    at_risk_at: datetime
+    due_at: datetime
+    business_hours: Mapping[str, Any]
+    stopped_at: datetime | None = None
+    answered: bool = False
+
+    def status(self, now: datetime) -> SlaStatus:
+        """By now while the clock runs; as it stood at its stop after that."""
+        instant = self.stopped_at or now
+        if instant >= self.due_at:
+            return SlaStatus.BREACHED
+        return SlaStatus.AT_RISK if instant >= self.at_risk_at else SlaStatus.ON_TRACK
+
+    def outcome(self, now: datetime) -> SlaOutcome:
+        """MISSED from due on; before it RUNNING, MET by a reply or CANCELLED by a resolution."""
+        if (self.stopped_at or now) >= self.due_at:
+            return SlaOutcome.MISSED
+        if self.stopped_at is None:
+            return SlaOutcome.RUNNING
+        return SlaOutcome.MET if self.answered else SlaOutcome.CANCELLED
+
+    def remaining_minutes(self, now: datetime) -> float | None:
+        """Business minutes left, negative when late; None once the clock has stopped."""
+        if self.stopped_at:
+            return None
+        return hours_of(self.business_hours).between(now, self.due_at) / timedelta(minutes=1)
+
+    def segments(self) -> list[Segment]:
+        """The stretches from start to due."""
+        return hours_of(self.business_hours).segments(self.started_at, self.due_at)
+
+
+def start_clock(
+    started_at: datetime, target_minutes: int, at_risk_percent: int, business_hours: Mapping[str, Any]
+) -> Clock:
+    """
+    A clock of `target_minutes` (over 0) in `business_hours` that is at risk after `at_risk_percent` of them.
+
+    A target that is out of reach is due after ten years: nothing keeps an escalation from being raised.
+    """
+    hours, target = hours_of(business_hours), timedelta(minutes=target_minutes)
+    due_at = _after(hours, started_at, target)
+    return Clock(
+        target_minutes=target_minutes,
+        started_at=started_at,
+        at_risk_at=min(_after(hours, started_at, target * at_risk_percent / 100), due_at),
+        due_at=due_at,
+        business_hours=business_hours,
+    )
+
+
+def _after(hours: Hours, start: datetime, duration: timedelta) -> datetime:
+    try:
+        return hours.add(start, duration)
+    except OutOfReachError:
+        return start + REACH

@@ -1,0 +1,1 @@
+"""Live subscriptions: groups of identical subscriptions that share one execution per event."""

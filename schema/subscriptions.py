@@ -1,0 +1,288 @@
+"""The subscriptions: each event is looked up anew, as it is when it is sent."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+import strawberry
+from strawberry.utils.await_maybe import await_maybe
+
+from resolvers import subscription_sources
+from resolvers.errors import NotFoundError
+from resolvers.loaders import escalations_by_id, messages_by_id
+from resolvers.subscription_sources import Happening, Watch
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
+from rules.typeid import AGENT, CONVERSATION, ESCALATION
+from schema.context import Call, Info
+from schema.conversation import Conversation, the_conversation
+from schema.escalation import Escalation
+from schema.message import Message
+
+T = TypeVar("T")
+
+
+@strawberry.type
+class EscalationEvent:
+    """Something happened to an escalation."""
+
+    happening: strawberry.Private[Happening]
+    cursor: str
+    occurred_at: datetime
+    kind: str
+
+    @classmethod
+    def of(cls, one: Happening) -> "EscalationEvent":
+        """Dresses a happening; what it shows is looked up anew."""
+        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, kind=one.kind)
+
+    @strawberry.field
+    async def escalation(self, info: Info) -> Escalation:
+        """The escalation, as it is now."""
+        return await _escalation(info, self.happening)
+
+
+@strawberry.type
+class SlaEvent:
+    """A clock is at risk, breached, or back on track."""
+
+    happening: strawberry.Private[Happening]
+    cursor: str
+    occurred_at: datetime
+    previous: SlaStatus
+    status: SlaStatus
+
+    @classmethod
+    def of(cls, one: Happening) -> "SlaEvent":
+        """Dresses a happening; what it shows is looked up anew."""
+        return cls(
+            happening=one,
+            cursor=one.cursor,
+            occurred_at=one.occurred_at,
+            previous=_known(one.previous),
+            status=_known(one.status),
+        )
+
+    @strawberry.field
+    async def escalation(self, info: Info) -> Escalation:
+        """The escalation, as it is now."""
+        return await _escalation(info, self.happening)
+
+
+@strawberry.type
+class MessageEvent:
+    """A message was added."""
+
+    happening: strawberry.Private[Happening]
+    cursor: str
+    occurred_at: datetime
+
+    @classmethod
+    def of(cls, one: Happening) -> "MessageEvent":
+        """Dresses a happening; what it shows is looked up anew."""
+        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at)
+
+    @strawberry.field
+    async def message(self, info: Info) -> Message:
+        """The message."""
+        return await _message(info, self.happening)
+
+
+@strawberry.type
+class ConversationEvent:
+    """Something happened to a conversation beside its messages."""
+
+    happening: strawberry.Private[Happening]
+    cursor: str
+    occurred_at: datetime
+    kind: str
+    typing: MessageRole | None
+
+    @classmethod
+    def of(cls, one: Happening) -> "ConversationEvent":
+        """Dresses a happening; what it shows is looked up anew."""
+        return cls(
+            happening=one,
+            cursor=one.cursor,
+            occurred_at=one.occurred_at,
+            kind=one.kind,
+            typing=one.typing,
+        )
+
+    @strawberry.field
+    async def conversation(self, info: Info) -> Conversation:
+        """The conversation, as it is now."""
+        return await _conversation(info, self.happening)
+
+
+@strawberry.type
+class TurnEvent:
+    """A customer waits for the AI's answer."""
+
+    happening: strawberry.Private[Happening]
+    cursor: str
+    occurred_at: datetime
+    epoch: int
+
+    @classmethod
+    def of(cls, one: Happening) -> "TurnEvent":
+        """Dresses a happening; what it shows is looked up anew."""
+        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
+
+    @strawberry.field
+    async def message(self, info: Info) -> Message:
+        """The customer's message that the AI is to answer."""
+        return await _message(info, self.happening)
+
+    @strawberry.field
+    async def conversation(self, info: Info) -> Conversation:
+        """The conversation, as it is now."""
+        return await _conversation(info, self.happening)
+
+
+async def _escalation(info: Info, happening: Happening) -> Escalation:
+    row = await info.context.load(escalations_by_id, _known(happening.escalation_id))
+    if row is None:
+        raise NotFoundError("escalation")
+    return Escalation.of(row, info.context)
+
+
+async def _message(info: Info, happening: Happening) -> Message:
+    row = await info.context.load(messages_by_id, _known(happening.message_id))
+    if row is None:
+        raise NotFoundError("message")
+    return Message.of(row, info.context)
+
+
+async def _conversation(info: Info, happening: Happening) -> Conversation:
+    return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
+
+
+def _known(found: T | None) -> T:
+    # The log names what each of its entries is about.
+    assert found is not None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a subscription follows: the watch behind a cursor, and how what happens is dressed as an event."""
+
+    watch: Callable[[str | None], Awaitable[Watch]]
+    dress: Callable[[Happening], Any]
+
+
+Arguments = Mapping[str, Any]
+
+
+def _key(call: Call, arguments: Arguments, name: str, prefix: str) -> UUID | None:
+    call.must_be_signed_in()
+    text = arguments.get(name)
+    return None if text is None else call.key_of(prefix, text, name)
+
+
+def _escalations_created(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    return Followed(
+        partial(subscription_sources.watch_escalations_created, call.context, agent), EscalationEvent.of
+    )
+
+
+def _escalations_updated(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    escalation = _key(call, arguments, "escalationId", ESCALATION)
+    return Followed(
+        partial(subscription_sources.watch_escalations, call.context, agent, escalation), EscalationEvent.of
+    )
+
+
+def _clocks(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    return Followed(partial(subscription_sources.watch_clocks, call.context, agent), SlaEvent.of)
+
+
+def _messages(call: Call, arguments: Arguments) -> Followed:
+    key = _known(_key(call, arguments, "conversationId", CONVERSATION))
+    return Followed(partial(subscription_sources.watch_messages, call.context, key), MessageEvent.of)
+
+
+def _conversations(call: Call, arguments: Arguments) -> Followed:
+    key = _known(_key(call, arguments, "conversationId", CONVERSATION))
+    return Followed(partial(subscription_sources.watch_conversation, call.context, key), ConversationEvent.of)
+
+
+def _turns(call: Call, arguments: Arguments) -> Followed:
+    agent = _key(call, arguments, "agentId", AGENT)
+    return Followed(partial(subscription_sources.watch_turns, call.context, agent), TurnEvent.of)
+
+
+FOLLOWED: dict[str, Callable[[Call, Arguments], Followed]] = {
+    "escalationCreated": _escalations_created,
+    "escalationUpdated": _escalations_updated,
+    "slaStatusChanged": _clocks,
+    "messageAdded": _messages,
+    "conversationUpdated": _conversations,
+    "turnRequested": _turns,
+}
+
+
+class NotHereError(Exception):
+    """A subscription was run as a query is: they are followed by `schema.live.groups`."""
+
+
+async def _elsewhere() -> AsyncGenerator[Any, None]:
+    raise NotHereError
+    yield
+
+
+@strawberry.type
+class Subscription:
+    """What may be followed live; `schema.live.groups` does so by FOLLOWED."""
+
+    @strawberry.subscription
+    async def escalation_created(
+        self, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> AsyncGenerator[EscalationEvent, None]:
+        """New escalations, of one AI agent or of the whole workspace."""
+        return _elsewhere()
+
+    @strawberry.subscription
+    async def escalation_updated(
+        self,
+        agent_id: strawberry.ID | None = None,
+        escalation_id: strawberry.ID | None = None,
+        after: str | None = None,
+    ) -> AsyncGenerator[EscalationEvent, None]:
+        """Every change to escalations, their creation included."""
+        return _elsewhere()
+
+    @strawberry.subscription
+    async def sla_status_changed(
+        self, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> AsyncGenerator[SlaEvent, None]:
+        """An escalation becomes at risk or breached, or is put back on track by a new priority."""
+        return _elsewhere()
+
+    @strawberry.subscription
+    async def message_added(
+        self, conversation_id: strawberry.ID, after: str | None = None
+    ) -> AsyncGenerator[MessageEvent, None]:
+        """Messages of one conversation."""
+        return _elsewhere()
+
+    @strawberry.subscription
+    async def conversation_updated(
+        self, conversation_id: strawberry.ID, after: str | None = None
+    ) -> AsyncGenerator[ConversationEvent, None]:
+        """What happens to one conversation beside its messages."""
+        return _elsewhere()
+
+    @strawberry.subscription
+    async def turn_requested(
+        self, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Customer messages from the widget, while the AI may answer."""
+        return _elsewhere()

@@ -1,0 +1,1 @@
+"""The demo: a sample workspace with simulated customers."""

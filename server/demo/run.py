@@ -1,0 +1,188 @@
+"""
+`baton demo`: a sample workspace, a simulated AI agent, simulated customers and one simulated team member.
+
+They use the public API alone, over HTTP and WebSocket, as real ones would.
+"""
+
+import asyncio
+import random
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+
+import orjson
+import structlog
+from rich.console import Console
+
+from resolvers.context import House
+from resolvers.credentials import actor_of
+from resolvers.member import NewMember
+from resolvers.workspace import NewWorkspace, make_workspace
+from rules.agent_settings import (
+    EmailNotifications,
+    EscalationSettings,
+    NotificationSettings,
+    TopicRule,
+    TriggerSettings,
+)
+from rules.roles import MemberRole
+from rules.typeid import AGENT, spell_id
+from server.demo.client import DemoClient
+from server.demo.scenarios import HUMAN_ENDINGS, HUMAN_REPLIES, STORIES, Story
+from server.settings import Settings
+
+CUSTOMER_EVERY_SECONDS = 4.0
+AT_ONCE = 20
+MAILS_KEPT = 200
+
+_TOPICS = [TopicRule(name="refunds", keywords=["refund", "chargeback"], priority="HIGH")]
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """How to get into the sample workspace; kept in the data folder, so that a restart finds it again."""
+
+    agent_id: str
+    api_key: str
+    email: str
+    password: str
+
+
+async def run_demo(house: House, settings: Settings) -> None:
+    """Prints where to look, and talks until cancelled."""
+    demo = await _known_demo(house, settings) or await _new_demo(house, settings)
+    _print(demo, settings)
+    async with DemoClient(settings.url, demo.api_key) as client, asyncio.TaskGroup() as people:
+        people.create_task(_ai_agent(client))
+        people.create_task(_team_member(client, demo))
+        people.create_task(_customers(client, demo))
+        people.create_task(_tidy(mail_folder(settings)))
+
+
+async def _known_demo(house: House, settings: Settings) -> Demo | None:
+    kept = settings.data_dir / "demo.json"
+    if not kept.exists():
+        return None
+    demo = Demo(**orjson.loads(kept.read_bytes()))
+    actor = await actor_of(house.database, house.widget_tokens, demo.api_key)
+    return demo if actor else None
+
+
+async def _new_demo(house: House, settings: Settings) -> Demo:
+    password = secrets.token_hex(8)
+    admin = NewMember("ada@example.com", "Ada Admin", MemberRole.ADMIN, password)
+    told = NotificationSettings(email=EmailNotifications(recipients=["team@example.com"]))
+    own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS), notifications=told)
+    made = await make_workspace(house, NewWorkspace("Baton demo", "Shop assistant", admin, own))
+    demo = Demo(spell_id(AGENT, made.agent.id), made.api_key, admin.email, password)
+    _keep(settings.data_dir, demo)
+    return demo
+
+
+def _keep(folder: Path, demo: Demo) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "demo.json"
+    kept.touch(0o600)
+    kept.write_bytes(orjson.dumps(asdict(demo)))
+
+
+def _print(demo: Demo, settings: Settings) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"""
+[bold]Baton is running with a sample workspace.[/bold] Simulated customers talk and escalate all the time.
+
+  GraphiQL       {settings.url}/graphql
+  REST           {settings.url}/openapi.json
+  API key        {demo.api_key}
+  sign in        {demo.email}   {demo.password}
+  emails         {"to team@example.com" if settings.smtp_url else mail_folder(settings)}
+
+Look at what is open:
+
+  curl -s '{settings.url}/escalations?status=open' -H "Authorization: Bearer {demo.api_key}"
+
+Ctrl-C stops it; what was said stays in {settings.data_dir}.
+""")
+
+
+def mail_folder(settings: Settings) -> Path:
+    """Where mails are kept as files when there is no mail server."""
+    return settings.data_dir / "mail"
+
+
+async def _tidy(folder: Path) -> None:
+    """Keeps the newest mails alone: the demo goes on for ever."""
+    while True:
+        mails = await asyncio.to_thread(
+            lambda: sorted(folder.glob("*.eml"), key=lambda one: one.stat().st_mtime)
+        )
+        for mail in mails[:-MAILS_KEPT]:
+            mail.unlink(missing_ok=True)
+        await asyncio.sleep(60)
+
+
+async def _customers(client: DemoClient, demo: Demo) -> None:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def visit(story: Story) -> None:
+        async with places:
+            try:
+                await _customer(client, demo, story)
+            except Exception as error:
+                _logger.warning("demo.customer_left", error=repr(error))
+
+    async with asyncio.TaskGroup() as visits:
+        for story in cycle(STORIES):
+            visits.create_task(visit(story))
+            await asyncio.sleep(CUSTOMER_EVERY_SECONDS)
+
+
+async def _customer(client: DemoClient, demo: Demo, story: Story) -> None:
+    conversation, token = await client.start(demo.agent_id, story.name, story.email)
+    for turn in story.turns:
+        await client.say(conversation, turn.customer, token)
+        await asyncio.sleep(random.uniform(2, 4))
+    if story.ending == "button":
+        await client.press_button(conversation, token)
+    elif story.ending == "form":
+        await client.submit_form(conversation, token)
+    elif story.ending == "tool":
+        for _ in range(3):
+            await client.report_failure(conversation, "change_address")
+    elif story.ending == "api":
+        await client.escalate(conversation, "VIP customer flagged for priority support")
+
+
+async def _ai_agent(client: DemoClient) -> None:
+    answers = {turn.customer: turn for story in STORIES for turn in story.turns}
+    async for event in client.turns():
+        turn = answers.get(event["message"]["content"])
+        await asyncio.sleep(random.uniform(0.3, 1.2))
+        await client.answer(
+            event["conversation"]["id"],
+            turn.answer if turn else "Thank you, noted.",
+            turn.confidence if turn else 80,
+            event["epoch"],
+        )
+
+
+async def _team_member(client: DemoClient, demo: Demo) -> None:
+    token = await client.sign_in(demo.email, demo.password)
+    async with asyncio.TaskGroup() as at_work:
+        async for event in client.escalations():
+            at_work.create_task(_see_to(client, event["escalation"]["id"], token))
+
+
+async def _see_to(client: DemoClient, escalation: str, token: str) -> None:
+    # Whoever looks on may take it first: then it is theirs.
+    with suppress(Exception):
+        await asyncio.sleep(random.uniform(6, 15))
+        await client.claim(escalation, token)
+        await client.reply(escalation, random.choice(HUMAN_REPLIES), token)
+        await asyncio.sleep(random.uniform(5, 20))
+        await client.reply(escalation, random.choice(HUMAN_ENDINGS), token)
+        await client.resolve(escalation, token)

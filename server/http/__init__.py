@@ -1,0 +1,1 @@
+"""What every HTTP endpoint uses: authentication, origins, request bodies, problem responses."""

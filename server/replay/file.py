@@ -1,0 +1,251 @@
+"""
+The file of a replay: recorded conversations as JSON Lines, one a line.
+
+It is read twice, line by line: once to check it whole before anything is recorded, once to replay it.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from resolvers.errors import BadInputError, BatonError, ErrorCode
+from resolvers.validation import (
+    check_content,
+    check_email,
+    check_intents,
+    check_key,
+    check_name,
+    check_percent,
+)
+from schema.basics import read_time
+
+LINE_LIMIT = 64 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_YEARS = range(1970, 3000)
+_NAME_LIMIT = 100
+
+
+class ReplayFileError(BatonError):
+    """The file, or a line of it, cannot be replayed; the message says which and why."""
+
+    code = ErrorCode.BAD_USER_INPUT
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+
+
+class RecordedCustomer(_Part):
+    """Who the customer was."""
+
+    external_id: str | None = None
+    email: str | None = None
+    name: str | None = None
+
+
+class RecordedMessage(_Part):
+    """What somebody said. `confidence` is in percent, `at` ISO 8601 with a zone."""
+
+    role: Literal["user", "assistant", "human", "system"]
+    content: str
+    confidence: float | None = None
+    intents: list[str] | None = None
+    at: str | None = None
+
+
+class RecordedConversation(_Part):
+    """One line of the file."""
+
+    id: str
+    customer: RecordedCustomer | None = None
+    messages: list[RecordedMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that has been checked: its number from 1, and the instant of each of its messages, if known."""
+
+    number: int
+    conversation: RecordedConversation
+    times: list[datetime | None]
+
+    @property
+    def timed(self) -> bool:
+        """Whether its clock is the recorded one."""
+        return bool(self.times) and self.times[0] is not None
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a whole file holds: its SHA-256, and how many conversations, and messages by role."""
+
+    sha256: str = ""
+    conversations: int = 0
+    messages: Counter[str] = field(default_factory=Counter)
+
+
+class ConversationFile:
+    """A file of conversations that is open; what is wrong with a line is a ReplayFileError."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name = name
+        self._file = file
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator["ConversationFile"]:
+        """The file at `path`; raises ReplayFileError when it cannot be read, and read again."""
+        if path.exists() and not path.is_file():
+            raise ReplayFileError(f"{path} is not an ordinary file: a replay reads it twice.")
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise ReplayFileError(f"{path} cannot be read: {error.strerror}.") from None
+        with file:
+            yield cls(path.name, file)
+
+    def check(self) -> Contents:
+        """Reads and checks the whole file; only a few bytes of each conversation stay in memory."""
+        contents, numbers = Contents(), dict[bytes, int]()
+        digest = hashlib.sha256()
+        for line in self._lines(digest.update):
+            self._must_be_new(numbers, line)
+            contents.conversations += 1
+            contents.messages.update(message.role for message in line.conversation.messages)
+        contents.sha256 = digest.hexdigest()
+        return contents
+
+    def lines(self, contents: Contents) -> Iterator[Line]:
+        """The file once more; raises ReplayFileError at its end when it is not what was checked."""
+        digest = hashlib.sha256()
+        yield from self._lines(digest.update)
+        if digest.hexdigest() != contents.sha256:
+            raise ReplayFileError(
+                f"{self._name} was changed while it was replayed. Leave it as it is, and run with --fresh."
+            )
+
+    def _must_be_new(self, numbers: dict[bytes, int], line: Line) -> None:
+        key = hashlib.blake2b(line.conversation.id.encode(), digest_size=16).digest()
+        first = numbers.setdefault(key, line.number)
+        if first != line.number:
+            raise self._fault(line.number, f"id is that of line {first} already; ids are to be unique")
+
+    def _lines(self, update: Callable[[bytes], None]) -> Iterator[Line]:
+        self._file.seek(0)
+        number = 0
+        while text := self._file.readline(LINE_LIMIT + 1):
+            number += 1
+            if len(text) > LINE_LIMIT:
+                raise self._fault(number, f"is longer than {LINE_LIMIT // 1024**2} MiB")
+            update(text)
+            if number == 1:
+                text = text.removeprefix(_BOM)
+            if text.strip():
+                yield self._read(number, text)
+
+    def _read(self, number: int, text: bytes) -> Line:
+        try:
+            conversation = RecordedConversation.model_validate(orjson.loads(text))
+            _check(conversation)
+            return Line(number, conversation, _times(conversation))
+        except orjson.JSONDecodeError as error:
+            raise self._fault(number, f"is not JSON in UTF-8: {error.msg} (column {error.colno})") from None
+        except ValidationError as error:
+            raise self._fault(number, _in_words(error)) from None
+        except BadInputError as error:
+            raise self._fault(number, str(error)) from None
+
+    def _fault(self, number: int, what: str) -> ReplayFileError:
+        return ReplayFileError(f"{self._name}, line {number}: {what}.")
+
+
+def _check(conversation: RecordedConversation) -> None:
+    """The API's own limits."""
+    check_key("id", conversation.id)
+    if customer := conversation.customer:
+        check_key("customer.external_id", customer.external_id)
+        if customer.email is not None:
+            check_email("customer.email", customer.email)
+        if customer.name is not None:
+            check_name("customer.name", customer.name)
+    for place, message in enumerate(conversation.messages):
+        _check_message(_path(place), message)
+
+
+def _check_message(path: str, message: RecordedMessage) -> None:
+    if message.role != "system":  # it is skipped, however long it is
+        check_content(f"{path} content", message.content)
+    if message.confidence is not None and message.role != "assistant":
+        raise BadInputError(f"{path} confidence", "is for the role assistant")
+    if message.intents and message.role not in {"user", "assistant"}:
+        raise BadInputError(f"{path} intents", "are for the roles user and assistant")
+    check_percent(f"{path} confidence", message.confidence)
+    check_intents(f"{path} intents", message.intents or [])
+
+
+def _path(place: int) -> str:
+    # Counted as in the report, from 1.
+    return f"message {place + 1}:"
+
+
+def _times(conversation: RecordedConversation) -> list[datetime | None]:
+    """
+    The instant of each message: its own, else that of the one before it, at the start the first there is.
+
+    Without any they are all None. Raises BadInputError for one that cannot be, or that goes back.
+    """
+    own = [_time(_path(place), message.at) for place, message in enumerate(conversation.messages)]
+    last = next((time for time in own if time is not None), None)
+    times: list[datetime | None] = []
+    for place, time in enumerate(own):
+        if time is not None and last is not None and time < last:
+            raise BadInputError(f"{_path(place)} at", "is before the time of the message before it")
+        last = time or last
+        times.append(last)
+    return times
+
+
+def _time(path: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = read_time(text)
+    except (ValueError, OverflowError):
+        raise BadInputError(
+            f"{path} at", "is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z"
+        ) from None
+    if time.astimezone(UTC).year not in _YEARS:
+        raise BadInputError(f"{path} at", f"is not in the years {_YEARS[0]} to {_YEARS[-1]}")
+    return time
+
+
+_PLAIN = {
+    "missing": "is missing",
+    "string_type": "is not a string",
+    "float_type": "is not a number",
+    "list_type": "is not a list",
+    "model_type": "is not a JSON object",
+    "literal_error": "is not user, assistant, human or system",
+}
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first fault, with its path as the file spells it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    steps = [str(step) for step in first["loc"]]
+    where = ".".join(steps)
+    if steps[:1] == ["messages"] and len(steps) > 1:
+        where = f"{_path(int(steps[1]))} {'.'.join(steps[2:])}".rstrip(": ")
+    if first["type"] == "extra_forbidden":
+        unknown = "".join(one if one.isprintable() else "?" for one in where[:_NAME_LIMIT])
+        return f"{unknown} is not known here"
+    return f"{where} {_PLAIN.get(first['type'], 'is refused: ' + first['msg'])}".lstrip()

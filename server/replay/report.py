@@ -1,0 +1,211 @@
+"""What a replay shows: how far it has got, and in the end what would have been escalated, when and why."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from resolvers.replay import Found, Totals
+from rules.escalation import EscalationTrigger, Priority
+from schema.basics import spell_time
+from server.replay.file import Contents
+
+_WIDTH_OF_A_FILE = 160
+
+
+def say_waiting() -> None:
+    """The same replay is under way elsewhere."""
+    Console(stderr=True).print("this replay runs elsewhere already: waiting for its end")
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """A bar on standard error, on a terminal alone; in the end how many messages were recorded how fast."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = Bar(
+            TextColumn("replaying"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("conversations"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=contents.conversations)
+        self._recorded = 0
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def recorded(self, messages: int) -> None:
+        """So many more messages were told."""
+        self._recorded += messages
+
+    def done(self) -> None:
+        """One more conversation is finished."""
+        self._bar.advance(self._task)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        seconds = time.monotonic() - self._begun
+        rate = self._recorded / seconds if seconds else 0
+        self._console.print(f"told {self._recorded:,} messages in {seconds:.1f} s ({rate:,.0f} a second)")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a file held and what came of it."""
+
+    contents: Contents
+    escalations: list[Found]
+    totals: Totals
+
+    def print(self, file: TextIO) -> None:
+        """Tables for people."""
+        width = None if file.isatty() else _WIDTH_OF_A_FILE
+        console = Console(file=file, width=width, highlight=False)
+        if self.escalations:
+            console.print(_table(_HEADS, (_cells(found) for found in self.escalations)))
+        summary = self._summary()
+        console.print(_table(("summary", ""), _lines_of(summary)))
+
+    def print_json(self, file: TextIO) -> None:
+        """One JSON document for programs."""
+        document = {"summary": self._summary(), "escalations": [_spelled(one) for one in self.escalations]}
+        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+    def _summary(self) -> dict[str, Any]:
+        said, escalated = self.contents.messages, len({one.place["line"] for one in self.escalations})
+        raised = [one.escalation for one in self.escalations]
+        return {
+            "conversations": self.contents.conversations,
+            "escalated": escalated,
+            "escalatedPercent": round(100 * escalated / max(self.contents.conversations, 1), 2),
+            "byTrigger": _counted(EscalationTrigger, (one.trigger for one in raised)),
+            "byPriority": _counted(Priority, (one.priority for one in raised)),
+            "messages": said.total(),
+            "messagesByRole": {role: said[role] for role in ("user", "assistant", "human", "system")},
+            "uncertainReplies": self.totals.uncertain,
+            "heldReplies": self.totals.held,
+            "humanMessagesWithoutEscalation": said["human"] - self.totals.human,
+        }
+
+
+def _counted(words: Iterable[Any], found: Iterable[Any]) -> dict[str, int]:
+    counts = Counter(found)
+    return {word.value: counts[word] for word in words if counts[word]}
+
+
+def _at(found: Found) -> datetime | None:
+    # Without a recorded clock it is only when the replay was run.
+    return found.escalation.created_at.astimezone(UTC) if found.place["timed"] else None
+
+
+def _spelled(found: Found) -> dict[str, Any]:
+    escalation, at = found.escalation, _at(found)
+    return {
+        "conversationId": found.place["id"],
+        "line": found.place["line"],
+        "message": found.number,
+        "content": found.content,
+        "at": spell_time(at) if at else None,
+        "trigger": escalation.trigger.value,
+        "reason": escalation.reason,
+        "detail": escalation.detail,
+        "confidence": escalation.confidence,
+        "priority": escalation.priority.value,
+        "foldedTriggers": found.folded,
+        "heldReplies": found.held,
+    }
+
+
+_TIME = "time (UTC)"
+_HEADS = (
+    "conversation",
+    "message",
+    _TIME,
+    "trigger",
+    "reason",
+    "detail",
+    "confidence",
+    "priority",
+    "more triggers",
+    "held replies",
+)
+
+
+def _cells(found: Found) -> tuple[str, ...]:
+    escalation, at = found.escalation, _at(found)
+    return (
+        found.place["id"],
+        str(found.number),
+        f"{at:%Y-%m-%d %H:%M:%S}" if at else "–",
+        escalation.trigger.value,
+        escalation.reason,
+        escalation.detail or "–",
+        "–" if escalation.confidence is None else f"{escalation.confidence:g} %",
+        escalation.priority.value,
+        str(found.folded),
+        str(found.held),
+    )
+
+
+_WORDS: dict[str, Callable[[Any], str]] = {
+    "escalatedPercent": lambda percent: f"{percent:g} %",
+    "byTrigger": lambda counts: _in_words(counts),
+    "byPriority": lambda counts: _in_words(counts),
+    "messagesByRole": lambda counts: _in_words(counts),
+}
+_TITLES = {
+    "conversations": "conversations",
+    "escalated": "escalated",
+    "escalatedPercent": "share escalated",
+    "byTrigger": "by trigger",
+    "byPriority": "by priority",
+    "messages": "messages",
+    "messagesByRole": "by role",
+    "uncertainReplies": "uncertain replies",
+    "heldReplies": "held replies",
+    "humanMessagesWithoutEscalation": "human messages that met no escalation",
+}
+
+
+def _lines_of(summary: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    for name, title in _TITLES.items():
+        yield title, _WORDS.get(name, "{:,}".format)(summary[name])
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{word} {count:,}" for word, count in counts.items()) or "–"
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold", no_wrap=head == _TIME)
+    for row in rows:
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    return table
+
+
+def _printable(text: str) -> str:
+    # What a customer wrote must not steer a terminal.
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

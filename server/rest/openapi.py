@@ -1,0 +1,271 @@
+"""The OpenAPI 3.1 description of the REST API, from the models that read and write it."""
+
+from functools import cache
+from http.client import responses
+from typing import Any, Final
+
+import orjson
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from rules.text import KEY_LIMIT
+from server.http.problems import MEDIA_TYPE, Problem
+from server.rest.resources import (
+    ConversationId,
+    EscalateRequest,
+    Escalation,
+    EscalationId,
+    EscalationList,
+    HookRequest,
+    Input,
+    ListQuery,
+    Output,
+    RaisedEscalation,
+    ReceivedCall,
+    UpdateRequest,
+)
+
+_Json = dict[str, Any]
+_REF: Final = "#/components/schemas/{model}"
+_VERSION: Final = "1.0.0"
+_ABOUT: Final = (
+    "Hands conversations from an AI agent to people and back. This is the part of the API for systems that "
+    "speak REST; all of it, and more, is in GraphQL at /graphql."
+)
+_ESCALATED: Final = {
+    "id": "esc_01kgp1wz5ye1ar59h2v8c0t4mn",
+    "conversationId": "conv_01kgp1v3c8fzt8h4y2dnjq5b7e",
+    "agentId": "agt_01kgp1t0m2e6s9x7r4w8k3h5pd",
+    "status": "open",
+    "priority": "high",
+    "trigger": "api",
+    "reason": "VIP customer flagged for priority support",
+    "detail": None,
+    "confidence": None,
+    "assignTo": "jane@example.com",
+    "createdAt": "2026-02-05T09:30:00.000000Z",
+    "firstRespondedAt": None,
+    "resolvedAt": None,
+    "version": 1,
+    "sla": {
+        "status": "on_track",
+        "outcome": "running",
+        "targetMinutes": 120,
+        "startedAt": "2026-02-05T09:30:00.000000Z",
+        "atRiskAt": "2026-02-05T11:06:00.000000Z",
+        "dueAt": "2026-02-05T11:30:00.000000Z",
+        "metAt": None,
+        "breachedAt": None,
+    },
+}
+_RAISED: Final = {
+    "confirmationMessage": "Your request has been escalated to our support team. "
+    "We typically respond within 2 hours.",
+    "created": True,
+}
+_RECEIVED_FIELDS: Final = ("id", "conversationId", "status", "priority", "createdAt")
+_EXAMPLES: Final[dict[str, _Json]] = {
+    "EscalateRequest": {"reason": _ESCALATED["reason"], "priority": "high", "assignTo": "jane@example.com"},
+    "HookRequest": {"conversationId": _ESCALATED["conversationId"], "reason": "Payment failed three times"},
+    "UpdateRequest": {
+        "status": "in_progress",
+        "priority": "urgent",
+        "note": "Called back",
+        "expectedVersion": 1,
+    },
+    "Escalation": _ESCALATED,
+    "RaisedEscalation": _ESCALATED | _RAISED,
+    "ReceivedCall": {name: _ESCALATED[name] for name in _RECEIVED_FIELDS} | _RAISED,
+    "EscalationList": {"escalations": [_ESCALATED], "nextCursor": None},
+}
+_PROBLEMS: Final = {
+    400: "An input is at fault; `field` names it.",
+    401: "No credential, or one that is no longer good.",
+    403: "The credential lacks the scope.",
+    404: "It does not exist, or the caller may not see it.",
+    409: "The state of the escalation does not allow the change now, or it has another version.",
+    413: "The body has more than a mebibyte.",
+    415: "The body is not declared as application/json.",
+    422: "The Idempotency-Key was used with another input.",
+    500: "Something unexpected; `requestId` tells where to look.",
+    503: "The database cannot be reached just now; `Retry-After` is in seconds.",
+}
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}},
+    503: {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
+}
+
+
+class _Untitled(GenerateJsonSchema):
+    """A title of “Atriskat” says less than the name “atRiskAt”."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        return False
+
+
+@cache
+def openapi_json() -> bytes:
+    """The document, encoded."""
+    return orjson.dumps(document())
+
+
+def document() -> _Json:
+    """The document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Baton", "version": _VERSION, "description": _ABOUT, "license": {"name": "MIT"}},
+        "paths": {
+            "/conversations/{conversationId}/escalate": {"post": _escalate()},
+            "/escalations/{escalationId}": {"patch": _update()},
+            "/escalations": {"get": _list()},
+            "/hooks/{token}/escalate": {"post": _hook()},
+        },
+        "components": {
+            "schemas": _schemas(),
+            "responses": {f"Problem{status}": _problem(status) for status in _PROBLEMS},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key (baton_sk_…) or a team member's session token (baton_ss_…).",
+                }
+            },
+        },
+        "security": [{"bearer": []}],
+    }
+
+
+def _escalate() -> _Json:
+    return {
+        "operationId": "escalateConversation",
+        "summary": "Ask for a person in a conversation",
+        "description": "Takes the scope ESCALATIONS_WRITE. A conversation has at most one active escalation: "
+        "a call while there is one is added to it, and may raise its priority.",
+        "parameters": [_path("conversationId", _id_schema(ConversationId)), _idempotency_key()],
+        "requestBody": _body(EscalateRequest),
+        "responses": {
+            "201": _success(RaisedEscalation, "A new escalation.", links=_update_link()),
+            "200": _success(RaisedEscalation, "The active escalation, which took the call in."),
+            **_failures(400, 401, 403, 404, 413, 415, 422, 500, 503),
+        },
+    }
+
+
+def _update() -> _Json:
+    return {
+        "operationId": "updateEscalation",
+        "summary": "Change an escalation",
+        "description": "Takes the scope ESCALATIONS_WRITE. A resolved escalation takes a note; "
+        "the status open or in_progress reopens it.",
+        "parameters": [_path("escalationId", _id_schema(EscalationId))],
+        "requestBody": _body(UpdateRequest),
+        "responses": {
+            "200": _success(Escalation, "The escalation after the change."),
+            **_failures(400, 401, 403, 404, 409, 413, 415, 500, 503),
+        },
+    }
+
+
+def _list() -> _Json:
+    link = {
+        "description": 'Where the next page is, when there is one: <…>; rel="next".',
+        "schema": {"type": "string"},
+    }
+    return {
+        "operationId": "listEscalations",
+        "summary": "List escalations, newest first",
+        "description": "Takes the scope ESCALATIONS_READ.",
+        "parameters": _query(ListQuery),
+        "responses": {
+            "200": _success(EscalationList, "A page.") | {"headers": {"Link": link}},
+            **_failures(400, 401, 403, 500, 503),
+        },
+    }
+
+
+def _hook() -> _Json:
+    token = {"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"}
+    return {
+        "operationId": "receiveHook",
+        "summary": "Ask for a person, from a system that can only post",
+        "description": "The token in the address is an API key whose one scope is INCOMING_WEBHOOK. "
+        "Any other is 404.",
+        "security": [],
+        "parameters": [_path("token", token), _idempotency_key()],
+        "requestBody": _body(HookRequest),
+        "responses": {
+            "201": _success(ReceivedCall, "A new escalation."),
+            "200": _success(ReceivedCall, "The active escalation, which took the call in."),
+            **_failures(400, 404, 413, 415, 422, 500, 503),
+        },
+    }
+
+
+def _schemas() -> _Json:
+    inputs: tuple[type[BaseModel], ...] = (EscalateRequest, HookRequest, UpdateRequest)
+    outputs: tuple[type[BaseModel], ...] = (RaisedEscalation, ReceivedCall, EscalationList, Problem)
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "validation") for model in inputs),
+        *((model, "serialization") for model in outputs),
+    ]
+    _, generated = models_json_schema(wanted, ref_template=_REF, schema_generator=_Untitled)
+    schemas: _Json = generated["$defs"]
+    return schemas
+
+
+def _content(model: type[BaseModel]) -> _Json:
+    name = model.__name__
+    return {"schema": {"$ref": _REF.format(model=name)}, "example": _EXAMPLES[name]}
+
+
+def _body(model: type[Input]) -> _Json:
+    return {"required": True, "content": {"application/json": _content(model)}}
+
+
+def _success(model: type[Output], what: str, **more: Any) -> _Json:
+    return {"description": what, "content": {"application/json": _content(model)}, **more}
+
+
+def _update_link() -> _Json:
+    parameters = {"escalationId": "$response.body#/id"}
+    return {"update": {"operationId": "updateEscalation", "parameters": parameters}}
+
+
+def _failures(*statuses: int) -> _Json:
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
+
+
+def _problem(status: int) -> _Json:
+    found: _Json = {
+        "description": f"{responses[status]}. {_PROBLEMS[status]}",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}},
+    }
+    return found | {"headers": _HEADERS[status]} if status in _HEADERS else found
+
+
+def _path(name: str, schema: _Json) -> _Json:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _id_schema(kind: Any) -> _Json:
+    schema: _Json = TypeAdapter(kind).json_schema()
+    return schema
+
+
+def _idempotency_key() -> _Json:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same key and input give the first result again, for 24 hours.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": r"\S"},
+    }
+
+
+def _query(model: type[Input]) -> list[_Json]:
+    """The model's fields as parameters; what may be left out is not therefore null."""
+    found = []
+    for name, schema in model.model_json_schema()["properties"].items():
+        (kind,) = (one for one in schema["anyOf"] if one.get("type") != "null")
+        found.append({"name": name, "in": "query", "description": schema["description"], "schema": kind})
+    return found

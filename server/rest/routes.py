@@ -1,0 +1,175 @@
+"""REST, beside GraphQL: thin shells over the same acts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.escalation import Escalation as EscalationRow
+from resolvers.context import Context, House
+from resolvers.credentials import actor_of
+from resolvers.errors import NotFoundError
+from resolvers.escalation import EscalationChanges, update_escalation
+from resolvers.escalation_queries import EscalationFilter, EscalationOrder, escalations
+from resolvers.escalation_triggers import escalate_by_webhook, escalate_conversation
+from resolvers.loaders import members_by_id
+from resolvers.pagination import PageRequest
+from resolvers.raise_escalation import Raised
+from rules.roles import Scope
+from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, read_id
+from server.http.authentication import context_of
+from server.http.request_body import MalformedError
+from server.rest.openapi import openapi_json
+from server.rest.parsing import read_body, read_query
+from server.rest.resources import (
+    CHANGES,
+    EscalateRequest,
+    Escalation,
+    EscalationList,
+    HookRequest,
+    ListQuery,
+    Output,
+    RaisedEscalation,
+    ReceivedCall,
+    UpdateRequest,
+    escalation_resource,
+)
+from server.settings import Settings
+
+
+async def post_escalate(request: Request) -> Response:
+    """201 with a new escalation, 200 with the active one that took the call in."""
+    context = await _known_caller(request)
+    conversation_id = _id_in_path(request, "conversationId", CONVERSATION, "conversation")
+    body = await read_body(request, EscalateRequest)
+    raised = await escalate_conversation(
+        context, conversation_id, body.reason, body.priority, body.assign_to, _idempotency_key(request)
+    )
+    (resource,) = await _resources(context, [raised.escalation])
+    answer = RaisedEscalation(
+        **dict(resource), confirmation_message=raised.escalation.confirmation, created=raised.created
+    )
+    return _answer(answer, _status(raised))
+
+
+async def patch_escalation(request: Request) -> Response:
+    """200 with the escalation as it is after the changes."""
+    context = await _known_caller(request)
+    escalation_id = _id_in_path(request, "escalationId", ESCALATION, "escalation")
+    body = await read_body(request, UpdateRequest)
+    if all(change is None for change in (body.status, body.priority, body.assign_to, body.note)):
+        raise MalformedError(f"Nothing is to change: give at least one of {', '.join(CHANGES)}.")
+    changes = EscalationChanges(
+        status=body.status,
+        priority=body.priority,
+        assign_to=body.assign_to,
+        note=body.note,
+        expected_version=body.expected_version,
+    )
+    escalation = await update_escalation(context, escalation_id, changes)
+    (resource,) = await _resources(context, [escalation])
+    return _answer(resource)
+
+
+async def get_escalations(request: Request) -> Response:
+    """A page of escalations, newest first, with a Link to the next when there is one."""
+    context = await _known_caller(request)
+    query = read_query(request.query_params, ListQuery, lists=("status", "priority"), integers=("first",))
+    chosen = EscalationFilter(agent_id=query.agent_id, status=query.status, priority=query.priority)
+    wanted = PageRequest(first=query.first, after=query.after)
+    page = (await escalations(context, chosen, EscalationOrder.CREATED_DESC, wanted)).page
+    cursor = page.cursors[-1] if page.has_next else None
+    resources = await _resources(context, page.rows)
+    response = _answer(EscalationList(escalations=resources, next_cursor=cursor))
+    if cursor:
+        response.headers["Link"] = f'<{_next_page(request, cursor)}>; rel="next"'
+    return response
+
+
+def _next_page(request: Request, cursor: str) -> str:
+    # Behind a proxy the address that this process is asked at may be nobody else's.
+    settings: Settings = request.app.state.settings
+    here = (settings.public_url or str(request.base_url)).rstrip("/")
+    return f"{here}/escalations?{request.url.include_query_params(after=cursor).query}"
+
+
+async def post_hook(request: Request) -> Response:
+    """As `post_escalate`, by a token in the address; says only what a system that posts has to know."""
+    context = await _hook_caller(request)
+    body = await read_body(request, HookRequest)
+    raised = await escalate_by_webhook(
+        context, body.conversation_id, body.reason, body.priority, _idempotency_key(request)
+    )
+    row = raised.escalation
+    answer = ReceivedCall(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        status=row.status,
+        priority=row.priority,
+        created_at=row.created_at,
+        confirmation_message=row.confirmation,
+        created=raised.created,
+    )
+    return _answer(answer, _status(raised))
+
+
+async def _known_caller(request: Request) -> Context:
+    context = await context_of(request)
+    _ = context.actor  # raises: who is nobody learns nothing about the rest of the request
+    return context
+
+
+async def _hook_caller(request: Request) -> Context:
+    house: House = request.app.state.house
+    actor = await actor_of(house.database, house.widget_tokens, request.path_params["token"])
+    if actor is None or actor.scopes != {Scope.INCOMING_WEBHOOK}:
+        raise NotFoundError("hook")
+    return Context(house, actor, request.client.host if request.client else "")
+
+
+def _id_in_path(request: Request, name: str, prefix: str, what: str) -> UUID:
+    try:
+        return read_id(prefix, request.path_params[name])
+    except MalformedIdError:
+        raise NotFoundError(what) from None
+
+
+def _idempotency_key(request: Request) -> str | None:
+    return request.headers.get("idempotency-key")
+
+
+def _status(raised: Raised) -> int:
+    return 201 if raised.created else 200
+
+
+async def _resources(context: Context, rows: Sequence[EscalationRow]) -> list[Escalation]:
+    assignees = {row.assignee_id for row in rows if row.assignee_id}
+    members = await members_by_id(context, list(assignees)) if assignees else {}
+    emails = {member.id: member.email for member in members.values()}
+    now = datetime.now(UTC)
+    return [
+        escalation_resource(row, emails.get(row.assignee_id) if row.assignee_id else None, now)
+        for row in rows
+    ]
+
+
+def _answer(resource: Output, status: int = 200) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(resource.model_dump_json(), status, headers, media_type="application/json")
+
+
+async def get_openapi(_: Request) -> Response:
+    """The description of all this."""
+    return Response(openapi_json(), media_type="application/json")
+
+
+ROUTES = [
+    Route("/conversations/{conversationId}/escalate", post_escalate, methods=["POST"]),
+    Route("/escalations/{escalationId}", patch_escalation, methods=["PATCH"]),
+    Route("/escalations", get_escalations, methods=["GET"]),
+    Route("/hooks/{token}/escalate", post_hook, methods=["POST"]),
+    Route("/openapi.json", get_openapi, methods=["GET"]),
+]
