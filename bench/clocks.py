@@ -10,7 +10,7 @@ from bench.client import run
 from bench.processes import only
 from bench.server_under_test import Stage, Tenant, worker_beside
 from bench.workloads import Tray
-from rules.typeid import AGENT, read_id
+from rules.typeid import AGENT, parse_id
 
 OPEN, PENDING, DUE, DUE_SECONDS = 100_000, 20_000, 1_000, 20
 SETTLE_SECONDS, IDLE_SECONDS = 5, 20
@@ -89,7 +89,7 @@ class Clocks:
 
 async def measure_clocks(stage: Stage, tenant: Tenant, seconds: float, share: float) -> Clocks:
     """Fills a workspace (`share` of everything) and measures; the timers are run by the serving process."""
-    agent = read_id(AGENT, tenant.agent_id)
+    agent = parse_id(AGENT, tenant.agent_id)
     # Only a table's owner may have it analyzed; in time autovacuum does.
     connection = await asyncpg.connect(stage.database_url.replace("//baton@", "//baton_owner@"))
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.client import Target
 from bench.processes import Processes, only, with_children
-from server.embedded.location import find_place
+from server.embedded.location import cluster_location
 
 BATON = Path(sys.executable).with_name("baton")
 HOST = "127.0.0.1"
@@ -114,7 +114,7 @@ def worker_beside(stage: Stage) -> Iterator["subprocess.Popen[bytes]"]:
 
 def _staged(process: "subprocess.Popen[bytes]", data_dir: Path, log: Path, cores: Cores) -> Stage:
     port = _port_when_ready(process, log)
-    place = find_place(data_dir)
+    place = cluster_location(data_dir)
     postmaster = int((place.cluster / "postmaster.pid").read_text().split()[0])
     postgres = with_children(postmaster)
     postgres.pin(cores.postgres)

@@ -10,7 +10,7 @@ import asyncpg
 
 from chaos.generator import Said
 from chaos.widgets import Rendered, Widget
-from rules.typeid import CONVERSATION, spell_id
+from rules.typeid import CONVERSATION, format_id
 
 _MESSAGES = "SELECT conversation_id, position, status, content, created_at FROM messages ORDER BY 1, 2"
 
@@ -32,7 +32,7 @@ async def committed(connection: asyncpg.Connection) -> Truth:
     """Every message of every conversation, by the conversation's id, in order."""
     found: dict[str, list[Committed]] = defaultdict(list)
     for row in await connection.fetch(_MESSAGES):
-        found[spell_id(CONVERSATION, row["conversation_id"])].append(Committed(*list(row.values())[1:]))
+        found[format_id(CONVERSATION, row["conversation_id"])].append(Committed(*list(row.values())[1:]))
     return found
 
 

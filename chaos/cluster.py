@@ -48,10 +48,10 @@ class Postgres:
         noted = (self._embedded.place.cluster / "postmaster.pid").read_text()
         os.kill(int(noted.split()[0]), _ENDS[way])
 
-    async def revive(self) -> None:
+    async def restart_if_dead(self) -> None:
         """Starts it again, once it has ended."""
         async with asyncio.timeout(DOWN_SECONDS):
-            while not await asyncio.to_thread(self._embedded.revive):
+            while not await asyncio.to_thread(self._embedded.restart_if_dead):
                 await asyncio.sleep(0.1)
 
 

@@ -94,16 +94,16 @@ class Generator:
         async with asyncio.TaskGroup() as group:
             for place, talk in enumerate(self.talks):
                 silent = began + self._chance.uniform(0.3, 1) * seconds if place % 2 else None
-                group.create_task(self._again(TEAM_SECONDS, partial(self._team, talk), silent))
-                group.create_task(self._again(CUSTOMER_SECONDS, partial(self._others, talk), silent))
-            group.create_task(self._again(CLOCK_SECONDS, self._clock))
+                group.create_task(self._replay_result(TEAM_SECONDS, partial(self._team, talk), silent))
+                group.create_task(self._replay_result(CUSTOMER_SECONDS, partial(self._others, talk), silent))
+            group.create_task(self._replay_result(CLOCK_SECONDS, self._clock))
 
     @property
     def unanswered(self) -> int:
         """How many messages nobody has answered for yet."""
         return sum(one.position is None for one in self.said.values())
 
-    async def _again(
+    async def _replay_result(
         self, pause: tuple[float, float], act: Callable[[], Awaitable[None]], until: float | None = None
     ) -> None:
         while until is None or asyncio.get_running_loop().time() < until:

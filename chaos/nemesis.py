@@ -72,7 +72,7 @@ class Nemesis:
         if fault.victim == "postgres":
             self._stage.postgres.end(fault.way)
             await asyncio.sleep(fault.seconds)
-            await self._stage.postgres.revive()
+            await self._stage.postgres.restart_if_dead()
         elif process := self._stage.processes.get(fault.victim):
             await self._break_process(process, fault)
         else:

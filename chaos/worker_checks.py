@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import asyncpg
 
-from rules.typeid import AGENT, ESCALATION, read_id, spell_id
+from rules.typeid import AGENT, ESCALATION, format_id, parse_id
 
 # `passed` had 15 s: within that a worker takes over what was another's.
 _CLOCKS = """
@@ -38,10 +38,10 @@ _CROSSINGS = ["sla_at_risk", "sla_breached"]
 
 async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str]) -> list[str]:
     """Clocks that were not announced, in timeline and log, exactly once for each time that has passed."""
-    rows = await connection.fetch(_CLOCKS, [read_id(ESCALATION, one) for one in clocks])
+    rows = await connection.fetch(_CLOCKS, [parse_id(ESCALATION, one) for one in clocks])
     return [
-        f"the clock of {spell_id(ESCALATION, row['id'])} was announced {row['noted']}, told {row['logged']}, "
-        f"when {_CROSSINGS[: row['passed']]} had passed"
+        f"the clock of {format_id(ESCALATION, row['id'])} was announced {row['noted']}, "
+        f"logged {row['logged']}, when {_CROSSINGS[: row['passed']]} had passed"
         for row in rows
         if row["noted"] != row["logged"]
         or row["noted"] not in [_CROSSINGS[:count] for count in range(row["overdue"], row["passed"] + 1)]
@@ -50,7 +50,7 @@ async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str
 
 async def announcements(connection: asyncpg.Connection, clocks: Iterable[str]) -> tuple[int, float]:
     """How many there were, and how late the latest was, in seconds."""
-    keys = [read_id(ESCALATION, one) for one in clocks]
+    keys = [parse_id(ESCALATION, one) for one in clocks]
     rows = await connection.fetch(_CLOCKS, keys)
     late = await connection.fetchval(_LATE, keys)
     return sum(len(row["noted"]) for row in rows), float(late or 0)
@@ -58,9 +58,9 @@ async def announcements(connection: asyncpg.Connection, clocks: Iterable[str]) -
 
 async def untold(connection: asyncpg.Connection, agent_id: str, told: Mapping[str, int]) -> list[str]:
     """Escalations of an AI agent of which the webhook has not heard, though it is not to wait."""
-    rows = await connection.fetch(_CREATED, read_id(AGENT, agent_id))
+    rows = await connection.fetch(_CREATED, parse_id(AGENT, agent_id))
     return [
-        f"the webhook was not told of {spell_id(ESCALATION, row['id'])}: its delivery is {row['status']}"
+        f"the webhook was not told of {format_id(ESCALATION, row['id'])}: its delivery is {row['status']}"
         for row in rows
-        if spell_id(ESCALATION, row["id"]) not in told and not row["later"]
+        if format_id(ESCALATION, row["id"]) not in told and not row["later"]
     ]

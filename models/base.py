@@ -36,6 +36,6 @@ class Base(DeclarativeBase):
     }
 
 
-def words_of(enum: type[StrEnum], name: str) -> Enum:
+def text_enum(enum: type[StrEnum], name: str) -> Enum:
     """A text column that takes the enum's words alone, by a CHECK."""
     return Enum(enum, name=name, native_enum=False, create_constraint=True, length=40)

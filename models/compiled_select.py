@@ -18,7 +18,7 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 _Maker = Callable[[Sequence[Any]], Any]
 
 
-class Kept(Generic[*Ts]):
+class CompiledSelect(Generic[*Ts]):
     """
     A select that is compiled once and put to asyncpg itself: a third of a session's CPU.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, CreatedAt, Key, words_of
+from models.base import Base, CreatedAt, Key, text_enum
 from rules.ai_control import AiPauseCause, AiState
 
 
@@ -35,10 +35,10 @@ class Conversation(Base):
     customer_external_id: Mapped[str | None]
     customer_email: Mapped[str | None]
     customer_name: Mapped[str | None]
-    ai_state: Mapped[AiState] = mapped_column(words_of(AiState, "ai_state"), default=AiState.ACTIVE)
+    ai_state: Mapped[AiState] = mapped_column(text_enum(AiState, "ai_state"), default=AiState.ACTIVE)
     ai_epoch: Mapped[int] = mapped_column(default=1)
     ai_paused_at: Mapped[datetime | None]
-    ai_pause_cause: Mapped[AiPauseCause | None] = mapped_column(words_of(AiPauseCause, "ai_pause_cause"))
+    ai_pause_cause: Mapped[AiPauseCause | None] = mapped_column(text_enum(AiPauseCause, "ai_pause_cause"))
     messages: Mapped[int] = mapped_column(default=0)
     customer_messages: Mapped[int] = mapped_column(default=0)
     uncertain_replies: Mapped[int] = mapped_column(default=0)

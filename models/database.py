@@ -28,7 +28,7 @@ _SERVER_SETTINGS = {
 COMMAND_SECONDS = 25
 
 # What a question meets while the database is away.
-AWAY = (
+DATABASE_ERRORS = (
     OSError,
     TimeoutError,
     SQLAlchemyError,
@@ -47,30 +47,30 @@ PLAIN_CONNECTIONS = 10
 
 
 # How long, and how often, what need not be answered at once is asked again; in seconds.
-PATIENCE, PAUSE = 60.0, 1.0
+RETRY_SECONDS, PAUSE = 60.0, 1.0
 
 
 # asyncpg says InternalClientError, too, of a connection that is taken away in the middle of a question.
 _UNREACHED = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
 
 
-def is_away(error: BaseException | None) -> bool:
+def is_unavailable(error: BaseException | None) -> bool:
     """Whether an error says that the database cannot be reached just now, and nothing of what was asked."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or is_away(error.orig)
+        return error.connection_invalidated or is_unavailable(error.orig)
     # Of PostgreSQL: connections that fail, servers that shut down or start, too many connections.
     state = str(getattr(error, "sqlstate", ""))
     return state.startswith(("08", "57P", "53300")) or isinstance(error, _UNREACHED)
 
 
-async def patiently(question: Callable[[], Awaitable[T]]) -> T:
+async def retry_while_unavailable(question: Callable[[], Awaitable[T]]) -> T:
     """What a question finds; while the database is away it is asked again, for a minute."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + RETRY_SECONDS
     while True:
         try:
             return await question()
         except Exception as error:
-            if not is_away(error) or time.monotonic() > end:
+            if not is_unavailable(error) or time.monotonic() > end:
                 raise
         await asyncio.sleep(PAUSE)
 
@@ -88,7 +88,7 @@ class Database:
                 url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
             )
 
-        self._plain = _Plain(connect)
+        self._query_pool = _QueryPool(connect)
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,
@@ -102,14 +102,14 @@ class Database:
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    def beside(self) -> "Database":
-        """The same, with connections of its own for `fetch`: it waits for nobody else's questions."""
+    def with_own_query_pool(self) -> "Database":
+        """Return the same database with a query pool of its own for `fetch`."""
         twin = copy(self)
-        twin._plain = _Plain(self._plain.connect)
+        twin._query_pool = _QueryPool(self._query_pool.connect)
         return twin
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
+    async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
         """A session for questions: each statement sees what is committed by then, and nothing is begun."""
         async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session
@@ -120,21 +120,21 @@ class Database:
 
         Raises TimeoutError when no connection is free for 10 s, and when the answer takes 25.
         """
-        return await self._plain.fetch(sql, values)
+        return await self._query_pool.fetch(sql, values)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def transactional_session(self) -> AsyncIterator[AsyncSession]:
         """A session for one act. What is not committed when the block ends is rolled back."""
         async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     async def close(self) -> None:
         """Closes every connection."""
-        self._plain.close()
+        self._query_pool.close()
         await self._engine.dispose()
 
 
-class _Plain:
+class _QueryPool:
     """A pool of asyncpg's own, opened when it is first needed."""
 
     def __init__(self, connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]]) -> None:

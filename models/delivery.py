@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, CreatedAt, Key, words_of
+from models.base import Base, CreatedAt, Key, text_enum
 from rules.delivery import DeliveryChannel, DeliveryStatus
 
 
@@ -23,7 +23,7 @@ class DeliveryTarget(Base):
 
     id: Mapped[Key]
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
-    channel: Mapped[DeliveryChannel] = mapped_column(words_of(DeliveryChannel, "channel"))
+    channel: Mapped[DeliveryChannel] = mapped_column(text_enum(DeliveryChannel, "channel"))
     key: Mapped[str]
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id"))
     endpoint_id: Mapped[UUID | None] = mapped_column(ForeignKey("webhook_endpoints.id"))
@@ -61,7 +61,7 @@ class Delivery(Base):
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
     agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id"))
     target_id: Mapped[UUID] = mapped_column(ForeignKey("delivery_targets.id"))
-    channel: Mapped[DeliveryChannel] = mapped_column(words_of(DeliveryChannel, "channel"))
+    channel: Mapped[DeliveryChannel] = mapped_column(text_enum(DeliveryChannel, "channel"))
     target: Mapped[str]
     event_type: Mapped[str]
     change: Mapped[str | None]
@@ -74,7 +74,7 @@ class Delivery(Base):
     words: Mapped[str | None]
     occurred_at: Mapped[datetime]
     status: Mapped[DeliveryStatus] = mapped_column(
-        words_of(DeliveryStatus, "status"), default=DeliveryStatus.PENDING
+        text_enum(DeliveryStatus, "status"), default=DeliveryStatus.PENDING
     )
     note: Mapped[str | None]
     body: Mapped[bytes | None] = mapped_column(LargeBinary)

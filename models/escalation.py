@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, words_of
+from models.base import Base, Key, text_enum
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import Clock, SlaStatus
 
@@ -69,11 +69,11 @@ class Escalation(Base):
     agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id"))
     conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
     status: Mapped[EscalationStatus] = mapped_column(
-        words_of(EscalationStatus, "status"), default=EscalationStatus.OPEN
+        text_enum(EscalationStatus, "status"), default=EscalationStatus.OPEN
     )
-    priority: Mapped[Priority] = mapped_column(words_of(Priority, "priority"))
+    priority: Mapped[Priority] = mapped_column(text_enum(Priority, "priority"))
     priority_rank: Mapped[int] = mapped_column(SmallInteger, Computed(_RANK, persisted=True))
-    trigger: Mapped[EscalationTrigger] = mapped_column(words_of(EscalationTrigger, "trigger"))
+    trigger: Mapped[EscalationTrigger] = mapped_column(text_enum(EscalationTrigger, "trigger"))
     reason: Mapped[str]
     detail: Mapped[str | None]
     confidence: Mapped[float | None]
@@ -87,14 +87,14 @@ class Escalation(Base):
     sla_stopped_at: Mapped[datetime | None]
     sla_next_at: Mapped[datetime | None]
     sla_status: Mapped[SlaStatus] = mapped_column(
-        words_of(SlaStatus, "sla_status"), default=SlaStatus.ON_TRACK, server_default=SlaStatus.ON_TRACK
+        text_enum(SlaStatus, "sla_status"), default=SlaStatus.ON_TRACK, server_default=SlaStatus.ON_TRACK
     )
     created_at: Mapped[datetime]
     first_responded_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
     resolved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
     resolution_note: Mapped[str | None]
-    disposition: Mapped[Disposition | None] = mapped_column(words_of(Disposition, "disposition"))
+    disposition: Mapped[Disposition | None] = mapped_column(text_enum(Disposition, "disposition"))
     kept_ai_paused: Mapped[bool] = mapped_column(default=False)
     timeline: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
@@ -133,7 +133,7 @@ class TriggerEvent(Base):
 
     id: Mapped[Key]
     escalation_id: Mapped[UUID] = mapped_column(ForeignKey("escalations.id"), index=True)
-    trigger: Mapped[EscalationTrigger] = mapped_column(words_of(EscalationTrigger, "trigger"))
+    trigger: Mapped[EscalationTrigger] = mapped_column(text_enum(EscalationTrigger, "trigger"))
     reason: Mapped[str]
     detail: Mapped[str | None]
     confidence: Mapped[float | None]

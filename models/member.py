@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, CreatedAt, Key, words_of
+from models.base import Base, CreatedAt, Key, text_enum
 from rules.roles import MemberRole
 
 
@@ -35,7 +35,7 @@ class Member(Base):
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id"))
     email: Mapped[str]
     name: Mapped[str]
-    role: Mapped[MemberRole] = mapped_column(words_of(MemberRole, "role"))
+    role: Mapped[MemberRole] = mapped_column(text_enum(MemberRole, "role"))
     available: Mapped[bool] = mapped_column(default=True)
     password_hash: Mapped[str | None]
     invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, words_of
+from models.base import Base, Key, text_enum
 from rules.message import MessageRole, MessageStatus
 
 
@@ -25,8 +25,8 @@ class Message(Base):
     id: Mapped[Key]
     conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"))
     position: Mapped[int]
-    role: Mapped[MessageRole] = mapped_column(words_of(MessageRole, "role"))
-    status: Mapped[MessageStatus] = mapped_column(words_of(MessageStatus, "status"))
+    role: Mapped[MessageRole] = mapped_column(text_enum(MessageRole, "role"))
+    status: Mapped[MessageStatus] = mapped_column(text_enum(MessageStatus, "status"))
     content: Mapped[str]
     author_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
     confidence: Mapped[float | None]

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, Key, words_of
+from models.base import Base, Key, text_enum
 from rules.pending_escalation import PendingOutcome
 
 
@@ -45,6 +45,6 @@ class PendingEscalation(Base):
     requested_at: Mapped[datetime]
     fires_at: Mapped[datetime]
     outcome: Mapped[PendingOutcome] = mapped_column(
-        words_of(PendingOutcome, "outcome"), default=PendingOutcome.WAITING
+        text_enum(PendingOutcome, "outcome"), default=PendingOutcome.WAITING
     )
     ended_at: Mapped[datetime | None]

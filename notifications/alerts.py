@@ -9,32 +9,32 @@ from models.delivery import Delivery, DeliveryTarget
 from models.ids import new_id
 from models.member import Member
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.delivery_queue import TargetKey, find_targets, wake_unlocked
-from realtime.transaction import Act
+from realtime.delivery_queue import TargetKey, find_targets, schedule_delivery_unlocked
+from realtime.transaction import Transaction
 from rules.delivery import DeliveryStatus
 from rules.events import ALERT
 from rules.roles import MemberRole
 
 
-async def alert_of_failed(act: Act, target: DeliveryTarget, delivery: Delivery, response: str) -> None:
+async def alert_of_failed(tx: Transaction, target: DeliveryTarget, delivery: Delivery, response: str) -> None:
     """Has the admins told that a delivery has failed for good, with what the target answered last."""
-    if delivery.event_type != ALERT and target.alerted_on != act.now.date():
-        target.alerted_on = act.now.date()
-        await _tell_admins(act, target, delivery, response, disabled=False)
+    if delivery.event_type != ALERT and target.alerted_on != tx.now.date():
+        target.alerted_on = tx.now.date()
+        await _tell_admins(tx, target, delivery, response, disabled=False)
 
 
-async def alert_of_disabled(act: Act, target: DeliveryTarget, delivery: Delivery, reason: str) -> None:
+async def alert_of_disabled(tx: Transaction, target: DeliveryTarget, delivery: Delivery, reason: str) -> None:
     """Switches the target's webhook endpoint off, and has the admins told so."""
-    endpoint = await act.session.get(WebhookEndpoint, target.endpoint_id) if target.endpoint_id else None
+    endpoint = await tx.session.get(WebhookEndpoint, target.endpoint_id) if target.endpoint_id else None
     if endpoint is not None and endpoint.enabled:
         endpoint.enabled, endpoint.disabled_reason = False, reason
-        await _tell_admins(act, target, delivery, reason, disabled=True)
+        await _tell_admins(tx, target, delivery, reason, disabled=True)
 
 
 async def _tell_admins(
-    act: Act, target: DeliveryTarget, delivery: Delivery, why: str, *, disabled: bool
+    tx: Transaction, target: DeliveryTarget, delivery: Delivery, why: str, *, disabled: bool
 ) -> None:
-    emails = await act.session.scalars(
+    emails = await tx.session.scalars(
         select(Member.email).where(
             Member.workspace_id == target.workspace_id,
             Member.role == MemberRole.ADMIN,
@@ -52,12 +52,12 @@ async def _tell_admins(
         "failing_since": target.failing_since,
         "disabled": disabled,
     }
-    for key, found in (await find_targets(act, target.workspace_id, keys)).items():
-        act.session.add(_alert(act, delivery, key, found, orjson.dumps(words).decode()))
-        wake_unlocked(act, found, act.now)
+    for key, found in (await find_targets(tx, target.workspace_id, keys)).items():
+        tx.session.add(_alert(tx, delivery, key, found, orjson.dumps(words).decode()))
+        schedule_delivery_unlocked(tx, found, tx.now)
 
 
-def _alert(act: Act, about: Delivery, key: TargetKey, target_id: UUID, words: str) -> Delivery:
+def _alert(tx: Transaction, about: Delivery, key: TargetKey, target_id: UUID, words: str) -> Delivery:
     return Delivery(
         id=new_id(),
         workspace_id=about.workspace_id,
@@ -67,9 +67,9 @@ def _alert(act: Act, about: Delivery, key: TargetKey, target_id: UUID, words: st
         target=key.address,
         event_type=ALERT,
         words=words,
-        occurred_at=act.now,
+        occurred_at=tx.now,
         status=DeliveryStatus.PENDING,
         attempts_made=0,
-        next_attempt_at=act.now,
-        created_at=act.now,
+        next_attempt_at=tx.now,
+        created_at=tx.now,
     )

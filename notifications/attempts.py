@@ -15,16 +15,16 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 
-from models.database import AWAY
+from models.database import DATABASE_ERRORS
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
 from notifications.content.snapshots import Outcome
-from notifications.dispatch import Parcel, pack, send
-from notifications.services import Office
-from realtime.delivery_queue import wake
-from realtime.transaction import Act, Acts
-from rules.backoff import next_attempt, pause_of_target
+from notifications.dispatch import PreparedDelivery, prepare, send
+from notifications.services import NotificationServices
+from realtime.delivery_queue import schedule_delivery
+from realtime.transaction import Transaction, Transactions
+from rules.backoff import next_attempt, target_cooldown
 from rules.delivery import DeliveryStatus
 
 LEASE = timedelta(seconds=40)  # more than the longest attempt takes
@@ -45,95 +45,97 @@ class TargetBusyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _InHand:
+class _StartedAttempt:
     """A delivery that is being attempted."""
 
     delivery_id: UUID
     attempt_id: UUID
-    parcel: Parcel
+    prepared: PreparedDelivery
 
 
-async def attend(office: Office, target_id: UUID) -> None:
+async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
     """What a target's job does: attempts what is due, and has a job come for the rest; TargetBusyError."""
     lease = new_id()
-    await _take_lease(office, target_id, lease)
+    await _take_lease(services, target_id, lease)
     end = time.monotonic() + SECONDS_IN_A_ROW
     try:
         for _ in range(IN_A_ROW):
-            in_hand = await _take_up(office, target_id, lease)
+            in_hand = await _claim_next(services, target_id, lease)
             if in_hand is None:
                 break
             began = time.monotonic()
-            outcome = await send(office, in_hand.parcel)
+            outcome = await send(services, in_hand.prepared)
             took = timedelta(seconds=time.monotonic() - began)
-            await _write_down(office, target_id, in_hand, outcome, took)
+            await _record_outcome(services, target_id, in_hand, outcome, took)
             if not outcome.succeeded or time.monotonic() > end:
                 break
     finally:
-        await _leave(office, target_id, lease)
+        await _release_lease(services, target_id, lease)
 
 
-async def _take_lease(office: Office, target_id: UUID, lease: UUID) -> None:
-    async with office.acts.begin() as act:
-        target = await _locked(act, target_id)
+async def _take_lease(services: NotificationServices, target_id: UUID, lease: UUID) -> None:
+    async with services.transactions.begin() as tx:
+        target = await _locked(tx, target_id)
         target.next_job_at = None
-        if target.leased_until and target.leased_until > act.now:
+        if target.leased_until and target.leased_until > tx.now:
             raise TargetBusyError(target.leased_until)
-        target.lease, target.leased_until = lease, act.now + LEASE
+        target.lease, target.leased_until = lease, tx.now + LEASE
 
 
-async def _locked(act: Act, target_id: UUID) -> DeliveryTarget:
-    found = await act.session.execute(
+async def _locked(tx: Transaction, target_id: UUID) -> DeliveryTarget:
+    found = await tx.session.execute(
         select(DeliveryTarget).where(DeliveryTarget.id == target_id).with_for_update(key_share=True)
     )
-    await act.read_clock()
+    await tx.read_clock()
     return found.scalar_one()
 
 
-async def _take_up(office: Office, target_id: UUID, lease: UUID) -> _InHand | None:
+async def _claim_next(services: NotificationServices, target_id: UUID, lease: UUID) -> _StartedAttempt | None:
     """The next delivery that is due, with its attempt begun; those that are not to be sent are ended."""
-    async with office.acts.begin() as act:
-        target = await _locked(act, target_id)
-        if target.lease != lease or (target.paused_until and target.paused_until > act.now):
+    async with services.transactions.begin() as tx:
+        target = await _locked(tx, target_id)
+        if target.lease != lease or (target.paused_until and target.paused_until > tx.now):
             return None
-        target.leased_until = act.now + LEASE
-        while delivery := await _next_due(act, target_id):
-            if next_attempt(delivery.attempts_made, act.now, 0.5) is None:
+        target.leased_until = tx.now + LEASE
+        while delivery := await _next_due(tx, target_id):
+            if next_attempt(delivery.attempts_made, tx.now, 0.5) is None:
                 # Its worker died in the last attempt: there is none left.
-                _end(act, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
-                await alert_of_failed(act, target, delivery, "not known: the worker ended in the attempt")
+                _end(tx, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
+                await alert_of_failed(tx, target, delivery, "not known: the worker ended in the attempt")
                 continue
-            parcel = await _packed(act, office, delivery, target)
-            if isinstance(parcel, str):
-                _end(act, delivery, DeliveryStatus.DROPPED, parcel)
+            prepared = await _prepared(tx, services, delivery, target)
+            if isinstance(prepared, str):
+                _end(tx, delivery, DeliveryStatus.DROPPED, prepared)
                 continue
-            delivery.body = parcel.body or None
+            delivery.body = prepared.body or None
             delivery.attempts_made += 1
-            attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=act.now)
-            act.session.add(attempt)
-            return _InHand(delivery.id, attempt.id, parcel)
+            attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=tx.now)
+            tx.session.add(attempt)
+            return _StartedAttempt(delivery.id, attempt.id, prepared)
     return None
 
 
-async def _packed(act: Act, office: Office, delivery: Delivery, target: DeliveryTarget) -> Parcel | str:
+async def _prepared(
+    tx: Transaction, services: NotificationServices, delivery: Delivery, target: DeliveryTarget
+) -> PreparedDelivery | str:
     try:
-        return await pack(act, office, delivery, target)
-    except AWAY:
+        return await prepare(tx, services, delivery, target)
+    except DATABASE_ERRORS:
         raise
     except Exception as error:
         # It counts as an attempt, or it would be tried for ever.
-        _logger.exception("delivery.unpackable", delivery=str(delivery.id))
-        return Parcel.faulty(delivery, f"Baton's own error, see its log: {type(error).__name__}")
+        _logger.exception("delivery.prepare_failed", delivery=str(delivery.id))
+        return PreparedDelivery.faulty(delivery, f"Baton's own error, see its log: {type(error).__name__}")
 
 
-async def _next_due(act: Act, target_id: UUID) -> Delivery | None:
-    await act.session.flush()
-    found: Delivery | None = await act.session.scalar(
+async def _next_due(tx: Transaction, target_id: UUID) -> Delivery | None:
+    await tx.session.flush()
+    found: Delivery | None = await tx.session.scalar(
         select(Delivery)
         .where(
             Delivery.target_id == target_id,
             Delivery.status == DeliveryStatus.PENDING,
-            Delivery.next_attempt_at <= act.now,
+            Delivery.next_attempt_at <= tx.now,
         )
         .order_by(Delivery.next_attempt_at, Delivery.id)
         .limit(1)
@@ -142,75 +144,81 @@ async def _next_due(act: Act, target_id: UUID) -> Delivery | None:
     return found
 
 
-def _end(act: Act, delivery: Delivery, status: DeliveryStatus, note: str | None) -> None:
+def _end(tx: Transaction, delivery: Delivery, status: DeliveryStatus, note: str | None) -> None:
     delivery.status, delivery.note = status, note
-    delivery.next_attempt_at, delivery.ended_at = None, act.now
+    delivery.next_attempt_at, delivery.ended_at = None, tx.now
 
 
-async def _write_down(
-    office: Office, target_id: UUID, in_hand: _InHand, outcome: Outcome, took: timedelta
+async def _record_outcome(
+    services: NotificationServices,
+    target_id: UUID,
+    in_hand: _StartedAttempt,
+    outcome: Outcome,
+    took: timedelta,
 ) -> None:
-    async with office.acts.begin() as act:
-        target = await _locked(act, target_id)
-        delivery = await act.session.get_one(Delivery, in_hand.delivery_id, with_for_update=True)
-        attempt = await act.session.get_one(DeliveryAttempt, in_hand.attempt_id)
+    async with services.transactions.begin() as tx:
+        target = await _locked(tx, target_id)
+        delivery = await tx.session.get_one(Delivery, in_hand.delivery_id, with_for_update=True)
+        attempt = await tx.session.get_one(DeliveryAttempt, in_hand.attempt_id)
         attempt.succeeded, attempt.response = outcome.succeeded, outcome.response
         attempt.duration_ms = round(took / timedelta(milliseconds=1))
         if outcome.succeeded:
             target.failures, target.failing_since, target.paused_until = 0, None, None
             if delivery.status is DeliveryStatus.PENDING:
-                _end(act, delivery, DeliveryStatus.DELIVERED, None)
+                _end(tx, delivery, DeliveryStatus.DELIVERED, None)
         elif delivery.status is DeliveryStatus.PENDING:
-            await _write_failure(act, target, delivery, outcome)
+            await _write_failure(tx, target, delivery, outcome)
 
 
-async def _write_failure(act: Act, target: DeliveryTarget, delivery: Delivery, outcome: Outcome) -> None:
+async def _write_failure(
+    tx: Transaction, target: DeliveryTarget, delivery: Delivery, outcome: Outcome
+) -> None:
     target.failures += 1
-    target.failing_since = target.failing_since or act.now
+    target.failing_since = target.failing_since or tx.now
     wish = outcome.retry_after or timedelta()
-    target.paused_until = act.now + max(pause_of_target(target.failures), wish)
+    target.paused_until = tx.now + max(target_cooldown(target.failures), wish)
     delivery.next_attempt_at = next_attempt(
-        delivery.attempts_made, act.now, random.random(), outcome.retry_after
+        delivery.attempts_made, tx.now, random.random(), outcome.retry_after
     )
     if outcome.gone:
-        _end(act, delivery, DeliveryStatus.FAILED, "The endpoint answered 410: it is gone.")
-        await alert_of_disabled(act, target, delivery, "It answered 410 Gone.")
-    elif target.endpoint_id and act.now - target.failing_since >= GIVEN_UP_AFTER:
-        await alert_of_disabled(act, target, delivery, "Every attempt of five days failed.")
+        _end(tx, delivery, DeliveryStatus.FAILED, "The endpoint answered 410: it is gone.")
+        await alert_of_disabled(tx, target, delivery, "It answered 410 Gone.")
+    elif target.endpoint_id and tx.now - target.failing_since >= GIVEN_UP_AFTER:
+        await alert_of_disabled(tx, target, delivery, "Every attempt of five days failed.")
     elif delivery.next_attempt_at is None:
-        _end(act, delivery, DeliveryStatus.FAILED, f"The last attempt: {outcome.response}")
-        await alert_of_failed(act, target, delivery, outcome.response or "no answer")
+        _end(tx, delivery, DeliveryStatus.FAILED, f"The last attempt: {outcome.response}")
+        await alert_of_failed(tx, target, delivery, outcome.response or "no answer")
 
 
-async def _leave(office: Office, target_id: UUID, lease: UUID) -> None:
+async def _release_lease(services: NotificationServices, target_id: UUID, lease: UUID) -> None:
     """Gives the lease back, and has a job come for what is left."""
-    async with office.acts.begin() as act:
-        target = await _locked(act, target_id)
+    async with services.transactions.begin() as tx:
+        target = await _locked(tx, target_id)
         if target.lease == lease:
             target.lease = target.leased_until = None
-            waits = await act.session.scalar(
+            waits = await tx.session.scalar(
                 select(Delivery.next_attempt_at)
                 .where(Delivery.target_id == target_id, Delivery.status == DeliveryStatus.PENDING)
                 .order_by(Delivery.next_attempt_at)
                 .limit(1)
             )
             if waits:
-                wake(act, target, max(waits, act.now))
+                schedule_delivery(tx, target, max(waits, tx.now))
 
 
-async def overdue_targets(acts: Acts, grace: timedelta) -> None:
+async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:
     """Has jobs come for targets whose deliveries have been due for `grace` although none comes."""
-    async with acts.begin() as act:
-        late = (await act.read_clock()) - grace
+    async with transactions.begin() as tx:
+        late = (await tx.read_clock()) - grace
         waiting = select(Delivery.target_id).where(
             Delivery.status == DeliveryStatus.PENDING, Delivery.next_attempt_at <= late
         )
         idle = (DeliveryTarget.leased_until, DeliveryTarget.paused_until, DeliveryTarget.next_job_at)
-        found = await act.session.scalars(
+        found = await tx.session.scalars(
             select(DeliveryTarget)
             .where(DeliveryTarget.id.in_(waiting), *(one.is_(None) | (one <= late) for one in idle))
             .limit(100)
             .with_for_update(key_share=True, skip_locked=True)
         )
         for target in found:
-            wake(act, target, act.now)
+            schedule_delivery(tx, target, tx.now)

@@ -16,10 +16,10 @@ from models.database import Database
 from models.delivery import Delivery
 from models.digest import Digest, DigestEntry
 from models.ids import new_id
-from realtime.delivery_queue import TargetKey, lock_targets, wake
+from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
 from realtime.log import Entry
 from realtime.timers import Timer, TimerKind
-from realtime.transaction import Act, Acts
+from realtime.transaction import Transaction, Transactions
 from rules.agent_settings import EscalationSettings
 from rules.delivery import DeliveryStatus
 from rules.events import DIGEST
@@ -28,11 +28,11 @@ HOUR = timedelta(hours=1)
 
 
 async def note_in_digest(
-    act: Act, workspace_id: UUID, agent_id: UUID, entry: Entry, escalation_id: UUID
+    tx: Transaction, workspace_id: UUID, agent_id: UUID, entry: Entry, escalation_id: UUID
 ) -> None:
     """Puts an event into the AI agent's next digest."""
-    digest = await _open_digest(act, workspace_id, agent_id, _end_of_hour(act.now))
-    act.session.add(
+    digest = await _open_digest(tx, workspace_id, agent_id, _end_of_hour(tx.now))
+    tx.session.add(
         DigestEntry(
             digest_id=digest.id,
             position=entry.position,
@@ -47,46 +47,46 @@ def _end_of_hour(instant: datetime) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0) + HOUR
 
 
-async def _open_digest(act: Act, workspace_id: UUID, agent_id: UUID, due_at: datetime) -> Digest:
+async def _open_digest(tx: Transaction, workspace_id: UUID, agent_id: UUID, due_at: datetime) -> Digest:
     """The AI agent's digest that is due then, locked; the one after it when that has been sent by now."""
-    new = await act.session.scalar(
+    new = await tx.session.scalar(
         insert(Digest)
         .values(id=new_id(), workspace_id=workspace_id, agent_id=agent_id, due_at=due_at)
         .on_conflict_do_nothing()
         .returning(Digest.id)
     )
     if new is not None:
-        act.set_timer(Timer(TimerKind.DIGEST, new, due_at))
-    found = await act.session.execute(
+        tx.set_timer(Timer(TimerKind.DIGEST, new, due_at))
+    found = await tx.session.execute(
         select(Digest)
         .where(Digest.agent_id == agent_id, Digest.due_at == due_at)
         .with_for_update(key_share=True)
     )
     digest = found.scalar_one()
     if digest.planned_at is not None:
-        return await _open_digest(act, workspace_id, agent_id, due_at + HOUR)
+        return await _open_digest(tx, workspace_id, agent_id, due_at + HOUR)
     return digest
 
 
-async def plan_digest(acts: Acts, digest_id: UUID) -> None:
+async def plan_digest(transactions: Transactions, digest_id: UUID) -> None:
     """What a digest's timer does: makes its deliveries, once."""
-    async with acts.begin() as act:
-        now = await act.read_clock()
-        digest = await act.session.scalar(select(Digest).where(Digest.id == digest_id).with_for_update())
+    async with transactions.begin() as tx:
+        now = await tx.read_clock()
+        digest = await tx.session.scalar(select(Digest).where(Digest.id == digest_id).with_for_update())
         if digest is None or digest.planned_at is not None or digest.due_at > now:
             return
         digest.planned_at = now
-        await _deliver(act, digest)
+        await _deliver(tx, digest)
 
 
-async def _deliver(act: Act, digest: Digest) -> None:
-    found = await act.session.execute(select(Agent.settings).where(Agent.id == digest.agent_id))
+async def _deliver(tx: Transaction, digest: Digest) -> None:
+    found = await tx.session.execute(select(Agent.settings).where(Agent.id == digest.agent_id))
     email = EscalationSettings.model_validate(found.scalar_one()).notifications.email
     keys = [TargetKey.email(address) for address in email.recipients if email.enabled]
-    targets = await lock_targets(act, digest.workspace_id, keys)
+    targets = await lock_targets(tx, digest.workspace_id, keys)
     for key in keys:
         target = targets[key]
-        act.session.add(
+        tx.session.add(
             Delivery(
                 id=new_id(),
                 workspace_id=digest.workspace_id,
@@ -99,16 +99,16 @@ async def _deliver(act: Act, digest: Digest) -> None:
                 occurred_at=digest.due_at,
                 status=DeliveryStatus.PENDING,
                 attempts_made=0,
-                next_attempt_at=act.now,
-                created_at=act.now,
+                next_attempt_at=tx.now,
+                created_at=tx.now,
             )
         )
-        wake(act, target, act.now)
+        schedule_delivery(tx, target, tx.now)
 
 
 async def overdue_digests(database: Database, grace: timedelta) -> list[UUID]:
     """Digests whose timer has been lost."""
-    async with database.reading() as session:
+    async with database.autocommit_session() as session:
         late = func.clock_timestamp() - grace
         return list(
             await session.scalars(

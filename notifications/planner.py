@@ -21,11 +21,11 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from notifications.digests import note_in_digest
 from realtime import log
-from realtime.delivery_queue import TargetKey, lock_targets, wake
-from realtime.transaction import Act, Acts
+from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
+from realtime.transaction import Transaction, Transactions
 from rules.agent_settings import EmailFrequency, EscalationSettings, NotificationSettings
 from rules.delivery import DeliveryStatus
-from rules.events import TOLD_TO_PEOPLE, EventType, event_of
+from rules.events import NOTIFIED_EVENTS, EventType, event_of
 
 PAGE = 200
 WORKSPACES = 50
@@ -58,7 +58,7 @@ class _Listeners:
 
     def of(self, event: _Event) -> Iterator[TargetKey]:
         """The targets of an event, those of a digest left out."""
-        if event.type in TOLD_TO_PEOPLE:
+        if event.type in NOTIFIED_EVENTS:
             email, slack = self.settings.email, self.settings.slack
             if email.enabled and email.frequency is EmailFrequency.IMMEDIATE:
                 yield from map(TargetKey.email, email.recipients)
@@ -68,16 +68,16 @@ class _Listeners:
             if not endpoint.event_types or event.type in endpoint.event_types:
                 yield TargetKey.webhook(endpoint.id, endpoint.url)
 
-    def hears_in_digest(self, event: _Event) -> bool:
+    def in_digest(self, event: _Event) -> bool:
         """Whether an event goes into the AI agent's digest."""
         email = self.settings.email
         digested = email.enabled and email.frequency is EmailFrequency.HOURLY_DIGEST
-        return digested and bool(email.recipients) and event.type in TOLD_TO_PEOPLE
+        return digested and bool(email.recipients) and event.type in NOTIFIED_EVENTS
 
 
 async def workspaces_behind(database: Database) -> list[UUID]:
     """Workspaces whose log has gone on since it was planned, some of them."""
-    async with database.reading() as session:
+    async with database.autocommit_session() as session:
         found = await session.scalars(
             select(PlannedLog.workspace_id)
             .join(Stream, Stream.id == PlannedLog.workspace_id)
@@ -87,21 +87,21 @@ async def workspaces_behind(database: Database) -> list[UUID]:
         return list(found)
 
 
-async def plan(acts: Acts, workspace_id: UUID) -> bool:
+async def plan(transactions: Transactions, workspace_id: UUID) -> bool:
     """Plans the next page of a workspace's log, and says whether there may be more to plan."""
-    async with acts.begin() as act:
-        planned = await act.session.scalar(
+    async with transactions.begin() as tx:
+        planned = await tx.session.scalar(
             select(PlannedLog)
             .where(PlannedLog.workspace_id == workspace_id)
             .with_for_update(skip_locked=True)
         )
         if planned is None:
             return False
-        entries = await log.read(act.session, workspace_id, planned.position, PAGE)
+        entries = await log.read(tx.session, workspace_id, planned.position, PAGE)
         if not entries:
             return False
-        now = await act.read_clock()
-        await _plan_events(act, workspace_id, list(_events(entries)), now)
+        now = await tx.read_clock()
+        await _plan_events(tx, workspace_id, list(_events(entries)), now)
         planned.position = entries[-1].position
     return len(entries) == PAGE
 
@@ -112,23 +112,23 @@ def _events(entries: Sequence[log.Entry]) -> Iterator[_Event]:
             yield _Event(entry, *found)
 
 
-async def _plan_events(act: Act, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
-    listeners = await _listeners(act, {event.agent_id for event in events})
+async def _plan_events(tx: Transaction, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
+    listeners = await _listeners(tx, {event.agent_id for event in events})
     # Digests before targets: in the order in which a digest's own timer locks them.
     for event in events:
-        if listeners[event.agent_id].hears_in_digest(event):
+        if listeners[event.agent_id].in_digest(event):
             escalation = event.key("escalation")
             assert escalation is not None  # people are told of escalations alone
-            await note_in_digest(act, workspace_id, event.agent_id, event.entry, escalation)
+            await note_in_digest(tx, workspace_id, event.agent_id, event.entry, escalation)
     told = [(event, key) for event in events for key in listeners[event.agent_id].of(event)]
     if not told:
         return
-    targets = await lock_targets(act, workspace_id, [key for _, key in told])
+    targets = await lock_targets(tx, workspace_id, [key for _, key in told])
     for event, key in told:
         target = targets[key]
-        act.session.add(_delivery(event, key, workspace_id, target.id, now))
+        tx.session.add(_delivery(event, key, workspace_id, target.id, now))
     for target in targets.values():
-        wake(act, target, now)
+        schedule_delivery(tx, target, now)
 
 
 def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID, now: datetime) -> Delivery:
@@ -154,8 +154,8 @@ def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID
     )
 
 
-async def _listeners(act: Act, agent_ids: set[UUID]) -> dict[UUID, _Listeners]:
-    session = act.session
+async def _listeners(tx: Transaction, agent_ids: set[UUID]) -> dict[UUID, _Listeners]:
+    session = tx.session
     agents = await session.execute(select(Agent.id, Agent.settings).where(Agent.id.in_(agent_ids)))
     connected = set(
         await session.scalars(select(SlackConnection.agent_id).where(SlackConnection.agent_id.in_(agent_ids)))

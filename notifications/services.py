@@ -6,14 +6,14 @@ from pathlib import Path
 from models.database import Database
 from models.sealing import Seal
 from notifications.email.smtp import Smtp
-from notifications.slack.api import SlackFault, prove
+from notifications.slack.api import SlackFault, verify_token
 from notifications.webhook.send import new_secret
-from notifications.webhook.url_policy import NotAllowedError, vet
-from realtime.transaction import Acts
+from notifications.webhook.url_policy import NotAllowedError, resolve_and_check
+from realtime.transaction import Transactions
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class NotificationServices:
     """
     `url` is where people reach Baton. Without `smtp` mails are kept in `mail_folder`, if there is one.
 
@@ -21,7 +21,7 @@ class Office:
     """
 
     database: Database
-    acts: Acts
+    transactions: Transactions
     seal: Seal
     url: str
     slack_api_url: str
@@ -39,10 +39,10 @@ class Office:
         """Whether mails go anywhere."""
         return self.smtp is not None or self.mail_folder is not None
 
-    async def fault_in_url(self, url: str) -> str | None:
+    async def url_error(self, url: str) -> str | None:
         """Why events may not be posted to the URL, in words for the user; None when they may."""
         try:
-            await vet(url, self.allow_private)
+            await resolve_and_check(url, self.allow_private)
         except NotAllowedError as error:
             return str(error)
         return None
@@ -54,7 +54,7 @@ class Office:
         Raises ValueError for a token that is no good, ConnectionError when Slack cannot be asked, both in
         words for the user.
         """
-        found = await prove(token, self.slack_api_url)
+        found = await verify_token(token, self.slack_api_url)
         if isinstance(found, SlackFault):
             raise ValueError(found.words) if found.refused else ConnectionError(found.words)
         return found.name

@@ -13,7 +13,7 @@ CANCELLATIONS = 4
 _logger = structlog.get_logger(__name__)
 
 
-async def unbroken(work: Awaitable[T]) -> T:
+async def convert_stray_cancellation(work: Awaitable[T]) -> T:
     """What the work gives. A cancellation within it that nobody asked for is an error like any other."""
     try:
         return await work
@@ -24,7 +24,7 @@ async def unbroken(work: Awaitable[T]) -> T:
         raise RuntimeError("a part of it was cancelled") from None
 
 
-async def stop(tasks: Iterable[asyncio.Future[None]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Future[None]]) -> None:
     """
     Cancels tasks and waits for their end.
 
@@ -40,4 +40,4 @@ async def stop(tasks: Iterable[asyncio.Future[None]]) -> None:
         for task in ended:
             _ = task.cancelled() or task.exception()
     if running:
-        _logger.warning("tasks.left_running", tasks=[repr(task) for task in running])
+        _logger.warning("tasks.not_cancelled", tasks=[repr(task) for task in running])

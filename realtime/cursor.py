@@ -44,7 +44,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StreamPosition:
     """
     Where a subscription begins: behind position `after`, the entry of time `at`, in a stream whose head was
     `head` just now, the entry of time `head_at`.
@@ -57,7 +57,7 @@ class Place:
     head_at: datetime
 
 
-async def find_place(database: Database, stream: UUID, text: str | None) -> Place:
+async def resolve_cursor(database: Database, stream: UUID, text: str | None) -> StreamPosition:
     """
     The place of a subscription of `stream`: behind its cursor, or at the head without one.
 
@@ -66,13 +66,13 @@ async def find_place(database: Database, stream: UUID, text: str | None) -> Plac
     """
     (head,) = await log.heads(database, [stream])
     if text is None:
-        return Place(stream, head.position, head.at, head.position, head.at)
+        return StreamPosition(stream, head.position, head.at, head.position, head.at)
     cursor = Cursor.parse(text)
     if cursor.stream != stream or not 0 <= cursor.position <= head.position:
         raise StaleCursorError
     if not await _stands(database, head, cursor):
         raise StaleCursorError
-    return Place(stream, cursor.position, cursor.at, head.position, head.at)
+    return StreamPosition(stream, cursor.position, cursor.at, head.position, head.at)
 
 
 async def _stands(database: Database, head: log.Head, cursor: Cursor) -> bool:

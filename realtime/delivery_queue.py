@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from models.delivery import Delivery, DeliveryTarget
 from models.ids import new_id
 from realtime.timers import Timer, TimerKind
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.slack_format import channel_in_full
 
@@ -47,7 +47,9 @@ class TargetKey:
         return cls(DeliveryChannel.WEBHOOK, str(endpoint_id), url, endpoint_id=endpoint_id)
 
 
-async def find_targets(act: Act, workspace_id: UUID, keys: Iterable[TargetKey]) -> dict[TargetKey, UUID]:
+async def find_targets(
+    tx: Transaction, workspace_id: UUID, keys: Iterable[TargetKey]
+) -> dict[TargetKey, UUID]:
     """The ids of the targets of these keys, made where new."""
     wanted = {(key.channel, key.key): key for key in keys}
     if not wanted:
@@ -63,8 +65,8 @@ async def find_targets(act: Act, workspace_id: UUID, keys: Iterable[TargetKey]) 
         }
         for key in wanted.values()
     ]
-    await act.session.execute(insert(DeliveryTarget).on_conflict_do_nothing(), rows)
-    found = await act.session.execute(
+    await tx.session.execute(insert(DeliveryTarget).on_conflict_do_nothing(), rows)
+    found = await tx.session.execute(
         select(DeliveryTarget.channel, DeliveryTarget.key, DeliveryTarget.id).where(
             DeliveryTarget.workspace_id == workspace_id,
             tuple_(DeliveryTarget.channel, DeliveryTarget.key).in_(list(wanted)),
@@ -74,11 +76,11 @@ async def find_targets(act: Act, workspace_id: UUID, keys: Iterable[TargetKey]) 
 
 
 async def lock_targets(
-    act: Act, workspace_id: UUID, keys: Iterable[TargetKey]
+    tx: Transaction, workspace_id: UUID, keys: Iterable[TargetKey]
 ) -> dict[TargetKey, DeliveryTarget]:
     """The targets of these keys, made where new, locked in the order of their ids."""
-    ids = await find_targets(act, workspace_id, keys)
-    found = await act.session.scalars(
+    ids = await find_targets(tx, workspace_id, keys)
+    found = await tx.session.scalars(
         select(DeliveryTarget)
         .where(DeliveryTarget.id.in_(ids.values()))
         .order_by(DeliveryTarget.id)
@@ -89,31 +91,31 @@ async def lock_targets(
     return {key: targets[target_id] for key, target_id in ids.items()}
 
 
-def wake(act: Act, target: DeliveryTarget, at: datetime) -> None:
+def schedule_delivery(tx: Transaction, target: DeliveryTarget, at: datetime) -> None:
     """
     Has the locked target's deliveries attempted at an instant, unless a job comes by then anyway.
 
     Who attends to it now looks at what is left before it leaves.
     """
-    if target.leased_until and target.leased_until > act.now:
+    if target.leased_until and target.leased_until > tx.now:
         return
     at = max(at, target.paused_until or at)
-    if target.next_job_at is None or target.next_job_at > at or target.next_job_at < act.now:
-        act.set_timer(Timer(TimerKind.DELIVERIES, target.id, at))
+    if target.next_job_at is None or target.next_job_at > at or target.next_job_at < tx.now:
+        tx.set_timer(Timer(TimerKind.DELIVERIES, target.id, at))
         target.next_job_at = at
 
 
-def wake_unlocked(act: Act, target_id: UUID, at: datetime) -> None:
+def schedule_delivery_unlocked(tx: Transaction, target_id: UUID, at: datetime) -> None:
     """The same for a target that is not locked: a job too many finds nothing to do."""
-    act.set_timer(Timer(TimerKind.DELIVERIES, target_id, at))
+    tx.set_timer(Timer(TimerKind.DELIVERIES, target_id, at))
 
 
-async def first_place(act: Act, target_id: UUID) -> datetime:
+async def front_of_queue(tx: Transaction, target_id: UUID) -> datetime:
     """When a delivery that somebody waits for is due: now, and before all that waits for the target."""
-    oldest = await act.session.scalar(
+    oldest = await tx.session.scalar(
         select(Delivery.next_attempt_at)
         .where(Delivery.target_id == target_id, Delivery.status == DeliveryStatus.PENDING)
         .order_by(Delivery.next_attempt_at)
         .limit(1)
     )
-    return min(act.now, oldest - timedelta(microseconds=1)) if oldest else act.now
+    return min(tx.now, oldest - timedelta(microseconds=1)) if oldest else tx.now

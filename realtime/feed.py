@@ -13,11 +13,11 @@ from uuid import UUID
 
 import structlog
 
-from models.database import AWAY, Database
+from models.database import DATABASE_ERRORS, Database
 from realtime import log
-from realtime.cursor import Place, StaleCursorError
+from realtime.cursor import StaleCursorError, StreamPosition
 from realtime.log import Entry
-from realtime.pubsub import Ring, Typing
+from realtime.pubsub import Typing, Wakeup
 
 POLL_SECONDS = 2.0
 QUEUE_LIMIT = 1_000
@@ -77,12 +77,12 @@ class Feed:
         """Has `rung` set whenever the bell rings for a stream that nobody follows entry by entry."""
         self._listeners[stream] = rung
 
-    def wake(self, ring: Ring) -> None:
+    def wake(self, wakeup: Wakeup) -> None:
         """The stream may have come to a position; called by the bell and after the process's own acts."""
-        stream = self._streams.get(ring.stream)
-        if stream and ring.position > stream.position:
+        stream = self._streams.get(wakeup.stream)
+        if stream and wakeup.position > stream.position:
             stream.rung.set()
-        if rung := self._listeners.get(ring.stream):
+        if rung := self._listeners.get(wakeup.stream):
             rung.set()
 
     def wake_all(self) -> None:
@@ -90,7 +90,7 @@ class Feed:
         for stream in self._streams.values():
             stream.rung.set()
 
-    def hand_on_typing(self, typing: Typing) -> None:
+    def publish_typing(self, typing: Typing) -> None:
         """Passes a typing signal to those who follow its conversation."""
         if stream := self._streams.get(typing.conversation):
             for reader in stream.readers:
@@ -104,13 +104,13 @@ class Feed:
                 continue
             try:
                 heads = await log.heads(self.database, list(self._streams))
-            except AWAY as error:
+            except DATABASE_ERRORS as error:
                 _logger.warning("feed.poll_failed", error=type(error).__name__)
                 continue
             for head in heads:
-                self.wake(Ring(head.stream, head.position))
+                self.wake(Wakeup(head.stream, head.position))
 
-    async def follow(self, place: Place) -> AsyncGenerator[list[Entry | Typing], None]:
+    async def follow(self, place: StreamPosition) -> AsyncGenerator[list[Entry | Typing], None]:
         """
         Everything behind `place`, in order, once, and on without end; what is there at once comes together.
 
@@ -156,7 +156,7 @@ class Feed:
                 return
 
     @contextmanager
-    def _reader(self, place: Place) -> Iterator[_Reader]:
+    def _reader(self, place: StreamPosition) -> Iterator[_Reader]:
         stream = self._streams.get(place.stream)
         if stream is None:
             stream = self._streams[place.stream] = _Stream(place.stream, place.head)
@@ -187,6 +187,6 @@ class Feed:
         while True:
             try:
                 return await log.read_page(self.database, stream, after)
-            except AWAY as error:
+            except DATABASE_ERRORS as error:
                 _logger.warning("feed.read_failed", stream=str(stream), error=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.compiled_select import Kept
+from models.compiled_select import CompiledSelect
 from models.database import Database
 from models.log import LogEntry, Stream
 
@@ -96,7 +96,7 @@ async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAG
     return [Entry(*row) for row in rows]
 
 
-_READ = Kept(
+_READ = CompiledSelect(
     select(LogEntry)
     .where(LogEntry.stream == bindparam("stream"), LogEntry.position > bindparam("after"))
     .order_by(LogEntry.position)
@@ -110,7 +110,7 @@ async def read_page(database: Database, stream: UUID, after: int) -> list[Entry]
     return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for (row,) in rows]
 
 
-_HEADS = Kept(
+_HEADS = CompiledSelect(
     select(Stream.id, Stream.head, Stream.head_at).where(
         Stream.id == any_(bindparam("streams", type_=ARRAY(Uuid)))
     )
@@ -122,7 +122,7 @@ async def heads(database: Database, streams: Sequence[UUID]) -> list[Head]:
     return [Head(*row) for row in await _HEADS.rows(database, streams=streams)]
 
 
-_TIME = Kept(
+_TIME = CompiledSelect(
     select(LogEntry.occurred_at).where(
         LogEntry.stream == bindparam("stream"), LogEntry.position == bindparam("position")
     )

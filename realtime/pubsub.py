@@ -24,7 +24,7 @@ CHANNEL = "baton"
 SCHEMES = ("redis", "rediss", "postgres", "postgresql")
 
 # NOTIFY carries less than 8,000 bytes: 60 rings of at most 84 and 8 typings of at most 256 stay below 7,500.
-RINGS_PER_MESSAGE = 60
+WAKEUPS_PER_MESSAGE = 60
 TYPINGS_PER_MESSAGE = 8
 TYPING_BYTES = 255
 
@@ -35,7 +35,7 @@ log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
-class Ring:
+class Wakeup:
     """A stream of the log has got to a position."""
 
     stream: UUID
@@ -61,7 +61,7 @@ class _Message:
 
     sender: str
     canary: bool
-    rings: list[Ring]
+    wakeups: list[Wakeup]
     typings: list[Typing]
 
     def encode(self) -> str:
@@ -73,17 +73,17 @@ class _Message:
         """Read a message; whatever is wrong with it is a ValueError."""
         try:
             fields = orjson.loads(text)
-            rings = [Ring(UUID(ring["stream"]), int(ring["position"])) for ring in fields["rings"]]
+            wakeups = [Wakeup(UUID(wakeup["stream"]), int(wakeup["position"])) for wakeup in fields["wakeups"]]
             typings = [
                 Typing(UUID(one["conversation"]), str(one["role"]), str(one["actor"]), bool(one["typing"]))
                 for one in fields["typings"]
             ]
-            return cls(str(fields["sender"]), bool(fields["canary"]), rings, typings)
+            return cls(str(fields["sender"]), bool(fields["canary"]), wakeups, typings)
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
             raise ValueError(f"not a message of the bell: {error!r}") from error
 
 
-class Bell:
+class PubSub:
     """Rings in every process that shares `url`, and hears what the others ring.
 
     Its callbacks are called in the event loop and must be quick; its methods are to be called there too. What
@@ -98,7 +98,7 @@ class Bell:
         self,
         url: str,
         *,
-        on_ring: Callable[[Ring], None],
+        on_wakeup: Callable[[Wakeup], None],
         on_typing: Callable[[Typing], None],
         on_recover: Callable[[], None],
         canary_seconds: float = 3.0,
@@ -106,37 +106,37 @@ class Bell:
         if urlsplit(url).scheme not in SCHEMES:
             raise ValueError(f"the bell's address must begin with one of {', '.join(SCHEMES)}")
         self._url = url
-        self._on_ring = on_ring
+        self._on_wakeup = on_wakeup
         self._on_typing = on_typing
         self._on_recover = on_recover
         self._canary_seconds = canary_seconds
         self._silence_seconds = 3 * canary_seconds
         self._name = uuid4().hex
-        self._rings: dict[UUID, int] = {}
+        self._wakeups: dict[UUID, int] = {}
         self._typings: deque[Typing] = deque(maxlen=TYPINGS_WAITING)
         self._canary_due = True
         self._due = asyncio.Event()
         self._failures = 0
         self._failure = "silence"
         self._heard_at = time.monotonic()
-        self._said_deaf = False
+        self._reported_stalled = False
 
     @property
-    def deaf(self) -> bool:
+    def stalled(self) -> bool:
         """Whether the own canary was not heard for three canary periods, at first counted from the start."""
         return time.monotonic() - self._heard_at > self._silence_seconds
 
-    def ring(self, ring: Ring) -> None:
+    def publish_wakeup(self, wakeup: Wakeup) -> None:
         """Wake the followers of a stream, here at once and elsewhere soon; never blocks, never raises."""
-        _call(self._on_ring, ring)
-        self._keep(ring)
+        _call(self._on_wakeup, wakeup)
+        self._keep(wakeup)
         self._due.set()
 
     def type(self, typing: Typing) -> None:
         """Tell who types, here at once and elsewhere soon; when too many wait, the oldest give way."""
         _call(self._on_typing, typing)
         if not _fits(typing):
-            log.debug("bell.typing_too_long", conversation=typing.conversation)
+            log.debug("pubsub.typing_too_long", conversation=typing.conversation)
             return
         self._typings.append(typing)
         self._due.set()
@@ -150,9 +150,9 @@ class Bell:
     async def _beat(self) -> None:
         while True:
             self._send_canary()
-            if self.deaf and not self._said_deaf:
-                self._said_deaf = True
-                log.warning("bell.deaf", silent_seconds=self._silent_seconds(), reason=self._failure)
+            if self.stalled and not self._reported_stalled:
+                self._reported_stalled = True
+                log.warning("pubsub.stalled", silent_seconds=self._silent_seconds(), reason=self._failure)
             await asyncio.sleep(self._canary_seconds)
 
     async def _stay_connected(self) -> None:
@@ -161,7 +161,7 @@ class Bell:
                 await self._connection()
             except Exception as error:
                 self._failure = _reason(error)  # the error itself would keep the dead connection in memory
-                log.debug("bell.connection_lost", failures=self._failures, error=self._failure)
+                log.debug("pubsub.connection_lost", failures=self._failures, error=self._failure)
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
             self._failures += 1
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -192,7 +192,7 @@ class Bell:
             async with asyncio.timeout(self._canary_seconds):
                 await step()
         except Exception as error:
-            log.debug("bell.close_failed", error=_reason(error))
+            log.debug("pubsub.close_failed", error=_reason(error))
 
     async def _listen(self, next_event: Callable[[], Awaitable[Event]]) -> None:
         """Hand on what is heard; TimeoutError after three canary periods without an own canary."""
@@ -209,20 +209,20 @@ class Bell:
         try:
             message = _Message.decode(text)
         except ValueError as error:
-            log.debug("bell.malformed", error=repr(error))
+            log.debug("pubsub.malformed", error=repr(error))
             return False
         if message.sender == self._name:
             return message.canary
-        for ring in message.rings:
-            _call(self._on_ring, ring)
+        for wakeup in message.wakeups:
+            _call(self._on_wakeup, wakeup)
         for typing in message.typings:
             _call(self._on_typing, typing)
         return False
 
     def _heard_canary(self) -> None:
-        if self._said_deaf:
-            self._said_deaf = False
-            log.info("bell.hears", silent_seconds=self._silent_seconds())
+        if self._reported_stalled:
+            self._reported_stalled = False
+            log.info("pubsub.recovered", silent_seconds=self._silent_seconds())
         self._heard_at = time.monotonic()
         if self._failures:
             self._failures, self._failure = 0, "silence"
@@ -238,25 +238,25 @@ class Bell:
             try:
                 await broadcast.publish(CHANNEL, text)
             except BaseException:
-                for ring in message.rings:
-                    self._keep(ring)
+                for wakeup in message.wakeups:
+                    self._keep(wakeup)
                 raise
 
     def _next_message(self) -> _Message:
-        first = list(islice(self._rings, RINGS_PER_MESSAGE))
-        rings = [Ring(stream, self._rings.pop(stream)) for stream in first]
+        first = list(islice(self._wakeups, WAKEUPS_PER_MESSAGE))
+        wakeups = [Wakeup(stream, self._wakeups.pop(stream)) for stream in first]
         typings = [self._typings.popleft() for _ in range(min(len(self._typings), TYPINGS_PER_MESSAGE))]
-        message = _Message(self._name, self._canary_due, rings, typings)
+        message = _Message(self._name, self._canary_due, wakeups, typings)
         self._canary_due = False
-        if not (self._rings or self._typings):
+        if not (self._wakeups or self._typings):
             self._due.clear()
         return message
 
-    def _keep(self, ring: Ring) -> None:
+    def _keep(self, wakeup: Wakeup) -> None:
         """Let a ring wait: the highest position of each stream; of too many streams the oldest give way."""
-        self._rings[ring.stream] = max(ring.position, self._rings.get(ring.stream, 0))
-        if len(self._rings) > STREAMS_WAITING:
-            del self._rings[next(iter(self._rings))]
+        self._wakeups[wakeup.stream] = max(wakeup.position, self._wakeups.get(wakeup.stream, 0))
+        if len(self._wakeups) > STREAMS_WAITING:
+            del self._wakeups[next(iter(self._wakeups))]
 
     def _send_canary(self) -> None:
         self._canary_due = True
@@ -278,7 +278,7 @@ def _call(callback: Callable[..., None], *arguments: object) -> None:
     try:
         callback(*arguments)
     except Exception:
-        log.exception("bell.callback_failed")
+        log.exception("pubsub.callback_failed")
 
 
 def _cancelled() -> bool:

@@ -58,7 +58,7 @@ async def purge_for_ever(database: Database) -> None:
 
 async def purge(database: Database) -> None:
     """Deletes what is past its time."""
-    async with database.reading() as session:
+    async with database.autocommit_session() as session:
         for statement, kept in _PURGES:
             while True:
                 deleted = await session.execute(text(statement), {"kept": kept, "batch": _BATCH})

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Together(Generic[T]):
+class SingleFlight(Generic[T]):
     """
     Asks once for all who ask by one key.
 
@@ -19,15 +19,15 @@ class Together(Generic[T]):
         self._asking: dict[Hashable, asyncio.Task[T]] = {}
         self._next: dict[Hashable, asyncio.Task[T]] = {}
 
-    async def ask(self, key: Hashable, question: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, key: Hashable, question: Callable[[], Awaitable[T]]) -> T:
         """What the question finds, or raises; it is that of whoever asks first."""
         task = self._next.get(key)
         if task is None:
-            task = self._next[key] = asyncio.create_task(self._ask(key, question))
-            task.add_done_callback(_look_at)
+            task = self._next[key] = asyncio.create_task(self._run(key, question))
+            task.add_done_callback(_retrieve_exception)
         return await asyncio.shield(task)
 
-    async def _ask(self, key: Hashable, question: Callable[[], Awaitable[T]]) -> T:
+    async def _run(self, key: Hashable, question: Callable[[], Awaitable[T]]) -> T:
         if before := self._asking.get(key):
             await asyncio.wait({before})
         else:
@@ -40,6 +40,6 @@ class Together(Generic[T]):
                 del self._asking[key]
 
 
-def _look_at(task: "asyncio.Task[T]") -> None:
+def _retrieve_exception(task: "asyncio.Task[T]") -> None:
     # Who asked may have gone; nobody else would read its failure.
     _ = task.cancelled() or task.exception()

@@ -50,7 +50,7 @@ async def set_timers(session: AsyncSession, timers: Sequence[Timer]) -> None:
     """Writes the timers in the session's transaction: they exist when it commits, and not otherwise."""
     # A job's delay counts from the transaction's start, however long ago that is.
     begun: datetime = (await session.execute(select(func.now()))).scalar_one()
-    await Queries(cast(Driver, _Within(session))).enqueue(
+    await Queries(cast(Driver, _SessionDriver(session))).enqueue(
         [timer.kind.value for timer in timers],
         [timer.key.bytes for timer in timers],
         [0] * len(timers),
@@ -58,7 +58,7 @@ async def set_timers(session: AsyncSession, timers: Sequence[Timer]) -> None:
     )
 
 
-class _Within:
+class _SessionDriver:
     """What pgqueuer writes by, on a session: what it writes is part of the session's transaction."""
 
     def __init__(self, session: AsyncSession) -> None:

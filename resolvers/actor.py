@@ -25,7 +25,7 @@ class Actor:
     expired: bool = False
 
     @classmethod
-    def baton_itself(cls, workspace_id: UUID) -> "Actor":
+    def system(cls, workspace_id: UUID) -> "Actor":
         """Who does what timers do in a workspace: nobody in particular."""
         return cls(ViewerKind.API_KEY, workspace_id)
 

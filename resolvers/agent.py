@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import func
 
 from models.agent import Agent
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
@@ -20,7 +20,7 @@ from rules.agent_settings import EscalationSettings, changed, fault_in_reach
 @permitted("agent", AGENT)
 async def agent_by_id(context: Context, agent_id: UUID) -> Agent | None:
     """The AI agent, or None."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
         return found
 
@@ -28,7 +28,7 @@ async def agent_by_id(context: Context, agent_id: UUID) -> Agent | None:
 @permitted("agents")
 async def agents(context: Context) -> list[Agent]:
     """The workspace's AI agents, by name."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = await session.scalars(
             visible_agents(context.actor).order_by(func.lower(Agent.name), Agent.id)
         )
@@ -38,7 +38,7 @@ async def agents(context: Context) -> list[Agent]:
 @permitted("escalationSettings", AGENT)
 async def escalation_settings(context: Context, agent_id: UUID) -> Agent:
     """The AI agent with its settings; raises NotFoundError."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
     if found is None:
         raise NotFoundError("AI agent")
@@ -49,22 +49,24 @@ async def escalation_settings(context: Context, agent_id: UUID) -> Agent:
 async def create_agent(context: Context, name: str) -> Agent:
     """A new AI agent with the default settings."""
     check_name("name", name)
-    async with context.house.acts.begin() as act:
-        await act.read_clock()
-        return make_agent(act, context.actor.workspace_id, name)
+    async with context.services.transactions.begin() as tx:
+        await tx.read_clock()
+        return make_agent(tx, context.actor.workspace_id, name)
 
 
-def make_agent(act: Act, workspace_id: UUID, name: str, settings: EscalationSettings | None = None) -> Agent:
+def make_agent(
+    tx: Transaction, workspace_id: UUID, name: str, settings: EscalationSettings | None = None
+) -> Agent:
     """Adds the row of a new AI agent."""
     agent = Agent(
         workspace_id=workspace_id,
         name=name,
         settings=(settings or EscalationSettings()).model_dump(mode="json"),
         settings_version=1,
-        settings_updated_at=act.now,
-        created_at=act.now,
+        settings_updated_at=tx.now,
+        created_at=tx.now,
     )
-    act.session.add(agent)
+    tx.session.add(agent)
     return agent
 
 
@@ -78,8 +80,8 @@ async def update_escalation_settings(
     They hold for what happens from then on. Raises BadInputError with the path of what is refused, and
     ConflictError when `expected_version` is not the version any more.
     """
-    async with context.house.acts.begin() as act:
-        agent = await act.session.scalar(
+    async with context.services.transactions.begin() as tx:
+        agent = await tx.session.scalar(
             visible_agents(context.actor).where(Agent.id == agent_id).with_for_update()
         )
         if agent is None:
@@ -88,7 +90,7 @@ async def update_escalation_settings(
             raise ConflictError(
                 f"The settings have changed: they are at version {agent.settings_version}. Read them again."
             )
-        now = await act.read_clock()
+        now = await tx.read_clock()
         new = settings_changed(EscalationSettings.model_validate(agent.settings), changes, now)
         document = new.model_dump(mode="json")
         if document != agent.settings:

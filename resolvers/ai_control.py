@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from models.conversation import Conversation
 from models.message import Message
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.append_message import post_notice
 from resolvers.context import Context
@@ -19,7 +19,7 @@ from rules.customer_texts import HAND_BACK_NOTICE, PEOPLE_NOTICE
 from rules.message import MessageRole, MessageStatus
 
 
-def pause(act: Act, conversation: Conversation, cause: AiPauseCause, notice: str | None) -> bool:
+def pause(tx: Transaction, conversation: Conversation, cause: AiPauseCause, notice: str | None) -> bool:
     """
     People take control: the AI falls silent, the epoch grows, `notice` says so in the conversation.
 
@@ -30,14 +30,14 @@ def pause(act: Act, conversation: Conversation, cause: AiPauseCause, notice: str
     if passed:
         conversation.ai_state = AiState.PAUSED
         conversation.ai_epoch += 1
-        conversation.ai_paused_at = act.now
+        conversation.ai_paused_at = tx.now
         if notice:
-            post_notice(act, conversation, notice)
-        _tell(act, conversation, "ai_paused")
+            post_notice(tx, conversation, notice)
+        _tell(tx, conversation, "ai_paused")
     return passed
 
 
-async def hand_back(act: Act, conversation: Conversation) -> bool:
+async def hand_back(tx: Transaction, conversation: Conversation) -> bool:
     """
     The AI may answer again: the epoch grows, drafts that were held are discarded, a notice says so.
 
@@ -49,14 +49,14 @@ async def hand_back(act: Act, conversation: Conversation) -> bool:
     conversation.ai_epoch += 1
     conversation.ai_paused_at = None
     conversation.ai_pause_cause = None
-    await _discard_drafts(act, conversation)
-    post_notice(act, conversation, HAND_BACK_NOTICE)
-    _tell(act, conversation, "ai_resumed")
+    await _discard_drafts(tx, conversation)
+    post_notice(tx, conversation, HAND_BACK_NOTICE)
+    _tell(tx, conversation, "ai_resumed")
     return True
 
 
-async def _discard_drafts(act: Act, conversation: Conversation) -> None:
-    discarded = await act.session.scalars(
+async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
+    discarded = await tx.session.scalars(
         update(Message)
         .where(
             Message.conversation_id == conversation.id,
@@ -68,12 +68,12 @@ async def _discard_drafts(act: Act, conversation: Conversation) -> None:
         .execution_options(synchronize_session=False)
     )
     for message in discarded:
-        act.tell_conversation(conversation.id, "message.status_changed", message=message)
+        tx.log_to_conversation(conversation.id, "message.status_changed", message=message)
 
 
-def _tell(act: Act, conversation: Conversation, kind: str) -> None:
-    act.tell_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch)
-    act.tell_workspace(
+def _tell(tx: Transaction, conversation: Conversation, kind: str) -> None:
+    tx.log_to_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch)
+    tx.log_to_workspace(
         conversation.workspace_id,
         f"conversation.{kind}",
         conversation=conversation.id,
@@ -85,22 +85,22 @@ def _tell(act: Act, conversation: Conversation, kind: str) -> None:
 @permitted("pauseAi", CONVERSATION)
 async def pause_ai(context: Context, conversation_id: UUID) -> None:
     """A team's own decision that the AI falls silent; nothing changes when it is silent already."""
-    async with context.house.acts.begin(context.recorded) as act:
-        conversation = (await lock_conversation(act, context.actor, conversation_id)).conversation
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
         if conversation.ai_state is AiState.ACTIVE:
-            pause(act, conversation, AiPauseCause.TEAM_MEMBER, PEOPLE_NOTICE)
-            await _note(act, conversation, "ai_paused", context.actor)
+            pause(tx, conversation, AiPauseCause.TEAM_MEMBER, PEOPLE_NOTICE)
+            await _note(tx, conversation, "ai_paused", context.actor)
 
 
 @permitted("resumeAi", CONVERSATION)
 async def resume_ai(context: Context, conversation_id: UUID) -> None:
     """Lets the AI speak again, whatever silenced it; nothing changes when it may speak already."""
-    async with context.house.acts.begin(context.recorded) as act:
-        conversation = (await lock_conversation(act, context.actor, conversation_id)).conversation
-        if await hand_back(act, conversation):
-            await _note(act, conversation, "ai_resumed", context.actor)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
+        if await hand_back(tx, conversation):
+            await _note(tx, conversation, "ai_resumed", context.actor)
 
 
-async def _note(act: Act, conversation: Conversation, kind: str, actor: Actor) -> None:
-    if escalation := await lock_active_escalation(act, conversation):
-        write_timeline(act, escalation, kind, actor)
+async def _note(tx: Transaction, conversation: Conversation, kind: str, actor: Actor) -> None:
+    if escalation := await lock_active_escalation(tx, conversation):
+        write_timeline(tx, escalation, kind, actor)

@@ -3,13 +3,13 @@
 from sqlalchemy import bindparam, select
 
 from models.agent import Agent
-from models.compiled_select import Kept
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database
 from resolvers.actor import Actor
 from rules.agent_settings import EscalationSettings
 
-_SETTINGS = Kept(
+_SETTINGS = CompiledSelect(
     select(Agent.settings)
     .join(Conversation, Conversation.agent_id == Agent.id)
     .where(Conversation.id == bindparam("conversation"), Conversation.workspace_id == bindparam("workspace"))

@@ -7,12 +7,12 @@ from uuid import UUID
 from models.conversation import Conversation
 from models.ids import new_id
 from models.message import Message
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from rules.message import MessageRole, MessageStatus
 
 
 def post(
-    act: Act,
+    tx: Transaction,
     conversation: Conversation,
     role: MessageRole,
     content: str,
@@ -28,7 +28,7 @@ def post(
     if role is MessageRole.USER:
         conversation.customer_messages += 1
     if status is MessageStatus.DELIVERED:
-        conversation.last_message_at = act.now
+        conversation.last_message_at = tx.now
     message = Message(
         id=new_id(),
         conversation_id=conversation.id,
@@ -40,13 +40,13 @@ def post(
         confidence=confidence,
         intents=list(intents),
         details=details,
-        created_at=act.now,
+        created_at=tx.now,
     )
-    act.session.add(message)
-    act.tell_conversation(conversation.id, "message.added", message=message.id, status=status)
+    tx.session.add(message)
+    tx.log_to_conversation(conversation.id, "message.added", message=message.id, status=status)
     return message
 
 
-def post_notice(act: Act, conversation: Conversation, content: str) -> Message:
+def post_notice(tx: Transaction, conversation: Conversation, content: str) -> Message:
     """A word of Baton itself, seen by everybody."""
-    return post(act, conversation, MessageRole.SYSTEM, content)
+    return post(tx, conversation, MessageRole.SYSTEM, content)

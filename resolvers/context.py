@@ -7,23 +7,23 @@ from typing import Protocol
 from models.database import Database
 from models.sealing import Seal
 from realtime.feed import Feed
-from realtime.pubsub import Bell
-from realtime.transaction import Acts
+from realtime.pubsub import PubSub
+from realtime.transaction import Transactions
 from resolvers.actor import Actor
 from resolvers.credentials import WidgetTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import Limits
+from resolvers.rate_limits import RateLimiter
 
 
-class Outside(Protocol):
+class ExternalServices(Protocol):
     """What resolvers ask of the world outside, through whoever notifies it."""
 
     @property
     def email_connected(self) -> bool:
         """Whether there is a mail server to send by."""
 
-    async def fault_in_url(self, url: str) -> str | None:
+    async def url_error(self, url: str) -> str | None:
         """Why events may not be posted to the URL, in words for the user; None when they may."""
 
     async def slack_team(self, token: str) -> str:
@@ -39,32 +39,47 @@ class Outside(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """What stands for the whole life of a process."""
+class Services:
+    """
+    The objects that live as long as the process.
+
+    Live events are read through `live_database`, a pool of their own: no request is in their way.
+    """
 
     database: Database
-    acts: Acts
+    live_database: Database
+    transactions: Transactions
     feed: Feed
-    bell: Bell
+    pubsub: PubSub
     widget_tokens: WidgetTokens
     passwords: Passwords
-    limits: Limits
+    rate_limiter: RateLimiter
     seal: Seal
-    outside: Outside
+    external: ExternalServices
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Context:
-    """One call: who makes it, from where, and on which clock (None: the database's)."""
+    """
+    The context of one call: the services, the caller and its network address.
 
-    house: House
+    `replay_clock` replaces the database's clock in a replay. `live` selects the pool for live events.
+    """
+
+    services: Services
     caller: Actor | None = None
     address: str = ""
-    recorded: datetime | None = field(default=None, kw_only=True)
+    replay_clock: datetime | None = field(default=None, kw_only=True)
+    live: bool = field(default=False, kw_only=True)
 
     @property
     def actor(self) -> Actor:
-        """Who calls; raises UnauthenticatedError when nobody has said so."""
+        """The caller; raises UnauthenticatedError for a caller without credential."""
         if self.caller is None:
             raise UnauthenticatedError
         return self.caller
+
+    @property
+    def database(self) -> Database:
+        """The pool to read from."""
+        return self.services.live_database if self.live else self.services.database

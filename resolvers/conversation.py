@@ -14,10 +14,10 @@ from models.ids import new_id
 from models.message import Message
 from realtime.log import open_stream
 from realtime.pubsub import Typing
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, NotFoundError
-from resolvers.idempotency import begin_repeatable
+from resolvers.idempotency import begin_idempotent
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
@@ -39,7 +39,7 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedConversation:
     """A conversation, and a token that opens it to a widget for an hour."""
 
     conversation_id: UUID
@@ -54,21 +54,21 @@ async def start_conversation(
     customer: Customer,
     metadata: dict[str, Any] | None = None,
     idempotency_key: str | None = None,
-) -> Started:
+) -> StartedConversation:
     """A new conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
     _check_customer(customer)
     check_json("metadata", metadata)
-    async with context.house.acts.begin(context.recorded) as act:
+    async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"agent": agent_id, "customer": customer, "metadata": metadata}
-        repeat = await begin_repeatable(act, context.actor, "startConversation", idempotency_key, inputs)
-        now = await act.read_clock()
+        repeat = await begin_idempotent(tx, context.actor, "startConversation", idempotency_key, inputs)
+        now = await tx.read_clock()
         if repeat.result is not None:
             conversation_id = UUID(repeat.result["conversation"])
         else:
-            conversation_id = await _start(act, context, agent_id, customer, metadata)
-            await repeat.remember(conversation=conversation_id)
-    token, expires_at = context.house.widget_tokens.issue(conversation_id, max(now, datetime.now(UTC)))
-    return Started(conversation_id, token, expires_at)
+            conversation_id = await _start(tx, context, agent_id, customer, metadata)
+            await repeat.store_result(conversation=conversation_id)
+    token, expires_at = context.services.widget_tokens.issue(conversation_id, max(now, datetime.now(UTC)))
+    return StartedConversation(conversation_id, token, expires_at)
 
 
 def _check_customer(customer: Customer) -> None:
@@ -80,9 +80,9 @@ def _check_customer(customer: Customer) -> None:
 
 
 async def _start(
-    act: Act, context: Context, agent_id: UUID, customer: Customer, metadata: dict[str, Any] | None
+    tx: Transaction, context: Context, agent_id: UUID, customer: Customer, metadata: dict[str, Any] | None
 ) -> UUID:
-    agent = await act.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+    agent = await tx.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
     if agent is None:
         raise NotFoundError("AI agent")
     conversation = Conversation(
@@ -93,29 +93,29 @@ async def _start(
         customer_email=customer.email,
         customer_name=customer.name,
         details=metadata,
-        created_at=act.now,
+        created_at=tx.now,
     )
-    act.session.add(conversation)
-    await open_stream(act.session, conversation.id, act.now)
+    tx.session.add(conversation)
+    await open_stream(tx.session, conversation.id, tx.now)
     return conversation.id
 
 
 @permitted("refreshWidgetToken", CONVERSATION)
 async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
     """A fresh token for an hour; a customer's own may have run out up to 30 days ago."""
-    await CONVERSATION.must_be_seen(context.house.database, context.actor, conversation_id)
-    token, _ = context.house.widget_tokens.issue(conversation_id, datetime.now(UTC))
+    await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
+    token, _ = context.services.widget_tokens.issue(conversation_id, datetime.now(UTC))
     return token
 
 
 @permitted("setTyping", CONVERSATION)
 async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> None:
     """Tells the others in the conversation; kept nowhere, and passed over when it comes too often."""
-    await CONVERSATION.must_be_seen(context.house.database, context.actor, conversation_id)
+    await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
     actor = context.actor
-    if await context.house.limits.allows(TYPING, str(actor.id), str(conversation_id)):
+    if await context.services.rate_limiter.try_acquire(TYPING, str(actor.id), str(conversation_id)):
         role = _TYPING_ROLES[actor.kind]
-        context.house.bell.type(Typing(conversation_id, role, str(actor.id), typing))
+        context.services.pubsub.type(Typing(conversation_id, role, str(actor.id), typing))
 
 
 _TYPING_ROLES = {
@@ -149,7 +149,7 @@ _BY_POSITION = Order("position", (Message.position,), descending=False)
 async def conversations(context: Context, chosen: ConversationFilter, request: PageRequest) -> Page[UUID]:
     """The keys of a page of conversations, newest first."""
     found = visible_conversations(context.actor).where(*_conditions(chosen))
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         page = await read_page(session, found, Conversation, _NEWEST_FIRST, request)
     return page.of([row.id for row in page.rows])
 
@@ -172,14 +172,14 @@ def _conditions(chosen: ConversationFilter) -> list[ColumnElement[bool]]:
 
 async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
     """A page of what the caller may see of a conversation that it has reached, in order."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = _messages(context, conversation_id)
         return await read_page(session, found, Message, _BY_POSITION, request)
 
 
 async def count_messages(context: Context, conversation_id: UUID) -> int:
     """How many messages of the conversation the caller may see."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()
 

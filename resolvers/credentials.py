@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from models.api_key import ApiKey
-from models.compiled_select import Kept
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database
 from models.member import Member, MemberSession
@@ -72,12 +72,12 @@ class WidgetTokens:
         return UUID(bytes=conversation), datetime.fromtimestamp(expires_at, UTC)
 
 
-_API_KEY = Kept(
+_API_KEY = CompiledSelect(
     select(ApiKey.id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.last_used_at).where(
         ApiKey.key_hash == bindparam("hash"), ApiKey.revoked_at.is_(None)
     )
 )
-_MEMBER = Kept(
+_MEMBER = CompiledSelect(
     select(Member.id, Member.workspace_id, Member.role)
     .join(MemberSession, MemberSession.member_id == Member.id)
     .where(
@@ -86,7 +86,9 @@ _MEMBER = Kept(
         Member.removed_at.is_(None),
     )
 )
-_WORKSPACE = Kept(select(Conversation.workspace_id).where(Conversation.id == bindparam("conversation")))
+_WORKSPACE = CompiledSelect(
+    select(Conversation.workspace_id).where(Conversation.id == bindparam("conversation"))
+)
 
 
 async def actor_of(database: Database, tokens: WidgetTokens, token: str) -> Actor | None:
@@ -111,7 +113,7 @@ async def _note_use(database: Database, key: UUID, last_used_at: datetime | None
     # To the minute is enough, and keeps the write off nearly every call.
     now = datetime.now(UTC)
     if last_used_at is None or now - last_used_at > timedelta(minutes=1):
-        async with database.reading() as session:
+        async with database.autocommit_session() as session:
             await session.execute(update(ApiKey).where(ApiKey.id == key).values(last_used_at=now))
 
 

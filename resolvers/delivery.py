@@ -13,8 +13,8 @@ from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.delivery_queue import TargetKey, first_place, lock_targets, wake
-from realtime.transaction import Act
+from realtime.delivery_queue import TargetKey, front_of_queue, lock_targets, schedule_delivery
+from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.pagination import Order, Page, PageRequest, read_page
@@ -45,14 +45,14 @@ async def deliveries(context: Context, chosen: DeliveryFilter, request: PageRequ
     values = (chosen.escalation_id, chosen.status, chosen.channel)
     conditions = [column == value for column, value in zip(columns, values, strict=True) if value is not None]
     found = visible_deliveries(context.actor).where(*conditions)
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return await read_page(session, found, Delivery, _NEWEST, request)
 
 
 @permitted("deliveries", DELIVERY)
 async def delivery_by_id(context: Context, delivery_id: UUID) -> Delivery | None:
     """The delivery, or None."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: Delivery | None = await session.scalar(
             visible_deliveries(context.actor).where(Delivery.id == delivery_id)
         )
@@ -66,24 +66,24 @@ async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
 
     One that waits for its next attempt is attempted now. Raises ConflictError for one that has arrived.
     """
-    async with context.house.acts.begin() as act:
-        target_id = await act.session.scalar(
+    async with context.services.transactions.begin() as tx:
+        target_id = await tx.session.scalar(
             visible_deliveries(context.actor)
             .where(Delivery.id == delivery_id)
             .with_only_columns(Delivery.target_id)
         )
         if target_id is None:
             raise NotFoundError("delivery")
-        target = await act.session.get_one(DeliveryTarget, target_id, with_for_update={"key_share": True})
-        delivery = await act.session.get_one(Delivery, delivery_id, with_for_update=True)
-        now = await act.read_clock()
+        target = await tx.session.get_one(DeliveryTarget, target_id, with_for_update={"key_share": True})
+        delivery = await tx.session.get_one(Delivery, delivery_id, with_for_update=True)
+        now = await tx.read_clock()
         if delivery.status is DeliveryStatus.DELIVERED:
             raise ConflictError("The delivery has arrived: there is nothing to try again.")
         if delivery.status is not DeliveryStatus.PENDING:
             delivery.attempts_made = 0
         delivery.status, delivery.note, delivery.ended_at = DeliveryStatus.PENDING, None, None
-        delivery.next_attempt_at, target.paused_until = await first_place(act, target.id), None
-        wake(act, target, now)
+        delivery.next_attempt_at, target.paused_until = await front_of_queue(tx, target.id), None
+        schedule_delivery(tx, target, now)
     return delivery
 
 
@@ -96,35 +96,36 @@ async def send_test_notification(
 
     Raises BadInputError when the channel has nobody to send to.
     """
-    async with context.house.acts.begin() as act:
-        agent = await act.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+    async with context.services.transactions.begin() as tx:
+        agent = await tx.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
         if agent is None:
             raise NotFoundError("AI agent")
-        now = await act.read_clock()
-        keys = await _targets(act, agent, channel)
-        targets = await lock_targets(act, agent.workspace_id, keys)
+        now = await tx.read_clock()
+        keys = await _targets(tx, agent, channel)
+        targets = await lock_targets(tx, agent.workspace_id, keys)
         samples = [
-            _sample(agent, key, targets[key].id, act, await first_place(act, targets[key].id)) for key in keys
+            _sample(agent, key, targets[key].id, tx, await front_of_queue(tx, targets[key].id))
+            for key in keys
         ]
-        act.session.add_all(samples)
+        tx.session.add_all(samples)
         for target in targets.values():
             target.paused_until = None
-            wake(act, target, now)
+            schedule_delivery(tx, target, now)
     return await _when_tried(context, [sample.id for sample in samples])
 
 
-async def _targets(act: Act, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
+async def _targets(tx: Transaction, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
     settings = EscalationSettings.model_validate(agent.settings).notifications
     if channel is DeliveryChannel.EMAIL:
         keys = [TargetKey.email(address) for address in settings.email.recipients if settings.email.enabled]
         missing = "has no email recipients, or email is switched off: set notifications.email first"
     elif channel is DeliveryChannel.SLACK:
-        connected = await act.session.get(SlackConnection, agent.id)
+        connected = await tx.session.get(SlackConnection, agent.id)
         ready = connected and settings.slack.enabled and settings.slack.channel
         keys = [TargetKey.slack(agent.id, settings.slack.channel)] if ready and settings.slack.channel else []
         missing = "has no Slack: connectSlack, then set notifications.slack.channel"
     else:
-        endpoints = await act.session.scalars(
+        endpoints = await tx.session.scalars(
             select(WebhookEndpoint)
             .where(
                 WebhookEndpoint.agent_id == agent.id,
@@ -140,7 +141,7 @@ async def _targets(act: Act, agent: Agent, channel: DeliveryChannel) -> list[Tar
     return keys
 
 
-def _sample(agent: Agent, key: TargetKey, target_id: UUID, act: Act, due: datetime) -> Delivery:
+def _sample(agent: Agent, key: TargetKey, target_id: UUID, tx: Transaction, due: datetime) -> Delivery:
     return Delivery(
         id=new_id(),
         workspace_id=agent.workspace_id,
@@ -149,18 +150,18 @@ def _sample(agent: Agent, key: TargetKey, target_id: UUID, act: Act, due: dateti
         channel=key.channel,
         target=key.address,
         event_type=TEST,
-        occurred_at=act.now,
+        occurred_at=tx.now,
         status=DeliveryStatus.PENDING,
         attempts_made=0,
         next_attempt_at=due,
-        created_at=act.now,
+        created_at=tx.now,
     )
 
 
 async def _when_tried(context: Context, ids: Sequence[UUID]) -> list[Delivery]:
     end = asyncio.get_running_loop().time() + SAMPLE_SECONDS
     while True:
-        async with context.house.database.reading() as session:
+        async with context.database.autocommit_session() as session:
             untried = await session.scalar(
                 select(Delivery.id)
                 .where(Delivery.id.in_(ids), Delivery.status == DeliveryStatus.PENDING)

@@ -8,16 +8,16 @@ from sqlalchemy import select
 from models.conversation import Conversation
 from models.escalation import Escalation, EscalationNote
 from models.ids import new_id
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.ai_control import hand_back, pause
 from resolvers.context import Context
 from resolvers.errors import ConflictError
-from resolvers.locks import Locked, lock_active_escalation, lock_escalation
+from resolvers.locks import LockedConversation, lock_active_escalation, lock_escalation
 from resolvers.member import member_of_email
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import assign, change_priority
-from resolvers.sla_clock import announce, set_clock, stop_clock
+from resolvers.sla_clock import announce_crossings, set_clock, stop_clock
 from resolvers.timeline import write_fact, write_timeline
 from resolvers.validation import check_words
 from resolvers.visibility import ESCALATION
@@ -48,11 +48,11 @@ async def update_escalation(context: Context, escalation_id: UUID, changes: Esca
     """
     if changes.note is not None:
         check_words("note", changes.note)
-    async with context.house.acts.begin(context.recorded) as act:
-        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _expect(escalation, changes.expected_version)
         before = escalation.timeline
-        await _change(act, context, locked, escalation, changes)
+        await _change(tx, context, locked, escalation, changes)
         if escalation.timeline > before:
             escalation.version += 1
     return escalation
@@ -66,23 +66,27 @@ def _expect(escalation: Escalation, version: int | None) -> None:
 
 
 async def _change(
-    act: Act, context: Context, locked: Locked, escalation: Escalation, changes: EscalationChanges
+    tx: Transaction,
+    context: Context,
+    locked: LockedConversation,
+    escalation: Escalation,
+    changes: EscalationChanges,
 ) -> None:
     actor, status = context.actor, changes.status
     if status in {EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS} and not escalation.active:
-        await _reopen(act, locked.conversation, escalation, actor, status)
+        await _reopen(tx, locked.conversation, escalation, actor, status)
     if changes.priority and changes.priority is not escalation.priority:
         _must_be_active(escalation, "Its priority stays as it is")
-        change_priority(act, escalation, changes.priority, actor)
+        change_priority(tx, escalation, changes.priority, actor)
     if changes.assign_to is not None:
-        await _assign_by_email(act, escalation, changes.assign_to, actor)
+        await _assign_by_email(tx, escalation, changes.assign_to, actor)
     if changes.note is not None:
-        _add_note(act, escalation, changes.note, actor)
+        _add_note(tx, escalation, changes.note, actor)
     if status is EscalationStatus.RESOLVED:
         if escalation.active:
-            await _resolve(act, locked, escalation, actor, Resolving())
+            await _resolve(tx, locked, escalation, actor, ResolutionInput())
     elif status and status is not escalation.status:
-        _set_status(act, escalation, status, actor)
+        _set_status(tx, escalation, status, actor)
 
 
 def _must_be_active(escalation: Escalation, consequence: str) -> None:
@@ -90,31 +94,31 @@ def _must_be_active(escalation: Escalation, consequence: str) -> None:
         raise ConflictError(f"The escalation is resolved. {consequence} unless it is reopened.")
 
 
-async def _assign_by_email(act: Act, escalation: Escalation, email: str, actor: Actor) -> None:
+async def _assign_by_email(tx: Transaction, escalation: Escalation, email: str, actor: Actor) -> None:
     assignee_id = None
     if email:
-        member = await member_of_email(act.session, escalation.workspace_id, "assign_to", email)
+        member = await member_of_email(tx.session, escalation.workspace_id, "assign_to", email)
         assignee_id = member.id
     if assignee_id != escalation.assignee_id:
         _must_be_active(escalation, "Its assignee stays as it is")
-        assign(act, escalation, assignee_id, actor)
+        assign(tx, escalation, assignee_id, actor)
 
 
-def _add_note(act: Act, escalation: Escalation, body: str, actor: Actor) -> None:
+def _add_note(tx: Transaction, escalation: Escalation, body: str, actor: Actor) -> None:
     note = EscalationNote(
         id=new_id(),
         escalation_id=escalation.id,
         author_id=actor.member_id,
         body=body,
-        created_at=act.now,
+        created_at=tx.now,
     )
-    act.session.add(note)
-    write_fact(act, escalation, "noted", actor, note=str(note.id))
+    tx.session.add(note)
+    write_fact(tx, escalation, "noted", actor, note=str(note.id))
 
 
-def _set_status(act: Act, escalation: Escalation, status: EscalationStatus, actor: Actor) -> None:
+def _set_status(tx: Transaction, escalation: Escalation, status: EscalationStatus, actor: Actor) -> None:
     previous, escalation.status = escalation.status, status
-    write_fact(act, escalation, "status_changed", actor, previous=previous, status=status)
+    write_fact(tx, escalation, "status_changed", actor, previous=previous, status=status)
 
 
 @permitted("claimEscalation", ESCALATION)
@@ -124,11 +128,11 @@ async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
 
     Raises ConflictError when it is somebody else's already, or resolved.
     """
-    async with context.house.acts.begin(context.recorded) as act:
-        _, escalation = await lock_escalation(act, context.actor, escalation_id)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        _, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _must_be_active(escalation, "It cannot be claimed")
         if escalation.assignee_id is None:
-            assign(act, escalation, context.actor.member_id, context.actor)
+            assign(tx, escalation, context.actor.member_id, context.actor)
             escalation.version += 1
         elif escalation.assignee_id != context.actor.member_id:
             raise ConflictError("Somebody else was first: the escalation is assigned already.")
@@ -136,7 +140,7 @@ async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolving:
+class ResolutionInput:
     """How an escalation is resolved."""
 
     note: str | None = None
@@ -145,35 +149,37 @@ class Resolving:
 
 
 @permitted("resolveEscalation", ESCALATION)
-async def resolve_escalation(context: Context, escalation_id: UUID, how: Resolving) -> Escalation:
+async def resolve_escalation(context: Context, escalation_id: UUID, how: ResolutionInput) -> Escalation:
     """Ends an escalation; the AI resumes by the settings' policy unless it is to stay paused."""
     if how.note is not None:
         check_words("note", how.note)
-    async with context.house.acts.begin(context.recorded) as act:
-        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _must_be_active(escalation, "It cannot be resolved again")
-        await _resolve(act, locked, escalation, context.actor, how)
+        await _resolve(tx, locked, escalation, context.actor, how)
         escalation.version += 1
     return escalation
 
 
-async def _resolve(act: Act, locked: Locked, escalation: Escalation, actor: Actor, how: Resolving) -> None:
+async def _resolve(
+    tx: Transaction, locked: LockedConversation, escalation: Escalation, actor: Actor, how: ResolutionInput
+) -> None:
     conversation, policy = locked.conversation, locked.settings.ai.resume_on
     paused = conversation.ai_state is AiState.PAUSED
     keep = paused and (how.keep_ai_paused or policy is AiResumePolicy.MANUAL)
     escalation.status = EscalationStatus.RESOLVED
-    escalation.resolved_at = act.now
+    escalation.resolved_at = tx.now
     escalation.resolved_by_id = actor.member_id
     escalation.resolution_note = how.note
     escalation.disposition = how.disposition
     escalation.kept_ai_paused = keep
-    stop_clock(act, escalation)
-    write_fact(act, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
-    act.tell_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
+    stop_clock(tx, escalation)
+    write_fact(tx, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
+    tx.log_to_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
     if keep:
-        pause(act, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, notice=None)
-    elif await hand_back(act, conversation):
-        write_timeline(act, escalation, "ai_resumed", actor)
+        pause(tx, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, notice=None)
+    elif await hand_back(tx, conversation):
+        write_timeline(tx, escalation, "ai_resumed", actor)
 
 
 @permitted("reopenEscalation", ESCALATION)
@@ -183,46 +189,46 @@ async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation
 
     Raises ConflictError when it is active, when another one is, or when a later one was resolved since.
     """
-    async with context.house.acts.begin(context.recorded) as act:
-        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         if escalation.active:
             raise ConflictError("The escalation is active: there is nothing to reopen.")
-        await _reopen(act, locked.conversation, escalation, context.actor)
+        await _reopen(tx, locked.conversation, escalation, context.actor)
         escalation.version += 1
     return escalation
 
 
 async def _reopen(
-    act: Act,
+    tx: Transaction,
     conversation: Conversation,
     escalation: Escalation,
     actor: Actor,
     status: EscalationStatus | None = None,
 ) -> None:
-    if await lock_active_escalation(act, conversation):
+    if await lock_active_escalation(tx, conversation):
         raise ConflictError("The conversation has another active escalation; see to that one.")
-    if await _last_of(act, conversation) != escalation.id:
+    if await _last_of(tx, conversation) != escalation.id:
         raise ConflictError("The conversation has a later escalation; reopen that one.")
-    cancelled = escalation.clock.outcome(act.now) is SlaOutcome.CANCELLED
+    cancelled = escalation.clock.outcome(tx.now) is SlaOutcome.CANCELLED
     answered = escalation.first_responded_at is not None
     escalation.status = status or status_after_reopening(answered)
     escalation.resolved_at = escalation.resolved_by_id = None
     escalation.resolution_note = escalation.disposition = None
     escalation.kept_ai_paused = False
     if cancelled:
-        set_clock(escalation, act.now)
+        set_clock(escalation, tx.now)
     elif not answered:
         escalation.sla_stopped_at = None
-    write_fact(act, escalation, "reopened", actor, status=escalation.status)
+    write_fact(tx, escalation, "reopened", actor, status=escalation.status)
     if escalation.sla_stopped_at is None:
-        announce(act, escalation)
-    act.tell_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
-    if pause(act, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
-        write_timeline(act, escalation, "ai_paused", actor)
+        announce_crossings(tx, escalation)
+    tx.log_to_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
+    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
+        write_timeline(tx, escalation, "ai_paused", actor)
 
 
-async def _last_of(act: Act, conversation: Conversation) -> UUID | None:
-    found: UUID | None = await act.session.scalar(
+async def _last_of(tx: Transaction, conversation: Conversation) -> UUID | None:
+    found: UUID | None = await tx.session.scalar(
         select(Escalation.id)
         .where(Escalation.conversation_id == conversation.id)
         .order_by(Escalation.created_at.desc(), Escalation.id.desc())

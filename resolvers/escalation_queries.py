@@ -21,7 +21,7 @@ from resolvers.permissions import permitted
 from resolvers.visibility import ESCALATION, visible_escalations
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaStatus
-from rules.text import fault_in_text
+from rules.text import text_error
 
 _SEARCH_LIMIT, _SEARCH_WORDS = 200, 8
 
@@ -66,7 +66,7 @@ class EscalationFilter:
 @permitted("escalation", ESCALATION)
 async def escalation_by_id(context: Context, escalation_id: UUID) -> Escalation | None:
     """The escalation when the caller may see it, else None."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: Escalation | None = await session.scalar(
             visible_escalations(context.actor).where(Escalation.id == escalation_id)
         )
@@ -87,7 +87,7 @@ async def escalations(
 ) -> EscalationPage:
     """A page of the workspace's escalations."""
     cursor = await workspace_cursor(context)
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = _chosen(context, chosen)
         page = await read_page(session, found, Escalation, _ORDERS[order], request)
     return EscalationPage(page, cursor)
@@ -95,13 +95,13 @@ async def escalations(
 
 async def workspace_cursor(context: Context) -> str:
     """Where the workspace's log stands now."""
-    (head,) = await log.heads(context.house.database, [context.actor.workspace_id])
+    (head,) = await log.heads(context.database, [context.actor.workspace_id])
     return str(Cursor(head.stream, head.position, head.at))
 
 
 async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
     """How many the filter chooses; asked for only by who asks for it."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_chosen(context, chosen).subquery())
         return (await session.execute(counted)).scalar_one()
 
@@ -111,7 +111,7 @@ async def escalations_of_conversation(
 ) -> EscalationPage:
     """A page of a conversation's escalations, newest first."""
     cursor = await workspace_cursor(context)
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = _of_conversation(context, conversation_id)
         page = await read_page(session, found, Escalation, _OF_CONVERSATION, request)
     return EscalationPage(page, cursor)
@@ -119,7 +119,7 @@ async def escalations_of_conversation(
 
 async def count_escalations_of_conversation(context: Context, conversation_id: UUID) -> int:
     """How many escalations the conversation has had."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_of_conversation(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()
 
@@ -131,7 +131,7 @@ def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalati
 async def timeline_of(context: Context, escalation_id: UUID, request: PageRequest) -> Page[TimelineEntry]:
     """A page of what happened to an escalation that the caller has reached, oldest first."""
     found = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return await read_page(session, found, TimelineEntry, _TIMELINE, request)
 
 
@@ -155,11 +155,11 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
         empty = Escalation.assignee_id.is_(None)
         conditions.append(empty if chosen.unassigned else ~empty)
     if chosen.sla_status is not None:
-        conditions.append(or_(false(), *map(_stands_at, chosen.sla_status)))
+        conditions.append(or_(false(), *map(has_sla_status, chosen.sla_status)))
     return visible_escalations(context.actor).where(*conditions, *_says(chosen.search))
 
 
-def _stands_at(status: SlaStatus) -> ColumnElement[bool]:
+def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:
     # rules.clock.Clock.status, in SQL. What was announced leads by an index to the few rows that may stand
     # so, the clock decides. now() is the statement's start here: nothing is begun by a question.
     running, announced, now = Escalation.sla_stopped_at.is_(None), Escalation.sla_status, func.now()
@@ -181,7 +181,7 @@ def _stands_at(status: SlaStatus) -> ColumnElement[bool]:
 def _says(search: str | None) -> list[ColumnElement[bool]]:
     if search is None:
         return []
-    if fault := fault_in_text(search, limit=_SEARCH_LIMIT):
+    if fault := text_error(search, limit=_SEARCH_LIMIT):
         raise BadInputError("filter.search", fault)
     return [_holds(word) for word in re.split(r"\s+", search.strip())[:_SEARCH_WORDS]]
 

@@ -11,37 +11,37 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.conversation import ToolFailures
 from models.escalation import Escalation
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.append_message import post
 from resolvers.context import Context
-from resolvers.idempotency import Repeat, begin_repeatable
-from resolvers.locks import Locked, lock_active_escalation, lock_conversation
+from resolvers.idempotency import IdempotentCall, begin_idempotent
+from resolvers.locks import LockedConversation, lock_active_escalation, lock_conversation
 from resolvers.member import member_of_email
 from resolvers.message import request_turn
 from resolvers.permissions import permitted
-from resolvers.raise_escalation import Raised, raise_escalation
+from resolvers.raise_escalation import EscalationResult, raise_escalation
 from resolvers.timer_handlers import fire_if_due
 from resolvers.validation import check_content, check_json, check_name, check_words
 from resolvers.visibility import CONVERSATION
 from rules.escalation import EscalationTrigger, Priority
 from rules.message import MessageRole
 from rules.roles import ViewerKind
-from rules.triggers import Fired, fired
+from rules.triggers import FiredTrigger, fired
 
 
 @permitted("requestHuman", CONVERSATION)
 async def request_human(
     context: Context, conversation_id: UUID, idempotency_key: str | None = None
-) -> Raised:
+) -> EscalationResult:
     """The customer pressed the button."""
-    async with context.house.acts.begin(context.recorded) as act:
+    async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id}
-        repeat = await begin_repeatable(act, context.actor, "requestHuman", idempotency_key, inputs)
-        locked = await lock_conversation(act, context.actor, conversation_id)
+        repeat = await begin_idempotent(tx, context.actor, "requestHuman", idempotency_key, inputs)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
         if repeat.result is not None:
-            return await _again(act, repeat.result)
-        await fire_if_due(act, locked)
-        raised = await raise_escalation(act, locked, [fired(EscalationTrigger.BUTTON)], context.actor)
+            return await _replay_result(tx, repeat.result)
+        await fire_if_due(tx, locked)
+        raised = await raise_escalation(tx, locked, [fired(EscalationTrigger.BUTTON)], context.actor)
         await _remember(repeat, raised)
     return raised
 
@@ -54,7 +54,7 @@ async def submit_form(
     fields: Mapping[str, Any],
     escalate: bool = True,
     idempotency_key: str | None = None,
-) -> Raised | None:
+) -> EscalationResult | None:
     """
     The customer submitted a form: its fields become a message of theirs, so that nothing of it is lost.
 
@@ -63,27 +63,32 @@ async def submit_form(
     check_name("form", form)
     check_json("fields", fields)
     content = check_content("fields", _form_in_words(form, fields))
-    async with context.house.acts.begin(context.recorded) as act:
+    async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "form": form, "fields": fields, "escalate": escalate}
-        repeat = await begin_repeatable(act, context.actor, "submitForm", idempotency_key, inputs)
-        locked = await lock_conversation(act, context.actor, conversation_id)
+        repeat = await begin_idempotent(tx, context.actor, "submitForm", idempotency_key, inputs)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
         if repeat.result is not None:
-            return await _again(act, repeat.result) if "escalation" in repeat.result else None
-        await fire_if_due(act, locked)
-        raised = await _submit(act, context, locked, content, {"form": form, "fields": fields}, escalate)
+            return await _replay_result(tx, repeat.result) if "escalation" in repeat.result else None
+        await fire_if_due(tx, locked)
+        raised = await _submit(tx, context, locked, content, {"form": form, "fields": fields}, escalate)
         await _remember(repeat, raised)
     return raised
 
 
 async def _submit(
-    act: Act, context: Context, locked: Locked, content: str, details: dict[str, Any], escalate: bool
-) -> Raised | None:
-    message = post(act, locked.conversation, MessageRole.USER, content, details=details)
+    tx: Transaction,
+    context: Context,
+    locked: LockedConversation,
+    content: str,
+    details: dict[str, Any],
+    escalate: bool,
+) -> EscalationResult | None:
+    message = post(tx, locked.conversation, MessageRole.USER, content, details=details)
     raised = None
     if escalate:
         trigger = fired(EscalationTrigger.FORM, details["form"])
-        raised = await raise_escalation(act, locked, [trigger], context.actor)
-    request_turn(act, context, locked.conversation, message)
+        raised = await raise_escalation(tx, locked, [trigger], context.actor)
+    request_turn(tx, context, locked.conversation, message)
     return raised
 
 
@@ -121,29 +126,29 @@ async def report_tool_result(
     check_name("tool", tool)
     if error is not None:
         check_words("error", error)
-    async with context.house.acts.begin(context.recorded) as act:
-        locked = await lock_conversation(act, context.actor, conversation_id)
-        await fire_if_due(act, locked)
-        count = await _count(act, conversation_id, tool, succeeded, critical)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        locked = await lock_conversation(tx, context.actor, conversation_id)
+        await fire_if_due(tx, locked)
+        count = await _count(tx, conversation_id, tool, succeeded, critical)
         if count >= locked.settings.triggers.tool_failure_limit:
             trigger = fired(EscalationTrigger.TOOL_FAILURE, tool)
-            raised = await raise_escalation(act, locked, [trigger], context.actor)
+            raised = await raise_escalation(tx, locked, [trigger], context.actor)
             return ToolReport(count, raised.escalation)
-        return ToolReport(count, await lock_active_escalation(act, locked.conversation))
+        return ToolReport(count, await lock_active_escalation(tx, locked.conversation))
 
 
-async def _count(act: Act, conversation_id: UUID, tool: str, succeeded: bool, critical: bool) -> int:
+async def _count(tx: Transaction, conversation_id: UUID, tool: str, succeeded: bool, critical: bool) -> int:
     if not critical:
         return 0
     if succeeded:
-        await act.session.execute(delete(ToolFailures).filter_by(conversation_id=conversation_id, tool=tool))
+        await tx.session.execute(delete(ToolFailures).filter_by(conversation_id=conversation_id, tool=tool))
         return 0
     counted = insert(ToolFailures).values(conversation_id=conversation_id, tool=tool, consecutive=1)
     bumped = counted.on_conflict_do_update(
         index_elements=["conversation_id", "tool"],
         set_={"consecutive": ToolFailures.consecutive + 1},
     ).returning(ToolFailures.consecutive)
-    return (await act.session.execute(bumped)).scalar_one()
+    return (await tx.session.execute(bumped)).scalar_one()
 
 
 @permitted("escalateConversation", CONVERSATION)
@@ -154,7 +159,7 @@ async def escalate_conversation(
     priority: Priority | None = None,
     assign_to: str | None = None,
     idempotency_key: str | None = None,
-) -> Raised:
+) -> EscalationResult:
     """
     An API call, or a team member who takes over: the member is assigned when `assign_to` is left out.
 
@@ -170,7 +175,7 @@ async def escalate_by_webhook(
     reason: str,
     priority: Priority | None = None,
     idempotency_key: str | None = None,
-) -> Raised:
+) -> EscalationResult:
     """A call of a system that can only post."""
     return await _escalate(context, conversation_id, reason, priority, None, idempotency_key)
 
@@ -182,48 +187,48 @@ async def _escalate(
     priority: Priority | None,
     assign_to: str | None,
     idempotency_key: str | None,
-) -> Raised:
+) -> EscalationResult:
     check_words("reason", reason)
-    async with context.house.acts.begin(context.recorded) as act:
+    async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {
             "conversation": conversation_id,
             "reason": reason,
             "priority": priority,
             "assignTo": assign_to,
         }
-        repeat = await begin_repeatable(act, context.actor, "escalateConversation", idempotency_key, inputs)
-        locked = await lock_conversation(act, context.actor, conversation_id)
+        repeat = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
         if repeat.result is not None:
-            return await _again(act, repeat.result)
-        await fire_if_due(act, locked)
-        assignee_id = await _assignee(act, context, assign_to)
+            return await _replay_result(tx, repeat.result)
+        await fire_if_due(tx, locked)
+        assignee_id = await _assignee(tx, context, assign_to)
         trigger = _call_trigger(context, reason, priority)
-        raised = await raise_escalation(act, locked, [trigger], context.actor, assignee_id)
+        raised = await raise_escalation(tx, locked, [trigger], context.actor, assignee_id)
         await _remember(repeat, raised)
     return raised
 
 
-def _call_trigger(context: Context, reason: str, priority: Priority | None) -> Fired:
+def _call_trigger(context: Context, reason: str, priority: Priority | None) -> FiredTrigger:
     if context.actor.kind is ViewerKind.TEAM_MEMBER:
         return fired(EscalationTrigger.TEAM_MEMBER, reason, priority=priority)
-    return Fired(EscalationTrigger.API, reason, priority=priority)
+    return FiredTrigger(EscalationTrigger.API, reason, priority=priority)
 
 
-async def _assignee(act: Act, context: Context, assign_to: str | None) -> UUID | None:
+async def _assignee(tx: Transaction, context: Context, assign_to: str | None) -> UUID | None:
     if assign_to is None:
         return context.actor.member_id
     workspace_id = context.actor.workspace_id
-    return (await member_of_email(act.session, workspace_id, "assign_to", assign_to)).id
+    return (await member_of_email(tx.session, workspace_id, "assign_to", assign_to)).id
 
 
-async def _again(act: Act, result: dict[str, Any]) -> Raised:
-    escalation = await act.session.get(Escalation, UUID(result["escalation"]))
+async def _replay_result(tx: Transaction, result: dict[str, Any]) -> EscalationResult:
+    escalation = await tx.session.get(Escalation, UUID(result["escalation"]))
     assert escalation is not None
-    return Raised(escalation, created=result["created"] == "True")
+    return EscalationResult(escalation, created=result["created"] == "True")
 
 
-async def _remember(repeat: Repeat, raised: Raised | None) -> None:
+async def _remember(repeat: IdempotentCall, raised: EscalationResult | None) -> None:
     if raised is None:
-        await repeat.remember()
+        await repeat.store_result()
     else:
-        await repeat.remember(escalation=raised.escalation.id, created=raised.created)
+        await repeat.store_result(escalation=raised.escalation.id, created=raised.created)

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from models.idempotency_key import IdempotencyKey
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.errors import IdempotencyMismatchError
 from resolvers.validation import check_key
@@ -18,49 +18,51 @@ from resolvers.validation import check_key
 LIFETIME = timedelta(hours=24)
 
 
-class Repeat:
+class IdempotentCall:
     """
     One use of an idempotency key. `result` holds the ids of the first call when this one repeats it.
 
     Without a key it is never a repeat and remembers nothing.
     """
 
-    def __init__(self, act: Act, where: Mapping[str, Any] | None, result: dict[str, Any] | None) -> None:
-        self._act = act
+    def __init__(
+        self, tx: Transaction, where: Mapping[str, Any] | None, result: dict[str, Any] | None
+    ) -> None:
+        self._tx = tx
         self._where = where
         self.result = result
 
-    async def remember(self, **ids: Any) -> None:
+    async def store_result(self, **ids: Any) -> None:
         """Keeps what a repeat is to be answered with, in the act's transaction."""
         if self._where is not None:
-            await self._act.session.execute(
+            await self._tx.session.execute(
                 update(IdempotencyKey)
                 .filter_by(**self._where)
                 .values(result={name: str(value) for name, value in ids.items() if value is not None})
             )
 
 
-async def begin_repeatable(
-    act: Act, actor: Actor, operation: str, key: str | None, inputs: Mapping[str, Any]
-) -> Repeat:
+async def begin_idempotent(
+    tx: Transaction, actor: Actor, operation: str, key: str | None, inputs: Mapping[str, Any]
+) -> IdempotentCall:
     """
     Takes the key, first of the act's locks: a concurrent call with it waits here for the other's end.
 
     Raises IdempotencyMismatchError when it was used with another input within 24 hours.
     """
     if check_key("idempotency_key", key) is None:
-        return Repeat(act, None, None)
+        return IdempotentCall(tx, None, None)
     where = {"scope_id": actor.idempotency_scope, "operation": operation, "key": key}
     hashed = _hash_of(inputs)
-    if await _take(act, where, hashed):
-        return Repeat(act, where, None)
-    known = (await act.session.execute(select(IdempotencyKey).filter_by(**where))).scalar_one()
+    if await _take(tx, where, hashed):
+        return IdempotentCall(tx, where, None)
+    known = (await tx.session.execute(select(IdempotencyKey).filter_by(**where))).scalar_one()
     if known.input_hash != hashed:
         raise IdempotencyMismatchError
-    return Repeat(act, where, known.result)
+    return IdempotentCall(tx, where, known.result)
 
 
-async def _take(act: Act, where: Mapping[str, Any], hashed: bytes) -> bool:
+async def _take(tx: Transaction, where: Mapping[str, Any], hashed: bytes) -> bool:
     now = datetime.now(UTC)
     fresh = insert(IdempotencyKey).values(**where, input_hash=hashed, result=None, created_at=now)
     renewed = fresh.on_conflict_do_update(
@@ -68,7 +70,7 @@ async def _take(act: Act, where: Mapping[str, Any], hashed: bytes) -> bool:
         set_={"input_hash": hashed, "result": None, "created_at": now},
         where=IdempotencyKey.created_at < now - LIFETIME,
     ).returning(IdempotencyKey.key)
-    return await act.session.scalar(renewed) is not None
+    return await tx.session.scalar(renewed) is not None
 
 
 def _hash_of(inputs: Mapping[str, Any]) -> bytes:

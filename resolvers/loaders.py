@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
 
 from models.agent import Agent
-from models.compiled_select import Kept
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.delivery import DeliveryAttempt
 from models.escalation import Escalation, EscalationNote, TriggerEvent
@@ -28,8 +28,8 @@ from realtime.cursor import Cursor
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.visibility import (
-    anyone,
-    values_of,
+    bind_values,
+    template_actor,
     visible_agents,
     visible_conversations,
     visible_escalations,
@@ -48,8 +48,8 @@ Ts = TypeVarTuple("Ts")
 _IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ViewerKind, Kept[*Ts]]:
-    return {kind: Kept(ask(anyone(kind))) for kind in ViewerKind}
+def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ViewerKind, CompiledSelect[*Ts]]:
+    return {kind: CompiledSelect(ask(template_actor(kind))) for kind in ViewerKind}
 
 
 # What live events and lists are made of.
@@ -69,14 +69,16 @@ _ACTIVE = _for_each(
         Escalation.conversation_id == _IDS, Escalation.status != EscalationStatus.RESOLVED
     )
 )
-_MEMBERS = Kept(select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS))
+_MEMBERS = CompiledSelect(
+    select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS)
+)
 
 
 async def _visible(
-    context: Context, kept: dict[ViewerKind, Kept[*Ts]], ids: Sequence[UUID]
+    context: Context, kept: dict[ViewerKind, CompiledSelect[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
     actor = context.actor
-    return await kept[actor.kind].rows(context.house.database, **values_of(actor), ids=ids)
+    return await kept[actor.kind].rows(context.database, **bind_values(actor), ids=ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ async def pending_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Pen
         PendingEscalation.id.in_(ids),
         PendingEscalation.outcome == PendingOutcome.WAITING,
     )
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return {row.id: row for row in await session.scalars(found)}
 
 
@@ -133,7 +135,7 @@ async def webhook_endpoints_of(context: Context, ids: Sequence[UUID]) -> dict[UU
         .where(WebhookEndpoint.agent_id.in_(ids))
         .order_by(WebhookEndpoint.id)
     )
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return _gathered([(row.agent_id, row) for row in await session.scalars(found)])
 
 
@@ -142,7 +144,7 @@ async def slack_connections_of(context: Context, ids: Sequence[UUID]) -> dict[UU
     found = select(SlackConnection).where(
         SlackConnection.workspace_id == context.actor.workspace_id, SlackConnection.agent_id.in_(ids)
     )
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return {row.agent_id: row for row in await session.scalars(found)}
 
 
@@ -153,26 +155,26 @@ async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[
         .where(DeliveryAttempt.delivery_id.in_(ids))
         .order_by(DeliveryAttempt.attempted_at, DeliveryAttempt.id)
     )
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return _gathered([(row.delivery_id, row) for row in await session.scalars(found)])
 
 
 async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:
     """The visible ones of them."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = await session.scalars(visible_agents(context.actor).where(Agent.id.in_(ids)))
         return {row.id: row for row in found}
 
 
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
     """Authors and assignees, also for customers: they see who answers them."""
-    rows = await _MEMBERS.rows(context.house.database, workspace_id=context.actor.workspace_id, ids=ids)
+    rows = await _MEMBERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
     return {row.id: row for (row,) in rows}
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:
     """The caller's own, if it is among them."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = await session.scalars(
             select(Workspace).where(Workspace.id == context.actor.workspace_id, Workspace.id.in_(ids))
         )
@@ -186,7 +188,7 @@ async def triggers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[
         .where(TriggerEvent.escalation_id.in_(ids))
         .order_by(TriggerEvent.occurred_at, TriggerEvent.id)
     )
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return _gathered([(row.escalation_id, row) for row in await session.scalars(found)])
 
 
@@ -197,7 +199,7 @@ async def notes_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Esc
         .where(EscalationNote.escalation_id.in_(ids))
         .order_by(EscalationNote.created_at, EscalationNote.id)
     )
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         return _gathered([(row.escalation_id, row) for row in await session.scalars(found)])
 
 

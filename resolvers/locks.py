@@ -16,17 +16,17 @@ from sqlalchemy.orm import aliased
 from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.errors import NotFoundError
-from resolvers.visibility import anyone, values_of, visible_conversations, visible_escalations
+from resolvers.visibility import bind_values, template_actor, visible_conversations, visible_escalations
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
 from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedConversation:
     """A locked conversation, and the settings of its AI agent as they are at the act's time."""
 
     conversation: Conversation
@@ -54,10 +54,10 @@ def _of_escalation(actor: Actor) -> Select[Conversation]:
 
 # Built once: building them for each act is a third of what recording a message costs.
 _CONVERSATION = {
-    kind: _locking(visible_conversations(anyone(kind)).where(Conversation.id == bindparam("key")))
+    kind: _locking(visible_conversations(template_actor(kind)).where(Conversation.id == bindparam("key")))
     for kind in ViewerKind
 }
-_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(anyone(kind))) for kind in ViewerKind}
+_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(template_actor(kind))) for kind in ViewerKind}
 _LOCKED_ESCALATION = (
     select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
 )
@@ -67,31 +67,33 @@ _ACTIVE = _LOCKED_ESCALATION.where(
 )
 
 
-async def lock_conversation(act: Act, actor: Actor, conversation_id: UUID) -> Locked:
+async def lock_conversation(tx: Transaction, actor: Actor, conversation_id: UUID) -> LockedConversation:
     """Locks a visible conversation and sets the act's time; raises NotFoundError."""
-    return await _locked(act, actor, _CONVERSATION, conversation_id, "conversation")
+    return await _locked(tx, actor, _CONVERSATION, conversation_id, "conversation")
 
 
-async def lock_escalation(act: Act, actor: Actor, escalation_id: UUID) -> tuple[Locked, Escalation]:
+async def lock_escalation(
+    tx: Transaction, actor: Actor, escalation_id: UUID
+) -> tuple[LockedConversation, Escalation]:
     """Locks a visible escalation, and before it its conversation; raises NotFoundError."""
-    locked = await _locked(act, actor, _CONVERSATION_OF_ESCALATION, escalation_id, "escalation")
-    found = await act.session.execute(_ESCALATION, {"key": escalation_id})
+    locked = await _locked(tx, actor, _CONVERSATION_OF_ESCALATION, escalation_id, "escalation")
+    found = await tx.session.execute(_ESCALATION, {"key": escalation_id})
     return locked, found.scalar_one()
 
 
-async def lock_active_escalation(act: Act, conversation: Conversation) -> Escalation | None:
+async def lock_active_escalation(tx: Transaction, conversation: Conversation) -> Escalation | None:
     """The conversation's active escalation, locked; the conversation is locked already."""
-    found: Escalation | None = await act.session.scalar(_ACTIVE, {"conversation": conversation.id})
+    found: Escalation | None = await tx.session.scalar(_ACTIVE, {"conversation": conversation.id})
     return found
 
 
 async def _locked(
-    act: Act, actor: Actor, statements: Mapping[ViewerKind, Select[Any]], key: UUID, what: str
-) -> Locked:
-    found = await act.session.execute(statements[actor.kind], {**values_of(actor), "key": key})
+    tx: Transaction, actor: Actor, statements: Mapping[ViewerKind, Select[Any]], key: UUID, what: str
+) -> LockedConversation:
+    found = await tx.session.execute(statements[actor.kind], {**bind_values(actor), "key": key})
     row = found.one_or_none()
     if row is None:
         raise NotFoundError(what)
     conversation, settings, clock = row
-    act.set_time(clock)
-    return Locked(conversation, EscalationSettings.model_validate(settings))
+    tx.set_now(clock)
+    return LockedConversation(conversation, EscalationSettings.model_validate(settings))

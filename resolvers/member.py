@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member, MemberSession
 from models.workspace import Workspace
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
@@ -19,13 +19,13 @@ from resolvers.permissions import permitted
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, visible_members
 from rules.roles import MemberRole, Scope
-from rules.text import fault_in_email
+from rules.text import email_error
 
 
 async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str, email: str) -> Member:
     """The living member of that address, in any case; raises BadInputError for input `field`."""
     known = None
-    if not fault_in_email(email):
+    if not email_error(email):
         known = await session.scalar(
             select(Member).where(
                 Member.workspace_id == workspace_id,
@@ -41,7 +41,7 @@ async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str,
 @permitted("members")
 async def members(context: Context) -> list[Member]:
     """The team, by name; removed members are not on it."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found = await session.scalars(
             visible_members(context.actor)
             .where(Member.removed_at.is_(None))
@@ -71,12 +71,12 @@ async def create_member(context: Context, new: NewMember) -> tuple[Member, str |
     check_name("name", new.name)
     password_hash = None
     if new.password is not None:
-        password_hash = await context.house.passwords.hash(check_password("password", new.password))
+        password_hash = await context.services.passwords.hash(check_password("password", new.password))
     try:
-        async with context.house.acts.begin() as act:
-            now = await act.read_clock()
+        async with context.services.transactions.begin() as tx:
+            now = await tx.read_clock()
             member, token = make_member(context.actor.workspace_id, new, password_hash, now)
-            act.session.add(member)
+            tx.session.add(member)
     except IntegrityError as error:
         raise ConflictError("The team has a member with this email already.") from error
     return member, token
@@ -115,39 +115,39 @@ async def update_member(
     """
     if name is not None:
         check_name("name", name)
-    async with context.house.acts.begin() as act:
-        member = await _lock_member(act, context, member_id)
+    async with context.services.transactions.begin() as tx:
+        member = await _lock_member(tx, context, member_id)
         if Scope.ADMIN not in context.actor.scopes and (
             member_id != context.actor.member_id or role is not None
         ):
             raise ForbiddenError("Others, and roles, are changed with the scope ADMIN.")
         if role is not None and role is not member.role:
-            await _keep_an_admin(act, member)
+            await _keep_an_admin(tx, member)
             member.role = role
         member.name = member.name if name is None else name
         member.available = member.available if available is None else available
-        await act.read_clock()
+        await tx.read_clock()
     return member
 
 
 @permitted("removeMember", MEMBER)
 async def remove_member(context: Context, member_id: UUID) -> None:
     """Takes a member off the team and ends their sessions; what they wrote stays theirs."""
-    async with context.house.acts.begin() as act:
-        member = await _lock_member(act, context, member_id)
-        await _keep_an_admin(act, member)
-        member.removed_at = await act.read_clock()
+    async with context.services.transactions.begin() as tx:
+        member = await _lock_member(tx, context, member_id)
+        await _keep_an_admin(tx, member)
+        member.removed_at = await tx.read_clock()
         member.password_hash = member.invitation_hash = None
-        await act.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
+        await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
 
 
-async def _lock_member(act: Act, context: Context, member_id: UUID) -> Member:
+async def _lock_member(tx: Transaction, context: Context, member_id: UUID) -> Member:
     # The workspace's row is the lock under which a team keeps an admin.
     workspace_id = context.actor.workspace_id
-    await act.session.execute(
+    await tx.session.execute(
         select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True)
     )
-    found = await act.session.execute(
+    found = await tx.session.execute(
         visible_members(context.actor).where(Member.id == member_id, Member.removed_at.is_(None))
     )
     member = found.scalar_one_or_none()
@@ -156,10 +156,10 @@ async def _lock_member(act: Act, context: Context, member_id: UUID) -> Member:
     return member
 
 
-async def _keep_an_admin(act: Act, member: Member) -> None:
+async def _keep_an_admin(tx: Transaction, member: Member) -> None:
     if member.role is not MemberRole.ADMIN:
         return
-    others = await act.session.scalar(
+    others = await tx.session.scalar(
         select(func.count())
         .select_from(Member)
         .where(
@@ -176,7 +176,7 @@ async def _keep_an_admin(act: Act, member: Member) -> None:
 @permitted("members", MEMBER)
 async def member_by_id(context: Context, member_id: UUID) -> Member | None:
     """The team member, removed or not, or None."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: Member | None = await session.scalar(
             visible_members(context.actor).where(Member.id == member_id)
         )

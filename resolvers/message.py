@@ -10,12 +10,12 @@ from sqlalchemy import select
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.append_message import post
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from resolvers.idempotency import Repeat, begin_repeatable
-from resolvers.locks import Locked, lock_conversation
+from resolvers.idempotency import IdempotentCall, begin_idempotent
+from resolvers.locks import LockedConversation, lock_conversation
 from resolvers.pending_escalation import end_pending, open_pending
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import raise_escalation
@@ -25,7 +25,13 @@ from resolvers.visibility import CONVERSATION, MESSAGE, visible_messages
 from rules.ai_control import AiState, reply_status
 from rules.message import MessageRole, MessageStatus
 from rules.pending_escalation import PendingOutcome
-from rules.triggers import Fired, is_confident, is_uncertain, triggers_of_customer_message, triggers_of_reply
+from rules.triggers import (
+    FiredTrigger,
+    is_confident,
+    is_uncertain,
+    triggers_of_customer_message,
+    triggers_of_reply,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedMessage:
     """The message, the conversation after it, and the escalation that it raised or folded into, if any."""
 
     message: Message
@@ -52,22 +58,22 @@ class Recorded:
 @permitted("recordMessage", CONVERSATION)
 async def record_message(
     context: Context, conversation_id: UUID, new: NewMessage, idempotency_key: str | None = None
-) -> Recorded:
+) -> RecordedMessage:
     """
     Records what the customer or the AI said, and raises what it triggers, in one act.
 
     A reply of an AI that is paused, or that answers an old epoch, is held: the customer never sees it.
     """
     _check(context, new)
-    async with context.house.acts.begin(context.recorded) as act:
+    async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "message": new}
-        repeat = await begin_repeatable(act, context.actor, "recordMessage", idempotency_key, inputs)
-        locked = await lock_conversation(act, context.actor, conversation_id)
+        repeat = await begin_idempotent(tx, context.actor, "recordMessage", idempotency_key, inputs)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
         if repeat.result is not None:
-            return await _again(act, context, locked, repeat.result)
-        await fire_if_due(act, locked)
-        recorded = await _record(act, context, locked, new)
-        await _remember(act, repeat, recorded)
+            return await _replay_result(tx, context, locked, repeat.result)
+        await fire_if_due(tx, locked)
+        recorded = await _record(tx, context, locked, new)
+        await _remember(tx, repeat, recorded)
     return recorded
 
 
@@ -88,47 +94,53 @@ def _check(context: Context, new: NewMessage) -> None:
     check_json("metadata", new.metadata)
 
 
-async def _record(act: Act, context: Context, locked: Locked, new: NewMessage) -> Recorded:
+async def _record(
+    tx: Transaction, context: Context, locked: LockedConversation, new: NewMessage
+) -> RecordedMessage:
     if new.role is MessageRole.USER:
-        return await _record_customer(act, context, locked, new)
-    return await _record_reply(act, context, locked, new)
+        return await _record_customer(tx, context, locked, new)
+    return await _record_reply(tx, context, locked, new)
 
 
-async def _record_customer(act: Act, context: Context, locked: Locked, new: NewMessage) -> Recorded:
-    message = _post(act, locked, new, MessageStatus.DELIVERED)
+async def _record_customer(
+    tx: Transaction, context: Context, locked: LockedConversation, new: NewMessage
+) -> RecordedMessage:
+    message = _post(tx, locked, new, MessageStatus.DELIVERED)
     triggers = triggers_of_customer_message(locked.settings.triggers, new.content, new.intents)
-    recorded = await _raise(act, context, locked, message, triggers)
-    request_turn(act, context, locked.conversation, message)
+    recorded = await _raise(tx, context, locked, message, triggers)
+    request_turn(tx, context, locked.conversation, message)
     return recorded
 
 
-async def _record_reply(act: Act, context: Context, locked: Locked, new: NewMessage) -> Recorded:
+async def _record_reply(
+    tx: Transaction, context: Context, locked: LockedConversation, new: NewMessage
+) -> RecordedMessage:
     conversation, settings = locked.conversation, locked.settings
     if new.epoch is not None and new.epoch > conversation.ai_epoch:
         raise BadInputError("epoch", f"has not begun; the conversation is in epoch {conversation.ai_epoch}")
     status = reply_status(conversation.ai_state, conversation.ai_epoch, new.epoch)
-    message = _post(act, locked, new, status)
+    message = _post(tx, locked, new, status)
     if status is MessageStatus.HELD:
-        return Recorded(message, conversation, None)
+        return RecordedMessage(message, conversation, None)
     auto = settings.auto_escalation
     conversation.uncertain_replies += is_uncertain(auto, new.confidence)
     triggers = triggers_of_reply(settings.triggers, auto, new.intents, new.confidence)
     if not triggers:
-        await _wait_or_avert(act, locked, message)
-    return await _raise(act, context, locked, message, triggers)
+        await _wait_or_avert(tx, locked, message)
+    return await _raise(tx, context, locked, message, triggers)
 
 
-async def _wait_or_avert(act: Act, locked: Locked, reply: Message) -> None:
+async def _wait_or_avert(tx: Transaction, locked: LockedConversation, reply: Message) -> None:
     auto, confidence = locked.settings.auto_escalation, reply.confidence
     if confidence is not None and is_uncertain(auto, confidence):
-        open_pending(act, locked.conversation, reply, confidence, auto.delay_seconds)
+        open_pending(tx, locked.conversation, reply, confidence, auto.delay_seconds)
     elif is_confident(auto, confidence):
-        await end_pending(act, locked.conversation, PendingOutcome.AVERTED)
+        await end_pending(tx, locked.conversation, PendingOutcome.AVERTED)
 
 
-def _post(act: Act, locked: Locked, new: NewMessage, status: MessageStatus) -> Message:
+def _post(tx: Transaction, locked: LockedConversation, new: NewMessage, status: MessageStatus) -> Message:
     return post(
-        act,
+        tx,
         locked.conversation,
         new.role,
         new.content,
@@ -140,16 +152,20 @@ def _post(act: Act, locked: Locked, new: NewMessage, status: MessageStatus) -> M
 
 
 async def _raise(
-    act: Act, context: Context, locked: Locked, message: Message, triggers: Sequence[Fired]
-) -> Recorded:
-    raised = await raise_escalation(act, locked, triggers, context.actor) if triggers else None
-    return Recorded(message, locked.conversation, raised.escalation if raised else None)
+    tx: Transaction,
+    context: Context,
+    locked: LockedConversation,
+    message: Message,
+    triggers: Sequence[FiredTrigger],
+) -> RecordedMessage:
+    raised = await raise_escalation(tx, locked, triggers, context.actor) if triggers else None
+    return RecordedMessage(message, locked.conversation, raised.escalation if raised else None)
 
 
-def request_turn(act: Act, context: Context, conversation: Conversation, message: Message) -> None:
+def request_turn(tx: Transaction, context: Context, conversation: Conversation, message: Message) -> None:
     """Tells the AI's back end of a customer's message from the widget, while the AI may answer."""
     if context.actor.is_customer and conversation.ai_state is AiState.ACTIVE:
-        act.tell_workspace(
+        tx.log_to_workspace(
             conversation.workspace_id,
             "turn.requested",
             message=message.id,
@@ -159,19 +175,19 @@ def request_turn(act: Act, context: Context, conversation: Conversation, message
         )
 
 
-async def _again(act: Act, context: Context, locked: Locked, result: dict[str, Any]) -> Recorded:
+async def _replay_result(
+    tx: Transaction, context: Context, locked: LockedConversation, result: dict[str, Any]
+) -> RecordedMessage:
     message = (
-        await act.session.execute(
-            visible_messages(context.actor).where(Message.id == UUID(result["message"]))
-        )
+        await tx.session.execute(visible_messages(context.actor).where(Message.id == UUID(result["message"])))
     ).scalar_one()
     escalation_id = result.get("escalation")
-    escalation = escalation_id and await act.session.get(Escalation, UUID(escalation_id))
-    return Recorded(message, locked.conversation, escalation or None)
+    escalation = escalation_id and await tx.session.get(Escalation, UUID(escalation_id))
+    return RecordedMessage(message, locked.conversation, escalation or None)
 
 
-async def _remember(act: Act, repeat: Repeat, recorded: Recorded) -> None:
-    await repeat.remember(
+async def _remember(tx: Transaction, repeat: IdempotentCall, recorded: RecordedMessage) -> None:
+    await repeat.store_result(
         message=recorded.message.id, escalation=recorded.escalation and recorded.escalation.id
     )
 
@@ -179,29 +195,31 @@ async def _remember(act: Act, repeat: Repeat, recorded: Recorded) -> None:
 @permitted("discardHeldReply", MESSAGE)
 async def discard_held_reply(context: Context, message_id: UUID) -> Message:
     """A team member passes a draft over."""
-    async with context.house.acts.begin(context.recorded) as act:
-        _, message = await lock_held_reply(act, context, message_id)
-        discard(act, message)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        _, message = await lock_held_reply(tx, context, message_id)
+        discard(tx, message)
     return message
 
 
-def discard(act: Act, message: Message) -> None:
+def discard(tx: Transaction, message: Message) -> None:
     """The draft is passed over."""
     message.status = MessageStatus.DISCARDED
-    act.tell_conversation(message.conversation_id, "message.status_changed", message=message.id)
+    tx.log_to_conversation(message.conversation_id, "message.status_changed", message=message.id)
 
 
-async def lock_held_reply(act: Act, context: Context, message_id: UUID) -> tuple[Locked, Message]:
+async def lock_held_reply(
+    tx: Transaction, context: Context, message_id: UUID
+) -> tuple[LockedConversation, Message]:
     """A draft under its conversation's lock; raises ConflictError for what is no draft any more."""
-    conversation_id = await act.session.scalar(
+    conversation_id = await tx.session.scalar(
         visible_messages(context.actor)
         .where(Message.id == message_id)
         .with_only_columns(Message.conversation_id)
     )
     if conversation_id is None:
         raise NotFoundError("message")
-    locked = await lock_conversation(act, context.actor, conversation_id)
-    found = await act.session.execute(select(Message).where(Message.id == message_id))
+    locked = await lock_conversation(tx, context.actor, conversation_id)
+    found = await tx.session.execute(select(Message).where(Message.id == message_id))
     message = found.scalar_one()
     if message.status is not MessageStatus.HELD:
         raise ConflictError(f"This message is not a held reply any more: it is {message.status}.")
@@ -211,7 +229,7 @@ async def lock_held_reply(act: Act, context: Context, message_id: UUID) -> tuple
 @permitted("conversation", MESSAGE)
 async def message_by_id(context: Context, message_id: UUID) -> Message | None:
     """The message when the caller may see it, else None."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: Message | None = await session.scalar(
             visible_messages(context.actor).where(Message.id == message_id)
         )

@@ -6,7 +6,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from resolvers.errors import BadInputError
-from rules.text import fault_in_text
+from rules.text import text_error
 
 SHORTEST, LONGEST = 8, 200
 _AT_ONCE = 2
@@ -42,7 +42,7 @@ class Passwords:
 
 def check_password(field: str, password: str) -> str:
     """A password that may be set."""
-    if fault := fault_in_text(password, limit=LONGEST):
+    if fault := text_error(password, limit=LONGEST):
         raise BadInputError(field, fault)
     if len(password) < SHORTEST:
         raise BadInputError(field, f"is shorter than {SHORTEST} characters")

@@ -11,12 +11,12 @@ from models.ids import new_id
 from models.message import Message
 from models.pending_escalation import PendingEscalation
 from realtime.timers import Timer, TimerKind
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from rules.pending_escalation import PendingOutcome
 
 
 def open_pending(
-    act: Act, conversation: Conversation, reply: Message, confidence: float, delay_seconds: int
+    tx: Transaction, conversation: Conversation, reply: Message, confidence: float, delay_seconds: int
 ) -> None:
     """Has an uncertain reply wait; one that waits already is not moved."""
     if conversation.pending_escalation_id is not None:
@@ -28,31 +28,31 @@ def open_pending(
         conversation_id=conversation.id,
         message_id=reply.id,
         confidence=confidence,
-        requested_at=act.now,
-        fires_at=act.now + timedelta(seconds=delay_seconds),
+        requested_at=tx.now,
+        fires_at=tx.now + timedelta(seconds=delay_seconds),
         outcome=PendingOutcome.WAITING,
     )
-    act.session.add(pending)
+    tx.session.add(pending)
     conversation.pending_escalation_id = pending.id
-    act.set_timer(Timer(TimerKind.PENDING_ESCALATION, pending.id, pending.fires_at))
-    act.tell_conversation(conversation.id, "conversation.escalation_pending")
+    tx.set_timer(Timer(TimerKind.PENDING_ESCALATION, pending.id, pending.fires_at))
+    tx.log_to_conversation(conversation.id, "conversation.escalation_pending")
 
 
-async def waiting(act: Act, conversation: Conversation) -> PendingEscalation | None:
+async def waiting(tx: Transaction, conversation: Conversation) -> PendingEscalation | None:
     """What waits in a locked conversation, if anything does."""
     if conversation.pending_escalation_id is None:
         return None
-    return await act.session.get_one(
+    return await tx.session.get_one(
         PendingEscalation, conversation.pending_escalation_id, populate_existing=True
     )
 
 
-async def end_pending(act: Act, conversation: Conversation, outcome: PendingOutcome) -> None:
+async def end_pending(tx: Transaction, conversation: Conversation, outcome: PendingOutcome) -> None:
     """Ends what waits in a locked conversation, if anything does."""
-    pending = await waiting(act, conversation)
+    pending = await waiting(tx, conversation)
     if pending is None:
         return
     pending.outcome = outcome
-    pending.ended_at = act.now
+    pending.ended_at = tx.now
     conversation.pending_escalation_id = None
-    act.tell_conversation(conversation.id, f"conversation.escalation_{outcome.lower()}")
+    tx.log_to_conversation(conversation.id, f"conversation.escalation_{outcome.lower()}")

@@ -9,7 +9,7 @@ from uuid import UUID
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import ForbiddenError, UnauthenticatedError
-from resolvers.visibility import Visible
+from resolvers.visibility import VisibleRow
 from rules.roles import Scope, ViewerKind
 
 P = ParamSpec("P")
@@ -110,10 +110,10 @@ PERMISSIONS: dict[str, Permission | None] = {
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
-Act = Callable[Concatenate[Context, P], Awaitable[R]]
+Transaction = Callable[Concatenate[Context, P], Awaitable[R]]
 
 
-def permitted(field: str, *targets: Visible) -> Callable[[Act[P, R]], Act[P, R]]:
+def permitted(field: str, *targets: VisibleRow) -> Callable[[Transaction[P, R]], Transaction[P, R]]:
     """
     Refuses callers who lack the permission of root field `field` before anything is done.
 
@@ -122,13 +122,13 @@ def permitted(field: str, *targets: Visible) -> Callable[[Act[P, R]], Act[P, R]]
     """
     permission = PERMISSIONS[field]
 
-    def dress(function: Act[P, R]) -> Act[P, R]:
+    def dress(function: Transaction[P, R]) -> Transaction[P, R]:
         @wraps(function)
-        async def act(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        async def tx(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if permission is not None and not permission.grants(context.actor):
                 for target, key in zip(targets, args, strict=False):
                     if isinstance(key, UUID):
-                        await target.must_be_seen(context.house.database, context.actor, key)
+                        await target.require_visible(context.database, context.actor, key)
                 if context.actor.expired:
                     raise UnauthenticatedError(
                         "The widget token has run out: refreshWidgetToken gives a new one."
@@ -136,7 +136,7 @@ def permitted(field: str, *targets: Visible) -> Callable[[Act[P, R]], Act[P, R]]
                 raise ForbiddenError(_what_it_takes(field, permission))
             return await function(context, *args, **kwargs)
 
-        return act
+        return tx
 
     return dress
 

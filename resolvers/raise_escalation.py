@@ -7,13 +7,13 @@ from uuid import UUID
 from models.conversation import Conversation
 from models.escalation import Escalation, TriggerEvent
 from models.ids import new_id
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.ai_control import pause
 from resolvers.append_message import post_notice
-from resolvers.locks import Locked, lock_active_escalation
+from resolvers.locks import LockedConversation, lock_active_escalation
 from resolvers.pending_escalation import end_pending
-from resolvers.sla_clock import announce, await_next, set_clock
+from resolvers.sla_clock import announce_crossings, schedule_next_crossing, set_clock
 from resolvers.timeline import write_fact, write_timeline
 from rules.agent_settings import EscalationSettings
 from rules.ai_control import AiPauseCause
@@ -21,11 +21,11 @@ from rules.customer_texts import PEOPLE_NOTICE, business_hours_in_words, confirm
 from rules.escalation import EscalationStatus, Priority
 from rules.pending_escalation import PendingOutcome
 from rules.sla_clock import SlaStatus
-from rules.triggers import Fired, highest_priority, in_order
+from rules.triggers import FiredTrigger, highest_priority, in_order
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class EscalationResult:
     """The escalation that a trigger led to, and whether it is a new one."""
 
     escalation: Escalation
@@ -33,29 +33,31 @@ class Raised:
 
 
 async def raise_escalation(
-    act: Act,
-    locked: Locked,
-    triggers: Sequence[Fired],
+    tx: Transaction,
+    locked: LockedConversation,
+    triggers: Sequence[FiredTrigger],
     actor: Actor | None,
     assignee_id: UUID | None = None,
-) -> Raised:
+) -> EscalationResult:
     """
     Raises one escalation for all of `triggers`, or folds them into the active one; nothing waits after it.
 
     It happens in the act of the message or call that caused it, under the conversation's lock.
     """
-    await end_pending(act, locked.conversation, PendingOutcome.TAKEN_OVER)
+    await end_pending(tx, locked.conversation, PendingOutcome.TAKEN_OVER)
     triggers = in_order(triggers)
-    active = await lock_active_escalation(act, locked.conversation)
+    active = await lock_active_escalation(tx, locked.conversation)
     if active:
-        _fold(act, locked.conversation, active, triggers, actor, assignee_id)
-        return Raised(active, created=False)
-    escalation = _create(act, locked, triggers, assignee_id)
-    _announce(act, locked.conversation, escalation, triggers, actor)
-    return Raised(escalation, created=True)
+        _fold(tx, locked.conversation, active, triggers, actor, assignee_id)
+        return EscalationResult(active, created=False)
+    escalation = _create(tx, locked, triggers, assignee_id)
+    _announce(tx, locked.conversation, escalation, triggers, actor)
+    return EscalationResult(escalation, created=True)
 
 
-def _create(act: Act, locked: Locked, triggers: Sequence[Fired], assignee_id: UUID | None) -> Escalation:
+def _create(
+    tx: Transaction, locked: LockedConversation, triggers: Sequence[FiredTrigger], assignee_id: UUID | None
+) -> Escalation:
     conversation, settings, first = locked.conversation, locked.settings, triggers[0]
     priority = highest_priority(triggers) or settings.sla.default_priority
     escalation = Escalation(
@@ -72,27 +74,27 @@ def _create(act: Act, locked: Locked, triggers: Sequence[Fired], assignee_id: UU
         confirmation=_confirmation(settings, priority),
         assignee_id=assignee_id,
         sla_policy=settings.sla.model_dump(mode="json"),
-        created_at=act.now,
+        created_at=tx.now,
         kept_ai_paused=False,
         sla_status=SlaStatus.ON_TRACK,
         timeline=0,
         version=1,
     )
-    set_clock(escalation, act.now)
-    await_next(act, escalation)
-    act.session.add(escalation)
+    set_clock(escalation, tx.now)
+    schedule_next_crossing(tx, escalation)
+    tx.session.add(escalation)
     return escalation
 
 
 def _announce(
-    act: Act,
+    tx: Transaction,
     conversation: Conversation,
     escalation: Escalation,
-    triggers: Sequence[Fired],
+    triggers: Sequence[FiredTrigger],
     actor: Actor | None,
 ) -> None:
     write_fact(
-        act,
+        tx,
         escalation,
         "created",
         actor,
@@ -101,38 +103,40 @@ def _announce(
         priority=escalation.priority,
         assignee=escalation.assignee_id and str(escalation.assignee_id),
     )
-    _add_trigger(act, escalation, triggers[0])
-    _write_triggers(act, escalation, triggers[1:], actor)
-    act.tell_conversation(conversation.id, "conversation.escalated", escalation=escalation.id)
-    if pause(act, conversation, AiPauseCause.ESCALATION, notice=None):
-        write_timeline(act, escalation, "ai_paused", actor)
-    post_notice(act, conversation, escalation.confirmation)
+    _add_trigger(tx, escalation, triggers[0])
+    _write_triggers(tx, escalation, triggers[1:], actor)
+    tx.log_to_conversation(conversation.id, "conversation.escalated", escalation=escalation.id)
+    if pause(tx, conversation, AiPauseCause.ESCALATION, notice=None):
+        write_timeline(tx, escalation, "ai_paused", actor)
+    post_notice(tx, conversation, escalation.confirmation)
 
 
 def _fold(
-    act: Act,
+    tx: Transaction,
     conversation: Conversation,
     escalation: Escalation,
-    triggers: Sequence[Fired],
+    triggers: Sequence[FiredTrigger],
     actor: Actor | None,
     assignee_id: UUID | None,
 ) -> None:
     escalation.version += 1
-    _write_triggers(act, escalation, triggers, actor)
+    _write_triggers(tx, escalation, triggers, actor)
     asked = highest_priority(triggers)
     if asked and asked.rank > escalation.priority.rank:
-        change_priority(act, escalation, asked, actor)
+        change_priority(tx, escalation, asked, actor)
     if assignee_id and escalation.assignee_id is None:
-        assign(act, escalation, assignee_id, actor)
-    if pause(act, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
-        write_timeline(act, escalation, "ai_paused", actor)
+        assign(tx, escalation, assignee_id, actor)
+    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
+        write_timeline(tx, escalation, "ai_paused", actor)
 
 
-def _write_triggers(act: Act, escalation: Escalation, triggers: Sequence[Fired], actor: Actor | None) -> None:
+def _write_triggers(
+    tx: Transaction, escalation: Escalation, triggers: Sequence[FiredTrigger], actor: Actor | None
+) -> None:
     for fired in triggers:
-        _add_trigger(act, escalation, fired)
+        _add_trigger(tx, escalation, fired)
         write_fact(
-            act,
+            tx,
             escalation,
             "triggered",
             actor,
@@ -142,8 +146,8 @@ def _write_triggers(act: Act, escalation: Escalation, triggers: Sequence[Fired],
         )
 
 
-def _add_trigger(act: Act, escalation: Escalation, fired: Fired) -> None:
-    act.session.add(
+def _add_trigger(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -> None:
+    tx.session.add(
         TriggerEvent(
             id=new_id(),
             escalation_id=escalation.id,
@@ -151,7 +155,7 @@ def _add_trigger(act: Act, escalation: Escalation, fired: Fired) -> None:
             reason=fired.reason,
             detail=fired.detail,
             confidence=fired.confidence,
-            occurred_at=act.now,
+            occurred_at=tx.now,
         )
     )
 
@@ -162,20 +166,20 @@ def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
     return confirmation_text(settings.widget.confirmation_message, target, hours)
 
 
-def change_priority(act: Act, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:
+def change_priority(tx: Transaction, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:
     """Sets the priority and reckons the clock anew from the same start; a stopped clock stays as it is."""
     previous, escalation.priority = escalation.priority, priority
-    write_fact(act, escalation, "priority_changed", actor, previous=previous, priority=priority)
+    write_fact(tx, escalation, "priority_changed", actor, previous=previous, priority=priority)
     if escalation.sla_stopped_at is None:
         set_clock(escalation, escalation.sla_started_at)
-        announce(act, escalation)
+        announce_crossings(tx, escalation)
 
 
-def assign(act: Act, escalation: Escalation, assignee_id: UUID | None, actor: Actor | None) -> None:
+def assign(tx: Transaction, escalation: Escalation, assignee_id: UUID | None, actor: Actor | None) -> None:
     """Gives the escalation to a team member, or with None back to the team."""
     previous, escalation.assignee_id = escalation.assignee_id, assignee_id
     write_fact(
-        act,
+        tx,
         escalation,
         "assigned" if assignee_id else "unassigned",
         actor,
@@ -183,4 +187,4 @@ def assign(act: Act, escalation: Escalation, assignee_id: UUID | None, actor: Ac
         previous=previous and str(previous),
     )
     kind = "assigned" if assignee_id else "unassigned"
-    act.tell_conversation(escalation.conversation_id, f"conversation.{kind}", escalation=escalation.id)
+    tx.log_to_conversation(escalation.conversation_id, f"conversation.{kind}", escalation=escalation.id)

@@ -22,7 +22,7 @@ REDIS_SECONDS = 1.0
 AWAY_SECONDS = 10.0
 
 
-class Limits:
+class RateLimiter:
     """
     Counts attempts: in Redis when the bell hangs there, so that all processes count together; else, and
     while Redis is away, in this process.
@@ -42,17 +42,17 @@ class Limits:
             )
             self._shared = MovingWindowRateLimiter(storage)
 
-    async def take(self, limit: RateLimitItem, *who: str) -> None:
+    async def acquire(self, limit: RateLimitItem, *who: str) -> None:
         """Counts one attempt; raises RateLimitedError when there were too many."""
         seconds = await self._wait(limit, who)
         if seconds:
             raise RateLimitedError(f"Too often: at most {limit}. Try again in {seconds} s.", seconds)
 
-    async def allows(self, limit: RateLimitItem, *who: str) -> bool:
+    async def try_acquire(self, limit: RateLimitItem, *who: str) -> bool:
         """Counts one attempt and says whether it may go on."""
         return await self._wait(limit, who) == 0
 
-    async def forget(self, limit: RateLimitItem, *who: str) -> None:
+    async def reset(self, limit: RateLimitItem, *who: str) -> None:
         """What was counted is forgiven, as after a password that was right."""
         try:
             if not self._is_away:
@@ -76,7 +76,7 @@ class Limits:
     def _note_absence(self, error: StorageError) -> None:
         # Not everybody is to wait for a Redis that has gone silent.
         self._away_until = time.monotonic() + AWAY_SECONDS
-        _logger.warning("limits.redis_away", error=repr(error.storage_error))
+        _logger.warning("rate_limits.redis_unavailable", error=repr(error.storage_error))
 
 
 async def _seconds_to_wait(

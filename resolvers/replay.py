@@ -38,7 +38,7 @@ from models.message import Message
 from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
 from resolvers.actor import Actor
-from resolvers.context import Context, House
+from resolvers.context import Context, Services
 from resolvers.errors import NotFoundError
 from resolvers.locks import lock_conversation
 from resolvers.member import NewMember
@@ -68,7 +68,7 @@ class Scratch:
 
 
 @dataclass(frozen=True, slots=True)
-class SoFar:
+class ReplayProgress:
     """
     How much of a conversation has been recorded: of its customer and AI, and of people.
 
@@ -86,7 +86,7 @@ class SoFar:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReplayState:
     """
     How a conversation stands: the epoch that its AI has seen, and the escalation that people answer.
 
@@ -100,7 +100,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundEscalation:
     """
     One escalation of a replay: where it was raised, by what, and what came of it.
 
@@ -124,9 +124,9 @@ class Totals:
     held: int
 
 
-async def settings_of_agent(house: House, agent_id: UUID) -> EscalationSettings:
+async def settings_of_agent(services: Services, agent_id: UUID) -> EscalationSettings:
     """The settings of an AI agent of any workspace; raises NotFoundError."""
-    async with house.database.reading() as session:
+    async with services.database.autocommit_session() as session:
         found = await session.scalar(select(Agent.settings).where(Agent.id == agent_id))
     if found is None:
         raise NotFoundError("AI agent")
@@ -134,9 +134,9 @@ async def settings_of_agent(house: House, agent_id: UUID) -> EscalationSettings:
 
 
 @asynccontextmanager
-async def only_replay(house: House, digest: str, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+async def replay_lock(services: Services, digest: str, on_wait: Callable[[], None]) -> AsyncIterator[None]:
     """Waits for the end of the same replay elsewhere, saying so by `on_wait`, and keeps others waiting."""
-    async with house.database.reading() as session:
+    async with services.database.autocommit_session() as session:
         lock = select(func.pg_try_advisory_lock(_lock_key(digest)))
         if not await session.scalar(lock):
             on_wait()
@@ -152,9 +152,9 @@ def _lock_key(digest: str) -> ColumnElement[int]:
     return literal(int.from_bytes(bytes.fromhex(digest)[:8], signed=True), BigInteger)
 
 
-async def find_scratch(house: House, digest: str) -> Scratch | None:
+async def find_scratch(services: Services, digest: str) -> Scratch | None:
     """The newest workspace of this replay, once nothing is under way in it any more."""
-    async with house.database.writing() as session:
+    async with services.database.transactional_session() as session:
         row = (
             await session.execute(
                 select(Workspace.id, Workspace.name, Agent.id, ApiKey.id)
@@ -171,7 +171,7 @@ async def find_scratch(house: House, digest: str) -> Scratch | None:
         complete = name == _name(digest, complete=True)
         if not complete:
             await _let_acts_end(session, workspace_id)
-    return _scratch(house, workspace_id, agent_id, key_id, digest, complete)
+    return _scratch(services, workspace_id, agent_id, key_id, digest, complete)
 
 
 async def _let_acts_end(session: AsyncSession, workspace_id: UUID) -> None:
@@ -180,17 +180,19 @@ async def _let_acts_end(session: AsyncSession, workspace_id: UUID) -> None:
     await session.execute(select(func.count()).select_from(locked.cte("locked")))
 
 
-async def make_scratch(house: House, digest: str, settings: EscalationSettings) -> Scratch:
+async def make_scratch(services: Services, digest: str, settings: EscalationSettings) -> Scratch:
     """A new, empty workspace for this replay, of whose acts nobody is told."""
     admin = NewMember(_ADMIN, "Replay", MemberRole.ADMIN, secrets.token_urlsafe(24))
-    made = await make_workspace(house, NewWorkspace(_name(digest), "Replay", admin, settings, scratch=True))
-    return _scratch(house, made.workspace_id, made.agent.id, made.api_key_id, digest, complete=False)
+    made = await make_workspace(
+        services, NewWorkspace(_name(digest), "Replay", admin, settings, scratch=True)
+    )
+    return _scratch(services, made.workspace_id, made.agent.id, made.api_key_id, digest, complete=False)
 
 
 async def complete_scratch(scratch: Scratch) -> Scratch:
     """Notes that everything has been recorded."""
-    async with scratch.context.house.acts.begin() as act:
-        await act.session.execute(
+    async with scratch.context.services.transactions.begin() as tx:
+        await tx.session.execute(
             update(Workspace)
             .where(Workspace.id == scratch.workspace_id)
             .values(name=_name(scratch.digest, complete=True))
@@ -203,13 +205,13 @@ def _name(digest: str, *, complete: bool = False) -> str:
 
 
 def _scratch(
-    house: House, workspace_id: UUID, agent_id: UUID, key_id: UUID, digest: str, complete: bool
+    services: Services, workspace_id: UUID, agent_id: UUID, key_id: UUID, digest: str, complete: bool
 ) -> Scratch:
     actor = Actor(ViewerKind.API_KEY, workspace_id, EVERY_SCOPE, api_key_id=key_id)
-    return Scratch(Context(house, actor), workspace_id, agent_id, digest, complete)
+    return Scratch(Context(services, actor), workspace_id, agent_id, digest, complete)
 
 
-async def recorded_so_far(scratch: Scratch) -> dict[int, SoFar]:
+async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
     """How much has been recorded of each line that was begun, by the line's number."""
     # All that Baton itself says in a replay follows from the escalation, and the confirmation is the first.
     confirmed = func.min(Message.position).filter(Message.role == MessageRole.SYSTEM)
@@ -238,11 +240,11 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, SoFar]:
         .where(Conversation.workspace_id == scratch.workspace_id)
         .group_by(Conversation.id)
     )
-    async with scratch.context.house.database.reading() as session:
-        return {line: SoFar(*rest) for line, *rest in await session.execute(found)}
+    async with scratch.context.database.autocommit_session() as session:
+        return {line: ReplayProgress(*rest) for line, *rest in await session.execute(found)}
 
 
-async def moment_of(scratch: Scratch, conversation_id: UUID) -> Moment:
+async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
     """
     How the conversation stands after its last recorded message.
 
@@ -267,20 +269,20 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> Moment:
         .outerjoin(Escalation, active)
         .where(Conversation.id == conversation_id)
     )
-    async with scratch.context.house.database.reading() as session:
+    async with scratch.context.database.autocommit_session() as session:
         now, role, seen, escalation_id, *times = (await session.execute(found)).one()
-    return Moment(seen if role == MessageRole.ASSISTANT else now, escalation_id, *times)
+    return ReplayState(seen if role == MessageRole.ASSISTANT else now, escalation_id, *times)
 
 
-async def let_fire(scratch: Scratch, conversation_id: UUID, moment: Moment) -> Moment:
+async def fire_pending(scratch: Scratch, conversation_id: UUID, moment: ReplayState) -> ReplayState:
     """Escalates what waits, at the recorded instant at which its delay is over; the AI has not seen that."""
     context = recorded_context(scratch, moment.fires_at)
-    async with context.house.acts.begin(context.recorded) as act:
-        await fire_if_due(act, await lock_conversation(act, context.actor, conversation_id))
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        await fire_if_due(tx, await lock_conversation(tx, context.actor, conversation_id))
     return replace(await moment_of(scratch, conversation_id), epoch=moment.epoch)
 
 
-async def found_escalations(scratch: Scratch) -> list[Found]:
+async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
     """The replay's escalations, in the order of the file, each with the message that raised it."""
     firing, confirmation = aliased(Message), aliased(Message)
     confirmed = (
@@ -307,9 +309,9 @@ async def found_escalations(scratch: Scratch) -> list[Found]:
         .where(Escalation.workspace_id == scratch.workspace_id)
         .order_by(Conversation.details["replay"]["line"].astext.cast(Integer), Escalation.created_at)
     )
-    async with scratch.context.house.database.reading() as session:
+    async with scratch.context.database.autocommit_session() as session:
         return [
-            Found(place, details["replay"]["message"], content, escalation, more, held_back)
+            FoundEscalation(place, details["replay"]["message"], content, escalation, more, held_back)
             for place, details, content, escalation, more, held_back in await session.execute(found)
         ]
 
@@ -321,7 +323,7 @@ async def totals_of(scratch: Scratch) -> Totals:
     mine = Message.conversation_id.in_(select(Conversation.id).where(here))
     uncertain = select(func.coalesce(func.sum(Conversation.uncertain_replies), 0)).where(here)
     counts = [human.where(mine), uncertain, _held().where(mine)]
-    async with scratch.context.house.database.reading() as session:
+    async with scratch.context.database.autocommit_session() as session:
         row = (await session.execute(select(*(one.scalar_subquery() for one in counts)))).one()
     return Totals(*map(int, row))
 
@@ -337,4 +339,4 @@ def _held() -> Select[int]:
 
 def recorded_context(scratch: Scratch, at: datetime | None) -> Context:
     """The replay's AI agent as the caller, on the recorded clock where it is known."""
-    return replace(scratch.context, recorded=at)
+    return replace(scratch.context, replay_clock=at)

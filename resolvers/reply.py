@@ -5,13 +5,13 @@ from uuid import UUID
 
 from models.escalation import Escalation
 from models.message import Message
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.ai_control import hand_back
 from resolvers.append_message import post
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
-from resolvers.idempotency import begin_repeatable
-from resolvers.locks import Locked, lock_active_escalation, lock_escalation
+from resolvers.idempotency import begin_idempotent
+from resolvers.locks import LockedConversation, lock_active_escalation, lock_escalation
 from resolvers.member import member_of_email
 from resolvers.message import discard, lock_held_reply
 from resolvers.permissions import permitted
@@ -27,7 +27,7 @@ from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)
-class Replied:
+class ReplyResult:
     """The reply, and the escalation after it."""
 
     message: Message
@@ -41,7 +41,7 @@ async def reply_to_escalation(
     content: str,
     author_email: str | None = None,
     idempotency_key: str | None = None,
-) -> Replied:
+) -> ReplyResult:
     """
     Sends the customer a person's words.
 
@@ -51,22 +51,22 @@ async def reply_to_escalation(
     check_content("content", content)
     if author_email is not None and context.actor.kind is ViewerKind.TEAM_MEMBER:
         raise BadInputError("author_email", "is for API keys; a signed-in team member is the author")
-    async with context.house.acts.begin(context.recorded) as act:
+    async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"escalation": escalation_id, "content": content, "author": author_email}
-        repeat = await begin_repeatable(act, context.actor, "replyToEscalation", idempotency_key, inputs)
-        locked, escalation = await lock_escalation(act, context.actor, escalation_id)
+        repeat = await begin_idempotent(tx, context.actor, "replyToEscalation", idempotency_key, inputs)
+        locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         if repeat.result is not None:
-            message = await act.session.get(Message, UUID(repeat.result["message"]))
+            message = await tx.session.get(Message, UUID(repeat.result["message"]))
             assert message is not None
-            return Replied(message, escalation)
-        author_id = await _author(act, context, author_email)
-        message = await _reply(act, context, locked, escalation, content, author_id)
-        await repeat.remember(message=message.id)
-    return Replied(message, escalation)
+            return ReplyResult(message, escalation)
+        author_id = await _author(tx, context, author_email)
+        message = await _reply(tx, context, locked, escalation, content, author_id)
+        await repeat.store_result(message=message.id)
+    return ReplyResult(message, escalation)
 
 
 @permitted("sendHeldReply", MESSAGE)
-async def send_held_reply(context: Context, message_id: UUID, content: str | None = None) -> Replied:
+async def send_held_reply(context: Context, message_id: UUID, content: str | None = None) -> ReplyResult:
     """
     Sends a draft, as it is or edited, as the member's own words; the draft itself is passed over.
 
@@ -74,31 +74,31 @@ async def send_held_reply(context: Context, message_id: UUID, content: str | Non
     """
     if content is not None:
         check_content("content", content)
-    async with context.house.acts.begin(context.recorded) as act:
-        locked, draft = await lock_held_reply(act, context, message_id)
-        escalation = await lock_active_escalation(act, locked.conversation)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        locked, draft = await lock_held_reply(tx, context, message_id)
+        escalation = await lock_active_escalation(tx, locked.conversation)
         if escalation is None:
             raise ConflictError("The conversation has no active escalation: escalate it, then reply.")
         words = draft.content if content is None else content
         author_id = context.actor.member_id
         # Before the reply: one that hands back discards the drafts that are left.
-        discard(act, draft)
-        await act.session.flush()
-        message = await _reply(act, context, locked, escalation, words, author_id)
-    return Replied(message, escalation)
+        discard(tx, draft)
+        await tx.session.flush()
+        message = await _reply(tx, context, locked, escalation, words, author_id)
+    return ReplyResult(message, escalation)
 
 
-async def _author(act: Act, context: Context, author_email: str | None) -> UUID | None:
+async def _author(tx: Transaction, context: Context, author_email: str | None) -> UUID | None:
     if author_email is None:
         return context.actor.member_id
     workspace_id = context.actor.workspace_id
-    return (await member_of_email(act.session, workspace_id, "author_email", author_email)).id
+    return (await member_of_email(tx.session, workspace_id, "author_email", author_email)).id
 
 
 async def _reply(
-    act: Act,
+    tx: Transaction,
     context: Context,
-    locked: Locked,
+    locked: LockedConversation,
     escalation: Escalation,
     content: str,
     author_id: UUID | None,
@@ -107,19 +107,19 @@ async def _reply(
         raise ConflictError("The escalation is resolved; reopen it, then reply.")
     conversation = locked.conversation
     if escalation.first_responded_at is None:
-        stop_clock(act, escalation)
-        escalation.first_responded_at = act.now
-    message = post(act, conversation, MessageRole.HUMAN, content, author_id=author_id)
+        stop_clock(tx, escalation)
+        escalation.first_responded_at = tx.now
+    message = post(tx, conversation, MessageRole.HUMAN, content, author_id=author_id)
     said = {"message": str(message.id)}
-    write_fact(act, escalation, "replied", context.actor, said, **said)
+    write_fact(tx, escalation, "replied", context.actor, said, **said)
     escalation.version += 1
     if escalation.status is EscalationStatus.OPEN:
         escalation.status = EscalationStatus.IN_PROGRESS
-        write_fact(act, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")
+        write_fact(tx, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")
     if author_id and escalation.assignee_id is None:
-        assign(act, escalation, author_id, context.actor)
+        assign(tx, escalation, author_id, context.actor)
     by_policy = locked.settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
     if by_policy and conversation.ai_pause_cause is AiPauseCause.ESCALATION:
-        await hand_back(act, conversation)
-        write_timeline(act, escalation, "ai_resumed", context.actor)
+        await hand_back(tx, conversation)
+        write_timeline(tx, escalation, "ai_resumed", context.actor)
     return message

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from models.escalation import Escalation
 from realtime.timers import Timer, TimerKind
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.timeline import write_fact
 from rules.agent_settings import SlaSettings
 from rules.sla_clock import Clock, SlaStatus, start_clock
@@ -27,31 +27,31 @@ def set_clock(escalation: Escalation, started_at: datetime) -> None:
     )
 
 
-def stop_clock(act: Act, escalation: Escalation) -> None:
+def stop_clock(tx: Transaction, escalation: Escalation) -> None:
     """Stops the clock at the act's time, if it runs; what it had passed by then is announced first."""
     if escalation.sla_stopped_at is None:
-        announce(act, escalation)
-        escalation.sla_stopped_at = act.now
+        announce_crossings(tx, escalation)
+        escalation.sla_stopped_at = tx.now
         escalation.sla_next_at = None
 
 
-def announce(act: Act, escalation: Escalation) -> None:
+def announce_crossings(tx: Transaction, escalation: Escalation) -> None:
     """Says how a running clock stands where that has not been said, and sets the timer for what is next."""
     clock, known = escalation.clock, escalation.sla_status
-    for status in _steps(clock, known, clock.status(act.now)):
+    for status in _steps(clock, known, clock.status(tx.now)):
         passed = {"previous": known, "status": status}
-        write_fact(act, escalation, f"sla_{status.lower()}", None, passed, **passed)
+        write_fact(tx, escalation, f"sla_{status.lower()}", None, passed, **passed)
         escalation.sla_status = known = status
-    await_next(act, escalation)
+    schedule_next_crossing(tx, escalation)
 
 
-def await_next(act: Act, escalation: Escalation) -> None:
+def schedule_next_crossing(tx: Transaction, escalation: Escalation) -> None:
     """Sets the timer for the next crossing, if there is one to come that has none yet."""
     clock = escalation.clock
     due = {SlaStatus.ON_TRACK: clock.at_risk_at, SlaStatus.AT_RISK: clock.due_at, SlaStatus.BREACHED: None}
-    at = due[escalation.sla_status] if act.in_time else None
+    at = due[escalation.sla_status] if tx.timers_enabled else None
     if at is not None and at != escalation.sla_next_at:
-        act.set_timer(Timer(TimerKind.SLA_CLOCK, escalation.id, at))
+        tx.set_timer(Timer(TimerKind.SLA_CLOCK, escalation.id, at))
     escalation.sla_next_at = at
 
 

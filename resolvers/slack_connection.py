@@ -4,7 +4,7 @@ from uuid import UUID
 
 from models.agent import Agent
 from models.slack_connection import SlackConnection
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
@@ -15,39 +15,39 @@ from resolvers.visibility import AGENT, visible_agents
 async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Agent:
     """Proves the token by asking Slack, and keeps it sealed; it takes the place of the one before."""
     # Before Slack is asked anything.
-    await AGENT.must_be_seen(context.house.database, context.actor, agent_id)
+    await AGENT.require_visible(context.database, context.actor, agent_id)
     try:
-        team = await context.house.outside.slack_team(bot_token)
+        team = await context.services.external.slack_team(bot_token)
     except ValueError as error:
         raise BadInputError("bot_token", str(error)) from None
     except ConnectionError as error:
         raise ConflictError(f"{error}. Nothing was changed; try again.") from None
-    async with context.house.acts.begin() as act:
-        agent = await _locked_agent(act, context, agent_id)
+    async with context.services.transactions.begin() as tx:
+        agent = await _locked_agent(tx, context, agent_id)
         connection = SlackConnection(
             agent_id=agent_id,
             workspace_id=agent.workspace_id,
             team_name=team,
-            connected_at=await act.read_clock(),
+            connected_at=await tx.read_clock(),
         )
-        connection.token = context.house.seal.seal(bot_token, connection.purpose)
-        await act.session.merge(connection)
+        connection.token = context.services.seal.seal(bot_token, connection.purpose)
+        await tx.session.merge(connection)
     return agent
 
 
 @permitted("disconnectSlack", AGENT)
 async def disconnect_slack(context: Context, agent_id: UUID) -> Agent:
     """Forgets the token; disconnecting again changes nothing."""
-    async with context.house.acts.begin() as act:
-        agent = await _locked_agent(act, context, agent_id)
-        connection = await act.session.get(SlackConnection, agent_id)
+    async with context.services.transactions.begin() as tx:
+        agent = await _locked_agent(tx, context, agent_id)
+        connection = await tx.session.get(SlackConnection, agent_id)
         if connection is not None:
-            await act.session.delete(connection)
+            await tx.session.delete(connection)
     return agent
 
 
-async def _locked_agent(act: Act, context: Context, agent_id: UUID) -> Agent:
-    found = await act.session.scalar(
+async def _locked_agent(tx: Transaction, context: Context, agent_id: UUID) -> Agent:
+    found = await tx.session.scalar(
         visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
     )
     if found is None:

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from realtime.cursor import Cursor, Place, StaleCursorError, find_place
+from realtime.cursor import Cursor, StaleCursorError, StreamPosition, resolve_cursor
 from realtime.log import Entry
 from realtime.pubsub import Typing
 from resolvers.context import Context
 from resolvers.errors import ResyncRequiredError
 from resolvers.permissions import permitted
-from resolvers.visibility import AGENT, CONVERSATION, ESCALATION, Visible
+from resolvers.visibility import AGENT, CONVERSATION, ESCALATION, VisibleRow
 from rules.message import MessageRole, MessageStatus
 from rules.sla_clock import SlaStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class StreamEvent:
     """
     One thing that happened: its kind, its place in the log, and the keys of what it concerns.
 
@@ -46,22 +46,22 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class SubscriptionSource:
     """
     What somebody follows: a place in a stream, and which of its entries concern them.
 
     It is the same for all who see the same; `typings`: whether it is told of who types, too.
     """
 
-    place: Place
+    place: StreamPosition
     chosen: Callable[[Entry], bool]
     typings: bool = False
 
-    def happening(self, item: Entry | Typing, cursor: str) -> Happening | None:
+    def event(self, item: Entry | Typing, cursor: str) -> StreamEvent | None:
         """What an item of the stream means here, if anything; a typing signal repeats `cursor`."""
         if isinstance(item, Typing):
             return _typing(item, cursor) if self.typings else None
-        return _happening(item) if self.chosen(item) else None
+        return _stream_event(item) if self.chosen(item) else None
 
     @property
     def cursor(self) -> str:
@@ -70,73 +70,85 @@ class Watch:
 
 
 @permitted("escalationCreated", AGENT)
-async def watch_escalations_created(context: Context, agent_id: UUID | None, after: str | None) -> Watch:
+async def watch_escalations_created(
+    context: Context, agent_id: UUID | None, after: str | None
+) -> SubscriptionSource:
     """New escalations of one AI agent or of the whole workspace."""
     place = await _workspace_place(context, AGENT, agent_id, after)
-    return Watch(place, lambda entry: entry.type == "escalation.created" and _concerns(entry, agent_id))
+    return SubscriptionSource(
+        place, lambda entry: entry.type == "escalation.created" and _concerns(entry, agent_id)
+    )
 
 
 @permitted("escalationUpdated", AGENT, ESCALATION)
 async def watch_escalations(
     context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
-) -> Watch:
+) -> SubscriptionSource:
     """Every change to escalations, their creation included."""
     await _must_see(context, ESCALATION, escalation_id)
     place = await _workspace_place(context, AGENT, agent_id, after)
-    return Watch(
+    return SubscriptionSource(
         place,
         lambda entry: entry.type.startswith("escalation.") and _concerns(entry, agent_id, escalation_id),
     )
 
 
 @permitted("slaStatusChanged", AGENT)
-async def watch_clocks(context: Context, agent_id: UUID | None, after: str | None) -> Watch:
+async def watch_clocks(context: Context, agent_id: UUID | None, after: str | None) -> SubscriptionSource:
     """Clocks that are at risk, breached, or put back on track by a new priority."""
     place = await _workspace_place(context, AGENT, agent_id, after)
-    return Watch(place, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id))
+    return SubscriptionSource(
+        place, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id)
+    )
 
 
 @permitted("turnRequested", AGENT)
-async def watch_turns(context: Context, agent_id: UUID | None, after: str | None) -> Watch:
+async def watch_turns(context: Context, agent_id: UUID | None, after: str | None) -> SubscriptionSource:
     """Customer messages from the widget that an AI is to answer."""
     place = await _workspace_place(context, AGENT, agent_id, after)
-    return Watch(place, lambda entry: entry.type == "turn.requested" and _concerns(entry, agent_id))
+    return SubscriptionSource(
+        place, lambda entry: entry.type == "turn.requested" and _concerns(entry, agent_id)
+    )
 
 
 @permitted("messageAdded", CONVERSATION)
-async def watch_messages(context: Context, conversation_id: UUID, after: str | None) -> Watch:
+async def watch_messages(context: Context, conversation_id: UUID, after: str | None) -> SubscriptionSource:
     """The messages of one conversation that the caller may see."""
     place = await _conversation_place(context, conversation_id, after)
     customer = context.actor.is_customer
-    return Watch(place, lambda entry: _message_shown(customer, entry))
+    return SubscriptionSource(place, lambda entry: _message_shown(customer, entry))
 
 
 @permitted("conversationUpdated", CONVERSATION)
-async def watch_conversation(context: Context, conversation_id: UUID, after: str | None) -> Watch:
+async def watch_conversation(
+    context: Context, conversation_id: UUID, after: str | None
+) -> SubscriptionSource:
     """What else happens to one conversation: control, its escalations, who types."""
     place = await _conversation_place(context, conversation_id, after)
     customer = context.actor.is_customer
-    return Watch(place, lambda entry: _change_shown(customer, entry), typings=True)
+    return SubscriptionSource(place, lambda entry: _change_shown(customer, entry), typings=True)
 
 
-async def _must_see(context: Context, kind: Visible, key: UUID | None) -> None:
+async def _must_see(context: Context, kind: VisibleRow, key: UUID | None) -> None:
     if key is not None:
-        await kind.must_be_seen(context.house.database, context.actor, key)
+        await kind.require_visible(context.database, context.actor, key)
 
 
-async def _workspace_place(context: Context, kind: Visible, key: UUID | None, after: str | None) -> Place:
+async def _workspace_place(
+    context: Context, kind: VisibleRow, key: UUID | None, after: str | None
+) -> StreamPosition:
     await _must_see(context, kind, key)
     return await _place(context, context.actor.workspace_id, after)
 
 
-async def _conversation_place(context: Context, key: UUID, after: str | None) -> Place:
+async def _conversation_place(context: Context, key: UUID, after: str | None) -> StreamPosition:
     await _must_see(context, CONVERSATION, key)
     return await _place(context, key, after)
 
 
-async def _place(context: Context, stream: UUID, after: str | None) -> Place:
+async def _place(context: Context, stream: UUID, after: str | None) -> StreamPosition:
     try:
-        return await find_place(context.house.database, stream, after)
+        return await resolve_cursor(context.database, stream, after)
     except StaleCursorError:
         raise ResyncRequiredError from None
 
@@ -158,11 +170,11 @@ def _change_shown(customer: bool, entry: Entry) -> bool:
     return entry.type.startswith("conversation.")
 
 
-def _happening(entry: Entry) -> Happening:
+def _stream_event(entry: Entry) -> StreamEvent:
     def key(name: str) -> UUID | None:
         return UUID(entry.data[name]) if name in entry.data else None
 
-    return Happening(
+    return StreamEvent(
         kind=_kind(entry.type),
         position=entry.position,
         cursor=str(Cursor(entry.stream, entry.position, entry.occurred_at)),
@@ -185,8 +197,8 @@ def _kind(type_: str) -> str:
     return kind if concept in {"escalation", "conversation"} else type_.replace(".", "_")
 
 
-def _typing(typing: Typing, cursor: str) -> Happening:
-    return Happening(
+def _typing(typing: Typing, cursor: str) -> StreamEvent:
+    return StreamEvent(
         kind="typing_started" if typing.typing else "typing_stopped",
         position=None,
         cursor=cursor,

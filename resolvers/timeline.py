@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.escalation import Escalation, TimelineEntry
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
 
 
 def write_fact(
-    act: Act,
+    tx: Transaction,
     escalation: Escalation,
     kind: str,
     actor: Actor | None,
@@ -23,8 +23,8 @@ def write_fact(
 
     The caller has the conversation's lock, under which positions in the timeline are given.
     """
-    write_timeline(act, escalation, kind, actor, **data)
-    act.tell_workspace(
+    write_timeline(tx, escalation, kind, actor, **data)
+    tx.log_to_workspace(
         escalation.workspace_id,
         f"escalation.{kind}",
         escalation=escalation.id,
@@ -34,16 +34,18 @@ def write_fact(
     )
 
 
-def write_timeline(act: Act, escalation: Escalation, kind: str, actor: Actor | None, **data: Any) -> None:
+def write_timeline(
+    tx: Transaction, escalation: Escalation, kind: str, actor: Actor | None, **data: Any
+) -> None:
     """Writes what the workspace hears of under a name of its own to the timeline alone."""
     escalation.timeline += 1
-    act.session.add(
+    tx.session.add(
         TimelineEntry(
             escalation_id=escalation.id,
             position=escalation.timeline,
             kind=kind,
             actor_id=actor.member_id if actor else None,
             data=data,
-            occurred_at=act.now,
+            occurred_at=tx.now,
         )
     )

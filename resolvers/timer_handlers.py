@@ -14,13 +14,13 @@ from models.escalation import Escalation
 from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
 from realtime.timers import TimerKind
-from realtime.transaction import Act
+from realtime.transaction import Transaction
 from resolvers.actor import Actor
-from resolvers.context import House
-from resolvers.locks import Locked, lock_conversation, lock_escalation
+from resolvers.context import Services
+from resolvers.locks import LockedConversation, lock_conversation, lock_escalation
 from resolvers.pending_escalation import end_pending, waiting
 from resolvers.raise_escalation import raise_escalation
-from resolvers.sla_clock import announce
+from resolvers.sla_clock import announce_crossings
 from rules.escalation import EscalationTrigger
 from rules.pending_escalation import PendingOutcome
 from rules.triggers import fired
@@ -28,53 +28,53 @@ from rules.triggers import fired
 _BATCH = 100
 
 
-async def announce_clock(house: House, escalation_id: UUID) -> None:
+async def announce_clock(services: Services, escalation_id: UUID) -> None:
     """Announces what a running clock has passed."""
-    async with house.acts.begin() as act:
-        actor = await _itself(act, select(Escalation.workspace_id).where(Escalation.id == escalation_id))
+    async with services.transactions.begin() as tx:
+        actor = await _itself(tx, select(Escalation.workspace_id).where(Escalation.id == escalation_id))
         if actor is None:
             return
-        _, escalation = await lock_escalation(act, actor, escalation_id)
+        _, escalation = await lock_escalation(tx, actor, escalation_id)
         if escalation.sla_stopped_at is None:
-            announce(act, escalation)
+            announce_crossings(tx, escalation)
 
 
-async def fire_pending(house: House, pending_id: UUID) -> None:
+async def fire_pending(services: Services, pending_id: UUID) -> None:
     """Raises the escalation of an uncertain reply whose delay is over, if it still waits."""
-    async with house.acts.begin() as act:
-        pending = await act.session.get(PendingEscalation, pending_id)
+    async with services.transactions.begin() as tx:
+        pending = await tx.session.get(PendingEscalation, pending_id)
         if pending is None:
             return
-        actor = Actor.baton_itself(pending.workspace_id)
-        await fire_if_due(act, await lock_conversation(act, actor, pending.conversation_id))
+        actor = Actor.system(pending.workspace_id)
+        await fire_if_due(tx, await lock_conversation(tx, actor, pending.conversation_id))
 
 
-async def fire_if_due(act: Act, locked: Locked) -> None:
+async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
     """
     Raises the escalation that waits in a locked conversation when its delay is over.
 
     Whoever finds it over does this, not its timer alone: what happens is settled by the clock.
     """
-    pending = await waiting(act, locked.conversation)
-    if pending is not None and pending.fires_at <= act.now:
-        await end_pending(act, locked.conversation, PendingOutcome.FIRED)
+    pending = await waiting(tx, locked.conversation)
+    if pending is not None and pending.fires_at <= tx.now:
+        await end_pending(tx, locked.conversation, PendingOutcome.FIRED)
         low = fired(EscalationTrigger.LOW_CONFIDENCE, confidence=pending.confidence)
-        await raise_escalation(act, locked, [low], None)
-        await act.session.flush()
+        await raise_escalation(tx, locked, [low], None)
+        await tx.session.flush()
 
 
-async def _itself(act: Act, workspace_of: Select[UUID]) -> Actor | None:
-    workspace_id = await act.session.scalar(workspace_of)
-    return None if workspace_id is None else Actor.baton_itself(workspace_id)
+async def _itself(tx: Transaction, workspace_of: Select[UUID]) -> Actor | None:
+    workspace_id = await tx.session.scalar(workspace_of)
+    return None if workspace_id is None else Actor.system(workspace_id)
 
 
-TIMERS: dict[TimerKind, Callable[[House, UUID], Awaitable[None]]] = {
+TIMERS: dict[TimerKind, Callable[[Services, UUID], Awaitable[None]]] = {
     TimerKind.SLA_CLOCK: announce_clock,
     TimerKind.PENDING_ESCALATION: fire_pending,
 }
 
 
-async def overdue(house: House, grace: timedelta) -> list[tuple[TimerKind, UUID]]:
+async def overdue(services: Services, grace: timedelta) -> list[tuple[TimerKind, UUID]]:
     """What has been due for longer than `grace` all the same, some hundred of it at most."""
     since = func.clock_timestamp() - grace
     clocks = select(Escalation.id).where(Escalation.sla_next_at <= since)
@@ -86,7 +86,7 @@ async def overdue(house: House, grace: timedelta) -> list[tuple[TimerKind, UUID]
         .where(PendingEscalation.outcome == PendingOutcome.WAITING, PendingEscalation.fires_at <= since)
     )
     found: list[tuple[TimerKind, UUID]] = []
-    async with house.database.reading() as session:
+    async with services.database.autocommit_session() as session:
         for kind, keys in ((TimerKind.SLA_CLOCK, clocks), (TimerKind.PENDING_ESCALATION, pending)):
             # In no order: those that fail every time must not keep the others from their turn.
             found += [

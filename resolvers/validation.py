@@ -3,8 +3,8 @@
 from typing import Any
 
 from resolvers.errors import BadInputError
-from rules.text import CONTENT_LIMIT, KEY_LIMIT, NAME_LIMIT, WORDS_LIMIT, fault_in_email, fault_in_json
-from rules.text import fault_in_text as _fault_in_text
+from rules.text import CONTENT_LIMIT, KEY_LIMIT, NAME_LIMIT, WORDS_LIMIT, email_error, fault_in_json
+from rules.text import text_error as _fault_in_text
 
 
 def _refuse(field: str, fault: str | None) -> None:
@@ -39,7 +39,7 @@ def check_key(field: str, text: str | None) -> str | None:
 
 def check_email(field: str, address: str) -> str:
     """Exactly one plain email address."""
-    _refuse(field, fault_in_email(address))
+    _refuse(field, email_error(address))
     return address
 
 

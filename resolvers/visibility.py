@@ -10,7 +10,7 @@ from sqlalchemy import Select, Uuid, bindparam, false, select
 
 from models.agent import Agent
 from models.api_key import ApiKey
-from models.compiled_select import Kept
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database
 from models.delivery import Delivery
@@ -94,19 +94,19 @@ def visible_workspaces(actor: Actor) -> Select[Workspace]:
 _WORKSPACE, _CONVERSATION = "own_workspace", "own_conversation"
 
 
-def anyone(kind: ViewerKind) -> Actor:
-    """Stands for all callers of a kind where a statement is made for them once; `values_of` fills it in."""
+def template_actor(kind: ViewerKind) -> Actor:
+    """Stands for all callers of a kind where a statement is made for them once; `bind_values` fills it in."""
     workspace, conversation = bindparam(_WORKSPACE, type_=Uuid), bindparam(_CONVERSATION, type_=Uuid)
     return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
 
 
-def values_of(actor: Actor) -> dict[str, UUID | None]:
-    """The values of the parameters that `anyone` leaves open."""
+def bind_values(actor: Actor) -> dict[str, UUID | None]:
+    """The values of the parameters that `template_actor` leaves open."""
     return {_WORKSPACE: actor.workspace_id, _CONVERSATION: actor.conversation_id}
 
 
 @dataclass(frozen=True, eq=False)
-class Visible:
+class VisibleRow:
     """A kind of row that can be looked for by its key, and what it is called."""
 
     name: str
@@ -115,25 +115,27 @@ class Visible:
 
     async def sees(self, database: Database, actor: Actor, key: UUID) -> bool:
         """Whether the caller may see the row; in particular whether it is there."""
-        return bool(await _seen(self, actor.kind).rows(database, **values_of(actor), key=key))
+        return bool(await _seen(self, actor.kind).rows(database, **bind_values(actor), key=key))
 
-    async def must_be_seen(self, database: Database, actor: Actor, key: UUID) -> None:
+    async def require_visible(self, database: Database, actor: Actor, key: UUID) -> None:
         """Raises NotFoundError unless the caller may see the row."""
         if not await self.sees(database, actor, key):
             raise NotFoundError(self.name)
 
 
 @cache
-def _seen(what: Visible, kind: ViewerKind) -> Kept[UUID]:
-    return Kept(what.select(anyone(kind)).where(what.key == bindparam("key")).with_only_columns(what.key))
+def _seen(what: VisibleRow, kind: ViewerKind) -> CompiledSelect[UUID]:
+    return CompiledSelect(
+        what.select(template_actor(kind)).where(what.key == bindparam("key")).with_only_columns(what.key)
+    )
 
 
-CONVERSATION = Visible("conversation", visible_conversations, Conversation.id)
-MESSAGE = Visible("message", visible_messages, Message.id)
-ESCALATION = Visible("escalation", visible_escalations, Escalation.id)
-AGENT = Visible("AI agent", visible_agents, Agent.id)
-MEMBER = Visible("team member", visible_members, Member.id)
-API_KEY = Visible("API key", visible_api_keys, ApiKey.id)
-WEBHOOK_ENDPOINT = Visible("webhook endpoint", visible_webhook_endpoints, WebhookEndpoint.id)
-DELIVERY = Visible("delivery", visible_deliveries, Delivery.id)
-WORKSPACE = Visible("workspace", visible_workspaces, Workspace.id)
+CONVERSATION = VisibleRow("conversation", visible_conversations, Conversation.id)
+MESSAGE = VisibleRow("message", visible_messages, Message.id)
+ESCALATION = VisibleRow("escalation", visible_escalations, Escalation.id)
+AGENT = VisibleRow("AI agent", visible_agents, Agent.id)
+MEMBER = VisibleRow("team member", visible_members, Member.id)
+API_KEY = VisibleRow("API key", visible_api_keys, ApiKey.id)
+WEBHOOK_ENDPOINT = VisibleRow("webhook endpoint", visible_webhook_endpoints, WebhookEndpoint.id)
+DELIVERY = VisibleRow("delivery", visible_deliveries, Delivery.id)
+WORKSPACE = VisibleRow("workspace", visible_workspaces, Workspace.id)

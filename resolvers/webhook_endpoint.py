@@ -10,8 +10,8 @@ from models.agent import Agent
 from models.delivery import DeliveryTarget
 from models.ids import new_id
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.delivery_queue import wake
-from realtime.transaction import Act
+from realtime.delivery_queue import schedule_delivery
+from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
@@ -29,9 +29,9 @@ async def create_webhook_endpoint(
     """A new endpoint, and its secret, which is shown this once."""
     types = _checked(event_types)
     await _check_url(context, url)
-    secret = context.house.outside.new_webhook_secret()
-    async with context.house.acts.begin() as act:
-        await _lock_agent(act, context, agent_id)
+    secret = context.services.external.new_webhook_secret()
+    async with context.services.transactions.begin() as tx:
+        await _lock_agent(tx, context, agent_id)
         endpoint = WebhookEndpoint(
             id=new_id(),
             workspace_id=context.actor.workspace_id,
@@ -39,18 +39,18 @@ async def create_webhook_endpoint(
             url=url,
             event_types=types,
             enabled=True,
-            created_at=await act.read_clock(),
+            created_at=await tx.read_clock(),
         )
-        endpoint.secret = context.house.seal.seal(secret, endpoint.purpose)
-        act.session.add(endpoint)
+        endpoint.secret = context.services.seal.seal(secret, endpoint.purpose)
+        tx.session.add(endpoint)
     return endpoint, secret
 
 
-async def _lock_agent(act: Act, context: Context, agent_id: UUID) -> None:
+async def _lock_agent(tx: Transaction, context: Context, agent_id: UUID) -> None:
     found = visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
-    if await act.session.scalar(found) is None:
+    if await tx.session.scalar(found) is None:
         raise NotFoundError("AI agent")
-    has = await act.session.scalar(
+    has = await tx.session.scalar(
         select(func.count()).where(WebhookEndpoint.agent_id == agent_id, WebhookEndpoint.deleted_at.is_(None))
     )
     if has and has >= ENDPOINTS:
@@ -71,22 +71,22 @@ async def update_webhook_endpoint(
     types = None if event_types is None else _checked(event_types)
     if url is not None:
         await _check_url(context, url)
-    async with context.house.acts.begin() as act:
+    async with context.services.transactions.begin() as tx:
         # The target first, as who attempts does.
-        target = await _lock_target(act, context, endpoint_id)
-        endpoint = await _locked(act, context, endpoint_id)
+        target = await _lock_target(tx, context, endpoint_id)
+        endpoint = await _locked(tx, context, endpoint_id)
         endpoint.url = url or endpoint.url
         if types is not None:
             endpoint.event_types = types
         if enabled is not None:
             endpoint.enabled, endpoint.disabled_reason = enabled, None
         if (enabled or url) and target is not None:
-            await _start_afresh(act, target)
+            await _start_afresh(tx, target)
     return endpoint
 
 
-async def _lock_target(act: Act, context: Context, endpoint_id: UUID) -> DeliveryTarget | None:
-    found: DeliveryTarget | None = await act.session.scalar(
+async def _lock_target(tx: Transaction, context: Context, endpoint_id: UUID) -> DeliveryTarget | None:
+    found: DeliveryTarget | None = await tx.session.scalar(
         select(DeliveryTarget)
         .where(
             DeliveryTarget.endpoint_id == endpoint_id,
@@ -97,35 +97,35 @@ async def _lock_target(act: Act, context: Context, endpoint_id: UUID) -> Deliver
     return found
 
 
-async def _start_afresh(act: Act, target: DeliveryTarget) -> None:
+async def _start_afresh(tx: Transaction, target: DeliveryTarget) -> None:
     """Five days are counted anew, and what waits only because the others failed goes out now."""
     target.failures, target.failing_since, target.paused_until = 0, None, None
-    wake(act, target, await act.read_clock())
+    schedule_delivery(tx, target, await tx.read_clock())
 
 
 @permitted("rotateWebhookSecret", WEBHOOK_ENDPOINT)
 async def rotate_webhook_secret(context: Context, endpoint_id: UUID) -> tuple[WebhookEndpoint, str]:
     """A new secret, shown this once; for 24 hours the old one signs beside it."""
-    secret = context.house.outside.new_webhook_secret()
-    async with context.house.acts.begin() as act:
-        endpoint = await _locked(act, context, endpoint_id)
+    secret = context.services.external.new_webhook_secret()
+    async with context.services.transactions.begin() as tx:
+        endpoint = await _locked(tx, context, endpoint_id)
         endpoint.previous_secret = endpoint.secret
-        endpoint.previous_until = await act.read_clock() + OLD_SECRET_SIGNS
-        endpoint.secret = context.house.seal.seal(secret, endpoint.purpose)
+        endpoint.previous_until = await tx.read_clock() + OLD_SECRET_SIGNS
+        endpoint.secret = context.services.seal.seal(secret, endpoint.purpose)
     return endpoint, secret
 
 
 @permitted("deleteWebhookEndpoint", WEBHOOK_ENDPOINT)
 async def delete_webhook_endpoint(context: Context, endpoint_id: UUID) -> None:
     """Takes it away; what was delivered to it stays to be seen."""
-    async with context.house.acts.begin() as act:
-        endpoint = await _locked(act, context, endpoint_id)
-        endpoint.deleted_at = await act.read_clock()
+    async with context.services.transactions.begin() as tx:
+        endpoint = await _locked(tx, context, endpoint_id)
+        endpoint.deleted_at = await tx.read_clock()
         endpoint.enabled = False
 
 
-async def _locked(act: Act, context: Context, endpoint_id: UUID) -> WebhookEndpoint:
-    found = await act.session.scalar(
+async def _locked(tx: Transaction, context: Context, endpoint_id: UUID) -> WebhookEndpoint:
+    found = await tx.session.scalar(
         visible_webhook_endpoints(context.actor)
         .where(WebhookEndpoint.id == endpoint_id)
         .with_for_update(key_share=True)
@@ -136,7 +136,7 @@ async def _locked(act: Act, context: Context, endpoint_id: UUID) -> WebhookEndpo
 
 
 async def _check_url(context: Context, url: str) -> None:
-    if fault := await context.house.outside.fault_in_url(url):
+    if fault := await context.services.external.url_error(url):
         raise BadInputError("url", fault)
 
 
@@ -151,7 +151,7 @@ def _checked(event_types: Sequence[str] | None) -> list[str]:
 @permitted("escalationSettings", WEBHOOK_ENDPOINT)
 async def webhook_endpoint_by_id(context: Context, endpoint_id: UUID) -> WebhookEndpoint | None:
     """The endpoint, or None."""
-    async with context.house.database.reading() as session:
+    async with context.database.autocommit_session() as session:
         found: WebhookEndpoint | None = await session.scalar(
             visible_webhook_endpoints(context.actor).where(WebhookEndpoint.id == endpoint_id)
         )

@@ -11,7 +11,7 @@ from models.workspace import Workspace
 from realtime.log import open_stream
 from resolvers.agent import make_agent
 from resolvers.api_key import make_api_key
-from resolvers.context import House
+from resolvers.context import Services
 from resolvers.member import NewMember, make_member
 from resolvers.passwords import check_password
 from resolvers.validation import check_email, check_name
@@ -41,25 +41,25 @@ class MadeWorkspace:
     api_key: str
 
 
-async def make_workspace(house: House, new: NewWorkspace) -> MadeWorkspace:
+async def make_workspace(services: Services, new: NewWorkspace) -> MadeWorkspace:
     """Makes it whole or not at all. It takes no permission: it is for who runs the server."""
     check_name("workspace", new.name)
     check_name("agent", new.agent_name)
     check_email("email", new.admin.email)
-    password_hash = await house.passwords.hash(check_password("password", new.admin.password or ""))
-    async with house.acts.begin() as act:
-        now = await act.read_clock()
+    password_hash = await services.passwords.hash(check_password("password", new.admin.password or ""))
+    async with services.transactions.begin() as tx:
+        now = await tx.read_clock()
         workspace = Workspace(id=new_id(), name=new.name, scratch=new.scratch, created_at=now)
-        act.session.add(workspace)
-        await act.session.flush()
-        await open_stream(act.session, workspace.id, now)
+        tx.session.add(workspace)
+        await tx.session.flush()
+        await open_stream(tx.session, workspace.id, now)
         if not new.scratch:
-            act.session.add(PlannedLog(workspace_id=workspace.id))
-        agent = make_agent(act, workspace.id, new.agent_name, new.settings)
+            tx.session.add(PlannedLog(workspace_id=workspace.id))
+        agent = make_agent(tx, workspace.id, new.agent_name, new.settings)
         admin, _ = make_member(
             workspace.id, NewMember(new.admin.email, new.admin.name, MemberRole.ADMIN), password_hash, now
         )
-        act.session.add(admin)
-        key, token = make_api_key(act, workspace.id, "First key", sorted(EVERY_SCOPE))
-        await act.session.flush()
+        tx.session.add(admin)
+        key, token = make_api_key(tx, workspace.id, "First key", sorted(EVERY_SCOPE))
+        await tx.session.flush()
     return MadeWorkspace(workspace.id, agent, admin, key.id, token)

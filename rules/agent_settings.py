@@ -15,10 +15,10 @@ from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday, hours_of
 from rules.button import ButtonVisibility
 from rules.customer_texts import DEFAULT_CONFIRMATION
-from rules.email_address import fault_in_address
+from rules.email_address import email_address_error
 from rules.escalation import Priority
 from rules.public_holidays import fault_in_calendar
-from rules.sla_clock import REACH
+from rules.sla_clock import MAX_SLA_HORIZON
 from rules.slack_format import (
     DEFAULT_FORMAT,
     MENTIONS_LIMIT,
@@ -26,7 +26,7 @@ from rules.slack_format import (
     fault_in_format,
     fault_in_mention,
 )
-from rules.text import NAME_LIMIT, WORDS_LIMIT, fault_in_text
+from rules.text import NAME_LIMIT, WORDS_LIMIT, text_error
 
 YEAR_OF_MINUTES = 525_600
 DAY_OF_SECONDS = 86_400
@@ -41,7 +41,7 @@ def _fault(message: str) -> PydanticCustomError:
 
 def _text(limit: int) -> Any:
     def check(text: str) -> str:
-        if fault := fault_in_text(text, limit=limit):
+        if fault := text_error(text, limit=limit):
             raise _fault(fault)
         return text
 
@@ -242,7 +242,7 @@ class EmailNotifications(Part):
 
     enabled: bool = True
     recipients: Annotated[
-        list[Annotated[str, _faultless(fault_in_address)]],
+        list[Annotated[str, _faultless(email_address_error)]],
         Field(max_length=50),
         AfterValidator(_distinct_addresses),
     ] = []
@@ -293,7 +293,7 @@ def changed(settings: EscalationSettings, changes: dict[str, Any]) -> Escalation
 
 def fault_in_reach(sla: SlaSettings, now: datetime) -> tuple[str, str] | None:
     """The path of what keeps a clock from its end within ten years from `now`, and why; or None."""
-    opened = hours_of(sla.business_hours.model_dump(mode="json")).between(now, now + REACH)
+    opened = hours_of(sla.business_hours.model_dump(mode="json")).between(now, now + MAX_SLA_HORIZON)
     if not opened:
         return "sla.business_hours.week", "is never open: all of it falls on holidays for the next ten years"
     for path, minutes in _targets(sla):

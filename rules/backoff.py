@@ -17,7 +17,7 @@ SCHEDULE = (
 )
 ATTEMPTS = len(SCHEDULE)
 SPREAD = 0.1
-LONGEST_WISH = timedelta(days=1)
+MAX_RETRY_AFTER = timedelta(days=1)
 
 # What a target's deliveries wait for one another: short at first, as most faults pass at once.
 _PAUSES = (timedelta(0), timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5))
@@ -39,9 +39,9 @@ def next_attempt(
     if attempts_made >= ATTEMPTS:
         return None
     pause = SCHEDULE[attempts_made] * (1 + SPREAD * (2 * chance - 1))
-    return failed_at + max(pause, min(retry_after or timedelta(0), LONGEST_WISH))
+    return failed_at + max(pause, min(retry_after or timedelta(0), MAX_RETRY_AFTER))
 
 
-def pause_of_target(consecutive_failures: int) -> timedelta:
+def target_cooldown(consecutive_failures: int) -> timedelta:
     """How long nothing at all is tried on a target that failed so many times in a row: 5 s, 30 s, 5 min."""
     return _PAUSES[min(max(consecutive_failures, 0), len(_PAUSES) - 1)]

@@ -1,8 +1,6 @@
-"""Whether the “talk to a human” button is to be shown."""
+"""The “talk to a human” button: when the widget shows it."""
 
 from enum import StrEnum
-
-from rules.agent_settings import WidgetSettings
 
 
 class ButtonVisibility(StrEnum):
@@ -13,8 +11,10 @@ class ButtonVisibility(StrEnum):
     NEVER = "NEVER"
 
 
-def button_visible(widget: WidgetSettings, customer_messages: int, uncertain_replies: int) -> bool:
-    """AFTER_THRESHOLD shows it after so many customer messages, or one uncertain reply."""
-    if widget.button_visibility is ButtonVisibility.AFTER_THRESHOLD:
-        return customer_messages >= widget.button_after_messages or uncertain_replies > 0
-    return widget.button_visibility is ButtonVisibility.ALWAYS
+def button_visible(
+    visibility: ButtonVisibility, after_messages: int, customer_messages: int, uncertain_replies: int
+) -> bool:
+    """Return whether to show the button; AFTER_THRESHOLD needs enough messages or one uncertain reply."""
+    if visibility is ButtonVisibility.AFTER_THRESHOLD:
+        return customer_messages >= after_messages or uncertain_replies > 0
+    return visibility is ButtonVisibility.ALWAYS

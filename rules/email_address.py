@@ -15,7 +15,7 @@ _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _NAMED = re.compile(r"(?P<name>[^<>]*[^<>\s])\s*<(?P<address>[^<>]*)>")
 
 
-def fault_in_address(text: str, *, dotless: bool = False) -> str | None:
+def email_address_error(text: str, *, dotless: bool = False) -> str | None:
     """
     Why `text` is not exactly one deliverable address, or None. `dotless` lets a domain without a dot pass.
 
@@ -51,7 +51,7 @@ def named_address(text: str) -> tuple[str, str]:
         raise ValueError(
             f"has a name that cannot stand in a header: at most {DISPLAY_NAME_LIMIT} printable characters"
         )
-    if fault := fault_in_address(address, dotless=True):
+    if fault := email_address_error(address, dotless=True):
         raise ValueError(fault)
     return name, address
 

@@ -19,7 +19,7 @@ class EventType(StrEnum):
 
 
 # What email and Slack tell of.
-TOLD_TO_PEOPLE = frozenset(
+NOTIFIED_EVENTS = frozenset(
     {EventType.CREATED, EventType.REOPENED, EventType.SLA_AT_RISK, EventType.SLA_BREACHED}
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 from rules.business_hours import Hours, OutOfReachError, Segment, hours_of
 
 # Settings whose targets are not reached within it are refused.
-REACH = timedelta(days=3_652)
+MAX_SLA_HORIZON = timedelta(days=3_652)
 
 
 class SlaStatus(StrEnum):
@@ -39,7 +39,7 @@ class Clock:
     """
     One escalation's clock.
 
-    `business_hours` is the document of `rules.business_hours.hours_of`. It is not needed to compute the status.
+    `business_hours` is the document of `rules.business_hours.hours_of`; the status does not need it.
     `stopped_at` is the first human reply when `answered`, else the resolution; None while it runs.
     """
 
@@ -100,4 +100,4 @@ def _after(hours: Hours, start: datetime, duration: timedelta) -> datetime:
     try:
         return hours.add(start, duration)
     except OutOfReachError:
-        return start + REACH
+        return start + MAX_SLA_HORIZON

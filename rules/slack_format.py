@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from rules.text import fault_in_text
+from rules.text import text_error
 
 FORMAT_LIMIT = 2_000
 MENTIONS_LIMIT = 20
@@ -69,7 +69,7 @@ def fault_in_format(text: str) -> str | None:
 
     A format is Slack's mrkdwn with PLACEHOLDERS in braces; a single brace is the team's own and stays.
     """
-    if fault := fault_in_text(text, limit=FORMAT_LIMIT):
+    if fault := text_error(text, limit=FORMAT_LIMIT):
         return fault
     for name in PLACEHOLDER.findall(text):
         if name not in PLACEHOLDERS:

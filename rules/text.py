@@ -17,7 +17,7 @@ _EMAIL_LIMIT = 254
 _INTEGERS = (-(2**63), 2**64 - 1)
 
 
-def fault_in_text(text: str, *, limit: int, blank: bool = False) -> str | None:
+def text_error(text: str, *, limit: int, blank: bool = False) -> str | None:
     """Why `text` cannot be taken, or None. `limit` is in characters; `blank` allows mere white space."""
     if _UNSTORABLE.search(text):
         return "holds a NUL or an unpaired surrogate, which text cannot keep; leave it out"
@@ -28,7 +28,7 @@ def fault_in_text(text: str, *, limit: int, blank: bool = False) -> str | None:
     return None
 
 
-def fault_in_email(address: str) -> str | None:
+def email_error(address: str) -> str | None:
     """Why `address` is not exactly one plain email address, or None."""
     if len(address) > _EMAIL_LIMIT or _UNSTORABLE.search(address) or not address.isprintable():
         return "is not an email address"

@@ -21,7 +21,7 @@ _ORDER = {trigger: place for place, trigger in enumerate(EscalationTrigger)}
 
 
 @dataclass(frozen=True)
-class Fired:
+class FiredTrigger:
     """
     One trigger that fired.
 
@@ -42,14 +42,14 @@ def fired(
     *,
     confidence: float | None = None,
     priority: Priority | None = None,
-) -> Fired:
+) -> FiredTrigger:
     """A trigger with its own reason: every one but API, whose reason is the caller's words."""
-    return Fired(trigger, REASONS[trigger], detail, confidence, priority)
+    return FiredTrigger(trigger, REASONS[trigger], detail, confidence, priority)
 
 
 def triggers_of_customer_message(
     settings: TriggerSettings, content: str, intents: Sequence[str]
-) -> list[Fired]:
+) -> list[FiredTrigger]:
     """What a customer's words raise: a request for a person, and each topic that they touch."""
     found = []
     if settings.phrases_enabled and (words := _asking_words(settings, content)):
@@ -59,7 +59,7 @@ def triggers_of_customer_message(
 
 def triggers_of_reply(
     settings: TriggerSettings, auto: AutoEscalation, intents: Sequence[str], confidence: float | None
-) -> list[Fired]:
+) -> list[FiredTrigger]:
     """What a delivered AI reply raises at once: its own uncertainty without delay, and intents it reports."""
     found = []
     if is_uncertain(auto, confidence) and not auto.delay_seconds:
@@ -77,12 +77,12 @@ def is_confident(auto: AutoEscalation, confidence: float | None) -> bool:
     return confidence is not None and confidence >= auto.confidence_threshold
 
 
-def in_order(fired_triggers: Iterable[Fired]) -> list[Fired]:
+def in_order(fired_triggers: Iterable[FiredTrigger]) -> list[FiredTrigger]:
     """First the one that gives an escalation its `trigger`."""
     return sorted(fired_triggers, key=lambda one: _ORDER[one.trigger])
 
 
-def highest_priority(fired_triggers: Iterable[Fired]) -> Priority | None:
+def highest_priority(fired_triggers: Iterable[FiredTrigger]) -> Priority | None:
     """The highest priority that the triggers themselves ask for, if any does."""
     asked = [one.priority for one in fired_triggers if one.priority]
     return max(asked, key=lambda priority: priority.rank, default=None)
@@ -92,7 +92,7 @@ def _asking_words(settings: TriggerSettings, content: str) -> str | None:
     return find_phrase(content, settings.extra_phrases) or find_handoff_request(content)
 
 
-def _topics(topics: Iterable[TopicRule], content: str, intents: Sequence[str]) -> list[Fired]:
+def _topics(topics: Iterable[TopicRule], content: str, intents: Sequence[str]) -> list[FiredTrigger]:
     return [
         fired(EscalationTrigger.TOPIC, topic.name, priority=topic.priority)
         for topic in topics

@@ -24,12 +24,12 @@ class MalformedIdError(ValueError):
     """The text is not an id of the type that is asked for; the message says why."""
 
 
-def spell_id(prefix: str, key: UUID) -> str:
+def format_id(prefix: str, key: UUID) -> str:
     """The id as clients see it."""
     return f"{prefix}_{base32.encode(key.bytes)}"
 
 
-def read_id(prefix: str, text: str) -> UUID:
+def parse_id(prefix: str, text: str) -> UUID:
     """The key behind an id; raises MalformedIdError for another type's id and for what is none."""
     found, separator, suffix = text.partition("_")
     if not separator or not _SUFFIX.fullmatch(suffix):

@@ -4,13 +4,12 @@ import strawberry
 
 from resolvers import agent, api_key, member, session
 from resolvers.actor import Actor
-from resolvers.context import Context
 from resolvers.member import NewMember
 from resolvers.session import SignedIn
 from rules.roles import SCOPES_OF_ROLE, MemberRole, ViewerKind
 from rules.typeid import AGENT, API_KEY, MEMBER
 from schema.agent import Agent
-from schema.context import Call, Info, key_of
+from schema.context import GraphQLContext, Info, parse_global_id
 from schema.people import (
     ApiKey,
     CreateApiKeyInput,
@@ -30,7 +29,7 @@ class AdministeringMutation:
     @strawberry.mutation
     async def create_agent(self, info: Info, name: str) -> Agent:
         """A new AI agent with the default settings."""
-        return Agent.of(await agent.create_agent(info.context.context, name))
+        return Agent.of(await agent.create_agent(info.context, name))
 
     @strawberry.mutation
     async def update_escalation_settings(
@@ -39,21 +38,21 @@ class AdministeringMutation:
         input: UpdateEscalationSettingsInput,  # noqa: A002
     ) -> SettingsPayload:
         """Changes an AI agent's settings."""
-        key = key_of(info, AGENT, input.agent_id, "agent_id")
+        key = parse_global_id(info, AGENT, input.agent_id, "agent_id")
         row = await agent.update_escalation_settings(
-            info.context.context, key, input.changes(), input.expected_version
+            info.context, key, input.changes(), input.expected_version
         )
         return SettingsPayload(settings=EscalationSettings.of(row))
 
     @strawberry.mutation
     async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload:
         """Opens a session, and over HTTP sets the dashboard's cookie."""
-        return _signed_in(info, await session.sign_in(info.context.context, email, password))
+        return _signed_in(info, await session.sign_in(info.context, email, password))
 
     @strawberry.mutation
     async def sign_out(self, info: Info) -> bool:
         """Ends the session."""
-        await session.sign_out(info.context.context)
+        await session.sign_out(info.context)
         info.context.session_token = ""
         return True
 
@@ -65,7 +64,7 @@ class AdministeringMutation:
     ) -> MemberPayload:
         """Adds a team member, or without a password invites one."""
         new = NewMember(input.email, input.name, input.role, input.password)
-        row, token = await member.create_member(info.context.context, new)
+        row, token = await member.create_member(info.context, new)
         return MemberPayload(member=TeamMember.of(row, info.context), invitation_token=token)
 
     @strawberry.mutation
@@ -78,25 +77,25 @@ class AdministeringMutation:
         available: bool | None = None,
     ) -> MemberPayload:
         """Changes a team member."""
-        key = key_of(info, MEMBER, id, "id")
-        row = await member.update_member(info.context.context, key, name, role, available)
+        key = parse_global_id(info, MEMBER, id, "id")
+        row = await member.update_member(info.context, key, name, role, available)
         return MemberPayload(member=TeamMember.of(row, info.context))
 
     @strawberry.mutation
     async def change_password(self, info: Info, current: str, new: str) -> bool:
         """Sets one's own password."""
-        await session.change_password(info.context.context, current, new)
+        await session.change_password(info.context, current, new)
         return True
 
     @strawberry.mutation
     async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload:
         """Sets the password of an invited member and signs in."""
-        return _signed_in(info, await session.accept_invitation(info.context.context, token, password))
+        return _signed_in(info, await session.accept_invitation(info.context, token, password))
 
     @strawberry.mutation
     async def remove_member(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
         """Takes a member off the team."""
-        await member.remove_member(info.context.context, key_of(info, MEMBER, id, "id"))
+        await member.remove_member(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True
 
     @strawberry.mutation
@@ -106,14 +105,14 @@ class AdministeringMutation:
         input: CreateApiKeyInput,  # noqa: A002
     ) -> CreateApiKeyPayload:
         """A new API key, shown this once."""
-        row, key = await api_key.create_api_key(info.context.context, input.name, input.scopes)
+        row, key = await api_key.create_api_key(info.context, input.name, input.scopes)
         return CreateApiKeyPayload(api_key=ApiKey.of(row), key=key)
 
     @strawberry.mutation
     async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey:  # noqa: A002
         """Ends an API key."""
-        key = key_of(info, API_KEY, id, "id")
-        return ApiKey.of(await api_key.revoke_api_key(info.context.context, key))
+        key = parse_global_id(info, API_KEY, id, "id")
+        return ApiKey.of(await api_key.revoke_api_key(info.context, key))
 
 
 def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload:
@@ -121,7 +120,7 @@ def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload:
     row = signed_in.member
     # The answer is dressed for the member that has just signed in.
     actor = Actor(ViewerKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)
-    call = Call(Context(info.context.context.house, actor))
+    call = GraphQLContext(info.context.services, actor)
     return SignInPayload(
         member=TeamMember.of(row, call), token=signed_in.token, expires_at=signed_in.expires_at
     )

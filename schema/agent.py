@@ -10,7 +10,7 @@ from models.agent import Agent as AgentRow
 from resolvers.agent import escalation_settings
 from resolvers.errors import NotFoundError
 from resolvers.loaders import agents_by_id
-from rules.typeid import AGENT, spell_id
+from rules.typeid import AGENT, format_id
 from schema.basics import Node
 from schema.context import Info
 from schema.settings import EscalationSettings
@@ -27,12 +27,12 @@ class Agent(Node):
     @strawberry.field
     async def settings(self, info: Info) -> EscalationSettings:
         """Its settings, for who may read them."""
-        return EscalationSettings.of(await escalation_settings(info.context.context, self.row.id))
+        return EscalationSettings.of(await escalation_settings(info.context, self.row.id))
 
     @classmethod
     def of(cls, row: AgentRow) -> "Agent":
         """Dresses a row."""
-        key = strawberry.ID(spell_id(AGENT, row.id))
+        key = strawberry.ID(format_id(AGENT, row.id))
         return cls(id=key, row=row, name=row.name, created_at=row.created_at)
 
 
@@ -44,4 +44,4 @@ def the_agent(info: Info, key: UUID) -> AwaitableOrValue[Agent]:
             raise NotFoundError("AI agent")
         return Agent.of(row)
 
-    return info.context.answer(agents_by_id, key, dress)
+    return info.context.resolve_node(agents_by_id, key, dress)

@@ -4,10 +4,10 @@ import strawberry
 from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import ai_control, escalation, escalation_triggers, message, reply
-from resolvers.escalation import EscalationChanges, Resolving
+from resolvers.escalation import EscalationChanges, ResolutionInput
 from rules.escalation import Disposition, EscalationStatus, Priority
 from rules.typeid import CONVERSATION, ESCALATION, MESSAGE
-from schema.context import Info, key_of
+from schema.context import Info, parse_global_id
 from schema.conversation import Conversation, the_conversation
 from schema.escalation import Escalation
 from schema.message import Message
@@ -62,7 +62,7 @@ class ReplyPayload:
     escalation: Escalation
 
     @classmethod
-    def of(cls, replied: reply.Replied, info: Info) -> "ReplyPayload":
+    def of(cls, replied: reply.ReplyResult, info: Info) -> "ReplyPayload":
         """Dresses a reply."""
         return cls(
             message=Message.of(replied.message, info.context),
@@ -99,8 +99,8 @@ class AnsweringMutation:
     ) -> EscalatePayload:
         """Escalates a conversation, or adds to its active escalation."""
         raised = await escalation_triggers.escalate_conversation(
-            info.context.context,
-            key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            info.context,
+            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.reason,
             input.priority,
             input.assign_to,
@@ -118,15 +118,15 @@ class AnsweringMutation:
         changes = EscalationChanges(
             input.status, input.priority, input.assign_to, input.note, input.expected_version
         )
-        key = key_of(info, ESCALATION, input.escalation_id, "escalation_id")
-        row = await escalation.update_escalation(info.context.context, key, changes)
+        key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
+        row = await escalation.update_escalation(info.context, key, changes)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @strawberry.mutation
     async def claim_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
         """Takes an unassigned escalation."""
-        key = key_of(info, ESCALATION, escalation_id, "escalation_id")
-        row = await escalation.claim_escalation(info.context.context, key)
+        key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
+        row = await escalation.claim_escalation(info.context, key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @strawberry.mutation
@@ -136,9 +136,9 @@ class AnsweringMutation:
         input: ReplyInput,  # noqa: A002
     ) -> ReplyPayload:
         """Answers the customer."""
-        key = key_of(info, ESCALATION, input.escalation_id, "escalation_id")
+        key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
         replied = await reply.reply_to_escalation(
-            info.context.context, key, input.content, input.author_email, input.idempotency_key
+            info.context, key, input.content, input.author_email, input.idempotency_key
         )
         return ReplyPayload.of(replied, info)
 
@@ -147,14 +147,14 @@ class AnsweringMutation:
         self, info: Info, message_id: strawberry.ID, content: str | None = None
     ) -> ReplyPayload:
         """Sends a held AI reply, as it is or edited, as a team member's own."""
-        key = key_of(info, MESSAGE, message_id, "message_id")
-        return ReplyPayload.of(await reply.send_held_reply(info.context.context, key, content), info)
+        key = parse_global_id(info, MESSAGE, message_id, "message_id")
+        return ReplyPayload.of(await reply.send_held_reply(info.context, key, content), info)
 
     @strawberry.mutation
     async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message:
         """Passes a held AI reply over."""
-        key = key_of(info, MESSAGE, message_id, "message_id")
-        return Message.of(await message.discard_held_reply(info.context.context, key), info.context)
+        key = parse_global_id(info, MESSAGE, message_id, "message_id")
+        return Message.of(await message.discard_held_reply(info.context, key), info.context)
 
     @strawberry.mutation
     async def resolve_escalation(
@@ -163,28 +163,28 @@ class AnsweringMutation:
         input: ResolveEscalationInput,  # noqa: A002
     ) -> EscalationPayload:
         """Ends an escalation."""
-        how = Resolving(input.note, input.disposition, input.keep_ai_paused)
-        key = key_of(info, ESCALATION, input.escalation_id, "escalation_id")
-        row = await escalation.resolve_escalation(info.context.context, key, how)
+        how = ResolutionInput(input.note, input.disposition, input.keep_ai_paused)
+        key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
+        row = await escalation.resolve_escalation(info.context, key, how)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @strawberry.mutation
     async def reopen_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
         """Takes the last escalation of a conversation up again."""
-        key = key_of(info, ESCALATION, escalation_id, "escalation_id")
-        row = await escalation.reopen_escalation(info.context.context, key)
+        key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
+        row = await escalation.reopen_escalation(info.context, key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @strawberry.mutation
     async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
         """Silences the AI."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        await ai_control.pause_ai(info.context.context, key)
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await ai_control.pause_ai(info.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
 
     @strawberry.mutation
     async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
         """Lets the AI speak again."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        await ai_control.resume_ai(info.context.context, key)
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await ai_control.resume_ai(info.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))

@@ -26,7 +26,7 @@ from resolvers.errors import ErrorCode
 from schema.administering import AdministeringMutation
 from schema.answering import AnsweringMutation
 from schema.basics import CONFIG
-from schema.context import Call
+from schema.context import GraphQLContext
 from schema.descriptions import add_descriptions
 from schema.notifying import NotifyingMutation
 from schema.queries import Query
@@ -97,12 +97,12 @@ SCHEMA = BatonSchema(
 add_descriptions(SCHEMA._schema)
 
 
-def let_each_mutation_begin_anew(schema: GraphQLSchema) -> None:
+def reset_before_each_mutation(schema: GraphQLSchema) -> None:
     """Has each of several mutations in one operation begin anew, so that it shows what it has changed."""
 
     def anew(resolve: GraphQLFieldResolver) -> GraphQLFieldResolver:
-        def resolved(source: Any, info: GraphQLResolveInfo[Call], **arguments: Any) -> Any:
-            info.context.begin_anew()
+        def resolved(source: Any, info: GraphQLResolveInfo[GraphQLContext], **arguments: Any) -> Any:
+            info.context.reset()
             return resolve(source, info, **arguments)
 
         return resolved
@@ -113,7 +113,7 @@ def let_each_mutation_begin_anew(schema: GraphQLSchema) -> None:
         field.resolve = anew(field.resolve)
 
 
-let_each_mutation_begin_anew(SCHEMA._schema)
+reset_before_each_mutation(SCHEMA._schema)
 
 
 def printed_schema() -> str:

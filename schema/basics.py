@@ -46,7 +46,7 @@ for _enum in (
     strawberry.enum(_enum)
 
 
-def spell_time(value: datetime) -> str:
+def format_datetime(value: datetime) -> str:
     """ISO 8601 in UTC, to the microsecond, with a trailing Z."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
@@ -71,7 +71,7 @@ def read_date(value: Any) -> date:
 
 CONFIG = StrawberryConfig(
     scalar_map={
-        datetime: strawberry.scalar(name="DateTime", serialize=spell_time, parse_value=read_time),
+        datetime: strawberry.scalar(name="DateTime", serialize=format_datetime, parse_value=read_time),
         date: strawberry.scalar(name="Date", serialize=date.isoformat, parse_value=read_date),
     }
 )

@@ -12,10 +12,9 @@ import strawberry
 from strawberry.dataloader import DataLoader
 from strawberry.utils.await_maybe import AwaitableOrValue
 
-from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ForbiddenError
-from rules.typeid import MalformedIdError, read_id
+from rules.typeid import MalformedIdError, parse_id
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,43 +22,48 @@ F = TypeVar("F", bound=Callable[..., Any])
 Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
 
 
-@dataclass
-class Call:
+@dataclass(eq=False)
+class GraphQLContext(Context):
     """
-    One operation. Its loaders and its instant are those of one event of a subscription, or of one of several
-    mutations: it begins anew for each.
+    The context of one operation.
 
-    `session_token` is the cookie that the answer is to set: a token, an empty string to delete it, or None.
+    Its loaders and its time belong to one event of a subscription or to one mutation: `reset` clears them.
+    `session_token` is the cookie for the response: a token, an empty string to delete it, or None.
     """
 
-    context: Context
     session_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
-    _foreseen: dict[Any, dict[UUID, Any]] = field(default_factory=dict)
+    _prefetched: dict[Any, dict[UUID, Any]] = field(default_factory=dict)
 
-    @property
-    def actor(self) -> Actor:
-        """Who calls; raises UnauthenticatedError when nobody has said so."""
-        return self.context.actor
+    @classmethod
+    def of(cls, context: Context) -> "GraphQLContext":
+        """Return a context with loaders of its own for the same call."""
+        return cls(
+            context.services,
+            context.caller,
+            context.address,
+            replay_clock=context.replay_clock,
+            live=context.live,
+        )
 
-    def must_be_signed_in(self) -> None:
-        """Who has not signed in is to hear that, not what is wrong with their input."""
-        _ = self.context.actor
+    def require_signed_in(self) -> None:
+        """Raise UnauthenticatedError before any input is validated."""
+        _ = self.actor
 
-    def key_of(self, prefix: str, text: str, name: str) -> UUID:
+    def parse_global_id(self, prefix: str, text: str, name: str) -> UUID:
         """The key behind an id that input `name` gives; raises BadInputError."""
-        self.must_be_signed_in()
+        self.require_signed_in()
         try:
-            return read_id(prefix, text)
+            return parse_id(prefix, text)
         except MalformedIdError as error:
             raise BadInputError(name, str(error)) from None
 
-    def begin_anew(self, *instants: datetime) -> None:
+    def reset(self, *instants: datetime) -> None:
         """Forgets what was loaded: what comes shows rows as they are by then, and is no earlier than that."""
         self.now = max((datetime.now(UTC), *instants))
         self._loaders.clear()
-        self._foreseen.clear()
+        self._prefetched.clear()
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:
         """What `batch` finds for `key`, asked for together with what the operation's other fields ask."""
@@ -67,22 +71,22 @@ class Call:
         if loader is None:
 
             async def together(keys: list[UUID]) -> list[T | None]:
-                found = await batch(self.context, keys)
+                found = await batch(self, keys)
                 return [found.get(one) for one in keys]
 
             loader = self._loaders[batch] = DataLoader(load_fn=together)
         # A field that fails has its siblings cancelled: what others wait for as well must go on.
         return await shield(loader.load(key))
 
-    async def foresee(self, batch: Batch[T], keys: Collection[UUID]) -> None:
+    async def prefetch(self, batch: Batch[T], keys: Collection[UUID]) -> None:
         """Looks up what many fields are about to ask for."""
         load = partial(self.load, batch)
         found = await gather(*map(load, keys))
-        self._foreseen.setdefault(batch, {}).update(zip(keys, found, strict=True))
+        self._prefetched.setdefault(batch, {}).update(zip(keys, found, strict=True))
 
-    def answer(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> AwaitableOrValue[R]:
+    def resolve_node(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> AwaitableOrValue[R]:
         """What `dress` makes of what `batch` finds for `key`: at once, if it was foreseen."""
-        known = self._foreseen.get(batch, {})
+        known = self._prefetched.get(batch, {})
         return dress(known[key]) if key in known else self._later(batch, key, dress)
 
     async def _later(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> R:
@@ -90,19 +94,19 @@ class Call:
         return dress(found)
 
 
-Info = strawberry.Info[Call, None]
+Info = strawberry.Info[GraphQLContext, None]
 
 
-def maybe_later(type_: Any) -> Callable[[F], F]:
+def sync_or_async_field(type_: Any) -> Callable[[F], F]:
     """A field of a GraphQL type that is answered at once or later, which no annotation can say."""
     return cast("Callable[[F], F]", strawberry.field(graphql_type=type_))
 
 
-def key_of(info: Info, prefix: str, text: str, name: str) -> UUID:
+def parse_global_id(info: Info, prefix: str, text: str, name: str) -> UUID:
     """The key behind an id that input `name` gives; raises BadInputError."""
-    return info.context.key_of(prefix, text, name)
+    return info.context.parse_global_id(prefix, text, name)
 
 
-def for_the_team() -> Any:
+def forbidden_to_customers() -> Any:
     """What stands in a non-null field that customers may not see: executing it answers FORBIDDEN."""
     return ForbiddenError("This field is not for customers.")

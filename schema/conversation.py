@@ -22,14 +22,14 @@ from resolvers.loaders import (
 from resolvers.pagination import Page
 from rules.ai_control import AiPauseCause, AiState
 from rules.button import button_visible
-from rules.typeid import AGENT, CONVERSATION, spell_id
+from rules.typeid import AGENT, CONVERSATION, format_id
 from schema import connections
 from schema import escalation as escalations
 from schema.agent import Agent, the_agent
 from schema.basics import JSON, Node, PageInfo, page_request
-from schema.context import Call, Info, for_the_team, key_of, maybe_later
+from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.message import MessageConnection
-from schema.prefetch import foresee
+from schema.prefetch import prefetch
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow
@@ -87,7 +87,7 @@ class PendingEscalation:
         """What waits by this key, if anything does; its confidence is for the team."""
         if key is None or (row := await info.context.load(pending_by_id, key)) is None:
             return None
-        confidence = for_the_team() if info.context.actor.is_customer else row.confidence
+        confidence = forbidden_to_customers() if info.context.actor.is_customer else row.confidence
         return cls(confidence=confidence, requested_at=row.requested_at, fires_at=row.fires_at)
 
 
@@ -107,11 +107,11 @@ class Conversation(Node):
     cursor: str
 
     @classmethod
-    def of(cls, state: ConversationState, call: Call) -> "Conversation":
+    def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
         """Dresses a conversation; customers see all but the metadata."""
         row, widget = state.row, state.settings.widget
         return cls(
-            id=strawberry.ID(spell_id(CONVERSATION, row.id)),
+            id=strawberry.ID(format_id(CONVERSATION, row.id)),
             key=row.id,
             agent_key=row.agent_id,
             customer=Customer(
@@ -119,7 +119,12 @@ class Conversation(Node):
             ),
             ai=AiControl.of(row),
             button=WidgetButton(
-                visible=button_visible(widget, row.customer_messages, row.uncertain_replies),
+                visible=button_visible(
+                    widget.button_visibility,
+                    widget.button_after_messages,
+                    row.customer_messages,
+                    row.uncertain_replies,
+                ),
                 text=widget.button_text,
             ),
             pending_key=row.pending_escalation_id,
@@ -129,7 +134,7 @@ class Conversation(Node):
             cursor=state.cursor,
         )
 
-    @maybe_later(Agent)
+    @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """The AI agent that the customer talks to."""
         return the_agent(info, self.agent_key)
@@ -145,8 +150,8 @@ class Conversation(Node):
     ) -> MessageConnection:
         """What was said, in order."""
         request = page_request(first, after, last, before)
-        page = await messages_of(info.context.context, self.key, request)
-        await foresee(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
+        page = await messages_of(info.context, self.key, request)
+        await prefetch(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
         return MessageConnection.of(self.key, page, info.context)
 
     @strawberry.field
@@ -154,7 +159,7 @@ class Conversation(Node):
         """A low-confidence escalation that waits for the customer to clarify."""
         return await PendingEscalation.load(info, self.pending_key)
 
-    @maybe_later(Annotated["Escalation", strawberry.lazy("schema.escalation")] | None)
+    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation")] | None)
     def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """The escalation that is open or in progress, if any."""
         return active_escalation(info, self.key)
@@ -165,7 +170,7 @@ class Conversation(Node):
     ) -> Annotated["EscalationConnection", strawberry.lazy("schema.connections")]:
         """Its escalations, newest first."""
         request = page_request(first, after)
-        found = await escalations_of_conversation(info.context.context, self.key, request)
+        found = await escalations_of_conversation(info.context, self.key, request)
         return await connections.EscalationConnection.of(found, info, self.key)
 
 
@@ -177,7 +182,7 @@ def active_escalation(info: Info, key: UUID) -> AwaitableOrValue["Escalation | N
     """The active escalation of the conversation of that key."""
     call = info.context
     dress = escalations.Escalation.of
-    return call.answer(active_escalations, key, lambda row: dress(row, call) if row else None)
+    return call.resolve_node(active_escalations, key, lambda row: dress(row, call) if row else None)
 
 
 def the_conversation(info: Info, key: UUID) -> AwaitableOrValue[Conversation]:
@@ -188,7 +193,7 @@ def the_conversation(info: Info, key: UUID) -> AwaitableOrValue[Conversation]:
             raise NotFoundError("conversation")
         return Conversation.of(state, info.context)
 
-    return info.context.answer(conversations_by_id, key, dress)
+    return info.context.resolve_node(conversations_by_id, key, dress)
 
 
 @strawberry.type
@@ -211,8 +216,8 @@ class ConversationConnection:
     async def of(cls, page: Page[UUID], info: Info) -> "ConversationConnection":
         """Dresses a page of keys."""
         await gather(
-            info.context.foresee(conversations_by_id, page.rows),
-            foresee(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
+            info.context.prefetch(conversations_by_id, page.rows),
+            prefetch(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
         )
         nodes = [await await_maybe(the_conversation(info, key)) for key in page.rows]
         edges = [ConversationEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
@@ -232,5 +237,5 @@ class ConversationFilter:
         """The filter with keys in place of ids; raises BadInputError."""
         agent_id = None
         if self.agent_id is not None:
-            agent_id = key_of(info, AGENT, self.agent_id, "filter.agent_id")
+            agent_id = parse_global_id(info, AGENT, self.agent_id, "filter.agent_id")
         return Filter(agent_id, self.ai_state, self.escalated, self.customer_email)

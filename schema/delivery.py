@@ -10,7 +10,7 @@ from models import delivery as models
 from resolvers.loaders import attempts_of, escalations_by_id
 from resolvers.pagination import Page
 from rules.delivery import DeliveryChannel, DeliveryStatus
-from rules.typeid import DELIVERY, spell_id
+from rules.typeid import DELIVERY, format_id
 from schema.basics import Node, PageInfo
 from schema.context import Info
 from schema.escalation import Escalation
@@ -44,7 +44,7 @@ class Delivery(Node):
     def of(cls, row: models.Delivery) -> "Delivery":
         """Dresses a row."""
         return cls(
-            id=strawberry.ID(spell_id(DELIVERY, row.id)),
+            id=strawberry.ID(format_id(DELIVERY, row.id)),
             key=row.id,
             escalation_key=row.escalation_id,
             channel=row.channel,

@@ -8,7 +8,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.language import FieldNode
 
-from models.database import is_away
+from models.database import is_unavailable
 from models.ids import new_id
 from resolvers.errors import BatonError, ErrorCode
 
@@ -24,12 +24,12 @@ class TooComplexError(BatonError):
     code = ErrorCode.QUERY_TOO_COMPLEX
 
 
-def dress_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
+def format_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
     """The errors of a result, ready to be sent."""
     return [_dressed(error) for error in errors]
 
 
-def dress_error(error: Exception) -> dict[str, Any]:
+def format_error(error: Exception) -> dict[str, Any]:
     """An error that arose outside any operation; what is not expected is masked."""
     located = GraphQLError(str(error), original_error=error)
     return _dressed(located) if isinstance(error, BatonError) else _masked(located, error)
@@ -90,8 +90,10 @@ def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         message = "The document is nested too deep."
         return _formatted(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(new_id())
-    if is_away(original):
-        _logger.warning("request.no_database", request_id=request_id, path=error.path, error=repr(original))
+    if is_unavailable(original):
+        _logger.warning(
+            "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)
+        )
         message = f"The database cannot be reached just now. Try again in a moment; requestId {request_id}."
     else:
         _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)

@@ -14,13 +14,13 @@ from resolvers.loaders import agents_by_id, conversations_by_id, members_by_id, 
 from resolvers.pagination import Page
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import Clock, SlaOutcome, SlaStatus
-from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, spell_id
+from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, format_id
 from schema import conversation as conversations
 from schema.agent import Agent, the_agent
 from schema.basics import JSON, Node, PageInfo, page_request
-from schema.context import Call, Info, for_the_team, key_of, maybe_later
+from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.people import TeamMember, member
-from schema.prefetch import Lookups, foresee
+from schema.prefetch import Lookups, prefetch
 
 if TYPE_CHECKING:
     from schema.conversation import Conversation
@@ -104,7 +104,7 @@ class EscalationNote:
     body: str
     created_at: datetime
 
-    @maybe_later(TeamMember | None)
+    @sync_or_async_field(TeamMember | None)
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who wrote it."""
         return member(info, self.author_key)
@@ -119,7 +119,7 @@ class Resolution:
     disposition: Disposition | None
     kept_ai_paused: bool
 
-    @maybe_later(TeamMember | None)
+    @sync_or_async_field(TeamMember | None)
     def resolved_by(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who resolved it."""
         return member(info, self.resolver_key)
@@ -134,7 +134,7 @@ class TimelineEntry:
     occurred_at: datetime
     data: JSON
 
-    @maybe_later(TeamMember | None)
+    @sync_or_async_field(TeamMember | None)
     def actor(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who did it, when a team member did."""
         return member(info, self.actor_key)
@@ -153,7 +153,7 @@ _KEYS_IN_DATA = {"assignee": MEMBER, "previous": MEMBER, "message": "msg", "note
 def _with_ids(data: dict[str, Any]) -> JSON:
     def spelled(name: str, value: Any) -> Any:
         try:
-            return spell_id(_KEYS_IN_DATA[name], UUID(value))
+            return format_id(_KEYS_IN_DATA[name], UUID(value))
         except (KeyError, TypeError, ValueError, AttributeError):
             return value
 
@@ -203,32 +203,32 @@ class Escalation(Node):
     version: int
 
     @classmethod
-    def of(cls, row: models.Escalation, call: Call) -> "Escalation":
+    def of(cls, row: models.Escalation, call: GraphQLContext) -> "Escalation":
         """Dresses a row; customers see status, creation and the assignee's name."""
         shown = _for_customers() if call.actor.is_customer else _for_team(row, call)
         return cls(
-            id=strawberry.ID(spell_id(ESCALATION, row.id)),
+            id=strawberry.ID(format_id(ESCALATION, row.id)),
             row=row,
             status=row.status,
             created_at=row.created_at,
             **shown,
         )
 
-    @maybe_later(Annotated["Conversation", strawberry.lazy("schema.conversation")])
+    @sync_or_async_field(Annotated["Conversation", strawberry.lazy("schema.conversation")])
     def conversation(self, info: Info) -> AwaitableOrValue["Conversation"]:
         """The conversation that it belongs to."""
         if info.context.actor.is_customer:
-            raise for_the_team()
+            raise forbidden_to_customers()
         return conversations.the_conversation(info, self.row.conversation_id)
 
-    @maybe_later(Agent)
+    @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """The AI agent that handed over."""
         if info.context.actor.is_customer:
-            raise for_the_team()
+            raise forbidden_to_customers()
         return the_agent(info, self.row.agent_id)
 
-    @maybe_later(TeamMember | None)
+    @sync_or_async_field(TeamMember | None)
     def assignee(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Who sees to it."""
         return member(info, self.row.assignee_id)
@@ -257,7 +257,7 @@ class Escalation(Node):
         return [
             EscalationNote(
                 author_key=row.author_id,
-                id=strawberry.ID(spell_id(NOTE, row.id)),
+                id=strawberry.ID(format_id(NOTE, row.id)),
                 body=row.body,
                 created_at=row.created_at,
             )
@@ -270,9 +270,9 @@ class Escalation(Node):
     ) -> TimelineConnection:
         """Everything that happened to it, oldest first."""
         if info.context.actor.is_customer:
-            raise for_the_team()
-        page = await timeline_of(info.context.context, self.row.id, page_request(first, after))
-        await foresee(info, page.rows, {"actor": (members_by_id, lambda row: row.actor_id)})
+            raise forbidden_to_customers()
+        page = await timeline_of(info.context, self.row.id, page_request(first, after))
+        await prefetch(info, page.rows, {"actor": (members_by_id, lambda row: row.actor_id)})
         return TimelineConnection.of(page)
 
 
@@ -285,7 +285,7 @@ LOOKUPS: Lookups[models.Escalation] = {
 }
 
 
-def _for_team(row: models.Escalation, call: Call) -> dict[str, Any]:
+def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:
     return {
         "priority": row.priority,
         "trigger": row.trigger,
@@ -303,7 +303,7 @@ def _for_team(row: models.Escalation, call: Call) -> dict[str, Any]:
 def _for_customers() -> dict[str, Any]:
     hidden = ("priority", "trigger", "reason", "sla", "version")
     empty = ("detail", "confidence", "first_responded_at", "resolved_at", "resolution")
-    return {name: for_the_team() for name in hidden} | dict.fromkeys(empty)
+    return {name: forbidden_to_customers() for name in hidden} | dict.fromkeys(empty)
 
 
 def _resolution(row: models.Escalation) -> Resolution | None:
@@ -349,7 +349,7 @@ class EscalationFilter:
 
 
 def _key(info: Info, prefix: str, text: str | None, name: str) -> UUID | None:
-    return None if text is None else key_of(info, prefix, text, name)
+    return None if text is None else parse_global_id(info, prefix, text, name)
 
 
 def _chosen(values: list[T] | None) -> tuple[T, ...] | None:

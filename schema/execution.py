@@ -7,14 +7,14 @@ from graphql import ExecutionResult, GraphQLError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from realtime.cancellation import unbroken
+from realtime.cancellation import convert_stray_cancellation
 from resolvers.context import Context
 from resolvers.errors import ErrorCode
 from schema.api import SCHEMA
-from schema.context import Call
-from schema.errors import dress_errors
-from schema.live.event_buffer import Results
-from schema.live.groups import Follower, Groups, Listener
+from schema.context import GraphQLContext
+from schema.errors import format_errors
+from schema.live.event_buffer import EncodedBatch
+from schema.live.groups import GroupMember, Groups, Sink
 from schema.live.subscription_plan import RefusedError, is_subscription, prepare
 from schema.operation import Operation
 
@@ -23,13 +23,13 @@ _ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 
 async def execute(operation: Operation, context: Context) -> dict[str, Any]:
     """The result of a query or a mutation."""
-    return await execute_call(operation, Call(context))
+    return await execute_call(operation, GraphQLContext.of(context))
 
 
-async def execute_call(operation: Operation, call: Call) -> dict[str, Any]:
+async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, Any]:
     """The same, leaving in `call` what the transport is to see to, such as the cookie."""
     try:
-        result = await unbroken(
+        result = await convert_stray_cancellation(
             SCHEMA.execute(
                 operation.query,
                 variable_values=_variables(operation),
@@ -45,16 +45,16 @@ async def execute_call(operation: Operation, call: Call) -> dict[str, Any]:
     return _formatted(result)
 
 
-def follow(operation: Operation, context: Context, groups: Groups, listener: Listener) -> Follower:
+def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -> GroupMember:
     """
     Follows a subscription and tells the listener the result of each event, until it is stopped.
 
     Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it.
     """
-    return groups.follow(prepare(operation, Call(context)), listener)
+    return groups.follow(prepare(operation, GraphQLContext.of(context)), sink)
 
 
-async def run(operation: Operation, context: Context, listener: Listener) -> list[dict[str, Any]] | None:
+async def run(operation: Operation, context: Context, sink: Sink) -> list[dict[str, Any]] | None:
     """
     Runs a query or a mutation to its end, and tells the listener its result.
 
@@ -64,18 +64,18 @@ async def run(operation: Operation, context: Context, listener: Listener) -> lis
     errors: list[dict[str, Any]] = result.get("errors", [])
     if errors and (result.get("data") is None or _failed(errors)):
         return errors
-    await listener.put(Results([orjson.dumps(result)]))
+    await sink.put(EncodedBatch([orjson.dumps(result)]))
     return None
 
 
 async def run_any(
-    operation: Operation, context: Context, groups: Groups, listener: Listener
+    operation: Operation, context: Context, groups: Groups, sink: Sink
 ) -> list[dict[str, Any]] | None:
     """Runs any operation to its end, as `follow` and `run` do."""
     if not is_subscription(operation):
-        return await run(operation, context, listener)
+        return await run(operation, context, sink)
     try:
-        follower = follow(operation, context, groups, listener)
+        follower = follow(operation, context, groups, sink)
     except RefusedError as refused:
         return refused.errors
     try:
@@ -93,13 +93,13 @@ def _variables(operation: Operation) -> dict[str, Any] | None:
 
 
 def _refused(message: str) -> dict[str, Any]:
-    return {"errors": dress_errors([GraphQLError(message)])}
+    return {"errors": format_errors([GraphQLError(message)])}
 
 
 def _formatted(result: Any) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    formatted: dict[str, Any] = {"errors": dress_errors(result.errors)}
+    formatted: dict[str, Any] = {"errors": format_errors(result.errors)}
     if result.data is not None or _executed(result):
         formatted["data"] = result.data
     return formatted

@@ -11,9 +11,9 @@ from models.message import Message as MessageRow
 from resolvers.conversation import count_messages
 from resolvers.pagination import Page
 from rules.message import MessageRole, MessageStatus
-from rules.typeid import CONVERSATION, MESSAGE, spell_id
+from rules.typeid import CONVERSATION, MESSAGE, format_id
 from schema.basics import JSON, Node, PageInfo
-from schema.context import Call, Info, maybe_later
+from schema.context import GraphQLContext, Info, sync_or_async_field
 from schema.people import TeamMember, member
 
 
@@ -33,15 +33,15 @@ class Message(Node):
     created_at: datetime
 
     @classmethod
-    def of(cls, row: MessageRow, call: Call) -> "Message":
+    def of(cls, row: MessageRow, call: GraphQLContext) -> "Message":
         """Dresses a row; customers see neither confidence, nor intents, nor metadata."""
         shown: dict[str, Any] = {"confidence": None, "intents": [], "metadata": None}
         if not call.actor.is_customer:
             shown = {"confidence": row.confidence, "intents": row.intents, "metadata": row.details}
         return cls(
-            id=strawberry.ID(spell_id(MESSAGE, row.id)),
+            id=strawberry.ID(format_id(MESSAGE, row.id)),
             author_key=row.author_id,
-            conversation_id=strawberry.ID(spell_id(CONVERSATION, row.conversation_id)),
+            conversation_id=strawberry.ID(format_id(CONVERSATION, row.conversation_id)),
             position=row.position,
             role=row.role,
             status=row.status,
@@ -50,7 +50,7 @@ class Message(Node):
             **shown,
         )
 
-    @maybe_later(TeamMember | None)
+    @sync_or_async_field(TeamMember | None)
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """The team member who wrote it."""
         return member(info, self.author_key)
@@ -76,10 +76,10 @@ class MessageConnection:
     @strawberry.field
     async def total_count(self, info: Info) -> int:
         """How many there are in all."""
-        return await count_messages(info.context.context, self.conversation_key)
+        return await count_messages(info.context, self.conversation_key)
 
     @classmethod
-    def of(cls, key: UUID, page: Page[MessageRow], call: Call) -> "MessageConnection":
+    def of(cls, key: UUID, page: Page[MessageRow], call: GraphQLContext) -> "MessageConnection":
         """Dresses a page."""
         nodes = [Message.of(row, call) for row in page.rows]
         edges = [MessageEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]

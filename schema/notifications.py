@@ -9,7 +9,7 @@ from models import webhook_endpoint as models
 from resolvers.loaders import slack_connections_of, webhook_endpoints_of
 from rules import agent_settings as rules
 from rules.agent_settings import EmailFrequency
-from rules.typeid import WEBHOOK_ENDPOINT, spell_id
+from rules.typeid import WEBHOOK_ENDPOINT, format_id
 from schema.basics import Node
 from schema.context import Info
 
@@ -26,7 +26,7 @@ class EmailNotifications:
     @strawberry.field
     def connected(self, info: Info) -> bool:
         """Whether the server has a mail server to send by."""
-        return info.context.context.house.outside.email_connected
+        return info.context.services.external.email_connected
 
 
 @strawberry.type
@@ -65,7 +65,7 @@ class WebhookEndpoint(Node):
     def of(cls, row: models.WebhookEndpoint) -> "WebhookEndpoint":
         """Dresses a row; its secrets are shown by nothing but what makes them."""
         return cls(
-            id=strawberry.ID(spell_id(WEBHOOK_ENDPOINT, row.id)),
+            id=strawberry.ID(format_id(WEBHOOK_ENDPOINT, row.id)),
             url=row.url,
             enabled=row.enabled,
             event_types=row.event_types,

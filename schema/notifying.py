@@ -5,7 +5,7 @@ import strawberry
 from resolvers import delivery, slack_connection, webhook_endpoint
 from rules.delivery import DeliveryChannel
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT
-from schema.context import Info, key_of
+from schema.context import Info, parse_global_id
 from schema.delivery import Delivery
 from schema.notifications import CreateWebhookEndpointInput, WebhookEndpoint, WebhookEndpointPayload
 from schema.settings import EscalationSettings, SettingsPayload
@@ -18,15 +18,15 @@ class NotifyingMutation:
     @strawberry.mutation
     async def connect_slack(self, info: Info, agent_id: strawberry.ID, bot_token: str) -> SettingsPayload:
         """Proves a bot's token and keeps it."""
-        key = key_of(info, AGENT, agent_id, "agent_id")
-        row = await slack_connection.connect_slack(info.context.context, key, bot_token)
+        key = parse_global_id(info, AGENT, agent_id, "agent_id")
+        row = await slack_connection.connect_slack(info.context, key, bot_token)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
     @strawberry.mutation
     async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload:
         """Forgets the bot's token."""
-        key = key_of(info, AGENT, agent_id, "agent_id")
-        row = await slack_connection.disconnect_slack(info.context.context, key)
+        key = parse_global_id(info, AGENT, agent_id, "agent_id")
+        row = await slack_connection.disconnect_slack(info.context, key)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
     @strawberry.mutation
@@ -37,8 +37,8 @@ class NotifyingMutation:
     ) -> WebhookEndpointPayload:
         """A new endpoint, with its secret."""
         row, secret = await webhook_endpoint.create_webhook_endpoint(
-            info.context.context,
-            key_of(info, AGENT, input.agent_id, "agent_id"),
+            info.context,
+            parse_global_id(info, AGENT, input.agent_id, "agent_id"),
             input.url,
             input.event_types,
         )
@@ -54,10 +54,8 @@ class NotifyingMutation:
         event_types: list[str] | None = None,
     ) -> WebhookEndpointPayload:
         """Changes an endpoint."""
-        key = key_of(info, WEBHOOK_ENDPOINT, id, "id")
-        row = await webhook_endpoint.update_webhook_endpoint(
-            info.context.context, key, url, enabled, event_types
-        )
+        key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
+        row = await webhook_endpoint.update_webhook_endpoint(info.context, key, url, enabled, event_types)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=None)
 
     @strawberry.mutation
@@ -67,15 +65,15 @@ class NotifyingMutation:
         id: strawberry.ID,  # noqa: A002
     ) -> WebhookEndpointPayload:
         """A new secret; for 24 hours the old one signs beside it."""
-        key = key_of(info, WEBHOOK_ENDPOINT, id, "id")
-        row, secret = await webhook_endpoint.rotate_webhook_secret(info.context.context, key)
+        key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
+        row, secret = await webhook_endpoint.rotate_webhook_secret(info.context, key)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
 
     @strawberry.mutation
     async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
         """Takes an endpoint away."""
-        key = key_of(info, WEBHOOK_ENDPOINT, id, "id")
-        await webhook_endpoint.delete_webhook_endpoint(info.context.context, key)
+        key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
+        await webhook_endpoint.delete_webhook_endpoint(info.context, key)
         return True
 
     @strawberry.mutation
@@ -83,12 +81,12 @@ class NotifyingMutation:
         self, info: Info, agent_id: strawberry.ID, channel: DeliveryChannel
     ) -> list[Delivery]:
         """Sends a sample to one channel, and tells how it went."""
-        key = key_of(info, AGENT, agent_id, "agent_id")
-        rows = await delivery.send_test_notification(info.context.context, key, channel)
+        key = parse_global_id(info, AGENT, agent_id, "agent_id")
+        rows = await delivery.send_test_notification(info.context, key, channel)
         return [Delivery.of(row) for row in rows]
 
     @strawberry.mutation
     async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery:  # noqa: A002
         """Attempts a delivery again."""
-        key = key_of(info, DELIVERY, id, "id")
-        return Delivery.of(await delivery.retry_delivery(info.context.context, key))
+        key = parse_global_id(info, DELIVERY, id, "id")
+        return Delivery.of(await delivery.retry_delivery(info.context, key))

@@ -13,9 +13,9 @@ from models.workspace import Workspace as WorkspaceRow
 from resolvers.errors import NotFoundError
 from resolvers.loaders import members_by_id
 from rules.roles import MemberRole, Scope
-from rules.typeid import API_KEY, MEMBER, WORKSPACE, spell_id
+from rules.typeid import API_KEY, MEMBER, WORKSPACE, format_id
 from schema.basics import Node
-from schema.context import Call, Info, for_the_team
+from schema.context import GraphQLContext, Info, forbidden_to_customers
 
 
 @strawberry.type
@@ -28,7 +28,7 @@ class Workspace(Node):
     @classmethod
     def of(cls, row: WorkspaceRow) -> "Workspace":
         """Dresses a row."""
-        return cls(id=strawberry.ID(spell_id(WORKSPACE, row.id)), name=row.name, created_at=row.created_at)
+        return cls(id=strawberry.ID(format_id(WORKSPACE, row.id)), name=row.name, created_at=row.created_at)
 
 
 @strawberry.type
@@ -42,7 +42,7 @@ class TeamMember(Node):
     created_at: datetime
 
     @classmethod
-    def of(cls, row: MemberRow, call: Call) -> "TeamMember":
+    def of(cls, row: MemberRow, call: GraphQLContext) -> "TeamMember":
         """Dresses a row; customers see the name."""
         shown: dict[str, Any] = {
             "email": row.email,
@@ -51,8 +51,8 @@ class TeamMember(Node):
             "created_at": row.created_at,
         }
         if call.actor.is_customer:
-            shown = dict.fromkeys(shown, for_the_team()) | {"email": None}
-        return cls(id=strawberry.ID(spell_id(MEMBER, row.id)), name=row.name, **shown)
+            shown = dict.fromkeys(shown, forbidden_to_customers()) | {"email": None}
+        return cls(id=strawberry.ID(format_id(MEMBER, row.id)), name=row.name, **shown)
 
 
 def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
@@ -60,7 +60,7 @@ def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
     if key is None:
         return None
     call = info.context
-    return call.answer(members_by_id, key, lambda row: TeamMember.of(row, call) if row else None)
+    return call.resolve_node(members_by_id, key, lambda row: TeamMember.of(row, call) if row else None)
 
 
 async def the_member(info: Info, key: UUID | None) -> TeamMember:
@@ -86,7 +86,7 @@ class ApiKey(Node):
     def of(cls, row: ApiKeyRow) -> "ApiKey":
         """Dresses a row."""
         return cls(
-            id=strawberry.ID(spell_id(API_KEY, row.id)),
+            id=strawberry.ID(format_id(API_KEY, row.id)),
             name=row.name,
             prefix=row.prefix,
             scopes=[Scope(scope) for scope in row.scopes],

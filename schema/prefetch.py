@@ -19,14 +19,14 @@ T = TypeVar("T")
 Lookups = Mapping[str, tuple[Batch[Any], Callable[[T], UUID | None]]]
 
 
-async def foresee(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
+async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
     """Looks up what the operation asks for anywhere below this field, for all rows together."""
     asked = _names_below(info)
     wanted = [lookup for name, lookup in lookups.items() if name in asked]
     await gather(
         *(
-            info.context.foresee(batch, {key for row in rows if (key := key_of(row))})
-            for batch, key_of in wanted
+            info.context.prefetch(batch, {key for row in rows if (key := parse_global_id(row))})
+            for batch, parse_global_id in wanted
         )
     )
 

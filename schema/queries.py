@@ -26,7 +26,7 @@ from rules.typeid import AGENT, CONVERSATION, ESCALATION
 from schema.agent import Agent
 from schema.basics import Node, page_request
 from schema.connections import EscalationConnection
-from schema.context import Info, key_of
+from schema.context import Info, parse_global_id
 from schema.conversation import Conversation, ConversationConnection, ConversationFilter, the_conversation
 from schema.delivery import Delivery, DeliveryConnection
 from schema.escalation import Escalation, EscalationFilter
@@ -73,43 +73,43 @@ class Query:
     @strawberry.field
     async def viewer(self, info: Info) -> Viewer:
         """Who is calling."""
-        key = await viewer_api_key(info.context.context)
+        key = await viewer_api_key(info.context)
         actor = info.context.actor
         return Viewer(kind=actor.kind, scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None)
 
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
         """Whatever has this id, if the caller may see it."""
-        info.context.must_be_signed_in()
+        info.context.require_signed_in()
         prefix = typeid.prefix_of(id)
         if prefix not in _NODES:
             raise BadInputError("id", "is not an id: it does not start with a known prefix")
-        return await _or_null(_NODES[prefix](info, key_of(info, prefix, id, "id")))
+        return await _or_null(_NODES[prefix](info, parse_global_id(info, prefix, id, "id")))
 
     @strawberry.field
     async def agent(self, info: Info, id: strawberry.ID) -> Agent | None:  # noqa: A002
         """An AI agent."""
-        return await _or_null(_agent(info, key_of(info, AGENT, id, "id")))
+        return await _or_null(_agent(info, parse_global_id(info, AGENT, id, "id")))
 
     @strawberry.field
     async def agents(self, info: Info) -> list[Agent]:
         """The workspace's AI agents, by name."""
-        return [Agent.of(row) for row in await agents.agents(info.context.context)]
+        return [Agent.of(row) for row in await agents.agents(info.context)]
 
     @strawberry.field
     async def members(self, info: Info) -> list[TeamMember]:
         """The team, by name."""
-        return [TeamMember.of(row, info.context) for row in await members.members(info.context.context)]
+        return [TeamMember.of(row, info.context) for row in await members.members(info.context)]
 
     @strawberry.field
     async def api_keys(self, info: Info) -> list[ApiKey]:
         """The API keys, newest first."""
-        return [ApiKey.of(row) for row in await api_keys.api_keys(info.context.context)]
+        return [ApiKey.of(row) for row in await api_keys.api_keys(info.context)]
 
     @strawberry.field
     async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002
         """A conversation."""
-        return await _or_null(_conversation(info, key_of(info, CONVERSATION, id, "id")))
+        return await _or_null(_conversation(info, parse_global_id(info, CONVERSATION, id, "id")))
 
     @strawberry.field
     async def conversations(
@@ -120,16 +120,16 @@ class Query:
         after: str | None = None,
     ) -> ConversationConnection:
         """Conversations, newest first."""
-        info.context.must_be_signed_in()
+        info.context.require_signed_in()
         chosen = (filter or ConversationFilter()).read(info)
-        context = info.context.context
+        context = info.context
         page = await conversations.conversations(context, chosen, page_request(first, after))
         return await ConversationConnection.of(page, info)
 
     @strawberry.field
     async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002
         """An escalation."""
-        return await _or_null(_escalation(info, key_of(info, ESCALATION, id, "id")))
+        return await _or_null(_escalation(info, parse_global_id(info, ESCALATION, id, "id")))
 
     @strawberry.field
     async def escalations(
@@ -143,17 +143,17 @@ class Query:
         before: str | None = None,
     ) -> EscalationConnection:
         """The workspace's escalations."""
-        info.context.must_be_signed_in()
+        info.context.require_signed_in()
         chosen = (filter or EscalationFilter()).read(info)
         request = page_request(first, after, last, before)
-        found = await escalations.escalations(info.context.context, chosen, order_by, request)
+        found = await escalations.escalations(info.context, chosen, order_by, request)
         return await EscalationConnection.of(found, info, chosen)
 
     @strawberry.field
     async def escalation_settings(self, info: Info, agent_id: strawberry.ID) -> EscalationSettings:
         """An AI agent's settings."""
-        key = key_of(info, AGENT, agent_id, "agent_id")
-        return EscalationSettings.of(await agents.escalation_settings(info.context.context, key))
+        key = parse_global_id(info, AGENT, agent_id, "agent_id")
+        return EscalationSettings.of(await agents.escalation_settings(info.context, key))
 
     @strawberry.field
     async def deliveries(
@@ -166,10 +166,14 @@ class Query:
         after: str | None = None,
     ) -> DeliveryConnection:
         """What the team and others were told, newest first."""
-        info.context.must_be_signed_in()
-        key = None if escalation_id is None else key_of(info, ESCALATION, escalation_id, "escalation_id")
+        info.context.require_signed_in()
+        key = (
+            None
+            if escalation_id is None
+            else parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
+        )
         chosen = deliveries.DeliveryFilter(key, status, channel)
-        page = await deliveries.deliveries(info.context.context, chosen, page_request(first, after))
+        page = await deliveries.deliveries(info.context, chosen, page_request(first, after))
         return DeliveryConnection.of(page)
 
 
@@ -182,42 +186,42 @@ async def _or_null(found: Awaitable[T | None]) -> T | None:
 
 
 async def _agent(info: Info, key: UUID) -> Agent | None:
-    row = await agents.agent_by_id(info.context.context, key)
+    row = await agents.agent_by_id(info.context, key)
     return Agent.of(row) if row else None
 
 
 async def _delivery(info: Info, key: UUID) -> Delivery | None:
-    row = await deliveries.delivery_by_id(info.context.context, key)
+    row = await deliveries.delivery_by_id(info.context, key)
     return Delivery.of(row) if row else None
 
 
 async def _webhook_endpoint(info: Info, key: UUID) -> WebhookEndpoint | None:
-    row = await webhook_endpoint_by_id(info.context.context, key)
+    row = await webhook_endpoint_by_id(info.context, key)
     return WebhookEndpoint.of(row) if row else None
 
 
 async def _api_key(info: Info, key: UUID) -> ApiKey | None:
-    row = await api_keys.api_key_by_id(info.context.context, key)
+    row = await api_keys.api_key_by_id(info.context, key)
     return ApiKey.of(row) if row else None
 
 
 async def _conversation(info: Info, key: UUID) -> Conversation | None:
-    state = await conversations.conversation_by_id(info.context.context, key)
+    state = await conversations.conversation_by_id(info.context, key)
     return Conversation.of(state, info.context) if state else None
 
 
 async def _escalation(info: Info, key: UUID) -> Escalation | None:
-    row = await escalations.escalation_by_id(info.context.context, key)
+    row = await escalations.escalation_by_id(info.context, key)
     return Escalation.of(row, info.context) if row else None
 
 
 async def _member(info: Info, key: UUID) -> TeamMember | None:
-    row = await members.member_by_id(info.context.context, key)
+    row = await members.member_by_id(info.context, key)
     return TeamMember.of(row, info.context) if row else None
 
 
 async def _message(info: Info, key: UUID) -> Message | None:
-    row = await messages.message_by_id(info.context.context, key)
+    row = await messages.message_by_id(info.context, key)
     return Message.of(row, info.context) if row else None
 
 
@@ -227,7 +231,7 @@ async def _workspace(info: Info, key: UUID) -> Workspace | None:
 
 
 async def _workspace_node(info: Info, key: UUID) -> Workspace | None:
-    row = await workspace_by_id(info.context.context, key)
+    row = await workspace_by_id(info.context, key)
     return Workspace.of(row) if row else None
 
 

@@ -37,7 +37,7 @@ class CostRule(ASTValidationRule):
         """Reckons one operation; fragments are followed where they are spread."""
         document = self.context.document
         try:
-            rows = _Reckoning(_fragments(document)).rows(node.selection_set, DEPTH)
+            rows = _CostCounter(_fragments(document)).rows(node.selection_set, DEPTH)
         except TooComplexError as error:
             self.report_error(GraphQLError(str(error), node, original_error=error))
             return
@@ -52,7 +52,7 @@ def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
     return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
 
 
-class _Reckoning:
+class _CostCounter:
     """The rows of one operation. A fragment is reckoned once for each depth, however often it is spread."""
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:

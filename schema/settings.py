@@ -12,7 +12,7 @@ from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.escalation import Priority
-from rules.typeid import AGENT, spell_id
+from rules.typeid import AGENT, format_id
 from schema.notifications import NotificationSettings, NotificationSettingsInput
 
 
@@ -131,7 +131,7 @@ class EscalationSettings:
         """Dresses an AI agent's settings."""
         held = rules.EscalationSettings.model_validate(row.settings)
         return cls(
-            agent_id=strawberry.ID(spell_id(AGENT, row.id)),
+            agent_id=strawberry.ID(format_id(AGENT, row.id)),
             auto_escalation=AutoEscalation(**held.auto_escalation.model_dump()),
             triggers=TriggerSettings(
                 **held.triggers.model_dump(exclude={"topics"}),

@@ -13,11 +13,11 @@ from strawberry.utils.await_maybe import await_maybe
 from resolvers import subscription_sources
 from resolvers.errors import NotFoundError
 from resolvers.loaders import escalations_by_id, messages_by_id
-from resolvers.subscription_sources import Happening, Watch
+from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
-from schema.context import Call, Info
+from schema.context import GraphQLContext, Info
 from schema.conversation import Conversation, the_conversation
 from schema.escalation import Escalation
 from schema.message import Message
@@ -29,13 +29,13 @@ T = TypeVar("T")
 class EscalationEvent:
     """Something happened to an escalation."""
 
-    happening: strawberry.Private[Happening]
+    happening: strawberry.Private[StreamEvent]
     cursor: str
     occurred_at: datetime
     kind: str
 
     @classmethod
-    def of(cls, one: Happening) -> "EscalationEvent":
+    def of(cls, one: StreamEvent) -> "EscalationEvent":
         """Dresses a happening; what it shows is looked up anew."""
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, kind=one.kind)
 
@@ -49,14 +49,14 @@ class EscalationEvent:
 class SlaEvent:
     """A clock is at risk, breached, or back on track."""
 
-    happening: strawberry.Private[Happening]
+    happening: strawberry.Private[StreamEvent]
     cursor: str
     occurred_at: datetime
     previous: SlaStatus
     status: SlaStatus
 
     @classmethod
-    def of(cls, one: Happening) -> "SlaEvent":
+    def of(cls, one: StreamEvent) -> "SlaEvent":
         """Dresses a happening; what it shows is looked up anew."""
         return cls(
             happening=one,
@@ -76,12 +76,12 @@ class SlaEvent:
 class MessageEvent:
     """A message was added."""
 
-    happening: strawberry.Private[Happening]
+    happening: strawberry.Private[StreamEvent]
     cursor: str
     occurred_at: datetime
 
     @classmethod
-    def of(cls, one: Happening) -> "MessageEvent":
+    def of(cls, one: StreamEvent) -> "MessageEvent":
         """Dresses a happening; what it shows is looked up anew."""
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at)
 
@@ -95,14 +95,14 @@ class MessageEvent:
 class ConversationEvent:
     """Something happened to a conversation beside its messages."""
 
-    happening: strawberry.Private[Happening]
+    happening: strawberry.Private[StreamEvent]
     cursor: str
     occurred_at: datetime
     kind: str
     typing: MessageRole | None
 
     @classmethod
-    def of(cls, one: Happening) -> "ConversationEvent":
+    def of(cls, one: StreamEvent) -> "ConversationEvent":
         """Dresses a happening; what it shows is looked up anew."""
         return cls(
             happening=one,
@@ -122,13 +122,13 @@ class ConversationEvent:
 class TurnEvent:
     """A customer waits for the AI's answer."""
 
-    happening: strawberry.Private[Happening]
+    happening: strawberry.Private[StreamEvent]
     cursor: str
     occurred_at: datetime
     epoch: int
 
     @classmethod
-    def of(cls, one: Happening) -> "TurnEvent":
+    def of(cls, one: StreamEvent) -> "TurnEvent":
         """Dresses a happening; what it shows is looked up anew."""
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
 
@@ -143,21 +143,21 @@ class TurnEvent:
         return await _conversation(info, self.happening)
 
 
-async def _escalation(info: Info, happening: Happening) -> Escalation:
+async def _escalation(info: Info, happening: StreamEvent) -> Escalation:
     row = await info.context.load(escalations_by_id, _known(happening.escalation_id))
     if row is None:
         raise NotFoundError("escalation")
     return Escalation.of(row, info.context)
 
 
-async def _message(info: Info, happening: Happening) -> Message:
+async def _message(info: Info, happening: StreamEvent) -> Message:
     row = await info.context.load(messages_by_id, _known(happening.message_id))
     if row is None:
         raise NotFoundError("message")
     return Message.of(row, info.context)
 
 
-async def _conversation(info: Info, happening: Happening) -> Conversation:
+async def _conversation(info: Info, happening: StreamEvent) -> Conversation:
     return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
 
 
@@ -171,55 +171,53 @@ def _known(found: T | None) -> T:
 class Followed:
     """What a subscription follows: the watch behind a cursor, and how what happens is dressed as an event."""
 
-    watch: Callable[[str | None], Awaitable[Watch]]
-    dress: Callable[[Happening], Any]
+    watch: Callable[[str | None], Awaitable[SubscriptionSource]]
+    dress: Callable[[StreamEvent], Any]
 
 
 Arguments = Mapping[str, Any]
 
 
-def _key(call: Call, arguments: Arguments, name: str, prefix: str) -> UUID | None:
-    call.must_be_signed_in()
+def _key(call: GraphQLContext, arguments: Arguments, name: str, prefix: str) -> UUID | None:
+    call.require_signed_in()
     text = arguments.get(name)
-    return None if text is None else call.key_of(prefix, text, name)
+    return None if text is None else call.parse_global_id(prefix, text, name)
 
 
-def _escalations_created(call: Call, arguments: Arguments) -> Followed:
+def _escalations_created(call: GraphQLContext, arguments: Arguments) -> Followed:
     agent = _key(call, arguments, "agentId", AGENT)
-    return Followed(
-        partial(subscription_sources.watch_escalations_created, call.context, agent), EscalationEvent.of
-    )
+    return Followed(partial(subscription_sources.watch_escalations_created, call, agent), EscalationEvent.of)
 
 
-def _escalations_updated(call: Call, arguments: Arguments) -> Followed:
+def _escalations_updated(call: GraphQLContext, arguments: Arguments) -> Followed:
     agent = _key(call, arguments, "agentId", AGENT)
     escalation = _key(call, arguments, "escalationId", ESCALATION)
     return Followed(
-        partial(subscription_sources.watch_escalations, call.context, agent, escalation), EscalationEvent.of
+        partial(subscription_sources.watch_escalations, call, agent, escalation), EscalationEvent.of
     )
 
 
-def _clocks(call: Call, arguments: Arguments) -> Followed:
+def _clocks(call: GraphQLContext, arguments: Arguments) -> Followed:
     agent = _key(call, arguments, "agentId", AGENT)
-    return Followed(partial(subscription_sources.watch_clocks, call.context, agent), SlaEvent.of)
+    return Followed(partial(subscription_sources.watch_clocks, call, agent), SlaEvent.of)
 
 
-def _messages(call: Call, arguments: Arguments) -> Followed:
+def _messages(call: GraphQLContext, arguments: Arguments) -> Followed:
     key = _known(_key(call, arguments, "conversationId", CONVERSATION))
-    return Followed(partial(subscription_sources.watch_messages, call.context, key), MessageEvent.of)
+    return Followed(partial(subscription_sources.watch_messages, call, key), MessageEvent.of)
 
 
-def _conversations(call: Call, arguments: Arguments) -> Followed:
+def _conversations(call: GraphQLContext, arguments: Arguments) -> Followed:
     key = _known(_key(call, arguments, "conversationId", CONVERSATION))
-    return Followed(partial(subscription_sources.watch_conversation, call.context, key), ConversationEvent.of)
+    return Followed(partial(subscription_sources.watch_conversation, call, key), ConversationEvent.of)
 
 
-def _turns(call: Call, arguments: Arguments) -> Followed:
+def _turns(call: GraphQLContext, arguments: Arguments) -> Followed:
     agent = _key(call, arguments, "agentId", AGENT)
-    return Followed(partial(subscription_sources.watch_turns, call.context, agent), TurnEvent.of)
+    return Followed(partial(subscription_sources.watch_turns, call, agent), TurnEvent.of)
 
 
-FOLLOWED: dict[str, Callable[[Call, Arguments], Followed]] = {
+FOLLOWED: dict[str, Callable[[GraphQLContext, Arguments], Followed]] = {
     "escalationCreated": _escalations_created,
     "escalationUpdated": _escalations_updated,
     "slaStatusChanged": _clocks,

@@ -10,10 +10,10 @@ from models.escalation import Escalation as EscalationRow
 from resolvers import conversation, escalation_triggers, message
 from resolvers.conversation import Customer as NewCustomer
 from resolvers.message import NewMessage
-from resolvers.raise_escalation import Raised
+from resolvers.raise_escalation import EscalationResult
 from rules.typeid import AGENT, CONVERSATION
 from schema.basics import JSON, as_object
-from schema.context import Info, key_of
+from schema.context import Info, parse_global_id
 from schema.conversation import (
     AiControl,
     Conversation,
@@ -115,7 +115,7 @@ class EscalatePayload:
     confirmation_message: str
 
     @classmethod
-    def of(cls, raised: Raised, info: Info) -> "EscalatePayload":
+    def of(cls, raised: EscalationResult, info: Info) -> "EscalatePayload":
         """Dresses what was raised."""
         return cls(
             escalation=Escalation.of(raised.escalation, info.context),
@@ -137,8 +137,8 @@ class TalkingMutation:
         """Starts a conversation."""
         who = input.customer or CustomerInput()
         started = await conversation.start_conversation(
-            info.context.context,
-            key_of(info, AGENT, input.agent_id, "agent_id"),
+            info.context,
+            parse_global_id(info, AGENT, input.agent_id, "agent_id"),
             NewCustomer(who.external_id, who.email, who.name),
             as_object(input.metadata, "metadata"),
             input.idempotency_key,
@@ -164,8 +164,8 @@ class TalkingMutation:
             epoch=input.epoch,
             metadata=as_object(input.metadata, "metadata"),
         )
-        key = key_of(info, CONVERSATION, input.conversation_id, "conversation_id")
-        recorded = await message.record_message(info.context.context, key, new, input.idempotency_key)
+        key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
+        recorded = await message.record_message(info.context, key, new, input.idempotency_key)
         return RecordMessagePayload(
             conversation_key=key,
             raised=recorded.escalation,
@@ -182,8 +182,8 @@ class TalkingMutation:
     ) -> ReportToolResultPayload:
         """Reports how a tool fared."""
         report = await escalation_triggers.report_tool_result(
-            info.context.context,
-            key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            info.context,
+            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.tool,
             input.succeeded,
             input.critical,
@@ -197,16 +197,16 @@ class TalkingMutation:
     @strawberry.mutation
     async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str:
         """A new token for a widget whose old one runs out."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        return await conversation.refresh_widget_token(info.context.context, key)
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        return await conversation.refresh_widget_token(info.context, key)
 
     @strawberry.mutation
     async def request_human(
         self, info: Info, conversation_id: strawberry.ID, idempotency_key: str | None = None
     ) -> EscalatePayload:
         """The button: ask for a person."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        raised = await escalation_triggers.request_human(info.context.context, key, idempotency_key)
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        raised = await escalation_triggers.request_human(info.context, key, idempotency_key)
         return EscalatePayload.of(raised, info)
 
     @strawberry.mutation
@@ -217,8 +217,8 @@ class TalkingMutation:
     ) -> EscalatePayload | None:
         """Submits a form; null when it does not escalate."""
         raised = await escalation_triggers.submit_form(
-            info.context.context,
-            key_of(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            info.context,
+            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.form,
             as_object(input.fields, "fields") or {},
             input.escalate,
@@ -229,6 +229,6 @@ class TalkingMutation:
     @strawberry.mutation
     async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool:
         """Tells the others in the conversation that one is writing."""
-        key = key_of(info, CONVERSATION, conversation_id, "conversation_id")
-        await conversation.set_typing(info.context.context, key, typing)
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await conversation.set_typing(info.context, key, typing)
         return True

@@ -10,9 +10,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from resolvers.context import House
+from resolvers.context import Services
 from schema.live.groups import Groups
-from server.graphql.client_connections import Visits
+from server.graphql.client_connections import ClientConnections
 from server.graphql.http import graphql
 from server.graphql.websocket import live_endpoint
 from server.http.health import healthz, metrics, readyz
@@ -49,7 +49,7 @@ class App(Starlette):
             await super().__call__(scope, receive, send)
 
 
-def make_app(house: House, settings: Settings, visits: Visits) -> App:
+def make_app(services: Services, settings: Settings, connections: ClientConnections) -> App:
     """The application on a house that stands."""
     app = App(
         live_endpoint(),
@@ -65,8 +65,8 @@ def make_app(house: House, settings: Settings, visits: Visits) -> App:
         middleware=[_CORS],
         exception_handlers=EXCEPTION_HANDLERS,
     )
-    app.state.house = house
+    app.state.services = services
     app.state.settings = settings
     app.state.groups = Groups()
-    app.state.visits = visits
+    app.state.connections = connections
     return app

@@ -15,7 +15,7 @@ from pgqueuer.domain.models import Job
 from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 
-from realtime.cancellation import stop
+from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
 
 LEASE = timedelta(seconds=10)
@@ -30,7 +30,7 @@ Handlers = Mapping[TimerKind, Callable[[UUID], Awaitable[None]]]
 _logger = structlog.get_logger(__name__)
 
 
-class LaterError(Exception):
+class RetryLaterError(Exception):
     """A handler cannot do it now; it is to be tried again after `delay`."""
 
     def __init__(self, delay: timedelta) -> None:
@@ -39,7 +39,7 @@ class LaterError(Exception):
 
 
 class Jobs:
-    """Runs the jobs of `handlers`, at most `at_once` of them, until `stop`; a handler is given the key."""
+    """A runner of jobs, at most `at_once` concurrently, until `stop`; each handler receives the key."""
 
     def __init__(self, url: str, handlers: Handlers, at_once: int, stopping: asyncio.Event) -> None:
         self._url = url
@@ -85,10 +85,10 @@ class Jobs:
             # A job without a key is of no use whenever it is tried: it is held, and the log says so.
             key = UUID(bytes=job.payload)
             try:
-                await self._in_hand(self._handlers[kind](key))
+                await self._run_job(self._handlers[kind](key))
             except RetryRequested:
                 raise
-            except LaterError as later:
+            except RetryLaterError as later:
                 raise RetryRequested(later.delay) from later
             except Exception as error:
                 delay = min(2**job.attempts, 60)
@@ -97,9 +97,9 @@ class Jobs:
 
         return handle
 
-    async def _in_hand(self, act: Awaitable[None]) -> None:
+    async def _run_job(self, tx: Awaitable[None]) -> None:
         """Does it; gives it back, undone, when there is to be an end and it does not come to one."""
-        doing = asyncio.ensure_future(act)
+        doing = asyncio.ensure_future(tx)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait(
@@ -110,7 +110,7 @@ class Jobs:
         finally:
             stopping.cancel()
             if not doing.done():
-                await stop([doing])
+                await cancel_and_wait([doing])
         if doing.cancelled():
             raise RetryRequested(timedelta(), "given back")
         doing.result()

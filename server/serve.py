@@ -13,12 +13,12 @@ import structlog
 import uvicorn
 import uvloop
 
-from realtime.cancellation import stop
-from resolvers.context import House
+from realtime.cancellation import cancel_and_wait
+from resolvers.context import Services
 from server.app import make_app
-from server.graphql.client_connections import Visits
+from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
-from server.services import Urls, database_urls, keep_embedded_running, open_house, prepare
+from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings
 from server.worker import Worker
 
@@ -26,7 +26,7 @@ FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
 LONGEST_STOP_SECONDS = 20
 
-Beside = Callable[[House, Settings], Awaitable[None]]
+Beside = Callable[[Services, Settings], Awaitable[None]]
 
 _logger = structlog.get_logger(__name__)
 
@@ -73,20 +73,20 @@ class PortTakenError(Exception):
 
 async def _serve(
     settings: Settings,
-    urls: Urls,
+    urls: DatabaseUrls,
     sock: socket.socket,
     beside: Beside | None,
     works: bool,
     mail_folder: Path | None,
 ) -> None:
     await prepare(urls)
-    async with open_house(settings, urls.service, mail_folder=mail_folder) as house:
-        visits = Visits.of(house)
-        worker = Worker(house, urls.service) if works else None
-        server = _Server(_config(make_app(house, settings, visits)), visits, worker)
+    async with open_services(settings, urls.service, mail_folder=mail_folder) as services:
+        connections = ClientConnections.of(services)
+        worker = Worker(services, urls.service) if works else None
+        server = _Server(_config(make_app(services, settings, connections)), connections, worker)
         tasks = [
-            asyncio.create_task(visits.run()),
-            asyncio.create_task(_greet(server, house, settings, beside)),
+            asyncio.create_task(connections.run()),
+            asyncio.create_task(_greet(server, services, settings, beside)),
         ]
         if urls.embedded:
             tasks.append(asyncio.create_task(keep_embedded_running(urls.embedded)))
@@ -97,10 +97,10 @@ async def _serve(
         finally:
             if worker:
                 await worker.close()
-            await stop(tasks)
+            await cancel_and_wait(tasks)
 
 
-async def _greet(server: "_Server", house: House, settings: Settings, beside: Beside | None) -> None:
+async def _greet(server: "_Server", services: Services, settings: Settings, beside: Beside | None) -> None:
     await server.answers.wait()
     # What has been built by now stays: looking through it again and again stops every request for 0.1 s.
     gc.collect()
@@ -109,7 +109,7 @@ async def _greet(server: "_Server", house: House, settings: Settings, beside: Be
     gc.set_threshold(10_000, 20, 20)
     _logger.info("serve.ready", url=settings.url)
     if beside is not None:
-        await beside(house, settings)
+        await beside(services, settings)
 
 
 def _config(app: object) -> uvicorn.Config:
@@ -133,9 +133,9 @@ def _config(app: object) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Says when it answers, and ends sockets and streams before uvicorn waits for them."""
 
-    def __init__(self, config: uvicorn.Config, visits: Visits, worker: Worker | None) -> None:
+    def __init__(self, config: uvicorn.Config, connections: ClientConnections, worker: Worker | None) -> None:
         super().__init__(config)
-        self._visits = visits
+        self._visits = connections
         self._worker = worker
         self.answers = asyncio.Event()
 

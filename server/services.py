@@ -15,17 +15,17 @@ from models.grants import grant_service
 from models.migrate import migrate
 from models.sealing import Seal
 from notifications.email.smtp import Smtp
-from notifications.services import Office
-from realtime.cancellation import stop
+from notifications.services import NotificationServices
+from realtime.cancellation import cancel_and_wait
 from realtime.feed import Feed
-from realtime.pubsub import Bell
+from realtime.pubsub import PubSub
 from realtime.retention import purge_for_ever
 from realtime.timers import install_timers
-from realtime.transaction import Acts
-from resolvers.context import House
+from realtime.transaction import Transactions
+from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import Limits
+from resolvers.rate_limits import RateLimiter
 from server.database_check import reach
 from server.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from server.settings import Settings, secret_of
@@ -37,7 +37,7 @@ _logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Urls:
+class DatabaseUrls:
     """Whom migrations run as, and whom the service connects as."""
 
     owner: str
@@ -46,13 +46,13 @@ class Urls:
 
 
 @contextmanager
-def database_urls(settings: Settings) -> Iterator[Urls]:
+def database_urls(settings: Settings) -> Iterator[DatabaseUrls]:
     """The database that is set, else the embedded one, which runs as long as somebody is in the block."""
     if settings.database_url:
-        yield Urls(settings.migration_url or settings.database_url, settings.database_url)
+        yield DatabaseUrls(settings.migration_url or settings.database_url, settings.database_url)
         return
     with embedded_postgres(settings.data_dir) as embedded:
-        yield Urls(embedded.owner_url, embedded.service_url, embedded)
+        yield DatabaseUrls(embedded.owner_url, embedded.service_url, embedded)
 
 
 async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
@@ -60,13 +60,13 @@ async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
     while True:
         await asyncio.sleep(REVIVE_SECONDS)
         try:
-            if await asyncio.to_thread(embedded.revive):
-                _logger.warning("embedded_postgres.revived")
+            if await asyncio.to_thread(embedded.restart_if_dead):
+                _logger.warning("embedded_postgres.restarted")
         except EmbeddedPostgresError as error:
-            _logger.error("embedded_postgres.dead", error=str(error))
+            _logger.error("embedded_postgres.failed", error=str(error))
 
 
-async def prepare(urls: Urls) -> None:
+async def prepare(urls: DatabaseUrls) -> None:
     """Brings the database up to this version."""
     for url in dict.fromkeys((urls.owner, urls.service)):
         await reach(url)
@@ -77,9 +77,9 @@ async def prepare(urls: Urls) -> None:
 
 
 @asynccontextmanager
-async def open_house(
+async def open_services(
     settings: Settings, url: str, *, live: bool = True, mail_folder: Path | None = None
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Services]:
     """
     Everything that stands for a process's life.
 
@@ -87,18 +87,19 @@ async def open_house(
     Without a mail server mails go to `mail_folder`, if one is given.
     """
     database = Database(url)
-    feed = Feed(database.beside())
+    live_database = database.with_own_query_pool()
+    feed = Feed(live_database)
     broadcast = settings.broadcast_url or url
-    bell = Bell(broadcast, on_ring=feed.wake, on_typing=feed.hand_on_typing, on_recover=feed.wake_all)
+    pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)
     redis = broadcast if broadcast.startswith("redis") else None
-    acts = Acts(database, bell.ring, in_time=live)
+    transactions = Transactions(database, pubsub.publish_wakeup, timers_enabled=live)
     # What only looks in, such as `baton init`, hands out no token that is to be read later.
     secret = secret_of(settings) if live else secrets.token_hex()
     seal = Seal(secret)
     machine = urlsplit(settings.public_url).hostname if settings.public_url else None
-    office = Office(
+    notification_services = NotificationServices(
         database=database,
-        acts=acts,
+        transactions=transactions,
         seal=seal,
         url=settings.url,
         slack_api_url=settings.slack_api_url,
@@ -106,26 +107,27 @@ async def open_house(
         mail_folder=mail_folder,
         allow_private=settings.webhook_allow_private,
     )
-    house = House(
+    services = Services(
         database=database,
-        acts=acts,
+        live_database=live_database,
+        transactions=transactions,
         feed=feed,
-        bell=bell,
+        pubsub=pubsub,
         widget_tokens=WidgetTokens(secret),
         seal=seal,
-        outside=office,
+        external=notification_services,
         passwords=Passwords(),
-        limits=Limits(redis),
+        rate_limiter=RateLimiter(redis),
     )
-    loops = [bell.run(), feed.run(), purge_for_ever(database)] if live else []
+    loops = [pubsub.run(), feed.run(), purge_for_ever(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
-        yield house
+        yield services
     finally:
-        await stop(tasks)
+        await cancel_and_wait(tasks)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                await feed.database.close()
+                await live_database.close()
                 await database.close()
         except TimeoutError:
-            _logger.warning("house.database_left_open")
+            _logger.warning("services.close_timeout")

@@ -17,16 +17,16 @@ from uuid import UUID
 import structlog
 import uvloop
 
-from notifications.attempts import TargetBusyError, attend, overdue_targets
+from notifications.attempts import TargetBusyError, deliver_due, overdue_targets
 from notifications.digests import overdue_digests, plan_digest
 from notifications.planner import plan, workspaces_behind
-from notifications.services import Office
-from realtime.cancellation import stop
+from notifications.services import NotificationServices
+from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
-from resolvers.context import House
+from resolvers.context import Services
 from resolvers.timer_handlers import TIMERS, overdue
-from server.job_runner import Handlers, Jobs, LaterError, supervised, wait
-from server.services import database_urls, keep_embedded_running, open_house, prepare
+from server.job_runner import Handlers, Jobs, RetryLaterError, supervised, wait
+from server.services import database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings
 
 # Timers and deliveries do not wait for each other: a receiver that hangs delays no clock.
@@ -43,11 +43,11 @@ _logger = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Does what is due from `start` to `stop`; `close` waits until what is in hand has ended."""
+    """Does what is due from `start` to `cancel_and_wait`; `close` waits until what is in hand has ended."""
 
-    def __init__(self, house: House, url: str) -> None:
-        assert isinstance(house.outside, Office)
-        self._house, self._office = house, house.outside
+    def __init__(self, services: Services, url: str) -> None:
+        assert isinstance(services.external, NotificationServices)
+        self._house, self._office = services, services.external
         self._stopping = asyncio.Event()
         self._timers = Jobs(url, self._timer_handlers(), TIMERS_AT_ONCE, self._stopping)
         deliveries: Handlers = {TimerKind.DELIVERIES: self._attend}
@@ -81,25 +81,25 @@ class Worker:
         if running:
             self._timers.abandon()
             self._deliveries.abandon()
-            _logger.warning("worker.left_running", loops=len(running))
-            await stop(running)
+            _logger.warning("worker.close_timeout", loops=len(running))
+            await cancel_and_wait(running)
 
     def _timer_handlers(self) -> Handlers:
-        of_house = {kind: partial(act, self._house) for kind, act in TIMERS.items()}
-        return {**of_house, TimerKind.DIGEST: partial(plan_digest, self._house.acts)}
+        of_house = {kind: partial(tx, self._house) for kind, tx in TIMERS.items()}
+        return {**of_house, TimerKind.DIGEST: partial(plan_digest, self._house.transactions)}
 
     async def _attend(self, target_id: UUID) -> None:
         try:
-            await attend(self._office, target_id)
+            await deliver_due(self._office, target_id)
         except TargetBusyError as busy:
-            raise LaterError(BUSY) from busy
+            raise RetryLaterError(BUSY) from busy
 
     async def _plan(self) -> None:
         self._rung.clear()
         for workspace_id in await workspaces_behind(self._house.database):
             self._house.feed.listen(workspace_id, self._rung)
             try:
-                while await plan(self._house.acts, workspace_id) and not self._stopping.is_set():
+                while await plan(self._house.transactions, workspace_id) and not self._stopping.is_set():
                     pass
             except Exception as error:
                 # One workspace must not keep the others from being told.
@@ -111,17 +111,17 @@ class Worker:
         for kind, key in await overdue(self._house, OVERDUE):
             await self._do_overdue(kind, TIMERS[kind](self._house, key))
         for digest_id in await overdue_digests(self._house.database, OVERDUE):
-            await self._do_overdue(TimerKind.DIGEST, plan_digest(self._house.acts, digest_id))
-        await overdue_targets(self._house.acts, OVERDUE_DELIVERIES)
+            await self._do_overdue(TimerKind.DIGEST, plan_digest(self._house.transactions, digest_id))
+        await overdue_targets(self._house.transactions, OVERDUE_DELIVERIES)
         await wait(self._stopping, SWEEP_SECONDS)
 
-    async def _do_overdue(self, kind: TimerKind, act: Awaitable[None]) -> None:
+    async def _do_overdue(self, kind: TimerKind, tx: Awaitable[None]) -> None:
         """Does one thing; it holds up the others for 3 s at most, whatever is the matter with it."""
-        doing = asyncio.ensure_future(act)
+        doing = asyncio.ensure_future(tx)
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({doing, stopping}, timeout=OVERDUE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await stop([doing])
+        await cancel_and_wait([doing])
         failed = "took too long" if doing.cancelled() else doing.exception() and repr(doing.exception())
         _logger.log(logging.WARNING if failed else logging.INFO, "timer.overdue", kind=kind, failed=failed)
 
@@ -135,14 +135,14 @@ def work(settings: Settings) -> None:
             asked = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, asked.set)
-            async with open_house(settings, urls.service) as house:
-                worker = Worker(house, urls.service)
+            async with open_services(settings, urls.service) as services:
+                worker = Worker(services, urls.service)
                 worker.start()
                 _logger.info("worker.ready")
                 beside = [asyncio.create_task(keep_embedded_running(urls.embedded))] if urls.embedded else []
                 await asked.wait()
                 await worker.close()
-                await stop(beside)
+                await cancel_and_wait(beside)
 
         runner.run(run())
     _logger.info("worker.stopped")

@@ -25,9 +25,9 @@ from resolvers.member import NewMember
 from resolvers.passwords import Passwords
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.roles import MemberRole
-from rules.typeid import AGENT, WORKSPACE, spell_id
+from rules.typeid import AGENT, WORKSPACE, format_id
 from server.embedded.postgres import embedded_postgres
-from server.services import open_house
+from server.services import open_services
 from server.settings import Settings
 
 T = TypeVar("T")
@@ -376,9 +376,9 @@ class Server:
 
         async def make() -> Workspace:
             settings = Settings(data_dir=self.data_dir, database_url=self.service_url, secret_key="x" * 32)
-            async with open_house(settings, self.service_url, live=False) as house:
-                made = await make_workspace(replace(house, passwords=_PASSWORDS), new)
-            workspace_id, agent_id = spell_id(WORKSPACE, made.workspace_id), spell_id(AGENT, made.agent.id)
+            async with open_services(settings, self.service_url, live=False) as services:
+                made = await make_workspace(replace(services, passwords=_PASSWORDS), new)
+            workspace_id, agent_id = format_id(WORKSPACE, made.workspace_id), format_id(AGENT, made.agent.id)
             return Workspace(self, workspace_id, agent_id, made.api_key, email)
 
         return _run(make())

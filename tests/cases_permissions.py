@@ -13,7 +13,7 @@ from graphql import GraphQLField, GraphQLNonNull
 from resolvers.permissions import PERMISSIONS, Permission
 from rules.roles import Scope, ViewerKind
 from rules.typeid import ESCALATION as ESCALATION_ID
-from rules.typeid import read_id
+from rules.typeid import parse_id
 from schema.api import SCHEMA
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
@@ -173,7 +173,7 @@ def _announce(rows: Rows) -> None:
     conversation = rows.key.start(rows.agent)["conversation"]["id"]
     escalation = rows.key.escalate(conversation)["escalation"]["id"]
     aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"
-    rows.workspace.server.execute(aged, read_id(ESCALATION_ID, escalation))
+    rows.workspace.server.execute(aged, parse_id(ESCALATION_ID, escalation))
     given = {"escalationId": escalation, "priority": "URGENT"}
     rows.key.ask(
         "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { __typename } }", i=given

@@ -15,7 +15,7 @@ from slack_stand_in import SlackStandIn
 from models.ids import new_id
 from resolvers.credentials import WidgetTokens
 from rules.roles import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope, ViewerKind
-from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, read_id, spell_id
+from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, format_id, parse_id
 
 _ADDRESSES = (f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in count(1))
 
@@ -141,16 +141,16 @@ class Rows:
         key, target, server = new_id(), new_id(), self.workspace.server
         server.execute(
             """INSERT INTO delivery_targets (id, workspace_id, channel, key) VALUES ($1, $2, 'EMAIL', $3)""",
-            *(target, read_id(WORKSPACE, self.workspace.id), f"{target}@example.com"),
+            *(target, parse_id(WORKSPACE, self.workspace.id), f"{target}@example.com"),
         )
         server.execute(
             """INSERT INTO deliveries (id, workspace_id, agent_id, target_id, channel, target, event_type,
                 escalation_id, occurred_at, status, ended_at)
             SELECT $1, workspace_id, $2, id, channel, key, 'escalation.created', $3, now(), 'FAILED', now()
             FROM delivery_targets WHERE id = $4""",
-            *(key, read_id(AGENT, self.agent), read_id(ESCALATION, self.escalation), target),
+            *(key, parse_id(AGENT, self.agent), parse_id(ESCALATION, self.escalation), target),
         )
-        return spell_id(DELIVERY, key)
+        return format_id(DELIVERY, key)
 
     def make_key(self, name: str, *scopes: Scope) -> tuple[str, str]:
         """The id of a new API key, and the key."""
@@ -322,7 +322,7 @@ class World:
 def mint_widget_token(server: Server, conversation: str, age: timedelta) -> str:
     """A widget token that was issued so long ago."""
     tokens = WidgetTokens((server.data_dir / "secret_key").read_text().strip())
-    return tokens.issue(read_id(CONVERSATION, conversation), datetime.now(UTC) - age)[0]
+    return tokens.issue(parse_id(CONVERSATION, conversation), datetime.now(UTC) - age)[0]
 
 
 def everything_kept(server: Server) -> str:

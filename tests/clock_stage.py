@@ -16,7 +16,7 @@ from uuid import UUID
 
 from baton_client import BATON, Server, Socket, Workspace, wait_for
 
-from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, read_id
+from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
 from server.embedded.postgres import embedded_postgres
 
 Row = dict[str, Any]
@@ -65,12 +65,12 @@ class Clock:
     @property
     def key(self) -> UUID:
         """The escalation's key."""
-        return read_id(ESCALATION, self.id)
+        return parse_id(ESCALATION, self.id)
 
     @property
     def conversation_key(self) -> UUID:
         """The conversation's, under whose lock acts happen."""
-        return read_id(CONVERSATION, self.conversation)
+        return parse_id(CONVERSATION, self.conversation)
 
     @property
     def row(self) -> Row:
@@ -155,7 +155,7 @@ def in_time() -> timedelta:
 
 def told(workspace: Workspace) -> list[Row]:
     """What the workspace was told of its escalations, in order."""
-    return workspace.server.rows(_TOLD, read_id(WORKSPACE, workspace.id))
+    return workspace.server.rows(_TOLD, parse_id(WORKSPACE, workspace.id))
 
 
 def age(clocks: Sequence[Clock], **by: float) -> None:

@@ -11,7 +11,7 @@ from ledger import Ledger
 from locks import Contender, Scene
 from talk import Talk
 
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 LONG = 600  # seconds: no test lasts so long
 _FIELDS = """message { id status createdAt } ai { state epoch pausedBy }
@@ -41,7 +41,7 @@ class Doubt(Talk):
     @property
     def uuid(self) -> UUID:
         """The conversation's key."""
-        return read_id(CONVERSATION, self.id)
+        return parse_id(CONVERSATION, self.id)
 
     def records(self, role: str, content: str, **more: Any) -> dict[str, Any]:
         """recordMessage's payload, with what waits after it, as the AI's back end sees it."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from realtime.pubsub import Bell, Ring, Typing
+from realtime.pubsub import PubSub, Typing, Wakeup
 
 CANARY_SECONDS = 0.2
 
@@ -17,15 +17,15 @@ CANARY_SECONDS = 0.2
 class Ears:
     """A bell and what it has told."""
 
-    bell: Bell
-    rings: list[Ring] = field(default_factory=list)
+    pubsub: PubSub
+    wakeups: list[Wakeup] = field(default_factory=list)
     typings: list[Typing] = field(default_factory=list)
     recoveries: int = 0
 
     def highest(self) -> dict[UUID, int]:
         positions: dict[UUID, int] = {}
-        for ring in self.rings:
-            positions[ring.stream] = max(ring.position, positions.get(ring.stream, 0))
+        for wakeup in self.wakeups:
+            positions[wakeup.stream] = max(wakeup.position, positions.get(wakeup.stream, 0))
         return positions
 
     def recovered(self) -> None:
@@ -34,14 +34,14 @@ class Ears:
 
 def create_ears(url: str) -> Ears:
     ears: Ears
-    bell = Bell(
+    pubsub = PubSub(
         url,
-        on_ring=lambda ring: ears.rings.append(ring),
+        on_wakeup=lambda wakeup: ears.wakeups.append(wakeup),
         on_typing=lambda typing: ears.typings.append(typing),
         on_recover=lambda: ears.recovered(),
         canary_seconds=CANARY_SECONDS,
     )
-    ears = Ears(bell)
+    ears = Ears(pubsub)
     return ears
 
 
@@ -51,7 +51,7 @@ async def listening(*urls: str) -> AsyncIterator[list[Ears]]:
     unread: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
     everyone = [create_ears(url) for url in urls]
-    tasks = [asyncio.create_task(ears.bell.run()) for ears in everyone]
+    tasks = [asyncio.create_task(ears.pubsub.run()) for ears in everyone]
     try:
         yield everyone
     finally:
@@ -67,7 +67,7 @@ async def listening(*urls: str) -> AsyncIterator[list[Ears]]:
 
 def belongs_to_a_bell(task: asyncio.Task[object]) -> bool:
     name: str = getattr(task.get_coro(), "__qualname__", "")
-    return name.startswith(("Bell.", "Broadcast.", "RedisBackend."))
+    return name.startswith(("PubSub.", "Broadcast.", "RedisBackend."))
 
 
 async def eventually(condition: Callable[[], bool], within: float = 15.0) -> None:
@@ -89,7 +89,7 @@ async def hear_each_other(*everyone: Ears) -> None:
         async with asyncio.timeout(15):
             while not arrived():
                 position += 1
-                caller.bell.ring(Ring(stream, position))
+                caller.pubsub.publish_wakeup(Wakeup(stream, position))
                 with suppress(AssertionError):
                     await eventually(arrived, within=0.5)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from locks import Scene, is_counted
 
-from rules.typeid import WORKSPACE, read_id
+from rules.typeid import WORKSPACE, parse_id
 
 Row = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Ledger:
     @classmethod
     def of(cls, scene: Scene) -> "Ledger":
         """Reads it when all acts are done."""
-        rows, key, workspace = scene.server.rows, scene.uuid, read_id(WORKSPACE, scene.workspace.id)
+        rows, key, workspace = scene.server.rows, scene.uuid, parse_id(WORKSPACE, scene.workspace.id)
         of_log = "SELECT position, type, data, occurred_at FROM log WHERE stream = $1 ORDER BY position"
         escalations = rows("SELECT * FROM escalations WHERE conversation_id = $1 ORDER BY created_at", key)
         timeline = "SELECT * FROM timeline_entries WHERE escalation_id = $1 ORDER BY position"

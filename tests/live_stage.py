@@ -23,13 +23,13 @@ from websockets.typing import Subprotocol
 from resolvers.actor import Actor
 from resolvers.context import Context
 from rules.roles import Scope, ViewerKind
-from schema.live.event_buffer import Results
-from schema.live.groups import Groups, Listener
+from schema.live.event_buffer import EncodedBatch
+from schema.live.groups import Groups, Sink
 from schema.operation import Operation
 from server.graphql import operations, websocket
-from server.graphql.client_connections import Visits
+from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
-from server.graphql.websocket import Pace, live_endpoint
+from server.graphql.websocket import Timeouts, live_endpoint
 from server.http import origins
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -53,7 +53,7 @@ EXPIRED = replace(CUSTOMER, expired=True)
 class Stage:
     """A running server whose credentials and operations are the test's."""
 
-    visits: Visits
+    connections: ClientConnections
     port: int = 0
     server: uvicorn.Server | None = None
     actors: dict[str, Actor] = field(
@@ -70,7 +70,7 @@ class Stage:
     contexts: list[Context] = field(default_factory=list)
 
     async def run(
-        self, operation: Operation, context: Context, listener: Listener
+        self, operation: Operation, context: Context, listener: Sink
     ) -> list[dict[str, Any]] | None:
         self.running += 1
         self.contexts.append(context)
@@ -79,7 +79,7 @@ class Stage:
                 async for result in results:
                     if "data" not in result:
                         return cast("list[dict[str, Any]]", result["errors"])
-                    await listener.put(Results([orjson.dumps(result)]))
+                    await listener.put(EncodedBatch([orjson.dumps(result)]))
         finally:
             self.running -= 1
         return None
@@ -171,8 +171,8 @@ async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     async with AsyncExitStack() as closing:
 
-        async def started(pace: Pace = websocket.PACE, recheck_seconds: float = 60) -> Stage:
-            stage = Stage(Visits(lambda tokens: stage.still_good(tokens), recheck_seconds))
+        async def started(pace: Timeouts = websocket.PACE, recheck_seconds: float = 60) -> Stage:
+            stage = Stage(ClientConnections(lambda tokens: stage.still_good(tokens), recheck_seconds))
             await closing.enter_async_context(_running(stage, pace, monkeypatch))
             return stage
 
@@ -184,7 +184,7 @@ async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
 
 
 @asynccontextmanager
-async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+async def _running(stage: Stage, pace: Timeouts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     async def actor_of(_: object, __: object, token: str) -> Actor | None:
         return stage.actors.get(token)
 
@@ -196,12 +196,12 @@ async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(operations, "run", stage.run)
     monkeypatch.setattr(operations, "is_subscription", lambda _: False)
     app = Starlette(routes=[WebSocketRoute("/graphql", live_endpoint(pace))])
-    app.state.house = cast(
+    app.state.services = cast(
         Any, SimpleNamespace(database=SimpleNamespace(reading=_no_database), widget_tokens=None)
     )
     app.state.settings = SimpleNamespace(url="https://baton.example/")
     app.state.groups = Groups()
-    app.state.visits = stage.visits
+    app.state.connections = stage.connections
     config = uvicorn.Config(
         app,
         port=0,
@@ -212,16 +212,16 @@ async def _running(stage: Stage, pace: Pace, monkeypatch: pytest.MonkeyPatch) ->
         lifespan="off",
     )
     stage.server = uvicorn.Server(config)
-    tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.visits.run())]
+    tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.connections.run())]
     await until(lambda: stage.server and stage.server.started)
     stage.port = stage.server.servers[0].sockets[0].getsockname()[1]
     yield
-    await stage.visits.close_all()
+    await stage.connections.close_all()
     stage.server.should_exit = True
     await asyncio.wait_for(tasks[0], 10)
     tasks[1].cancel()
     assert stage.running == 0
-    assert len(stage.visits) == 0
+    assert len(stage.connections) == 0
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import httpx
 from baton_client import DEADLINE, Caller, Refused, Server, Workspace
 
 from resolvers.credentials import SESSION_START, new_token, token_hash
-from rules.typeid import CONVERSATION, ESCALATION, MEMBER, MESSAGE, WORKSPACE, read_id
+from rules.typeid import CONVERSATION, ESCALATION, MEMBER, MESSAGE, WORKSPACE, parse_id
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class Scene:
     @property
     def uuid(self) -> UUID:
         """The conversation's key, its stream's too."""
-        return read_id(CONVERSATION, self.conversation)
+        return parse_id(CONVERSATION, self.conversation)
 
     def escalate(self) -> str:
         """Escalates, and gives the escalation's id."""
@@ -195,11 +195,11 @@ class Scene:
 
     def escalation_uuid(self, escalation: str) -> UUID:
         """An escalation's key."""
-        return read_id(ESCALATION, escalation)
+        return parse_id(ESCALATION, escalation)
 
     def message_uuid(self, message: str) -> UUID:
         """A message's key."""
-        return read_id(MESSAGE, message)
+        return parse_id(MESSAGE, message)
 
     def locked(self, table: str = "conversations") -> Any:
         """Holds the conversation's row, or that of its stream."""
@@ -223,7 +223,7 @@ def _member(workspace: Workspace, key: Contender, email: str) -> Contender:
     workspace.server.execute(
         "INSERT INTO member_sessions (token_hash, member_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
         token_hash(token),
-        read_id(MEMBER, made["member"]["id"]),
+        parse_id(MEMBER, made["member"]["id"]),
         now,
         now + timedelta(hours=1),
     )
@@ -256,7 +256,7 @@ _EVERYTHING = " UNION ALL ".join(
 def rows_of(server: Server, workspace: Workspace) -> dict[str, list[str]]:
     """The workspace's rows by table, so that a test can say that an act has left nothing."""
     found: dict[str, list[str]] = {table: [] for table in _OF_WORKSPACE}
-    for row in server.rows(f"{_EVERYTHING} ORDER BY 1, 2", read_id(WORKSPACE, workspace.id)):
+    for row in server.rows(f"{_EVERYTHING} ORDER BY 1, 2", parse_id(WORKSPACE, workspace.id)):
         found[row["name"]].append(row["row"])
     return found
 

@@ -9,7 +9,12 @@ from email.policy import default
 from html.parser import HTMLParser
 from typing import Any
 
-from notifications.content.snapshots import Said, Story, TheConversation, TheEscalation
+from notifications.content.snapshots import (
+    ConversationSnapshot,
+    EscalationSnapshot,
+    NotificationContent,
+    TranscriptMessage,
+)
 from notifications.email.compose import compose
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -38,12 +43,12 @@ HEADERS = {
 
 def create_said(
     content: str, role: MessageRole = MessageRole.USER, minute: int = 0, author: str | None = None
-) -> Said:
-    return Said(f"msg_{minute}", role, content, AT - timedelta(minutes=60 - minute), author)
+) -> TranscriptMessage:
+    return TranscriptMessage(f"msg_{minute}", role, content, AT - timedelta(minutes=60 - minute), author)
 
 
-def create_escalation(**changes: Any) -> TheEscalation:
-    escalation = TheEscalation(
+def create_escalation(**changes: Any) -> EscalationSnapshot:
+    escalation = EscalationSnapshot(
         id="esc_1",
         link=LINK,
         status=EscalationStatus.OPEN,
@@ -67,9 +72,13 @@ def create_escalation(**changes: Any) -> TheEscalation:
 
 
 def create_story(
-    *said: Said, id_: str = "dlv_1", type_: str = CREATED, name: str | None = "Jane Doe", **changes: Any
-) -> Story:
-    conversation = TheConversation(
+    *said: TranscriptMessage,
+    id_: str = "dlv_1",
+    type_: str = CREATED,
+    name: str | None = "Jane Doe",
+    **changes: Any,
+) -> NotificationContent:
+    conversation = ConversationSnapshot(
         id="cnv_1",
         customer_external_id="crm-7",
         customer_name=name,
@@ -79,10 +88,10 @@ def create_story(
         transcript=said,
     )
     escalation = create_escalation(**changes)
-    return Story(id_, type_, AT, "Shop Inc", "agt_1", "Support AI", conversation, escalation)
+    return NotificationContent(id_, type_, AT, "Shop Inc", "agt_1", "Support AI", conversation, escalation)
 
 
-def composed(story: Story, *, transcript: bool = True, recipient: str = TEAM) -> EmailMessage:
+def composed(story: NotificationContent, *, transcript: bool = True, recipient: str = TEAM) -> EmailMessage:
     return read(compose(story, sender=SENDER, recipient=recipient, include_transcript=transcript))
 
 

@@ -13,7 +13,7 @@ from baton_client import Caller, Server, Workspace, wait_for
 from mail_sink import Mail, MailSink
 from slack_stand_in import SlackStandIn
 
-from rules.typeid import AGENT, DELIVERY, WORKSPACE, read_id
+from rules.typeid import AGENT, DELIVERY, WORKSPACE, parse_id
 
 Row = dict[str, Any]
 
@@ -213,13 +213,13 @@ class Team:
         """Waits until all that has happened has been planned: after it there are all deliveries of it."""
         query = """SELECT position >= head AS done FROM planned_logs JOIN streams ON id = workspace_id
             WHERE workspace_id = $1"""
-        key = read_id(WORKSPACE, self.workspace.id)
+        key = parse_id(WORKSPACE, self.workspace.id)
         wait_for(lambda: self.server.rows(query, key)[0]["done"], "the planner to catch up")
 
     @contextmanager
     def unplanned(self) -> Iterator[None]:
         """Nothing is planned within the block; all of it together afterwards."""
-        key = read_id(WORKSPACE, self.workspace.id)
+        key = parse_id(WORKSPACE, self.workspace.id)
         move = "UPDATE planned_logs SET position = position + $2 WHERE workspace_id = $1"
         self.catch_up()
         self.server.execute(move, key, 1_000_000)
@@ -228,7 +228,7 @@ class Team:
 
     def bring(self, *deliveries: Row) -> None:
         """Has the time come for the next attempts of deliveries, by the jobs that are there for them."""
-        ids = [read_id(DELIVERY, one["id"]) for one in deliveries]
+        ids = [parse_id(DELIVERY, one["id"]) for one in deliveries]
         self.server.execute(
             """WITH free AS (UPDATE delivery_targets SET paused_until = NULL
                 WHERE id IN (SELECT target_id FROM deliveries WHERE id = ANY($1)) RETURNING id),
@@ -241,7 +241,7 @@ class Team:
 
     def row(self, delivery: Row) -> Row:
         """A delivery as it stands in the database."""
-        return self.server.rows("SELECT * FROM deliveries WHERE id = $1", read_id(DELIVERY, delivery["id"]))[
+        return self.server.rows("SELECT * FROM deliveries WHERE id = $1", parse_id(DELIVERY, delivery["id"]))[
             0
         ]
 
@@ -259,7 +259,7 @@ class Team:
     @property
     def key_of_agent(self) -> Any:
         """The AI agent's key in the database."""
-        return read_id(AGENT, self.agent_id)
+        return parse_id(AGENT, self.agent_id)
 
 
 def events_of(deliveries: list[Row]) -> list[str]:

@@ -21,7 +21,7 @@ from mail_sink import Mail, MailSink
 from receivers import Answer, Received, Receiver
 
 from notifications.webhook.schemas import SCHEMAS
-from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, read_id
+from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, parse_id
 from server.embedded.postgres import embedded_postgres
 
 Row = dict[str, Any]
@@ -77,7 +77,7 @@ def planned(workspace: Workspace) -> None:
     """Waits until all that has happened has its deliveries."""
     query = """SELECT position = head AS done FROM planned_logs JOIN streams ON id = workspace_id
         WHERE workspace_id = $1"""
-    key = read_id(WORKSPACE, workspace.id)
+    key = parse_id(WORKSPACE, workspace.id)
     wait_for(lambda: workspace.server.rows(query, key)[0]["done"], "the planner to catch up")
 
 
@@ -109,7 +109,7 @@ class Endpoint:
     @property
     def key(self) -> UUID:
         """Its key in the database."""
-        return read_id(WEBHOOK_ENDPOINT, self.id)
+        return parse_id(WEBHOOK_ENDPOINT, self.id)
 
     # ---- settings
 
@@ -238,7 +238,7 @@ def types(found: list[Row]) -> list[str]:
 
 def row_of(server: Server, delivery: Row) -> Row:
     """A delivery as it stands in the database."""
-    return server.rows("SELECT * FROM deliveries WHERE id = $1", read_id(DELIVERY, delivery["id"]))[0]
+    return server.rows("SELECT * FROM deliveries WHERE id = $1", parse_id(DELIVERY, delivery["id"]))[0]
 
 
 def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
@@ -265,7 +265,7 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
 
 def agent_key(agent_id: str) -> UUID:
     """An AI agent's key."""
-    return read_id(AGENT, agent_id)
+    return parse_id(AGENT, agent_id)
 
 
 class Gate:

@@ -4,7 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from notifications.content.snapshots import Said, Story, TheConversation, TheEscalation
+from notifications.content.snapshots import (
+    ConversationSnapshot,
+    EscalationSnapshot,
+    NotificationContent,
+    TranscriptMessage,
+)
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageRole
@@ -16,7 +21,7 @@ LINK_IN_SLACK = LINK.replace("&", "&amp;")
 DUE = f"<!date^{int(NOON.timestamp()) + 7_200}^{{date_short_pretty}} {{time}}|2026-03-02 14:00 UTC>"
 CREATED = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} {{time}}|2026-03-02 12:00 UTC>"
 
-ESCALATION = TheEscalation(
+ESCALATION = EscalationSnapshot(
     id="esc_1",
     link=LINK,
     status=EscalationStatus.IN_PROGRESS,
@@ -36,7 +41,7 @@ ESCALATION = TheEscalation(
     resolved_at=None,
     resolution_note=None,
 )
-CONVERSATION = TheConversation(
+CONVERSATION = ConversationSnapshot(
     id="conv_1",
     customer_external_id="crm-7",
     customer_name="Jane Doe",
@@ -44,12 +49,12 @@ CONVERSATION = TheConversation(
     ai_state=AiState.PAUSED,
     ai_epoch=2,
     transcript=(
-        Said("msg_1", MessageRole.USER, "hello", NOON),
-        Said("msg_2", MessageRole.USER, "My parcel is late", NOON),
-        Said("msg_3", MessageRole.ASSISTANT, "It is on its way.", NOON),
+        TranscriptMessage("msg_1", MessageRole.USER, "hello", NOON),
+        TranscriptMessage("msg_2", MessageRole.USER, "My parcel is late", NOON),
+        TranscriptMessage("msg_3", MessageRole.ASSISTANT, "It is on its way.", NOON),
     ),
 )
-STORY = Story(
+STORY = NotificationContent(
     id="dlv_1",
     type="escalation.created",
     occurred_at=NOON,
@@ -61,11 +66,11 @@ STORY = Story(
 )
 
 
-def story_of(
-    text: str, *, name: str | None = None, escalation: TheEscalation = ESCALATION, **changes: Any
-) -> Story:
+def load_content(
+    text: str, *, name: str | None = None, escalation: EscalationSnapshot = ESCALATION, **changes: Any
+) -> NotificationContent:
     """A story in which `text` stands wherever a customer, a caller or a member can write."""
-    said = (Said("msg_1", MessageRole.USER, text, NOON),)
+    said = (TranscriptMessage("msg_1", MessageRole.USER, text, NOON),)
     conversation = replace(
         CONVERSATION,
         customer_name=name or text,

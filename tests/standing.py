@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from models.ids import new_id
-from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, read_id, spell_id
+from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, format_id, parse_id
 from schema.api import printed_schema
 
 _SCHEMA = build_schema(printed_schema())
@@ -54,7 +54,7 @@ _FINGERPRINT = " UNION ALL ".join(
 
 def stands(workspace: Workspace) -> list[dict[str, Any]]:
     """Every row of the workspace that acts write, in short: a refused act leaves it equal."""
-    return workspace.server.rows(_FINGERPRINT, read_id(WORKSPACE, workspace.id))
+    return workspace.server.rows(_FINGERPRINT, parse_id(WORKSPACE, workspace.id))
 
 
 _QUIET = """WITH endpoint AS (
@@ -72,11 +72,11 @@ INSERT INTO deliveries (id, workspace_id, agent_id, target_id, channel, target, 
 def quiet_endpoint(workspace: Workspace) -> dict[str, str]:
     """A webhook endpoint that is switched off and a delivery to it: their ids by who takes them."""
     key = new_id()
-    of = (read_id(WORKSPACE, workspace.id), read_id(AGENT, workspace.agent_id))
+    of = (parse_id(WORKSPACE, workspace.id), parse_id(AGENT, workspace.agent_id))
     workspace.server.execute(_QUIET, key, *of)
-    acts = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
-    endpoint = spell_id(WEBHOOK_ENDPOINT, key)
-    return {**dict.fromkeys(acts, endpoint), "retryDelivery": spell_id(DELIVERY, key)}
+    transactions = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
+    endpoint = format_id(WEBHOOK_ENDPOINT, key)
+    return {**dict.fromkeys(transactions, endpoint), "retryDelivery": format_id(DELIVERY, key)}
 
 
 @dataclass

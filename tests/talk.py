@@ -6,7 +6,7 @@ from typing import Any
 
 from baton_client import Caller, Workspace
 
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 CONFIRMATION = "Your request has been escalated to our support team. We typically respond within 2 hours."
 TAKING_OVER = "A member of our team is taking over this conversation."
@@ -102,7 +102,7 @@ class Talk:
         """What the workspace has been told of the conversation: what notifications are made of."""
         rows = self.workspace.server.rows(
             "SELECT type FROM log WHERE data ->> 'conversation' = $1 ORDER BY stream, position",
-            str(read_id(CONVERSATION, self.id)),
+            str(parse_id(CONVERSATION, self.id)),
         )
         return [row["type"] for row in rows]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.backoff import ATTEMPTS, next_attempt, pause_of_target
+from rules.backoff import ATTEMPTS, next_attempt, target_cooldown
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 # In seconds: at once, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
@@ -68,6 +68,6 @@ def test_what_makes_no_sense_is_refused(made: int, chance: float) -> None:
 
 
 def test_a_target_that_keeps_failing_is_left_alone_ever_longer() -> None:
-    pauses = [pause_of_target(failures) for failures in (0, 1, 2, 3, 4, 1_000_000)]
+    pauses = [target_cooldown(failures) for failures in (0, 1, 2, 3, 4, 1_000_000)]
 
     assert [pause.total_seconds() for pause in pauses] == [0, 5, 30, 300, 300, 300]

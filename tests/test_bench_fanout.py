@@ -7,7 +7,7 @@ import pytest
 from baton_client import Workspace
 
 from bench.client import Target
-from bench.fanout.baton import House, create_member, delivery, recording, widgets
+from bench.fanout.baton import Services, create_member, delivery, recording, widgets
 from bench.fanout.driver import ClientFailedError, callers, client
 from bench.fanout.phases import QUICK, Results
 from bench.fanout.report import report
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def _house(workspace: Workspace) -> House:
+def _house(workspace: Workspace) -> Services:
     server = workspace.server
     assert server.process is not None
     process = only(server.process.pid)
     target = Target("127.0.0.1", server.port)
     stage = Stage(target, server.data_dir, server.data_dir, server.service_url, process, process, cores())
     tenant = Tenant(workspace.agent_id, workspace.api_key)
-    return House(stage, tenant, create_member(stage, tenant, f"author-{workspace.id}"))
+    return Services(stage, tenant, create_member(stage, tenant, f"author-{workspace.id}"))
 
 
 def test_all_that_the_limit_sends_is_counted_once() -> None:
@@ -54,8 +54,8 @@ def test_the_peer_that_baton_began_as_sends_the_same_frames() -> None:
 def test_what_is_committed_beside_the_server_is_delivered_and_is_the_conversations(
     workspace: Workspace,
 ) -> None:
-    house = _house(workspace)
-    with delivery(house, widgets=True) as audience, client(audience, 5) as five:
+    services = _house(workspace)
+    with delivery(services, widgets=True) as audience, client(audience, 5) as five:
         run = five.saturate(10, 2, 0.2)
         assert (run.delivered > 0, run.lost) == (True, 0)
         cut = five.cut(20, 30)
@@ -73,11 +73,11 @@ def test_what_is_committed_beside_the_server_is_delivered_and_is_the_conversatio
 
 
 def test_recorded_messages_and_replies_are_each_heard_by_whom_they_are_for(workspace: Workspace) -> None:
-    house = _house(workspace)
-    with recording(house) as audience, client(audience, 2) as two:
+    services = _house(workspace)
+    with recording(services) as audience, client(audience, 2) as two:
         run = two.saturate(1, 1, 0.2)
         assert (run.delivered > 0, run.delivered % 2, run.lost) == (True, 0, 0)
-    audience, requests = widgets(house, 3, 2)
+    audience, requests = widgets(services, 3, 2)
     with callers(audience, requests, 2) as three:
         replies = three.replies(0.2)
     assert (replies.replies > 0, replies.lost) == (True, 0)

@@ -12,7 +12,7 @@ from talk import Talk
 from rules.agent_settings import EscalationSettings
 from rules.business_hours import Hours, Weekday, hours_of
 from rules.customer_texts import AROUND_THE_CLOCK, business_hours_in_words
-from rules.sla_clock import REACH, Clock, SlaStatus, start_clock
+from rules.sla_clock import MAX_SLA_HORIZON, Clock, SlaStatus, start_clock
 
 READ = """query($id: ID!) { escalationSettings(agentId: $id) { version sla { businessHours {
     timezone week { day opens closes } holidays { date name } holidayCalendar } } } }"""
@@ -363,7 +363,7 @@ def test_a_document_that_was_taken_once_is_good_for_ever() -> None:
 def test_a_clock_that_cannot_end_is_due_after_ten_years() -> None:
     start = datetime(9_980, 1, 1, tzinfo=UTC)
     clock = start_clock(start, 525_600, 80, document(("MONDAY", "09:00", "10:00")))
-    assert clock.at_risk_at == clock.due_at == start + REACH
+    assert clock.at_risk_at == clock.due_at == start + MAX_SLA_HORIZON
 
 
 @pytest.mark.parametrize(

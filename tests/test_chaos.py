@@ -31,7 +31,7 @@ from chaos.proxy import Link
 from chaos.schedule import FULL_SECONDS, SHORT_SECONDS, kinds, missing, schedule
 from chaos.widgets import Rendered, Widget
 from chaos.worker_checks import announced_wrongly, untold
-from rules.typeid import ESCALATION, read_id
+from rules.typeid import ESCALATION, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -333,7 +333,7 @@ async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspa
 
 async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace: Workspace) -> None:
     escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
-    key = read_id(ESCALATION, escalation)
+    key = parse_id(ESCALATION, escalation)
     connection = await asyncpg.connect(workspace.server.owner_url)
     assert await announced_wrongly(connection, [escalation]) == []
     # As if its time had passed long ago, and no timer or worker were there to notice.

@@ -16,7 +16,7 @@ from websockets.typing import Origin
 
 from resolvers.credentials import WidgetTokens
 from rules.roles import MemberRole, Scope
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 KIND = "{ viewer { kind } }"
 REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
@@ -196,7 +196,7 @@ def forged(rows: Rows) -> Iterator[tuple[str, str]]:
     for length in (head, head + 30, len(token) - 4):
         yield f"cut to {length}", token[:length]
     yield "lengthened", token + "AAAA"
-    conversation = read_id(CONVERSATION, rows.conversation)
+    conversation = parse_id(CONVERSATION, rows.conversation)
     yield "another secret", WidgetTokens("x" * 32).issue(conversation, datetime.now(UTC))[0]
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from baton_client import Caller, Refused, Server, wait_for
 
-from server.embedded.location import find_place
+from server.embedded.location import cluster_location
 
 
 # Run by root, the embedded PostgreSQL is another user, who must get in.
@@ -40,7 +40,7 @@ def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
             seen.append((answer.status_code, headers["content-type"], code, headers.get("retry-after")))
             return code == "OK"
 
-        postmaster = find_place(server.data_dir).cluster / "postmaster.pid"
+        postmaster = cluster_location(server.data_dir).cluster / "postmaster.pid"
         os.kill(int(postmaster.read_text().split()[0]), signal.SIGQUIT)
         assert not ask()
         wait_for(ask, "the database to be started again")
@@ -50,7 +50,7 @@ def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
 def test_so_does_rest() -> None:
     with tempfile.TemporaryDirectory(prefix="baton-away-") as folder, Server.started(_open(folder)) as server:
         key = server.new_workspace().key
-        postmaster = find_place(server.data_dir).cluster / "postmaster.pid"
+        postmaster = cluster_location(server.data_dir).cluster / "postmaster.pid"
 
         def ask() -> httpx.Response:
             return httpx.get(f"{server.url}/escalations", headers=key.headers, trust_env=False, timeout=40)
@@ -76,7 +76,7 @@ async def test_who_follows_hears_nothing_of_it_and_misses_nothing() -> None:
         key, begun = workspace.key, workspace.start()["conversation"]
         async with key.socket() as socket:
             before = await socket.subscribe(MESSAGES, id=begun["id"], after=begun["cursor"])
-            postmaster = find_place(server.data_dir).cluster / "postmaster.pid"
+            postmaster = cluster_location(server.data_dir).cluster / "postmaster.pid"
             await socket.send(type="ping")
             assert await socket.receive() == {"type": "pong"}
             os.kill(int(postmaster.read_text().split()[0]), signal.SIGQUIT)

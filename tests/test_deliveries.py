@@ -31,7 +31,7 @@ from standardwebhooks import WebhookVerificationError
 from talk import Talk, resume
 
 from models.ids import new_id
-from rules.typeid import DELIVERY, spell_id
+from rules.typeid import DELIVERY, format_id
 
 pytestmark = pytest.mark.anyio
 
@@ -219,7 +219,7 @@ def fits(delivery: Row, chosen: dict[str, str]) -> bool:
         ({"first": 101}, "first"),
         ({"after": "nonsense"}, "after"),
         ({"escalation": "esc_1"}, "escalationId"),
-        ({"escalation": spell_id(DELIVERY, new_id())}, "escalationId"),
+        ({"escalation": format_id(DELIVERY, new_id())}, "escalationId"),
         ({"status": "SENT"}, "status"),
     ],
 )
@@ -249,7 +249,7 @@ def test_every_attempt_is_seen_with_its_answer_and_the_next_one(team: Workspace)
     assert row_of(team.server, arrived)["attempts_made"] == 2
     before = row_of(team.server, arrived), endpoint.target
     assert team.key.refusal(RETRY, id=arrived["id"]).code == "CONFLICT"
-    assert team.key.refusal(RETRY, id=spell_id(DELIVERY, new_id())).code == "NOT_FOUND"
+    assert team.key.refusal(RETRY, id=format_id(DELIVERY, new_id())).code == "NOT_FOUND"
     assert (row_of(team.server, arrived), endpoint.target) == before
     assert len(receiver.received) == 2
 

@@ -25,8 +25,8 @@ from post_office import (
 )
 from receivers import Answer, Hostile, Receiver, drip, hang
 
-from rules.typeid import WORKSPACE, read_id
-from server.embedded.location import find_place
+from rules.typeid import WORKSPACE, parse_id
+from server.embedded.location import cluster_location
 
 CREATED = "escalation.created"
 # Seconds: much less than what a receiver that hangs may take, and more than a busy machine needs.
@@ -108,7 +108,7 @@ def while_postgresql_crashes() -> None:
         planned(team)
         committed = office.rows(
             "SELECT position FROM log WHERE stream = $1 AND type = $2 ORDER BY position",
-            read_id(WORKSPACE, team.id),
+            parse_id(WORKSPACE, team.id),
             CREATED,
         )
         assert len(committed) >= 5
@@ -132,7 +132,7 @@ def escalate_often(endpoint: Endpoint, number: int) -> None:
 
 def crash(office: PostOffice) -> None:
     """Ends PostgreSQL as `pg_ctl stop -m immediate` does; who uses it starts it again."""
-    place = find_place(office.data_dir)
+    place = cluster_location(office.data_dir)
     os.kill(int((place.cluster / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
 
 
@@ -240,7 +240,7 @@ def test_a_workspace_that_cannot_be_planned_keeps_nobody_else_from_it(
     office: PostOffice, team: Workspace
 ) -> None:
     spoiled, later = office.new_workspace(), office.new_workspace()
-    stream = read_id(WORKSPACE, spoiled.id)
+    stream = parse_id(WORKSPACE, spoiled.id)
     with Receiver() as receiver:
         endpoints = [Endpoint.create(one, receiver.url, CREATED) for one in (team, later)]
         office.execute(

@@ -30,7 +30,7 @@ from post_office import (
 )
 from receivers import Answer, Receiver
 
-from rules.typeid import DELIVERY, read_id
+from rules.typeid import DELIVERY, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -305,7 +305,7 @@ async def test_an_endpoint_is_switched_on_while_it_says_that_it_is_gone(
         endpoint.escalate()
         receiver.wait_for(1)
         (delivery,) = endpoint.deliveries
-        async with hold(office, "deliveries", read_id(DELIVERY, delivery["id"])) as lock:
+        async with hold(office, "deliveries", parse_id(DELIVERY, delivery["id"])) as lock:
             gate.open.set()
             await lock.queued(1)
             changes = {"id": endpoint.id, "enabled": True}

@@ -30,7 +30,7 @@ JOBS = "SELECT * FROM pgqueuer WHERE entrypoint = 'digest' AND payload = $1"
 
 
 @dataclass(frozen=True)
-class Office:
+class NotificationServices:
     """A server without a worker inside, workers that send mails, and where these arrive."""
 
     stage: Stage
@@ -54,17 +54,17 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Office]:
+def office() -> Iterator[NotificationServices]:
     """Three workers, as long as nobody ends one."""
     with tempfile.TemporaryDirectory(prefix="baton-digests-") as folder, MailSink() as sink:
         Path(folder).chmod(0o755)
         with Stage.built(Path(folder)) as stage:
             stage.serve("--no-worker")
-            yield Office(stage, sink)
+            yield NotificationServices(stage, sink)
 
 
 @pytest.fixture
-def stage(office: Office) -> Stage:
+def stage(office: NotificationServices) -> Stage:
     office.crew(3)
     # Nothing begins in one hour and ends in the next.
     wait_for(lambda: datetime.now(UTC).minute < 59 or datetime.now(UTC).second < 30, "the turn", 60)
@@ -111,7 +111,9 @@ def words(mail: Mail) -> str:
 # ---- what an hour's mail holds
 
 
-async def test_all_of_an_hour_is_one_mail_to_each_recipient(office: Office, stage: Stage) -> None:
+async def test_all_of_an_hour_is_one_mail_to_each_recipient(
+    office: NotificationServices, stage: Stage
+) -> None:
     team = Team.create(stage, "ann", "bob", email=HOURLY)
     before = stage.now
     escalations = [team.escalate(name="Jane Doe"), team.escalate(name="John Roe")]
@@ -146,7 +148,9 @@ async def test_all_of_an_hour_is_one_mail_to_each_recipient(office: Office, stag
     assert stage.rows(JOBS, digest["id"].bytes) == []
 
 
-async def test_what_comes_after_a_digest_was_sent_is_in_the_next_one(office: Office, stage: Stage) -> None:
+async def test_what_comes_after_a_digest_was_sent_is_in_the_next_one(
+    office: NotificationServices, stage: Stage
+) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     team.escalate(name="Jane Doe")
     (first,) = digests(team)
@@ -165,7 +169,7 @@ async def test_what_comes_after_a_digest_was_sent_is_in_the_next_one(office: Off
     assert "Jane Doe" not in words(second)
 
 
-async def test_what_is_no_longer_true_is_left_out(office: Office, stage: Stage) -> None:
+async def test_what_is_no_longer_true_is_left_out(office: NotificationServices, stage: Stage) -> None:
     team = Team.create(stage, "ann", email=HOURLY, sla=QUICK)
     answered, waiting = Clock.begin(team.workspace), Clock.begin(team.workspace)
     entries = "SELECT event_type FROM digest_entries WHERE digest_id = $1"
@@ -188,7 +192,9 @@ def sections(mail: Mail) -> list[str]:
     return [str(link).rpartition("/")[2] for link in page_of(read(mail.raw)).links]
 
 
-async def test_a_digest_with_nothing_true_in_it_is_not_sent(office: Office, stage: Stage) -> None:
+async def test_a_digest_with_nothing_true_in_it_is_not_sent(
+    office: NotificationServices, stage: Stage
+) -> None:
     team = Team.create(stage, "ann")
     clock = Clock.begin(team.workspace)
     team.ended()
@@ -204,7 +210,7 @@ async def test_a_digest_with_nothing_true_in_it_is_not_sent(office: Office, stag
     )
 
 
-async def test_each_ai_agent_has_a_frequency_of_its_own(office: Office, stage: Stage) -> None:
+async def test_each_ai_agent_has_a_frequency_of_its_own(office: NotificationServices, stage: Stage) -> None:
     hourly = Team.create(stage, "ann", email=HOURLY)
     at_once = hourly.colleague(email=AT_ONCE | {"recipients": [hourly.address("ann")]})
     later, soon = hourly.escalate(name="Jane Doe"), at_once.escalate(name="John Roe")
@@ -219,7 +225,9 @@ async def test_each_ai_agent_has_a_frequency_of_its_own(office: Office, stage: S
 # ---- what is changed meanwhile
 
 
-async def test_mails_at_once_again_do_not_take_back_what_was_promised(office: Office, stage: Stage) -> None:
+async def test_mails_at_once_again_do_not_take_back_what_was_promised(
+    office: NotificationServices, stage: Stage
+) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     gathered = team.escalate()
     digests(team)
@@ -232,7 +240,7 @@ async def test_mails_at_once_again_do_not_take_back_what_was_promised(office: Of
 
 @pytest.mark.parametrize("change", [{"recipients": []}, {"enabled": False}], ids=["nobody", "switched off"])
 async def test_a_digest_goes_to_those_who_are_recipients_then(
-    office: Office, stage: Stage, change: Row
+    office: NotificationServices, stage: Stage, change: Row
 ) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     team.escalate()
@@ -246,7 +254,9 @@ async def test_a_digest_goes_to_those_who_are_recipients_then(
     assert office.mails(team) == []
 
 
-async def test_who_becomes_a_recipient_before_the_hour_ends_gets_it_too(office: Office, stage: Stage) -> None:
+async def test_who_becomes_a_recipient_before_the_hour_ends_gets_it_too(
+    office: NotificationServices, stage: Stage
+) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     escalation = team.escalate()
     digests(team)
@@ -260,7 +270,7 @@ async def test_who_becomes_a_recipient_before_the_hour_ends_gets_it_too(office: 
 
 
 async def test_a_timer_that_comes_too_early_sends_nothing_and_is_not_missed(
-    office: Office, stage: Stage
+    office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     escalation = team.escalate()
@@ -278,7 +288,7 @@ async def test_a_timer_that_comes_too_early_sends_nothing_and_is_not_missed(
 
 
 async def test_three_workers_one_of_which_is_killed_send_one_mail_to_each(
-    office: Office, stage: Stage
+    office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", "bob", email=HOURLY)
     escalation = team.escalate()

@@ -26,7 +26,7 @@ from mails import (
     text_of,
 )
 
-from notifications.content.snapshots import Story
+from notifications.content.snapshots import NotificationContent
 from notifications.email.compose import DIGEST_LIMIT, SUBJECT_LIMIT, compose, compose_digest, compose_test
 from notifications.email.layout import HTML_LIMIT, MAIL_LIMIT
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -85,7 +85,7 @@ def test_mails_of_an_escalation_are_one_thread() -> None:
 def test_the_same_story_is_the_same_mail_and_each_recipient_has_one_of_its_own() -> None:
     story = create_story(create_said("Grüße 😀"))
 
-    def written(recipient: str, one: Story = story) -> bytes:
+    def written(recipient: str, one: NotificationContent = story) -> bytes:
         return compose(one, sender=SENDER, recipient=recipient, include_transcript=True)
 
     assert written(TEAM) == written(TEAM)
@@ -224,12 +224,12 @@ def test_a_short_conversation_is_shown_whole() -> None:
     assert "left-out" not in page.texts
 
 
-def raised(place: int, **changes: Any) -> Story:
+def raised(place: int, **changes: Any) -> NotificationContent:
     said = create_said(f"Message of {place}")
     return create_story(said, id_=f"dlv_1.{place}", id=f"esc_{place}", name=f"Customer {place}", **changes)
 
 
-def digest_of(*stories: Story, transcript: bool = True, agent: str = "Support AI") -> bytes:
+def digest_of(*stories: NotificationContent, transcript: bool = True, agent: str = "Support AI") -> bytes:
     return compose_digest(
         stories,
         id="dlv_9",

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from baton_client import Caller, Refused, Server, Socket, Workspace, wait_for
 
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_a_long_backlog_is_replayed_whole_while_more_is_written(workspace:
            INSERT INTO log (stream, position, type, data, occurred_at)
            SELECT $1, position, 'message.added',
                   jsonb_build_object('message', id, 'status', 'DELIVERED'), now() FROM said""",
-        read_id(CONVERSATION, conversation),
+        parse_id(CONVERSATION, conversation),
     )
     async with key.socket() as socket:
         id_ = await socket.subscribe(MESSAGES, id=conversation, after=cursor)
@@ -74,7 +74,7 @@ async def test_a_cursor_that_is_no_place_in_the_log_asks_for_a_resync(workspace:
     foreign = workspace.start()["conversation"]["cursor"]
     ahead = workspace.start()["conversation"]
     await record(key, conversation, "one", "two")
-    stream = read_id(CONVERSATION, conversation)
+    stream = parse_id(CONVERSATION, conversation)
     async with key.socket() as socket:
 
         async def outcome(after: str) -> str:
@@ -98,7 +98,7 @@ async def test_a_cursor_of_before_a_restore_asks_for_a_resync(workspace: Workspa
     key, started = workspace.key, workspace.start()
     conversation, cursor = started["conversation"]["id"], started["conversation"]["cursor"]
     await record(key, conversation, "one")
-    stream = read_id(CONVERSATION, conversation)
+    stream = parse_id(CONVERSATION, conversation)
     async with key.socket() as socket:
         (one,) = await take(socket, await socket.subscribe(MESSAGES, id=conversation, after=cursor), 1)
     # The database is put back to before the message, and goes on with another.
@@ -212,7 +212,7 @@ async def test_everything_arrives_without_a_bell_and_across_processes(own_dir: P
             def readyz() -> dict[str, str]:
                 return dict(httpx.get(f"{second.url}/readyz").json())
 
-            wait_for(lambda: readyz()["bell"] == "deaf", "the bell to be known as deaf")
+            wait_for(lambda: readyz()["pubsub"] == "stalled", "the bell to be known as deaf")
             assert httpx.get(f"{second.url}/readyz").status_code == 200
         finally:
             second.stop()
@@ -230,6 +230,6 @@ async def test_two_processes_ring_each_other_over_postgresql(server: Server, wor
             id_ = await socket.subscribe(MESSAGES, **here)
             await record(workspace.key, conversation, "from the other process")
             assert (await take(socket, id_, 1))[0]["message"]["position"] == 1
-            assert httpx.get(f"{second.url}/readyz").json()["bell"] == "heard"
+            assert httpx.get(f"{second.url}/readyz").json()["pubsub"] == "ok"
     finally:
         second.stop()

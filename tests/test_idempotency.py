@@ -17,7 +17,7 @@ from ledger import Ledger
 from locks import MANY, Contender, Scene, hold, outcomes, send
 
 from models.ids import new_id
-from rules.typeid import AGENT, CONVERSATION, WORKSPACE, read_id, spell_id
+from rules.typeid import AGENT, CONVERSATION, WORKSPACE, format_id, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ def stage(workspace: Workspace, order: str) -> Stage:
 # The operations that take a key. Each is done with an input “one”, with another, “two”, and with one that is
 # refused only when the key has been taken.
 def start(stage: Stage, variant: str) -> Any:
-    agent = spell_id(AGENT, new_id()) if variant == "refused" else stage.workspace.agent_id
+    agent = format_id(AGENT, new_id()) if variant == "refused" else stage.workspace.agent_id
     # The widget token is a fresh one every time; it has a test of its own.
     return stage.key.start(agent, metadata={"n": variant}, idempotencyKey=stage.order)["conversation"]
 
@@ -80,13 +80,13 @@ def record(stage: Stage, variant: str) -> Any:
 
 
 def press(stage: Stage, variant: str) -> Any:
-    unknown = spell_id(CONVERSATION, new_id())
+    unknown = format_id(CONVERSATION, new_id())
     places = {"one": stage.conversation, "two": stage.elsewhere, "refused": unknown}
     return stage.key.press(places[variant], idempotencyKey=stage.order)
 
 
 def submit(stage: Stage, variant: str) -> Any:
-    place = spell_id(CONVERSATION, new_id()) if variant == "refused" else stage.conversation
+    place = format_id(CONVERSATION, new_id()) if variant == "refused" else stage.conversation
     return stage.key.submit(place, fields={"n": variant}, idempotencyKey=stage.order)
 
 
@@ -100,10 +100,10 @@ def reply(stage: Stage, variant: str) -> Any:
     return stage.key.reply(stage.escalation, variant, idempotencyKey=stage.order, **stranger)
 
 
-Act = Callable[[Stage, str], Any]
+Transaction = Callable[[Stage, str], Any]
 
 # Each with what it is refused with, and what comes of it: conversations, messages, triggers.
-OPERATIONS: dict[str, tuple[Act, str, tuple[int, int, int]]] = {
+OPERATIONS: dict[str, tuple[Transaction, str, tuple[int, int, int]]] = {
     "startConversation": (start, "NOT_FOUND", (1, 0, 0)),
     "recordMessage": (record, "BAD_USER_INPUT", (0, 1, 0)),
     "requestHuman": (press, "NOT_FOUND", (0, 0, 1)),
@@ -114,7 +114,7 @@ OPERATIONS: dict[str, tuple[Act, str, tuple[int, int, int]]] = {
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 
-def act_of(operation: str) -> Act:
+def act_of(operation: str) -> Transaction:
     return OPERATIONS[operation][0]
 
 
@@ -133,7 +133,7 @@ def grow_old(stage: Stage, interval: str) -> None:
     """Moves the workspace's keys into the past."""
     stage.server.execute(
         "UPDATE idempotency_keys SET created_at = created_at - $2::text::interval WHERE scope_id = $1",
-        read_id(WORKSPACE, stage.workspace.id),
+        parse_id(WORKSPACE, stage.workspace.id),
         interval,
     )
 
@@ -163,7 +163,7 @@ async def test_another_input_with_the_same_key_is_refused(stage: Stage, operatio
 @every_operation
 async def test_twenty_at_once_are_done_once(stage: Stage, operation: str) -> None:
     act, before = act_of(operation), stage.rows()
-    agent = hold(stage.server, "agents", read_id(AGENT, stage.workspace.agent_id))
+    agent = hold(stage.server, "agents", parse_id(AGENT, stage.workspace.agent_id))
     async with agent if operation == "startConversation" else stage.locked() as lock:
         calls = [send(act, stage, "one") for _ in range(20)]
         await lock.queued(MANY)

@@ -9,7 +9,7 @@ from baton_client import Caller, Refused, Server, Workspace
 from standing import stands
 from talk import CONFIRMATION, HANDED_BACK, TAKING_OVER, Talk, resume
 
-from rules.typeid import ESCALATION, read_id
+from rules.typeid import ESCALATION, parse_id
 
 UPDATE = """mutation($input: UpdateEscalationInput!) { updateEscalation(input: $input) {
     escalation { id status priority version assignee { email } notes { body author { email } } } } }"""
@@ -92,7 +92,7 @@ def age(talk: Talk, minutes: int) -> dict[str, Any]:
         """UPDATE escalations SET sla_started_at = sla_started_at - $2::interval,
                sla_at_risk_at = sla_at_risk_at - $2::interval, sla_due_at = sla_due_at - $2::interval
            WHERE id = $1""",
-        read_id(ESCALATION, last(talk)),
+        parse_id(ESCALATION, last(talk)),
         timedelta(minutes=minutes),
     )
     return talk.escalation

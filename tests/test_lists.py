@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from baton_client import Caller, Server, Workspace
 
-from rules.typeid import CONVERSATION, ESCALATION, read_id
+from rules.typeid import CONVERSATION, ESCALATION, parse_id
 
 
 def listing(declared: str, field: str, passed: str, node: str, counted: bool = True) -> str:
@@ -151,7 +151,7 @@ def many(raised: Raised) -> str:
     workspace.server.execute(
         """UPDATE escalations SET created_at = now() - interval '1 day', sla_due_at = now() - interval '1 day'
            WHERE id = ANY($1)""",
-        [read_id(ESCALATION, one) for one in made[3:8]],
+        [parse_id(ESCALATION, one) for one in made[3:8]],
     )
     return agent_id
 
@@ -215,7 +215,7 @@ def talked(raised: Raised) -> dict[str, Any]:
            SELECT gen_random_uuid(), $1, n, 'ASSISTANT',
                   CASE WHEN n % 10 = 0 THEN 'HELD' ELSE 'DELIVERED' END, n::text, '{}', now()
            FROM generate_series(1, 120) AS n""",
-        read_id(CONVERSATION, started["conversation"]["id"]),
+        parse_id(CONVERSATION, started["conversation"]["id"]),
     )
     return started
 

@@ -13,7 +13,7 @@ from locks import hold
 from raw_socket import close_code, open_sockets
 
 from resolvers.credentials import WIDGET_LIFETIME, WidgetTokens
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ async def test_who_loses_access_is_closed_in_five_seconds_and_the_group_goes_on(
     ids = {one["email"]: one["id"] for one in key.ask(MEMBERS)["members"]}
     secret = (workspace.server.data_dir / "secret_key").read_text().strip()
     soon = datetime.now(UTC) - WIDGET_LIFETIME + timedelta(seconds=4)
-    token, _ = WidgetTokens(secret).issue(read_id(CONVERSATION, conversation), soon)
+    token, _ = WidgetTokens(secret).issue(parse_id(CONVERSATION, conversation), soon)
     ending = [Caller(key.url, made["key"]), removed, demoted, Caller(key.url, token)]
     async with open_sockets(*ending, stays) as opened:
         for one in opened:
@@ -81,7 +81,7 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
                 assert await one.next("1")
             for event in heard:
                 await asyncio.wait_for(event.wait(), REACHED_SECONDS)
-            async with hold(server, "conversations", read_id(CONVERSATION, conversation)) as lock:
+            async with hold(server, "conversations", parse_id(CONVERSATION, conversation)) as lock:
                 (running,) = await lock.in_order(partial(here.record, conversation, "USER", "meanwhile"))
                 assert process.process is not None
                 process.process.send_signal(signal.SIGTERM)

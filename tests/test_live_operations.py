@@ -21,7 +21,7 @@ from live_stage import (
 )
 
 from resolvers.actor import Actor
-from server.graphql.websocket import Pace
+from server.graphql.websocket import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -137,11 +137,11 @@ async def test_a_client_that_vanishes_leaves_nothing(start: Start, connect: Conn
     await client.introduce(authorization="Bearer key")
     await client.follow("one")
     client.connection.transport.abort()
-    await until(lambda: stage.running == 0 and len(stage.visits) == 0)
+    await until(lambda: stage.running == 0 and len(stage.connections) == 0)
 
 
 async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Connect) -> None:
-    stage = await start(Pace(patience=0.3))
+    stage = await start(Timeouts(patience=0.3))
     slow, other = await connect(stage, max_queue=1), await connect(stage)
     for client in (slow, other):
         await client.introduce()
@@ -157,7 +157,7 @@ async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Con
 
 
 async def test_who_is_slow_but_takes_is_served(start: Start, connect: Connect) -> None:
-    stage = await start(Pace(patience=0.3))
+    stage = await start(Timeouts(patience=0.3))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)
@@ -214,19 +214,19 @@ async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -
     for client in (idle, busy):
         await client.introduce(authorization="Bearer key")
     await busy.follow("one")
-    await stage.visits.close_all()
-    assert len(stage.visits) == stage.running == 0
+    await stage.connections.close_all()
+    assert len(stage.connections) == stage.running == 0
     late = await connect(stage)
     for client in (silent, idle, busy, late):
         assert await client.closed() == (1012, "Service restart")
 
 
 async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
-    stage = await start(Pace(goodbye=0.1))
+    stage = await start(Timeouts(goodbye=0.1))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)
     assert stage.server is not None
     await until(lambda: stage.running == 1)
-    await stage.visits.close_all()
+    await stage.connections.close_all()
     await until(lambda: stage.server and not stage.server.server_state.connections)

@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 from websockets.typing import Origin
 
 from resolvers.actor import Actor
-from server.graphql.websocket import Pace
+from server.graphql.websocket import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +59,7 @@ async def test_another_subprotocol_is_not_acceptable(
 
 
 async def test_who_says_nothing_is_sent_away(start: Start, connect: Connect) -> None:
-    client = await connect(await start(Pace(init=0.05)))
+    client = await connect(await start(Timeouts(init=0.05)))
     assert await client.closed() == (4408, "Connection initialisation timeout")
 
 

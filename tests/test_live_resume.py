@@ -18,11 +18,11 @@ from baton_client import Caller, Refused, Server, Socket, Workspace
 from ears import eventually
 
 from models.database import Database
-from realtime.cursor import Cursor, find_place
+from realtime.cursor import Cursor, resolve_cursor
 from realtime.feed import QUEUE_LIMIT, Feed
 from realtime.log import PAGE, Entry
-from realtime.pubsub import Ring, Typing
-from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, read_id
+from realtime.pubsub import Typing, Wakeup
+from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +102,7 @@ async def test_pages_of_messages_come_once_while_more_are_said(workspace: Worksp
     key, begun = workspace.key, workspace.start()
     started = begun["conversation"]
     here = {"id": started["id"], "after": started["cursor"]}
-    write_messages(workspace.server, read_id(CONVERSATION, started["id"]), BACKLOG)
+    write_messages(workspace.server, parse_id(CONVERSATION, started["id"]), BACKLOG)
     first = await by_stream(key, 10, MESSAGES, **here)
     customer = workspace.widget(begun)
     saying = asyncio.create_task(_say(key, started["id"]))
@@ -123,7 +123,7 @@ async def _say(key: Caller, conversation: str) -> None:
 
 
 async def test_pages_of_a_workspaces_stream_come_once_while_more_happens(workspace: Workspace) -> None:
-    key, server, stream = workspace.key, workspace.server, read_id(WORKSPACE, workspace.id)
+    key, server, stream = workspace.key, workspace.server, parse_id(WORKSPACE, workspace.id)
     cursor = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
     escalation = key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
     # Among them are entries that this subscription passes over.
@@ -174,7 +174,7 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
     of_workspace = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
     of_others = other.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
     escalation = key.escalate(started["id"])["escalation"]["id"]
-    stream = read_id(CONVERSATION, started["id"])
+    stream = parse_id(CONVERSATION, started["id"])
     good = Cursor.parse(started["cursor"])
     micros = int(good.at.timestamp() * 1_000_000)
     nowhere = [
@@ -194,7 +194,7 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
         forged(stream, 1, 2**63 - 1),
         forged(stream, 1, -(2**63)),
         forged(UUID(int=0), 0, micros),
-        forged(read_id(ESCALATION, escalation), 0, micros),
+        forged(parse_id(ESCALATION, escalation), 0, micros),
     ]
     async with key.socket() as socket:
         for query, foreign in (
@@ -235,7 +235,7 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
 async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspace: Workspace) -> None:
     """The cursor's own entry stands, and a page behind it; then some are gone, as by a purge meanwhile."""
     key, server, started = workspace.key, workspace.server, workspace.start()["conversation"]
-    stream = read_id(CONVERSATION, started["id"])
+    stream = parse_id(CONVERSATION, started["id"])
     write_messages(server, stream, BACKLOG)
     gone = range(PAGE + 1, PAGE + 11)
     server.execute("DELETE FROM log WHERE stream = $1 AND position = ANY($2)", stream, list(gone))
@@ -260,23 +260,23 @@ async def _refusal(client: Socket, query: str, **variables: Any) -> str:
 
 async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace) -> None:
     started = workspace.start()["conversation"]
-    server, stream = workspace.server, read_id(CONVERSATION, started["id"])
+    server, stream = workspace.server, parse_id(CONVERSATION, started["id"])
     write = """WITH bumped AS (UPDATE streams SET head = $3::int WHERE id = $1)
         INSERT INTO log (stream, position, type, data, occurred_at)
         SELECT $1, n, 'conversation.escalated', '{}', now() FROM generate_series($2::int, $3::int) AS n"""
     server.execute(write, stream, 1, 1)
     database = Database(server.service_url)
     feed = Feed(database)
-    place = await find_place(database, stream, started["cursor"])
+    place = await resolve_cursor(database, stream, started["cursor"])
     batches = feed.follow(place)
     try:
         async with asyncio.timeout(10):
             assert [item.position for item in await anext(batches) if isinstance(item, Entry)] == [1]
             # Nobody takes what comes now: the queue is full to the brim, and then somebody types.
             server.execute(write, stream, 2, QUEUE_LIMIT + 1)
-            feed.wake(Ring(stream, QUEUE_LIMIT + 1))
+            feed.wake(Wakeup(stream, QUEUE_LIMIT + 1))
             await eventually(lambda: feed._streams[stream].position > QUEUE_LIMIT)
-            feed.hand_on_typing(Typing(stream, "USER", "somebody", True))
+            feed.publish_typing(Typing(stream, "USER", "somebody", True))
             found: list[int] = []
             while len(found) < QUEUE_LIMIT:
                 found += [item.position for item in await anext(batches) if isinstance(item, Entry)]
@@ -289,7 +289,7 @@ async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace
 async def test_a_slow_reader_costs_little_more_than_it_is_told(workspace: Workspace) -> None:
     # It is caught up on again and again, each time from where it stopped.
     key, started = workspace.key, workspace.start()["conversation"]
-    stream = read_id(CONVERSATION, started["id"])
+    stream = parse_id(CONVERSATION, started["id"])
     query = MESSAGES.replace("position", "position content")
     narrow = tcp_socket()
     narrow.setsockopt(SOL_SOCKET, SO_RCVBUF, 16_384)

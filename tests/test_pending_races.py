@@ -17,7 +17,7 @@ from doubt import FOR_THE_TEAM, LONG, Doubt, await_timers, instant, jobs_of, mak
 from locks import hold, outcomes
 from talk import CONFIRMATION
 
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +93,7 @@ class Arena:
         conversations = [one["conversation"]["id"] for one in started]
         waiting = {"pendingEscalation": {"confidence": 20}}
         assert await self._ask_bundled(DOUBT, conversations) == [waiting] * number
-        uuids = [read_id(CONVERSATION, one) for one in conversations]
+        uuids = [parse_id(CONVERSATION, one) for one in conversations]
         query = "SELECT id FROM pending_escalations WHERE conversation_id = ANY($1)"
         keys = [row["id"] for row in self._server.rows(query, uuids)]
         assert jobs_of(self._server, keys) == number
@@ -224,8 +224,8 @@ def overdue(unattended: Workspace) -> Doubt:
     return doubt
 
 
-Act = Callable[[Doubt], dict[str, Any]]
-LATE: dict[str, tuple[Act, str, list[str]]] = {
+Transaction = Callable[[Doubt], dict[str, Any]]
+LATE: dict[str, tuple[Transaction, str, list[str]]] = {
     "a confident reply": (lambda doubt: doubt.replies(99), "HELD", []),
     "an uncertain reply": (lambda doubt: doubt.replies(1), "HELD", []),
     "a reply without confidence": (lambda doubt: doubt.replies(None), "HELD", []),
@@ -241,7 +241,7 @@ LATE: dict[str, tuple[Act, str, list[str]]] = {
 
 
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
-def test_whoever_speaks_next_finds_it_due(overdue: Doubt, late: tuple[Act, str, list[str]]) -> None:
+def test_whoever_speaks_next_finds_it_due(overdue: Doubt, late: tuple[Transaction, str, list[str]]) -> None:
     act, status, folded = late
     said = act(overdue)
     assert (said["message"]["status"], said["pendingEscalation"]) == (status, None)

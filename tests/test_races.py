@@ -13,7 +13,7 @@ from baton_client import Server, Workspace
 from ledger import Ledger, listening
 from locks import MANY, Scene, hold, outcomes, send, team
 
-from rules.typeid import WORKSPACE, read_id
+from rules.typeid import WORKSPACE, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -296,7 +296,7 @@ async def test_refused_acts_leave_nothing_and_tell_nobody(workspace: Workspace, 
 async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody(scene: Scene) -> None:
     escalation = scene.escalate()
     before = scene.rows()
-    workspace = read_id(WORKSPACE, scene.workspace.id)
+    workspace = parse_id(WORKSPACE, scene.workspace.id)
     async with listening(scene) as told:
         # It has written everything but the workspace's log when its connection is cut.
         async with hold(scene.server, "streams", workspace) as lock:
@@ -350,7 +350,7 @@ async def test_a_storm_leaves_a_log_that_tells_what_happened(workspace: Workspac
         scene.escalate()
     acts = [act for scene in scenes for act in storm_of(scene)]
     random.Random(seed).shuffle(acts)
-    streams = [read_id(WORKSPACE, workspace.id), *(scene.uuid for scene in scenes)]
+    streams = [parse_id(WORKSPACE, workspace.id), *(scene.uuid for scene in scenes)]
     over = asyncio.Event()
     watching = asyncio.create_task(watch_positions(workspace, streams, over))
     answers = await outcomes(*map(send, acts))

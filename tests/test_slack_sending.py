@@ -12,7 +12,7 @@ from baton_client import wait_for
 from slack_stand_in import SlackStandIn
 
 from notifications.content.snapshots import Outcome
-from notifications.slack.api import SLACK_API_URL, SlackFault, Team, prove, send
+from notifications.slack.api import SLACK_API_URL, SlackFault, Team, send, verify_token
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_a_message_arrives_as_it_was_composed(slack: SlackStandIn) -> None
 
 async def test_the_token_is_in_one_header_and_nowhere_else(slack: SlackStandIn) -> None:
     await send(TOKEN, BODY, slack.url)
-    await prove(TOKEN, slack.url)
+    await verify_token(TOKEN, slack.url)
 
     for call in slack.calls:
         headers = dict(call.headers)
@@ -164,7 +164,7 @@ async def test_an_address_where_nobody_is_comes_back_in_words(
     where = url.format(free=free_port(), slack=port)
 
     assert await send(TOKEN, BODY, where) == Outcome(False, response)
-    fault = await prove(TOKEN, where)
+    fault = await verify_token(TOKEN, where)
     assert fault == SlackFault(f"Slack could not be asked: {response}", refused=False)
     assert slack.calls == []
 
@@ -198,7 +198,7 @@ async def test_a_redirect_leads_nowhere(slack: SlackStandIn) -> None:
         slack.will("redirect", "redirect")
 
         outcome = await send(TOKEN, BODY, slack.url)
-        fault = await prove(TOKEN, slack.url)
+        fault = await verify_token(TOKEN, slack.url)
 
         assert outcome == Outcome(False, "HTTP 307; redirects are not followed")
         assert isinstance(fault, SlackFault)
@@ -212,7 +212,7 @@ async def test_proxies_of_the_environment_are_passed_by(
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, trap.url)
         assert (await send(TOKEN, BODY, slack.url)).succeeded
-        assert isinstance(await prove(TOKEN, slack.url), Team)
+        assert isinstance(await verify_token(TOKEN, slack.url), Team)
 
         assert trap.calls == []
         assert len(slack.calls) == 2
@@ -226,7 +226,7 @@ async def test_logs_hold_neither_tokens_nor_messages(
     slack.will("ok", "invalid_auth", "broken", "text", "reset")
     for _ in range(5):
         await send(TOKEN, BODY, slack.url)
-    await prove(TOKEN, slack.url)
+    await verify_token(TOKEN, slack.url)
 
     logged = f"{caplog.text}{[record.__dict__ for record in caplog.records]}"
     assert len(slack.calls) == 6
@@ -247,7 +247,7 @@ async def test_a_sending_that_is_cancelled_ends(slack: SlackStandIn) -> None:
 @pytest.mark.parametrize("token", ["", "xoxp-1-a", "xoxb-1\r\nX-Injected: yes", "xoxb-1 ", "xoxb-\udc80"])
 async def test_what_is_no_token_is_not_sent(slack: SlackStandIn, token: str) -> None:
     outcome = await send(token, BODY, slack.url)
-    fault = await prove(token, slack.url)
+    fault = await verify_token(token, slack.url)
 
     assert not outcome.succeeded
     assert outcome.response
@@ -261,7 +261,7 @@ async def test_what_is_no_token_is_not_sent(slack: SlackStandIn, token: str) -> 
 
 
 async def test_a_token_is_proven(slack: SlackStandIn) -> None:
-    assert await prove(TOKEN, slack.url) == Team("T0ACME", "Acme", "U0BATON", "baton")
+    assert await verify_token(TOKEN, slack.url) == Team("T0ACME", "Acme", "U0BATON", "baton")
 
     (call,) = slack.calls
     assert (call.method, call.token, call.query, call.raw) == ("auth.test", TOKEN, "", b"")
@@ -279,7 +279,7 @@ async def test_a_token_is_proven(slack: SlackStandIn) -> None:
 )
 async def test_a_token_that_slack_refuses_is_refused(slack: SlackStandIn, name: str, words: str) -> None:
     slack.will(name)
-    fault = await prove(TOKEN, slack.url)
+    fault = await verify_token(TOKEN, slack.url)
 
     assert isinstance(fault, SlackFault)
     assert fault.refused
@@ -302,19 +302,19 @@ async def test_trouble_of_slack_s_own_says_nothing_of_the_token(
     slack: SlackStandIn, way: str, words: str
 ) -> None:
     slack.will(way)
-    fault = await prove(TOKEN, slack.url, seconds=0.3 if way == "hang" else 15.0)
+    fault = await verify_token(TOKEN, slack.url, seconds=0.3 if way == "hang" else 15.0)
 
     assert fault == SlackFault(f"Slack could not be asked: {words}", refused=False)
 
 
 async def test_a_bot_that_may_not_write_is_refused(slack: SlackStandIn) -> None:
     slack.scopes = "chat:write.public,channels:read"
-    fault = await prove(TOKEN, slack.url)
+    fault = await verify_token(TOKEN, slack.url)
     assert isinstance(fault, SlackFault)
     assert fault.refused
     assert "chat:write" in fault.words
 
     slack.scopes = "channels:read, chat:write"
-    assert isinstance(await prove(TOKEN, slack.url), Team)
+    assert isinstance(await verify_token(TOKEN, slack.url), Team)
     slack.scopes = None
-    assert isinstance(await prove(TOKEN, slack.url), Team)
+    assert isinstance(await verify_token(TOKEN, slack.url), Team)

@@ -8,9 +8,9 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slack_story import CONVERSATION, CREATED, DUE, ESCALATION, LINK_IN_SLACK, STORY, story_of
+from slack_story import CONVERSATION, CREATED, DUE, ESCALATION, LINK_IN_SLACK, STORY, load_content
 
-from notifications.content.snapshots import Story
+from notifications.content.snapshots import NotificationContent
 from notifications.slack.compose import compose, compose_test
 from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS, fault_in_format
 
@@ -18,7 +18,7 @@ MENTIONS = ["here", "U0JANE", "S0TEAM"]
 
 
 def message_of(
-    story: Story = STORY,
+    story: NotificationContent = STORY,
     message_format: str = DEFAULT_FORMAT,
     mentions: list[str] = MENTIONS,
     channel: str = "C0123",
@@ -35,7 +35,7 @@ def texts_of(message: dict[str, Any]) -> list[str]:
     return [message["text"], *(part["text"] for part in parts if part["type"] == "mrkdwn")]
 
 
-def told(message_format: str, story: Story = STORY) -> str | None:
+def told(message_format: str, story: NotificationContent = STORY) -> str | None:
     """What becomes of a format: the section after the mentions; None when there is none."""
     sections = [
         block["text"]["text"]
@@ -251,8 +251,8 @@ def structure(message: dict[str, Any], first_format_sign: str = ">") -> list[Any
     ]
 
 
-def check_only_words(story: Story, message_format: str) -> None:
-    message, harmless = message_of(story, message_format), message_of(story_of("words"), message_format)
+def check_only_words(story: NotificationContent, message_format: str) -> None:
+    message, harmless = message_of(story, message_format), message_of(load_content("words"), message_format)
     assert structure(message) == structure(harmless)
     for text in texts_of(message):
         words = _CONTROLS.sub("", text)
@@ -268,17 +268,17 @@ def check_only_words(story: Story, message_format: str) -> None:
 @given(hostile_texts, st.sampled_from(FORMATS))
 def test_what_others_write_is_words_and_nothing_else(text: str, message_format: str) -> None:
     # A word before and after: nothing at all would be left out with its line.
-    check_only_words(story_of(f"{text}x", name=f"x{text}"), message_format)
+    check_only_words(load_content(f"{text}x", name=f"x{text}"), message_format)
 
 
 @pytest.mark.parametrize("message_format", FORMATS)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_known_tricks_do_not_work(text: str, message_format: str) -> None:
-    check_only_words(story_of(text), message_format)
+    check_only_words(load_content(text), message_format)
 
 
 def test_only_settings_mention() -> None:
-    alone = message_of(story_of("<!channel> @here <@U0BO>"), mentions=[])
+    alone = message_of(load_content("<!channel> @here <@U0BO>"), mentions=[])
     mentioned = message_of(mentions=["channel", "W0ANN", "<!everyone>", "everyone", "U1> <!everyone"])
 
     assert not re.search("<[!@](?!date)", orjson.dumps(alone).decode())
@@ -324,7 +324,7 @@ def check_limits(message: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", ["&" * 20_000, "😀" * 20_000, "<" * 20_000, "word " * 4_000, "é" * 551])
 def test_long_words_are_cut_where_it_shows(text: str) -> None:
-    message = message_of(story_of(text))
+    message = message_of(load_content(text))
     section = texts_of(message)[2]
 
     check_limits(message)
@@ -335,7 +335,7 @@ def test_long_words_are_cut_where_it_shows(text: str) -> None:
 
 def test_what_just_fits_is_not_cut() -> None:
     for text in ("x" * 550, "&" * 110, "😀" * 275):
-        found = told("{reason}", story_of(text))
+        found = told("{reason}", load_content(text))
         assert found is not None
         assert size(found) == 550
         assert not found.endswith("…")
@@ -347,7 +347,7 @@ def test_what_just_fits_is_not_cut() -> None:
 )
 def test_a_long_message_is_cut_where_it_shows(message_format: str) -> None:
     assert fault_in_format(message_format) is None
-    message = message_of(story_of("&<😀 words"), message_format)
+    message = message_of(load_content("&<😀 words"), message_format)
 
     check_limits(message)
     section = texts_of(message)[2]

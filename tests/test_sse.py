@@ -23,10 +23,10 @@ from starlette.routing import Route
 from resolvers.actor import Actor
 from resolvers.context import Context
 from rules.roles import ViewerKind
-from schema.live.event_buffer import Results
-from schema.live.groups import Listener
+from schema.live.event_buffer import EncodedBatch
+from schema.live.groups import Sink
 from server.graphql import sse
-from server.graphql.client_connections import Visits
+from server.graphql.client_connections import ClientConnections
 from server.graphql.sse import event_stream
 from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
 
@@ -41,21 +41,21 @@ class Stage:
     """A running server whose results and credentials are the test's."""
 
     port: int = 0
-    visits: Visits = field(init=False)
+    connections: ClientConnections = field(init=False)
     server: uvicorn.Server = field(init=False)
     actors: dict[str, Actor] = field(default_factory=lambda: {"key": KEY})
     running: int = 0
 
-    async def run(self, kind: str, listener: Listener) -> None:
+    async def run(self, kind: str, listener: Sink) -> None:
         self.running += 1
         try:
-            await listener.put(Results([orjson.dumps({"data": {"line": "one\ntwo"}})]))
+            await listener.put(EncodedBatch([orjson.dumps({"data": {"line": "one\ntwo"}})]))
             if kind == "broken":
                 raise ValueError("a secret of ours")
             if kind == "endless":
                 await asyncio.Event().wait()
             while kind == "flood":
-                await listener.put(Results([orjson.dumps({"data": "x" * 60_000})]))
+                await listener.put(EncodedBatch([orjson.dumps({"data": "x" * 60_000})]))
         finally:
             self.running -= 1
 
@@ -91,22 +91,22 @@ async def until(condition: Callable[[], object]) -> None:
 @pytest.fixture
 async def stage(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Stage]:
     stage = Stage()
-    stage.visits = Visits(stage.still_good, recheck_seconds=0.02)
+    stage.connections = ClientConnections(stage.still_good, recheck_seconds=0.02)
     app = Starlette(routes=[Route("/{kind}", stage.endpoint, methods=["POST"])])
-    app.state = cast(Any, SimpleNamespace(visits=stage.visits))
+    app.state = cast(Any, SimpleNamespace(connections=stage.connections))
     config = uvicorn.Config(
         app, port=0, ws=SocketProtocol, http=RequestProtocol, log_config=None, lifespan="off"
     )
     stage.server = uvicorn.Server(config)
-    tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.visits.run())]
+    tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.connections.run())]
     await until(lambda: stage.server.started)
     stage.port = stage.server.servers[0].sockets[0].getsockname()[1]
     yield stage
-    await stage.visits.close_all()
+    await stage.connections.close_all()
     stage.server.should_exit = True
     await asyncio.wait_for(tasks[0], 10)
     tasks[1].cancel()
-    assert stage.running == len(stage.visits) == 0
+    assert stage.running == len(stage.connections) == 0
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
@@ -139,7 +139,7 @@ async def test_a_client_that_leaves_ends_its_operation(stage: Stage) -> None:
     async with stage.asked("endless") as response:
         assert await anext(response.aiter_lines()) == "event: next"
         assert stage.running == 1
-    await until(lambda: stage.running == 0 and len(stage.visits) == 0)
+    await until(lambda: stage.running == 0 and len(stage.connections) == 0)
 
 
 async def test_the_end_of_a_credential_ends_the_stream_without_complete(stage: Stage) -> None:
@@ -154,7 +154,7 @@ async def test_a_shutdown_ends_the_stream_without_complete(stage: Stage) -> None
     async with stage.asked("endless") as response:
         lines = response.aiter_lines()
         assert await anext(lines) == "event: next"
-        await stage.visits.close_all()
+        await stage.connections.close_all()
         assert "event: complete" not in [line async for line in lines]
 
 

@@ -22,7 +22,7 @@ from clock_stage import (
 )
 from standing import stands
 
-from rules.typeid import CONVERSATION, read_id
+from rules.typeid import CONVERSATION, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -298,7 +298,7 @@ def test_a_timer_of_an_act_that_is_rolled_back_does_not_exist(workspace: Workspa
     written = "SELECT last_value AS id FROM pgqueuer_id_seq"
     # The log comes last of all in an act: it has no room for one more entry.
     full = "UPDATE streams SET head = 9223372036854775807 WHERE id = $1"
-    server.execute(full, read_id(CONVERSATION, conversation))
+    server.execute(full, parse_id(CONVERSATION, conversation))
     begun, stood = server.rows(written)[0]["id"], stands(workspace)
     with pytest.raises(Refused) as refused:
         workspace.key.escalate(conversation)

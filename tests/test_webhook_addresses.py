@@ -16,7 +16,12 @@ from receivers import Receiver, Trap, has_ipv6
 
 from notifications.content.snapshots import Outcome
 from notifications.webhook.send import new_secret, send
-from notifications.webhook.url_policy import NotAllowedError, NotFoundError, read_url, vet
+from notifications.webhook.url_policy import (
+    NotAllowedError,
+    UnresolvableHostError,
+    read_url,
+    resolve_and_check,
+)
 
 PUBLIC = "93.184.215.14"
 PUBLIC_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
@@ -82,7 +87,7 @@ async def test_what_can_be_read_in_two_ways_reaches_nothing(
         outcome = await call(url, allow_private)
         assert (outcome.response or "").startswith("refused: the address "), (url, outcome)
         with pytest.raises(NotAllowedError):
-            await vet(url, allow_private)
+            await resolve_and_check(url, allow_private)
     assert (asked, trap.caught) == ([], [])
 
 
@@ -115,7 +120,7 @@ async def test_one_answer_that_is_not_public_refuses_all(
     for address in NOT_PUBLIC:
         asked = stand_in(monkeypatch, [*first, address])
         with pytest.raises(NotAllowedError, match="leads to ") as refused:
-            await vet("https://hooks.example.com/x", False)
+            await resolve_and_check("https://hooks.example.com/x", False)
         assert asked == ["hooks.example.com"]
         # What a name of somebody's network leads to is not for everybody to know.
         assert address not in str(refused.value)
@@ -125,7 +130,7 @@ async def test_one_answer_that_is_not_public_refuses_all(
 async def test_public_answers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for address in OPEN:
         stand_in(monkeypatch, [address])
-        vetted = await vet("https://hooks.example.com/x", False)
+        vetted = await resolve_and_check("https://hooks.example.com/x", False)
         assert [str(found) for found in vetted.addresses] == [address]
 
 
@@ -136,7 +141,7 @@ def test_nothing_is_public_that_the_standard_library_knows_as_private(
 ) -> None:
     host = f"[{address}]" if address.version == 6 else str(address)
     try:
-        asyncio.run(vet(f"http://{host}/", False))
+        asyncio.run(resolve_and_check(f"http://{host}/", False))
     except NotAllowedError:
         return
     assert address.is_global
@@ -154,19 +159,19 @@ async def test_what_cannot_be_called_is_refused_inside_a_network_too(
 ) -> None:
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(NotAllowedError, match="leads to "):
-        await vet(f"http://{host}/", True)
+        await resolve_and_check(f"http://{host}/", True)
     stand_in(monkeypatch, [PUBLIC, address])
     with pytest.raises(NotAllowedError, match="leads to "):
-        await vet("http://hooks.example.com/", True)
+        await resolve_and_check("http://hooks.example.com/", True)
 
 
 @pytest.mark.anyio
 async def test_inside_a_network_its_own_addresses_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for address in ("127.0.0.1", "::1", "10.1.2.3", "fd00::1", "169.254.1.1", "::ffff:10.0.0.1"):
         host = f"[{address}]" if ":" in address else address
-        assert len((await vet(f"http://{host}/", True)).addresses) == 1
+        assert len((await resolve_and_check(f"http://{host}/", True)).addresses) == 1
         stand_in(monkeypatch, [address])
-        assert len((await vet("http://db/", True)).addresses) == 1
+        assert len((await resolve_and_check("http://db/", True)).addresses) == 1
 
 
 @pytest.mark.anyio
@@ -211,8 +216,8 @@ async def test_a_name_that_leads_nowhere(
     monkeypatch: pytest.MonkeyPatch, answer: Sequence[str] | Exception
 ) -> None:
     stand_in(monkeypatch, answer)
-    with pytest.raises(NotFoundError):
-        await vet("https://hooks.example.com/", False)
+    with pytest.raises(UnresolvableHostError):
+        await resolve_and_check("https://hooks.example.com/", False)
     assert await call("https://hooks.example.com/") == Outcome(
         False, "the address has a name that does not resolve"
     )
@@ -224,8 +229,8 @@ async def test_a_name_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> No
         await asyncio.Event().wait()
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-    with pytest.raises(NotFoundError, match=r"not resolved within 0\.05 s"):
-        await vet("https://hooks.example.com/", False, seconds=0.05)
+    with pytest.raises(UnresolvableHostError, match=r"not resolved within 0\.05 s"):
+        await resolve_and_check("https://hooks.example.com/", False, seconds=0.05)
 
 
 READABLE: list[tuple[str, str]] = [

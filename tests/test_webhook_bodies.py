@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.content.snapshots import Said, Story, TheEscalation
-from notifications.webhook.docs import BEGIN, END, events_part, sample_story, written_into
+from notifications.content.snapshots import EscalationSnapshot, NotificationContent, TranscriptMessage
+from notifications.webhook.docs import BEGIN, END, events_part, sample_content, written_into
 from notifications.webhook.payloads import EVENT_TYPES, body_of
 from notifications.webhook.schemas import SCHEMAS
 from rules.ai_control import AiState
@@ -43,16 +43,16 @@ SOURCE = {
 }
 
 
-def told(story: Story) -> dict[str, Any]:
+def told(story: NotificationContent) -> dict[str, Any]:
     """The body, checked against the schema of its type."""
     body: dict[str, Any] = json.loads(body_of(story))
     VALIDATORS[story.type].validate(body)
     return body
 
 
-def created(**changes: Any) -> Story:
+def created(**changes: Any) -> NotificationContent:
     """An escalation.created whose escalation is changed so."""
-    story = sample_story("escalation.created")
+    story = sample_content("escalation.created")
     assert story.escalation
     return replace(story, escalation=replace(story.escalation, **changes))
 
@@ -86,7 +86,7 @@ def test_the_events_are_those_of_the_product() -> None:
 @pytest.mark.parametrize("type_", SCHEMAS)
 def test_every_event_fits_its_schema_and_no_other(type_: str) -> None:
     jsonschema_rs.meta.validate(SCHEMAS[type_])
-    body = told(sample_story(type_))
+    body = told(sample_content(type_))
     assert [other for other, schema in VALIDATORS.items() if schema.is_valid(body)] == [type_]
     assert list(undocumented(SCHEMAS[type_], body)) == []
 
@@ -113,7 +113,7 @@ def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("type_", SCHEMAS)
 def test_a_schema_notices_what_is_missing_or_of_another_type(type_: str) -> None:
-    body = told(sample_story(type_))
+    body = told(sample_content(type_))
     for *path, last in places(body):
         for mangle in ("leave out", "of another type"):
             if mangle == "leave out" and isinstance(last, int):
@@ -148,8 +148,8 @@ def test_times_are_told_in_utc() -> None:
 
 
 def test_the_transcript_is_what_customer_ai_and_people_said() -> None:
-    story, at = sample_story("escalation.created"), datetime(2026, 3, 2, tzinfo=UTC)
-    said = tuple(Said("msg_x", role, f"by {role}", at, "Bo") for role in MessageRole)
+    story, at = sample_content("escalation.created"), datetime(2026, 3, 2, tzinfo=UTC)
+    said = tuple(TranscriptMessage("msg_x", role, f"by {role}", at, "Bo") for role in MessageRole)
     story = replace(story, conversation=replace(story.conversation, transcript=said))
     assert told(story)["data"]["transcript"] == [
         {"role": "user", "content": "by USER"},
@@ -161,19 +161,19 @@ def test_the_transcript_is_what_customer_ai_and_people_said() -> None:
 def test_an_event_tells_its_own_epoch_and_state_not_those_of_today() -> None:
     for type_, state in (("conversation.ai_paused", "paused"), ("conversation.ai_resumed", "active")):
         for today in AiState:
-            story = sample_story(type_)
+            story = sample_content(type_)
             conversation = replace(story.conversation, ai_state=today, ai_epoch=9)
             story = replace(story, conversation=conversation, epoch=4, escalation=None)
             data = told(story)["data"]
             assert (data["state"], data["epoch"], data["escalationId"]) == (state, 4, None)
-    turn = sample_story("turn.requested")
+    turn = sample_content("turn.requested")
     turn = replace(turn, conversation=replace(turn.conversation, ai_epoch=9), epoch=4)
     assert told(turn)["data"]["epoch"] == 4
 
 
 def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
-    assert told(sample_story("escalation.updated"))["data"]["change"] == "assigned"
-    assert told(sample_story("escalation.replied"))["data"]["message"] == {
+    assert told(sample_content("escalation.updated"))["data"]["change"] == "assigned"
+    assert told(sample_content("escalation.replied"))["data"]["message"] == {
         "id": "msg_01jnfks2g0e008000000000006",
         "role": "human",
         "content": "I will look into it.",
@@ -181,7 +181,7 @@ def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
         "createdAt": "2026-03-02T09:27:04.250000Z",
     }
     for type_ in set(SCHEMAS) - {"escalation.updated", "escalation.replied", "turn.requested"}:
-        assert not {"change", "message"} & set(told(sample_story(type_))["data"]), type_
+        assert not {"change", "message"} & set(told(sample_content(type_))["data"]), type_
 
 
 def test_an_escalations_event_without_escalation_is_a_mistake() -> None:
@@ -193,7 +193,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 EMAILS = st.text(string.ascii_letters, min_size=1).map(lambda name: f"{name}@example.com")
 ESCALATIONS = st.builds(
-    TheEscalation,
+    EscalationSnapshot,
     id=st.just("esc_01jnfks2g0e008000000000005"),
     link=st.just("http://127.0.0.1:8000/app/escalations/esc_01jnfks2g0e008000000000005"),
     status=st.sampled_from(EscalationStatus),
@@ -217,15 +217,15 @@ ESCALATIONS = st.builds(
 
 @given(ESCALATIONS, st.none() | TEXTS, st.none() | EMAILS, TEXTS, TIMES)
 def test_whatever_is_told_fits_and_comes_back(
-    escalation: TheEscalation, name: str | None, email: str | None, said: str, at: datetime
+    escalation: EscalationSnapshot, name: str | None, email: str | None, said: str, at: datetime
 ) -> None:
-    story = sample_story("escalation.created")
+    story = sample_content("escalation.created")
     conversation = replace(
         story.conversation,
         customer_name=name,
         customer_external_id=name,
         customer_email=email,
-        transcript=(Said("msg_x", MessageRole.USER, said, at),),
+        transcript=(TranscriptMessage("msg_x", MessageRole.USER, said, at),),
     )
     data = told(replace(story, occurred_at=at, escalation=escalation, conversation=conversation))["data"]
     assert data["reason"] == escalation.reason
@@ -244,7 +244,7 @@ def test_the_docs_list_what_is_sent() -> None:
     blocks = [json.loads(block.partition("```")[0]) for block in part.split("```json")[1:]]
     for example, schema in zip(blocks[::2], blocks[1::2], strict=True):
         assert schema == SCHEMAS[example["type"]]
-        assert example == told(sample_story(example["type"]))
+        assert example == told(sample_content(example["type"]))
     assert [example["type"] for example in blocks[::2]] == list(SCHEMAS)
 
 

@@ -11,7 +11,7 @@ from post_office import AGENT_MADE, CREATE, DELETE, LIST, ROTATE, UPDATE, Endpoi
 from standing import stands
 
 from models.ids import new_id
-from rules.typeid import AGENT, WEBHOOK_ENDPOINT, WORKSPACE, read_id, spell_id
+from rules.typeid import AGENT, WEBHOOK_ENDPOINT, WORKSPACE, format_id, parse_id
 
 # Nothing is ever sent there: the address is public, so it may be set, and no event happens here.
 URL = "https://93.184.215.14/hook"
@@ -54,7 +54,7 @@ def everything(workspace: Workspace) -> Any:
     query = """SELECT to_jsonb(one)::text AS row FROM webhook_endpoints AS one WHERE workspace_id = $1
         UNION ALL SELECT to_jsonb(one)::text FROM delivery_targets AS one WHERE workspace_id = $1
         UNION ALL SELECT to_jsonb(one)::text FROM deliveries AS one WHERE workspace_id = $1 ORDER BY 1"""
-    return stands(workspace), workspace.server.rows(query, read_id(WORKSPACE, workspace.id))
+    return stands(workspace), workspace.server.rows(query, parse_id(WORKSPACE, workspace.id))
 
 
 def refused(team: Workspace, query: str, **variables: Any) -> tuple[str, str | None]:
@@ -156,7 +156,7 @@ def test_secrets_cannot_be_read_in_the_rows(team: Workspace, agent_id: str) -> N
         """SELECT string_agg(to_jsonb(one)::text, '') AS text, string_agg(one.secret, '')
             || string_agg(one.previous_secret, '') AS sealed
         FROM webhook_endpoints AS one WHERE agent_id = $1""",
-        read_id(AGENT, agent_id),
+        parse_id(AGENT, agent_id),
     )
     for secret in (endpoint.secret, rotated.secret):
         key = base64.b64decode(secret.removeprefix("whsec_"))
@@ -205,9 +205,9 @@ def test_an_unknown_event_type_is_refused(team: Workspace, agent_id: str, unknow
 def test_what_is_not_there_or_another_workspaces_is_not_found(team: Workspace, other: Workspace) -> None:
     foreign = Endpoint.create(other, URL, agent_id=other.agent_id)
     stood = everything(other)
-    for agent_id in (spell_id(AGENT, new_id()), other.agent_id):
+    for agent_id in (format_id(AGENT, new_id()), other.agent_id):
         assert refused(team, CREATE, input={"agentId": agent_id, "url": URL}) == ("NOT_FOUND", None)
-    for endpoint_id in (spell_id(WEBHOOK_ENDPOINT, new_id()), foreign.id):
+    for endpoint_id in (format_id(WEBHOOK_ENDPOINT, new_id()), foreign.id):
         for query in (UPDATE, ROTATE, DELETE):
             assert refused(team, query, id=endpoint_id) == ("NOT_FOUND", None)
     for malformed in ("", "whk_1", team.agent_id):

@@ -30,7 +30,7 @@ from replays import ASKING, says
 from ropes import free_port
 from talk import Talk, resume
 
-from rules.typeid import WORKSPACE, read_id
+from rules.typeid import WORKSPACE, parse_id
 
 pytestmark = pytest.mark.anyio
 
@@ -191,7 +191,7 @@ def test_what_happens_at_once_is_told_in_the_order_of_the_log_and_of_each_agent_
             assert statuses(endpoint.ended()) == ["DELIVERED"] * 50
             log = team.server.rows(
                 "SELECT type FROM log WHERE stream = $1 AND data ->> 'agent' = $2 ORDER BY position",
-                read_id(WORKSPACE, team.id),
+                parse_id(WORKSPACE, team.id),
                 str(agent_key(endpoint.agent_id)),
             )
             assert [one.event["type"] for one in receiver.received] == [row["type"] for row in log]
@@ -206,7 +206,7 @@ async def test_nothing_is_told_before_the_commit_nor_of_what_is_rolled_back(
     with Receiver() as receiver, Receiver() as beside:
         endpoint, marker = Endpoint.create(team, receiver.url, CREATED), Endpoint.create(other, beside.url)
         superuser = await asyncpg.connect(office.owner_url.replace("baton_owner@", "postgres@"))
-        async with hold(office, "streams", read_id(WORKSPACE, team.id)) as head:
+        async with hold(office, "streams", parse_id(WORKSPACE, team.id)) as head:
             killed = send(endpoint.escalate, "killed")
             (process,) = await head.queued(1)
             marker.escalate()

@@ -19,8 +19,8 @@ from needs import need
 from ropes import free_port
 from talk import Talk
 
-from notifications.content.snapshots import Outcome, Said
-from notifications.webhook.docs import sample_story
+from notifications.content.snapshots import Outcome, TranscriptMessage
+from notifications.webhook.docs import sample_content
 from notifications.webhook.payloads import body_of
 from notifications.webhook.send import new_secret, send
 from rules.message import MessageRole
@@ -65,7 +65,7 @@ def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime
 def is_a_verifying_receiver(command: list[str]) -> None:
     """Takes what is signed by its secret, alone or beside another, and nothing else."""
     secret, new, port = new_secret(), new_secret(), free_port()
-    body = body_of(replace(sample_story("escalation.created"), agent_name="Größe 😀 \u2028"))
+    body = body_of(replace(sample_content("escalation.created"), agent_name="Größe 😀 \u2028"))
     with running(command, port, SECRET=secret, PORT=str(port)) as receiver:
         late = datetime.now(UTC) - timedelta(minutes=6)
         assert post(port, body, secret) == Outcome(True, "204")
@@ -110,8 +110,8 @@ class BackEnd:
 
     def hears(self, type_: str, epoch: int, id_: str, said: str = "hello?", secret: str = "") -> Outcome:
         """One delivery."""
-        story = sample_story(type_)
-        message = Said("msg_x", MessageRole.USER, said, datetime.now(UTC))
+        story = sample_content(type_)
+        message = TranscriptMessage("msg_x", MessageRole.USER, said, datetime.now(UTC))
         here = replace(story.conversation, id=self.talk.id, transcript=(message,), ai_epoch=epoch)
         story = replace(story, conversation=here, message=message, epoch=epoch)
         return post(self.port, body_of(story), secret or self.secret, id_=id_)

@@ -30,8 +30,8 @@ from clock_stage import (
 )
 from locks import hold
 
-from rules.typeid import WORKSPACE, read_id
-from server.embedded.location import find_place
+from rules.typeid import WORKSPACE, parse_id
+from server.embedded.location import cluster_location
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +142,7 @@ async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: As
     """
     before, amid = clocks
     stage.only(worker)
-    head = read_id(WORKSPACE, amid.workspace.id)
+    head = parse_id(WORKSPACE, amid.workspace.id)
     held = [hold(stage, "conversations", before.conversation_key), hold(stage, "streams", head)]
     queues = [await locks.enter_async_context(one) for one in held]
     bring(clocks, "sla_due_at", 0)
@@ -233,7 +233,7 @@ async def test_what_was_passed_while_postgresql_was_down_is_announced_afterwards
 
 def crash_over(stage: Stage, time: datetime) -> None:
     """Ends PostgreSQL as `pg_ctl stop -m immediate` does; it is started again after `time`, not before."""
-    place = find_place(stage.data_dir)
+    place = cluster_location(stage.data_dir)
     with (place.home / "postgres.start.lock").open("r+") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         os.kill(int((place.cluster / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
@@ -259,7 +259,7 @@ async def test_a_clock_that_fails_every_time_keeps_no_other_from_being_announced
         stage.execute(
             "DELETE FROM pgqueuer WHERE entrypoint = 'sla_clock' AND payload = uuid_send($1)", clock.key
         )
-    head, stream = "UPDATE streams SET head = $2 WHERE id = $1", read_id(WORKSPACE, failing.workspace.id)
+    head, stream = "UPDATE streams SET head = $2 WHERE id = $1", parse_id(WORKSPACE, failing.workspace.id)
     known = stage.rows("SELECT head FROM streams WHERE id = $1", stream)[0]["head"]
     stage.execute(head, stream, 2**63 - 1)
     bring([failing], "sla_at_risk_at", -20)

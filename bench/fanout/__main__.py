@@ -32,14 +32,14 @@ def main() -> None:
     cores()
     allow_sockets(2 * plan.idle + 1000)
     phases = Phases(plan, chosen.beside or BESIDE)
-    with baton.baton() as house:
-        facts = surroundings(house.stage)
+    with baton.baton() as services:
+        facts = surroundings(services.stage)
         for name, part in (("fan", phases.fan), ("pace", phases.pace), ("replies", phases.replies)):
             if name in parts:
-                part(house)
+                part(services)
         if "idle" in parts and chosen.quick:
-            phases.idle(house)
-        postgres += house.stage.postgres.cpu_seconds()
+            phases.idle(services)
+        postgres += services.stage.postgres.cpu_seconds()
     if "idle" in parts and not chosen.quick:
         # What a server keeps of sockets that it has had must not make those to come seem cheap.
         with baton.baton() as fresh:

@@ -32,7 +32,7 @@ class Talk:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """A running Baton, a workspace in it, and the id of a team member whose messages are followed."""
 
     stage: Stage
@@ -40,18 +40,18 @@ class House:
     author: str
 
     @classmethod
-    def on(cls, staged: Stage) -> "House":
+    def on(cls, staged: Stage) -> "Services":
         """Makes the workspace and the member."""
         tenant = staged.new_tenant("bench")
         return cls(staged, tenant, create_member(staged, tenant, "author"))
 
 
 @contextmanager
-def baton() -> Iterator[House]:
+def baton() -> Iterator[Services]:
     """A fresh `baton serve` on the server's core, with a PostgreSQL on the client's."""
     os.sched_setaffinity(0, {cores().server, cores().postgres, cores().client})
     with stage() as staged:
-        yield House.on(staged)
+        yield Services.on(staged)
 
 
 def ask(stage: Stage, token: str, query: str, asked: Iterable[dict[str, Any]]) -> list[Any]:
@@ -62,11 +62,11 @@ def ask(stage: Stage, token: str, query: str, asked: Iterable[dict[str, Any]]) -
     return [next(iter(json.loads(body)["data"].values())) for body in sample.bodies]
 
 
-def start_talks(house: House, count: int) -> list[Talk]:
+def start_talks(services: Services, count: int) -> list[Talk]:
     """New conversations."""
     customer = {"externalId": "c-1", "email": "jane@example.com", "name": "Jane Doe"}
-    given = {"input": {"agentId": house.tenant.agent_id, "customer": customer}}
-    found = ask(house.stage, house.tenant.api_key, START, [given] * count)
+    given = {"input": {"agentId": services.tenant.agent_id, "customer": customer}}
+    found = ask(services.stage, services.tenant.api_key, START, [given] * count)
     return [Talk(one["conversation"]["id"], one["widgetToken"]) for one in found]
 
 
@@ -79,26 +79,26 @@ def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
 
 
 @contextmanager
-def delivery(house: House, widgets: bool) -> Iterator[Audience]:
+def delivery(services: Services, widgets: bool) -> Iterator[Audience]:
     """
     One conversation's followers, widgets or holders of an API key, each event from PostgreSQL to socket.
 
     Messages are written into the database beside the server, which hears the bell.
     """
-    (talk,) = start_talks(house, 1)
-    token = talk.widget_token if widgets else house.tenant.api_key
-    with publisher("commit", house.stage.database_url, talk.id, house.author) as control:
+    (talk,) = start_talks(services, 1)
+    token = talk.widget_token if widgets else services.tenant.api_key
+    with publisher("commit", services.stage.database_url, talk.id, services.author) as control:
         name = "Baton, widgets" if widgets else "Baton"
-        yield _audience(name, house.stage, control, talk.id, token)
+        yield _audience(name, services.stage, control, talk.id, token)
 
 
 @contextmanager
-def recording(house: House) -> Iterator[Audience]:
+def recording(services: Services) -> Iterator[Audience]:
     """One conversation's followers, with the mutation that records each message in the same process."""
-    (talk,) = start_talks(house, 1)
-    api_key = house.tenant.api_key
-    with publisher("record", str(house.stage.target.port), talk.id, api_key) as control:
-        yield _audience("Baton, recording included", house.stage, control, talk.id, api_key)
+    (talk,) = start_talks(services, 1)
+    api_key = services.tenant.api_key
+    with publisher("record", str(services.stage.target.port), talk.id, api_key) as control:
+        yield _audience("Baton, recording included", services.stage, control, talk.id, api_key)
 
 
 def _audience(name: str, stage: Stage, control: int, conversation: str, token: str) -> Audience:
@@ -107,14 +107,14 @@ def _audience(name: str, stage: Stage, control: int, conversation: str, token: s
     )
 
 
-def widgets(house: House, count: int, members: int) -> tuple[Audience, list[tuple[str, str]]]:
+def widgets(services: Services, count: int, members: int) -> tuple[Audience, list[tuple[str, str]]]:
     """
     Widgets on conversations of their own, all escalated; and for each a reply, by members in turn.
 
     A reply is who sends it, as a token, and the body of the request.
     """
-    stage, tenant = house.stage, house.tenant
-    talks = start_talks(house, count)
+    stage, tenant = services.stage, services.tenant
+    talks = start_talks(services, count)
     given = [{"input": {"conversationId": talk.id, "reason": "The customer is a VIP."}} for talk in talks]
     raised = [one["escalation"] for one in ask(stage, tenant.api_key, ESCALATE, given)]
     escalations = {one["conversation"]["id"]: one["id"] for one in raised}

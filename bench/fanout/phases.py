@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from bench.fanout import baton, servers
-from bench.fanout.baton import House
+from bench.fanout.baton import Services
 from bench.fanout.build import install_peers
 from bench.fanout.driver import Client, Cut, Replies, Run, callers, client
 from bench.fanout.servers import Audience
@@ -106,21 +106,21 @@ class Phases:
         self._plan = plan
         self._peers: dict[str, Start] = {name: start for name, start in available().items() if name in beside}
 
-    def fan(self, house: House) -> None:
+    def fan(self, services: Services) -> None:
         """So many subscribers of one subscription, and events as fast as they go: one at a time, and ten."""
         plan, found = self._plan, self.results
         with ExitStack() as stack:
-            clients = self._clients(stack, house, ALL)
+            clients = self._clients(stack, services, ALL)
             self._fan_round(clients, Results(), plan.seconds / 3)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
                 self._fan_round(clients, found, plan.seconds)
 
-    def pace(self, house: House) -> None:
+    def pace(self, services: Services) -> None:
         """As many events a second as one server bears and another does not; then as many as each bears."""
         plan, found = self._plan, self.results
         with ExitStack() as stack:
-            clients = self._clients(stack, house, PACED)
+            clients = self._clients(stack, services, PACED)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
                 for name, one in clients.items():
@@ -130,14 +130,14 @@ class Phases:
                 say(f"looks for the highest rate that {name} holds")
                 found.held[name] = self._highest(one)
 
-    def _clients(self, stack: ExitStack, house: House, names: Collection[str]) -> dict[str, Client]:
+    def _clients(self, stack: ExitStack, services: Services, names: Collection[str]) -> dict[str, Client]:
         """A client of each server, by its name; all run at once, and one is measured at a time."""
         clients: dict[str, Client] = {}
         starts: dict[str, Start] = {
             **self._peers,
-            BATON: lambda: baton.delivery(house, widgets=False),
-            WIDGETS: lambda: baton.delivery(house, widgets=True),
-            RECORDING: lambda: baton.recording(house),
+            BATON: lambda: baton.delivery(services, widgets=False),
+            WIDGETS: lambda: baton.delivery(services, widgets=True),
+            RECORDING: lambda: baton.recording(services),
         }
         for name in names:
             if name in starts:
@@ -168,15 +168,15 @@ class Phases:
         in_time = run.seconds < self._plan.paced_seconds + HELD_P99_SECONDS
         return in_time and not run.lost and run.latency.p99 < HELD_P99_SECONDS
 
-    def idle(self, house: House) -> None:
+    def idle(self, services: Services) -> None:
         """What a socket that hears nothing costs; and of Baton's, how soon all are back that were cut."""
         for start in self._peers.values():
             with start() as audience:
                 self._idle(audience)
         # A publisher serves one client, so those who warm up have another.
-        with baton.delivery(house, widgets=True) as other, client(other, WARM_SOCKETS):
+        with baton.delivery(services, widgets=True) as other, client(other, WARM_SOCKETS):
             pass
-        with baton.delivery(house, widgets=True) as audience:
+        with baton.delivery(services, widgets=True) as audience:
             self._idle(audience, self._plan.cuts)
 
     def _idle(self, audience: Audience, cuts: int = 0) -> None:
@@ -193,17 +193,17 @@ class Phases:
                 if self.results.cuts[-1].missing:
                     break  # another cut would only meet the rest of this one
 
-    def replies(self, house: House) -> None:
+    def replies(self, services: Services) -> None:
         """Widgets on conversations of their own, each with its own replies, from members at the same time."""
         plan = self._plan
         say(f"{plan.widgets:,} widgets on {plan.widgets:,} conversations")
         with ExitStack() as stack:
             clients: dict[str, Client] = {}
             if MERCURIUS in self._peers:
-                start = servers.mercurius_replies(_socket_folder(house.stage), plan.widgets)
+                start = servers.mercurius_replies(_socket_folder(services.stage), plan.widgets)
                 audience, asked = stack.enter_context(start)
                 clients[MERCURIUS] = stack.enter_context(callers(audience, asked, plan.members))
-            audience, asked = baton.widgets(house, plan.widgets, plan.members)
+            audience, asked = baton.widgets(services, plan.widgets, plan.members)
             clients[BATON] = stack.enter_context(callers(audience, asked, plan.members))
             for number in range(plan.rounds + 1):
                 say(f"round {number} of {plan.rounds}" if number else "warms up")

@@ -23,7 +23,7 @@ from bench.server_under_test import HOST
 from bench.workloads import RECORD, RECORDED
 from models.ids import new_id
 from realtime.pubsub import CHANNEL
-from rules.typeid import CONVERSATION, MEMBER, read_id
+from rules.typeid import CONVERSATION, MEMBER, parse_id
 
 # What recordMessage writes, for as many messages as there are: one statement, one transaction. The bench
 # does not go through the product's act, which costs 3 ms a message and is measured elsewhere.
@@ -51,14 +51,14 @@ SELECT head FROM bumped
 async def committing(url: str, conversation: str, author: str) -> Publish:
     """Commits all messages of an order at once, then rings as another process of Baton does."""
     connection = await asyncpg.connect(url)
-    stream, member = read_id(CONVERSATION, conversation), read_id(MEMBER, author)
+    stream, member = parse_id(CONVERSATION, conversation), parse_id(MEMBER, author)
     commit = await connection.prepare(_COMMIT)
 
     async def publish(contents: list[str]) -> None:
         ids: list[UUID] = [new_id() for _ in contents]
         head = await commit.fetchval(stream, len(contents), ids, contents, member)
         ring = {"stream": str(stream), "position": head}
-        message = {"sender": "bench", "canary": False, "rings": [ring], "typings": []}
+        message = {"sender": "bench", "canary": False, "wakeups": [ring], "typings": []}
         await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, orjson.dumps(message).decode())
 
     return publish

@@ -16,13 +16,18 @@ from models.ids import new_id
 from models.member import Member
 from models.message import Message
 from models.workspace import Workspace
-from notifications.content.snapshots import Said, Story, TheConversation, TheEscalation
+from notifications.content.snapshots import (
+    ConversationSnapshot,
+    EscalationSnapshot,
+    NotificationContent,
+    TranscriptMessage,
+)
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.events import EventType
 from rules.message import MessageRole, MessageStatus
 from rules.sla_clock import SlaStatus
-from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MESSAGE, spell_id
+from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MESSAGE, format_id
 
 TRANSCRIPT = 200  # messages at most, the newest
 _CLOCKS: dict[str, SlaStatus] = {
@@ -32,20 +37,22 @@ _CLOCKS: dict[str, SlaStatus] = {
 _SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
 
 
-async def story_of(session: AsyncSession, delivery: Delivery, url: str, now: datetime) -> Story:
+async def load_content(
+    session: AsyncSession, delivery: Delivery, url: str, now: datetime
+) -> NotificationContent:
     """What the delivery of an event has to tell, read at `now`; `url` is where people reach Baton."""
     return await _Reader(session, url, now).read(
         delivery,
-        spell_id(DELIVERY, delivery.id),
+        format_id(DELIVERY, delivery.id),
         delivery.event_type,
         delivery.occurred_at,
         delivery.escalation_id,
     )
 
 
-async def stories_of_digest(
+async def load_digest_content(
     session: AsyncSession, delivery: Delivery, url: str, now: datetime
-) -> list[Story]:
+) -> list[NotificationContent]:
     """What the delivery of a digest has to tell: its events that are still true, oldest first."""
     reader = _Reader(session, url, now)
     entries = await session.scalars(
@@ -54,33 +61,35 @@ async def stories_of_digest(
     stories = [
         await reader.read(
             delivery,
-            f"{spell_id(DELIVERY, delivery.id)}.{one.position}",
+            f"{format_id(DELIVERY, delivery.id)}.{one.position}",
             one.event_type,
             one.occurred_at,
             one.escalation_id,
         )
         for one in entries
     ]
-    return [story for story in stories if no_longer_true(story) is None]
+    return [content for content in stories if obsolete_reason(content) is None]
 
 
-async def sample_story(session: AsyncSession, delivery: Delivery, url: str, now: datetime) -> Story:
+async def sample_content(
+    session: AsyncSession, delivery: Delivery, url: str, now: datetime
+) -> NotificationContent:
     """A made-up escalation, to try a channel with."""
     agent = await session.get_one(Agent, delivery.agent_id)
     workspace = await session.get_one(Workspace, delivery.workspace_id)
-    conversation, escalation = (spell_id(kind, delivery.id) for kind in (CONVERSATION, ESCALATION))
+    conversation, escalation = (format_id(kind, delivery.id) for kind in (CONVERSATION, ESCALATION))
     said = (
         (MessageRole.USER, "This is a sample: can I talk to a person?"),
         (MessageRole.ASSISTANT, "Of course."),
     )
-    return Story(
-        id=spell_id(DELIVERY, delivery.id),
+    return NotificationContent(
+        id=format_id(DELIVERY, delivery.id),
         type=delivery.event_type,
         occurred_at=delivery.occurred_at,
         workspace_name=workspace.name,
-        agent_id=spell_id(AGENT, agent.id),
+        agent_id=format_id(AGENT, agent.id),
         agent_name=agent.name,
-        conversation=TheConversation(
+        conversation=ConversationSnapshot(
             id=conversation,
             customer_external_id="sample",
             customer_name="Sample Customer",
@@ -88,11 +97,11 @@ async def sample_story(session: AsyncSession, delivery: Delivery, url: str, now:
             ai_state=AiState.PAUSED,
             ai_epoch=2,
             transcript=tuple(
-                Said(spell_id(MESSAGE, new_id()), role, content, delivery.occurred_at)
+                TranscriptMessage(format_id(MESSAGE, new_id()), role, content, delivery.occurred_at)
                 for role, content in said
             ),
         ),
-        escalation=TheEscalation(
+        escalation=EscalationSnapshot(
             id=escalation,
             link=f"{url}/app",
             status=EscalationStatus.OPEN,
@@ -115,17 +124,19 @@ async def sample_story(session: AsyncSession, delivery: Delivery, url: str, now:
     )
 
 
-def no_longer_true(story: Story) -> str | None:
+def obsolete_reason(content: NotificationContent) -> str | None:
     """Why an event need not be told any more, in words; None while it is true."""
-    ai = (story.conversation.ai_state, story.conversation.ai_epoch)
-    if story.type == EventType.TURN_REQUESTED and ai != (AiState.ACTIVE, story.epoch):
+    ai = (content.conversation.ai_state, content.conversation.ai_epoch)
+    if content.type == EventType.TURN_REQUESTED and ai != (AiState.ACTIVE, content.epoch):
         return "The AI may not answer this turn any more."
-    told = _CLOCKS.get(story.type)
-    if told is None or story.escalation is None:
+    told = _CLOCKS.get(content.type)
+    if told is None or content.escalation is None:
         return None
-    if told is SlaStatus.AT_RISK and (story.escalation.first_responded_at or story.escalation.resolved_at):
+    if told is SlaStatus.AT_RISK and (
+        content.escalation.first_responded_at or content.escalation.resolved_at
+    ):
         return "The escalation was answered or resolved before this was sent."
-    stands = story.escalation.sla_status
+    stands = content.escalation.sla_status
     if stands is told:
         return None
     return f"The clock stands otherwise by now: {stands.lower().replace('_', ' ')}."
@@ -141,19 +152,19 @@ class _Reader:
 
     async def read(
         self, delivery: Delivery, id_: str, type_: str, occurred_at: datetime, escalation_id: UUID | None
-    ) -> Story:
+    ) -> NotificationContent:
         escalation = await self._session.get(Escalation, escalation_id) if escalation_id else None
         conversation_id = escalation.conversation_id if escalation else delivery.conversation_id
         conversation = await self._session.get_one(Conversation, conversation_id)
         agent = await self._session.get_one(Agent, delivery.agent_id)
         workspace = await self._session.get_one(Workspace, delivery.workspace_id)
         message = await self._session.get(Message, delivery.message_id) if delivery.message_id else None
-        return Story(
+        return NotificationContent(
             id=id_,
             type=type_,
             occurred_at=occurred_at,
             workspace_name=workspace.name,
-            agent_id=spell_id(AGENT, agent.id),
+            agent_id=format_id(AGENT, agent.id),
             agent_name=agent.name,
             conversation=await self._conversation(conversation),
             escalation=await self._escalation(escalation) if escalation else None,
@@ -162,7 +173,7 @@ class _Reader:
             epoch=delivery.epoch,
         )
 
-    async def _conversation(self, row: Conversation) -> TheConversation:
+    async def _conversation(self, row: Conversation) -> ConversationSnapshot:
         newest = await self._session.scalars(
             select(Message)
             .where(
@@ -173,8 +184,8 @@ class _Reader:
             .order_by(Message.position.desc())
             .limit(TRANSCRIPT)
         )
-        return TheConversation(
-            id=spell_id(CONVERSATION, row.id),
+        return ConversationSnapshot(
+            id=format_id(CONVERSATION, row.id),
             customer_external_id=row.customer_external_id,
             customer_name=row.customer_name,
             customer_email=row.customer_email,
@@ -183,11 +194,11 @@ class _Reader:
             transcript=tuple(await self._said(list(newest)[::-1])),
         )
 
-    async def _said(self, messages: Sequence[Message]) -> list[Said]:
+    async def _said(self, messages: Sequence[Message]) -> list[TranscriptMessage]:
         names = await self._names({one.author_id for one in messages if one.author_id})
         return [
-            Said(
-                id=spell_id(MESSAGE, one.id),
+            TranscriptMessage(
+                id=format_id(MESSAGE, one.id),
                 role=one.role,
                 content=one.content,
                 at=one.created_at,
@@ -202,10 +213,10 @@ class _Reader:
         found = await self._session.execute(select(Member.id, Member.name).where(Member.id.in_(ids)))
         return dict(found.tuples().all())
 
-    async def _escalation(self, row: Escalation) -> TheEscalation:
+    async def _escalation(self, row: Escalation) -> EscalationSnapshot:
         assignee = await self._session.get(Member, row.assignee_id) if row.assignee_id else None
-        spelled = spell_id(ESCALATION, row.id)
-        return TheEscalation(
+        spelled = format_id(ESCALATION, row.id)
+        return EscalationSnapshot(
             id=spelled,
             link=f"{self._url}/app/escalations/{spelled}",
             status=row.status,

@@ -10,7 +10,7 @@ from rules.sla_clock import SlaStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TranscriptMessage:
     """A message that the customer sees or wrote; `author` names the team member of a HUMAN one."""
 
     id: str
@@ -21,7 +21,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class TheConversation:
+class ConversationSnapshot:
     """
     A conversation, as it is when it is told of.
 
@@ -34,11 +34,11 @@ class TheConversation:
     customer_email: str | None
     ai_state: AiState
     ai_epoch: int
-    transcript: tuple[Said, ...]
+    transcript: tuple[TranscriptMessage, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TheEscalation:
+class EscalationSnapshot:
     """An escalation, as it is when it is told of. `confidence` is in percent; `link` leads to it."""
 
     id: str
@@ -62,7 +62,7 @@ class TheEscalation:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class NotificationContent:
     """
     One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
@@ -77,10 +77,10 @@ class Story:
     workspace_name: str
     agent_id: str
     agent_name: str
-    conversation: TheConversation
-    escalation: TheEscalation | None = None
+    conversation: ConversationSnapshot
+    escalation: EscalationSnapshot | None = None
     change: str | None = None
-    message: Said | None = None
+    message: TranscriptMessage | None = None
     epoch: int | None = None
 
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from notifications.content.snapshots import Story, TheConversation, TheEscalation
+from notifications.content.snapshots import ConversationSnapshot, EscalationSnapshot, NotificationContent
 from notifications.email.layout import (
     ROOM,
+    EmailPage,
     Fact,
-    Page,
     Section,
     count,
-    fitted,
     one_line,
+    render_within_limits,
     span,
     transcript_of,
     when,
@@ -60,28 +60,30 @@ class Alert:
     docs: str | None = None
 
 
-def compose(story: Story, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
+def compose(content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
     """
     The mail that tells of an escalation: created, reopened, at risk or breached.
 
     Raises ValueError for another event, and for a sender or recipient that is not one address.
     """
-    escalation = _escalation(story)
-    subject = _subject(escalation, story.conversation)
+    escalation = _escalation(content)
+    subject = _subject(escalation, content.conversation)
 
-    def page(share: float) -> Page:
-        return Page(
-            subject=subject if story.type == EventType.CREATED else f"Re: {subject}",
-            lead=_lead(story),
-            sections=[_section(story, ROOM * share if include_transcript else 0)],
-            footer=_footer(recipient, story.agent_name, story.workspace_name),
+    def page(share: float) -> EmailPage:
+        return EmailPage(
+            subject=subject if content.type == EventType.CREATED else f"Re: {subject}",
+            lead=_lead(content),
+            sections=[_section(content, ROOM * share if include_transcript else 0)],
+            footer=_footer(recipient, content.agent_name, content.workspace_name),
         )
 
-    return fitted(page, Envelope(story.id, story.occurred_at, sender, recipient, thread=escalation.id))
+    return render_within_limits(
+        page, Envelope(content.id, content.occurred_at, sender, recipient, thread=escalation.id)
+    )
 
 
 def compose_digest(
-    stories: Sequence[Story],
+    stories: Sequence[NotificationContent],
     *,
     id: str,  # noqa: A002
     sender: str,
@@ -97,9 +99,9 @@ def compose_digest(
     `stories` are in the order in which it happened; the last one of an escalation says how it stands. `id` is
     the delivery's. Raises ValueError when there is nothing to tell.
     """
-    happened: dict[str, list[Story]] = {}
-    for story in stories:
-        happened.setdefault(_escalation(story).id, []).append(story)
+    happened: dict[str, list[NotificationContent]] = {}
+    for content in stories:
+        happened.setdefault(_escalation(content).id, []).append(content)
     if not happened:
         raise ValueError("there is nothing to tell")
     urgent = sorted(happened.values(), key=_urgency)
@@ -107,12 +109,12 @@ def compose_digest(
     told = count(len(urgent), "escalation")
     highest = _escalation(urgent[0][-1]).priority
 
-    def page(share: float) -> Page:
+    def page(share: float) -> EmailPage:
         # What they said is shortened before any of them is left out.
         shown = urgent[: max(1, int(DIGEST_LIMIT * min(1, 4 * share)))]
         room = ROOM * share / len(shown) if include_transcript else 0
         hidden = count(len(urgent) - len(shown), "less urgent escalation")
-        return Page(
+        return EmailPage(
             subject=one_line(f"[{highest}] {told} of {agent}, {span(since, until)}", SUBJECT_LIMIT),
             lead=f"{told} of the AI agent {agent} from {span(since, until)}.",
             sections=[_section(one[-1], room, _history(one)) for one in shown],
@@ -120,23 +122,25 @@ def compose_digest(
             footer=_footer(recipient, agent_name, stories[0].workspace_name),
         )
 
-    return fitted(page, Envelope(id, until, sender, recipient))
+    return render_within_limits(page, Envelope(id, until, sender, recipient))
 
 
-def compose_test(story: Story, *, sender: str, recipient: str, include_transcript: bool = True) -> bytes:
+def compose_test(
+    content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool = True
+) -> bytes:
     """The mail that shows that mails arrive; the escalation of a sample story is shown as real ones are."""
-    agent = one_line(story.agent_name, _NAME_LIMIT)
+    agent = one_line(content.agent_name, _NAME_LIMIT)
 
-    def page(share: float) -> Page:
+    def page(share: float) -> EmailPage:
         room = ROOM * share if include_transcript else 0
-        return Page(
+        return EmailPage(
             subject=one_line(f"Test: email notifications of {agent} work", SUBJECT_LIMIT),
             lead=f"This is a test; there is nothing to do. Email notifications of the AI agent {agent} work.",
-            sections=[_section(story, room)] if story.escalation else [],
-            footer=_footer(recipient, story.agent_name, story.workspace_name),
+            sections=[_section(content, room)] if content.escalation else [],
+            footer=_footer(recipient, content.agent_name, content.workspace_name),
         )
 
-    return fitted(page, Envelope(story.id, story.occurred_at, sender, recipient))
+    return render_within_limits(page, Envelope(content.id, content.occurred_at, sender, recipient))
 
 
 def compose_alert(alert: Alert, *, sender: str, recipient: str) -> bytes:
@@ -150,14 +154,16 @@ def compose_alert(alert: Alert, *, sender: str, recipient: str) -> bytes:
         link=alert.link,
         link_words="Open the deliveries",
     )
-    page = Page(
+    page = EmailPage(
         subject=one_line(what, SUBJECT_LIMIT),
         lead=_alert_lead(alert, target),
         sections=[section],
         footer=f"You get this because {recipient} is an admin of {one_line(alert.workspace_name, 200)}.",
     )
     thread = f"{alert.channel} {alert.target}"
-    return fitted(lambda _: page, Envelope(alert.id, alert.at, sender, recipient, thread=thread))
+    return render_within_limits(
+        lambda _: page, Envelope(alert.id, alert.at, sender, recipient, thread=thread)
+    )
 
 
 _CHANNELS = {
@@ -167,29 +173,29 @@ _CHANNELS = {
 }
 
 
-def _escalation(story: Story) -> TheEscalation:
-    if story.escalation is None:
-        raise ValueError(f"{story.type} is not told by email")
-    return story.escalation
+def _escalation(content: NotificationContent) -> EscalationSnapshot:
+    if content.escalation is None:
+        raise ValueError(f"{content.type} is not told by email")
+    return content.escalation
 
 
-def _urgency(stories: Sequence[Story]) -> tuple[int, datetime, str]:
+def _urgency(stories: Sequence[NotificationContent]) -> tuple[int, datetime, str]:
     escalation = _escalation(stories[-1])
     return -escalation.priority.rank, escalation.due_at, escalation.id
 
 
-def _subject(escalation: TheEscalation, conversation: TheConversation) -> str:
+def _subject(escalation: EscalationSnapshot, conversation: ConversationSnapshot) -> str:
     # The same for all mails of an escalation: some mail programs break a thread where its subject changes.
     name = _customer(conversation, _SUBJECT_NAME_LIMIT)
     return one_line(f"[{escalation.priority}] {name}: {_why(escalation)}", SUBJECT_LIMIT)
 
 
-def _customer(conversation: TheConversation, limit: int) -> str:
+def _customer(conversation: ConversationSnapshot, limit: int) -> str:
     known = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
     return next((name for one in known if (name := one_line(one or "", limit))), "A customer")
 
 
-def _why(escalation: TheEscalation) -> str:
+def _why(escalation: EscalationSnapshot) -> str:
     detail = one_line(escalation.detail or "", _FACT_LIMIT)
     match escalation.trigger:
         case EscalationTrigger.BUTTON | EscalationTrigger.PHRASE:
@@ -210,20 +216,20 @@ def _why(escalation: TheEscalation) -> str:
             return one_line(escalation.reason, _FACT_LIMIT)
 
 
-def _lead(story: Story) -> str:
-    name = _customer(story.conversation, _NAME_LIMIT)
+def _lead(content: NotificationContent) -> str:
+    name = _customer(content.conversation, _NAME_LIMIT)
     happened = {
         EventType.CREATED: f"{name} waits for a person.",
         EventType.REOPENED: f"The escalation of {name} was reopened.",
         EventType.SLA_AT_RISK: f"Nobody has replied to {name} yet, and time is running out.",
         EventType.SLA_BREACHED: f"Overdue: nobody replied to {name} in time.",
     }
-    if story.type not in happened:
-        raise ValueError(f"{story.type} is not told by email")
-    return f"{happened[EventType(story.type)]} {_reply(_escalation(story), story.occurred_at)}"
+    if content.type not in happened:
+        raise ValueError(f"{content.type} is not told by email")
+    return f"{happened[EventType(content.type)]} {_reply(_escalation(content), content.occurred_at)}"
 
 
-def _reply(escalation: TheEscalation, now: datetime) -> str:
+def _reply(escalation: EscalationSnapshot, now: datetime) -> str:
     if escalation.status is EscalationStatus.RESOLVED:
         return "It has been resolved by now."
     if escalation.first_responded_at:
@@ -232,22 +238,24 @@ def _reply(escalation: TheEscalation, now: datetime) -> str:
     return f"The first reply {verb} due {when(escalation.due_at)}."
 
 
-def _section(story: Story, room: float, history: str | None = None) -> Section:
-    escalation = _escalation(story)
-    facts = _facts(story, escalation, history)
+def _section(content: NotificationContent, room: float, history: str | None = None) -> Section:
+    escalation = _escalation(content)
+    facts = _facts(content, escalation, history)
     limit = _FACT_LIMIT if history is None else _DIGEST_FACT_LIMIT
     return Section(
-        title=one_line(f"{_customer(story.conversation, _NAME_LIMIT)}: {_why(escalation)}", 200),
+        title=one_line(f"{_customer(content.conversation, _NAME_LIMIT)}: {_why(escalation)}", 200),
         priority=escalation.priority,
         facts=[Fact(name, one_line(value, limit)) for name, value in facts],
         link=escalation.link,
         link_words="Open the escalation",
-        transcript=transcript_of(story.conversation, room) if room else None,
+        transcript=transcript_of(content.conversation, room) if room else None,
     )
 
 
-def _facts(story: Story, escalation: TheEscalation, history: str | None) -> Iterator[tuple[str, str]]:
-    conversation = story.conversation
+def _facts(
+    content: NotificationContent, escalation: EscalationSnapshot, history: str | None
+) -> Iterator[tuple[str, str]]:
+    conversation = content.conversation
     known = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
     yield "Customer", ", ".join(dict.fromkeys(one for one in known if one)) or "unknown"
     why = _why(escalation)
@@ -272,10 +280,10 @@ def _facts(story: Story, escalation: TheEscalation, history: str | None) -> Iter
     if escalation.resolution_note:
         yield "Resolution", escalation.resolution_note
     if not history:
-        yield "AI agent", f"{story.agent_name} ({story.workspace_name})"
+        yield "AI agent", f"{content.agent_name} ({content.workspace_name})"
 
 
-def _history(stories: Sequence[Story]) -> str:
+def _history(stories: Sequence[NotificationContent]) -> str:
     words = {
         EventType.CREATED: "raised",
         EventType.REOPENED: "reopened",

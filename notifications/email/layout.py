@@ -12,7 +12,7 @@ from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from notifications.content.snapshots import Said, TheConversation
+from notifications.content.snapshots import ConversationSnapshot, TranscriptMessage
 from notifications.email.mime import Envelope, message_bytes
 from rules.escalation import Priority
 from rules.message import MessageRole
@@ -46,7 +46,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TranscriptLine:
     """A message of the transcript. `kind` is customer, ai, team, or empty for Baton itself."""
 
     who: str
@@ -60,7 +60,7 @@ class Line:
 class Transcript:
     """Messages, oldest first, and in words how many earlier ones are left out."""
 
-    lines: Sequence[Line]
+    lines: Sequence[TranscriptLine]
     left_out: str | None
 
 
@@ -78,7 +78,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class EmailPage:
     """All that a mail shows, in both of its parts. `lead` is what lists of mails show beside the subject."""
 
     subject: str
@@ -88,9 +88,9 @@ class Page:
     more: str | None = None
 
 
-def transcript_of(conversation: TheConversation, room: float) -> Transcript | None:
+def transcript_of(conversation: ConversationSnapshot, room: float) -> Transcript | None:
     """The newest messages that `room` bytes have place for, one at least."""
-    lines: list[Line] = []
+    lines: list[TranscriptLine] = []
     for said in reversed(conversation.transcript):
         line = _line(said, MESSAGE_LIMIT)
         room -= _size(line)
@@ -105,14 +105,14 @@ def transcript_of(conversation: TheConversation, room: float) -> Transcript | No
     return Transcript(lines[::-1], words if left_out else None) if lines else None
 
 
-def _line(said: Said, limit: int) -> Line:
+def _line(said: TranscriptMessage, limit: int) -> TranscriptLine:
     kind = {MessageRole.USER: "customer", MessageRole.ASSISTANT: "ai", MessageRole.HUMAN: "team"}.get(
         said.role, ""
     )
     who = {"customer": "Customer", "ai": "AI", "team": one_line(said.author or "", _NAME_LIMIT) or "Team"}
     words = _clean(said.content).strip("\n")
     more = len(words) - limit
-    return Line(
+    return TranscriptLine(
         who=who.get(kind, "Baton"),
         kind=kind,
         at=when(said.at),
@@ -121,7 +121,7 @@ def _line(said: Said, limit: int) -> Line:
     )
 
 
-def _size(line: Line) -> int:
+def _size(line: TranscriptLine) -> int:
     """About what a message takes in both parts, in bytes."""
     escaped = sum(line.words.count(sign) for sign in "&<>\"'\n")
     return _BYTES_OF_FRAME + 2 * len(b2a_qp(line.words.encode())) + 6 * escaped
@@ -175,7 +175,7 @@ def _broken(text: str) -> Markup:
     return Markup("<br>").join(text.split("\n"))
 
 
-def fitted(page_of: Callable[[float], Page], envelope: Envelope) -> bytes:
+def render_within_limits(page_of: Callable[[float], EmailPage], envelope: Envelope) -> bytes:
     """The message, showing as much as the limits let in: `page_of` takes the share of all that there is."""
     share = 1.0
     while True:

@@ -14,7 +14,7 @@ from email.header import Header
 from email.utils import format_datetime, quote
 from hashlib import sha256
 
-from rules.email_address import ascii_address, fault_in_address, named_address
+from rules.email_address import ascii_address, email_address_error, named_address
 
 _FOLD_AT = 76
 _FOLD = "\r\n "
@@ -37,7 +37,7 @@ class Envelope:
 
     def __post_init__(self) -> None:
         named_address(self.sender)
-        if fault := fault_in_address(self.recipient):
+        if fault := email_address_error(self.recipient):
             raise ValueError(f"the recipient {fault}")
 
 

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import aiosmtplib
 
 from notifications.content.snapshots import Outcome
-from rules.email_address import ascii_address, fault_in_address, named_address
+from rules.email_address import ascii_address, email_address_error, named_address
 
 DEADLINE_SECONDS = 30.0
 RESPONSE_LIMIT = 300
@@ -77,10 +77,10 @@ class Smtp:
 
 def default_sender(machine: str, user: str | None = None) -> str:
     """The sender when none is set: the mail account, when its name is an address, else baton@`machine`."""
-    if user and not fault_in_address(user):
+    if user and not email_address_error(user):
         return f"Baton <{user}>"
     address = f"baton@{machine}"
-    return "Baton <baton@localhost>" if fault_in_address(address, dotless=True) else f"Baton <{address}>"
+    return "Baton <baton@localhost>" if email_address_error(address, dotless=True) else f"Baton <{address}>"
 
 
 async def send(
@@ -98,7 +98,7 @@ async def send(
     says why. A connection that breaks before the answer leaves open whether it was accepted: sent again,
     the message has the same Message-ID. `context` verifies certificates in place of the system's.
     """
-    if fault := fault_in_address(recipient):
+    if fault := email_address_error(recipient):
         return Outcome(succeeded=False, response=f"the recipient {fault}")
     client = _Client(
         hostname=smtp.host,

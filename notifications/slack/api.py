@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from notifications.content.snapshots import Outcome
-from rules.backoff import LONGEST_WISH
+from rules.backoff import MAX_RETRY_AFTER
 from rules.slack_format import fault_in_token
 
 SLACK_API_URL = "https://slack.com/api/"
@@ -59,7 +59,9 @@ class SlackFault:
     refused: bool
 
 
-async def prove(token: str, api_url: str = SLACK_API_URL, *, seconds: float = SECONDS) -> Team | SlackFault:
+async def verify_token(
+    token: str, api_url: str = SLACK_API_URL, *, seconds: float = SECONDS
+) -> Team | SlackFault:
     """Asks Slack whose the token is (auth.test), and whether it may write, as far as Slack says that."""
     if fault := fault_in_token(token):
         return SlackFault(fault, refused=True)
@@ -156,7 +158,7 @@ def _refusal(error: SlackApiError) -> Outcome:
     name = answer.data.get("error")
     wait = answer.headers.get("Retry-After", "").strip()
     asked = timedelta(seconds=int(wait)) if _WHOLE_SECONDS.fullmatch(wait) else None
-    retry_after = min(asked, LONGEST_WISH) if asked else None
+    retry_after = min(asked, MAX_RETRY_AFTER) if asked else None
     if isinstance(name, str) and _ERROR_NAME.fullmatch(name):
         return Outcome(False, name, retry_after)
     if 300 <= answer.status_code < 400:

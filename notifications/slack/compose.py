@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from notifications.content.snapshots import Story, TheConversation, TheEscalation
+from notifications.content.snapshots import ConversationSnapshot, EscalationSnapshot, NotificationContent
 from rules.events import TEST, EventType
 from rules.message import MessageRole
 from rules.slack_format import (
@@ -57,31 +57,35 @@ _EMOJI = re.compile(r":(?=[0-9]*(?:[^\W0-9]|[+'-])[\w+'-]{0,100}(?::|$))")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def compose(story: Story, *, channel: str, message_format: str, mentions: Sequence[str]) -> bytes:
+def compose(
+    content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
+) -> bytes:
     """
-    The message that tells of `story`, which has an escalation; fixed from then on, whatever is set later.
+    The message that tells of `content`, which has an escalation; fixed from then on, whatever is set later.
 
     `message_format` and `mentions` are settings, see rules.slack_format; what it refuses has no effect here.
     """
-    return _composed(story, channel, message_format, mentions)
+    return _composed(content, channel, message_format, mentions)
 
 
-def compose_test(story: Story, *, channel: str, message_format: str, mentions: Sequence[str]) -> bytes:
+def compose_test(
+    content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
+) -> bytes:
     """As `compose`, and says that it is a test: for a sample story, sent to see that all is set well."""
-    return _composed(replace(story, type=TEST), channel, message_format, mentions, _section(TEST_NOTE))
+    return _composed(replace(content, type=TEST), channel, message_format, mentions, _section(TEST_NOTE))
 
 
 def _composed(
-    story: Story,
+    content: NotificationContent,
     channel: str,
     message_format: str,
     mentions: Sequence[str],
     note: Sequence[dict[str, Any]] = (),
 ) -> bytes:
-    if (escalation := story.escalation) is None:
-        raise ValueError(f"{story.type} tells of no escalation")
-    event, priority = EVENTS[story.type], f"{escalation.priority.lower()} priority"
-    values = _values(story, escalation, event)
+    if (escalation := content.escalation) is None:
+        raise ValueError(f"{content.type} tells of no escalation")
+    event, priority = EVENTS[content.type], f"{escalation.priority.lower()} priority"
+    values = _values(content, escalation, event)
     told = _filled(message_format, values, _address(escalation.link))
     mentioned = [f"{one} " for one in map(mention_of, mentions) if one]
     blocks = [
@@ -90,7 +94,7 @@ def _composed(
         *_section(_cut(mentioned).rstrip()),
         *_section(told),
         *_section(f"<{_address(escalation.link)}|Open the escalation>"),
-        {"type": "context", "elements": [_mrkdwn(_small_print(story, values))]},
+        {"type": "context", "elements": [_mrkdwn(_small_print(content, values))]},
     ]
     message: dict[str, Any] = {
         "channel": channel_in_full(channel),
@@ -102,8 +106,8 @@ def _composed(
         "unfurl_media": False,
         # The same for every attempt: who reads the channel by machine can tell a message that came twice.
         "metadata": {
-            "event_type": story.type.replace(".", "_"),
-            "event_payload": {"delivery_id": story.id, "escalation_id": escalation.id},
+            "event_type": content.type.replace(".", "_"),
+            "event_payload": {"delivery_id": content.id, "escalation_id": escalation.id},
         },
     }
     return orjson.dumps(message)
@@ -118,9 +122,9 @@ def _escaped(text: str) -> str:
     return _cut([_ESCAPES.get(sign, sign) for sign in line], VALUE_LIMIT)
 
 
-def _values(story: Story, escalation: TheEscalation, event: str) -> dict[str, str]:
+def _values(content: NotificationContent, escalation: EscalationSnapshot, event: str) -> dict[str, str]:
     """What stands in place of each of rules.slack_format.PLACEHOLDERS, escaped; the link is put in apart."""
-    said = [one.content for one in story.conversation.transcript if one.role is MessageRole.USER]
+    said = [one.content for one in content.conversation.transcript if one.role is MessageRole.USER]
     confidence = escalation.confidence
     written = {
         "event": event,
@@ -129,18 +133,18 @@ def _values(story: Story, escalation: TheEscalation, event: str) -> dict[str, st
         "confidence": "" if confidence is None else f"{round(confidence, 1):g} %",
         "priority": escalation.priority.capitalize(),
         "status": escalation.status.capitalize().replace("_", " "),
-        "customer": _customer(story.conversation),
+        "customer": _customer(content.conversation),
         "message": said[-1] if said else "",
         "assignee": escalation.assignee_name or escalation.assignee_email or "",
-        "agent": story.agent_name,
-        "workspace": story.workspace_name,
+        "agent": content.agent_name,
+        "workspace": content.workspace_name,
         "id": escalation.id,
     }
     dates = {"created": _date(escalation.created_at), "due": _date(escalation.due_at)}
     return {name: _escaped(value) for name, value in written.items()} | dates
 
 
-def _customer(who: TheConversation) -> str:
+def _customer(who: ConversationSnapshot) -> str:
     if who.customer_name and who.customer_email:
         return f"{who.customer_name} ({who.customer_email})"
     known = who.customer_name or who.customer_email or who.customer_external_id
@@ -158,8 +162,8 @@ def _address(link: str) -> str:
     return quote(link, safe="%/:?#[]@!$&'()*+,;=").replace("&", "&amp;")
 
 
-def _small_print(story: Story, values: Mapping[str, str]) -> str:
-    return f"{values['workspace']} · {values['agent']} · {values['id']} · {_date(story.occurred_at)}"
+def _small_print(content: NotificationContent, values: Mapping[str, str]) -> str:
+    return f"{values['workspace']} · {values['agent']} · {values['id']} · {_date(content.occurred_at)}"
 
 
 def _filled(message_format: str, values: Mapping[str, str], address: str) -> str:

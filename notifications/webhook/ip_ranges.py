@@ -80,7 +80,7 @@ _EMBEDDED = {
 }
 
 
-def why_not(address: IpAddress, allow_private: bool) -> str | None:
+def blocked_reason(address: IpAddress, allow_private: bool) -> str | None:
     """What the address leads to, when that is not allowed. `allow_private` refuses senseless ones only."""
     if allow_private:
         return _named(_SENSELESS, address) or _named(_SENSELESS, _inner(address))

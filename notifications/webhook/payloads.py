@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from notifications.content.snapshots import Said, Story, TheEscalation
+from notifications.content.snapshots import EscalationSnapshot, NotificationContent, TranscriptMessage
 from rules.ai_control import AiState
 from rules.events import TEST, EventType
 from rules.message import MessageRole
@@ -16,31 +16,31 @@ EVENT_TYPES: tuple[str, ...] = tuple(EventType)
 SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
 
 
-def body_of(story: Story) -> bytes:
-    """The body of the event's webhook: JSON in UTF-8, as the schema of `story.type` says."""
-    told = {"type": story.type, "timestamp": _time(story.occurred_at), "data": _data(story)}
+def body_of(content: NotificationContent) -> bytes:
+    """The body of the event's webhook: JSON in UTF-8, as the schema of `content.type` says."""
+    told = {"type": content.type, "timestamp": _time(content.occurred_at), "data": _data(content)}
     return orjson.dumps(told)
 
 
-def _data(story: Story) -> dict[str, Any]:
-    if story.type == TEST:
-        return _agent(story)
-    if story.type == EventType.TURN_REQUESTED:
-        return _turn(story)
-    if story.type in (EventType.AI_PAUSED, EventType.AI_RESUMED):
-        return _control(story)
-    if story.escalation is None:
-        raise ValueError(f"{story.type} is told of an escalation")
-    data = _escalation(story, story.escalation)
-    if story.type == EventType.UPDATED:
-        data["change"] = story.change
-    if story.type == EventType.REPLIED:
-        data["message"] = _message(story.message)
+def _data(content: NotificationContent) -> dict[str, Any]:
+    if content.type == TEST:
+        return _agent(content)
+    if content.type == EventType.TURN_REQUESTED:
+        return _turn(content)
+    if content.type in (EventType.AI_PAUSED, EventType.AI_RESUMED):
+        return _control(content)
+    if content.escalation is None:
+        raise ValueError(f"{content.type} is told of an escalation")
+    data = _escalation(content, content.escalation)
+    if content.type == EventType.UPDATED:
+        data["change"] = content.change
+    if content.type == EventType.REPLIED:
+        data["message"] = _message(content.message)
     return data
 
 
-def _escalation(story: Story, escalation: TheEscalation) -> dict[str, Any]:
-    conversation, assignee = story.conversation, escalation.assignee_name
+def _escalation(content: NotificationContent, escalation: EscalationSnapshot) -> dict[str, Any]:
+    conversation, assignee = content.conversation, escalation.assignee_name
     return {
         # Those up to the transcript are the document's that the product was asked for with, in its order.
         "escalationId": escalation.id,
@@ -49,7 +49,7 @@ def _escalation(story: Story, escalation: TheEscalation) -> dict[str, Any]:
         "confidence": _percent(escalation.confidence),
         "priority": _word(escalation.priority),
         "customerEmail": conversation.customer_email,
-        "transcript": _transcript(story),
+        "transcript": _transcript(content),
         "status": _word(escalation.status),
         "trigger": _word(escalation.trigger),
         "detail": escalation.detail,
@@ -65,38 +65,38 @@ def _escalation(story: Story, escalation: TheEscalation) -> dict[str, Any]:
         "resolvedAt": _time(escalation.resolved_at),
         "resolutionNote": escalation.resolution_note,
         "aiState": _word(conversation.ai_state),
-        "epoch": _epoch(story),
-        **_agent(story),
+        "epoch": _epoch(content),
+        **_agent(content),
         "link": escalation.link,
     }
 
 
-def _turn(story: Story) -> dict[str, Any]:
+def _turn(content: NotificationContent) -> dict[str, Any]:
     return {
-        "conversationId": story.conversation.id,
-        "epoch": _epoch(story),
-        "message": _message(story.message),
-        **_customer(story),
-        "transcript": _transcript(story),
-        **_agent(story),
+        "conversationId": content.conversation.id,
+        "epoch": _epoch(content),
+        "message": _message(content.message),
+        **_customer(content),
+        "transcript": _transcript(content),
+        **_agent(content),
     }
 
 
-def _control(story: Story) -> dict[str, Any]:
+def _control(content: NotificationContent) -> dict[str, Any]:
     # The state that the event is of: by now it may be another.
-    state = AiState.PAUSED if story.type == EventType.AI_PAUSED else AiState.ACTIVE
+    state = AiState.PAUSED if content.type == EventType.AI_PAUSED else AiState.ACTIVE
     return {
-        "conversationId": story.conversation.id,
-        "epoch": _epoch(story),
+        "conversationId": content.conversation.id,
+        "epoch": _epoch(content),
         "state": _word(state),
-        "escalationId": story.escalation.id if story.escalation else None,
-        **_customer(story),
-        **_agent(story),
+        "escalationId": content.escalation.id if content.escalation else None,
+        **_customer(content),
+        **_agent(content),
     }
 
 
-def _customer(story: Story) -> dict[str, Any]:
-    conversation = story.conversation
+def _customer(content: NotificationContent) -> dict[str, Any]:
+    conversation = content.conversation
     return {
         "customerEmail": conversation.customer_email,
         "customerName": conversation.customer_name,
@@ -104,16 +104,20 @@ def _customer(story: Story) -> dict[str, Any]:
     }
 
 
-def _agent(story: Story) -> dict[str, Any]:
-    return {"agentId": story.agent_id, "agentName": story.agent_name, "workspaceName": story.workspace_name}
+def _agent(content: NotificationContent) -> dict[str, Any]:
+    return {
+        "agentId": content.agent_id,
+        "agentName": content.agent_name,
+        "workspaceName": content.workspace_name,
+    }
 
 
-def _transcript(story: Story) -> list[dict[str, Any]]:
-    said = story.conversation.transcript
+def _transcript(content: NotificationContent) -> list[dict[str, Any]]:
+    said = content.conversation.transcript
     return [{"role": _word(one.role), "content": one.content} for one in said if one.role in SPOKEN]
 
 
-def _message(said: Said | None) -> dict[str, Any] | None:
+def _message(said: TranscriptMessage | None) -> dict[str, Any] | None:
     if said is None:
         return None
     return {
@@ -125,8 +129,8 @@ def _message(said: Said | None) -> dict[str, Any] | None:
     }
 
 
-def _epoch(story: Story) -> int:
-    return story.conversation.ai_epoch if story.epoch is None else story.epoch
+def _epoch(content: NotificationContent) -> int:
+    return content.conversation.ai_epoch if content.epoch is None else content.epoch
 
 
 def _word(word: str) -> str:

@@ -24,7 +24,13 @@ from standardwebhooks import Webhook
 from yarl import URL
 
 from notifications.content.snapshots import Outcome
-from notifications.webhook.url_policy import NotAllowedError, NotFoundError, Vetted, VettedResolver, vet
+from notifications.webhook.url_policy import (
+    NotAllowedError,
+    PinnedResolver,
+    ResolvedUrl,
+    UnresolvableHostError,
+    resolve_and_check,
+)
 
 SECONDS = 15.0
 ANSWER_BYTES = 65_536
@@ -59,9 +65,9 @@ async def send(
     deadline = asyncio.get_running_loop().time() + seconds
     try:
         async with asyncio.timeout_at(deadline):
-            vetted = await vet(url, allow_private)
+            vetted = await resolve_and_check(url, allow_private)
         return await _post(vetted, body, headers, at, deadline)
-    except NotFoundError as error:
+    except UnresolvableHostError as error:
         return Outcome(False, f"the address {error}")
     except NotAllowedError as error:
         return Outcome(False, f"refused: the address {error}")
@@ -101,10 +107,10 @@ def _webhook(secret: str) -> Webhook:
 
 
 async def _post(
-    vetted: Vetted, body: bytes, headers: Mapping[str, str], at: datetime, deadline: float
+    vetted: ResolvedUrl, body: bytes, headers: Mapping[str, str], at: datetime, deadline: float
 ) -> Outcome:
     session = aiohttp.ClientSession(
-        connector=_Connector(resolver=VettedResolver(vetted), use_dns_cache=False, force_close=True),
+        connector=_Connector(resolver=PinnedResolver(vetted), use_dns_cache=False, force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(),
         auto_decompress=False,

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 import idna
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from notifications.webhook.ip_ranges import IpAddress, why_not
+from notifications.webhook.ip_ranges import IpAddress, blocked_reason
 
 URL_LIMIT = 2_000
 RESOLVE_SECONDS = 5.0
@@ -29,7 +29,7 @@ class NotAllowedError(Exception):
     """Nothing is sent to the address. The message goes on where “The address …” begins."""
 
 
-class NotFoundError(NotAllowedError):
+class UnresolvableHostError(NotAllowedError):
     """The name leads nowhere by now; it may later."""
 
 
@@ -56,17 +56,17 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Vetted:
+class ResolvedUrl:
     """An address that may be called, at these IP addresses and at no others."""
 
     target: Target
     addresses: tuple[IpAddress, ...]
 
 
-class VettedResolver(AbstractResolver):
+class PinnedResolver(AbstractResolver):
     """Gives aiohttp the vetted IP addresses of the one name, and asks nobody."""
 
-    def __init__(self, vetted: Vetted) -> None:
+    def __init__(self, vetted: ResolvedUrl) -> None:
         self._vetted = vetted
 
     async def resolve(
@@ -91,7 +91,9 @@ class VettedResolver(AbstractResolver):
         """There is nothing to close."""
 
 
-async def vet(url: str, allow_private: bool, *, seconds: float = RESOLVE_SECONDS) -> Vetted:
+async def resolve_and_check(
+    url: str, allow_private: bool, *, seconds: float = RESOLVE_SECONDS
+) -> ResolvedUrl:
     """
     Reads the address, resolves its name once and vets every answer.
 
@@ -101,10 +103,10 @@ async def vet(url: str, allow_private: bool, *, seconds: float = RESOLVE_SECONDS
     target = read_url(url, allow_private)
     found = (target.literal,) if target.literal else await _resolve(target, seconds)
     for address in found:
-        if words := why_not(address, allow_private):
+        if words := blocked_reason(address, allow_private):
             hint = "" if allow_private else "; BATON_WEBHOOK_ALLOW_PRIVATE allows such"
             raise NotAllowedError(f"leads to {words}{hint}")
-    return Vetted(target, found)
+    return ResolvedUrl(target, found)
 
 
 def read_url(url: str, allow_private: bool) -> Target:
@@ -193,11 +195,11 @@ async def _resolve(target: Target, seconds: float) -> tuple[IpAddress, ...]:
                 target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
             )
     except TimeoutError:
-        raise NotFoundError(f"has a name that was not resolved within {seconds:g} s") from None
+        raise UnresolvableHostError(f"has a name that was not resolved within {seconds:g} s") from None
     except OSError:
-        raise NotFoundError("has a name that does not resolve") from None
+        raise UnresolvableHostError("has a name that does not resolve") from None
     # In their order, each once; a zone says where a link-local one is, and those are refused or useless.
     found = dict.fromkeys(ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
     if not found:
-        raise NotFoundError("has a name that does not resolve")
+        raise UnresolvableHostError("has a name that does not resolve")
     return tuple(found)

@@ -14,7 +14,7 @@ RECENT_BYTES = 1024 * 1024
 RECENT_SECONDS = 5.0  # what is older may look otherwise by now
 
 
-class Results:
+class EncodedBatch:
     """
     Results that go out together, in order, each encoded as JSON.
 
@@ -35,7 +35,7 @@ class Results:
         return made
 
 
-class Told(NamedTuple):
+class EncodedEvent(NamedTuple):
     """The result for what happened at a position of the log, and when it was made (monotonic seconds)."""
 
     position: int
@@ -43,7 +43,7 @@ class Told(NamedTuple):
     made_at: float
 
 
-class Recent:
+class EventBuffer:
     """
     The results of late, at most 500 of them or 1 MiB, none older than 5 s.
 
@@ -52,17 +52,17 @@ class Recent:
 
     def __init__(self, start: int) -> None:
         self.start = start
-        self._told: deque[Told] = deque()
+        self._told: deque[EncodedEvent] = deque()
         self._bytes = 0
 
-    def add(self, told: Sequence[Told]) -> None:
+    def add(self, told: Sequence[EncodedEvent]) -> None:
         """Adds what comes behind all the others."""
         self._told.extend(told)
         self._bytes += sum(len(one.payload) for one in told)
         while len(self._told) > RECENT or self._bytes > RECENT_BYTES:
             self._forget_oldest()
 
-    def add_before(self, after: int, told: Sequence[Told]) -> None:
+    def add_before(self, after: int, told: Sequence[EncodedEvent]) -> None:
         """Adds what lies between position `after` and the start: of that the newest, as far as it fits."""
         age = self._told[0].made_at if self._told else math.inf
         for one in reversed(told):
@@ -81,7 +81,7 @@ class Recent:
             self._forget_oldest()
         return bool(self._told)
 
-    def behind(self, after: int) -> list[Told] | None:
+    def since(self, after: int) -> list[EncodedEvent] | None:
         """What followed position `after`; None when it is not all here."""
         self.forget_old()
         return None if after < self.start else [one for one in self._told if one.position > after]

@@ -19,34 +19,34 @@ from typing import Any, Protocol
 import orjson
 from prometheus_client import Counter
 
-from models.database import patiently
-from realtime.cancellation import stop
-from realtime.cursor import Cursor, Place, StaleCursorError
+from models.database import retry_while_unavailable
+from realtime.cancellation import cancel_and_wait
+from realtime.cursor import Cursor, StaleCursorError, StreamPosition
 from realtime.log import Entry
 from realtime.pubsub import Typing
-from realtime.single_flight import Together
+from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import BatonError, ErrorCode, ResyncRequiredError
-from resolvers.subscription_sources import Happening, Watch
-from schema.context import Call
-from schema.errors import dress_error
-from schema.live.event_buffer import RECENT_SECONDS, Recent, Results, Told
-from schema.live.subscription_plan import Prepared, RefusedError
+from resolvers.subscription_sources import StreamEvent, SubscriptionSource
+from schema.context import GraphQLContext
+from schema.errors import format_error
+from schema.live.event_buffer import RECENT_SECONDS, EncodedBatch, EncodedEvent, EventBuffer
+from schema.live.subscription_plan import RefusedError, SubscriptionPlan
 
 TOGETHER = 50  # events that are looked up at once
 
-_EXECUTED = Counter("baton_live_executions", "Results of subscriptions that were executed.")
-_DELIVERED = Counter("baton_live_deliveries", "Results that groups handed to their members.")
+_EXECUTED = Counter("baton_live_executions", "EncodedBatch of subscriptions that were executed.")
+_DELIVERED = Counter("baton_live_deliveries", "EncodedBatch that groups handed to their members.")
 
 
-class Listener(Protocol):
+class Sink(Protocol):
     """Where results go."""
 
-    def offer(self, results: Results) -> bool:
+    def offer(self, results: EncodedBatch) -> bool:
         """Takes all of them at once, or says that there is no room."""
 
-    async def put(self, results: Results) -> None:
+    async def put(self, results: EncodedBatch) -> None:
         """Takes them as soon as there is room."""
 
 
@@ -58,7 +58,7 @@ class FailedError(Exception):
         self.errors = errors
 
 
-class Follower:
+class GroupMember:
     """
     Somebody who follows a subscription.
 
@@ -66,17 +66,17 @@ class Follower:
     telling the listener. Whoever began it stops it.
     """
 
-    __slots__ = ("_actor_id", "_after", "_group", "_listener", "_live", "_task", "ended")
+    __slots__ = ("_actor_id", "_after", "_group", "_live", "_sink", "_task", "ended")
 
-    def __init__(self, groups: "Groups", prepared: Prepared, listener: Listener) -> None:
+    def __init__(self, groups: "Groups", plan: SubscriptionPlan, sink: Sink) -> None:
         self.ended: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
-        self._listener = listener
-        self._actor_id = _id_of(prepared.call.context.caller)
+        self._sink = sink
+        self._actor_id = _id_of(plan.call.caller)
         self._after = 0
         self._live = False
         self._group: _Group | None = None
         self._task: asyncio.Task[None] | None = None
-        self._do(partial(self._join, groups, prepared))
+        self._do(partial(self._join, groups, plan))
 
     def _do(self, work: Callable[[], Awaitable[None]]) -> None:
         self._task = asyncio.create_task(self._guarded(work))
@@ -92,17 +92,17 @@ class Follower:
             self._task = None
             self._fail(error)
 
-    async def _join(self, groups: "Groups", prepared: Prepared) -> None:
-        watch = await patiently(partial(groups.watch, prepared))
+    async def _join(self, groups: "Groups", plan: SubscriptionPlan) -> None:
+        source = await retry_while_unavailable(partial(groups.watch, plan))
         if self.ended.done():
             return
-        self._after = watch.place.after
-        self._group = groups.entered(self, prepared, watch)
+        self._after = source.place.after
+        self._group = groups.entered(self, plan, source)
         await self._catch_up(self._group)
 
     async def _catch_up(self, group: "_Group") -> None:
         while not self.ended.done():
-            told = group.recent.behind(self._after)
+            told = group.recent.since(self._after)
             if told is None:
                 told, until = await group.read_older(self._after)
                 await self._put(told)
@@ -115,16 +115,16 @@ class Follower:
             else:
                 await self._put(told)
 
-    def _offered(self, told: list[Told]) -> bool:
-        return not told or self._listener.offer(Results([one.payload for one in told]))
+    def _offered(self, told: list[EncodedEvent]) -> bool:
+        return not told or self._sink.offer(EncodedBatch([one.payload for one in told]))
 
-    async def _put(self, told: list[Told]) -> None:
+    async def _put(self, told: list[EncodedEvent]) -> None:
         for start in range(0, len(told), TOGETHER):
             part = told[start : start + TOGETHER]
-            await self._listener.put(Results([one.payload for one in part]))
+            await self._sink.put(EncodedBatch([one.payload for one in part]))
             self._after = part[-1].position
 
-    def tell(self, results: Results, told: list[Told]) -> None:
+    def tell(self, results: EncodedBatch, told: list[EncodedEvent]) -> None:
         """Tells it of what it does not know yet, if it is up to date with all before."""
         if not self._live:
             return
@@ -132,9 +132,9 @@ class Follower:
             told = [one for one in told if one.position > self._after]
             if not told:
                 return
-            results = Results([one.payload for one in told])
+            results = EncodedBatch([one.payload for one in told])
         try:
-            taken = self._listener.offer(results)
+            taken = self._sink.offer(results)
         except Exception as error:
             self._fail(error)
             return
@@ -145,11 +145,11 @@ class Follower:
             assert self._group is not None  # it is live by it
             self._do(partial(self._catch_up, self._group))
 
-    def tell_typing(self, results: Results, typist: str | None) -> None:
+    def tell_typing(self, results: EncodedBatch, typist: str | None) -> None:
         """Tells it who types, unless it is itself; where there is no room it is not told."""
         if self._live and (typist is None or typist != self._actor_id):
             try:
-                self._listener.offer(results)
+                self._sink.offer(results)
             except Exception as error:
                 self._fail(error)
 
@@ -170,7 +170,7 @@ class Follower:
         self._over()
         self.ended.cancel()
         if task is not None:
-            await stop([task])
+            await cancel_and_wait([task])
             self._over()  # it may have come into its group meanwhile
 
     def _over(self) -> None:
@@ -185,57 +185,59 @@ class Follower:
 class _Group:
     """One subscription of one visibility: it follows the log once for all of its members."""
 
-    def __init__(self, prepared: Prepared, watch: Watch, on_empty: Callable[["_Group"], None]) -> None:
-        self.key = prepared.key
-        self.position = watch.place.head
-        self.recent = Recent(watch.place.head)
+    def __init__(
+        self, plan: SubscriptionPlan, source: SubscriptionSource, on_empty: Callable[["_Group"], None]
+    ) -> None:
+        self.key = plan.key
+        self.position = source.place.head
+        self.recent = EventBuffer(source.place.head)
         # In the order of their coming, which is that in which they lie in memory.
-        self.members: dict[Follower, None] = {}
-        self._prepared = prepared
-        self._context = _of_anybody(prepared.call.context)
-        self._watch = watch
-        self._cursor = str(Cursor(watch.place.stream, watch.place.head, watch.place.head_at))
+        self.members: dict[GroupMember, None] = {}
+        self._plan = plan
+        self._context = group_context(plan.call)
+        self._source = source
+        self._cursor = str(Cursor(source.place.stream, source.place.head, source.place.head_at))
         self._on_empty = on_empty
         self._reading = asyncio.Lock()
-        self._pages: Together[tuple[list[Told], int]] = Together()
+        self._pages: SingleFlight[tuple[list[EncodedEvent], int]] = SingleFlight()
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run())
 
-    def leave(self, member: Follower) -> None:
+    def leave(self, member: GroupMember) -> None:
         """The member is told no more."""
         self.members.pop(member, None)
         if not self.members:
             self._on_empty(self)
 
     async def _run(self) -> None:
-        place = self._watch.place
+        place = self._source.place
         try:
-            start = Place(place.stream, place.head, place.head_at, place.head, place.head_at)
-            async with aclosing(self._context.house.feed.follow(start)) as batches:
+            start = StreamPosition(place.stream, place.head, place.head_at, place.head, place.head_at)
+            async with aclosing(self._context.services.feed.follow(start)) as batches:
                 async for batch in batches:
                     for first in range(0, len(batch), TOGETHER):
                         await self._take(batch[first : first + TOGETHER])
         except FailedError as failed:
             self._end(failed.errors)
         except Exception as error:
-            self._end([dress_error(error)])
+            self._end([format_error(error)])
 
     async def _take(self, batch: list[Entry | Typing]) -> None:
-        happenings = []
+        events = []
         for item in batch:
-            if happening := self._watch.happening(item, self._cursor):
-                happenings.append(happening)
-                self._cursor = happening.cursor
-        results = zip(happenings, await self._executed(happenings), strict=True)
+            if event := self._source.event(item, self._cursor):
+                events.append(event)
+                self._cursor = event.cursor
+        results = zip(events, await self._executed(events), strict=True)
         for is_typing, some in groupby(results, lambda one: one[0].position is None):
             for_all = self._tell_typing if is_typing else self._tell
             for_all(list(some))
         self.position = max([self.position, *(item.position for item in batch if isinstance(item, Entry))])
 
-    def _tell(self, results: list[tuple[Happening, bytes | FailedError]]) -> None:
+    def _tell(self, results: list[tuple[StreamEvent, bytes | FailedError]]) -> None:
         told, failed = _told(results)
         if told:
-            together = Results([one.payload for one in told])
+            together = EncodedBatch([one.payload for one in told])
             self.recent.add(told)
             self._forget_later()
             # Behind this position members that have no room are caught up.
@@ -246,12 +248,12 @@ class _Group:
         if failed:
             raise failed
 
-    def _tell_typing(self, results: list[tuple[Happening, bytes | FailedError]]) -> None:
-        for happening, payload in results:
+    def _tell_typing(self, results: list[tuple[StreamEvent, bytes | FailedError]]) -> None:
+        for event, payload in results:
             if isinstance(payload, bytes):
-                together = Results([payload])
+                together = EncodedBatch([payload])
                 for member in list(self.members):
-                    member.tell_typing(together, happening.typist)
+                    member.tell_typing(together, event.typist)
 
     def _forget_later(self) -> None:
         if self._timer is None:
@@ -272,28 +274,28 @@ class _Group:
         for member in list(self.members):
             member.end(errors)
 
-    async def read_older(self, after: int) -> tuple[list[Told], int]:
+    async def read_older(self, after: int) -> tuple[list[EncodedEvent], int]:
         """
         What is told of the log behind position `after`, and the position up to which that is all.
 
         At most a page, and nothing that is remembered. One reads at a time, and all who stopped at the same
         place together: who comes next finds what was read, if there was room to remember it.
         """
-        return await self._pages.ask(after, partial(self._read_page, after))
+        return await self._pages.run(after, partial(self._read_page, after))
 
-    async def _read_page(self, after: int) -> tuple[list[Told], int]:
+    async def _read_page(self, after: int) -> tuple[list[EncodedEvent], int]:
         async with self._reading:
             until = self.recent.start
             if after >= until:
                 return [], after
             try:
-                page = await self._context.house.feed.page(self._watch.place.stream, after, until)
+                page = await self._context.services.feed.page(self._source.place.stream, after, until)
             except StaleCursorError:
-                raise self._prepared.refusal(ResyncRequiredError()) from None
-            happenings = [one for entry in page if (one := self._watch.happening(entry, self._cursor))]
-            told: list[Told] = []
-            for first in range(0, len(happenings), TOGETHER):
-                some = happenings[first : first + TOGETHER]
+                raise self._plan.refusal(ResyncRequiredError()) from None
+            events = [one for entry in page if (one := self._source.event(entry, self._cursor))]
+            told: list[EncodedEvent] = []
+            for first in range(0, len(events), TOGETHER):
+                some = events[first : first + TOGETHER]
                 fresh, failed = _told(zip(some, await self._executed(some), strict=True))
                 told += fresh
                 if failed:
@@ -304,18 +306,18 @@ class _Group:
                 self._forget_later()
             return told, reached
 
-    async def _executed(self, happenings: list[Happening]) -> list[bytes | FailedError]:
+    async def _executed(self, events: list[StreamEvent]) -> list[bytes | FailedError]:
         """The result of each, encoded, or why it has none; as the rows are now."""
-        if not happenings:
+        if not events:
             return []
-        _EXECUTED.inc(len(happenings))
-        results = await patiently(partial(self._execute, happenings))
+        _EXECUTED.inc(len(events))
+        results = await retry_while_unavailable(partial(self._execute, events))
         return [_failure(result) or orjson.dumps(result) for result in results]
 
-    async def _execute(self, happenings: list[Happening]) -> list[dict[str, Any]]:
-        prepared = _for(self._prepared, Call(self._context))
-        prepared.call.begin_anew(*(one.occurred_at for one in happenings))
-        return await asyncio.gather(*map(prepared.execute, happenings))
+    async def _execute(self, events: list[StreamEvent]) -> list[dict[str, Any]]:
+        plan = _for(self._plan, GraphQLContext.of(self._context))
+        plan.call.reset(*(one.occurred_at for one in events))
+        return await asyncio.gather(*map(plan.execute, events))
 
 
 class Groups:
@@ -323,29 +325,27 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, _Group] = {}
-        self._watches: Together[Watch] = Together()
+        self._watches: SingleFlight[SubscriptionSource] = SingleFlight()
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def follow(self, prepared: Prepared, listener: Listener) -> Follower:
+    def follow(self, plan: SubscriptionPlan, sink: Sink) -> GroupMember:
         """Tells the listener of all behind the subscription's cursor, on and on, until it is stopped."""
-        return Follower(self, prepared, listener)
+        return GroupMember(self, plan, sink)
 
-    async def watch(self, prepared: Prepared) -> Watch:
+    async def watch(self, plan: SubscriptionPlan) -> SubscriptionSource:
         """What the subscription watches, asked once for all who ask for the same; raises RefusedError."""
         try:
-            return await self._watches.ask(
-                (prepared.key, prepared.after), partial(prepared.followed.watch, prepared.after)
-            )
+            return await self._watches.run((plan.key, plan.after), partial(plan.followed.watch, plan.after))
         except BatonError as error:
-            raise prepared.refusal(error) from None
+            raise plan.refusal(error) from None
 
-    def entered(self, member: Follower, prepared: Prepared, watch: Watch) -> _Group:
+    def entered(self, member: GroupMember, plan: SubscriptionPlan, source: SubscriptionSource) -> _Group:
         """The group of all who follow the same, with this member in it."""
-        group = self._groups.get(prepared.key)
+        group = self._groups.get(plan.key)
         if group is None or group.task.done():
-            group = self._groups[prepared.key] = _Group(prepared, watch, self._close)
+            group = self._groups[plan.key] = _Group(plan, source, self._close)
         group.members[member] = None
         return group
 
@@ -356,16 +356,16 @@ class Groups:
 
 
 def _told(
-    results: Iterable[tuple[Happening, bytes | FailedError]],
-) -> tuple[list[Told], FailedError | None]:
+    results: Iterable[tuple[StreamEvent, bytes | FailedError]],
+) -> tuple[list[EncodedEvent], FailedError | None]:
     """What can be told, up to the first that failed, and that one."""
-    told: list[Told] = []
+    told: list[EncodedEvent] = []
     now = monotonic()
-    for happening, payload in results:
+    for event, payload in results:
         if isinstance(payload, FailedError):
             return told, payload
-        assert happening.position is not None  # only typing has none
-        told.append(Told(happening.position, payload, now))
+        assert event.position is not None  # only typing has none
+        told.append(EncodedEvent(event.position, payload, now))
     return told, None
 
 
@@ -380,14 +380,14 @@ def _id_of(actor: Actor | None) -> str | None:
     return None if actor is None else str(actor.id)
 
 
-def _of_anybody(context: Context) -> Context:
-    """The context of all who see what this caller sees; no request is in their way."""
+def group_context(context: Context) -> Context:
+    """Return a context for all callers who see what this caller sees, on the live pool."""
     caller = context.caller
     anybody = caller and replace(caller, member_id=None, api_key_id=None, session_hash=None)
-    return Context(replace(context.house, database=context.house.feed.database), anybody)
+    return Context(context.services, anybody, live=True)
 
 
-def _for(prepared: Prepared, call: Call) -> Prepared:
-    executor = copy(prepared.executor)
+def _for(plan: SubscriptionPlan, call: GraphQLContext) -> SubscriptionPlan:
+    executor = copy(plan.executor)
     executor.context_value = call
-    return replace(prepared, call=call, executor=executor)
+    return replace(plan, call=call, executor=executor)

@@ -27,14 +27,14 @@ from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import get_argument_values
 from graphql.language import Visitor
 
-from models.database import is_away
-from realtime.cancellation import unbroken
+from models.database import is_unavailable
+from realtime.cancellation import convert_stray_cancellation
 from resolvers.actor import Actor
 from resolvers.errors import BatonError
-from resolvers.subscription_sources import Happening
+from resolvers.subscription_sources import StreamEvent
 from schema.api import SCHEMA
-from schema.context import Call
-from schema.errors import dress_errors, original_of
+from schema.context import GraphQLContext
+from schema.errors import format_errors, original_of
 from schema.operation import Operation
 from schema.query_cost import TOKENS, CostRule
 from schema.subscriptions import FOLLOWED, Followed
@@ -55,31 +55,31 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class SubscriptionPlan:
     """
     A subscription that is ready to be followed behind the cursor `after`.
 
     All whose `key` is equal get the same results for the same happening.
     """
 
-    call: Call
+    call: GraphQLContext
     executor: Executor[Any]
     followed: Followed
     field: FieldNode
     after: str | None
     key: Hashable
 
-    async def execute(self, happening: Happening) -> dict[str, Any]:
+    async def execute(self, event: StreamEvent) -> dict[str, Any]:
         """The result for one happening, as the rows are now; raises what says that the database is away."""
-        executor = self.executor.build_per_event_executor(self.followed.dress(happening))
+        executor = self.executor.build_per_event_executor(self.followed.dress(event))
         found = execute_subscription_event(executor)
-        result = found if isinstance(found, ExecutionResult) else await unbroken(found)
+        result = found if isinstance(found, ExecutionResult) else await convert_stray_cancellation(found)
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):
-            if original is not None and is_away(original):
+            if original is not None and is_unavailable(original):
                 raise original
-        return {"errors": dress_errors(result.errors), "data": result.data}
+        return {"errors": format_errors(result.errors), "data": result.data}
 
     def refusal(self, error: Exception) -> RefusedError:
         """The error of the subscription's own field."""
@@ -95,7 +95,7 @@ def is_subscription(operation: Operation) -> bool:
     return found is not None and found.operation is OperationType.SUBSCRIPTION
 
 
-def prepare(operation: Operation, call: Call) -> Prepared:
+def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
     """Reads a subscription for a caller; raises RefusedError."""
     document = _document(operation.query)
     node = get_operation_ast(document, operation.name)
@@ -108,19 +108,19 @@ def prepare(operation: Operation, call: Call) -> Prepared:
         operation_name=operation.name,
     )
     if isinstance(executor, list):
-        raise RefusedError(dress_errors(executor))
+        raise RefusedError(format_errors(executor))
     field, arguments = _root(executor, node)
     try:
         followed = FOLLOWED[field.name.value](call, arguments)
     except BatonError as error:
         raise _refusal(field, error) from None
     key = _key(operation, node, field, call)
-    return Prepared(call, executor, followed, field, arguments.get(_AFTER), key)
+    return SubscriptionPlan(call, executor, followed, field, arguments.get(_AFTER), key)
 
 
 def _refusal(field: FieldNode, error: Exception) -> RefusedError:
     name = field.alias.value if field.alias else field.name.value
-    return RefusedError(dress_errors([located_error(error, [field], [name])]))
+    return RefusedError(format_errors([located_error(error, [field], [name])]))
 
 
 def _parsed(query: str) -> DocumentNode:
@@ -147,7 +147,7 @@ def _found_faults(query: str) -> tuple[GraphQLError, ...]:
 
 def _document(query: str) -> DocumentNode:
     if faults := _faults(query):
-        raise RefusedError(dress_errors(faults))
+        raise RefusedError(format_errors(faults))
     return _parsed(query)
 
 
@@ -162,13 +162,15 @@ def _root(executor: Executor[Any], node: OperationDefinitionNode) -> tuple[Field
     return field, get_argument_values(root.fields[field.name.value], field, executor.variable_values)
 
 
-def _key(operation: Operation, node: OperationDefinitionNode, field: FieldNode, call: Call) -> Hashable:
+def _key(
+    operation: Operation, node: OperationDefinitionNode, field: FieldNode, call: GraphQLContext
+) -> Hashable:
     # What is given beside the variables that the document declares has no part in anything.
     declared = {one.variable.name.value for one in node.variable_definitions or ()}
     declared.discard(_variable_of_after(operation.query, field) or "")
     variables = {name: value for name, value in (operation.variables or {}).items() if name in declared}
     spelled = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
-    return operation.query, operation.name, spelled, visibility(call.context.caller)
+    return operation.query, operation.name, spelled, visibility(call.caller)
 
 
 def visibility(actor: Actor | None) -> Hashable:

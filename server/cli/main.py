@@ -17,7 +17,7 @@ from resolvers.errors import BatonError
 from resolvers.member import NewMember
 from resolvers.workspace import MadeWorkspace, NewWorkspace, make_workspace
 from rules.roles import MemberRole
-from rules.typeid import AGENT, WORKSPACE, spell_id
+from rules.typeid import AGENT, WORKSPACE, format_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
 from server.cli.phrases import Explanation
@@ -25,10 +25,10 @@ from server.database_check import DatabaseUnavailableError
 from server.demo.run import mail_folder, run_demo
 from server.embedded.postgres import EmbeddedPostgresError
 from server.logging_setup import set_up_logs
-from server.replay.run import ReplayStoppedError, Wanted
+from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
 from server.serve import PortTakenError, serve
-from server.services import database_urls, open_house, prepare
+from server.services import database_urls, open_services, prepare
 from server.settings import Settings, SettingsError, read_settings
 from server.worker import work
 
@@ -116,8 +116,8 @@ def init(
 
         async def make() -> MadeWorkspace:
             await prepare(urls)
-            async with open_house(settings, urls.service, live=False) as house:
-                return await make_workspace(house, new)
+            async with open_services(settings, urls.service, live=False) as services:
+                return await make_workspace(services, new)
 
         made = asyncio.run(make())
     _print(made, secret, as_json)
@@ -136,7 +136,7 @@ def replay(
     """Replay recorded conversations in a scratch workspace, and print what would have been escalated."""
     with _told() as settings:
         try:
-            report = run_replay(settings, Wanted(file, settings_file, agent, fresh))
+            report = run_replay(settings, ReplayRequest(file, settings_file, agent, fresh))
         except ReplayStoppedError as stopped:
             typer.echo(str(stopped), err=True)
             raise typer.Exit(128 + stopped.number) from None
@@ -160,8 +160,8 @@ def phrases(
 
 def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:
     found: dict[str, Any] = {
-        "workspaceId": spell_id(WORKSPACE, made.workspace_id),
-        "agentId": spell_id(AGENT, made.agent.id),
+        "workspaceId": format_id(WORKSPACE, made.workspace_id),
+        "agentId": format_id(AGENT, made.agent.id),
         "apiKey": made.api_key,
         "member": {"email": made.admin.email, "password": password},
     }

@@ -16,7 +16,7 @@ import orjson
 import structlog
 from rich.console import Console
 
-from resolvers.context import House
+from resolvers.context import Services
 from resolvers.credentials import actor_of
 from resolvers.member import NewMember
 from resolvers.workspace import NewWorkspace, make_workspace
@@ -28,7 +28,7 @@ from rules.agent_settings import (
     TriggerSettings,
 )
 from rules.roles import MemberRole
-from rules.typeid import AGENT, spell_id
+from rules.typeid import AGENT, format_id
 from server.demo.client import DemoClient
 from server.demo.scenarios import HUMAN_ENDINGS, HUMAN_REPLIES, STORIES, Story
 from server.settings import Settings
@@ -52,9 +52,9 @@ class Demo:
     password: str
 
 
-async def run_demo(house: House, settings: Settings) -> None:
+async def run_demo(services: Services, settings: Settings) -> None:
     """Prints where to look, and talks until cancelled."""
-    demo = await _known_demo(house, settings) or await _new_demo(house, settings)
+    demo = await _known_demo(services, settings) or await _new_demo(services, settings)
     _print(demo, settings)
     async with DemoClient(settings.url, demo.api_key) as client, asyncio.TaskGroup() as people:
         people.create_task(_ai_agent(client))
@@ -63,22 +63,22 @@ async def run_demo(house: House, settings: Settings) -> None:
         people.create_task(_tidy(mail_folder(settings)))
 
 
-async def _known_demo(house: House, settings: Settings) -> Demo | None:
+async def _known_demo(services: Services, settings: Settings) -> Demo | None:
     kept = settings.data_dir / "demo.json"
     if not kept.exists():
         return None
     demo = Demo(**orjson.loads(kept.read_bytes()))
-    actor = await actor_of(house.database, house.widget_tokens, demo.api_key)
+    actor = await actor_of(services.database, services.widget_tokens, demo.api_key)
     return demo if actor else None
 
 
-async def _new_demo(house: House, settings: Settings) -> Demo:
+async def _new_demo(services: Services, settings: Settings) -> Demo:
     password = secrets.token_hex(8)
     admin = NewMember("ada@example.com", "Ada Admin", MemberRole.ADMIN, password)
     told = NotificationSettings(email=EmailNotifications(recipients=["team@example.com"]))
     own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS), notifications=told)
-    made = await make_workspace(house, NewWorkspace("Baton demo", "Shop assistant", admin, own))
-    demo = Demo(spell_id(AGENT, made.agent.id), made.api_key, admin.email, password)
+    made = await make_workspace(services, NewWorkspace("Baton demo", "Shop assistant", admin, own))
+    demo = Demo(format_id(AGENT, made.agent.id), made.api_key, admin.email, password)
     _keep(settings.data_dir, demo)
     return demo
 
@@ -135,9 +135,9 @@ async def _customers(client: DemoClient, demo: Demo) -> None:
             except Exception as error:
                 _logger.warning("demo.customer_left", error=repr(error))
 
-    async with asyncio.TaskGroup() as visits:
+    async with asyncio.TaskGroup() as connections:
         for story in cycle(STORIES):
-            visits.create_task(visit(story))
+            connections.create_task(visit(story))
             await asyncio.sleep(CUSTOMER_EVERY_SECONDS)
 
 

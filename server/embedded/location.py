@@ -37,7 +37,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Place:
+class ClusterLocation:
     """One cluster's folders, its binaries and the account it runs under (None: the one that runs Baton)."""
 
     home: Path
@@ -61,7 +61,7 @@ class Place:
         return has_cluster(self.home)
 
 
-def find_place(data_dir: Path) -> Place:
+def cluster_location(data_dir: Path) -> ClusterLocation:
     """Decide where the cluster of `data_dir` lives, the same for every process, and make its folders.
 
     Raises EmbeddedPostgresError when there is no safe place, OSError when a folder cannot be made.
@@ -76,7 +76,7 @@ def find_place(data_dir: Path) -> Place:
         home = _home_as_root(data_dir, account)
         if not can_reach(account, install / "bin" / "postgres"):
             install = _copied_install(wheel)
-    return Place(home, _socket_folder(home, account), install, account)
+    return ClusterLocation(home, _socket_folder(home, account), install, account)
 
 
 def cluster_in(home: Path) -> Path:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from server.embedded.location import EmbeddedPostgresError, Place, find_place, give
+from server.embedded.location import ClusterLocation, EmbeddedPostgresError, cluster_location, give
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "embedded_postgres"]
 
@@ -77,9 +77,9 @@ class EmbeddedPostgres:
 
     owner_url: str
     service_url: str
-    place: Place
+    place: ClusterLocation
 
-    def revive(self) -> bool:
+    def restart_if_dead(self) -> bool:
         """Start the server again if it has died beside us; says whether it had to. Cheap while it lives."""
         with _locked(self.place, "start") as start:
             fcntl.flock(start, fcntl.LOCK_EX)
@@ -97,7 +97,7 @@ def embedded_postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
     Raises EmbeddedPostgresError when it cannot be made, started or stopped.
     """
     with _explained(data_dir):
-        place = find_place(data_dir)
+        place = cluster_location(data_dir)
         users = _open_lock(place, "users")
     try:
         with _explained(data_dir):
@@ -114,7 +114,7 @@ def embedded_postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
             os.close(users)
 
 
-def _join(place: Place, users: int) -> None:
+def _join(place: ClusterLocation, users: int) -> None:
     with _locked(place, "start") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
@@ -135,14 +135,14 @@ def _join(place: Place, users: int) -> None:
             )
 
 
-def _leave(place: Place, users: int) -> None:
+def _leave(place: ClusterLocation, users: int) -> None:
     with _locked(place, "start") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         if _try_lock(users):
             _stop(place)
 
 
-def _ensure_running(place: Place) -> None:
+def _ensure_running(place: ClusterLocation) -> None:
     """Use the server that runs; else start one, once the last process of a former one has gone."""
     deadline = time.monotonic() + TIMEOUT
     with _locked(place, "server") as server:
@@ -161,7 +161,7 @@ def _ensure_running(place: Place) -> None:
         _start(place, server)
 
 
-def _create_cluster(place: Place, server: int) -> None:
+def _create_cluster(place: ClusterLocation, server: int) -> None:
     """Make the cluster beside its place and rename it when complete: a kill leaves nothing half made."""
     for leftover in place.home.glob("postgres.new-*"):
         shutil.rmtree(leftover)
@@ -174,7 +174,7 @@ def _create_cluster(place: Place, server: int) -> None:
     _sync(place.home)
 
 
-def _start(place: Place, server: int) -> None:
+def _start(place: ClusterLocation, server: int) -> None:
     _forget_stale_pid(place, place.cluster / "postmaster.pid")
     _forget_stale_pid(place, place.sockets / ".s.PGSQL.5432.lock")
     settings = SETTINGS | {"unix_socket_directories": str(place.sockets)}
@@ -185,7 +185,7 @@ def _start(place: Place, server: int) -> None:
         raise _failure(place, "The embedded PostgreSQL did not start.")
 
 
-def _forget_stale_pid(place: Place, lock_file: Path) -> None:
+def _forget_stale_pid(place: ClusterLocation, lock_file: Path) -> None:
     """Remove a lock file that is empty or whose process is no server, where PostgreSQL would refuse to start.
 
     Its own test is whether the process id exists. Without /proc we cannot tell better and leave it to that.
@@ -210,7 +210,7 @@ def _works_in(pid: int, folder: Path) -> bool:
         return False
 
 
-def _stop(place: Place) -> None:
+def _stop(place: ClusterLocation) -> None:
     with _locked(place, "server") as server:
         if _try_lock(server):  # it has died, and pg_ctl would signal whoever has its process id now
             return
@@ -224,11 +224,13 @@ def _stop(place: Place) -> None:
             time.sleep(0.05)
 
 
-def _accepts(place: Place) -> bool:
+def _accepts(place: ClusterLocation) -> bool:
     return _run(place, "pg_isready", "-q", "-U", "postgres", "-d", "postgres", "-h", str(place.sockets)) == 0
 
 
-def _run(place: Place, program: str, *arguments: str, sql: str = "", inherit: int | None = None) -> int:
+def _run(
+    place: ClusterLocation, program: str, *arguments: str, sql: str = "", inherit: int | None = None
+) -> int:
     """Run a program of PostgreSQL to its end, with its words in the log, and return its exit code."""
     account = place.account
     log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
@@ -252,7 +254,7 @@ def _run(place: Place, program: str, *arguments: str, sql: str = "", inherit: in
         os.close(log)
 
 
-def _failure(place: Place, what: str) -> EmbeddedPostgresError:
+def _failure(place: ClusterLocation, what: str) -> EmbeddedPostgresError:
     lines = place.log.read_text(errors="replace").splitlines()[-15:] if place.log.exists() else []
     said = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
     return EmbeddedPostgresError(
@@ -273,7 +275,7 @@ def _explained(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(place: Place, name: str) -> Iterator[int]:
+def _locked(place: ClusterLocation, name: str) -> Iterator[int]:
     lock = _open_lock(place, name)
     try:
         yield lock
@@ -281,7 +283,7 @@ def _locked(place: Place, name: str) -> Iterator[int]:
         os.close(lock)  # not LOCK_UN, which would also take the lock from a server that inherited it
 
 
-def _open_lock(place: Place, name: str) -> int:
+def _open_lock(place: ClusterLocation, name: str) -> int:
     return os.open(place.home / f"postgres.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 

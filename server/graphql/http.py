@@ -13,18 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from models.database import AWAY
+from models.database import DATABASE_ERRORS
 from resolvers.context import Context
 from resolvers.errors import BatonError
-from schema.context import Call
-from schema.errors import dress_error
+from schema.context import GraphQLContext
+from schema.errors import format_error
 from schema.execution import execute_call, run_any
 from schema.graphiql import graphiql_page
 from schema.live.groups import Groups
 from schema.operation import read_operation
 from server.graphql.sse import event_stream
 from server.http.authentication import SESSION_COOKIE, context_of
-from server.http.problems import STATUS_OF, no_answer
+from server.http.problems import STATUS_OF, failure_status
 from server.http.request_body import MalformedError, read_json
 
 MODERN = "application/graphql-response+json"
@@ -40,17 +40,17 @@ async def graphql(request: Request) -> Response:
         context = await context_of(request)
         operation = read_operation(await read_json(request))
     except HTTPException as error:
-        fault = {"errors": [dress_error(MalformedError(error.detail))]}
+        fault = {"errors": [format_error(MalformedError(error.detail))]}
         return _answer(fault, error.status_code, accepted)
     except BatonError as error:
-        return _answer({"errors": [dress_error(error)]}, STATUS_OF[error.code], accepted)
-    except AWAY as error:
-        status, headers = no_answer(error)
-        return _answer({"errors": [dress_error(error)]}, status, accepted, headers)
+        return _answer({"errors": [format_error(error)]}, STATUS_OF[error.code], accepted)
+    except DATABASE_ERRORS as error:
+        status, headers = failure_status(error)
+        return _answer({"errors": [format_error(error)]}, status, accepted, headers)
     if "text/event-stream" in accepted:
         groups: Groups = request.app.state.groups
         return event_stream(partial(run_any, operation, context, groups), request, context)
-    call = Call(context)
+    call = GraphQLContext.of(context)
     result = await execute_call(operation, call)
     response = _answer(result, _status(result, accepted), accepted)
     _set_cookie(response, call, context, request)
@@ -60,7 +60,7 @@ async def graphql(request: Request) -> Response:
 def _graphiql(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return _answer(
-            {"errors": [dress_error(MalformedError("Send a POST with a JSON body."))]},
+            {"errors": [format_error(MalformedError("Send a POST with a JSON body."))]},
             405,
             "",
             {"Allow": "POST"},
@@ -80,7 +80,7 @@ def _answer(
     return Response(orjson.dumps(result), status, headers, media_type=kind)
 
 
-def _set_cookie(response: Response, call: Call, context: Context, request: Request) -> None:
+def _set_cookie(response: Response, call: GraphQLContext, context: Context, request: Request) -> None:
     if call.session_token is None:
         return
     secure = request.app.state.settings.url.startswith("https://")

@@ -4,20 +4,20 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from realtime.cancellation import stop
+from realtime.cancellation import cancel_and_wait
 from resolvers.context import Context
 from resolvers.errors import BadInputError, RateLimitedError
-from schema.errors import dress_error
+from schema.errors import format_error
 from schema.execution import follow, run
-from schema.live.event_buffer import Results
-from schema.live.groups import Follower, Groups
+from schema.live.event_buffer import EncodedBatch
+from schema.live.groups import GroupMember, Groups
 from schema.live.subscription_plan import RefusedError as RefusedOperationError
 from schema.live.subscription_plan import is_subscription
 from schema.operation import Operation, read_operation
 from server.graphql.frame_writer import Wire
 from server.graphql.protocol import (
-    Ending,
-    RefusedError,
+    CloseReason,
+    ProtocolError,
     ResultFrames,
     framed,
     malformed,
@@ -37,12 +37,12 @@ class Operations:
         self._context = context
         self._groups = groups
         self._wire = wire
-        self._running: dict[str, Follower | asyncio.Task[None]] = {}
+        self._running: dict[str, GroupMember | asyncio.Task[None]] = {}
 
     async def start(self, id_: str, payload: dict[str, Any]) -> None:
         """Starts an operation; raises RefusedError for a malformed payload and for an id that is in use."""
         if id_ in self._running:
-            raise RefusedError(Ending(4409, f"Subscriber for {id_} already exists"))
+            raise ProtocolError(CloseReason(4409, f"Subscriber for {id_} already exists"))
         try:
             operation = read_operation(payload)
             if len(self._running) >= LIMIT:
@@ -53,9 +53,9 @@ class Operations:
             # An empty document is well-formed by the protocol, only not by GraphQL.
             if error.field != "query" or not isinstance(payload.get("query"), str):
                 raise malformed(str(error)) from None
-            await self._wire.put(framed(write_error(id_, [dress_error(error)])))
+            await self._wire.put(framed(write_error(id_, [format_error(error)])))
         except RateLimitedError as error:
-            await self._wire.put(framed(write_error(id_, [dress_error(error)])))
+            await self._wire.put(framed(write_error(id_, [format_error(error)])))
         else:
             await self._begin(id_, operation)
 
@@ -71,7 +71,7 @@ class Operations:
         except RefusedOperationError as refused:
             await self._wire.put(framed(write_error(id_, refused.errors)), id_)
         except Exception as error:
-            await self._wire.put(framed(write_error(id_, [dress_error(error)])), id_)
+            await self._wire.put(framed(write_error(id_, [format_error(error)])), id_)
         else:
             self._running[id_] = follower
             follower.ended.add_done_callback(partial(self._ended, id_))
@@ -81,13 +81,13 @@ class Operations:
             return  # whoever stopped it knows
         error = ended.exception()
         if self._running.pop(id_, None) is not None:
-            errors = [dress_error(error)] if isinstance(error, Exception) else ended.result()
+            errors = [format_error(error)] if isinstance(error, Exception) else ended.result()
             self._wire.add(framed(write_error(id_, errors)), id_)
 
     async def stop(self, id_: str) -> None:
         """Stops an operation and forgets what it still had to say; afterwards it holds nothing."""
         running = self._running.get(id_)
-        if isinstance(running, Follower):
+        if isinstance(running, GroupMember):
             del self._running[id_]
             await running.stop()
         elif running:
@@ -99,15 +99,15 @@ class Operations:
         """Stops every operation; afterwards nothing is held."""
         running = list(self._running.values())
         for one in running:
-            if isinstance(one, Follower):
+            if isinstance(one, GroupMember):
                 await one.stop()
-        await stop(one for one in running if isinstance(one, asyncio.Task))
+        await cancel_and_wait(one for one in running if isinstance(one, asyncio.Task))
 
     async def _run(self, id_: str, operation: Operation, voice: "_Voice") -> None:
         try:
             errors = await run(operation, self._context, voice)
         except Exception as error:
-            errors = [dress_error(error)]
+            errors = [format_error(error)]
         last = write_complete(id_) if errors is None else write_error(id_, errors)
         await self._wire.put(framed(last), id_)
 
@@ -122,10 +122,10 @@ class _Voice:
         self._id = id_
         self._frames = ResultFrames(id_)
 
-    def offer(self, results: Results) -> bool:
+    def offer(self, results: EncodedBatch) -> bool:
         """Has them sent, if there is room."""
         return self._wire.offer(self._frames.of(results), self._id, len(results.payloads))
 
-    async def put(self, results: Results) -> None:
+    async def put(self, results: EncodedBatch) -> None:
         """Has them sent as soon as there is room."""
         await self._wire.put(self._frames.of(results), self._id, len(results.payloads))

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from schema.live.event_buffer import Results
+from schema.live.event_buffer import EncodedBatch
 
 SUBPROTOCOL = "graphql-transport-ws"
 FRAME_BYTES = 65_536
@@ -24,7 +24,7 @@ _BEFORE_ID, _AFTER_ID = b'{"id":', b',"type":"next","payload":'
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class CloseReason:
     """Why a connection is ended: the close code and the reason that the client is given."""
 
     code: int
@@ -36,10 +36,10 @@ class Ending:
         return self.reason.encode()[:REASON_BYTES].decode(errors="ignore")
 
 
-class RefusedError(Exception):
+class ProtocolError(Exception):
     """What the client sent ends its connection."""
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: CloseReason) -> None:
         self.ending = ending
         super().__init__(ending.reason)
 
@@ -67,7 +67,7 @@ def read_message(text: str) -> Message:
     """The message in a text frame; raises RefusedError for whatever is none."""
     frame = text.encode()
     if len(frame) > FRAME_BYTES:
-        raise RefusedError(Ending(1009, f"Frames hold at most {FRAME_BYTES} bytes"))
+        raise ProtocolError(CloseReason(1009, f"Frames hold at most {FRAME_BYTES} bytes"))
     try:
         fields = orjson.loads(frame)
     except orjson.JSONDecodeError:
@@ -97,9 +97,9 @@ def _id(found: object) -> str:
     return found
 
 
-def malformed(reason: str) -> RefusedError:
+def malformed(reason: str) -> ProtocolError:
     """The refusal of what is no message of the protocol."""
-    return RefusedError(Ending(4400, f"Invalid message: {reason}"))
+    return ProtocolError(CloseReason(4400, f"Invalid message: {reason}"))
 
 
 def framed(message: bytes) -> bytes:
@@ -129,7 +129,7 @@ class ResultFrames:
         self._id = json.dumps(id_).encode()
         self._length = len(self._id)
 
-    def of(self, results: Results) -> bytes:
+    def of(self, results: EncodedBatch) -> bytes:
         """The frames of all results, one behind the other."""
         return self._id.join(results.shared(self._length, _around_ids))
 

@@ -10,11 +10,11 @@ BYTES = 4 * 1_024 * 1_024
 PIECE = 65_536
 
 
-class StuckError(Exception):
+class ClientStalledError(Exception):
     """The other side does not take what it is sent."""
 
 
-class Chunk(NamedTuple):
+class QueuedBytes(NamedTuple):
     """Bytes as they are sent: a number of frames of one operation, `owner`."""
 
     data: bytes
@@ -34,7 +34,7 @@ class Outgoing:
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:
         self._wake = wake
-        self._waiting: list[Chunk] = []
+        self._waiting: list[QueuedBytes] = []
         self._frames = 0
         self._bytes = 0
         # Few ever wait for room, and an event of its own weighs as much as all else here.
@@ -52,7 +52,7 @@ class Outgoing:
 
     def add(self, data: bytes, owner: str = "", frames: int = 1) -> None:
         """Adds frames whether there is room or not: an operation's last word, of which a client has few."""
-        self._waiting.append(Chunk(data, frames, owner))
+        self._waiting.append(QueuedBytes(data, frames, owner))
         self._frames += frames
         self._bytes += len(data)
         if self._wake:
@@ -89,7 +89,7 @@ class Outgoing:
         """Drops the frames of an operation that nobody waits for any more."""
         self._keep([chunk for chunk in self._waiting if chunk.owner != owner])
 
-    def _keep(self, chunks: list[Chunk]) -> None:
+    def _keep(self, chunks: list[QueuedBytes]) -> None:
         self._waiting = chunks
         self._frames = sum([chunk.frames for chunk in chunks])
         self._bytes = sum([len(chunk.data) for chunk in chunks])
@@ -119,7 +119,7 @@ class Sender:
                     async with asyncio.timeout(self._patience):
                         await self._send(self.outgoing.take(PIECE))
                 except TimeoutError:
-                    raise StuckError from None
+                    raise ClientStalledError from None
             self._sending = False
             self._sent.set()
 

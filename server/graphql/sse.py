@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from realtime.cancellation import stop
+from realtime.cancellation import cancel_and_wait
 from resolvers.context import Context
-from schema.errors import dress_error
-from schema.live.event_buffer import Results
-from schema.live.groups import Listener
-from server.graphql.client_connections import GONE, STUCK, Visit, Visits
-from server.graphql.protocol import Ending
-from server.graphql.send_queue import Outgoing, Sender, StuckError
+from schema.errors import format_error
+from schema.live.event_buffer import EncodedBatch
+from schema.live.groups import Sink
+from server.graphql.client_connections import CLIENT_GONE, CLIENT_STALLED, ClientConnection, ClientConnections
+from server.graphql.protocol import CloseReason
+from server.graphql.send_queue import ClientStalledError, Outgoing, Sender
 from server.graphql.uvicorn_protocols import abort_of
 from server.http.authentication import SESSION_COOKIE, bearer_token
 
@@ -30,8 +30,8 @@ AWAKE_SECONDS = 12.0
 PATIENCE_SECONDS = 30.0
 GOODBYE_SECONDS = 2.0
 
-_DONE = Ending(1000, "The operation is over")
-_BROKEN = Ending(1011, "Internal server error")
+_DONE = CloseReason(1000, "The operation is over")
+_BROKEN = CloseReason(1011, "Internal server error")
 
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata: \n\n"
@@ -41,20 +41,20 @@ _logger = structlog.get_logger(__name__)
 
 
 # Runs an operation, tells a listener its results, and gives the errors that ended it.
-Run = Callable[[Listener], Awaitable[list[dict[str, Any]] | None]]
+Run = Callable[[Sink], Awaitable[list[dict[str, Any]] | None]]
 
 
 def event_stream(run: Run, request: Request, context: Context) -> Response:
     """
     The response that carries an operation's results, for as long as the caller's credential is good.
 
-    The application's state has `visits`. A stream that is cut off ends without `complete`, so that clients
-    come back.
+    The application's state has `connections`. A stream that is cut off ends without `complete`, so that
+    clients reconnect.
     """
     token = None
     if context.caller is not None:
         token = bearer_token(request.headers.get("authorization")) or request.cookies.get(SESSION_COOKIE)
-    return EventStream(run, request.app.state.visits, token, context)
+    return EventStream(run, request.app.state.connections, token, context)
 
 
 class EventStream(Response):
@@ -63,7 +63,7 @@ class EventStream(Response):
     def __init__(
         self,
         run: Run,
-        visits: Visits,
+        connections: ClientConnections,
         token: str | None,
         context: Context,
     ) -> None:
@@ -73,24 +73,24 @@ class EventStream(Response):
         self.background = None
         self.init_headers(_HEADERS)
         self._run = run
-        self._visits = visits
+        self._visits = connections
         self._token = token
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers the request; afterwards nothing of it is left."""
-        with self._visits.entered(self._token, self._context.caller) as visit:
+        with self._visits.entered(self._token, self._context.caller) as connection:
             voice = _Voice(send)
-            left = asyncio.create_task(_leave(visit, receive))
+            left = asyncio.create_task(_leave(connection, receive))
             parts: list[Callable[[], Awaitable[None]]] = [lambda: self._tell(voice), voice.keep_awake]
-            tasks = [asyncio.create_task(_guarded(visit, part)) for part in parts]
-            ending = GONE
+            tasks = [asyncio.create_task(_guarded(connection, part)) for part in parts]
+            reason = CLIENT_GONE
             try:
-                ending = await visit.ending
+                reason = await connection.reason
             finally:
-                await stop(tasks)
-                await _say_goodbye(ending, voice, scope, left)
-                await stop([left])
+                await cancel_and_wait(tasks)
+                await _say_goodbye(reason, voice, scope, left)
+                await cancel_and_wait([left])
 
     async def _tell(self, voice: "_Voice") -> None:
         await voice.say(
@@ -103,7 +103,7 @@ class EventStream(Response):
             for task in ended:
                 task.result()
         finally:
-            await stop(tasks)
+            await cancel_and_wait(tasks)
 
     async def _tell_all(self, sender: Sender) -> None:
         errors = await self._until_last(sender.outgoing)
@@ -115,10 +115,10 @@ class EventStream(Response):
     async def _until_last(self, outgoing: Outgoing) -> list[dict[str, Any]] | None:
         try:
             return await self._run(_Teller(outgoing))
-        except StuckError:
+        except ClientStalledError:
             raise
         except Exception as error:
-            return [dress_error(error)]
+            return [format_error(error)]
 
 
 class _Teller:
@@ -127,12 +127,12 @@ class _Teller:
     def __init__(self, outgoing: Outgoing) -> None:
         self._outgoing = outgoing
 
-    def offer(self, results: Results) -> bool:
+    def offer(self, results: EncodedBatch) -> bool:
         """Has them sent, if there is room."""
         events = results.shared("event-stream", _events)
         return self._outgoing.offer(events, frames=len(results.payloads))
 
-    async def put(self, results: Results) -> None:
+    async def put(self, results: EncodedBatch) -> None:
         """Has them sent as soon as there is room."""
         for payload in results.payloads:
             await self._outgoing.put(_next(payload))
@@ -150,7 +150,7 @@ class _Voice:
             async with asyncio.timeout(seconds or PATIENCE_SECONDS), self._free:
                 await self._send(message)
         except TimeoutError:
-            raise StuckError from None
+            raise ClientStalledError from None
 
     async def say_chunk(self, chunk: bytes) -> None:
         await self.say({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -172,36 +172,36 @@ def _next(payload: bytes) -> bytes:
     return b"event: next\ndata: " + payload + b"\n\n"
 
 
-async def _guarded(visit: Visit, part: Callable[[], Awaitable[None]]) -> None:
+async def _guarded(connection: ClientConnection, part: Callable[[], Awaitable[None]]) -> None:
     try:
         await part()
-    except StuckError:
-        visit.end(STUCK)
+    except ClientStalledError:
+        connection.end(CLIENT_STALLED)
     except OSError:
-        visit.end(GONE)
+        connection.end(CLIENT_GONE)
     except Exception:
         _logger.exception("sse.failed")
-        visit.end(_BROKEN)
+        connection.end(_BROKEN)
     else:
-        visit.end(_DONE)
+        connection.end(_DONE)
 
 
-async def _leave(visit: Visit, receive: Receive) -> None:
+async def _leave(connection: ClientConnection, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    visit.end(GONE)
+    connection.end(CLIENT_GONE)
 
 
-async def _say_goodbye(ending: Ending, voice: _Voice, scope: Scope, left: asyncio.Task[None]) -> None:
-    if ending not in (GONE, STUCK):
+async def _say_goodbye(reason: CloseReason, voice: _Voice, scope: Scope, left: asyncio.Task[None]) -> None:
+    if reason not in (CLIENT_GONE, CLIENT_STALLED):
         try:
             await voice.say_last()
-        except StuckError:
-            ending = STUCK
+        except ClientStalledError:
+            reason = CLIENT_STALLED
         except OSError:
             return
-    if ending is STUCK:
-        _logger.info("sse.stuck")
+    if reason is CLIENT_STALLED:
+        _logger.info("sse.client_stalled")
         abort_of(scope)()
         # uvicorn is told of it in the loop's next turn, and reports an answer that ends before as unfinished.
         await asyncio.wait({left}, timeout=GOODBYE_SECONDS)

@@ -16,25 +16,31 @@ import structlog
 from starlette.websockets import WebSocket
 from uvicorn.protocols.utils import ClientDisconnected
 
-from models.database import is_away
-from realtime.cancellation import stop
-from realtime.single_flight import Together
+from models.database import is_unavailable
+from realtime.cancellation import cancel_and_wait
+from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
-from resolvers.context import Context, House
+from resolvers.context import Context, Services
 from resolvers.credentials import actor_of
 from resolvers.errors import UnauthenticatedError
 from schema.live.groups import Groups
-from server.graphql.client_connections import FORBIDDEN, GONE, STUCK, Visit, Visits
+from server.graphql.client_connections import (
+    CLIENT_GONE,
+    CLIENT_STALLED,
+    FORBIDDEN,
+    ClientConnection,
+    ClientConnections,
+)
 from server.graphql.frame_writer import Wire
 from server.graphql.operations import Operations
 from server.graphql.protocol import (
     ACK,
     PONG,
     SUBPROTOCOL,
-    Ending,
+    CloseReason,
     Kind,
     Message,
-    RefusedError,
+    ProtocolError,
     framed,
     malformed,
     read_message,
@@ -45,16 +51,16 @@ from server.http.origins import is_foreign, may_call_from
 
 _ACK, _PONG = framed(ACK), framed(PONG)
 
-_BROKEN = Ending(4500, "Internal server error")
+_BROKEN = CloseReason(4500, "Internal server error")
 # Clients come back after 1013, and never after 4500.
-_LATER = Ending(1013, "Try again later")
-_SUBPROTOCOL_NOT_ACCEPTABLE = Ending(4406, "Subprotocol not acceptable")
+_LATER = CloseReason(1013, "Try again later")
+_SUBPROTOCOL_NOT_ACCEPTABLE = CloseReason(4406, "Subprotocol not acceptable")
 
 _logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Timeouts:
     """How long is waited, in seconds: for the first message, for a blocked send, and for a farewell."""
 
     init: float = 10.0
@@ -64,27 +70,27 @@ class Pace:
     linger: float = 12.0
 
 
-PACE = Pace()
+PACE = Timeouts()
 
 
-def live_endpoint(pace: Pace = PACE) -> Callable[[WebSocket], Awaitable[None]]:
+def live_endpoint(timeouts: Timeouts = PACE) -> Callable[[WebSocket], Awaitable[None]]:
     """
-    The WebSocket endpoint. The application's state has `house`, `settings`, `groups` and `visits`.
+    The WebSocket endpoint. The application's state has `services`, `settings`, `groups` and `connections`.
 
     Many who come back at once with one credential are looked up by one question.
     """
 
-    who: Together[Actor | None] = Together()
+    who: SingleFlight[Actor | None] = SingleFlight()
 
     async def live(websocket: WebSocket) -> None:
-        visits: Visits = websocket.app.state.visits
-        with visits.entered() as visit:
+        connections: ClientConnections = websocket.app.state.connections
+        with connections.entered() as visit:
             if SUBPROTOCOL in websocket.scope["subprotocols"]:
                 await websocket.accept(SUBPROTOCOL)
             else:
                 await websocket.accept()
                 visit.end(_SUBPROTOCOL_NOT_ACCEPTABLE)
-            await Socket(websocket, visit, who, pace).serve()
+            await Socket(websocket, visit, who, timeouts).serve()
 
     return live
 
@@ -113,36 +119,42 @@ class Socket:
         "_wire",
     )
 
-    def __init__(self, websocket: WebSocket, visit: Visit, who: Together[Actor | None], pace: Pace) -> None:
-        self._house: House = websocket.app.state.house
+    def __init__(
+        self,
+        websocket: WebSocket,
+        visit: ClientConnection,
+        who: SingleFlight[Actor | None],
+        timeouts: Timeouts,
+    ) -> None:
+        self._house: Services = websocket.app.state.services
         self._groups: Groups = websocket.app.state.groups
         self._url: str = websocket.app.state.settings.url
         self._connection = connection_of(websocket.scope)
         self._abort = abort_of(websocket.scope)
         self._visit = visit
         self._who = who
-        self._pace = pace
+        self._pace = timeouts
         self._websocket: WebSocket | None = websocket
         self._operations: Operations | None = None
         self._inbox: list[Mapping[str, Any]] = []
         self._reader: asyncio.Task[None] | None = None
-        self._wire = Wire(self._connection, pace.patience, partial(visit.end, STUCK))
-        late = Ending(4408, "Connection initialisation timeout")
-        self._init_timer = asyncio.get_running_loop().call_later(pace.init, visit.end, late)
+        self._wire = Wire(self._connection, timeouts.patience, partial(visit.end, CLIENT_STALLED))
+        late = CloseReason(4408, "Connection initialisation timeout")
+        self._init_timer = asyncio.get_running_loop().call_later(timeouts.init, visit.end, late)
 
     async def serve(self) -> None:
         """Serves until somebody ends it; afterwards nothing of it is left."""
-        ending = GONE
+        reason = CLIENT_GONE
         try:
             self._connection.hand_to(self)
-            ending = await self._visit.ending
+            reason = await self._visit.reason
         finally:
             self._init_timer.cancel()
             if self._reader:
-                await stop([self._reader])
+                await cancel_and_wait([self._reader])
             self._wire.close()
             try:
-                await self._say_goodbye(ending)
+                await self._say_goodbye(reason)
             finally:
                 if self._operations is not None:
                     await self._operations.stop_all()
@@ -151,8 +163,8 @@ class Socket:
         """A message has come, or the client has gone."""
         if event["type"] == "websocket.disconnect":
             self._wire.close()
-            self._visit.end(GONE)
-        elif not self._visit.ending.done():
+            self._visit.end(CLIENT_GONE)
+        elif not self._visit.reason.done():
             self._inbox.append(event)
             if self._reader is None:
                 self._reader = asyncio.create_task(self._read())
@@ -165,13 +177,13 @@ class Socket:
                 await self._heed(_message_of(self._inbox.pop(0)))
                 # Many messages may have come in one piece; others have their turn in between.
                 await asyncio.sleep(0)
-        except RefusedError as error:
+        except ProtocolError as error:
             self._visit.end(error.ending)
         except Exception as error:
-            if is_away(error):
+            if is_unavailable(error):
                 self._visit.end(_LATER)
             else:
-                _logger.exception("live.failed")
+                _logger.exception("websocket.failed")
                 self._visit.end(_BROKEN)
         else:
             self._reader = None
@@ -185,12 +197,12 @@ class Socket:
         elif message.kind is Kind.CONNECTION_INIT:
             await self._let_in(message)
         elif message.kind is Kind.SUBSCRIBE:
-            raise RefusedError(Ending(4401, "Unauthorized"))
+            raise ProtocolError(CloseReason(4401, "Unauthorized"))
 
     async def _take_part(self, operations: Operations, message: Message) -> None:
         match message.kind:
             case Kind.CONNECTION_INIT:
-                raise RefusedError(Ending(4429, "Too many initialisation requests"))
+                raise ProtocolError(CloseReason(4429, "Too many initialisation requests"))
             case Kind.SUBSCRIBE:
                 await operations.start(message.id, message.payload or {})
             case Kind.COMPLETE:
@@ -212,25 +224,25 @@ class Socket:
         token = _presented(websocket, init, self._url)
         if token is None:
             return Context(self._house, None, address)
-        house = self._house
-        ask = partial(actor_of, house.database, house.widget_tokens, token)
-        actor = await self._who.ask(token, ask)
+        services = self._house
+        ask = partial(actor_of, services.database, services.widget_tokens, token)
+        actor = await self._who.run(token, ask)
         good = actor is not None and not actor.expired
         if not good or not await may_call_from(self._house, websocket, actor, self._url):
-            raise RefusedError(FORBIDDEN)
+            raise ProtocolError(FORBIDDEN)
         self._visit.token, self._visit.actor = token, actor
         return Context(self._house, actor, address)
 
-    async def _say_goodbye(self, ending: Ending) -> None:
-        if ending not in (GONE, STUCK):
+    async def _say_goodbye(self, reason: CloseReason) -> None:
+        if reason not in (CLIENT_GONE, CLIENT_STALLED):
             try:
                 async with asyncio.timeout(self._pace.goodbye):
                     with suppress(RuntimeError, ClientDisconnected):
-                        await self._connection.close(ending.code, ending.short_reason)
+                        await self._connection.close(reason.code, reason.short_reason)
             except TimeoutError:
-                ending = STUCK
-        if ending is STUCK:
-            _logger.info("live.stuck")
+                reason = CLIENT_STALLED
+        if reason is CLIENT_STALLED:
+            _logger.info("websocket.client_stalled")
             self._abort()
         else:
             asyncio.get_running_loop().call_later(self._pace.linger, self._abort)
@@ -249,6 +261,6 @@ def _presented(websocket: WebSocket, init: Message, url: str) -> str | None:
             try:
                 return bearer_token(str(value))
             except UnauthenticatedError:
-                raise RefusedError(FORBIDDEN) from None
+                raise ProtocolError(FORBIDDEN) from None
     # The browser adds the cookie to whatever page's socket: another site's must not ride on it.
     return None if is_foreign(websocket, url) else websocket.cookies.get(SESSION_COOKIE)

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from resolvers.context import Context, House
+from resolvers.context import Context, Services
 from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.http.origins import is_foreign, may_call_from
@@ -17,7 +17,7 @@ async def context_of(request: Request) -> Context:
     Raises UnauthenticatedError for a credential that is not good, and ForbiddenError for a cookie that
     another site sends along.
     """
-    house: House = request.app.state.house
+    services: Services = request.app.state.services
     url: str = request.app.state.settings.url
     address = request.client.host if request.client else ""
     token = bearer_token(request.headers.get("authorization"))
@@ -25,15 +25,15 @@ async def context_of(request: Request) -> Context:
         if is_foreign(request, url):
             raise ForbiddenError("The session cookie is good for pages of this service alone.")
         # A cookie that has run out is as good as none: signing in must still be possible.
-        return Context(house, await actor_of(house.database, house.widget_tokens, token), address)
+        return Context(services, await actor_of(services.database, services.widget_tokens, token), address)
     if token is None:
-        return Context(house, None, address)
-    actor = await actor_of(house.database, house.widget_tokens, token)
+        return Context(services, None, address)
+    actor = await actor_of(services.database, services.widget_tokens, token)
     if actor is None:
         raise UnauthenticatedError("This credential is unknown, revoked or has run out.")
-    if not await may_call_from(house, request, actor, url):
+    if not await may_call_from(services, request, actor, url):
         raise ForbiddenError("The AI agent's settings do not list this page's origin: see allowedOrigins.")
-    return Context(house, actor, address)
+    return Context(services, actor, address)
 
 
 def bearer_token(header: str | None) -> str | None:

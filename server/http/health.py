@@ -7,7 +7,7 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from resolvers.context import House
+from resolvers.context import Services
 
 _PATIENCE_SECONDS = 3
 
@@ -19,17 +19,18 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """
-    503 without the database. A deaf bell is 200: everything still arrives, and a probe must not take every
-    replica out.
+    Report 503 without the database.
+
+    A stalled pub/sub is 200: everything still arrives, and a probe must not remove every replica.
     """
-    house: House = request.app.state.house
-    bell = "deaf" if house.bell.deaf else "heard"
+    services: Services = request.app.state.services
+    pubsub = "stalled" if services.pubsub.stalled else "ok"
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), house.database.reading() as session:
+        async with asyncio.timeout(_PATIENCE_SECONDS), services.database.autocommit_session() as session:
             await session.execute(text("SELECT 1"))
     except Exception as error:
-        return JSONResponse({"status": "no database", "error": type(error).__name__, "bell": bell}, 503)
-    return JSONResponse({"status": "ready", "bell": bell})
+        return JSONResponse({"status": "no database", "error": type(error).__name__, "pubsub": pubsub}, 503)
+    return JSONResponse({"status": "ready", "pubsub": pubsub})
 
 
 async def metrics(_: Request) -> Response:

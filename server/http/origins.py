@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 
 from resolvers.actor import Actor
 from resolvers.allowed_origins import allowed_origins
-from resolvers.context import House
+from resolvers.context import Services
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -31,7 +31,7 @@ def is_foreign(connection: HTTPConnection, public_url: str) -> bool:
 
 
 async def may_call_from(
-    house: House, connection: HTTPConnection, actor: Actor | None, public_url: str
+    services: Services, connection: HTTPConnection, actor: Actor | None, public_url: str
 ) -> bool:
     """
     Whether the calling page may use this credential.
@@ -41,7 +41,7 @@ async def may_call_from(
     """
     if actor is None or not actor.is_customer or not is_foreign(connection, public_url):
         return True
-    allowed = await allowed_origins(house.database, actor)
+    allowed = await allowed_origins(services.database, actor)
     origin = connection.headers["origin"]
     place = _place(origin)
     return place is not None and any(

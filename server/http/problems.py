@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from models.database import is_away
+from models.database import is_unavailable
 from resolvers.errors import BatonError, ErrorCode, RateLimitedError
 
 MEDIA_TYPE = "application/problem+json"
@@ -96,9 +96,9 @@ async def answer_refused(_: Request, error: HTTPException) -> Response:
     return _problem(status, _CODE_OF.get(status, usual), detail).response(error.headers)
 
 
-def no_answer(error: Exception) -> tuple[HTTPStatus, dict[str, str] | None]:
+def failure_status(error: Exception) -> tuple[HTTPStatus, dict[str, str] | None]:
     """The status and the headers of what went wrong here: a database that is away will be back."""
-    if is_away(error):
+    if is_unavailable(error):
         return HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"}
     return HTTPStatus.INTERNAL_SERVER_ERROR, None
 
@@ -108,9 +108,11 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
     request_id = uuid4().hex
     # Not the path: an incoming webhook's holds its token.
     endpoint = getattr(request.scope.get("endpoint"), "__name__", None)
-    status, headers = no_answer(error)
+    status, headers = failure_status(error)
     if headers:
-        _logger.warning("request.no_database", request_id=request_id, endpoint=endpoint, error=repr(error))
+        _logger.warning(
+            "request.database_unavailable", request_id=request_id, endpoint=endpoint, error=repr(error)
+        )
         detail = "The database cannot be reached just now. Try again in a moment."
     else:
         _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)
@@ -118,7 +120,7 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
     return _problem(status, ErrorCode.INTERNAL, detail, request_id=request_id).response(headers)
 
 
-async def answer_nobody(_: Request, __: Exception) -> Response:
+async def client_disconnected(_: Request, __: Exception) -> Response:
     """The client went away while it was still sending: nobody hears this, and nothing is wrong here."""
     return Response(status_code=400)
 
@@ -127,6 +129,6 @@ async def answer_nobody(_: Request, __: Exception) -> Response:
 EXCEPTION_HANDLERS: dict[Any, Any] = {
     BatonError: answer_expected,
     HTTPException: answer_refused,
-    ClientDisconnect: answer_nobody,
+    ClientDisconnect: client_disconnected,
     Exception: answer_unexpected,
 }

@@ -71,7 +71,7 @@ class RecordedConversation(_Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReplayLine:
     """A line that has been checked: its number from 1, and the instant of each of its messages, if known."""
 
     number: int
@@ -124,7 +124,7 @@ class ConversationFile:
         contents.sha256 = digest.hexdigest()
         return contents
 
-    def lines(self, contents: Contents) -> Iterator[Line]:
+    def lines(self, contents: Contents) -> Iterator[ReplayLine]:
         """The file once more; raises ReplayFileError at its end when it is not what was checked."""
         digest = hashlib.sha256()
         yield from self._lines(digest.update)
@@ -133,13 +133,13 @@ class ConversationFile:
                 f"{self._name} was changed while it was replayed. Leave it as it is, and run with --fresh."
             )
 
-    def _must_be_new(self, numbers: dict[bytes, int], line: Line) -> None:
+    def _must_be_new(self, numbers: dict[bytes, int], line: ReplayLine) -> None:
         key = hashlib.blake2b(line.conversation.id.encode(), digest_size=16).digest()
         first = numbers.setdefault(key, line.number)
         if first != line.number:
             raise self._fault(line.number, f"id is that of line {first} already; ids are to be unique")
 
-    def _lines(self, update: Callable[[bytes], None]) -> Iterator[Line]:
+    def _lines(self, update: Callable[[bytes], None]) -> Iterator[ReplayLine]:
         self._file.seek(0)
         number = 0
         while text := self._file.readline(LINE_LIMIT + 1):
@@ -152,11 +152,11 @@ class ConversationFile:
             if text.strip():
                 yield self._read(number, text)
 
-    def _read(self, number: int, text: bytes) -> Line:
+    def _read(self, number: int, text: bytes) -> ReplayLine:
         try:
             conversation = RecordedConversation.model_validate(orjson.loads(text))
             _check(conversation)
-            return Line(number, conversation, _times(conversation))
+            return ReplayLine(number, conversation, _times(conversation))
         except orjson.JSONDecodeError as error:
             raise self._fault(number, f"is not JSON in UTF-8: {error.msg} (column {error.colno})") from None
         except ValidationError as error:

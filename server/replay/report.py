@@ -17,9 +17,9 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from resolvers.replay import Found, Totals
+from resolvers.replay import FoundEscalation, Totals
 from rules.escalation import EscalationTrigger, Priority
-from schema.basics import spell_time
+from schema.basics import format_datetime
 from server.replay.file import Contents
 
 _WIDTH_OF_A_FILE = 160
@@ -75,7 +75,7 @@ class Report:
     """What a file held and what came of it."""
 
     contents: Contents
-    escalations: list[Found]
+    escalations: list[FoundEscalation]
     totals: Totals
 
     def print(self, file: TextIO) -> None:
@@ -114,19 +114,19 @@ def _counted(words: Iterable[Any], found: Iterable[Any]) -> dict[str, int]:
     return {word.value: counts[word] for word in words if counts[word]}
 
 
-def _at(found: Found) -> datetime | None:
+def _at(found: FoundEscalation) -> datetime | None:
     # Without a recorded clock it is only when the replay was run.
     return found.escalation.created_at.astimezone(UTC) if found.place["timed"] else None
 
 
-def _spelled(found: Found) -> dict[str, Any]:
+def _spelled(found: FoundEscalation) -> dict[str, Any]:
     escalation, at = found.escalation, _at(found)
     return {
         "conversationId": found.place["id"],
         "line": found.place["line"],
         "message": found.number,
         "content": found.content,
-        "at": spell_time(at) if at else None,
+        "at": format_datetime(at) if at else None,
         "trigger": escalation.trigger.value,
         "reason": escalation.reason,
         "detail": escalation.detail,
@@ -152,7 +152,7 @@ _HEADS = (
 )
 
 
-def _cells(found: Found) -> tuple[str, ...]:
+def _cells(found: FoundEscalation) -> tuple[str, ...]:
     escalation, at = found.escalation, _at(found)
     return (
         found.place["id"],

@@ -18,25 +18,25 @@ from uuid import UUID
 import orjson
 
 from resolvers import replay as replays
-from resolvers.context import House
+from resolvers.context import Services
 from resolvers.conversation import Customer, start_conversation
 from resolvers.message import NewMessage, record_message
-from resolvers.replay import Moment, Scratch, SoFar
+from resolvers.replay import ReplayProgress, ReplayState, Scratch
 from resolvers.reply import reply_to_escalation
 from rules.agent_settings import EscalationSettings
 from rules.message import MessageRole
-from rules.typeid import AGENT, MalformedIdError, read_id
-from server.replay.file import Contents, ConversationFile, Line, RecordedMessage, ReplayFileError
+from rules.typeid import AGENT, MalformedIdError, parse_id
+from server.replay.file import Contents, ConversationFile, RecordedMessage, ReplayFileError, ReplayLine
 from server.replay.report import Progress, Report, say_waiting
 from server.replay.settings import read_settings_file
-from server.services import database_urls, open_house, prepare
+from server.services import database_urls, open_services, prepare
 from server.settings import Settings
 
 AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReplayRequest:
     """What is to be replayed, by which settings: an agent's or the defaults, with a file's laid over."""
 
     file: Path
@@ -56,7 +56,7 @@ class ReplayStoppedError(Exception):
         self.number = number
 
 
-def replay(settings: Settings, wanted: Wanted) -> Report:
+def replay(settings: Settings, wanted: ReplayRequest) -> Report:
     """
     The report of a replay, which is begun, gone on with, or has been recorded before.
 
@@ -71,32 +71,32 @@ def replay(settings: Settings, wanted: Wanted) -> Report:
 
             async def run() -> Report:
                 await prepare(urls)
-                async with open_house(settings, urls.service, live=False) as house:
-                    own = await _settings(house, agent_id, wanted.settings_file)
-                    return await _replay(house, file, contents, own, wanted.fresh)
+                async with open_services(settings, urls.service, live=False) as services:
+                    own = await _settings(services, agent_id, wanted.settings_file)
+                    return await _replay(services, file, contents, own, wanted.fresh)
 
             return asyncio.run(run())
 
 
 def _agent_id(text: str | None) -> UUID | None:
     try:
-        return read_id(AGENT, text) if text else None
+        return parse_id(AGENT, text) if text else None
     except MalformedIdError as error:
         raise ReplayFileError(f"--agent {error}.") from None
 
 
-async def _settings(house: House, agent_id: UUID | None, path: Path | None) -> EscalationSettings:
-    base = await replays.settings_of_agent(house, agent_id) if agent_id else EscalationSettings()
+async def _settings(services: Services, agent_id: UUID | None, path: Path | None) -> EscalationSettings:
+    base = await replays.settings_of_agent(services, agent_id) if agent_id else EscalationSettings()
     return read_settings_file(path, base) if path else base
 
 
 async def _replay(
-    house: House, file: ConversationFile, contents: Contents, settings: EscalationSettings, fresh: bool
+    services: Services, file: ConversationFile, contents: Contents, settings: EscalationSettings, fresh: bool
 ) -> Report:
     digest = _digest(contents, settings)
-    async with replays.only_replay(house, digest, on_wait=say_waiting):
-        scratch = None if fresh else await replays.find_scratch(house, digest)
-        scratch = scratch or await replays.make_scratch(house, digest, settings)
+    async with replays.replay_lock(services, digest, on_wait=say_waiting):
+        scratch = None if fresh else await replays.find_scratch(services, digest)
+        scratch = scratch or await replays.make_scratch(services, digest, settings)
         if not scratch.complete:
             await _Teller(scratch, file, contents).tell()
             scratch = await replays.complete_scratch(scratch)
@@ -135,7 +135,9 @@ class _Teller:
     def _stop(self, number: int) -> None:
         self._stopped_by = number
 
-    async def _tell_lines(self, lines: Iterator[Line], so_far: dict[int, SoFar], progress: Progress) -> None:
+    async def _tell_lines(
+        self, lines: Iterator[ReplayLine], so_far: dict[int, ReplayProgress], progress: Progress
+    ) -> None:
         while self._stopped_by is None and (line := next(lines, None)) is not None:
             known = so_far.get(line.number)
             places = _untold(line, known)
@@ -147,19 +149,19 @@ class _Teller:
             self._done += 1
             progress.done()
 
-    async def _tell_line(self, line: Line, known: SoFar | None, places: range) -> int:
+    async def _tell_line(self, line: ReplayLine, known: ReplayProgress | None, places: range) -> int:
         """How many of the messages at `places` were told: all, unless the replay is to stop."""
         conversation_id = known.conversation_id if known else await self._start(line)
-        moment = await replays.moment_of(self._scratch, conversation_id) if known else Moment()
+        moment = await replays.moment_of(self._scratch, conversation_id) if known else ReplayState()
         for told, place in enumerate(places):
             if self._stopped_by is not None:
                 return told
             moment = await self._say(conversation_id, moment, line, place)
         if moment.fires_at:
-            await replays.let_fire(self._scratch, conversation_id, moment)
+            await replays.fire_pending(self._scratch, conversation_id, moment)
         return len(places)
 
-    async def _start(self, line: Line) -> UUID:
+    async def _start(self, line: ReplayLine) -> UUID:
         who, first = line.conversation.customer, line.times[0] if line.times else None
         started = await start_conversation(
             replays.recorded_context(self._scratch, first),
@@ -171,10 +173,12 @@ class _Teller:
         )
         return started.conversation_id
 
-    async def _say(self, conversation_id: UUID, moment: Moment, line: Line, place: int) -> Moment:
+    async def _say(
+        self, conversation_id: UUID, moment: ReplayState, line: ReplayLine, place: int
+    ) -> ReplayState:
         message, at = line.conversation.messages[place], line.times[place]
         if at and moment.fires_at and moment.fires_at <= at:
-            moment = await replays.let_fire(self._scratch, conversation_id, moment)
+            moment = await replays.fire_pending(self._scratch, conversation_id, moment)
         if message.role == "human":
             return await self._answer(conversation_id, moment, message, at)
         if message.role == "system":
@@ -188,11 +192,11 @@ class _Teller:
         if recorded.conversation.pending_escalation_id:
             now = await replays.moment_of(self._scratch, conversation_id)
             return replace(now, epoch=epoch, escalation_id=escalation_id)
-        return Moment(epoch, escalation_id)
+        return ReplayState(epoch, escalation_id)
 
     async def _answer(
-        self, conversation_id: UUID, moment: Moment, message: RecordedMessage, at: datetime | None
-    ) -> Moment:
+        self, conversation_id: UUID, moment: ReplayState, message: RecordedMessage, at: datetime | None
+    ) -> ReplayState:
         if moment.escalation_id is None:
             return moment
         context = replays.recorded_context(self._scratch, at)
@@ -215,7 +219,7 @@ def _new_message(message: RecordedMessage, number: int, epoch: int) -> NewMessag
     )
 
 
-def _untold(line: Line, known: SoFar | None) -> range:
+def _untold(line: ReplayLine, known: ReplayProgress | None) -> range:
     """The places of the messages that are still to be told: all behind the last that was recorded."""
     messages = line.conversation.messages
     if known is None:
@@ -238,7 +242,7 @@ def _untold(line: Line, known: SoFar | None) -> range:
     return range(told, len(messages))
 
 
-def _is_escalated(known: SoFar, spoken: int, at: datetime | None) -> bool:
+def _is_escalated(known: ReplayProgress, spoken: int, at: datetime | None) -> bool:
     if known.fired_at:
         # Without a recorded clock it fires at the end alone.
         return at is not None and at >= known.fired_at
@@ -247,8 +251,8 @@ def _is_escalated(known: SoFar, spoken: int, at: datetime | None) -> bool:
 
 
 @contextmanager
-def _on_signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """Has the first Ctrl-C or SIGTERM call `stop`; a second one does what it always does."""
+def _on_signals(cancel_and_wait: Callable[[int], None]) -> Iterator[None]:
+    """Has the first Ctrl-C or SIGTERM call `cancel_and_wait`; a second one does what it always does."""
     loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
 
@@ -259,7 +263,7 @@ def _on_signals(stop: Callable[[int], None]) -> Iterator[None]:
 
     def first(number: int) -> None:
         restore()
-        stop(number)
+        cancel_and_wait(number)
 
     for number in numbers:
         loop.add_signal_handler(number, first, number)

@@ -56,10 +56,10 @@ class Id:
         text = core_schema.str_schema()
 
         def read(value: Any, read_text: _Read) -> UUID:
-            return value if isinstance(value, UUID) else typeid.read_id(self._prefix, read_text(value))
+            return value if isinstance(value, UUID) else typeid.parse_id(self._prefix, read_text(value))
 
         def write(key: UUID) -> str:
-            return typeid.spell_id(self._prefix, key)
+            return typeid.format_id(self._prefix, key)
 
         return core_schema.no_info_wrap_validator_function(
             read,

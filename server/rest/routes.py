@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.escalation import Escalation as EscalationRow
-from resolvers.context import Context, House
+from resolvers.context import Context, Services
 from resolvers.credentials import actor_of
 from resolvers.errors import NotFoundError
 from resolvers.escalation import EscalationChanges, update_escalation
@@ -17,9 +17,9 @@ from resolvers.escalation_queries import EscalationFilter, EscalationOrder, esca
 from resolvers.escalation_triggers import escalate_by_webhook, escalate_conversation
 from resolvers.loaders import members_by_id
 from resolvers.pagination import PageRequest
-from resolvers.raise_escalation import Raised
+from resolvers.raise_escalation import EscalationResult
 from rules.roles import Scope
-from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, read_id
+from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, parse_id
 from server.http.authentication import context_of
 from server.http.request_body import MalformedError
 from server.rest.openapi import openapi_json
@@ -123,16 +123,16 @@ async def _known_caller(request: Request) -> Context:
 
 
 async def _hook_caller(request: Request) -> Context:
-    house: House = request.app.state.house
-    actor = await actor_of(house.database, house.widget_tokens, request.path_params["token"])
+    services: Services = request.app.state.services
+    actor = await actor_of(services.database, services.widget_tokens, request.path_params["token"])
     if actor is None or actor.scopes != {Scope.INCOMING_WEBHOOK}:
         raise NotFoundError("hook")
-    return Context(house, actor, request.client.host if request.client else "")
+    return Context(services, actor, request.client.host if request.client else "")
 
 
 def _id_in_path(request: Request, name: str, prefix: str, what: str) -> UUID:
     try:
-        return read_id(prefix, request.path_params[name])
+        return parse_id(prefix, request.path_params[name])
     except MalformedIdError:
         raise NotFoundError(what) from None
 
@@ -141,7 +141,7 @@ def _idempotency_key(request: Request) -> str | None:
     return request.headers.get("idempotency-key")
 
 
-def _status(raised: Raised) -> int:
+def _status(raised: EscalationResult) -> int:
     return 201 if raised.created else 200
 
 

@@ -11,12 +11,12 @@ import pytest
 from ears import CANARY_SECONDS, create_ears, eventually, hear_each_other, listening
 
 from realtime.pubsub import (
-    RINGS_PER_MESSAGE,
     TYPING_BYTES,
     TYPINGS_PER_MESSAGE,
     TYPINGS_WAITING,
-    Ring,
+    WAKEUPS_PER_MESSAGE,
     Typing,
+    Wakeup,
     _fits,
     _Message,
 )
@@ -28,30 +28,30 @@ async def test_two_bells_hear_each_other(url: str) -> None:
     async with listening(url, url) as (one, other):
         await hear_each_other(one, other)
         typing = Typing(uuid4(), "HUMAN", "user:7", True)
-        one.bell.type(typing)
+        one.pubsub.type(typing)
         await eventually(lambda: other.typings == [typing])
         assert one.typings == [typing]
-        assert not one.bell.deaf
-        assert not other.bell.deaf
+        assert not one.pubsub.stalled
+        assert not other.pubsub.stalled
         assert one.recoveries == other.recoveries == 0
 
 
 async def test_the_first_subscription_of_a_process_hears(url: str) -> None:
     async with listening(url) as (alone,):
         await asyncio.sleep(4 * CANARY_SECONDS)  # the one thing to wait for is that nothing happens
-        assert not alone.bell.deaf
+        assert not alone.pubsub.stalled
         assert alone.recoveries == 0
 
 
 async def test_an_own_ring_is_heard_once_and_at_once(url: str) -> None:
     async with listening(url, url) as (one, other):
         await hear_each_other(one, other)
-        ring = Ring(uuid4(), 5)
-        one.bell.ring(ring)
-        assert one.rings.count(ring) == 1
-        await eventually(lambda: ring in other.rings)
+        wakeup = Wakeup(uuid4(), 5)
+        one.pubsub.publish_wakeup(wakeup)
+        assert one.wakeups.count(wakeup) == 1
+        await eventually(lambda: wakeup in other.wakeups)
         await hear_each_other(one, other)
-        assert one.rings.count(ring) == 1
+        assert one.wakeups.count(wakeup) == 1
 
 
 async def test_a_burst_arrives_with_the_highest_position_of_each_stream(url: str) -> None:
@@ -59,33 +59,33 @@ async def test_a_burst_arrives_with_the_highest_position_of_each_stream(url: str
     numbers = random.Random(7).sample(range(10_000), 10_000)
     async with listening(url, url) as (one, other):
         await hear_each_other(one, other)
-        other.rings.clear()
+        other.wakeups.clear()
         for count, number in enumerate(numbers):
-            one.bell.ring(Ring(streams[number % 50], number))
+            one.pubsub.publish_wakeup(Wakeup(streams[number % 50], number))
             if count % 100 == 0:
                 await asyncio.sleep(0)
         await eventually(lambda: all(other.highest().get(s) == 9_950 + i for i, s in enumerate(streams)))
-        assert len(other.rings) < 10_000
+        assert len(other.wakeups) < 10_000
         assert one.recoveries == other.recoveries == 0
 
 
 async def test_more_streams_than_fit_a_message_all_arrive(url: str) -> None:
-    rings = {uuid4(): 2**63 - 1 for _ in range(1_000)}
+    wakeups = {uuid4(): 2**63 - 1 for _ in range(1_000)}
     async with listening(url, url) as (one, other):
         await hear_each_other(one, other)
-        for stream, position in rings.items():
-            one.bell.ring(Ring(stream, position))
-            one.bell.type(Typing(stream, "ASSISTANT", "a" * 100, True))
-        await eventually(lambda: rings.items() <= other.highest().items())
+        for stream, position in wakeups.items():
+            one.pubsub.publish_wakeup(Wakeup(stream, position))
+            one.pubsub.type(Typing(stream, "ASSISTANT", "a" * 100, True))
+        await eventually(lambda: wakeups.items() <= other.highest().items())
         assert 0 < len(other.typings) <= TYPINGS_WAITING + TYPINGS_PER_MESSAGE
 
 
 def test_the_largest_message_stays_below_7500_bytes() -> None:
-    rings = [Ring(uuid4(), -(2**63)) for _ in range(RINGS_PER_MESSAGE)]
+    wakeups = [Wakeup(uuid4(), -(2**63)) for _ in range(WAKEUPS_PER_MESSAGE)]
     typing = Typing(uuid4(), "ASSISTANT", "", False)
     while _fits(replace(typing, actor=typing.actor + "a")):
         typing = replace(typing, actor=typing.actor + "a")
-    message = _Message(uuid4().hex, False, rings, [typing] * TYPINGS_PER_MESSAGE)
+    message = _Message(uuid4().hex, False, wakeups, [typing] * TYPINGS_PER_MESSAGE)
     assert len(orjson.dumps(typing)) == TYPING_BYTES
     assert 7_000 < len(message.encode().encode()) < 7_500
     assert _Message.decode(message.encode()) == message
@@ -93,7 +93,7 @@ def test_the_largest_message_stays_below_7500_bytes() -> None:
 
 def test_ids_may_be_those_that_asyncpg_reads() -> None:
     id_ = asyncpg.pgproto.pgproto.UUID(str(uuid4()))  # a subclass, which orjson does not write by itself
-    message = _Message("one", True, [Ring(id_, 1)], [Typing(id_, "USER", "visitor", True)])
+    message = _Message("one", True, [Wakeup(id_, 1)], [Typing(id_, "USER", "visitor", True)])
     assert _fits(message.typings[0])
     assert _Message.decode(message.encode()) == message
 
@@ -101,9 +101,9 @@ def test_ids_may_be_those_that_asyncpg_reads() -> None:
 @pytest.mark.parametrize("actor", ["a" * 300, "\x00" * 40, "\ud800"])
 def test_a_typing_that_does_not_fit_stays_at_home(actor: str) -> None:
     ears = create_ears("redis://127.0.0.1:1")
-    ears.bell.type(Typing(uuid4(), "USER", actor, True))
+    ears.pubsub.type(Typing(uuid4(), "USER", actor, True))
     assert len(ears.typings) == 1
-    assert not ears.bell._typings
+    assert not ears.pubsub._typings
 
 
 @pytest.mark.parametrize("address", ["", "kafka://x", "postgresql+asyncpg://x/y", "memory://"])

@@ -11,7 +11,7 @@ from ears import create_ears, eventually, hear_each_other, listening, told
 from ropes import BlackHole, RedisServer, drop_connections, free_port, publish
 from structlog.testing import capture_logs
 
-from realtime.pubsub import STREAMS_WAITING, TYPINGS_WAITING, Bell, Ring, Typing
+from realtime.pubsub import STREAMS_WAITING, TYPINGS_WAITING, PubSub, Typing, Wakeup
 
 pytestmark = pytest.mark.anyio
 
@@ -22,8 +22,8 @@ async def test_closed_connections_are_rebuilt_and_everybody_catches_up(url: str)
         await drop_connections(url)
         await eventually(lambda: one.recoveries == other.recoveries == 1)
         await hear_each_other(one, other)
-        assert not one.bell.deaf
-        assert not other.bell.deaf
+        assert not one.pubsub.stalled
+        assert not other.pubsub.stalled
 
 
 async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> None:
@@ -31,17 +31,20 @@ async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> N
         async with listening(redis_server.url, redis_server.url) as (one, other):
             await hear_each_other(one, other)
             redis_server.kill()
-            await eventually(lambda: one.bell.deaf and other.bell.deaf)
-            missed = Ring(uuid4(), 3)
-            one.bell.ring(missed)
-            await eventually(lambda: [line["event"] for line in told(lines)] == ["bell.deaf"] * 2)
+            await eventually(lambda: one.pubsub.stalled and other.pubsub.stalled)
+            missed = Wakeup(uuid4(), 3)
+            one.pubsub.publish_wakeup(missed)
+            await eventually(lambda: [line["event"] for line in told(lines)] == ["pubsub.stalled"] * 2)
             assert one.recoveries == other.recoveries == 0
             redis_server.start()
             await eventually(lambda: one.recoveries >= 1 and other.recoveries >= 1)
             await hear_each_other(one, other)
-            assert not one.bell.deaf
-            assert not other.bell.deaf
-    assert sorted(str(line["event"]) for line in told(lines)) == ["bell.deaf"] * 2 + ["bell.hears"] * 2
+            assert not one.pubsub.stalled
+            assert not other.pubsub.stalled
+    assert (
+        sorted(str(line["event"]) for line in told(lines))
+        == ["pubsub.stalled"] * 2 + ["pubsub.recovered"] * 2
+    )
 
 
 async def test_a_connection_that_swallows_everything(url: str) -> None:
@@ -50,49 +53,49 @@ async def test_a_connection_that_swallows_everything(url: str) -> None:
             await hear_each_other(one, other)
             hole.swallow()
             stream = uuid4()
-            one.bell.ring(Ring(stream, 8))
+            one.pubsub.publish_wakeup(Wakeup(stream, 8))
             await eventually(lambda: bool(told(lines)))
-            assert one.bell.deaf
-            await eventually(lambda: [line["event"] for line in lines].count("bell.connection_lost") > 1)
+            assert one.pubsub.stalled
+            await eventually(lambda: [line["event"] for line in lines].count("pubsub.connection_lost") > 1)
             hole.pass_on()
             await eventually(lambda: one.recoveries >= 1)
             await hear_each_other(one, other)
-            assert not one.bell.deaf
+            assert not one.pubsub.stalled
             assert other.highest()[stream] == 8
             assert other.recoveries == 0
-    assert [line["event"] for line in told(lines)] == ["bell.deaf", "bell.hears"]
+    assert [line["event"] for line in told(lines)] == ["pubsub.stalled", "pubsub.recovered"]
 
 
 async def test_a_server_that_comes_later(redis_server: RedisServer) -> None:
     redis_server.kill()
     async with listening(redis_server.url) as (ears,):
-        await eventually(lambda: ears.bell.deaf)
+        await eventually(lambda: ears.pubsub.stalled)
         redis_server.start()
         await eventually(lambda: ears.recoveries == 1)
-        assert not ears.bell.deaf
+        assert not ears.pubsub.stalled
 
 
 @pytest.mark.parametrize("scheme", ["redis", "postgresql"])
 async def test_with_no_server_at_all_nothing_raises(scheme: str) -> None:
     async with listening(f"{scheme}://nobody@127.0.0.1:{free_port()}/none") as (ears,):
-        assert not ears.bell.deaf
+        assert not ears.pubsub.stalled
         for number in range(STREAMS_WAITING + 10):
-            ears.bell.ring(Ring(uuid4(), number))
-            ears.bell.type(Typing(uuid4(), "USER", "visitor", True))
-        await eventually(lambda: ears.bell.deaf, within=10)
-        assert len(ears.rings) == len(ears.typings) == STREAMS_WAITING + 10
-        assert len(ears.bell._rings) == STREAMS_WAITING
-        assert len(ears.bell._typings) == TYPINGS_WAITING
+            ears.pubsub.publish_wakeup(Wakeup(uuid4(), number))
+            ears.pubsub.type(Typing(uuid4(), "USER", "visitor", True))
+        await eventually(lambda: ears.pubsub.stalled, within=10)
+        assert len(ears.wakeups) == len(ears.typings) == STREAMS_WAITING + 10
+        assert len(ears.pubsub._wakeups) == STREAMS_WAITING
+        assert len(ears.pubsub._typings) == TYPINGS_WAITING
 
 
 def test_a_bell_that_does_not_run_turns_deaf_and_still_wakes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ears = create_ears("redis://127.0.0.1:1")
-    ears.bell.ring(Ring(UUID(int=1), 1))
-    assert ears.rings == [Ring(UUID(int=1), 1)]
-    assert not ears.bell.deaf
+    ears.pubsub.publish_wakeup(Wakeup(UUID(int=1), 1))
+    assert ears.wakeups == [Wakeup(UUID(int=1), 1)]
+    assert not ears.pubsub.stalled
     later = time.monotonic() + 10
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert ears.bell.deaf
+    assert ears.pubsub.stalled
 
 
 MALFORMED = [
@@ -103,12 +106,12 @@ MALFORMED = [
     "{}",
     "7" * 400,
     '{"sender": "a"}',
-    '{"sender": "a", "canary": false, "rings": 5, "typings": []}',
-    '{"sender": "a", "canary": false, "rings": [{"stream": 5, "position": 1}], "typings": []}',
-    '{"sender": "a", "canary": false, "rings": [{"stream": "5", "position": 1}], "typings": []}',
-    '{"sender": "a", "canary": false, "rings": [], "typings": [{"conversation": null}]}',
-    '{"sender": "a", "canary": false, "rings": [{"stream": "' + "1" * 32 + '", "position": "x"}]}',
-    '{"sender": "a", "canary": false, "rings": [{"stream": "' + "1" * 32 + '", "position": null}]}',
+    '{"sender": "a", "canary": false, "wakeups": 5, "typings": []}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": 5, "position": 1}], "typings": []}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": "5", "position": 1}], "typings": []}',
+    '{"sender": "a", "canary": false, "wakeups": [], "typings": [{"conversation": null}]}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": "' + "1" * 32 + '", "position": "x"}]}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": "' + "1" * 32 + '", "position": null}]}',
     "[" * 3_000,
 ]
 
@@ -119,7 +122,9 @@ async def test_malformed_messages_are_ignored(url: str) -> None:
             await hear_each_other(one, other)
             heard = len(other.typings)
             await publish(url, *MALFORMED)
-            await eventually(lambda: sum(x["event"] == "bell.malformed" for x in lines) == 2 * len(MALFORMED))
+            await eventually(
+                lambda: sum(x["event"] == "pubsub.malformed" for x in lines) == 2 * len(MALFORMED)
+            )
             await hear_each_other(one, other)
             assert len(other.typings) == heard
             assert one.recoveries == other.recoveries == 0
@@ -132,7 +137,7 @@ async def test_bytes_that_are_no_text_do_not_end_the_bell(redis_server: RedisSer
         await publish(redis_server.url, b"\xff")
         await eventually(lambda: one.recoveries == other.recoveries == 1)
         await hear_each_other(one, other)
-        assert not one.bell.deaf
+        assert not one.pubsub.stalled
 
 
 async def test_a_client_that_swallows_a_cancellation_does_not_keep_the_connection_alive() -> None:
@@ -141,9 +146,9 @@ async def test_a_client_that_swallows_a_cancellation_does_not_keep_the_connectio
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
 
-    bell = create_ears("redis://127.0.0.1:1").bell
-    bell.ring(Ring(uuid4(), 1))
-    publishing = asyncio.create_task(bell._publish(Swallowing("memory://")))
+    pubsub = create_ears("redis://127.0.0.1:1").pubsub
+    pubsub.publish_wakeup(Wakeup(uuid4(), 1))
+    publishing = asyncio.create_task(pubsub._publish(Swallowing("memory://")))
     publishing.get_loop().call_soon(publishing.cancel)
     async with asyncio.timeout(5):
         await publishing
@@ -153,8 +158,8 @@ def test_a_callback_that_raises_ends_nothing() -> None:
     def fail(_: object = None) -> None:
         raise RuntimeError("a follower's mistake")
 
-    bell = Bell("redis://127.0.0.1:1", on_ring=fail, on_typing=fail, on_recover=fail)
+    pubsub = PubSub("redis://127.0.0.1:1", on_wakeup=fail, on_typing=fail, on_recover=fail)
     with capture_logs() as lines:
-        bell.ring(Ring(uuid4(), 1))
-        bell.type(Typing(uuid4(), "USER", "visitor", True))
-    assert [line["event"] for line in lines] == ["bell.callback_failed"] * 2
+        pubsub.publish_wakeup(Wakeup(uuid4(), 1))
+        pubsub.type(Typing(uuid4(), "USER", "visitor", True))
+    assert [line["event"] for line in lines] == ["pubsub.callback_failed"] * 2

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from realtime.cancellation import unbroken
+from realtime.cancellation import convert_stray_cancellation
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
     part = asyncio.get_running_loop().create_future()
-    whole = asyncio.create_task(unbroken(part))
+    whole = asyncio.create_task(convert_stray_cancellation(part))
     await asyncio.sleep(0)
     part.cancel()
     with pytest.raises(RuntimeError, match="cancelled"):
@@ -19,7 +19,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
 
 
 async def test_one_that_somebody_asked_for_is_one() -> None:
-    whole = asyncio.create_task(unbroken(asyncio.get_running_loop().create_future()))
+    whole = asyncio.create_task(convert_stray_cancellation(asyncio.get_running_loop().create_future()))
     await asyncio.sleep(0)
     whole.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -27,8 +27,8 @@ async def test_one_that_somebody_asked_for_is_one() -> None:
 
 
 async def test_what_the_work_gives_or_raises_is_handed_on() -> None:
-    assert await unbroken(asyncio.sleep(0, "done")) == "done"
+    assert await convert_stray_cancellation(asyncio.sleep(0, "done")) == "done"
     failed = asyncio.get_running_loop().create_future()
     failed.set_exception(ValueError("no"))
     with pytest.raises(ValueError, match="no"):
-        await unbroken(failed)
+        await convert_stray_cancellation(failed)

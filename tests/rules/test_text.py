@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.text import JSON_DEPTH_LIMIT, JSON_TEXT_LIMIT, fault_in_email, fault_in_json, fault_in_text
+from rules.text import JSON_DEPTH_LIMIT, JSON_TEXT_LIMIT, email_error, fault_in_json, text_error
 
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb"]
 JSON = st.recursive(
@@ -17,22 +17,22 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u3000", *UNSTORABLE, "x" * 11])
 def test_text_that_cannot_be_taken(text: str) -> None:
-    assert fault_in_text(text, limit=10)
+    assert text_error(text, limit=10)
 
 
 @pytest.mark.parametrize("text", ["x", "x" * 10, " x ", "😀" * 10, "e\u0301", "\u0001", "￾"])
 def test_text_that_can(text: str) -> None:
-    assert fault_in_text(text, limit=10) is None
+    assert text_error(text, limit=10) is None
 
 
 def test_white_space_alone_can_be_allowed() -> None:
-    assert fault_in_text("  ", limit=10, blank=True) is None
-    assert fault_in_text("\0", limit=10, blank=True)
+    assert text_error("  ", limit=10, blank=True) is None
+    assert text_error("\0", limit=10, blank=True)
 
 
 @given(st.text())
 def test_text_that_is_taken_can_be_written(text: str) -> None:
-    if fault_in_text(text, limit=1_000) is None:
+    if text_error(text, limit=1_000) is None:
         assert b"\0" not in text.encode()
 
 
@@ -41,7 +41,7 @@ def test_text_that_is_taken_can_be_written(text: str) -> None:
     ["jane@example.com", "Jane.O'Hara+tag@mail.example.co.uk", "jörg@bücher.example", "root@localhost"],
 )
 def test_one_plain_address_is_taken(address: str) -> None:
-    assert fault_in_email(address) is None
+    assert email_error(address) is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_one_plain_address_is_taken(address: str) -> None:
     ],
 )
 def test_anything_else_is_no_address(address: str) -> None:
-    assert fault_in_email(address)
+    assert email_error(address)
 
 
 def nested(depth: int) -> Any:

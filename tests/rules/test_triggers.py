@@ -6,7 +6,7 @@ from rules.agent_settings import AutoEscalation, TopicRule, TriggerSettings
 from rules.escalation import EscalationTrigger, Priority
 from rules.triggers import (
     REASONS,
-    Fired,
+    FiredTrigger,
     fired,
     highest_priority,
     in_order,
@@ -21,7 +21,7 @@ TOPICS = TriggerSettings(topics=[BILLING, LEGAL])
 AUTO = AutoEscalation(confidence_threshold=60)
 
 
-def names(found: list[Fired]) -> list[tuple[str, str | None]]:
+def names(found: list[FiredTrigger]) -> list[tuple[str, str | None]]:
     return [(one.trigger, one.detail) for one in found]
 
 
@@ -96,8 +96,8 @@ def test_a_reply_reports_intents() -> None:
     assert names(found) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
 
 
-@given(st.permutations([Fired(trigger, "why") for trigger in EscalationTrigger]))
-def test_the_order_of_triggers_is_that_of_the_table(shuffled: list[Fired]) -> None:
+@given(st.permutations([FiredTrigger(trigger, "why") for trigger in EscalationTrigger]))
+def test_the_order_of_triggers_is_that_of_the_table(shuffled: list[FiredTrigger]) -> None:
     table = ["BUTTON", "PHRASE", "FORM", "LOW_CONFIDENCE", "TOOL_FAILURE", "TOPIC", "API", "TEAM_MEMBER"]
 
     assert [one.trigger for one in in_order(shuffled)] == table
@@ -111,7 +111,7 @@ def test_triggers_of_one_kind_keep_their_order() -> None:
 
 @given(st.lists(st.none() | st.sampled_from(list(Priority))))
 def test_the_highest_priority_wins(asked: list[Priority | None]) -> None:
-    found = highest_priority([Fired(EscalationTrigger.API, "why", priority=one) for one in asked])
+    found = highest_priority([FiredTrigger(EscalationTrigger.API, "why", priority=one) for one in asked])
     given_ranks = [one.rank for one in asked if one]
 
     assert (found.rank if found else None) == max(given_ranks, default=None)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ids import new_id
-from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, prefix_of, read_id, spell_id
+from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, format_id, parse_id, prefix_of
 
 # From the specification's own list of valid ids.
 PUBLISHED = {
@@ -21,13 +21,13 @@ GOOD = "conv_01h455vb4pex5vsknk084sn02q"
 
 @pytest.mark.parametrize(("suffix", "key"), PUBLISHED.items())
 def test_ids_are_spelled_as_the_specification_says(suffix: str, key: str) -> None:
-    assert spell_id(CONVERSATION, UUID(key)) == f"conv_{suffix}"
-    assert read_id(CONVERSATION, f"conv_{suffix}") == UUID(key)
+    assert format_id(CONVERSATION, UUID(key)) == f"conv_{suffix}"
+    assert parse_id(CONVERSATION, f"conv_{suffix}") == UUID(key)
 
 
 @given(st.uuids())
 def test_an_id_comes_back_as_its_key(key: UUID) -> None:
-    assert read_id(ESCALATION, spell_id(ESCALATION, key)) == key
+    assert parse_id(ESCALATION, format_id(ESCALATION, key)) == key
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_an_id_comes_back_as_its_key(key: UUID) -> None:
 )
 def test_anything_else_is_no_id(text: str) -> None:
     with pytest.raises(MalformedIdError, match="conv_"):
-        read_id(CONVERSATION, text)
+        parse_id(CONVERSATION, text)
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with pytest.raises(MalformedIdError):
-        read_id(CONVERSATION, f"conv-{text}")
+        parse_id(CONVERSATION, f"conv-{text}")
 
 
 def test_an_id_of_another_type_is_refused() -> None:
     with pytest.raises(MalformedIdError, match="another type"):
-        read_id(ESCALATION, GOOD)
+        parse_id(ESCALATION, GOOD)
     assert prefix_of(GOOD) == CONVERSATION
 
 
