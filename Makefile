@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check lint types imports schema webhooks bench bench-live chaos lock clean
+.PHONY: help install hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live chaos lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -16,6 +16,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+hooks: install ## install the git hooks (needs pre-commit) and the commit template
+	git config commit.template .gitmessage
+	pre-commit install
 
 demo: install ## serve a sample workspace with simulated customers, and print where to look
 	$(BIN)/baton demo
@@ -32,11 +36,18 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+fix: install ## format the code, and fix what ruff can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 types: install
 	$(BIN)/mypy
 
 imports: install
 	$(BIN)/lint-imports
+
+prose: install ## check the language of docstrings, comments, messages and docs
+	$(BIN)/python -m scripts.check_prose
 
 schema: install ## print the schema into schema/schema.graphql, and docs/permissions.md
 	$(BIN)/baton schema > schema/schema.graphql
