@@ -73,7 +73,9 @@ class _Message:
         """Read a message; whatever is wrong with it is a ValueError."""
         try:
             fields = orjson.loads(text)
-            wakeups = [Wakeup(UUID(wakeup["stream"]), int(wakeup["position"])) for wakeup in fields["wakeups"]]
+            wakeups = [
+                Wakeup(UUID(wakeup["stream"]), int(wakeup["position"])) for wakeup in fields["wakeups"]
+            ]
             typings = [
                 Typing(UUID(one["conversation"]), str(one["role"]), str(one["actor"]), bool(one["typing"]))
                 for one in fields["typings"]
