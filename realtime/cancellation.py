@@ -14,21 +14,25 @@ _logger = structlog.get_logger(__name__)
 
 
 async def convert_stray_cancellation(work: Awaitable[T]) -> T:
-    """What the work gives. A cancellation within it that nobody asked for is an error like any other."""
+    """
+    Await `work` and return its result.
+
+    Raises RuntimeError when a part of the work was cancelled although the caller was not.
+    """
     try:
         return await work
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise RuntimeError("a part of it was cancelled") from None
+        raise RuntimeError("a part of the work was cancelled") from None
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Future[None]]) -> None:
     """
-    Cancels tasks and waits for their end.
+    Cancel tasks and wait until they have ended.
 
-    More than once: a library may swallow a cancellation, as asyncpg and redis-py can while they connect.
+    It repeats the cancellation: asyncpg and redis-py can swallow one while they connect.
     """
     running = set(tasks)
     for _ in range(CANCELLATIONS):

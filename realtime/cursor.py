@@ -1,4 +1,4 @@
-"""Cursors: a place in a log, opaque to clients."""
+"""Cursors: a position in a stream of the log, opaque to clients."""
 
 import base64
 import binascii
@@ -16,12 +16,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class StaleCursorError(Exception):
-    """The cursor is no place in this log: read the current state anew and subscribe with its cursor."""
+    """The cursor is not in this log: read the current state again and subscribe with its cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A position in a stream, with the time of its entry: a restored database has another entry there."""
+    """A position in a stream and the time of its entry, which differs in a restored database."""
 
     stream: UUID
     position: int
@@ -34,7 +34,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Reads what `str` wrote; anything else is a StaleCursorError."""
+        """Parse the text that `str` wrote; raises StaleCursorError for any other."""
         try:
             packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             stream, position, micros = _FORM.unpack(packed)
@@ -46,8 +46,10 @@ class Cursor:
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
     """
-    Where a subscription begins: behind position `after`, the entry of time `at`, in a stream whose head was
-    `head` just now, the entry of time `head_at`.
+    The position at which a subscription begins.
+
+    `after` is the last position that the client has, and `at` its entry's time. `head` and `head_at` are
+    those of the stream's last entry when it was read.
     """
 
     stream: UUID
@@ -59,7 +61,7 @@ class StreamPosition:
 
 async def resolve_cursor(database: Database, stream: UUID, text: str | None) -> StreamPosition:
     """
-    The place of a subscription of `stream`: behind its cursor, or at the head without one.
+    Return the position that a subscription of `stream` begins after; without a cursor it is the head.
 
     Raises StaleCursorError for a cursor that is unknown, of another stream, of a restored database or
     older than the log.
@@ -70,12 +72,12 @@ async def resolve_cursor(database: Database, stream: UUID, text: str | None) -> 
     cursor = Cursor.parse(text)
     if cursor.stream != stream or not 0 <= cursor.position <= head.position:
         raise StaleCursorError
-    if not await _stands(database, head, cursor):
+    if not await _is_in_log(database, head, cursor):
         raise StaleCursorError
     return StreamPosition(stream, cursor.position, cursor.at, head.position, head.at)
 
 
-async def _stands(database: Database, head: log.Head, cursor: Cursor) -> bool:
+async def _is_in_log(database: Database, head: log.Head, cursor: Cursor) -> bool:
     if cursor.position == head.position:
         return cursor.at == head.at
     if cursor.position == 0:

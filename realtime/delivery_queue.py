@@ -1,4 +1,4 @@
-"""Deliveries that are due: their targets, and the jobs that attempt them, written in the act they are of."""
+"""The delivery queue: targets and the jobs that attempt their deliveries, written in the transaction."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from rules.slack_format import channel_in_full
 @dataclass(frozen=True, slots=True)
 class TargetKey:
     """
-    What tells a target from others of its workspace, and beside that `address`, what people read.
+    The identity of a target within its workspace; `address` is its readable form.
 
-    Slack channels belong to an AI agent, whose bot posts there; webhook endpoints have rows of their own.
+    A Slack channel belongs to an AI agent, whose bot posts there. A webhook endpoint has a row of its own.
     """
 
     channel: DeliveryChannel
@@ -32,25 +32,25 @@ class TargetKey:
 
     @classmethod
     def email(cls, address: str) -> "TargetKey":
-        """An address; upper and lower case are one."""
+        """Return the key of an email address, which ignores case."""
         return cls(DeliveryChannel.EMAIL, address.lower(), address)
 
     @classmethod
     def slack(cls, agent_id: UUID, channel: str) -> "TargetKey":
-        """A channel, as an AI agent's bot reaches it."""
+        """Return the key of a Slack channel of an AI agent's bot."""
         channel = channel_in_full(channel)
         return cls(DeliveryChannel.SLACK, f"{agent_id} {channel}", channel, agent_id=agent_id)
 
     @classmethod
     def webhook(cls, endpoint_id: UUID, url: str) -> "TargetKey":
-        """An endpoint."""
+        """Return the key of a webhook endpoint."""
         return cls(DeliveryChannel.WEBHOOK, str(endpoint_id), url, endpoint_id=endpoint_id)
 
 
 async def find_targets(
     tx: Transaction, workspace_id: UUID, keys: Iterable[TargetKey]
 ) -> dict[TargetKey, UUID]:
-    """The ids of the targets of these keys, made where new."""
+    """Return the ids of the targets of these keys; missing targets are created."""
     wanted = {(key.channel, key.key): key for key in keys}
     if not wanted:
         return {}
@@ -66,36 +66,36 @@ async def find_targets(
         for key in wanted.values()
     ]
     await tx.session.execute(insert(DeliveryTarget).on_conflict_do_nothing(), rows)
-    found = await tx.session.execute(
+    rows_by_key = await tx.session.execute(
         select(DeliveryTarget.channel, DeliveryTarget.key, DeliveryTarget.id).where(
             DeliveryTarget.workspace_id == workspace_id,
             tuple_(DeliveryTarget.channel, DeliveryTarget.key).in_(list(wanted)),
         )
     )
-    return {wanted[channel, key]: target_id for channel, key, target_id in found}
+    return {wanted[channel, key]: target_id for channel, key, target_id in rows_by_key}
 
 
 async def lock_targets(
     tx: Transaction, workspace_id: UUID, keys: Iterable[TargetKey]
 ) -> dict[TargetKey, DeliveryTarget]:
-    """The targets of these keys, made where new, locked in the order of their ids."""
+    """Lock the targets of these keys in the order of their ids; missing targets are created."""
     ids = await find_targets(tx, workspace_id, keys)
-    found = await tx.session.scalars(
+    locked = await tx.session.scalars(
         select(DeliveryTarget)
         .where(DeliveryTarget.id.in_(ids.values()))
         .order_by(DeliveryTarget.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
-    targets = {target.id: target for target in found}
+    targets = {target.id: target for target in locked}
     return {key: targets[target_id] for key, target_id in ids.items()}
 
 
 def schedule_delivery(tx: Transaction, target: DeliveryTarget, at: datetime) -> None:
     """
-    Has the locked target's deliveries attempted at an instant, unless a job comes by then anyway.
+    Schedule a job for the locked target's deliveries at `at`, unless an earlier job exists.
 
-    Who attends to it now looks at what is left before it leaves.
+    A worker holding the lease rechecks the queue before releasing it.
     """
     if target.leased_until and target.leased_until > tx.now:
         return
@@ -106,12 +106,12 @@ def schedule_delivery(tx: Transaction, target: DeliveryTarget, at: datetime) -> 
 
 
 def schedule_delivery_unlocked(tx: Transaction, target_id: UUID, at: datetime) -> None:
-    """The same for a target that is not locked: a job too many finds nothing to do."""
+    """Schedule a job for a target that is not locked; a superfluous job finds nothing to do."""
     tx.set_timer(Timer(TimerKind.DELIVERIES, target_id, at))
 
 
 async def front_of_queue(tx: Transaction, target_id: UUID) -> datetime:
-    """When a delivery that somebody waits for is due: now, and before all that waits for the target."""
+    """Return a due time that is past and before every other pending delivery of the target."""
     oldest = await tx.session.scalar(
         select(Delivery.next_attempt_at)
         .where(Delivery.target_id == target_id, Delivery.status == DeliveryStatus.PENDING)

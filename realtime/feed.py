@@ -1,8 +1,8 @@
 """
-The live feed: each process reads each followed stream of the log once and hands it to all who follow.
+The live feed: each process reads each followed stream of the log once, for all of its followers.
 
-Positions carry the guarantee. A follower that missed entries (its queue overflowed, the database was away)
-sees a gap in the positions and reads it from the log, so wake-ups may be lost, doubled or late.
+Positions carry the guarantee. A follower that missed entries sees a gap in the positions and reads it from
+the log. So wake-ups may be lost, doubled or late.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _logger = structlog.get_logger(__name__)
 
 
 class _Reader:
-    """The bounded queue of one who follows. When it overflows it is emptied: the gap is read from the log."""
+    """The bounded queue of a follower. An overflow empties it: the gap is then read from the log."""
 
     def __init__(self) -> None:
         self._waiting: deque[Entry | Typing] = deque()
@@ -35,37 +35,35 @@ class _Reader:
     def push(self, item: Entry | Typing) -> None:
         if len(self._waiting) >= QUEUE_LIMIT:
             if isinstance(item, Typing):
-                return  # it leaves no gap to be seen
+                return  # a lost typing signal leaves no gap in the positions
             self._waiting.clear()
         self._waiting.append(item)
         self._filled.set()
 
     async def next(self) -> list[Entry | Typing]:
-        """Whatever waits, at least one."""
+        """Wait for items and return all of them, at least one."""
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
-        found = list(self._waiting)
+        items = list(self._waiting)
         self._waiting.clear()
-        return found
+        return items
 
 
 class _Stream:
-    """A followed stream: its readers, how far it was read, and whether there may be more."""
+    """A followed stream: its readers, the position read so far, and whether there may be more."""
 
     def __init__(self, stream: UUID, position: int) -> None:
         self.id = stream
         self.position = position
         self.readers: set[_Reader] = set()
-        self.rung = asyncio.Event()
+        self.woken = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
 
 class Feed:
     """
-    The streams that this process follows.
-
-    Its `database` is for what live events are made of, too: it waits for no request.
+    The streams that this process follows, read through a pool that no request uses.
     """
 
     def __init__(self, database: Database) -> None:
@@ -73,31 +71,31 @@ class Feed:
         self._streams: dict[UUID, _Stream] = {}
         self._listeners: dict[UUID, asyncio.Event] = {}
 
-    def listen(self, stream: UUID, rung: asyncio.Event) -> None:
-        """Has `rung` set whenever the bell rings for a stream that nobody follows entry by entry."""
-        self._listeners[stream] = rung
+    def listen(self, stream: UUID, woken: asyncio.Event) -> None:
+        """Set `woken` at every wake-up of a stream, without following its entries."""
+        self._listeners[stream] = woken
 
     def wake(self, wakeup: Wakeup) -> None:
-        """The stream may have come to a position; called by the bell and after the process's own acts."""
+        """Read the stream if it is not yet at the wake-up's position."""
         stream = self._streams.get(wakeup.stream)
         if stream and wakeup.position > stream.position:
-            stream.rung.set()
-        if rung := self._listeners.get(wakeup.stream):
-            rung.set()
+            stream.woken.set()
+        if woken := self._listeners.get(wakeup.stream):
+            woken.set()
 
     def wake_all(self) -> None:
-        """Every stream is looked at again, as after a time without a bell."""
+        """Read every stream again, as after a time without pub/sub."""
         for stream in self._streams.values():
-            stream.rung.set()
+            stream.woken.set()
 
     def publish_typing(self, typing: Typing) -> None:
-        """Passes a typing signal to those who follow its conversation."""
+        """Push a typing signal to the followers of its conversation."""
         if stream := self._streams.get(typing.conversation):
             for reader in stream.readers:
                 reader.push(typing)
 
     async def run(self) -> None:
-        """Looks at the heads every 2 s, so that everything arrives without any bell. Runs until cancelled."""
+        """Poll the heads every 2 s until cancelled: everything arrives even without pub/sub."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if not self._streams:
@@ -112,9 +110,9 @@ class Feed:
 
     async def follow(self, place: StreamPosition) -> AsyncGenerator[list[Entry | Typing], None]:
         """
-        Everything behind `place`, in order, once, and on without end; what is there at once comes together.
+        Yield entries after `place` forever, each once and in order, in batches.
 
-        Typing signals come in between. Nothing of the database is held while waiting.
+        Typing signals come in between. No connection is held while waiting.
         """
         after = place.after
         with self._reader(place) as reader:
@@ -139,14 +137,14 @@ class Feed:
 
     async def page(self, stream: UUID, after: int, until: int) -> list[Entry]:
         """
-        What stands in a stream behind a position, up to a later one: a page at most.
+        Return at most a page of a stream's entries after position `after`, up to `until`.
 
-        Raises StaleCursorError when some of it is there no longer: positions have no gaps.
+        Raises StaleCursorError when some were purged: positions have no gaps.
         """
-        found = await self._page(stream, after)
-        if not found or found[0].position != after + 1 or found[-1].position != after + len(found):
+        entries = await self._page(stream, after)
+        if not entries or entries[0].position != after + 1 or entries[-1].position != after + len(entries):
             raise StaleCursorError
-        return [entry for entry in found if entry.position <= until]
+        return [entry for entry in entries if entry.position <= until]
 
     async def _read(self, stream: UUID, after: int) -> AsyncGenerator[list[Entry], None]:
         while page := await self._page(stream, after):
@@ -174,8 +172,8 @@ class Feed:
 
     async def _pump(self, stream: _Stream) -> None:
         while True:
-            await stream.rung.wait()
-            stream.rung.clear()
+            await stream.woken.wait()
+            stream.woken.clear()
             async for page in self._read(stream.id, stream.position):
                 stream.position = page[-1].position
                 for reader in stream.readers:
@@ -183,7 +181,7 @@ class Feed:
                         reader.push(entry)
 
     async def _page(self, stream: UUID, after: int) -> list[Entry]:
-        # A database that is away for a while must not end what somebody follows.
+        # An unreachable database must not end a subscription.
         while True:
             try:
                 return await log.read_page(self.database, stream, after)

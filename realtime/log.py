@@ -1,9 +1,9 @@
 """
-The log: what has happened, in the order in which it was committed.
+The event log, in commit order.
 
-A writer takes its positions by adding to the stream's head, last of all in its transaction. The row lock on
-the head makes positions gapless and their order that of the commits, so a reader that asks for what comes
-after a position can lose nothing.
+A writer takes its positions by adding to the stream's head, as the last step of its transaction. The row
+lock on the head makes positions gapless and puts them in commit order. So a reader that asks for the
+entries after a position can lose none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What is to be appended: its type, and ids as `data`."""
+    """An entry to append: its type, and ids as `data`."""
 
     type: str
     data: Mapping[str, Any]
@@ -33,7 +33,7 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the log. `data` is ids and words of enums, as strings."""
+    """An entry of the log. `data` holds ids and enum values as strings."""
 
     stream: UUID
     position: int
@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a stream ends: its last entry's position and time."""
+    """The end of a stream: the position and time of its last entry."""
 
     stream: UUID
     position: int
@@ -66,12 +66,12 @@ _APPEND = text(
 
 
 async def open_stream(session: AsyncSession, stream: UUID, at: datetime) -> None:
-    """Makes the empty stream of a new conversation or workspace."""
+    """Create the empty stream of a new conversation or workspace."""
     await session.execute(insert(Stream).values(id=stream, head=0, head_at=at))
 
 
 async def append(session: AsyncSession, stream: UUID, entries: Sequence[NewEntry], at: datetime) -> int:
-    """Appends `entries` and returns the new head. The stream stays locked until the transaction ends."""
+    """Append `entries` and return the new head. The stream stays locked until the transaction ends."""
     positions = await session.scalars(
         _APPEND,
         {
@@ -86,7 +86,7 @@ async def append(session: AsyncSession, stream: UUID, entries: Sequence[NewEntry
 
 
 async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAGE) -> list[Entry]:
-    """The entries behind position `after`, in order, at most `limit` of them."""
+    """Return the entries after position `after`, in order, at most `limit` of them."""
     rows = await session.execute(
         select(LogEntry.stream, LogEntry.position, LogEntry.type, LogEntry.data, LogEntry.occurred_at)
         .where(LogEntry.stream == stream, LogEntry.position > after)
@@ -105,7 +105,7 @@ _READ = CompiledSelect(
 
 
 async def read_page(database: Database, stream: UUID, after: int) -> list[Entry]:
-    """The same for those who follow live: what is committed by now, a page at most."""
+    """Return a page of committed entries after position `after`, through the query pool."""
     rows = await _READ.rows(database, stream=stream, after=after)
     return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for (row,) in rows]
 
@@ -118,7 +118,7 @@ _HEADS = CompiledSelect(
 
 
 async def heads(database: Database, streams: Sequence[UUID]) -> list[Head]:
-    """The heads of `streams`; one that does not exist is left out."""
+    """Return the heads of those of `streams` that exist."""
     return [Head(*row) for row in await _HEADS.rows(database, streams=streams)]
 
 
@@ -130,7 +130,7 @@ _TIME = CompiledSelect(
 
 
 async def time_of(database: Database, stream: UUID, position: int) -> datetime | None:
-    """When the entry at `position` occurred; None when it is not, or no longer, there."""
+    """Return the time of the entry at `position`, or None if there is none."""
     for (occurred_at,) in await _TIME.rows(database, stream=stream, position=position):
         return occurred_at
     return None

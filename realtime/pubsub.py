@@ -1,7 +1,8 @@
-"""The bell: it wakes followers in every process and carries nothing that must not be lost.
+"""
+Pub/sub: wake-ups for the followers in every process, and typing signals.
 
-Followers read the log from PostgreSQL; a ring only says how far it has got. A lost, doubled or late ring
-changes nothing but latency. The rope between processes is broadcaster, over Redis or PostgreSQL.
+A wake-up only carries the position of a stream; followers read the log from PostgreSQL. A lost, doubled or
+late wake-up affects latency only. The transport is broadcaster, over Redis or PostgreSQL.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from broadcaster import Broadcast, Event
 CHANNEL = "baton"
 SCHEMES = ("redis", "rediss", "postgres", "postgresql")
 
-# NOTIFY carries less than 8,000 bytes: 60 rings of at most 84 and 8 typings of at most 256 stay below 7,500.
+# NOTIFY carries less than 8,000 bytes: 60 wake-ups of 84 and 8 typing signals of 256 stay below 7,500.
 WAKEUPS_PER_MESSAGE = 60
 TYPINGS_PER_MESSAGE = 8
 TYPING_BYTES = 255
@@ -31,12 +32,12 @@ TYPING_BYTES = 255
 STREAMS_WAITING, TYPINGS_WAITING = 10_000, 256
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
-log = structlog.stdlib.get_logger()
+_logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Wakeup:
-    """A stream of the log has got to a position."""
+    """A wake-up: a stream of the log has reached a position."""
 
     stream: UUID
     position: int
@@ -44,9 +45,10 @@ class Wakeup:
 
 @dataclass(frozen=True)
 class Typing:
-    """Somebody types, or no longer does; ephemeral, so it may be lost.
+    """
+    A typing signal: a participant of a conversation started or stopped typing. It may be lost.
 
-    `role` is USER, ASSISTANT or HUMAN; `actor` is an opaque id, so that who types does not hear it.
+    `role` is USER, ASSISTANT or HUMAN. `actor` is an opaque id, which keeps the signal from its sender.
     """
 
     conversation: UUID
@@ -57,7 +59,7 @@ class Typing:
 
 @dataclass(frozen=True)
 class _Message:
-    """What one process says to all in one publication."""
+    """The content of one publication of a process."""
 
     sender: str
     canary: bool
@@ -70,30 +72,36 @@ class _Message:
 
     @classmethod
     def decode(cls, text: str) -> "_Message":
-        """Read a message; whatever is wrong with it is a ValueError."""
+        """Decode a message; raises ValueError for a malformed one."""
         try:
             fields = orjson.loads(text)
             wakeups = [
                 Wakeup(UUID(wakeup["stream"]), int(wakeup["position"])) for wakeup in fields["wakeups"]
             ]
             typings = [
-                Typing(UUID(one["conversation"]), str(one["role"]), str(one["actor"]), bool(one["typing"]))
-                for one in fields["typings"]
+                Typing(
+                    UUID(typing["conversation"]),
+                    str(typing["role"]),
+                    str(typing["actor"]),
+                    bool(typing["typing"]),
+                )
+                for typing in fields["typings"]
             ]
             return cls(str(fields["sender"]), bool(fields["canary"]), wakeups, typings)
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-            raise ValueError(f"not a message of the bell: {error!r}") from error
+            raise ValueError(f"not a pub/sub message: {error!r}") from error
 
 
 class PubSub:
-    """Rings in every process that shares `url`, and hears what the others ring.
+    """
+    Pub/sub between all processes that share `url`.
 
-    Its callbacks are called in the event loop and must be quick; its methods are to be called there too. What
-    one rings or types oneself reaches one's own callbacks at once, without the way over the network.
+    Its callbacks run in the event loop and must be quick; its methods must be called there too. A process's
+    own signals reach its callbacks immediately, without the network.
 
-    `url` is redis://, rediss:// or postgresql:// in asyncpg's form; any other is a ValueError. Every
-    `canary_seconds` the bell rings itself over the whole way. `on_recover` is called when a rebuilt
-    connection first hears that: rings may have been lost in between, so every follower should read the log.
+    `url` is redis://, rediss:// or postgresql:// in asyncpg's form; others raise ValueError. Every
+    `canary_seconds` it publishes a canary to itself. `on_recover` is called when a rebuilt connection first
+    receives one: wake-ups may have been lost, so every follower should read the log.
     """
 
     def __init__(
@@ -106,7 +114,7 @@ class PubSub:
         canary_seconds: float = 3.0,
     ) -> None:
         if urlsplit(url).scheme not in SCHEMES:
-            raise ValueError(f"the bell's address must begin with one of {', '.join(SCHEMES)}")
+            raise ValueError(f"the pub/sub URL must begin with one of {', '.join(SCHEMES)}")
         self._url = url
         self._on_wakeup = on_wakeup
         self._on_typing = on_typing
@@ -120,25 +128,25 @@ class PubSub:
         self._due = asyncio.Event()
         self._failures = 0
         self._failure = "silence"
-        self._heard_at = time.monotonic()
+        self._canary_at = time.monotonic()
         self._reported_stalled = False
 
     @property
     def stalled(self) -> bool:
-        """Whether the own canary was not heard for three canary periods, at first counted from the start."""
-        return time.monotonic() - self._heard_at > self._silence_seconds
+        """True when no own canary arrived for three periods; the first is counted from the start."""
+        return time.monotonic() - self._canary_at > self._silence_seconds
 
     def publish_wakeup(self, wakeup: Wakeup) -> None:
-        """Wake the followers of a stream, here at once and elsewhere soon; never blocks, never raises."""
+        """Wake a stream's followers, in this process immediately; never blocks, never raises."""
         _call(self._on_wakeup, wakeup)
         self._keep(wakeup)
         self._due.set()
 
-    def type(self, typing: Typing) -> None:
-        """Tell who types, here at once and elsewhere soon; when too many wait, the oldest give way."""
+    def publish_typing(self, typing: Typing) -> None:
+        """Publish a typing signal, in this process immediately; a full queue drops the oldest."""
         _call(self._on_typing, typing)
         if not _fits(typing):
-            log.debug("pubsub.typing_too_long", conversation=typing.conversation)
+            _logger.debug("pubsub.typing_too_long", conversation=typing.conversation)
             return
         self._typings.append(typing)
         self._due.set()
@@ -154,7 +162,7 @@ class PubSub:
             self._send_canary()
             if self.stalled and not self._reported_stalled:
                 self._reported_stalled = True
-                log.warning("pubsub.stalled", silent_seconds=self._silent_seconds(), reason=self._failure)
+                _logger.warning("pubsub.stalled", silent_seconds=self._silent_seconds(), reason=self._failure)
             await asyncio.sleep(self._canary_seconds)
 
     async def _stay_connected(self) -> None:
@@ -163,7 +171,7 @@ class PubSub:
                 await self._connection()
             except Exception as error:
                 self._failure = _reason(error)  # the error itself would keep the dead connection in memory
-                log.debug("pubsub.connection_lost", failures=self._failures, error=self._failure)
+                _logger.debug("pubsub.connection_lost", failures=self._failures, error=self._failure)
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
             self._failures += 1
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -189,29 +197,29 @@ class PubSub:
             yield broadcast, subscriber.get
 
     async def _close(self, step: Callable[[], Awaitable[object]]) -> None:
-        """Take one step of a farewell, which a dead connection may refuse or never answer."""
+        """Run one step of closing, which a dead connection may refuse or never answer."""
         try:
             async with asyncio.timeout(self._canary_seconds):
                 await step()
         except Exception as error:
-            log.debug("pubsub.close_failed", error=_reason(error))
+            _logger.debug("pubsub.close_failed", error=_reason(error))
 
     async def _listen(self, next_event: Callable[[], Awaitable[Event]]) -> None:
-        """Hand on what is heard; TimeoutError after three canary periods without an own canary."""
+        """Dispatch messages; raises TimeoutError after three periods without an own canary."""
         clock = asyncio.get_running_loop().time
-        async with asyncio.timeout(self._silence_seconds) as patience:
+        async with asyncio.timeout(self._silence_seconds) as silence:
             while True:
                 event = await next_event()
-                if self._hear(event.message):
-                    self._heard_canary()
-                    patience.reschedule(clock() + self._silence_seconds)
+                if self._dispatch(event.message):
+                    self._received_canary()
+                    silence.reschedule(clock() + self._silence_seconds)
 
-    def _hear(self, text: str) -> bool:
-        """Hand on one message; whether it is an own canary."""
+    def _dispatch(self, text: str) -> bool:
+        """Dispatch one message and return whether it is an own canary."""
         try:
             message = _Message.decode(text)
         except ValueError as error:
-            log.debug("pubsub.malformed", error=repr(error))
+            _logger.debug("pubsub.malformed", error=repr(error))
             return False
         if message.sender == self._name:
             return message.canary
@@ -221,17 +229,17 @@ class PubSub:
             _call(self._on_typing, typing)
         return False
 
-    def _heard_canary(self) -> None:
+    def _received_canary(self) -> None:
         if self._reported_stalled:
             self._reported_stalled = False
-            log.info("pubsub.recovered", silent_seconds=self._silent_seconds())
-        self._heard_at = time.monotonic()
+            _logger.info("pubsub.recovered", silent_seconds=self._silent_seconds())
+        self._canary_at = time.monotonic()
         if self._failures:
             self._failures, self._failure = 0, "silence"
             _call(self._on_recover)
 
     async def _publish(self, broadcast: Broadcast) -> None:
-        """Publish what waits, one message at a time: broadcaster's PostgreSQL connection bears no more."""
+        """Publish the waiting items one message at a time: broadcaster's PostgreSQL needs that."""
         # No timeout of its own: a publication that hangs holds back the canary, and `_listen` ends both.
         while not _cancelled():
             await self._due.wait()
@@ -255,7 +263,7 @@ class PubSub:
         return message
 
     def _keep(self, wakeup: Wakeup) -> None:
-        """Let a ring wait: the highest position of each stream; of too many streams the oldest give way."""
+        """Queue a wake-up: the highest position per stream; too many streams drop the oldest."""
         self._wakeups[wakeup.stream] = max(wakeup.position, self._wakeups.get(wakeup.stream, 0))
         if len(self._wakeups) > STREAMS_WAITING:
             del self._wakeups[next(iter(self._wakeups))]
@@ -265,7 +273,7 @@ class PubSub:
         self._due.set()
 
     def _silent_seconds(self) -> float:
-        return round(time.monotonic() - self._heard_at, 1)
+        return round(time.monotonic() - self._canary_at, 1)
 
 
 def _fits(typing: Typing) -> bool:
@@ -276,15 +284,15 @@ def _fits(typing: Typing) -> bool:
 
 
 def _call(callback: Callable[..., None], *arguments: object) -> None:
-    """Call back; what goes wrong there must end neither an act that rings nor the connection."""
+    """Call a callback; its failure must end neither the caller's transaction nor the connection."""
     try:
         callback(*arguments)
     except Exception:
-        log.exception("pubsub.callback_failed")
+        _logger.exception("pubsub.callback_failed")
 
 
 def _cancelled() -> bool:
-    """Whether the running task is to end: redis-py may swallow it, over `asyncio.wait_for` of Python 3.11."""
+    """Return whether the task was cancelled: redis-py may swallow that in Python 3.11's `wait_for`."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -296,7 +304,7 @@ def _reason(error: Exception) -> str:
 
 
 def _forget_reader(broadcast: Broadcast) -> None:
-    """End broadcaster's Redis reader, which is left running or failed where connecting or closing fails."""
+    """End broadcaster's Redis reader; a failed connect or close leaves it running."""
     reader = getattr(broadcast._backend, "_listener", None)
     if isinstance(reader, asyncio.Task):
-        reader.cancel()  # where it has failed, this keeps asyncio from logging what nobody has read
+        reader.cancel()  # keeps asyncio from logging its unretrieved exception

@@ -1,5 +1,8 @@
-"""What is kept for a time only: the log for 30 days, idempotency keys for 24 hours, sessions to their end,
-what is written of finished jobs for 24 hours.
+"""
+Retention.
+
+The log is kept for 30 days, idempotency keys and the log of finished jobs for 24 hours, sessions until they
+expire.
 """
 
 import asyncio
@@ -18,8 +21,8 @@ _BATCH = 10_000
 
 _logger = structlog.get_logger(__name__)
 
-# In batches, so that no purge holds many rows at once; what another process is purging is passed over. The
-# log goes from its beginning, by time: a hole in a stream is rare, and whoever reads it sees it.
+# Batches keep few rows locked; rows that another process is purging are skipped. The log is purged by time,
+# from its beginning: a gap in a stream is rare, and its reader detects it.
 _PURGES = (
     (
         "DELETE FROM log WHERE (stream, position) IN (SELECT stream, position FROM log "
@@ -46,8 +49,8 @@ _PURGES = (
 )
 
 
-async def purge_for_ever(database: Database) -> None:
-    """Purges at once and then every hour, until cancelled."""
+async def purge_periodically(database: Database) -> None:
+    """Purge immediately and then every hour, until cancelled."""
     while True:
         try:
             await purge(database)
@@ -57,7 +60,7 @@ async def purge_for_ever(database: Database) -> None:
 
 
 async def purge(database: Database) -> None:
-    """Deletes what is past its time."""
+    """Delete the rows whose retention has ended."""
     async with database.autocommit_session() as session:
         for statement, kept in _PURGES:
             while True:

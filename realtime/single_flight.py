@@ -9,37 +9,36 @@ T = TypeVar("T")
 
 class SingleFlight(Generic[T]):
     """
-    Asks once for all who ask by one key.
+    Single flight with freshness: concurrent callers with one key share one run.
 
-    Nobody is given what was found before they asked: who comes while one question is under way shares the
-    next one with all others who do.
+    Callers never get a result older than their request. Those that arrive during a run share the next run.
     """
 
     def __init__(self) -> None:
-        self._asking: dict[Hashable, asyncio.Task[T]] = {}
+        self._running: dict[Hashable, asyncio.Task[T]] = {}
         self._next: dict[Hashable, asyncio.Task[T]] = {}
 
-    async def run(self, key: Hashable, question: Callable[[], Awaitable[T]]) -> T:
-        """What the question finds, or raises; it is that of whoever asks first."""
+    async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of `work`, or raise its exception; the first caller's `work` runs."""
         task = self._next.get(key)
         if task is None:
-            task = self._next[key] = asyncio.create_task(self._run(key, question))
+            task = self._next[key] = asyncio.create_task(self._run(key, work))
             task.add_done_callback(_retrieve_exception)
         return await asyncio.shield(task)
 
-    async def _run(self, key: Hashable, question: Callable[[], Awaitable[T]]) -> T:
-        if before := self._asking.get(key):
+    async def _run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        if before := self._running.get(key):
             await asyncio.wait({before})
         else:
             await asyncio.sleep(0)
-        own = self._asking[key] = self._next.pop(key)
+        own = self._running[key] = self._next.pop(key)
         try:
-            return await question()
+            return await work()
         finally:
-            if self._asking.get(key) is own:
-                del self._asking[key]
+            if self._running.get(key) is own:
+                del self._running[key]
 
 
 def _retrieve_exception(task: "asyncio.Task[T]") -> None:
-    # Who asked may have gone; nobody else would read its failure.
+    # The callers may have left; asyncio logs an exception that is never retrieved.
     _ = task.cancelled() or task.exception()

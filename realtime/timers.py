@@ -1,8 +1,8 @@
 """
-Timers: what is to happen later, as jobs of pgqueuer that are written in the act that asks for them.
+Timers: jobs of pgqueuer that are written in the transaction that sets them.
 
-A timer carries the key of what it is about. Who runs it reads the truth anew, so a timer that has become
-stale does nothing, and one that runs twice does what it does once.
+A timer carries the id of its row. Its handler reads the current state, so a stale timer does nothing and a
+timer that runs twice has the effect of one.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 class TimerKind(StrEnum):
-    """What is to be done; the words are the names of the jobs."""
+    """The kinds of timers; the values are the names of the stored jobs."""
 
     SLA_CLOCK = "sla_clock"
     PENDING_ESCALATION = "pending_escalation"
@@ -30,7 +30,7 @@ class TimerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """At the instant `at`, what `kind` says is due for the row `key`."""
+    """A timer of `kind` for the row `key`, due at the instant `at`."""
 
     kind: TimerKind
     key: UUID
@@ -38,7 +38,7 @@ class Timer:
 
 
 async def install_timers(url: str) -> None:
-    """Brings pgqueuer's tables up to its version, as the owner of the tables at `url`; safe to do at once."""
+    """Upgrade pgqueuer's tables as their owner at `url`; safe from several processes concurrently."""
     connection = await asyncpg.connect(url, timeout=10)
     try:
         await Queries.from_asyncpg_connection(connection).upgrade()
@@ -47,8 +47,8 @@ async def install_timers(url: str) -> None:
 
 
 async def set_timers(session: AsyncSession, timers: Sequence[Timer]) -> None:
-    """Writes the timers in the session's transaction: they exist when it commits, and not otherwise."""
-    # A job's delay counts from the transaction's start, however long ago that is.
+    """Write the timers in the session's transaction."""
+    # pgqueuer counts a job's delay from the start of the transaction.
     begun: datetime = (await session.execute(select(func.now()))).scalar_one()
     await Queries(cast(Driver, _SessionDriver(session))).enqueue(
         [timer.kind.value for timer in timers],
@@ -59,13 +59,13 @@ async def set_timers(session: AsyncSession, timers: Sequence[Timer]) -> None:
 
 
 class _SessionDriver:
-    """What pgqueuer writes by, on a session: what it writes is part of the session's transaction."""
+    """A pgqueuer driver on a session: its statements are part of the session's transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        """The rows of a query with $1, $2 …"""
+        """Return the rows of a query with parameters $1, $2 …"""
         connection = await self._session.connection()
-        found = await connection.exec_driver_sql(query, args)
-        return [{str(name): value for name, value in row.items()} for row in found.mappings()]
+        result = await connection.exec_driver_sql(query, args)
+        return [{str(name): value for name, value in row.items()} for row in result.mappings()]

@@ -1,8 +1,8 @@
 """
-An act: one transaction that changes the truth and writes down what happened.
+Transactions: each changes the state and appends to the log what happened.
 
-Commit is spelled here and nowhere else. The lock order is idempotency key, conversation, escalation,
-conversation's stream, workspace's stream.
+This is the only module that commits. The lock order is idempotency key, conversation, escalation,
+conversation stream, workspace stream.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -22,10 +22,10 @@ from realtime.timers import Timer, set_timers
 
 class Transaction:
     """
-    What an act has in hand: its session, its time, and what it has to say.
+    A transaction: its session, its time, and its pending log entries and timers.
 
-    `now` is the database's clock after the act's lock, or the recorded clock of a replay. `timers_enabled` is
-    whether time goes on by itself: a replay has no timers, its own clock brings about what is due.
+    `now` is the database clock, read after the lock, or the clock of a replay. A replay sets no timers: its
+    own clock decides what is due.
     """
 
     def __init__(
@@ -41,35 +41,35 @@ class Transaction:
 
     @property
     def now(self) -> datetime:
-        """The act's time; it is known once the act has its lock."""
+        """The transaction's time, known once it holds its lock."""
         if self._now is None:
-            raise RuntimeError("an act has no time before it has its lock")
+            raise RuntimeError("a transaction has no time before it holds its lock")
         return self._now
 
     def set_now(self, clock: datetime) -> None:
-        """Takes the database's clock, read behind the lock; a replay goes by its recorded one."""
+        """Set the time to the database clock, read after the lock; a replay keeps its own clock."""
         self._now = self.replay_clock or clock
 
     async def read_clock(self) -> datetime:
-        """The time of an act that locks no conversation."""
+        """Read the database clock in a transaction that locks no conversation."""
         self.set_now((await self.session.execute(select(func.clock_timestamp()))).scalar_one())
         return self.now
 
     def log_to_conversation(self, conversation: UUID, type_: str, **data: Any) -> None:
-        """An entry for the conversation's stream."""
+        """Append an entry to the conversation's stream at commit."""
         self._conversation.setdefault(conversation, []).append(log.NewEntry(type_, data))
 
     def log_to_workspace(self, workspace: UUID, type_: str, **data: Any) -> None:
-        """An entry for the workspace's stream."""
+        """Append an entry to the workspace's stream at commit."""
         self._workspace.setdefault(workspace, []).append(log.NewEntry(type_, data))
 
     def set_timer(self, timer: Timer) -> None:
-        """What is to happen later, if this act does."""
+        """Set a timer, if the transaction commits."""
         if self.timers_enabled:
             self._timers.append(timer)
 
     async def write(self) -> list[Wakeup]:
-        """Writes timers and log entries, conversations' streams first, and returns what is to be rung."""
+        """Write timers and log entries, conversation streams first, and return the wake-ups to publish."""
         await self.session.flush()
         if self._timers:
             await set_timers(self.session, self._timers)
@@ -92,7 +92,7 @@ class Transactions:
 
     @asynccontextmanager
     async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
-        """One act. An exception in the block rolls it back: it leaves nothing and tells nobody."""
+        """Begin a transaction. An exception in the block rolls it back: nothing is stored or published."""
         async with self._database.transactional_session() as session:
             tx = Transaction(session, replay_clock, self._timers_enabled)
             yield tx

@@ -115,7 +115,7 @@ async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> N
     actor = context.actor
     if await context.services.rate_limiter.try_acquire(TYPING, str(actor.id), str(conversation_id)):
         role = _TYPING_ROLES[actor.kind]
-        context.services.pubsub.type(Typing(conversation_id, role, str(actor.id), typing))
+        context.services.pubsub.publish_typing(Typing(conversation_id, role, str(actor.id), typing))
 
 
 _TYPING_ROLES = {

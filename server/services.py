@@ -19,7 +19,7 @@ from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.feed import Feed
 from realtime.pubsub import PubSub
-from realtime.retention import purge_for_ever
+from realtime.retention import purge_periodically
 from realtime.timers import install_timers
 from realtime.transaction import Transactions
 from resolvers.context import Services
@@ -119,7 +119,7 @@ async def open_services(
         passwords=Passwords(),
         rate_limiter=RateLimiter(redis),
     )
-    loops = [pubsub.run(), feed.run(), purge_for_ever(database)] if live else []
+    loops = [pubsub.run(), feed.run(), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield services

@@ -28,7 +28,7 @@ async def test_two_bells_hear_each_other(url: str) -> None:
     async with listening(url, url) as (one, other):
         await hear_each_other(one, other)
         typing = Typing(uuid4(), "HUMAN", "user:7", True)
-        one.pubsub.type(typing)
+        one.pubsub.publish_typing(typing)
         await eventually(lambda: other.typings == [typing])
         assert one.typings == [typing]
         assert not one.pubsub.stalled
@@ -75,7 +75,7 @@ async def test_more_streams_than_fit_a_message_all_arrive(url: str) -> None:
         await hear_each_other(one, other)
         for stream, position in wakeups.items():
             one.pubsub.publish_wakeup(Wakeup(stream, position))
-            one.pubsub.type(Typing(stream, "ASSISTANT", "a" * 100, True))
+            one.pubsub.publish_typing(Typing(stream, "ASSISTANT", "a" * 100, True))
         await eventually(lambda: wakeups.items() <= other.highest().items())
         assert 0 < len(other.typings) <= TYPINGS_WAITING + TYPINGS_PER_MESSAGE
 
@@ -101,7 +101,7 @@ def test_ids_may_be_those_that_asyncpg_reads() -> None:
 @pytest.mark.parametrize("actor", ["a" * 300, "\x00" * 40, "\ud800"])
 def test_a_typing_that_does_not_fit_stays_at_home(actor: str) -> None:
     ears = create_ears("redis://127.0.0.1:1")
-    ears.pubsub.type(Typing(uuid4(), "USER", actor, True))
+    ears.pubsub.publish_typing(Typing(uuid4(), "USER", actor, True))
     assert len(ears.typings) == 1
     assert not ears.pubsub._typings
 

@@ -81,7 +81,7 @@ async def test_with_no_server_at_all_nothing_raises(scheme: str) -> None:
         assert not ears.pubsub.stalled
         for number in range(STREAMS_WAITING + 10):
             ears.pubsub.publish_wakeup(Wakeup(uuid4(), number))
-            ears.pubsub.type(Typing(uuid4(), "USER", "visitor", True))
+            ears.pubsub.publish_typing(Typing(uuid4(), "USER", "visitor", True))
         await eventually(lambda: ears.pubsub.stalled, within=10)
         assert len(ears.wakeups) == len(ears.typings) == STREAMS_WAITING + 10
         assert len(ears.pubsub._wakeups) == STREAMS_WAITING
@@ -161,5 +161,5 @@ def test_a_callback_that_raises_ends_nothing() -> None:
     pubsub = PubSub("redis://127.0.0.1:1", on_wakeup=fail, on_typing=fail, on_recover=fail)
     with capture_logs() as lines:
         pubsub.publish_wakeup(Wakeup(uuid4(), 1))
-        pubsub.type(Typing(uuid4(), "USER", "visitor", True))
+        pubsub.publish_typing(Typing(uuid4(), "USER", "visitor", True))
     assert [line["event"] for line in lines] == ["pubsub.callback_failed"] * 2
