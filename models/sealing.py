@@ -1,4 +1,4 @@
-"""Secrets of others that must be read again, such as a Slack token: sealed while they lie in the database."""
+"""Sealing: encryption of stored secrets that must be read again, such as a Slack token."""
 
 import secrets
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-# The first byte of what is sealed: which key, cipher and form were used.
+# The first byte of a sealed secret names the key derivation, the cipher and the format.
 VERSION = b"\x01"
 
 _KEY_LABEL = b"baton sealing 1"
@@ -16,21 +16,21 @@ _TAG_BYTES = 16
 
 
 class UnreadableSecretError(Exception):
-    """What is stored was not sealed by this key for this purpose; its words are for the user."""
+    """The stored secret was not sealed by this key for this purpose; the message is for the user."""
 
     def __init__(self) -> None:
         super().__init__(
             "A stored secret cannot be opened: it was sealed with another BATON_SECRET_KEY, or is damaged. "
-            "Start Baton with the key that it was sealed with, or enter the secret anew."
+            "Start Baton with the key that it was sealed with, or enter the secret again."
         )
 
 
 class Seal:
     """
-    Seals and opens texts by a key that is derived from the server's secret.
+    A cipher for stored secrets, with a key derived from the server's secret.
 
-    AES-256-GCM under HKDF-SHA256 of the secret. The purpose, such as “slack token of agent_…”, is bound as
-    associated data: what was sealed for one purpose cannot be opened for another, nor be moved between rows.
+    AES-256-GCM with a key from HKDF-SHA256. The purpose, such as “slack token of agent_…”, is associated
+    data: a sealed secret cannot be opened for another purpose or moved to another row.
     """
 
     __slots__ = ("_cipher",)
@@ -40,12 +40,12 @@ class Seal:
         self._cipher = AESGCM(key)
 
     def seal(self, text: str, purpose: str) -> bytes:
-        """`text` sealed: a version byte, a random nonce, and the ciphertext with its tag."""
+        """Return `text` sealed: a version byte, a random nonce, and the ciphertext with its tag."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return VERSION + nonce + self._cipher.encrypt(nonce, text.encode(), _bound(purpose))
 
     def open(self, sealed: bytes, purpose: str) -> str:
-        """The text that was sealed for `purpose`; raises UnreadableSecretError when it cannot be read."""
+        """Return the text that was sealed for `purpose`; raises UnreadableSecretError."""
         body = sealed.removeprefix(VERSION)
         if not sealed.startswith(VERSION) or len(body) < _NONCE_BYTES + _TAG_BYTES:
             raise UnreadableSecretError

@@ -14,7 +14,7 @@ from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.permissions import permitted
 from resolvers.validation import check_name
 from resolvers.visibility import AGENT, visible_agents
-from rules.agent_settings import EscalationSettings, changed, fault_in_reach
+from rules.agent_settings import EscalationSettings, changed, unreachable_target
 
 
 @permitted("agent", AGENT)
@@ -114,7 +114,7 @@ def settings_changed(
         first = error.errors(include_url=False)[0]
         path = ".".join(str(step) for step in first["loc"])
         raise BadInputError(path, _in_words(first)) from error
-    if new.sla != settings.sla and (fault := fault_in_reach(new.sla, now)):
+    if new.sla != settings.sla and (fault := unreachable_target(new.sla, now)):
         raise BadInputError(*fault)
     return new
 

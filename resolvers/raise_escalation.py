@@ -17,7 +17,7 @@ from resolvers.sla_clock import announce_crossings, schedule_next_crossing, set_
 from resolvers.timeline import write_fact, write_timeline
 from rules.agent_settings import EscalationSettings
 from rules.ai_control import AiPauseCause
-from rules.customer_texts import PEOPLE_NOTICE, business_hours_in_words, confirmation_text
+from rules.customer_texts import PEOPLE_NOTICE, confirmation_text
 from rules.escalation import EscalationStatus, Priority
 from rules.pending_escalation import PendingOutcome
 from rules.sla_clock import SlaStatus
@@ -162,8 +162,8 @@ def _add_trigger(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -
 
 def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
     target = settings.sla.target_of(priority)
-    hours = business_hours_in_words(settings.sla.business_hours.model_dump(mode="json"))
-    return confirmation_text(settings.widget.confirmation_message, target, hours)
+    business_hours = settings.sla.business_hours.model_dump(mode="json")
+    return confirmation_text(settings.widget.confirmation_message, target, business_hours)
 
 
 def change_priority(tx: Transaction, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:

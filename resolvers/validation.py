@@ -3,7 +3,7 @@
 from typing import Any
 
 from resolvers.errors import BadInputError
-from rules.text import CONTENT_LIMIT, KEY_LIMIT, NAME_LIMIT, WORDS_LIMIT, email_error, fault_in_json
+from rules.text import CONTENT_LIMIT, KEY_LIMIT, NAME_LIMIT, WORDS_LIMIT, email_error, json_error
 from rules.text import text_error as _fault_in_text
 
 
@@ -47,7 +47,7 @@ def check_json(field: str, value: Any) -> Any:
     """An object that can be kept as JSON."""
     if value is not None and not isinstance(value, dict):
         raise BadInputError(field, "is not a JSON object")
-    _refuse(field, fault_in_json(value))
+    _refuse(field, json_error(value))
     return value
 
 

@@ -1,4 +1,4 @@
-"""An AI agent's escalation settings: what may be set, and what holds when nothing is."""
+"""An AI agent's escalation settings: their fields, limits and default values."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,24 +14,24 @@ from pydantic_core import PydanticCustomError
 from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday, hours_of
 from rules.button import ButtonVisibility
-from rules.customer_texts import DEFAULT_CONFIRMATION
+from rules.customer_texts import CONFIRMATION_PLACEHOLDERS, DEFAULT_CONFIRMATION, placeholder_error
 from rules.email_address import email_address_error
 from rules.escalation import Priority
-from rules.public_holidays import fault_in_calendar
+from rules.public_holidays import calendar_error
 from rules.sla_clock import MAX_SLA_HORIZON
 from rules.slack_format import (
     DEFAULT_FORMAT,
     MENTIONS_LIMIT,
-    fault_in_channel,
-    fault_in_format,
-    fault_in_mention,
+    channel_error,
+    mention_error,
+    slack_format_error,
 )
 from rules.text import NAME_LIMIT, WORDS_LIMIT, text_error
 
 YEAR_OF_MINUTES = 525_600
 DAY_OF_SECONDS = 86_400
 
-# It goes into headers: a scheme, a host, perhaps a port, and nothing that has a meaning there.
+# The origin is sent in response headers, so it may hold no character with a meaning there.
 _ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?")
 
 
@@ -48,50 +48,59 @@ def _text(limit: int) -> Any:
     return AfterValidator(check)
 
 
-# What the world knows may change: a document that was taken once must be readable ever after.
-_GIVEN = "given"
+# Time zones and calendars change over the years: only new input is checked against them, not stored settings.
+_NEW_INPUT = "new input"
 
 
 @cache
 def _timezones() -> frozenset[str]:
-    # Not what the system has, which may be names of its own such as “localtime” and “right/UTC”.
+    # The system's own list can hold names such as “localtime” and “right/UTC”.
     names = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
     return frozenset(names) - {"Factory"}
 
 
 def _timezone(name: str, info: ValidationInfo) -> str:
-    if info.context == _GIVEN and name not in _timezones():
+    if info.context == _NEW_INPUT and name not in _timezones():
         raise _fault("is not an IANA time zone, such as Europe/Berlin")
     return name
 
 
 def _calendar(name: str, info: ValidationInfo) -> str:
-    if info.context == _GIVEN and (fault := fault_in_calendar(name)):
+    if info.context == _NEW_INPUT and (fault := calendar_error(name)):
         raise _fault(fault)
     return name
 
 
-def _time(pattern: str, words: str) -> Any:
-    known = re.compile(pattern)
+def _time(pattern: str, message: str) -> Any:
+    compiled = re.compile(pattern)
 
     def check(text: str) -> str:
-        if not known.fullmatch(text):
-            raise _fault(words)
+        if not compiled.fullmatch(text):
+            raise _fault(message)
+        return text
+
+    return AfterValidator(check)
+
+
+def _template(*placeholders: str) -> Any:
+    def check(text: str, info: ValidationInfo) -> str:
+        if info.context == _NEW_INPUT and (fault := placeholder_error(text, placeholders)):
+            raise _fault(fault)
         return text
 
     return AfterValidator(check)
 
 
 def _origin(text: str) -> str:
-    found = _ORIGIN.fullmatch(text.lower())
-    if not found or int(found["port"] or 80) > 65_535:
+    origin = _ORIGIN.fullmatch(text.lower())
+    if not origin or int(origin["port"] or 80) > 65_535:
         raise _fault("is not an origin, such as https://www.example.com (no path, no slash at the end)")
     return text.lower()
 
 
 def _distinct(names: list[Any]) -> list[Any]:
     if len(set(names)) < len(names):
-        raise _fault("names something twice")
+        raise _fault("has an entry twice")
     return names
 
 
@@ -102,13 +111,13 @@ Minutes = Annotated[int, Field(ge=1, le=YEAR_OF_MINUTES, strict=True)]
 
 
 class Part(BaseModel):
-    """A part of the settings; unknown fields are refused."""
+    """A part of the settings, which refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class AutoEscalation(Part):
-    """When an uncertain reply escalates. The threshold is in percent."""
+    """Escalation of uncertain replies. The threshold is in percent."""
 
     enabled: bool = True
     confidence_threshold: float = Field(50, ge=0, le=100)
@@ -139,7 +148,7 @@ class TriggerSettings(Part):
 
 
 class AiSettings(Part):
-    """What hands a conversation back to the AI."""
+    """The event that hands a conversation back to the AI."""
 
     resume_on: AiResumePolicy = AiResumePolicy.RESOLUTION
 
@@ -157,7 +166,7 @@ def _distinct_targets(targets: list[PriorityTarget]) -> list[PriorityTarget]:
 
 
 class OpeningInterval(Part):
-    """Local times; a close at or before the open, 00:00 too, is one of the next day."""
+    """An interval of local times; a close at or before the opening is on the next day."""
 
     day: Weekday
     opens: Annotated[str, _time("([01][0-9]|2[0-3]):[0-5][0-9]", "is not a time from 00:00 to 23:59")]
@@ -179,7 +188,7 @@ def _distinct_dates(holidays: list[Holiday]) -> list[Holiday]:
 
 
 class BusinessHours(Part):
-    """When people answer; around the clock when there is no interval. Intervals may overlap."""
+    """The hours in which people answer: around the clock without an interval. Intervals may overlap."""
 
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
     week: list[OpeningInterval] = Field([], max_length=100)
@@ -199,7 +208,7 @@ class SlaSettings(Part):
     business_hours: BusinessHours = BusinessHours()
 
     def target_of(self, priority: Priority) -> int:
-        """The target of `priority` in minutes: its own, else the general one."""
+        """Return the target of `priority` in minutes: its own, else the general one."""
         own = {target.priority: target.target_response_minutes for target in self.targets_by_priority}
         return own.get(priority, self.target_response_minutes)
 
@@ -209,15 +218,15 @@ class WidgetSettings(Part):
 
     button_visibility: ButtonVisibility = ButtonVisibility.ALWAYS
     button_after_messages: int = Field(3, ge=0, le=1000)
-    button_text: Annotated[str, _text(100)] = "Talk to a human"
-    confirmation_message: Words = DEFAULT_CONFIRMATION
+    button_text: Annotated[str, _text(100), _template()] = "Talk to a human"
+    confirmation_message: Annotated[Words, _template(*CONFIRMATION_PLACEHOLDERS)] = DEFAULT_CONFIRMATION
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(_origin)]], Field(max_length=100), AfterValidator(_distinct)
     ] = []
 
 
 class EmailFrequency(StrEnum):
-    """Whether mails go out at once or gathered, one an hour."""
+    """The frequency of emails: immediate, or one digest per hour."""
 
     IMMEDIATE = "IMMEDIATE"
     HOURLY_DIGEST = "HOURLY_DIGEST"
@@ -238,7 +247,7 @@ def _distinct_addresses(addresses: list[str]) -> list[str]:
 
 
 class EmailNotifications(Part):
-    """Who gets mails, and when."""
+    """Email notifications."""
 
     enabled: bool = True
     recipients: Annotated[
@@ -251,27 +260,27 @@ class EmailNotifications(Part):
 
 
 class SlackNotifications(Part):
-    """Where the bot writes, how, and whom it mentions. The bot itself is connected by its token."""
+    """Slack notifications. The bot itself is connected by its token."""
 
     enabled: bool = True
-    channel: Annotated[str, _faultless(fault_in_channel)] | None = None
-    message_format: Annotated[str, _faultless(fault_in_format)] = DEFAULT_FORMAT
+    channel: Annotated[str, _faultless(channel_error)] | None = None
+    message_format: Annotated[str, _faultless(slack_format_error)] = DEFAULT_FORMAT
     mentions: Annotated[
-        list[Annotated[str, _faultless(fault_in_mention)]],
+        list[Annotated[str, _faultless(mention_error)]],
         Field(max_length=MENTIONS_LIMIT),
         AfterValidator(_distinct),
     ] = []
 
 
 class NotificationSettings(Part):
-    """By what the team is told; webhook endpoints are rows of their own."""
+    """Notification channels. Webhook endpoints are stored separately."""
 
     email: EmailNotifications = EmailNotifications()
     slack: SlackNotifications = SlackNotifications()
 
 
 class EscalationSettings(Part):
-    """Everything that is set for one AI agent; `EscalationSettings()` is the defaults."""
+    """All escalation settings of one AI agent; `EscalationSettings()` has the default values."""
 
     auto_escalation: AutoEscalation = AutoEscalation()
     triggers: TriggerSettings = TriggerSettings()
@@ -283,37 +292,36 @@ class EscalationSettings(Part):
 
 def changed(settings: EscalationSettings, changes: dict[str, Any]) -> EscalationSettings:
     """
-    The settings with `changes` (nested, only what is to change) laid over them; a list replaces its list.
+    Return the settings with `changes` merged in; a list replaces the previous list.
 
-    Raises pydantic's ValidationError, whose locations are paths into the settings.
+    `changes` is nested and holds only the changed fields. Raises pydantic's ValidationError, whose locations
+    are paths into the settings.
     """
-    document = _laid_over(settings.model_dump(mode="json"), changes)
-    return EscalationSettings.model_validate(document, context=_GIVEN)
+    document = _merged(settings.model_dump(mode="json"), changes)
+    return EscalationSettings.model_validate(document, context=_NEW_INPUT)
 
 
-def fault_in_reach(sla: SlaSettings, now: datetime) -> tuple[str, str] | None:
-    """The path of what keeps a clock from its end within ten years from `now`, and why; or None."""
+def unreachable_target(sla: SlaSettings, now: datetime) -> tuple[str, str] | None:
+    """Return the path and the error of a target out of reach within ten years from `now`, else None."""
     opened = hours_of(sla.business_hours.model_dump(mode="json")).between(now, now + MAX_SLA_HORIZON)
     if not opened:
         return "sla.business_hours.week", "is never open: all of it falls on holidays for the next ten years"
     for path, minutes in _targets(sla):
         if timedelta(minutes=minutes) > opened:
-            known = (
-                f"these business hours have {opened // timedelta(minutes=1):,} minutes in the next ten years"
-            )
-            return path, f"is out of reach: {known}"
+            minutes_open = f"{opened // timedelta(minutes=1):,} minutes"
+            return path, f"is out of reach: these business hours have {minutes_open} in the next ten years"
     return None
 
 
 def _targets(sla: SlaSettings) -> Iterator[tuple[str, int]]:
     yield "sla.target_response_minutes", sla.target_response_minutes
-    for place, target in enumerate(sla.targets_by_priority):
-        yield f"sla.targets_by_priority.{place}.target_response_minutes", target.target_response_minutes
+    for index, target in enumerate(sla.targets_by_priority):
+        yield f"sla.targets_by_priority.{index}.target_response_minutes", target.target_response_minutes
 
 
-def _laid_over(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     merged = {
-        name: _laid_over(old[name], new) if isinstance(new, dict) and isinstance(old.get(name), dict) else new
+        name: _merged(old[name], new) if isinstance(new, dict) and isinstance(old.get(name), dict) else new
         for name, new in changes.items()
     }
     return {**old, **merged}

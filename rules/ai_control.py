@@ -6,14 +6,14 @@ from rules.message import MessageStatus
 
 
 class AiState(StrEnum):
-    """Whether the AI may answer."""
+    """The state of the AI: it may answer, or it is paused."""
 
     ACTIVE = "ACTIVE"
     PAUSED = "PAUSED"
 
 
 class AiPauseCause(StrEnum):
-    """Why the AI is paused."""
+    """The cause of a pause."""
 
     ESCALATION = "ESCALATION"
     TEAM_MEMBER = "TEAM_MEMBER"
@@ -21,7 +21,7 @@ class AiPauseCause(StrEnum):
 
 
 class AiResumePolicy(StrEnum):
-    """What hands a conversation back to the AI."""
+    """The event that hands a conversation back to the AI."""
 
     RESOLUTION = "RESOLUTION"
     HUMAN_REPLY = "HUMAN_REPLY"
@@ -29,6 +29,10 @@ class AiResumePolicy(StrEnum):
 
 
 def reply_status(state: AiState, epoch: int, answered_epoch: int | None) -> MessageStatus:
-    """Whether an AI reply reaches the customer: only from an active AI that answers the current epoch."""
+    """
+    Return DELIVERED for a reply of an active AI to the current epoch, else HELD.
+
+    `answered_epoch` is the epoch that the reply answers, if its sender named one.
+    """
     stale = answered_epoch is not None and answered_epoch != epoch
     return MessageStatus.HELD if state is AiState.PAUSED or stale else MessageStatus.DELIVERED

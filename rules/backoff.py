@@ -1,4 +1,4 @@
-"""When a delivery is attempted again, and how long a failing target is left alone. Pure: chance is given."""
+"""The back-off of deliveries and failing targets. The caller supplies the random number."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ ATTEMPTS = len(SCHEDULE)
 SPREAD = 0.1
 MAX_RETRY_AFTER = timedelta(days=1)
 
-# What a target's deliveries wait for one another: short at first, as most faults pass at once.
+# The cooldown after consecutive failures is short at first, because most faults pass quickly.
 _PAUSES = (timedelta(0), timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5))
 
 
@@ -27,12 +27,11 @@ def next_attempt(
     attempts_made: int, failed_at: datetime, chance: float, retry_after: timedelta | None = None
 ) -> datetime | None:
     """
-    When a delivery is attempted next, or None when its schedule has ended.
+    Return the time of the next attempt, or None when the schedule has ended.
 
-    `attempts_made` counts the one that failed at `failed_at`; with none made it is due at once. `chance`,
-    from 0 to 1, spreads the pause by ±10 %, so that what failed together does not come again together.
-    `retry_after` is what the other side asked for, up to a day: it moves the attempt later, never earlier,
-    and adds none.
+    `attempts_made` includes the attempt that failed at `failed_at`; with 0 the delivery is due immediately.
+    `chance`, from 0 to 1, spreads the pause by ±10 %, so that deliveries that failed together do not repeat
+    together. `retry_after` is the receiver's request, up to a day: it only moves the attempt later.
     """
     if attempts_made < 0 or not 0 <= chance <= 1:
         raise ValueError("attempts are counted from 0, and chance is from 0 to 1")
@@ -43,5 +42,5 @@ def next_attempt(
 
 
 def target_cooldown(consecutive_failures: int) -> timedelta:
-    """How long nothing at all is tried on a target that failed so many times in a row: 5 s, 30 s, 5 min."""
+    """Return the pause of a target after so many consecutive failures: 5 s, 30 s, then 5 min."""
     return _PAUSES[min(max(consecutive_failures, 0), len(_PAUSES) - 1)]

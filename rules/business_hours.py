@@ -1,9 +1,9 @@
 """
-Business hours: when a schedule is open, and for how long.
+Business hours: open instants and open durations of a schedule.
 
 An instant is open when its local date is no holiday and its local time is in an interval of that weekday, or
-in what an overnight interval of the weekday before has left over. All is reckoned in UTC, in whole
-microseconds: an hour that daylight saving skips does not exist, and one that it repeats counts twice.
+in the rest of an overnight interval of the previous weekday. All arithmetic is in UTC, in whole
+microseconds: an hour that daylight saving skips does not exist, and a repeated hour counts twice.
 """
 
 from array import array
@@ -21,7 +21,7 @@ import orjson
 
 from rules.public_holidays import public_holidays
 
-# An instant is a count of microseconds, begun so that a whole day's number is its date's ordinal.
+# An instant is a count of microseconds whose origin makes the number of whole days the date's ordinal.
 _SECOND = 1_000_000
 _MINUTE = 60 * _SECOND
 _DAY = 24 * 60 * _MINUTE
@@ -50,7 +50,7 @@ class Opening:
     """
     An interval of a weekday, in minutes of the local day: `opens` 0 to 1,439, `closes` 0 to 1,440.
 
-    A close at or before the open is one of the next day.
+    A close at or before the opening is on the next day.
     """
 
     day: Weekday
@@ -59,13 +59,13 @@ class Opening:
 
     @property
     def ends(self) -> int:
-        """The close, in minutes of the day of the open: over 1,440 when it is on the next."""
+        """The close in minutes of the opening's day: over 1,440 when it is on the next day."""
         return self.closes if self.closes > self.opens else self.closes + 1_440
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch that is open or not; the label is “business_hours”, “closed” or the holiday's name."""
+    """An open or closed stretch; the label is “business_hours”, “closed” or the holiday's name."""
 
     start: datetime
     end: datetime
@@ -74,14 +74,14 @@ class Segment:
 
 
 class OutOfReachError(ArithmeticError):
-    """The schedule is not open for that long, as far ahead as is looked."""
+    """The schedule is not open for that long within 200 years."""
 
 
 class Hours:
     """
     A weekly schedule in a time zone, with holidays by date and a public calendar, such as DE or DE-BY.
 
-    Without an interval it is open around the clock, but for holidays. Instants are aware datetimes.
+    Without an interval it is open around the clock, except for holidays. Instants are aware datetimes.
     """
 
     def __init__(
@@ -96,12 +96,13 @@ class Hours:
         self.calendar = calendar
         self._holidays = {day.toordinal(): name for day, name in (holidays or {}).items()}
         self._days = _days_of(self.week)
+        self._openings = _days_of(self.week, split_at_midnight=False)
         self.around_the_clock = all(day == [(0, _DAY)] for day in self._days)
         self._always = self.around_the_clock and not self._holidays and calendar is None
 
     def add(self, start: datetime, duration: timedelta) -> datetime:
         """
-        The earliest instant by which the schedule has been open for `duration` (0 or more) since `start`.
+        Return the earliest instant by which the schedule was open for `duration` (0 or more) since `start`.
 
         Raises OutOfReachError when that is not within 200 years, or after the year 9999.
         """
@@ -122,7 +123,7 @@ class Hours:
         raise OutOfReachError("the schedule is not open for that long")
 
     def between(self, start: datetime, end: datetime) -> timedelta:
-        """How long the schedule is open from `start` to `end`; negative when `end` is before `start`."""
+        """Return the open time from `start` to `end`; negative when `end` is before `start`."""
         begun, ended = _micros(start), _micros(end)
         if self._always:
             return timedelta(microseconds=ended - begun)
@@ -134,14 +135,23 @@ class Hours:
         return timedelta(microseconds=passed)
 
     def segments(self, start: datetime, end: datetime) -> list[Segment]:
-        """The stretches from `start` to `end`, one after another; a holiday takes its whole local date."""
-        found: list[_Stretch] = []
+        """Return the consecutive stretches from `start` to `end`; a holiday closes its whole local date."""
+        merged: list[_Stretch] = []
         for stretch in self._stretches(_micros(start), _micros(end)):
-            if found and found[-1][2:] == stretch[2:]:
-                found[-1] = (found[-1][0], *stretch[1:])
+            if merged and merged[-1][2:] == stretch[2:]:
+                merged[-1] = (merged[-1][0], *stretch[1:])
             else:
-                found.append(stretch)
-        return [Segment(_instant(one[0]), _instant(one[1]), one[2], one[3]) for one in found]
+                merged.append(stretch)
+        return [
+            Segment(_instant(begun), _instant(ended), running, label)
+            for begun, ended, running, label in merged
+        ]
+
+    @property
+    def working_day_minutes(self) -> int | None:
+        """The minutes of a working day, where all weekdays that open at all open equally long, else None."""
+        lengths = {sum(end - start for start, end in day) // _MINUTE for day in self._openings if day}
+        return lengths.pop() if len(lengths) == 1 else None
 
     def _stretches(self, begun: int, ended: int) -> Iterator[_Stretch]:
         if begun >= ended:
@@ -160,11 +170,11 @@ class Hours:
             yield reached, ended, False, "closed"
 
     def open_on(self, day: int) -> Sequence[tuple[int, int]]:
-        """The weekly schedule of a local date, from its midnight, holiday or not; `day` is its ordinal."""
+        """Return the open intervals of a local date's weekday, from its midnight; `day` is its ordinal."""
         return self._days[(day - 1) % 7]
 
     def holidays_in(self, days: range) -> Mapping[int, str]:
-        """The holidays of these local dates, and of others; a name of one's own goes before a public one."""
+        """Return at least the holidays of these local dates; the schedule's own names win."""
         if self.calendar is None:
             return self._holidays
         public: dict[int, str] = {}
@@ -174,7 +184,7 @@ class Hours:
 
 
 def hours_of(document: Mapping[str, Any]) -> Hours:
-    """The hours of a `business_hours` document, as settings have it and an escalation's policy keeps it."""
+    """Return the hours of a `business_hours` document of the settings or of an escalation."""
     return _hours_of(orjson.dumps(dict(document), option=orjson.OPT_SORT_KEYS))
 
 
@@ -182,44 +192,49 @@ def hours_of(document: Mapping[str, Any]) -> Hours:
 def _hours_of(canonical: bytes) -> Hours:
     document = orjson.loads(canonical)
     week = [
-        Opening(Weekday(one["day"]), _read(one["opens"]), _read(one["closes"])) for one in document["week"]
+        Opening(Weekday(interval["day"]), _minutes(interval["opens"]), _minutes(interval["closes"]))
+        for interval in document["week"]
     ]
-    holidays = {date.fromisoformat(one["date"]): one["name"] for one in document["holidays"]}
+    holidays = {date.fromisoformat(holiday["date"]): holiday["name"] for holiday in document["holidays"]}
     return Hours(document["timezone"], week, holidays, document["holiday_calendar"])
 
 
-def _read(time: str) -> int:
+def _minutes(time: str) -> int:
     hours, minutes = time.split(":")
     return int(hours) * 60 + int(minutes)
 
 
-def _days_of(week: Sequence[Opening]) -> list[list[tuple[int, int]]]:
-    """What is open on each weekday, from its midnight, with what the day before has left over."""
+def _days_of(week: Sequence[Opening], *, split_at_midnight: bool = True) -> list[list[tuple[int, int]]]:
+    """
+    Return the open intervals of each weekday from its midnight.
+
+    The part of an overnight interval after midnight belongs to the next day, unless it is not split.
+    """
     if not week:
         return [[(0, _DAY)] for _ in Weekday]
     days: list[list[tuple[int, int]]] = [[] for _ in Weekday]
-    places = {weekday: place for place, weekday in enumerate(Weekday)}
+    numbers = {weekday: number for number, weekday in enumerate(Weekday)}
     for opening in week:
-        place, opens, ends = places[opening.day], opening.opens * _MINUTE, opening.ends * _MINUTE
-        days[place].append((opens, min(ends, _DAY)))
-        if ends > _DAY:
-            days[(place + 1) % 7].append((0, ends - _DAY))
+        number, opens, ends = numbers[opening.day], opening.opens * _MINUTE, opening.ends * _MINUTE
+        days[number].append((opens, min(ends, _DAY) if split_at_midnight else ends))
+        if ends > _DAY and split_at_midnight:
+            days[(number + 1) % 7].append((0, ends - _DAY))
     return [united(day) for day in days]
 
 
 def united(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The intervals in order; those that overlap or touch are made one."""
-    found: list[tuple[int, int]] = []
+    """Return the intervals in order; those that overlap or touch are merged."""
+    merged: list[tuple[int, int]] = []
     for start, end in sorted(intervals):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            found.append((start, end))
-    return found
+            merged.append((start, end))
+    return merged
 
 
 class _Table:
-    """A year, in UTC: when it is open, how much of it has been open by the end of each, and the holidays."""
+    """A year in UTC: its open intervals, the open time up to the end of each, and its holidays."""
 
     __slots__ = ("_ends", "_holidays", "_passed", "_starts", "total")
 
@@ -234,19 +249,19 @@ class _Table:
             self._passed.append(self.total)
 
     def until(self, instant: int) -> int:
-        """How long it is open before `instant`."""
-        place = bisect_right(self._starts, instant) - 1
-        return 0 if place < 0 else self._passed[place] - max(self._ends[place] - instant, 0)
+        """Return the open time before `instant`."""
+        index = bisect_right(self._starts, instant) - 1
+        return 0 if index < 0 else self._passed[index] - max(self._ends[index] - instant, 0)
 
     def when(self, passed: int) -> int:
-        """The earliest instant by which it has been open for `passed`: more than 0, at most the total."""
-        place = bisect_left(self._passed, passed)
-        return self._ends[place] - (self._passed[place] - passed)
+        """Return the earliest instant by which the open time is `passed`: over 0, at most the total."""
+        index = bisect_left(self._passed, passed)
+        return self._ends[index] - (self._passed[index] - passed)
 
     def stretches(self, begun: int, ended: int) -> list[_Stretch]:
-        """What is open and what is a holiday between two instants, in order."""
-        places = range(bisect_right(self._ends, begun), bisect_left(self._starts, ended))
-        opened = [(self._starts[place], self._ends[place], True, "business_hours") for place in places]
+        """Return the open stretches and the holidays between two instants, in order."""
+        indexes = range(bisect_right(self._ends, begun), bisect_left(self._starts, ended))
+        opened = [(self._starts[index], self._ends[index], True, "business_hours") for index in indexes]
         return [
             (max(start, begun), min(end, ended), running, label)
             for start, end, running, label in sorted(opened + self._holidays)
@@ -254,7 +269,7 @@ class _Table:
         ]
 
 
-# A table takes 6 KB as a rule, and at most 130 KB: with 100 intervals a week.
+# A table takes 6 KB as a rule, and at most 130 KB with 100 intervals per week.
 @lru_cache(maxsize=1024)
 def _table(hours: Hours, year: int) -> _Table:
     opened: list[tuple[int, int]] = []
@@ -277,26 +292,26 @@ def _table(hours: Hours, year: int) -> _Table:
 @lru_cache(maxsize=4096)
 def _offsets(timezone: str, year: int) -> Sequence[tuple[int, int, int]]:
     """
-    The stretches of a year, in UTC, in which the zone keeps one offset: from, to, offset.
+    Return the stretches of a year, in UTC, in which the zone keeps one offset: from, to, offset.
 
-    zoneinfo does not show them, so every third day is looked at: no zone keeps an offset for less than six.
+    zoneinfo does not list them, so every third day is probed: no zone keeps an offset for less than six.
     """
     zone, begun, ended = ZoneInfo(timezone), _begin(year), _begin(year + 1)
-    found = [(begun, _offset(zone, begun))]
-    for looked in range(begun, ended, _OFFSET_STEP):
-        offset = _offset(zone, looked + _OFFSET_STEP)
-        if offset != (before := found[-1][1]):
-            seconds = range(looked, looked + _OFFSET_STEP, _SECOND)
+    offsets = [(begun, _offset(zone, begun))]
+    for probed in range(begun, ended, _OFFSET_STEP):
+        offset = _offset(zone, probed + _OFFSET_STEP)
+        if offset != (before := offsets[-1][1]):
+            seconds = range(probed, probed + _OFFSET_STEP, _SECOND)
             later = bisect_left(seconds, True, key=lambda second: _offset(zone, second) != before)
-            found.append((looked + later * _SECOND, offset))
-    changes = [(start, offset) for start, offset in found if start < ended]
+            offsets.append((probed + later * _SECOND, offset))
+    changes = [(start, offset) for start, offset in offsets if start < ended]
     return [(start, end, offset) for (start, offset), (end, _) in pairwise([*changes, (ended, 0)])]
 
 
 def _offset(zone: ZoneInfo, instant: int) -> int:
-    # Next to the ends of all time there are instants that have no local time.
-    known = min(max(instant, _begin(_FIRST_YEAR) + _DAY), _begin(_LAST_YEAR + 1) - 2 * _DAY)
-    local = zone.fromutc(_instant(known).replace(tzinfo=zone))
+    # At the ends of the calendar there are instants without a local time.
+    clamped = min(max(instant, _begin(_FIRST_YEAR) + _DAY), _begin(_LAST_YEAR + 1) - 2 * _DAY)
+    local = zone.fromutc(_instant(clamped).replace(tzinfo=zone))
     return _length(local.utcoffset() or timedelta(0))
 
 

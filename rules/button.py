@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ButtonVisibility(StrEnum):
-    """When the “talk to a human” button shows; escalation by words is possible in every case."""
+    """The visibility of the “talk to a human” button; phrases escalate in every case."""
 
     ALWAYS = "ALWAYS"
     AFTER_THRESHOLD = "AFTER_THRESHOLD"

@@ -1,5 +1,6 @@
-"""What the customer is told when an escalation is raised, and when control passes."""
+"""Texts for the customer: the confirmation of an escalation, and the notices of a change of control."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,68 +18,105 @@ PEOPLE_NOTICE = "A member of our team is taking over this conversation."
 HAND_BACK_NOTICE = "Our AI assistant is answering in this conversation again."
 AROUND_THE_CLOCK = "around the clock"
 
-_UNITS = (("week", 7 * 24 * 60), ("day", 24 * 60), ("hour", 60), ("minute", 1))
+CONFIRMATION_PLACEHOLDERS = ("response_time", "business_hours")
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_MINUTE, _HOUR, _DAY, _WEEK = ("minute", 1), ("hour", 60), ("day", 24 * 60), ("week", 7 * 24 * 60)
 
 
-def response_time_in_words(minutes: int) -> str:
-    """120 is “2 hours”, 90 “1 hour and 30 minutes”, 1,440 “1 day”: the two largest units that are needed."""
+def duration_in_words(minutes: int) -> str:
+    """Return elapsed minutes in at most two units: 120 is “2 hours”, 90 “1 hour and 30 minutes”."""
+    return _in_units(minutes, _WEEK, _DAY, _HOUR, _MINUTE)
+
+
+def response_time_in_words(minutes: int, business_hours: Mapping[str, Any]) -> str:
+    """
+    Return a target in business minutes in words.
+
+    Around the clock 1,440 minutes are “1 day”. With business hours, whole working days are counted:
+    with eight hours a day 1,440 minutes are “3 working days”. Any other target is in hours.
+
+    `business_hours` is the document of `rules.business_hours.hours_of`.
+    """
+    hours = hours_of(business_hours)
+    if hours.around_the_clock:
+        return duration_in_words(minutes)
+    if (length := hours.working_day_minutes) and minutes % length == 0:
+        return _in_units(minutes, ("working day", length))
+    return _in_units(minutes, _HOUR, _MINUTE)
+
+
+def _in_units(minutes: int, *units: tuple[str, int]) -> str:
     parts = []
-    for name, size in _UNITS:
+    for name, size in units:
         count, minutes = divmod(minutes, size)
         if count:
             parts.append(f"{count} {name}{'' if count == 1 else 's'}")
     return " and ".join(parts[:2]) or "1 minute"
 
 
-def confirmation_text(template: str, target_minutes: int, business_hours: str) -> str:
+def confirmation_text(template: str, target_minutes: int, business_hours: Mapping[str, Any]) -> str:
     """
-    The confirmation with its placeholders filled; any other brace is the team's own and stays.
+    Return the confirmation with its placeholders filled.
 
-    The default text leaves out “during business hours” when there are none. What would be longer than a
-    message may be is cut.
+    The default text omits “during business hours” around the clock and after working days. A text longer
+    than a message may be is cut.
     """
-    if template == DEFAULT_CONFIRMATION and business_hours == AROUND_THE_CLOCK:
+    response_time = response_time_in_words(target_minutes, business_hours)
+    schedule = business_hours_in_words(business_hours)
+    if template == DEFAULT_CONFIRMATION and (schedule == AROUND_THE_CLOCK or "working day" in response_time):
         template = AROUND_THE_CLOCK_CONFIRMATION
-    words = response_time_in_words(target_minutes)
-    filled = template.replace("{response_time}", words).replace("{business_hours}", business_hours)
+    filled = template.replace("{response_time}", response_time).replace("{business_hours}", schedule)
     return filled[:CONTENT_LIMIT]
+
+
+def placeholder_error(template: str, allowed: Sequence[str]) -> str | None:
+    """Return why a text for customers has a placeholder that would not be filled, or None."""
+    for name in _PLACEHOLDER.findall(template):
+        if name not in allowed:
+            known = " and ".join(f"{{{placeholder}}}" for placeholder in allowed)
+            hint = f"the known ones are {known}" if allowed else "this text has none"
+            return f"has the unknown placeholder {{{name[:40]}}}; {hint}"
+    return None
 
 
 def business_hours_in_words(business_hours: Mapping[str, Any]) -> str:
     """
-    “Monday to Friday 09:00 to 17:00 (Europe/Berlin time)”; AROUND_THE_CLOCK when that is so but for holidays.
+    Return the schedule in words: “Monday to Friday 09:00 to 17:00 (Europe/Berlin time)”.
 
+    A schedule that closes only on holidays is AROUND_THE_CLOCK.
     `business_hours` is the document of `rules.business_hours.hours_of`. Semicolons separate groups of days.
     """
     hours = hours_of(business_hours)
     if hours.around_the_clock:
         return AROUND_THE_CLOCK
     groups: dict[str, list[int]] = {}
-    for place, weekday in enumerate(Weekday):
-        if times := _times_in_words([one for one in hours.week if one.day is weekday]):
-            groups.setdefault(times, []).append(place)
+    for number, weekday in enumerate(Weekday):
+        if times := _times_in_words([opening for opening in hours.week if opening.day is weekday]):
+            groups.setdefault(times, []).append(number)
     words = "; ".join(f"{_days_in_words(days)} {times}" for times, days in groups.items())
     zone = hours.timezone.replace("_", " ")
     return f"{words} ({zone})" if zone == "UTC" else f"{words} ({zone} time)"
 
 
 def _times_in_words(openings: Sequence[Opening]) -> str:
-    return _joined([_time_in_words(*one) for one in united((one.opens, one.ends) for one in openings)])
+    intervals = united((opening.opens, opening.ends) for opening in openings)
+    return _joined([_time_in_words(*interval) for interval in intervals])
 
 
 def _time_in_words(opens: int, ends: int) -> str:
     if (opens, ends) == (0, 1_440):
         return "all day"
-    close = _spell(ends) if ends <= 1_440 else f"{_spell(ends - 1_440)} the next day"
-    return f"{_spell(opens)} to {close}"
+    close = _clock_time(ends) if ends <= 1_440 else f"{_clock_time(ends - 1_440)} the next day"
+    return f"{_clock_time(opens)} to {close}"
 
 
-def _spell(minutes: int) -> str:
+def _clock_time(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _days_in_words(days: Sequence[int]) -> str:
-    """Days in a row as “Saturday to Monday”: a week has no end."""
+    """Return consecutive days as “Saturday to Monday”, also across the end of the week."""
     if len(days) == len(Weekday):
         return "every day"
     first = next(day for day in days if (day - 1) % 7 not in days)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class DeliveryChannel(StrEnum):
-    """By what somebody outside is told."""
+    """The channels of notifications."""
 
     EMAIL = "EMAIL"
     SLACK = "SLACK"
@@ -12,7 +12,7 @@ class DeliveryChannel(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """FAILED: its schedule ended without success. DROPPED: no longer true when its turn came."""
+    """The status of a delivery. FAILED: its schedule ended. DROPPED: obsolete before it was sent."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"

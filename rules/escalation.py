@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class EscalationStatus(StrEnum):
-    """Where an escalation stands. Active is everything but RESOLVED."""
+    """The status of an escalation. OPEN and IN_PROGRESS are active."""
 
     OPEN = "OPEN"
     IN_PROGRESS = "IN_PROGRESS"
@@ -12,7 +12,7 @@ class EscalationStatus(StrEnum):
 
 
 class Priority(StrEnum):
-    """How urgent an escalation is; the members stand in rising order."""
+    """The urgency of an escalation; the members are in rising order."""
 
     LOW = "LOW"
     MEDIUM = "MEDIUM"
@@ -21,7 +21,7 @@ class Priority(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for LOW to 3 for URGENT."""
+        """The rank: 0 for LOW to 3 for URGENT."""
         return _RANKS[self]
 
 
@@ -29,7 +29,7 @@ _RANKS = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 class EscalationTrigger(StrEnum):
-    """What raises an escalation, in the order in which the first of several is chosen."""
+    """The causes of an escalation, in order of precedence."""
 
     BUTTON = "BUTTON"
     PHRASE = "PHRASE"
@@ -42,7 +42,7 @@ class EscalationTrigger(StrEnum):
 
 
 class Disposition(StrEnum):
-    """Whether the escalation was needed, as the team says when it resolves it."""
+    """The team's judgement of whether the escalation was needed."""
 
     NEEDED = "NEEDED"
     AI_COULD_HAVE_ANSWERED = "AI_COULD_HAVE_ANSWERED"
@@ -52,5 +52,5 @@ class Disposition(StrEnum):
 
 
 def status_after_reopening(answered: bool) -> EscalationStatus:
-    """A reopened escalation is in progress when a person had answered it, else open."""
+    """Return the status of a reopened escalation: IN_PROGRESS if a person had answered, else OPEN."""
     return EscalationStatus.IN_PROGRESS if answered else EscalationStatus.OPEN

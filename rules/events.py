@@ -1,10 +1,10 @@
-"""What others are told of: the public names of events, and which entries of a workspace's log they are."""
+"""Events for notifications: their public names, and the log entries that they come from."""
 
 from enum import StrEnum
 
 
 class EventType(StrEnum):
-    """An event by its public name, as webhooks carry it."""
+    """The public name of an event in webhooks."""
 
     CREATED = "escalation.created"
     UPDATED = "escalation.updated"
@@ -18,20 +18,20 @@ class EventType(StrEnum):
     AI_RESUMED = "conversation.ai_resumed"
 
 
-# What email and Slack tell of.
+# The events that email and Slack notify of.
 NOTIFIED_EVENTS = frozenset(
     {EventType.CREATED, EventType.REOPENED, EventType.SLA_AT_RISK, EventType.SLA_BREACHED}
 )
 
-# Deliveries that are no events: a sample, a digest of events, and word of deliveries that fail.
+# Deliveries that are not events: a sample, a digest of events, and an alert about failing deliveries.
 TEST, DIGEST, ALERT = "test", "digest", "alert"
 
 
 def event_of(entry_type: str) -> tuple[EventType, str | None] | None:
     """
-    The event that an entry of a workspace's log is, with the kind of change when it is an update.
+    Return the event of a workspace log entry, with the kind of change of an update.
 
-    None for what nobody outside is told of.
+    Return None for an entry that causes no notification.
     """
     try:
         return EventType(entry_type), None

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class MessageRole(StrEnum):
-    """Who speaks: the customer, the AI agent, a team member, or Baton itself."""
+    """The author of a message: the customer, the AI agent, a team member, or Baton itself."""
 
     USER = "USER"
     ASSISTANT = "ASSISTANT"
@@ -13,7 +13,7 @@ class MessageRole(StrEnum):
 
 
 class MessageStatus(StrEnum):
-    """DELIVERED is seen by the customer, HELD is a draft for the team, DISCARDED was passed over."""
+    """DELIVERED: shown to the customer. HELD: a draft for the team. DISCARDED: a draft that was not sent."""
 
     DELIVERED = "DELIVERED"
     HELD = "HELD"

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class PendingOutcome(StrEnum):
-    """What became of an uncertain reply whose escalation was delayed."""
+    """The outcome of an uncertain reply whose escalation was delayed."""
 
     WAITING = "WAITING"
     AVERTED = "AVERTED"

@@ -1,4 +1,4 @@
-"""Who may do what: scopes, and the roles that carry them."""
+"""Scopes, and the roles that carry them."""
 
 from enum import StrEnum
 
@@ -26,7 +26,7 @@ class MemberRole(StrEnum):
 
 
 class ViewerKind(StrEnum):
-    """What kind of credential was presented."""
+    """The kind of the presented credential."""
 
     API_KEY = "API_KEY"
     TEAM_MEMBER = "TEAM_MEMBER"

@@ -1,5 +1,5 @@
 """
-The first-response clock: when an escalation is at risk and due, and how it stands at an instant.
+The SLA clock of the first response: its at-risk and due times, and its status at an instant.
 
 The clock runs in business hours, from its start to the first human reply or the resolution.
 All instants are aware datetimes in UTC.
@@ -13,12 +13,12 @@ from typing import Any
 
 from rules.business_hours import Hours, OutOfReachError, Segment, hours_of
 
-# Settings whose targets are not reached within it are refused.
+# Settings whose targets need longer are refused.
 MAX_SLA_HORIZON = timedelta(days=3_652)
 
 
 class SlaStatus(StrEnum):
-    """How the clock stands, by now or by the instant at which it stopped."""
+    """The status of a clock now, or at the instant at which it stopped."""
 
     ON_TRACK = "ON_TRACK"
     AT_RISK = "AT_RISK"
@@ -26,7 +26,7 @@ class SlaStatus(StrEnum):
 
 
 class SlaOutcome(StrEnum):
-    """What became of the clock."""
+    """The outcome of a clock."""
 
     RUNNING = "RUNNING"
     MET = "MET"
@@ -52,14 +52,14 @@ class Clock:
     answered: bool = False
 
     def status(self, now: datetime) -> SlaStatus:
-        """By now while the clock runs; as it stood at its stop after that."""
+        """Return the status at `now`, or at the stop of a clock that has stopped."""
         instant = self.stopped_at or now
         if instant >= self.due_at:
             return SlaStatus.BREACHED
         return SlaStatus.AT_RISK if instant >= self.at_risk_at else SlaStatus.ON_TRACK
 
     def outcome(self, now: datetime) -> SlaOutcome:
-        """MISSED from due on; before it RUNNING, MET by a reply or CANCELLED by a resolution."""
+        """Return MISSED from the due time on; before it RUNNING, MET (replied) or CANCELLED (resolved)."""
         if (self.stopped_at or now) >= self.due_at:
             return SlaOutcome.MISSED
         if self.stopped_at is None:
@@ -67,13 +67,13 @@ class Clock:
         return SlaOutcome.MET if self.answered else SlaOutcome.CANCELLED
 
     def remaining_minutes(self, now: datetime) -> float | None:
-        """Business minutes left, negative when late; None once the clock has stopped."""
+        """Return the business minutes left, negative when late, or None for a stopped clock."""
         if self.stopped_at:
             return None
         return hours_of(self.business_hours).between(now, self.due_at) / timedelta(minutes=1)
 
     def segments(self) -> list[Segment]:
-        """The stretches from start to due."""
+        """Return the open and closed stretches from the start to the due time."""
         return hours_of(self.business_hours).segments(self.started_at, self.due_at)
 
 
@@ -81,9 +81,9 @@ def start_clock(
     started_at: datetime, target_minutes: int, at_risk_percent: int, business_hours: Mapping[str, Any]
 ) -> Clock:
     """
-    A clock of `target_minutes` (over 0) in `business_hours` that is at risk after `at_risk_percent` of them.
+    Start a clock of `target_minutes` (over 0) that is at risk after `at_risk_percent` of them.
 
-    A target that is out of reach is due after ten years: nothing keeps an escalation from being raised.
+    A target that is out of reach is due after ten years: raising an escalation must not fail.
     """
     hours, target = hours_of(business_hours), timedelta(minutes=target_minutes)
     due_at = _after(hours, started_at, target)

@@ -1,4 +1,4 @@
-"""What may be set for Slack: the message's format, the channel, who is mentioned, the bot's token."""
+"""The rules of Slack settings: message format, channel, mentions and bot token."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ FORMAT_LIMIT = 2_000
 MENTIONS_LIMIT = 20
 CHANNEL_LIMIT = 80
 
-# A line whose placeholders all have nothing to say is left out of the message.
+# A line whose placeholders are all empty is left out of the message.
 DEFAULT_FORMAT = """\
 *Customer:* {customer}
 *Reason:* {reason}
@@ -19,7 +19,7 @@ DEFAULT_FORMAT = """\
 *Assigned to:* {assignee}
 *First reply due:* {due}"""
 
-# The placeholders of a format, and what stands in their place.
+# The placeholders of a format, and their values.
 PLACEHOLDERS = {
     "event": "what happened, such as “New escalation”",
     "reason": "why it was raised, such as low_confidence, or the caller's words",
@@ -39,13 +39,13 @@ PLACEHOLDERS = {
 }
 
 PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
-# What Slack reads as a control sequence. Only these are taken, so that nobody else's words get into one.
+# Slack's control sequences. Others are refused, so that no customer's text can form one.
 CONTROL = re.compile(r"<[^<>\n]*>")
 _KNOWN_CONTROL = re.compile(
     r"<(?:(?:https?://|mailto:)[^\s<>{}|]+|\{link\})(?:\|[^<>{}|\n]+)?>"
     r"|<@[UW][A-Z0-9]{2,30}>|<!subteam\^S[A-Z0-9]{2,30}>|<!(?:here|channel)>|<#[CG][A-Z0-9]{2,30}>"
 )
-# Ids hold a digit or are long: so that the words USERS, SUPPORT and GENERAL are none.
+# Ids hold a digit or are long, so USERS, SUPPORT and GENERAL are not ids.
 _ID = "(?=[A-Z]*[0-9]|[A-Z]{9})"
 _PERSON = re.compile(_ID + "[UW][A-Z0-9]{2,30}")
 _GROUP = re.compile(_ID + "S[A-Z0-9]{2,30}")
@@ -54,7 +54,7 @@ _CHANNEL_ID = re.compile(_ID + "[CGD][A-Z0-9]{2,30}")
 _TOKEN = re.compile(r"xoxb-[A-Za-z0-9_.-]{1,250}")
 _CONTROLS = (
     "<https://example.com|words>, <{link}|words>, <@U…>, <!subteam^S…>, <!here>, <!channel> and <#C…>; "
-    "{link} alone may stand in such a sequence, and only in place of the address"
+    "{link} is the only placeholder allowed in such a sequence, and only in place of the address"
 )
 _OTHER_TOKENS = (
     ("xoxe", "is a token that rotates, and would end after some hours; switch token rotation off"),
@@ -63,18 +63,18 @@ _OTHER_TOKENS = (
 )
 
 
-def fault_in_format(text: str) -> str | None:
+def slack_format_error(text: str) -> str | None:
     """
-    Why `text` cannot be a message's format, or None.
+    Return why `text` is not a message format, or None.
 
-    A format is Slack's mrkdwn with PLACEHOLDERS in braces; a single brace is the team's own and stays.
+    A format is Slack's mrkdwn with PLACEHOLDERS in braces; a single brace stays as it is.
     """
     if fault := text_error(text, limit=FORMAT_LIMIT):
         return fault
     for name in PLACEHOLDER.findall(text):
         if name not in PLACEHOLDERS:
-            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
-            return f"has the unknown placeholder {{{name[:40]}}}; the known ones are {known}"
+            allowed = ", ".join(f"{{{placeholder}}}" for placeholder in PLACEHOLDERS)
+            return f"has the unknown placeholder {{{name[:40]}}}; the known ones are {allowed}"
     for control in CONTROL.findall(text):
         if not _KNOWN_CONTROL.fullmatch(control):
             return f"has {control[:80]}, which is none of {_CONTROLS}"
@@ -83,8 +83,8 @@ def fault_in_format(text: str) -> str | None:
     return None
 
 
-def fault_in_mention(text: str) -> str | None:
-    """Why `text` names nobody whom a message can mention, or None."""
+def mention_error(text: str) -> str | None:
+    """Return why `text` is not a mention, or None."""
     if mention_of(text):
         return None
     return (
@@ -94,7 +94,7 @@ def fault_in_mention(text: str) -> str | None:
 
 
 def mention_of(text: str) -> str | None:
-    """Slack's control sequence for one of the settings' mentions; None when it names nobody."""
+    """Return Slack's control sequence for a mention of the settings, or None for an invalid one."""
     if text in _EVERYBODY:
         return f"<!{text}>"
     if _PERSON.fullmatch(text):
@@ -102,8 +102,8 @@ def mention_of(text: str) -> str | None:
     return f"<!subteam^{text}>" if _GROUP.fullmatch(text) else None
 
 
-def fault_in_channel(text: str) -> str | None:
-    """Why `text` is no channel's id (C…, G… or D…) and no channel's name (with or without #), or None."""
+def channel_error(text: str) -> str | None:
+    """Return why `text` is neither a channel id (C…, G… or D…) nor a channel name, or None."""
     if _CHANNEL_ID.fullmatch(text):
         return None
     name = text.removeprefix("#")
@@ -120,16 +120,16 @@ def fault_in_channel(text: str) -> str | None:
 
 
 def channel_in_full(text: str) -> str:
-    """A channel as Slack takes it: an id as it is, a name with its #."""
+    """Return a channel in Slack's form: an id as it is, a name with its #."""
     return text if _CHANNEL_ID.fullmatch(text) or text.startswith("#") else f"#{text}"
 
 
-def fault_in_token(text: str) -> str | None:
-    """Why `text` cannot be a bot's token, or None. The words never repeat it."""
+def token_error(text: str) -> str | None:
+    """Return why `text` is not a bot token, or None. The message never repeats it."""
     if _TOKEN.fullmatch(text):
         return None
     if not text.isprintable() or " " in text:
-        return "has white space or control characters in it; copy the token alone"
+        return "has white space or control characters in it; copy only the token"
     for start, fault in _OTHER_TOKENS:
         if text.startswith(start):
             return f"{fault}; the bot's token begins with xoxb-"

@@ -1,6 +1,7 @@
-"""What text Baton can keep and carry, whoever sends it."""
+"""The rules of every text and JSON value that Baton stores."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,13 @@ KEY_LIMIT = 200
 JSON_DEPTH_LIMIT = 32
 JSON_TEXT_LIMIT = 32_768
 
+# White space, line and paragraph separators, control and format characters.
+_INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# Letters and marks that show nothing: Default_Ignorable_Code_Point of Unicode 15, and the blank Braille.
+_BLANK_LETTERS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _EMAIL = re.compile(r"[^\s@,;:<>()\[\]\\\"]+@[^\s@,;:<>()\[\]\\\".]+(\.[^\s@,;:<>()\[\]\\\".]+)*")
 _EMAIL_LIMIT = 254
@@ -18,18 +26,32 @@ _INTEGERS = (-(2**63), 2**64 - 1)
 
 
 def text_error(text: str, *, limit: int, blank: bool = False) -> str | None:
-    """Why `text` cannot be taken, or None. `limit` is in characters; `blank` allows mere white space."""
+    """Return why `text` is refused, or None. `limit` is in characters; `blank` allows an empty text."""
     if _UNSTORABLE.search(text):
         return "holds a NUL or an unpaired surrogate, which text cannot keep; leave it out"
-    if not blank and not text.strip():
-        return "is empty; say something"
+    if not blank and is_blank(text):
+        return "is empty"
     if len(text) > limit:
-        return f"has {len(text):,} characters; at most {limit:,} are taken"
+        return f"has {len(text):,} characters; at most {limit:,} are allowed"
     return None
 
 
+def is_blank(text: str) -> bool:
+    """
+    Return whether a text shows nothing.
+
+    White space, control and format characters and the invisible letters of Unicode show nothing.
+    """
+    return all(unicodedata.category(char) in _INVISIBLE or char in _BLANK_LETTERS for char in text)
+
+
+def normalize(text: str) -> str:
+    """Return the form in which words are compared: NFKC, case folded. Texts that look alike are equal."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
 def email_error(address: str) -> str | None:
-    """Why `address` is not exactly one plain email address, or None."""
+    """Return why `address` is not exactly one plain email address, or None."""
     if len(address) > _EMAIL_LIMIT or _UNSTORABLE.search(address) or not address.isprintable():
         return "is not an email address"
     if not _EMAIL.fullmatch(address):
@@ -37,17 +59,17 @@ def email_error(address: str) -> str | None:
     return None
 
 
-def fault_in_json(value: Any) -> str | None:
+def json_error(value: Any) -> str | None:
     """
-    Why `value`, as a JSON decoder gives it, cannot be kept, or None.
+    Return why a decoded JSON `value` cannot be stored, or None.
 
-    It is walked without recursion, level by level, so that no nesting can trip it.
+    It is walked level by level without recursion, so deep nesting cannot overflow the stack.
     """
     level, size = [value], 0
     for _ in range(JSON_DEPTH_LIMIT):
         size += sum(len(part) if isinstance(part, str) else 1 for part in level)
         if size > JSON_TEXT_LIMIT:
-            return f"is too large; at most {JSON_TEXT_LIMIT:,} characters and values are taken"
+            return f"is too large; at most {JSON_TEXT_LIMIT:,} characters and values are allowed"
         if any(isinstance(part, str) and _UNSTORABLE.search(part) for part in level):
             return "holds a NUL or an unpaired surrogate, which text cannot keep; leave it out"
         if any(isinstance(part, int) and not _INTEGERS[0] <= part <= _INTEGERS[1] for part in level):
@@ -57,7 +79,7 @@ def fault_in_json(value: Any) -> str | None:
         level = [inner for part in level for inner in _parts(part)]
         if not level:
             return None
-    return f"is nested too deep; at most {JSON_DEPTH_LIMIT} levels are taken"
+    return f"is nested too deep; at most {JSON_DEPTH_LIMIT} levels are allowed"
 
 
 def _parts(value: Any) -> Sequence[Any]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.business_hours import Hours, Opening, OutOfReachError, Segment, Weekday, hours_of
-from rules.public_holidays import fault_in_calendar, public_holidays
+from rules.public_holidays import calendar_error, public_holidays
 
 ZONES = sorted(available_timezones() - {"localtime"})
 DAYS = list(Weekday)
@@ -280,7 +280,7 @@ def test_every_country_of_the_package_is_a_calendar() -> None:
     for code in COUNTRIES:
         parts = [f"{code}-{part}" for part in getattr(holidays, code).subdivisions]
         for calendar in [code, *parts]:
-            assert fault_in_calendar(calendar) is None
+            assert calendar_error(calendar) is None
             assert public_holidays(calendar, 2026) or code not in {"DE", "US", "FR"}
         for year in (1, 2060, 9_999):
             public_holidays(code, year)
@@ -290,7 +290,7 @@ def test_every_country_of_the_package_is_a_calendar() -> None:
     "code", ["", "-", "de", "DEU", "XX", "UK", "DE-", "DE-XX", "DE-by", "DE_BY", "VA-1", "\0"]
 )
 def test_what_is_no_calendar_is_said_and_has_no_holidays(code: str) -> None:
-    fault = fault_in_calendar(code)
+    fault = calendar_error(code)
     assert fault
     assert not public_holidays(code, 2026)
     if code == "DE-XX":

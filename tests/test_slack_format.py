@@ -5,10 +5,10 @@ import pytest
 from rules.slack_format import (
     DEFAULT_FORMAT,
     FORMAT_LIMIT,
-    fault_in_channel,
-    fault_in_format,
-    fault_in_mention,
-    fault_in_token,
+    channel_error,
+    mention_error,
+    slack_format_error,
+    token_error,
 )
 
 
@@ -26,7 +26,7 @@ from rules.slack_format import (
     ],
 )
 def test_a_format_is_taken(text: str) -> None:
-    assert fault_in_format(text) is None
+    assert slack_format_error(text) is None
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_format_is_taken(text: str) -> None:
     ],
 )
 def test_a_format_is_refused_in_words(text: str, words: str) -> None:
-    fault = fault_in_format(text)
+    fault = slack_format_error(text)
 
     assert fault is not None
     assert words in fault
@@ -63,7 +63,7 @@ def test_a_format_is_refused_in_words(text: str, words: str) -> None:
 
 @pytest.mark.parametrize("text", ["U024BE7LH", "W012A3CDE", "S0614TZR7", "UABCDEFGH", "here", "channel"])
 def test_a_mention_is_taken(text: str) -> None:
-    assert fault_in_mention(text) is None
+    assert mention_error(text) is None
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_mention_is_taken(text: str) -> None:
     ],
 )
 def test_anything_else_is_no_mention(text: str) -> None:
-    fault = fault_in_mention(text)
+    fault = mention_error(text)
 
     assert fault is not None
     assert "user id" in fault
@@ -111,7 +111,7 @@ def test_anything_else_is_no_mention(text: str) -> None:
     ],
 )
 def test_a_channel_is_taken(text: str) -> None:
-    assert fault_in_channel(text) is None
+    assert channel_error(text) is None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_channel_is_taken(text: str) -> None:
     ],
 )
 def test_anything_else_is_no_channel(text: str) -> None:
-    fault = fault_in_channel(text)
+    fault = channel_error(text)
 
     assert fault is not None
     assert "channel's name" in fault
@@ -145,7 +145,7 @@ def test_anything_else_is_no_channel(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["xoxb-1", "xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx"])
 def test_a_token_is_taken(text: str) -> None:
-    assert fault_in_token(text) is None
+    assert token_error(text) is None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_token_is_taken(text: str) -> None:
     ],
 )
 def test_a_token_is_refused_without_repeating_it(text: str, words: str) -> None:
-    fault = fault_in_token(text)
+    fault = token_error(text)
 
     assert fault is not None
     assert words in fault

@@ -12,7 +12,7 @@ from slack_story import CONVERSATION, CREATED, DUE, ESCALATION, LINK_IN_SLACK, S
 
 from notifications.content.snapshots import NotificationContent
 from notifications.slack.compose import compose, compose_test
-from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS, fault_in_format
+from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS, slack_format_error
 
 MENTIONS = ["here", "U0JANE", "S0TEAM"]
 
@@ -185,7 +185,7 @@ def test_a_format_may_have_links_quotes_and_signs_of_its_own() -> None:
         "R&D &lt;3 {\n> {message}\n<{link}|Look> <https://wiki.example.com/a?b&amp;c|Runbook> <@U0BO> }\\x"
     )
 
-    assert fault_in_format(given) is None
+    assert slack_format_error(given) is None
     assert told(given) == (
         "R&amp;D &lt;3 {\n> My parcel is late\n"
         f"<{LINK_IN_SLACK}|Look> <https://wiki.example.com/a?b&amp;c|Runbook> <@U0BO> }}\\x"
@@ -346,7 +346,7 @@ def test_what_just_fits_is_not_cut() -> None:
     ["{message}" * 200, "{due}" * 400, "{link}" * 300, "&" * 2_000, "<{link}|Open>" * 150, "😀" * 2_000],
 )
 def test_a_long_message_is_cut_where_it_shows(message_format: str) -> None:
-    assert fault_in_format(message_format) is None
+    assert slack_format_error(message_format) is None
     message = message_of(load_content("&<😀 words"), message_format)
 
     check_limits(message)

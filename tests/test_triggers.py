@@ -376,7 +376,7 @@ def test_the_confirmation_says_the_time_in_words(team: Workspace, minutes: int, 
 
 
 def test_a_team_has_its_own_confirmation(team: Workspace) -> None:
-    own = "Wait {response_time} ({business_hours}), {name}! {response_time}"
+    own = "Wait {response_time} ({business_hours}), please! {response_time}"
     talk = Talk.begin(team, widget={"confirmationMessage": own}, sla={"targetsByPriority": TARGETS})
     talk.key.escalate(talk.id, priority="HIGH")
-    assert talk.notices == ["Wait 1 hour (around the clock), {name}! 1 hour"]
+    assert talk.notices == ["Wait 1 hour (around the clock), please! 1 hour"]

@@ -23,7 +23,7 @@ from notifications.email.layout import (
     when,
 )
 from notifications.email.mime import Envelope
-from rules.customer_texts import response_time_in_words
+from rules.customer_texts import duration_in_words
 from rules.delivery import DeliveryChannel
 from rules.escalation import EscalationStatus, EscalationTrigger
 from rules.events import EventType
@@ -273,7 +273,7 @@ def _facts(
     yield "Status", f"{escalation.status.capitalize().replace('_', ' ')}, {assigned}"
     if not history:
         yield "Raised", when(escalation.created_at)
-    target = response_time_in_words(escalation.target_minutes)
+    target = duration_in_words(escalation.target_minutes)
     yield "First reply due", f"{when(escalation.due_at)} (target: {target})"
     if escalation.first_responded_at:
         yield "First reply", when(escalation.first_responded_at)
@@ -299,7 +299,7 @@ def _alert_lead(alert: Alert, target: str) -> str:
     if alert.disabled:
         return f"Baton has switched off {target}: nothing is sent there until you switch it on again."
     lasting = alert.at - alert.failing_since if alert.failing_since else timedelta()
-    long = f" for {response_time_in_words(lasting // timedelta(minutes=1))}" if alert.failing_since else ""
+    long = f" for {duration_in_words(lasting // timedelta(minutes=1))}" if alert.failing_since else ""
     return f"Baton could not deliver to {target}{long}. What was given up is kept and can be tried again."
 
 

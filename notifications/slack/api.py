@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from notifications.content.snapshots import Outcome
 from rules.backoff import MAX_RETRY_AFTER
-from rules.slack_format import fault_in_token
+from rules.slack_format import token_error
 
 SLACK_API_URL = "https://slack.com/api/"
 SECONDS = 15.0
@@ -63,7 +63,7 @@ async def verify_token(
     token: str, api_url: str = SLACK_API_URL, *, seconds: float = SECONDS
 ) -> Team | SlackFault:
     """Asks Slack whose the token is (auth.test), and whether it may write, as far as Slack says that."""
-    if fault := fault_in_token(token):
+    if fault := token_error(token):
         return SlackFault(fault, refused=True)
     answer = await _asked(_Client(token, api_url), None, seconds)
     if isinstance(answer, Outcome):
@@ -86,7 +86,7 @@ async def send(token: str, body: bytes, api_url: str = SLACK_API_URL, *, seconds
     Whatever the network does comes back as an Outcome, within `seconds`: its response is “ok”, Slack's name
     of the error such as channel_not_found, or what happened in words. The token is never in it.
     """
-    if fault := fault_in_token(token):
+    if fault := token_error(token):
         return Outcome(False, f"the bot's token {fault}")
     answer = await _asked(_Client(token, api_url), orjson.loads(body), seconds)
     return answer if isinstance(answer, Outcome) else Outcome(True, "ok")

@@ -22,8 +22,8 @@ from rules.slack_format import (
     DEFAULT_FORMAT,
     PLACEHOLDER,
     channel_in_full,
-    fault_in_format,
     mention_of,
+    slack_format_error,
 )
 
 # Slack's limits: a section's text has 3,000 characters. Counted in UTF-16, the most that it can mean.
@@ -168,7 +168,7 @@ def _small_print(content: NotificationContent, values: Mapping[str, str]) -> str
 
 def _filled(message_format: str, values: Mapping[str, str], address: str) -> str:
     """The format with its placeholders filled, without the lines that have nothing to say."""
-    if fault_in_format(message_format):
+    if slack_format_error(message_format):
         message_format = DEFAULT_FORMAT
     values = {**values, "link": f"<{address}>"}
     units: list[str] = []

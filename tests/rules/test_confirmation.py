@@ -1,15 +1,30 @@
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.customer_texts import (
-    AROUND_THE_CLOCK,
+    CONFIRMATION_PLACEHOLDERS,
     DEFAULT_CONFIRMATION,
     confirmation_text,
+    duration_in_words,
+    placeholder_error,
     response_time_in_words,
 )
+
+WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY")
+
+
+def document(*intervals: tuple[str, str], days: tuple[str, ...] = WEEKDAYS) -> dict[str, Any]:
+    """Return a business_hours document that opens at these intervals on these days."""
+    week = [{"day": day, "opens": opens, "closes": closes} for day in days for opens, closes in intervals]
+    return {"timezone": "UTC", "week": week, "holidays": [], "holiday_calendar": None}
+
+
+AROUND_THE_CLOCK = document()
+NINE_TO_FIVE = document(("09:00", "17:00"))
 
 MINUTES = {"week": 10_080, "day": 1_440, "hour": 60, "minute": 1}
 
@@ -31,13 +46,14 @@ MINUTES = {"week": 10_080, "day": 1_440, "hour": 60, "minute": 1}
         (525_600, "52 weeks and 1 day"),
     ],
 )
-def test_a_time_is_said_in_its_two_largest_units(minutes: int, words: str) -> None:
-    assert response_time_in_words(minutes) == words
+def test_duration_is_written_in_its_two_largest_units(minutes: int, words: str) -> None:
+    assert duration_in_words(minutes) == words
+    assert response_time_in_words(minutes, AROUND_THE_CLOCK) == words
 
 
 @given(st.integers(1, 525_600))
-def test_the_words_say_the_time_but_for_what_is_left_out(minutes: int) -> None:
-    words = response_time_in_words(minutes)
+def test_duration_omits_less_than_its_smallest_written_unit(minutes: int) -> None:
+    words = duration_in_words(minutes)
     said = [(int(count), unit) for count, unit in re.findall(r"(\d+) (week|day|hour|minute)", words)]
 
     left_out = minutes - sum(count * MINUTES[unit] for count, unit in said)
@@ -46,25 +62,68 @@ def test_the_words_say_the_time_but_for_what_is_left_out(minutes: int) -> None:
     assert len(said) == 2 or left_out == 0
 
 
-def test_the_default_leaves_out_business_hours_when_there_are_none() -> None:
-    begun = "Your request has been escalated to our support team. We typically respond within"
+@pytest.mark.parametrize(
+    ("business_hours", "minutes", "words"),
+    [
+        (NINE_TO_FIVE, 480, "1 working day"),
+        (NINE_TO_FIVE, 1_440, "3 working days"),
+        (NINE_TO_FIVE, 120, "2 hours"),
+        (NINE_TO_FIVE, 510, "8 hours and 30 minutes"),
+        (NINE_TO_FIVE, 10_080, "21 working days"),
+        (document(("09:00", "12:00"), ("13:00", "18:00")), 960, "2 working days"),
+        (document(("22:00", "06:00")), 960, "2 working days"),
+        (document(("00:00", "24:00")), 1_440, "1 working day"),
+        (document(("09:00", "24:00"), days=("MONDAY",)), 900, "1 working day"),
+        (
+            {**NINE_TO_FIVE, "week": NINE_TO_FIVE["week"][1:] + document(("09:00", "12:00"))["week"][:1]},
+            1_440,
+            "24 hours",
+        ),
+    ],
+)
+def test_response_time_with_business_hours_counts_working_days_or_hours(
+    business_hours: dict[str, Any], minutes: int, words: str
+) -> None:
+    assert response_time_in_words(minutes, business_hours) == words
 
-    assert confirmation_text(DEFAULT_CONFIRMATION, 120, AROUND_THE_CLOCK) == f"{begun} 2 hours."
-    assert (
-        confirmation_text(DEFAULT_CONFIRMATION, 30, "Monday to Friday")
-        == f"{begun} 30 minutes during business hours."
+
+BEGINNING = "Your request has been escalated to our support team. We typically respond within"
+
+
+@pytest.mark.parametrize(
+    ("business_hours", "minutes", "end"),
+    [
+        (AROUND_THE_CLOCK, 120, "2 hours."),
+        (NINE_TO_FIVE, 30, "30 minutes during business hours."),
+        (NINE_TO_FIVE, 1_440, "3 working days."),
+    ],
+)
+def test_default_confirmation_mentions_business_hours_only_with_hours(
+    business_hours: dict[str, Any], minutes: int, end: str
+) -> None:
+    assert confirmation_text(DEFAULT_CONFIRMATION, minutes, business_hours) == f"{BEGINNING} {end}"
+
+
+def test_confirmation_fills_every_placeholder() -> None:
+    template = "{response_time}, {response_time}! ({business_hours}) %s {"
+    filled = "1 hour, 1 hour! (Monday to Friday 09:00 to 17:00 (UTC)) %s {"
+
+    assert confirmation_text(template, 60, NINE_TO_FIVE) == filled
+    assert placeholder_error(template, CONFIRMATION_PLACEHOLDERS) is None
+
+
+@pytest.mark.parametrize("name", ["respone_time", " response_time ", "Response_Time", "", "0", "customer"])
+def test_unknown_placeholder_is_refused_with_the_known_ones(name: str) -> None:
+    fault = placeholder_error(f"Within {{{name}}}.", CONFIRMATION_PLACEHOLDERS)
+
+    assert fault == (
+        f"has the unknown placeholder {{{name}}}; the known ones are {{response_time}} and {{business_hours}}"
     )
 
 
-def test_a_team_has_its_own_words() -> None:
-    template = "{response_time}, {response_time}! ({business_hours}) {name} {0} {{}} %s"
-
-    assert confirmation_text(template, 60, "Mon 9–17") == "1 hour, 1 hour! (Mon 9–17) {name} {0} {{}} %s"
-
-
 @given(st.text())
-def test_any_template_is_taken(template: str) -> None:
-    text = confirmation_text(template, 60, "Mon 9–17")
+def test_any_stored_template_renders(template: str) -> None:
+    text = confirmation_text(template, 60, NINE_TO_FIVE)
 
     assert "{response_time}" not in text
     assert "{business_hours}" not in text

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.text import JSON_DEPTH_LIMIT, JSON_TEXT_LIMIT, email_error, fault_in_json, text_error
+from rules.text import JSON_DEPTH_LIMIT, JSON_TEXT_LIMIT, email_error, json_error, normalize, text_error
 
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb"]
 JSON = st.recursive(
@@ -15,14 +15,35 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u3000", *UNSTORABLE, "x" * 11])
+INVISIBLE = [
+    "\u200b",
+    "\u2800",
+    "\ufeff",
+    "\u00ad",
+    "\u202e",
+    "\u3164",
+    "\u0001",
+    "\ufe0f\u200d",
+    " \u2060\u034f",
+]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u3000", *INVISIBLE, *UNSTORABLE, "x" * 11])
 def test_text_that_cannot_be_taken(text: str) -> None:
     assert text_error(text, limit=10)
 
 
-@pytest.mark.parametrize("text", ["x", "x" * 10, " x ", "😀" * 10, "e\u0301", "\u0001", "￾"])
+@pytest.mark.parametrize("text", ["x", "x" * 10, " x ", "😀" * 10, "e\u0301", "x\u0001", "￾", "👩\u200d🚀"])
 def test_text_that_can(text: str) -> None:
     assert text_error(text, limit=10) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("Jos\u00e9", "JOSE\u0301"), ("Stra\u00dfe", "STRASSE"), ("\uff26ull", "full"), ("\ufb01t", "FIT")],
+)
+def test_texts_that_look_alike_are_equal_when_normalized(text: str, other: str) -> None:
+    assert normalize(text) == normalize(other)
 
 
 def test_white_space_alone_can_be_allowed() -> None:
@@ -99,15 +120,15 @@ def nested(depth: int) -> Any:
     ids=range(10),
 )
 def test_json_that_cannot_be_kept(value: Any) -> None:
-    assert fault_in_json(value)
+    assert json_error(value)
 
 
 def test_json_up_to_its_limits_can() -> None:
-    assert fault_in_json(nested(JSON_DEPTH_LIMIT - 1)) is None
-    assert fault_in_json("x" * JSON_TEXT_LIMIT) is None
+    assert json_error(nested(JSON_DEPTH_LIMIT - 1)) is None
+    assert json_error("x" * JSON_TEXT_LIMIT) is None
 
 
 @given(JSON)
 def test_json_that_is_kept_comes_back_as_it_was(value: Any) -> None:
-    if fault_in_json(value) is None:
+    if json_error(value) is None:
         assert orjson.loads(orjson.dumps(value)) == value
