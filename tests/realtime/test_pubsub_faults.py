@@ -43,7 +43,7 @@ async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> N
             assert not other.pubsub.stalled
     assert (
         sorted(str(line["event"]) for line in told(lines))
-        == ["pubsub.stalled"] * 2 + ["pubsub.recovered"] * 2
+        == ["pubsub.recovered"] * 2 + ["pubsub.stalled"] * 2
     )
 
 
