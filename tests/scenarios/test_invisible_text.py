@@ -1,8 +1,9 @@
 """Texts that show nothing, through the public API."""
 
 import pytest
-from baton_client import Caller, Workspace
-from talk import Talk
+
+from tests.support.baton_client import Caller, Workspace
+from tests.support.conversation_driver import Talk
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""The bench counts what the server has done, and nothing else."""
+
+from itertools import islice
+
+import pytest
+
+# The bench is not installed with the rooms; `pytest` alone does not look in the repository's root.
+from bench.client import Asked, BadAnswerError, Target, body_of, run
+from bench.live import measure_pushes
+from bench.workloads import Tray
+from tests.support.baton_client import Workspace
+
+pytestmark = pytest.mark.anyio
+
+
+def _tray(workspace: Workspace) -> tuple[Target, Tray]:
+    target = Target("127.0.0.1", workspace.server.port)
+    return target, Tray(target, workspace.api_key)
+
+
+async def test_every_request_that_is_counted_was_carried_out(workspace: Workspace) -> None:
+    target, tray = _tray(workspace)
+    conversations = [workspace.start()["conversation"]["id"] for _ in range(3)]
+    records = tray.records(conversations)
+    sample = await run(target, Asked(islice(records.requests, 12), records.begins), 3, 60)
+    assert len(sample.latencies) == 12
+    assert [len(workspace.key.messages(one)) for one in conversations] == [4, 4, 4]
+
+    created = await run(target, tray.escalations(conversations), 2, 60)
+    folded = await run(target, tray.folds(conversations), 2, 60)
+    assert (len(created.latencies), len(folded.latencies)) == (3, 3)
+    assert all(workspace.key.conversation(one)["activeEscalation"] for one in conversations)
+
+
+async def test_an_answer_that_is_not_the_expected_one_ends_the_run(workspace: Workspace) -> None:
+    target, tray = _tray(workspace)
+    conversation = workspace.start()["conversation"]["id"]
+    with pytest.raises(BadAnswerError, match='"created":true'):
+        await run(target, tray.folds([conversation]), 1, 60)
+    with pytest.raises(BadAnswerError, match="UNAUTHENTICATED"):
+        await run(target, Tray(target, "baton_sk_unknown").lists(), 1, 60)
+
+
+async def test_every_message_is_timed_to_its_own_event(workspace: Workspace) -> None:
+    target, tray = _tray(workspace)
+    conversation = workspace.start()["conversation"]["id"]
+    pushes = await measure_pushes(target, tray, workspace.api_key, conversation, 3)
+    assert len(pushes) == 3
+    assert all(push.heard > 0 for push in pushes)
+    assert workspace.key.messages(conversation)[-1]["position"] == 13
+
+
+def test_an_answer_is_one_when_all_of_it_has_come() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx: y\r\n\r\nbody"
+    assert [body_of(answer[:length]) for length in range(len(answer))] == [None] * len(answer)
+    assert body_of(answer) == b"body"

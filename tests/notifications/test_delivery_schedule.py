@@ -1,0 +1,326 @@
+"""When deliveries are attempted, when they have failed and who hears of it; endpoints that are given up."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
+
+import pytest
+
+from rules.typeid import DELIVERY, parse_id
+from tests.support.baton_client import Workspace, wait_for
+from tests.support.locks import hold
+from tests.support.webhook_helpers import (
+    LATER,
+    UPDATE,
+    Endpoint,
+    Gate,
+    PostOffice,
+    Row,
+    begun,
+    deliveries,
+    hurry,
+    mails_to,
+    planned,
+    refusing,
+    retry,
+    row_of,
+    shared_office,
+    statuses,
+)
+from tests.support.webhook_receivers import Answer, Receiver
+
+pytestmark = pytest.mark.anyio
+
+CREATED = "escalation.created"
+# Before the third attempt and those after it; the first comes at once, the second 5 s later.
+PAUSES = [
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
+]
+DAY = timedelta(days=1)
+TEN_ATTEMPTS = "test_a_delivery_is_attempted_ten_times_and_then_admins_hear_that_it_failed"
+
+
+@pytest.fixture(scope="module")
+def office(request: pytest.FixtureRequest) -> PostOffice:
+    return shared_office(request.session)
+
+
+@pytest.fixture
+def team(office: PostOffice) -> Workspace:
+    return office.new_workspace()
+
+
+def at(time: str) -> datetime:
+    return datetime.fromisoformat(time)
+
+
+def ended_at(attempt: Row) -> datetime:
+    return at(attempt["attemptedAt"]) + timedelta(milliseconds=attempt["durationMs"])
+
+
+def alerts(workspace: Workspace) -> list[Row]:
+    """What admins are told by email of deliveries that fail."""
+    return [one for one in deliveries(workspace, channel="EMAIL") if one["eventType"] == "alert"]
+
+
+def last_attempt(endpoint: Endpoint, made: int = 9) -> None:
+    """Has what waits been attempted so often already, and the time come for the next attempt."""
+    planned(endpoint.workspace)
+    endpoint.hurry(made)
+
+
+# ---- the schedule
+
+
+def ten_attempts(office: PostOffice) -> None:
+    """A delivery that nothing comes of, until somebody has mended the receiver."""
+    team = office.new_workspace()
+    team.member("second@example.com", "ADMIN")
+    team.member("agent@example.com", "AGENT")
+    admins = sorted([team.email, "second@example.com"])
+    # Who asks for less than the schedule gives is given what the schedule gives.
+    with Receiver(Answer(503, {"retry-after": "1"}), *[Answer(500)] * 10) as receiver:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        endpoint.escalate()
+        first, second = endpoint.tried(2)["attempts"]
+        assert timedelta(seconds=4.5) <= at(second["attemptedAt"]) - ended_at(first) < timedelta(seconds=15)
+        for made, pause in enumerate(PAUSES, 2):
+            delivery = endpoint.tried(made)
+            wait = at(delivery["nextAttemptAt"]) - ended_at(delivery["attempts"][-1])
+            assert 0.9 * pause <= wait <= 1.1 * pause + timedelta(seconds=5)
+            assert delivery["status"] == "PENDING"
+            endpoint.hurry()
+        (failed,) = endpoint.ended()
+        assert (failed["status"], failed["nextAttemptAt"]) == ("FAILED", None)
+        assert failed["note"] == "The last attempt: 500"
+        assert [attempt["response"] for attempt in failed["attempts"]] == ["503"] + ["500"] * 9
+        assert {one.id for one in receiver.received} == {failed["id"]}
+        assert sorted(one["target"] for one in alerts(team)) == admins
+        # Of another one on the same day, nobody is told again.
+        endpoint.escalate()
+        last_attempt(endpoint)
+        assert statuses(endpoint.ended()) == ["FAILED"] * 2
+        assert sorted(one["target"] for one in alerts(team)) == admins
+        wait_for(lambda: all(mails_to(office.sink, to) for to in admins), "the admins' mails")
+        for address in admins:
+            (mail,) = mails_to(office.sink, address)
+            assert receiver.url in mail.text()
+        # Whoever has mended it has it sent, at once and by a fresh schedule.
+        again = retry(team, failed)
+        assert (again["status"], again["note"]) == ("PENDING", None)
+        arrived, _ = endpoint.ended()
+        assert (arrived["status"], arrived["attempts"][:10]) == ("DELIVERED", failed["attempts"])
+        assert [one["response"] for one in arrived["attempts"][10:]] == ["204"]
+        assert row_of(office, arrived)["attempts_made"] == 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_the_background(
+    request: pytest.FixtureRequest, office: PostOffice
+) -> Iterator[dict[str, "Future[None]"]]:
+    """Ten attempts take their time: they are made while the other tests run."""
+    with begun(request, {TEN_ATTEMPTS: partial(ten_attempts, office)}) as stories:
+        yield stories
+
+
+def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_alert(
+    office: PostOffice, team: Workspace
+) -> None:
+    team.member("third@example.com", "ADMIN")
+    with refusing() as receiver, refusing() as beside:
+        endpoints = [Endpoint.create(team, one.url, CREATED) for one in (receiver, beside)]
+        for told, endpoint in enumerate(endpoints, 1):
+            endpoint.escalate()
+            endpoint.tried()
+            last_attempt(endpoint)
+            endpoint.ended()
+            assert len(alerts(team)) == 2 * told
+        wait_for(lambda: statuses(alerts(team)) == ["DELIVERED"] * 4, "the alerts to arrive")
+        office.execute(
+            "UPDATE delivery_targets SET alerted_on = alerted_on - 1 WHERE id = $1",
+            endpoints[0].target["id"],
+        )
+        # The mail server takes nothing now: the next alerts fail themselves.
+        office.sink.faults["MAIL"] = "451 4.3.0 later"
+        try:
+            endpoints[0].escalate()
+            last_attempt(endpoints[0])
+            endpoints[0].ended()
+            wait_for(lambda: all(one["attempts"] for one in alerts(team)), "attempts to tell of it")
+            assert statuses(alerts(team)) == ["DELIVERED"] * 4 + ["PENDING"] * 2
+            hurry(office, row_of(office, alerts(team)[-1])["target_id"], 9)
+            wait_for(lambda: "FAILED" in statuses(alerts(team)), "an alert to fail")
+            assert len(alerts(team)) == 6
+        finally:
+            del office.sink.faults["MAIL"]
+
+
+def test_a_delivery_whose_last_attempt_was_cut_off_has_failed_too(team: Workspace) -> None:
+    with refusing() as receiver:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        endpoint.escalate()
+        endpoint.tried()
+        last_attempt(endpoint, 10)
+        (failed,) = endpoint.ended()
+    assert (failed["status"], failed["note"]) == ("FAILED", "Every attempt was used up.")
+    assert len(receiver.received) == 1
+    assert [one["target"] for one in alerts(team)] == [team.email]
+
+
+WAITS = [
+    # Status, what is asked for, and how long nothing is tried then: at least and at most.
+    (429, "60", timedelta(minutes=1), timedelta(minutes=1)),
+    (503, "in an hour", timedelta(minutes=59), timedelta(hours=1)),
+    (500, "7200", timedelta(hours=2), timedelta(hours=2)),
+    (429, "100000000", DAY, DAY),
+]
+
+
+def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(team: Workspace) -> None:
+    hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    with ExitStack() as stack:
+        endpoints = []
+        for status, text, *_ in WAITS:
+            answer = Answer(status, {"retry-after": hour if text == "in an hour" else text})
+            receiver = stack.enter_context(Receiver(answer))
+            endpoints.append(Endpoint.create(team, receiver.url, agent_id=team.agent_id))
+        endpoints[0].escalate()
+        for (status, _, least, most), endpoint in zip(WAITS, endpoints, strict=True):
+            endpoint.when(lambda all_: len(all_) == 2 and all_[0]["attempts"], "the first attempt")
+            endpoint.left()
+            asks, waits = endpoint.deliveries
+            (attempt,) = asks["attempts"]
+            assert attempt["response"] == str(status)
+            for instant in (at(asks["nextAttemptAt"]), endpoint.target["paused_until"]):
+                assert least <= instant - ended_at(attempt) <= most + timedelta(seconds=5)
+            # What waits beside is left alone, too.
+            assert waits["attempts"] == []
+            assert min(job["execute_after"] for job in endpoint.jobs) >= endpoint.target["paused_until"]
+            endpoint.hurry()
+        for endpoint in endpoints:
+            assert statuses(endpoint.ended()) == ["DELIVERED"] * 2
+
+
+# ---- endpoints that are given up
+
+
+def test_an_endpoint_that_says_it_is_gone_is_switched_off(office: PostOffice, team: Workspace) -> None:
+    with Receiver(Answer(410)) as receiver:
+        endpoint = Endpoint.create(team, receiver.url)
+        endpoint.escalate()
+        endpoint.when(lambda all_: "FAILED" in statuses(all_), "the first to fail")
+        planned(team)
+        endpoint.hurry()
+        failed, dropped = endpoint.ended()
+        assert (failed["status"], failed["note"]) == ("FAILED", "The endpoint answered 410: it is gone.")
+        assert [attempt["response"] for attempt in failed["attempts"]] == ["410"]
+        assert (dropped["status"], dropped["attempts"]) == ("DROPPED", [])
+        assert dropped["note"] == "The endpoint is switched off."
+        assert endpoint.shown is not None
+        assert endpoint.shown["enabled"] is False
+        assert endpoint.shown["disabledReason"] == "It answered 410 Gone."
+        wait_for(lambda: mails_to(office.sink, team.email), "the admin's mail")
+        (mail,) = mails_to(office.sink, team.email)
+        assert receiver.url in mail.text()
+        assert "410" in mail.text()
+        # What happens meanwhile is not for it. Once it is back, it is sent what was meant for it.
+        endpoint.escalate()
+        planned(team)
+        endpoint.update(enabled=True)
+        for one in (failed, dropped):
+            assert retry(team, one)["status"] == "PENDING"
+        assert statuses(endpoint.ended()) == ["DELIVERED"] * 2
+        endpoint.escalate()
+        assert statuses(endpoint.ended()) == ["DELIVERED"] * 4
+
+
+def test_an_endpoint_whose_every_attempt_of_five_days_failed_is_switched_off(
+    office: PostOffice, team: Workspace
+) -> None:
+    with Receiver(Answer(500, LATER), Answer(), *[Answer(500, LATER)] * 3) as receiver:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        endpoint.escalate()
+        endpoint.tried()
+        failing_for(endpoint, days=6)
+        endpoint.hurry()
+        # One that arrives ends it: the five days are counted anew.
+        assert statuses(endpoint.ended()) == ["DELIVERED"]
+        assert endpoint.target["failing_since"] is None
+        endpoint.escalate()
+        attempted(endpoint, 1)
+        failing_for(endpoint, days=4, hours=23, minutes=59)
+        endpoint.hurry()
+        attempted(endpoint, 2)
+        assert endpoint.row["enabled"]
+        failing_for(endpoint, days=5)
+        endpoint.hurry()
+        attempted(endpoint, 3)
+        assert endpoint.shown is not None
+        assert endpoint.shown["enabled"] is False
+        assert endpoint.shown["disabledReason"] == "Every attempt of five days failed."
+        assert [one["target"] for one in alerts(team)] == [team.email]
+        endpoint.hurry()
+        assert statuses(endpoint.ended()) == ["DELIVERED", "DROPPED"]
+        endpoint.update(enabled=True)
+        assert (endpoint.target["failures"], endpoint.target["failing_since"]) == (0, None)
+        endpoint.escalate()
+        assert statuses(endpoint.ended())[2:] == ["DELIVERED"]
+
+
+def failing_for(endpoint: Endpoint, **time: float) -> None:
+    endpoint.server.execute(
+        "UPDATE delivery_targets SET failing_since = now() - $2::interval WHERE endpoint_id = $1",
+        endpoint.key,
+        timedelta(**time),
+    )
+
+
+def attempted(endpoint: Endpoint, number: int) -> None:
+    """Waits until the newest delivery has been attempted so often, and all of it is written down."""
+    endpoint.when(lambda all_: len(all_[-1]["attempts"]) == number, f"{number} attempts")
+    endpoint.left()
+
+
+def test_what_waits_for_an_endpoint_goes_out_once_it_is_switched_on_again(team: Workspace) -> None:
+    with Receiver(Answer(503, LATER)) as receiver:
+        endpoint = Endpoint.create(team, receiver.url)
+        endpoint.escalate()
+        endpoint.when(lambda all_: len(all_) == 2 and all_[0]["attempts"], "the first attempt")
+        endpoint.update(enabled=True)
+        endpoint.when(lambda all_: all_[1]["status"] == "DELIVERED", "the one that waits for nothing else", 8)
+        assert len(receiver.received) == 2
+
+
+async def test_an_endpoint_is_switched_on_while_it_says_that_it_is_gone(
+    office: PostOffice, team: Workspace
+) -> None:
+    gate = Gate(Answer(410))
+    with Receiver(gate) as receiver:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        endpoint.escalate()
+        receiver.wait_for(1)
+        (delivery,) = endpoint.deliveries
+        async with hold(office, "deliveries", parse_id(DELIVERY, delivery["id"])) as lock:
+            gate.open.set()
+            await lock.queued(1)
+            changes = {"id": endpoint.id, "enabled": True}
+            (changed,) = await lock.in_order(lambda: team.key.post(UPDATE, changes))
+        assert "errors" not in await changed
+        (failed,) = endpoint.ended()
+        assert failed["status"] == "FAILED"
+        assert endpoint.shown is not None
+        assert endpoint.shown["enabled"] is (endpoint.shown["disabledReason"] is None)
+
+
+# ---- what was begun first of all
+
+
+def test_a_delivery_is_attempted_ten_times_and_then_admins_hear_that_it_failed(
+    in_the_background: dict[str, "Future[None]"],
+) -> None:
+    in_the_background[TEN_ATTEMPTS].result()

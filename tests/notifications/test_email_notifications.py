@@ -1,0 +1,301 @@
+"""Mails to the team: at once, one to each recipient, what stands in them, and those that do not arrive."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from rules.email_address import named_address
+from tests.support.baton_client import Server
+from tests.support.email_samples import page_of, read, text_of
+from tests.support.mail_sink import Fault, MailSink
+from tests.support.notification_sinks import Outside, Row, Team, at, events_of
+from tests.support.sla_clocks import QUICK, Clock, bring
+
+LATER = "451 4.7.1 Try again later"
+TOLD = ["created", "sla_at_risk", "sla_breached", "reopened"]
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[Outside]:
+    with Outside.opened() as opened:
+        yield opened
+
+
+@pytest.fixture
+def server(outside: Outside) -> Server:
+    return outside.server
+
+
+@pytest.fixture(autouse=True)
+def sink(outside: Outside) -> Iterator[MailSink]:
+    """A mail server that takes everything, until a test wants it otherwise."""
+    yield outside.sink
+    outside.sink.faults.clear()
+
+
+# ---- what arrives
+
+
+def test_each_recipient_gets_a_mail_of_its_own_at_once(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann", "bob")
+    escalation = team.escalate(name="Jane Doe", email="jane@customer.example")
+    deliveries = team.ended()
+    mails = [outside.mails(team.address(name), 1)[0] for name in ("ann", "bob")]
+    assert [(one["target"], one["eventType"], one["status"]) for one in deliveries] == [
+        (team.address(name), "escalation.created", "DELIVERED") for name in ("ann", "bob")
+    ]
+    for mail, delivery in zip(mails, deliveries, strict=True):
+        message = read(mail.raw)
+        assert mail.recipients == [message["To"]] == [delivery["target"]]
+        assert message["Message-ID"].startswith(f"<{delivery['id']}.")
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert message["Subject"] == "[MEDIUM] Jane Doe: needs a person"
+        link = f"http://127.0.0.1:{server.port}/app/escalations/{escalation}"
+        assert link in text_of(message)
+        assert page_of(message).links == [link]
+        (attempt,) = delivery["attempts"]
+        assert (attempt["succeeded"], attempt["response"]) == (True, "250 2.0.0 OK kept")
+        assert delivery["escalation"] == {"id": escalation}
+        assert (delivery["note"], delivery["nextAttemptAt"]) == (None, None)
+        assert at(delivery["createdAt"]) <= at(attempt["attemptedAt"])
+
+
+def test_mails_tell_of_four_things_in_one_thread_and_of_nothing_else(
+    outside: Outside, server: Server
+) -> None:
+    team = Team.create(server, "ann", sla=QUICK)
+    clock = Clock.begin(team.workspace)
+    team.when(lambda all_: events_of(all_) == TOLD[:2], "the clock at risk")
+    team.ended()
+    team.update(clock.id, note="a note", priority="LOW", assignTo=team.workspace.email)
+    bring([clock], "sla_due_at", 0)
+    team.when(lambda all_: events_of(all_) == TOLD[:3], "the breach")
+    clock.reply()
+    team.key.resolve(clock.id)
+    team.reopen(clock.id)
+    assert events_of(team.ended()) == TOLD
+    mails = [read(mail.raw) for mail in outside.mails(team.address("ann"), 4)]
+    assert len({mail["Message-ID"] for mail in mails}) == 4
+    (thread,) = {str(mail["References"]) for mail in mails}
+    assert clock.id in thread
+    assert {str(mail["In-Reply-To"]) for mail in mails} == {thread}
+    assert [str(mail["Subject"]).startswith("Re: ") for mail in mails] == [False, True, True, True]
+    leads = ["waits for a person", "time is running out", "Overdue", "was reopened"]
+    for mail, lead in zip(mails, leads, strict=True):
+        assert lead in text_of(mail)
+        assert lead in text_of(mail, "html")
+    other = team.escalate()
+    (apart,) = [read(mail.raw) for mail in outside.mails(team.address("ann"), 5)[4:]]
+    assert other in apart["References"]
+
+
+@pytest.mark.parametrize("with_transcript", [True, False], ids=["with a transcript", "without"])
+def test_what_was_said_stands_in_mails_when_wanted_and_what_was_not_said_never(
+    outside: Outside, server: Server, with_transcript: bool
+) -> None:
+    team = Team.create(server, "ann", email={"includeTranscript": with_transcript})
+    started = team.workspace.start(customer={"name": "Jane"})
+    conversation, key = started["conversation"]["id"], team.key
+    team.workspace.widget(started).record(conversation, "USER", "Where is\nmy parcel?")
+    key.record(conversation, "ASSISTANT", "On its way & safe.", confidence=90)
+    with team.unplanned():
+        escalation = key.escalate(conversation)["escalation"]["id"]
+        assert key.record(conversation, "ASSISTANT", "a draft")["message"]["status"] == "HELD"
+        team.update(escalation, note="an internal note")
+        key.reply(escalation, "I look after it.", authorEmail=team.workspace.email)
+    team.ended()
+    key.resolve(escalation)
+    team.reopen(escalation)
+    assert events_of(team.ended()) == ["created", "reopened"]
+    for mail in outside.mails(team.address("ann"), 2):
+        message = read(mail.raw)
+        texts = [text_of(message), " ".join(" ".join(one) for one in page_of(message).texts.values())]
+        for text in texts:
+            words = " ".join(text.split())
+            for said in ("Where is my parcel?", "On its way & safe.", "I look after it."):
+                assert (said in words) == with_transcript
+            assert "Jane" in words
+            for hidden in ("a draft", "internal note", "has been escalated to our support team"):
+                assert hidden not in words
+
+
+EVIL = (
+    "Jane\r\nBcc: all@example.com\r\n\r\n<script>alert(1)</script>"
+    "<a href='https://evil.example'>Open the escalation</a> \u202e=?utf-8?q?=0D=0ABcc:_x?="
+)
+
+
+def test_what_customers_write_stays_text(outside: Outside, server: Server) -> None:
+    team, plain = Team.create(server, "ann"), Team.create(server, "ann")
+    for one, words, name in ((team, EVIL, f'{EVIL[:150]}" <all@example.com>'), (plain, "help\nme", "Jane")):
+        conversation = one.workspace.start(customer={"name": name})["conversation"]["id"]
+        one.key.record(conversation, "USER", words)
+        one.key.escalate(conversation, words)
+    hostile, usual = (read(outside.mails(one.address("ann"), 1)[0].raw) for one in (team, plain))
+    assert [name for name, _ in hostile.items()] == [name for name, _ in usual.items()]
+    assert hostile["To"].addresses[0].addr_spec == team.address("ann")
+    page = page_of(hostile)
+    assert page.elements == page_of(usual).elements
+    assert [str(link).rpartition("/")[0] for link in page.links] == [f"{server.url}/app/escalations"]
+    shown = [text_of(hostile), " ".join(" ".join(one) for one in page.texts.values())]
+    for text in (*shown, str(hostile["Subject"])):
+        assert "Jane Bcc: all@example.com <script>" in " ".join(text.split())
+        assert "\u202e" not in text
+    assert [mail.recipients for mail in outside.sink.mails if "all@example.com" in str(mail.recipients)] == []
+
+
+# ---- what does not arrive at once
+
+
+def test_a_mail_that_is_put_off_comes_by_its_schedule_as_it_was(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann", "bob")
+    outside.sink.faults["MESSAGE"] = LATER
+    with team.unplanned():
+        team.told_by(email={"recipients": [team.address("ann")]})
+        escalation = team.escalate(name="Jane")
+    first = team.tried()
+    (attempt,) = first["attempts"]
+    assert (first["status"], attempt["succeeded"], attempt["response"]) == ("PENDING", False, LATER)
+    assert 4 < (at(first["nextAttemptAt"]) - at(attempt["attemptedAt"])).total_seconds() < 7
+    body = team.row(first)["body"]
+    # It is composed once: what becomes different meanwhile is none of its business.
+    team.told_by(email={"includeTranscript": False})
+    team.key.reply(escalation)
+    outside.sink.faults.clear()
+    (delivery,) = team.ended()
+    (mail,) = outside.mails(team.address("ann"), 1)
+    # The mail server writes its own line before it.
+    assert mail.raw.endswith(body)
+    assert read(mail.raw)["Message-ID"].startswith(f"<{first['id']}.")
+    assert [one["response"] for one in delivery["attempts"]] == [LATER, "250 2.0.0 OK kept"]
+    assert at(delivery["attempts"][1]["attemptedAt"]) >= at(first["nextAttemptAt"])
+
+
+def test_a_mail_server_that_is_away_is_waited_for(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann")
+    outside.sink.faults["CONNECT"] = Fault.RESET
+    team.escalate()
+    team.escalate()
+    team.catch_up()
+    waiting = team.when(lambda all_: any(one["attempts"] for one in all_), "an attempt")
+    assert [len(one["attempts"]) for one in waiting] == [1, 0], "the others wait for the first"
+    assert waiting[0]["attempts"][0]["response"].startswith(("the connection broke", "could not connect"))
+    outside.sink.faults.clear()
+    team.bring(*waiting)
+    assert {one["status"] for one in team.ended()} == {"DELIVERED"}
+    assert len({mail.message["Message-ID"] for mail in outside.mails(team.address("ann"), 2)}) == 2
+
+
+CHANGES: dict[str, tuple[Row, Row]] = {
+    "removed": ({"recipients": []}, {"recipients": None}),
+    "switched off": ({"enabled": False}, {"enabled": True}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_who_is_no_recipient_any_more_gets_nothing(outside: Outside, server: Server, change: str) -> None:
+    team = Team.create(server, "ann")
+    outside.sink.faults["RCPT"] = LATER
+    team.escalate()
+    waiting = team.tried()
+    off, on = CHANGES[change]
+    team.told_by(email=off)
+    outside.sink.faults.clear()
+    team.bring(waiting)
+    (dropped,) = team.ended()
+    assert (dropped["status"], dropped["nextAttemptAt"]) == ("DROPPED", None)
+    assert "recipient" in dropped["note"]
+    assert len(dropped["attempts"]) == 1
+    team.escalate()
+    assert team.ended() == [dropped], "and is told of nothing new"
+    assert outside.mails_to(team.address("ann")) == []
+    team.told_by(email={**on, "recipients": [team.address("ann")]})
+    assert team.retry(dropped)["status"] == "PENDING"
+    (delivered,) = team.ended()
+    assert (delivered["status"], delivered["note"]) == ("DELIVERED", None)
+    outside.mails(team.address("ann"), 1)
+
+
+def test_one_who_is_removed_takes_nobody_along(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann", "Bob")
+    outside.sink.faults["RCPT"] = LATER
+    team.escalate()
+    team.catch_up()
+    waiting = team.when(lambda all_: all(one["attempts"] for one in all_), "attempts")
+    team.told_by(email={"recipients": [team.address("bob")]})
+    outside.sink.faults.clear()
+    team.bring(*waiting)
+    assert {one["target"]: one["status"] for one in team.ended()} == {
+        team.address("ann"): "DROPPED",
+        team.address("Bob"): "DELIVERED",
+    }
+
+
+def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann", "bob")
+    outside.sink.faults["RCPT"] = "550 5.1.1 No such person"
+    refused = team.sample("EMAIL")
+    assert [one["target"] for one in refused] == [team.address("ann"), team.address("bob")]
+    for one in refused:
+        assert [attempt["response"] for attempt in one["attempts"]] == ["550 5.1.1 No such person"]
+        assert one["status"] == "PENDING"
+    outside.sink.faults.clear()
+    sent = team.sample("EMAIL")
+    assert [(one["status"], one["eventType"], one["escalation"]) for one in sent] == [
+        ("DELIVERED", "test", None)
+    ] * 2
+    # One at a time: the one that was refused before comes as well, behind it or before it.
+    subjects = [str(mail.message["Subject"]) for mail in outside.mails_to(team.address("bob"))]
+    assert set(subjects) == {"Test: email notifications of An AI agent work"}
+
+
+@pytest.mark.parametrize("email", [{"recipients": []}, {"enabled": False}], ids=["nobody", "switched off"])
+def test_a_sample_for_nobody_is_refused(server: Server, email: Row) -> None:
+    team = Team.create(server, "ann")
+    team.told_by(email=email)
+    query = "mutation($id: ID!) { sendTestNotification(agentId: $id, channel: EMAIL) { id } }"
+    refused = team.key.refusal(query, id=team.agent_id)
+    assert (refused.code, refused.field) == ("BAD_USER_INPUT", "channel")
+    assert team.deliveries() == []
+
+
+def test_what_has_arrived_is_not_sent_again(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann")
+    team.escalate()
+    (delivered,) = team.ended()
+    query = "mutation($id: ID!) { retryDelivery(id: $id) { id } }"
+    assert team.key.refusal(query, id=delivered["id"]).code == "CONFLICT"
+    team.sample("EMAIL")
+    outside.mails(team.address("ann"), 2)
+
+
+# ---- without a mail server
+
+
+def test_without_a_mail_server_mails_wait_for_one(outside: Outside, server: Server) -> None:
+    with outside.served(BATON_SMTP_URL=""):
+        team = Team.create(server, "ann")
+        assert team.notifications["email"]["connected"] is False
+        team.escalate()
+        waiting = team.tried()
+        assert "BATON_SMTP_URL" in waiting["attempts"][0]["response"]
+        assert waiting["status"] == "PENDING"
+    assert team.notifications["email"]["connected"] is True
+    team.retry(waiting)
+    assert [one["status"] for one in team.ended()] == ["DELIVERED"]
+    (mail,) = outside.mails(team.address("ann"), 1)
+    # What is written in it is who sends it, and not who could not.
+    assert named_address(str(mail.message["From"]))[1] == mail.sender
+
+
+# ---- two AI agents
+
+
+def test_upper_and_lower_case_of_an_address_is_the_same_somebody(outside: Outside, server: Server) -> None:
+    team = Team.create(server, "ann")
+    other = team.colleague(email={"recipients": [team.address("Ann")]})
+    with team.unplanned():
+        escalations = [team.escalate(), other.escalate()]
+    assert [one["escalation"]["id"] for one in team.ended()] == escalations
+    assert {one["status"] for one in team.deliveries()} == {"DELIVERED"}
+    assert len(outside.mails_to(team.address("ann")) + outside.mails_to(team.address("Ann"))) == 2

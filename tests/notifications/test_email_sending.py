@@ -1,0 +1,388 @@
+"""Sending emails: to a real server on loopback, which behaves in every way that servers do."""
+
+import asyncio
+import base64
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from notifications.content.snapshots import Outcome
+from notifications.email import smtp
+from notifications.email.smtp import RESPONSE_LIMIT, Smtp, keep, send
+from tests.support.mail_sink import HOST, Fault, MailSink, Stage
+from tests.support.pubsub_backends import free_port
+from tests.support.pubsub_probe import eventually
+
+pytestmark = pytest.mark.anyio
+
+RAW = (
+    b"From: Baton <baton@example.com>\r\nTo: team@example.com\r\nSubject: Hello\r\n\r\n"
+    b".\r\n..two\r\n. a dot\r\nFrom the start\r\n\r\nend\r\n.\r\n"
+)
+FROM = "from=Baton%20%3Cbaton@example.com%3E"
+TEAM = "team@example.com"
+USER, PASSWORD = "mail+user@example.com", "s3cret:/?#@ pässword"
+LOGIN = "mail%2Buser%40example.com:s3cret%3A%2F%3F%23%40%20p%C3%A4ssword"
+KEPT = Outcome(succeeded=True, response="250 2.0.0 OK kept")
+BEFORE_ACCEPTING: list[Stage] = ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "MESSAGE"]
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """The standard loop, and the one that the server runs on: their connections end differently."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@pytest.fixture
+def sink() -> Iterator[MailSink]:
+    with MailSink() as running:
+        yield running
+
+
+@pytest.fixture
+def starttls() -> Iterator[MailSink]:
+    with MailSink(tls="starttls", login=(USER, PASSWORD)) as running:
+        yield running
+
+
+@pytest.fixture
+def tls() -> Iterator[MailSink]:
+    with MailSink(tls="tls", login=(USER, PASSWORD)) as running:
+        yield running
+
+
+def smtp_of(sink: MailSink, *, login: str = "", options: str = "") -> Smtp:
+    address = sink.url.replace("://", f"://{login}@" if login else "://")
+    return Smtp.of(f"{address}?{FROM}{options}")
+
+
+async def sent(sink: MailSink, *, login: str = "", options: str = "", seconds: float = 10) -> Outcome:
+    smtp = smtp_of(sink, login=login, options=options)
+    return await send(smtp, RAW, TEAM, seconds=seconds, context=sink.trusting)
+
+
+def failed(response: str) -> Outcome:
+    return Outcome(succeeded=False, response=response)
+
+
+async def test_a_mail_arrives_as_it_was_written(sink: MailSink) -> None:
+    assert await sent(sink) == KEPT
+    [mail] = sink.wait_for(1)
+    assert mail.raw == RAW
+    assert (mail.sender, list(mail.recipients)) == ("baton@example.com", [TEAM])
+    assert (mail.encrypted, mail.login, mail.hello) == (False, None, "example.com")
+    assert sink.commands[-1] == "QUIT"
+
+
+async def test_a_password_goes_over_tls(starttls: MailSink, tls: MailSink) -> None:
+    for sink, options in ((starttls, ""), (starttls, "&starttls=always"), (tls, "")):
+        assert await sent(sink, login=LOGIN, options=options) == KEPT
+        mail = sink.wait_for(1)[-1]
+        assert (mail.encrypted, mail.login, mail.raw) == (True, USER, RAW)
+        assert sink.logins[-1] == (USER, PASSWORD)
+
+
+async def test_starttls_is_used_when_offered_unless_it_is_switched_off() -> None:
+    with MailSink(tls="starttls") as sink:
+        assert await sent(sink) == KEPT
+        assert await sent(sink, options="&starttls=never") == KEPT
+        assert [mail.encrypted for mail in sink.mails] == [True, False]
+
+
+async def test_without_starttls_nothing_goes_where_it_must_be_and_no_password_at_all() -> None:
+    with MailSink(login=(USER, PASSWORD)) as sink:
+        missing = "the server offers no STARTTLS"
+        assert await sent(sink, options="&starttls=always") == failed(missing)
+        unsafe = f"{missing}, and the password is not sent in the clear"
+        assert await sent(sink, login=LOGIN) == failed(unsafe)
+        assert (sink.logins, sink.mails) == ([], [])
+        assert await sent(sink, login=LOGIN, options="&starttls=never") == KEPT
+
+
+async def test_a_wrong_password_is_refused_and_told_to_nobody(starttls: MailSink, tls: MailSink) -> None:
+    for sink in (starttls, tls):
+        outcome = await sent(sink, login="mail%2Buser%40example.com:wr0ng")
+        assert outcome == failed("535 5.7.8 Authentication credentials invalid")
+        assert sink.logins[-1] == (USER, "wr0ng")
+        assert sink.mails == []
+
+
+async def test_a_server_that_says_commands_back_gives_no_password_away(tls: MailSink) -> None:
+    secret = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+    for said in (f"AUTH PLAIN {secret}", f"pass {PASSWORD}", base64.b64encode(PASSWORD.encode()).decode()):
+        tls.faults = {"AUTH": f"500 unknown: {said} ?"}
+        outcome = await sent(tls, login=LOGIN)
+        assert outcome.response is not None
+        assert outcome.response.startswith("500 unknown: ")
+        assert outcome.response.endswith("… ?")
+        assert PASSWORD not in outcome.response
+
+
+@pytest.mark.parametrize("kind", ["starttls", "tls"])
+async def test_a_certificate_that_cannot_be_trusted_is_refused(kind: str) -> None:
+    with MailSink(tls="tls" if kind == "tls" else "starttls") as sink:
+        outcome = await send(smtp_of(sink), RAW, TEAM)
+        assert outcome == failed("could not connect: the certificate is not trusted: self-signed certificate")
+        assert sink.mails == []
+    with MailSink(tls="tls" if kind == "tls" else "starttls", names=["elsewhere.test"]) as sink:
+        refused = str((await sent(sink)).response)
+        assert refused.startswith("could not connect: the certificate is not trusted: IP address mismatch")
+        assert sink.mails == []
+
+
+@pytest.mark.parametrize("stage", BEFORE_ACCEPTING)
+async def test_a_server_that_hangs_is_left_at_the_deadline(sink: MailSink, stage: Stage) -> None:
+    sink.faults = {stage: Fault.HANG}
+    assert await sent(sink, seconds=0.2) == failed("no answer within 0.2 s")
+    assert sink.mails == []
+    if stage != "BODY":  # there the sink does not listen
+        await eventually(lambda: not sink.connections)
+
+
+@pytest.mark.parametrize("stage", ["CONNECT", "STARTTLS", "AUTH", "MESSAGE"])
+async def test_a_server_that_hangs_over_tls_is_left_too(
+    starttls: MailSink, tls: MailSink, stage: Stage
+) -> None:
+    for sink in (starttls, tls):
+        if (stage, sink) == ("STARTTLS", tls):
+            continue
+        sink.faults = {stage: Fault.HANG}
+        assert await sent(sink, login=LOGIN, seconds=0.2) == failed("no answer within 0.2 s")
+        await eventually(lambda sink=sink: not sink.connections)  # type: ignore[misc]
+        assert sink.mails == []
+
+
+async def test_a_server_that_takes_no_more_bytes_is_left_at_the_deadline(sink: MailSink) -> None:
+    sink.faults = {"BODY": Fault.HANG}
+    outcome = await send(smtp_of(sink), RAW + b"x\r\n" * 2_000_000, TEAM, seconds=0.5)
+    assert outcome == failed("no answer within 0.5 s")
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+async def test_a_port_where_nobody_speaks(scheme: str) -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        smtp = Smtp.of(f"{scheme}://{HOST}:{silent.getsockname()[1]}?{FROM}")
+        assert await send(smtp, RAW, TEAM, seconds=0.2) == failed("no answer within 0.2 s")
+
+
+async def test_servers_that_are_not_there(sink: MailSink) -> None:
+    nobody = Smtp.of(f"smtp://{HOST}:{free_port()}?{FROM}")
+    assert await send(nobody, RAW, TEAM) == failed("could not connect: Connection refused")
+    unknown = await send(Smtp.of(f"smtp://no-such-host.invalid?{FROM}"), RAW, TEAM, seconds=5)
+    assert not unknown.succeeded
+    assert str(unknown.response).startswith(("could not connect: ", "no answer within 5 s"))
+    not_tls = Smtp.of(f"smtps://{HOST}:{sink.port}?{FROM}")
+    response = str((await send(not_tls, RAW, TEAM)).response)
+    assert response.startswith("could not connect: ")
+    assert "version" in response.lower()
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer"),
+    [
+        ("CONNECT", "554 5.7.1 you are on a list"),
+        ("CONNECT", "421 4.3.2 too busy"),
+        ("EHLO", "421 4.3.2 shutting down"),
+        ("MAIL", "550 5.7.1 sender refused"),
+        ("RCPT", "550 5.1.1 no such user"),
+        ("RCPT", "451 4.7.1 greylisted, come back later"),
+        ("RCPT", "421 4.7.0 too many"),
+        ("DATA", "452 4.3.1 no room"),
+        ("MESSAGE", "451 4.3.0 try later"),
+        ("MESSAGE", "554 5.7.1 looks like spam"),
+    ],
+)
+async def test_what_the_server_refuses_is_a_failure_in_its_own_words(
+    sink: MailSink, stage: Stage, answer: str
+) -> None:
+    sink.faults = {stage: answer}
+    assert await sent(sink) == failed(answer)
+    assert sink.mails == []
+    sink.faults = {}
+    assert await sent(sink) == KEPT
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET])
+@pytest.mark.parametrize("stage", [*BEFORE_ACCEPTING])
+async def test_a_connection_that_breaks_is_a_failure(sink: MailSink, stage: Stage, fault: Fault) -> None:
+    sink.faults = {stage: fault}
+    outcome = await sent(sink)
+    assert not outcome.succeeded
+    how = "could not connect: " if stage == "CONNECT" else "the connection broke: "
+    assert str(outcome.response).startswith(how)
+    assert sink.mails == []
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET])
+@pytest.mark.parametrize("stage", ["CONNECT", "STARTTLS", "AUTH", "MESSAGE"])
+async def test_a_connection_that_breaks_over_tls_is_a_failure(
+    starttls: MailSink, tls: MailSink, stage: Stage, fault: Fault
+) -> None:
+    for sink in (starttls, tls):
+        if (stage, sink) == ("STARTTLS", tls):
+            continue
+        sink.faults = {stage: fault}
+        outcome = await sent(sink, login=LOGIN)
+        assert not outcome.succeeded
+        assert str(outcome.response).startswith(("could not connect: ", "the connection broke: "))
+        assert sink.mails == []
+
+
+async def test_once_it_is_accepted_nothing_makes_it_a_failure(
+    sink: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.faults = {"MESSAGE": Fault.ACCEPT_AND_CLOSE}
+    assert await sent(sink) == Outcome(succeeded=True, response="250 2.0.0 OK kept, goodbye")
+    monkeypatch.setattr(smtp, "_FAREWELL_SECONDS", 0.1)
+    for fault in (Fault.CLOSE, Fault.RESET, Fault.HANG, "500 what?", "nonsense"):
+        sink.faults = {"QUIT": fault}
+        assert await asyncio.wait_for(sent(sink), 5) == KEPT
+    assert len(sink.mails) == 6
+
+
+async def test_servers_that_speak_in_odd_ways(sink: MailSink) -> None:
+    for nonsense in ("SSH-2.0-OpenSSH_9.2", "220 " + "x" * 50_000, "\xff\xfe"):
+        sink.faults = {"CONNECT": nonsense}
+        assert await sent(sink) == failed("the server does not speak SMTP")
+    sink.faults = {"RCPT": "550-5.1.1 no\r\n550-5.1.1 such \x1b[31m\tuser\r\n550 " + "é" * 1_000}
+    response = str((await sent(sink)).response)
+    assert response.startswith("550 5.1.1 no 5.1.1 such [31m user ééé")
+    assert response.isprintable()
+    assert len(response) == RESPONSE_LIMIT
+    assert sink.mails == []
+    sink.faults = {"EHLO": "502 5.5.2 what is that?"}
+    assert await sent(sink) == KEPT
+
+
+async def test_a_send_that_is_cancelled_lets_go(sink: MailSink) -> None:
+    sink.faults = {"MESSAGE": Fault.HANG}
+    task = asyncio.create_task(sent(sink))
+    await eventually(lambda: "DATA" in sink.commands)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await eventually(lambda: not sink.connections)
+
+
+async def test_a_domain_in_other_letters_is_written_in_ascii(sink: MailSink) -> None:
+    smtp = Smtp.of(f"{sink.url}?from=B%C3%A4ton%20%3Cbaton@b%C3%BCcher.example%3E")
+    assert await send(smtp, RAW, "jörg+team@straße.example", seconds=10) == failed(
+        "the recipient has letters outside ASCII before the @, which many mail servers refuse"
+    )
+    assert sink.commands == []
+    assert await send(smtp, RAW, "joerg+team@straße.example", seconds=10) == KEPT
+    [mail] = sink.mails
+    assert list(mail.recipients) == ["joerg+team@xn--strae-oqa.example"]
+    assert (mail.sender, mail.hello) == ("baton@xn--bcher-kva.example", "xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a@b.example, c@d.example", "a@b.example\r\nRCPT TO:<c@d.example>", ""]
+)
+async def test_more_or_less_than_one_recipient_reaches_no_server(sink: MailSink, recipient: str) -> None:
+    outcome = await send(smtp_of(sink), RAW, recipient)
+    assert not outcome.succeeded
+    assert str(outcome.response).startswith("the recipient ")
+    assert sink.commands == []
+
+
+async def test_without_a_mail_server_mails_are_kept_as_files(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "mails"
+    assert await keep(folder, RAW, "dlv_1") == Outcome(succeeded=True, response="kept as dlv_1.eml")
+    assert await keep(folder, RAW + b"again\r\n", "dlv_1") == Outcome(True, "kept as dlv_1.eml")
+    assert await keep(folder, RAW, "../../dlv 2") == Outcome(True, "kept as ------dlv-2.eml")
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert found == {"dlv_1.eml": RAW + b"again\r\n", "------dlv-2.eml": RAW}
+    (tmp_path / "file").write_bytes(b"")
+    assert await keep(tmp_path / "file", RAW, "dlv_3") == failed("could not write a file: File exists")
+    (folder / "dlv_4.eml").mkdir()
+    assert await keep(folder, RAW, "dlv_4") == failed("could not write a file: Is a directory")
+    assert len(list(folder.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls", "starttls", "user", "password"),
+    [
+        ("smtp://mail.example.com", "mail.example.com", 25, False, "auto", None, None),
+        ("SMTP://Mail.Example.com/", "mail.example.com", 25, False, "auto", None, None),
+        ("smtp://mail_server:1025?starttls=never", "mail_server", 1025, False, "never", None, None),
+        ("smtp://u:p@mail.example.com", "mail.example.com", 587, False, "auto", "u", "p"),
+        ("smtp://u:p@mail.example.com:25?starttls=always", "mail.example.com", 25, False, "always", "u", "p"),
+        ("smtps://u:p@mail.example.com", "mail.example.com", 465, True, "auto", "u", "p"),
+        ("smtps://[2001:db8::1]:4650", "2001:db8::1", 4650, True, "auto", None, None),
+        (f"smtp://{LOGIN}@localhost", "localhost", 587, False, "auto", USER, PASSWORD),
+        ("smtp://u:a+b:c@localhost", "localhost", 587, False, "auto", "u", "a+b:c"),
+    ],
+)
+def test_an_address_of_a_mail_server_is_read(
+    url: str, host: str, port: int, tls: bool, starttls: str, user: str | None, password: str | None
+) -> None:
+    smtp = Smtp.of(url)
+    assert (smtp.host, smtp.port, smtp.tls, smtp.starttls) == (host, port, tls, starttls)
+    assert (smtp.user, smtp.password) == (user, password)
+    assert "password" not in repr(smtp)
+    assert repr(password) not in repr(smtp) or password is None
+
+
+@pytest.mark.parametrize(
+    ("url", "machine", "sender"),
+    [
+        (f"smtp://localhost?{FROM}", "ignored.example", "Baton <baton@example.com>"),
+        ("smtp://localhost?from=alerts+baton@example.com", None, "alerts+baton@example.com"),
+        ("smtp://localhost?starttls=never&from=B%C3%A4%20%3Ca@localhost%3E", None, "Bä <a@localhost>"),
+        ("smtp://alerts%40example.com:p@smtp.example.net", "baton.example", "Baton <alerts@example.com>"),
+        ("smtp://apikey:p@smtp.example.net", "baton.example", "Baton <baton@baton.example>"),
+        ("smtp://localhost", "baton.example", "Baton <baton@baton.example>"),
+        ("smtp://localhost", "no_host name", "Baton <baton@localhost>"),
+        ("smtp://localhost", "127.0.0.1", "Baton <baton@localhost>"),
+    ],
+)
+def test_the_sender_is_the_one_that_is_set_or_the_account_or_the_machine(
+    url: str, machine: str | None, sender: str
+) -> None:
+    assert Smtp.of(url, machine=machine).sender == sender
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("", "must begin with smtp:// or smtps://"),
+        ("mail.example.com", "must begin with"),
+        ("https://u:hunter2@mail.example.com", "must begin with"),
+        ("smtp:mail.example.com", "odd host or port"),
+        ("smtp://", "odd host or port"),
+        ("smtp://u:hunter2@", "odd host or port"),
+        ("smtp://mail example.com", "a space"),
+        ("smtp://mail.example.com\n", "a space or a character"),
+        ("smtp://bücher.example", "outside ASCII"),
+        ("smtp://ma!l.example.com", "odd host or port"),
+        ("smtp://mail.example.com:0", "odd host or port"),
+        ("smtp://mail.example.com:65536", "odd host or port"),
+        ("smtp://mail.example.com:smtp", "odd host or port"),
+        ("smtp://[2001:db8::1", "odd host or port"),
+        ("smtp://u:hunter2/x@mail.example.com", "odd host or port"),
+        ("smtp://u:hunter2?x@mail.example.com", "odd host or port"),
+        ("smtp://mail.example.com/path", "a / or #"),
+        ("smtp://mail.example.com#hunter2", "a / or #"),
+        ("smtp://u@mail.example.com", "both user and password"),
+        ("smtp://:hunter2@mail.example.com", "both user and password"),
+        ("smtp://u:hunter%2@mail.example.com", "write it as %25"),
+        ("smtp://u:hunter2%FF@mail.example.com", "not UTF-8"),
+        ("smtp://u:hunter2%00@mail.example.com", "control character"),
+        ("smtp://mail.example.com?starttls=maybe", "auto, always or never"),
+        ("smtps://mail.example.com?starttls=always", "encrypted from the start"),
+        ("smtp://mail.example.com?starttls=auto&starttls=never", "unknown or repeated"),
+        ("smtp://mail.example.com?password=hunter2", "unknown or repeated"),
+        ("smtp://mail.example.com?from=", "unknown or repeated"),
+        ("smtp://mail.example.com?from=Baton", "a sender (?from=) that has no @"),
+        ("smtp://mail.example.com?from=a@b.example,c@d.example", "that is not one address"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_without_its_password(url: str, why: str) -> None:
+    with pytest.raises(ValueError, match=r"^(has|holds|must) ") as refused:
+        Smtp.of(url)
+    assert why in str(refused.value)
+    assert "hunter" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None

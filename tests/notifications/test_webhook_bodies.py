@@ -1,0 +1,253 @@
+"""Webhooks' bodies are what docs/webhooks.md and its JSON Schemas say, and the source document's example."""
+
+import copy
+import json
+import string
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.content.snapshots import EscalationSnapshot, NotificationContent, TranscriptMessage
+from notifications.webhook.docs import BEGIN, END, events_part, sample_content, written_into
+from notifications.webhook.payloads import EVENT_TYPES, body_of
+from notifications.webhook.schemas import SCHEMAS
+from rules.ai_control import AiState
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageRole
+from rules.sla_clock import SlaStatus
+
+DOCS = Path(__file__).parents[2] / "docs/webhooks.md"
+VALIDATORS = {
+    type_: jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    for type_, schema in SCHEMAS.items()
+}
+# The source document's example, as it stands there.
+SOURCE = {
+    "type": "escalation.created",
+    "data": {
+        "escalationId": "esc_abc123",
+        "conversationId": "conv_xyz789",
+        "reason": "low_confidence",
+        "confidence": 35,
+        "priority": "medium",
+        "customerEmail": "jane@example.com",
+        "transcript": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}],
+    },
+}
+
+
+def told(story: NotificationContent) -> dict[str, Any]:
+    """The body, checked against the schema of its type."""
+    body: dict[str, Any] = json.loads(body_of(story))
+    VALIDATORS[story.type].validate(body)
+    return body
+
+
+def created(**changes: Any) -> NotificationContent:
+    """An escalation.created whose escalation is changed so."""
+    story = sample_content("escalation.created")
+    assert story.escalation
+    return replace(story, escalation=replace(story.escalation, **changes))
+
+
+def test_escalation_created_is_the_source_documents_example() -> None:
+    story = created(id="esc_abc123")
+    said = [replace(one, content="...") for one in story.conversation.transcript]
+    story = replace(story, conversation=replace(story.conversation, id="conv_xyz789", transcript=tuple(said)))
+    body = json.loads(body_of(story))
+    assert body["type"] == SOURCE["type"]
+    first = dict(list(body["data"].items())[: len(SOURCE["data"])])
+    assert json.dumps(first) == json.dumps(SOURCE["data"])
+
+
+def test_the_events_are_those_of_the_product() -> None:
+    assert EVENT_TYPES == (
+        "escalation.created",
+        "escalation.updated",
+        "escalation.replied",
+        "escalation.resolved",
+        "escalation.reopened",
+        "escalation.sla_at_risk",
+        "escalation.sla_breached",
+        "turn.requested",
+        "conversation.ai_paused",
+        "conversation.ai_resumed",
+    )
+    assert list(SCHEMAS) == [*EVENT_TYPES, "test"]
+
+
+@pytest.mark.parametrize("type_", SCHEMAS)
+def test_every_event_fits_its_schema_and_no_other(type_: str) -> None:
+    jsonschema_rs.meta.validate(SCHEMAS[type_])
+    body = told(sample_content(type_))
+    assert [other for other, schema in VALIDATORS.items() if schema.is_valid(body)] == [type_]
+    assert list(undocumented(SCHEMAS[type_], body)) == []
+
+
+def undocumented(schema: dict[str, Any], value: Any) -> Iterator[str]:
+    """What stands in a body and not in its schema."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from undocumented(schema["items"], inner)
+    if isinstance(value, dict):
+        yield from set(value) - set(schema["properties"])
+        for name, inner in value.items():
+            yield from undocumented(schema["properties"][name], inner)
+
+
+def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """Where the values of a body stand."""
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, *path, key)
+
+
+@pytest.mark.parametrize("type_", SCHEMAS)
+def test_a_schema_notices_what_is_missing_or_of_another_type(type_: str) -> None:
+    body = told(sample_content(type_))
+    for *path, last in places(body):
+        for mangle in ("leave out", "of another type"):
+            if mangle == "leave out" and isinstance(last, int):
+                continue
+            mangled = copy.deepcopy(body)
+            parent: Any = mangled
+            for key in path:
+                parent = parent[key]
+            if mangle == "leave out":
+                del parent[last]
+            else:
+                parent[last] = True
+            assert not VALIDATORS[type_].is_valid(mangled), (mangle, path, last)
+    assert VALIDATORS[type_].is_valid({**body, "more": 1, "data": {**body["data"], "more": 1}})
+
+
+@pytest.mark.parametrize(
+    ("confidence", "written"),
+    [(35.0, "35"), (0.0, "0"), (100.0, "100"), (41.5, "41.5"), (1e-3, "0.001"), (None, "null")],
+)
+def test_a_whole_confidence_is_written_whole(confidence: float | None, written: str) -> None:
+    assert f'"confidence":{written},' in body_of(created(confidence=confidence)).decode()
+    told(created(confidence=confidence))
+
+
+def test_times_are_told_in_utc() -> None:
+    east = timezone(timedelta(hours=5, minutes=30))
+    at = datetime(2026, 7, 1, 2, 15, 0, 1_000, tzinfo=east)
+    body = told(replace(created(created_at=at, resolved_at=at.replace(microsecond=0)), occurred_at=at))
+    assert body["timestamp"] == body["data"]["createdAt"] == "2026-06-30T20:45:00.001000Z"
+    assert body["data"]["resolvedAt"] == "2026-06-30T20:45:00Z"
+
+
+def test_the_transcript_is_what_customer_ai_and_people_said() -> None:
+    story, at = sample_content("escalation.created"), datetime(2026, 3, 2, tzinfo=UTC)
+    said = tuple(TranscriptMessage("msg_x", role, f"by {role}", at, "Bo") for role in MessageRole)
+    story = replace(story, conversation=replace(story.conversation, transcript=said))
+    assert told(story)["data"]["transcript"] == [
+        {"role": "user", "content": "by USER"},
+        {"role": "assistant", "content": "by ASSISTANT"},
+        {"role": "human", "content": "by HUMAN"},
+    ]
+
+
+def test_an_event_tells_its_own_epoch_and_state_not_those_of_today() -> None:
+    for type_, state in (("conversation.ai_paused", "paused"), ("conversation.ai_resumed", "active")):
+        for today in AiState:
+            story = sample_content(type_)
+            conversation = replace(story.conversation, ai_state=today, ai_epoch=9)
+            story = replace(story, conversation=conversation, epoch=4, escalation=None)
+            data = told(story)["data"]
+            assert (data["state"], data["epoch"], data["escalationId"]) == (state, 4, None)
+    turn = sample_content("turn.requested")
+    turn = replace(turn, conversation=replace(turn.conversation, ai_epoch=9), epoch=4)
+    assert told(turn)["data"]["epoch"] == 4
+
+
+def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
+    assert told(sample_content("escalation.updated"))["data"]["change"] == "assigned"
+    assert told(sample_content("escalation.replied"))["data"]["message"] == {
+        "id": "msg_01jnfks2g0e008000000000006",
+        "role": "human",
+        "content": "I will look into it.",
+        "author": "Bo",
+        "createdAt": "2026-03-02T09:27:04.250000Z",
+    }
+    for type_ in set(SCHEMAS) - {"escalation.updated", "escalation.replied", "turn.requested"}:
+        assert not {"change", "message"} & set(told(sample_content(type_))["data"]), type_
+
+
+def test_an_escalations_event_without_escalation_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match=r"escalation\.created is told of an escalation"):
+        body_of(replace(created(), escalation=None))
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
+TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+EMAILS = st.text(string.ascii_letters, min_size=1).map(lambda name: f"{name}@example.com")
+ESCALATIONS = st.builds(
+    EscalationSnapshot,
+    id=st.just("esc_01jnfks2g0e008000000000005"),
+    link=st.just("http://127.0.0.1:8000/app/escalations/esc_01jnfks2g0e008000000000005"),
+    status=st.sampled_from(EscalationStatus),
+    priority=st.sampled_from(Priority),
+    trigger=st.sampled_from(EscalationTrigger),
+    reason=TEXTS,
+    detail=st.none() | TEXTS,
+    confidence=st.none() | st.floats(0, 100),
+    assignee_name=st.none() | TEXTS,
+    assignee_email=st.none() | EMAILS,
+    created_at=TIMES,
+    target_minutes=st.integers(1, 10**6),
+    at_risk_at=TIMES,
+    due_at=TIMES,
+    sla_status=st.sampled_from(SlaStatus),
+    first_responded_at=st.none() | TIMES,
+    resolved_at=st.none() | TIMES,
+    resolution_note=st.none() | TEXTS,
+)
+
+
+@given(ESCALATIONS, st.none() | TEXTS, st.none() | EMAILS, TEXTS, TIMES)
+def test_whatever_is_told_fits_and_comes_back(
+    escalation: EscalationSnapshot, name: str | None, email: str | None, said: str, at: datetime
+) -> None:
+    story = sample_content("escalation.created")
+    conversation = replace(
+        story.conversation,
+        customer_name=name,
+        customer_external_id=name,
+        customer_email=email,
+        transcript=(TranscriptMessage("msg_x", MessageRole.USER, said, at),),
+    )
+    data = told(replace(story, occurred_at=at, escalation=escalation, conversation=conversation))["data"]
+    assert data["reason"] == escalation.reason
+    assert data["confidence"] == escalation.confidence
+    assert data["transcript"] == [{"role": "user", "content": said}]
+    assert (data["customerName"], data["customerEmail"]) == (name, email)
+    assert datetime.fromisoformat(data["dueAt"]) == escalation.due_at
+    assert (data["assignee"] is None) == (escalation.assignee_name is None)
+
+
+def test_the_docs_list_what_is_sent() -> None:
+    page = DOCS.read_text()
+    assert page == written_into(page)
+    part = page.partition(BEGIN)[2].partition(END)[0].strip()
+    assert part == events_part().strip()
+    blocks = [json.loads(block.partition("```")[0]) for block in part.split("```json")[1:]]
+    for example, schema in zip(blocks[::2], blocks[1::2], strict=True):
+        assert schema == SCHEMAS[example["type"]]
+        assert example == told(sample_content(example["type"]))
+    assert [example["type"] for example in blocks[::2]] == list(SCHEMAS)
+
+
+def test_a_page_without_markers_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="no markers"):
+        written_into("# A page\n")

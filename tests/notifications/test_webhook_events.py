@@ -1,0 +1,302 @@
+"""What others are told by webhook of what happens: each event once and in order, and of nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from rules.typeid import WORKSPACE, parse_id
+from tests.support.baton_client import BATON, Refused, Workspace, wait_for
+from tests.support.conversation_driver import Talk, resume
+from tests.support.locks import hold, send
+from tests.support.pubsub_backends import free_port
+from tests.support.replay_command import ASKING, says
+from tests.support.sla_clocks import QUICK, Clock, bring
+from tests.support.webhook_helpers import (
+    DELIVERY_SHOWN,
+    Endpoint,
+    PostOffice,
+    Row,
+    agent_key,
+    mails_to,
+    shared_office,
+    statuses,
+    told,
+    types,
+)
+from tests.support.webhook_receivers import Receiver
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).parents[2]
+NOTE, DRAFT, PASSED_OVER = "a note among ourselves", "a draft of the AI's", "another draft of the AI's"
+UPDATE = "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { escalation { id } } }"
+REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation { id } } }"
+PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
+NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
+CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
+
+
+@pytest.fixture(scope="module")
+def office(request: pytest.FixtureRequest) -> PostOffice:
+    return shared_office(request.session)
+
+
+@pytest.fixture(scope="module")
+def team(office: PostOffice) -> Workspace:
+    """One workspace for the module: every test has an AI agent of its own in it."""
+    return office.new_workspace()
+
+
+# ---- what is told
+
+
+def a_whole_story(talk: Talk, receiver: Receiver) -> str:
+    """
+    Everything that others are told of, once at least; the escalation's id.
+
+    It waits where what is told would not be true any more, or be told as it has become since.
+    """
+    key, admin = talk.key, talk.workspace.email
+    talk.says("hello?")
+    receiver.wait_for(1)
+    escalation = str(key.escalate(talk.id, "a VIP")["escalation"]["id"])
+    clock = Clock(talk.workspace, talk.id, escalation)
+    receiver.wait_for(4)
+    bring([clock], "sla_due_at", 0)
+    receiver.wait_for(5)
+    for change in ({"note": NOTE}, {"priority": "URGENT"}, {"assignTo": admin}, {"assignTo": ""}):
+        key.ask(UPDATE, i={"escalationId": escalation, **change})
+    key.record(talk.id, "ASSISTANT", DRAFT, confidence=12)
+    talk.presses()
+    resume(talk)
+    talk.says("are you back?")
+    receiver.wait_for(12)
+    key.ask(PAUSE, id=talk.id)
+    key.reply(escalation, "Ada here.", authorEmail=admin)
+    key.record(talk.id, "ASSISTANT", PASSED_OVER)
+    key.resolve(escalation, note="Sent again", disposition="NEEDED")
+    receiver.wait_for(18)
+    key.ask(REOPEN, id=escalation)
+    return escalation
+
+
+STORY = [
+    (TURN, 1),
+    (CREATED, None),
+    (PAUSED, 2),
+    ("escalation.sla_at_risk", None),
+    ("escalation.sla_breached", None),
+    ("escalation.updated", "noted"),
+    ("escalation.updated", "priority_changed"),
+    ("escalation.updated", "assigned"),
+    ("escalation.updated", "unassigned"),
+    ("escalation.updated", "triggered"),
+    ("conversation.ai_resumed", 3),
+    (TURN, 3),
+    (PAUSED, 4),
+    ("escalation.replied", None),
+    ("escalation.updated", "status_changed"),
+    ("escalation.updated", "assigned"),
+    ("escalation.resolved", None),
+    ("conversation.ai_resumed", 5),
+    ("escalation.reopened", None),
+    (PAUSED, 6),
+]
+
+
+def test_every_event_arrives_once_in_order_signed_and_as_documented(office: PostOffice) -> None:
+    team, foreign = office.new_workspace(), office.new_workspace()
+    talk = Talk.begin(team, sla=QUICK)
+    few_types = (TURN, "escalation.resolved")
+    with Receiver() as receiver, Receiver() as chosen, Receiver() as elsewhere:
+        endpoint = Endpoint.create(team, receiver.url, agent_id=talk.agent_id)
+        few = Endpoint.create(team, chosen.url, *few_types, agent_id=talk.agent_id)
+        strangers = [Endpoint.create(team, elsewhere.url), Endpoint.create(foreign, elsewhere.url)]
+        escalation = a_whole_story(talk, receiver)
+        receiver.wait_for(len(STORY))
+        seen, seen_by_few = endpoint.ended(), few.ended()
+        bodies = [told(one, endpoint) for one in receiver.received]
+        heard = [told(one, few) for one in chosen.received]
+        assert elsewhere.received == []
+        assert [one.deliveries for one in strangers] == [[], []]
+    assert [(body["type"], detail_of(body)) for body in bodies] == STORY
+    for body in bodies:
+        assert body["data"].get("escalationId") in (escalation, None)
+        assert (body["data"]["conversationId"], body["data"]["agentId"]) == (talk.id, talk.agent_id)
+    # The same events; each endpoint is told of them as they are when its turn comes.
+    chosen_of = [(body["type"], body["timestamp"]) for body in bodies if body["type"] in few_types]
+    assert [(body["type"], body["timestamp"]) for body in heard] == chosen_of
+    # What is seen of it: one delivery for each, under the id that it came with.
+    for shown, came in ((seen, receiver), (seen_by_few, chosen)):
+        assert [one["id"] for one in shown] == [one.id for one in came.received]
+        assert types(shown) == [one.event["type"] for one in came.received]
+        assert {attempt["response"] for one in shown for attempt in one["attempts"]} == {"204"}
+        assert [len(one["attempts"]) for one in shown] == [1] * len(shown)
+    assert not {one["id"] for one in seen} & {one["id"] for one in seen_by_few}
+    said_in(bodies, escalation)
+
+
+def detail_of(body: Row) -> Any:
+    """Of what kind an update is, and of which epoch what is about control."""
+    data = body["data"]
+    return data.get("change") or (None if body["type"].startswith("escalation.") else data["epoch"])
+
+
+def said_in(bodies: list[Row], escalation: str) -> None:
+    """What the bodies of the whole story have to say, and what they may not."""
+    by_type = {body["type"]: body["data"] for body in bodies}
+    created = by_type[CREATED]
+    assert list(created.items())[2:6] == [
+        ("reason", "a VIP"),
+        ("confidence", None),
+        ("priority", "medium"),
+        ("customerEmail", None),
+    ]
+    assert created["transcript"] == [{"role": "user", "content": "hello?"}]
+    assert (created["status"], created["trigger"]) == ("open", "api")
+    assert by_type["escalation.sla_at_risk"]["slaStatus"] == "at_risk"
+    assert by_type["escalation.sla_breached"]["slaStatus"] == "breached"
+    assert by_type[TURN]["message"]["content"] == "are you back?"
+    assert by_type["escalation.replied"]["message"] | {"id": "", "createdAt": ""} == {
+        "id": "",
+        "role": "human",
+        "content": "Ada here.",
+        "author": "Ada Admin",
+        "createdAt": "",
+    }
+    resolved = by_type["escalation.resolved"]
+    assert (resolved["status"], resolved["resolutionNote"]) == ("resolved", "Sent again")
+    assert resolved["transcript"][-1] == {"role": "human", "content": "Ada here."}
+    assert resolved["link"].endswith(f"/app/escalations/{escalation}")
+    written = json.dumps(bodies)
+    for internal in (NOTE, DRAFT, PASSED_OVER):
+        assert internal not in written
+
+
+def test_what_happens_at_once_is_told_in_the_order_of_the_log_and_of_each_agent_apart(
+    team: Workspace,
+) -> None:
+    with Receiver() as first, Receiver() as second:
+        endpoints = [Endpoint.create(team, one.url) for one in (first, second)]
+        with ThreadPoolExecutor(8) as pool:
+            escalations = list(pool.map(lambda number: endpoints[number % 2].escalate(), range(50)))
+        for place, (endpoint, receiver) in enumerate(zip(endpoints, (first, second), strict=True)):
+            assert statuses(endpoint.ended()) == ["DELIVERED"] * 50
+            log = team.server.rows(
+                "SELECT type FROM log WHERE stream = $1 AND data ->> 'agent' = $2 ORDER BY position",
+                parse_id(WORKSPACE, team.id),
+                str(agent_key(endpoint.agent_id)),
+            )
+            assert [one.event["type"] for one in receiver.received] == [row["type"] for row in log]
+            of = {one.event["data"]["escalationId"] for one in receiver.received}
+            assert of == {*escalations[place::2], None}
+
+
+async def test_nothing_is_told_before_the_commit_nor_of_what_is_rolled_back(
+    team: Workspace, office: PostOffice
+) -> None:
+    other = office.new_workspace()
+    with Receiver() as receiver, Receiver() as beside:
+        endpoint, marker = Endpoint.create(team, receiver.url, CREATED), Endpoint.create(other, beside.url)
+        superuser = await asyncpg.connect(office.owner_url.replace("baton_owner@", "postgres@"))
+        async with hold(office, "streams", parse_id(WORKSPACE, team.id)) as head:
+            killed = send(endpoint.escalate, "killed")
+            (process,) = await head.queued(1)
+            marker.escalate()
+            beside.wait_for(2)
+            assert (receiver.received, endpoint.deliveries) == ([], [])
+            await superuser.execute("SELECT pg_terminate_backend($1)", process)
+            with pytest.raises(Refused, match="INTERNAL"):
+                await killed
+            committed = send(endpoint.escalate, "committed")
+            await head.queued(1)
+            marker.escalate()
+            beside.wait_for(4)
+            assert (receiver.received, endpoint.deliveries) == ([], [])
+        await superuser.close()
+        await committed
+        receiver.wait_for(1)
+        assert types(endpoint.ended()) == [CREATED]
+        assert [one.event["data"]["reason"] for one in receiver.received] == ["committed"]
+
+
+def test_an_act_that_is_refused_late_tells_nobody(team: Workspace) -> None:
+    with Receiver() as receiver:
+        endpoint = Endpoint.create(team, receiver.url)
+        escalation = endpoint.escalate()
+        receiver.wait_for(2)
+        for change, code in (({"expectedVersion": 7}, "CONFLICT"), ({"assignTo": "x@y.z"}, "BAD_USER_INPUT")):
+            given = {"escalationId": escalation, "priority": "URGENT", "note": NOTE, **change}
+            assert team.key.refusal(UPDATE, i=given).code == code
+        team.key.ask(UPDATE, i={"escalationId": escalation, "priority": "LOW"})
+        assert types(endpoint.ended())[2:] == ["escalation.updated"]
+        (body,) = [told(one, endpoint) for one in receiver.received[2:]]
+    assert (body["data"]["change"], body["data"]["priority"]) == ("priority_changed", "low")
+
+
+def test_a_replay_tells_nobody(office: PostOffice, team: Workspace) -> None:
+    notifications = {"email": {"recipients": ["replay@example.com"]}}
+    conversation = {"id": "asks", "messages": [ASKING, says("user", "hello?")]}
+    for name, given in (("settings.json", {"notifications": notifications}), ("talk.jsonl", conversation)):
+        (office.data_dir / name).write_text(json.dumps(given) + "\n")
+    files = [str(office.data_dir / "talk.jsonl"), "--settings", str(office.data_dir / "settings.json")]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
+    environment |= {"BATON_DATA_DIR": str(office.data_dir), **office.environment}
+    subprocess.run([BATON, "replay", *files, "--json"], env=environment, check=True, capture_output=True)
+    told_of = office.rows(
+        """SELECT count(*) AS entries FROM workspaces JOIN log ON stream = workspaces.id
+        WHERE scratch AND type = 'escalation.created'"""
+    )
+    assert told_of == [{"entries": 1}]
+    # The same settings in a workspace that is not scratch: by its mail, the replay's would have come.
+    endpoint = Endpoint.create(team, "http://127.0.0.1:1/")
+    recipients = {"recipients": ["live@example.com", "replay@example.com"]}
+    team.key.settings(endpoint.agent_id, notifications={"email": recipients})
+    endpoint.escalate()
+    wait_for(lambda: len(mails_to(office.sink, "live@example.com")) == 1, "the mail")
+    wait_for(lambda: len(mails_to(office.sink, "replay@example.com")) == 1, "the mail")
+    query = "SELECT count(*) AS n FROM deliveries JOIN workspaces w ON w.id = workspace_id WHERE scratch"
+    assert office.rows(query) == [{"n": 0}]
+
+
+# ---- an AI back end that lives on webhooks alone
+
+
+def test_the_example_back_end_answers_customers_and_is_quiet_while_people_have_control(
+    team: Workspace,
+) -> None:
+    talk, port = Talk.begin(team), free_port()
+    url = f"http://127.0.0.1:{port}/"
+    endpoint = Endpoint.create(team, url, TURN, PAUSED, "conversation.ai_resumed", agent_id=talk.agent_id)
+    environment = os.environ | {"BATON_URL": team.server.url, "BATON_API_KEY": team.api_key}
+    command = [sys.executable, "-W", "error", str(ROOT / "examples/ai_backend.py"), str(port)]
+
+    def answers() -> list[tuple[str, str]]:
+        said = talk.key.messages(talk.id)
+        return [(one["content"], one["status"]) for one in said if one["role"] == "ASSISTANT"]
+
+    environment["BATON_WEBHOOK_SECRET"] = endpoint.secret
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as back_end:
+        try:
+            assert back_end.stdout is not None
+            assert "listening" in back_end.stdout.readline()
+            talk.says("hello?")
+            wait_for(lambda: len(answers()) == 1, "an answer")
+            escalation = talk.says("can I talk to a human please")["escalation"]["id"]
+            talk.says("anybody?")
+            endpoint.ended()
+            talk.key.resolve(escalation)
+            endpoint.ended()
+            talk.says("are you back?")
+            wait_for(lambda: len(answers()) == 2, "another answer")
+            endpoint.ended()
+        finally:
+            back_end.terminate()
+    assert answers() == [("You wrote: hello?", "DELIVERED"), ("You wrote: are you back?", "DELIVERED")]

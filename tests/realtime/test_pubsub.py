@@ -1,0 +1,112 @@
+"""The bell over a real PostgreSQL and a real Redis: what it carries, and what fits a message."""
+
+import asyncio
+import random
+from dataclasses import replace
+from uuid import uuid4
+
+import asyncpg
+import orjson
+import pytest
+
+from realtime.pubsub import (
+    TYPING_BYTES,
+    TYPINGS_PER_MESSAGE,
+    TYPINGS_WAITING,
+    WAKEUPS_PER_MESSAGE,
+    Typing,
+    Wakeup,
+    _fits,
+    _Message,
+)
+from tests.support.pubsub_probe import CANARY_SECONDS, create_ears, eventually, hear_each_other, listening
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_two_bells_hear_each_other(url: str) -> None:
+    async with listening(url, url) as (one, other):
+        await hear_each_other(one, other)
+        typing = Typing(uuid4(), "HUMAN", "user:7", True)
+        one.pubsub.publish_typing(typing)
+        await eventually(lambda: other.typings == [typing])
+        assert one.typings == [typing]
+        assert not one.pubsub.stalled
+        assert not other.pubsub.stalled
+        assert one.recoveries == other.recoveries == 0
+
+
+async def test_the_first_subscription_of_a_process_hears(url: str) -> None:
+    async with listening(url) as (alone,):
+        await asyncio.sleep(4 * CANARY_SECONDS)  # the one thing to wait for is that nothing happens
+        assert not alone.pubsub.stalled
+        assert alone.recoveries == 0
+
+
+async def test_an_own_ring_is_heard_once_and_at_once(url: str) -> None:
+    async with listening(url, url) as (one, other):
+        await hear_each_other(one, other)
+        wakeup = Wakeup(uuid4(), 5)
+        one.pubsub.publish_wakeup(wakeup)
+        assert one.wakeups.count(wakeup) == 1
+        await eventually(lambda: wakeup in other.wakeups)
+        await hear_each_other(one, other)
+        assert one.wakeups.count(wakeup) == 1
+
+
+async def test_a_burst_arrives_with_the_highest_position_of_each_stream(url: str) -> None:
+    streams = [uuid4() for _ in range(50)]
+    numbers = random.Random(7).sample(range(10_000), 10_000)
+    async with listening(url, url) as (one, other):
+        await hear_each_other(one, other)
+        other.wakeups.clear()
+        for count, number in enumerate(numbers):
+            one.pubsub.publish_wakeup(Wakeup(streams[number % 50], number))
+            if count % 100 == 0:
+                await asyncio.sleep(0)
+        await eventually(lambda: all(other.highest().get(s) == 9_950 + i for i, s in enumerate(streams)))
+        assert len(other.wakeups) < 10_000
+        assert one.recoveries == other.recoveries == 0
+
+
+async def test_more_streams_than_fit_a_message_all_arrive(url: str) -> None:
+    wakeups = {uuid4(): 2**63 - 1 for _ in range(1_000)}
+    async with listening(url, url) as (one, other):
+        await hear_each_other(one, other)
+        for stream, position in wakeups.items():
+            one.pubsub.publish_wakeup(Wakeup(stream, position))
+            one.pubsub.publish_typing(Typing(stream, "ASSISTANT", "a" * 100, True))
+        await eventually(lambda: wakeups.items() <= other.highest().items())
+        assert 0 < len(other.typings) <= TYPINGS_WAITING + TYPINGS_PER_MESSAGE
+
+
+def test_the_largest_message_stays_below_7500_bytes() -> None:
+    wakeups = [Wakeup(uuid4(), -(2**63)) for _ in range(WAKEUPS_PER_MESSAGE)]
+    typing = Typing(uuid4(), "ASSISTANT", "", False)
+    while _fits(replace(typing, actor=typing.actor + "a")):
+        typing = replace(typing, actor=typing.actor + "a")
+    message = _Message(uuid4().hex, False, wakeups, [typing] * TYPINGS_PER_MESSAGE)
+    assert len(orjson.dumps(typing)) == TYPING_BYTES
+    assert 7_000 < len(message.encode().encode()) < 7_500
+    assert _Message.decode(message.encode()) == message
+
+
+def test_ids_may_be_those_that_asyncpg_reads() -> None:
+    id_ = asyncpg.pgproto.pgproto.UUID(str(uuid4()))  # a subclass, which orjson does not write by itself
+    message = _Message("one", True, [Wakeup(id_, 1)], [Typing(id_, "USER", "visitor", True)])
+    assert _fits(message.typings[0])
+    assert _Message.decode(message.encode()) == message
+
+
+@pytest.mark.parametrize("actor", ["a" * 300, "\x00" * 40, "\ud800"])
+def test_a_typing_that_does_not_fit_stays_at_home(actor: str) -> None:
+    ears = create_ears("redis://127.0.0.1:1")
+    ears.pubsub.publish_typing(Typing(uuid4(), "USER", actor, True))
+    assert len(ears.typings) == 1
+    assert not ears.pubsub._typings
+
+
+@pytest.mark.parametrize("address", ["", "kafka://x", "postgresql+asyncpg://x/y", "memory://"])
+def test_another_address_is_refused_at_once(address: str) -> None:
+    with pytest.raises(ValueError, match="must begin with one of redis"):
+        create_ears(address)

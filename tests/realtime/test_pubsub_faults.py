@@ -1,0 +1,165 @@
+"""The bell through every way that its PostgreSQL, its Redis and those around it have of failing."""
+
+import asyncio
+import time
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+import pytest
+from broadcaster import Broadcast
+from structlog.testing import capture_logs
+
+from realtime.pubsub import STREAMS_WAITING, TYPINGS_WAITING, PubSub, Typing, Wakeup
+from tests.support.pubsub_backends import BlackHole, RedisServer, drop_connections, free_port, publish
+from tests.support.pubsub_probe import create_ears, eventually, hear_each_other, listening, told
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_closed_connections_are_rebuilt_and_everybody_catches_up(url: str) -> None:
+    async with listening(url, url) as (one, other):
+        await hear_each_other(one, other)
+        await drop_connections(url)
+        await eventually(lambda: one.recoveries == other.recoveries == 1)
+        await hear_each_other(one, other)
+        assert not one.pubsub.stalled
+        assert not other.pubsub.stalled
+
+
+async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> None:
+    with capture_logs() as lines:
+        async with listening(redis_server.url, redis_server.url) as (one, other):
+            await hear_each_other(one, other)
+            redis_server.kill()
+            await eventually(lambda: one.pubsub.stalled and other.pubsub.stalled)
+            missed = Wakeup(uuid4(), 3)
+            one.pubsub.publish_wakeup(missed)
+            await eventually(lambda: [line["event"] for line in told(lines)] == ["pubsub.stalled"] * 2)
+            assert one.recoveries == other.recoveries == 0
+            redis_server.start()
+            await eventually(lambda: one.recoveries >= 1 and other.recoveries >= 1)
+            await hear_each_other(one, other)
+            assert not one.pubsub.stalled
+            assert not other.pubsub.stalled
+    assert (
+        sorted(str(line["event"]) for line in told(lines))
+        == ["pubsub.recovered"] * 2 + ["pubsub.stalled"] * 2
+    )
+
+
+async def test_a_connection_that_swallows_everything(url: str) -> None:
+    with capture_logs() as lines:
+        async with BlackHole(url).serve() as hole, listening(hole.url, url) as (one, other):
+            await hear_each_other(one, other)
+            hole.swallow()
+            stream = uuid4()
+            one.pubsub.publish_wakeup(Wakeup(stream, 8))
+            await eventually(lambda: bool(told(lines)))
+            assert one.pubsub.stalled
+            await eventually(lambda: [line["event"] for line in lines].count("pubsub.connection_lost") > 1)
+            hole.pass_on()
+            await eventually(lambda: one.recoveries >= 1)
+            await hear_each_other(one, other)
+            assert not one.pubsub.stalled
+            assert other.highest()[stream] == 8
+            assert other.recoveries == 0
+    assert [line["event"] for line in told(lines)] == ["pubsub.stalled", "pubsub.recovered"]
+
+
+async def test_a_server_that_comes_later(redis_server: RedisServer) -> None:
+    redis_server.kill()
+    async with listening(redis_server.url) as (ears,):
+        await eventually(lambda: ears.pubsub.stalled)
+        redis_server.start()
+        await eventually(lambda: ears.recoveries == 1)
+        assert not ears.pubsub.stalled
+
+
+@pytest.mark.parametrize("scheme", ["redis", "postgresql"])
+async def test_with_no_server_at_all_nothing_raises(scheme: str) -> None:
+    async with listening(f"{scheme}://nobody@127.0.0.1:{free_port()}/none") as (ears,):
+        assert not ears.pubsub.stalled
+        for number in range(STREAMS_WAITING + 10):
+            ears.pubsub.publish_wakeup(Wakeup(uuid4(), number))
+            ears.pubsub.publish_typing(Typing(uuid4(), "USER", "visitor", True))
+        await eventually(lambda: ears.pubsub.stalled, within=10)
+        assert len(ears.wakeups) == len(ears.typings) == STREAMS_WAITING + 10
+        assert len(ears.pubsub._wakeups) == STREAMS_WAITING
+        assert len(ears.pubsub._typings) == TYPINGS_WAITING
+
+
+def test_a_bell_that_does_not_run_turns_deaf_and_still_wakes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    ears = create_ears("redis://127.0.0.1:1")
+    ears.pubsub.publish_wakeup(Wakeup(UUID(int=1), 1))
+    assert ears.wakeups == [Wakeup(UUID(int=1), 1)]
+    assert not ears.pubsub.stalled
+    later = time.monotonic() + 10
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert ears.pubsub.stalled
+
+
+MALFORMED = [
+    "",
+    "x",
+    "null",
+    "[]",
+    "{}",
+    "7" * 400,
+    '{"sender": "a"}',
+    '{"sender": "a", "canary": false, "wakeups": 5, "typings": []}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": 5, "position": 1}], "typings": []}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": "5", "position": 1}], "typings": []}',
+    '{"sender": "a", "canary": false, "wakeups": [], "typings": [{"conversation": null}]}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": "' + "1" * 32 + '", "position": "x"}]}',
+    '{"sender": "a", "canary": false, "wakeups": [{"stream": "' + "1" * 32 + '", "position": null}]}',
+    "[" * 3_000,
+]
+
+
+async def test_malformed_messages_are_ignored(url: str) -> None:
+    with capture_logs() as lines:
+        async with listening(url, url) as (one, other):
+            await hear_each_other(one, other)
+            heard = len(other.typings)
+            await publish(url, *MALFORMED)
+            await eventually(
+                lambda: sum(x["event"] == "pubsub.malformed" for x in lines) == 2 * len(MALFORMED)
+            )
+            await hear_each_other(one, other)
+            assert len(other.typings) == heard
+            assert one.recoveries == other.recoveries == 0
+    assert not told(lines)
+
+
+async def test_bytes_that_are_no_text_do_not_end_the_bell(redis_server: RedisServer) -> None:
+    async with listening(redis_server.url, redis_server.url) as (one, other):
+        await hear_each_other(one, other)
+        await publish(redis_server.url, b"\xff")
+        await eventually(lambda: one.recoveries == other.recoveries == 1)
+        await hear_each_other(one, other)
+        assert not one.pubsub.stalled
+
+
+async def test_a_client_that_swallows_a_cancellation_does_not_keep_the_connection_alive() -> None:
+    class Swallowing(Broadcast):
+        async def publish(self, channel: str, message: object) -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    pubsub = create_ears("redis://127.0.0.1:1").pubsub
+    pubsub.publish_wakeup(Wakeup(uuid4(), 1))
+    publishing = asyncio.create_task(pubsub._publish(Swallowing("memory://")))
+    publishing.get_loop().call_soon(publishing.cancel)
+    async with asyncio.timeout(5):
+        await publishing
+
+
+def test_a_callback_that_raises_ends_nothing() -> None:
+    def fail(_: object = None) -> None:
+        raise RuntimeError("a follower's mistake")
+
+    pubsub = PubSub("redis://127.0.0.1:1", on_wakeup=fail, on_typing=fail, on_recover=fail)
+    with capture_logs() as lines:
+        pubsub.publish_wakeup(Wakeup(uuid4(), 1))
+        pubsub.publish_typing(Typing(uuid4(), "USER", "visitor", True))
+    assert [line["event"] for line in lines] == ["pubsub.callback_failed"] * 2

@@ -1,0 +1,160 @@
+"""Several processes whose bells fall silent still hear everything; typing is told by the bell alone."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from rules.typeid import CONVERSATION, parse_id
+from tests.support.baton_client import Caller, Server, Socket, Workspace
+from tests.support.pubsub_backends import BlackHole, RedisServer, free_port
+from tests.support.requirements import need
+
+pytestmark = pytest.mark.anyio
+
+MESSAGES = "subscription($id: ID!) { messageAdded(conversationId: $id) { message { content } } }"
+CHANGES = """subscription($id: ID!, $after: String) {
+    conversationUpdated(conversationId: $id, after: $after) { cursor kind typing } }"""
+VIEWER = "{ viewer { kind } }"
+TYPE = "mutation($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }"
+PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
+
+
+@asynccontextmanager
+async def beside(server: Server, **bells: str) -> AsyncIterator[list[Server]]:
+    """More processes on the same database, each with the bell that it is named after."""
+    processes = [Server(server.data_dir, server.owner_url, server.service_url) for _ in bells]
+    starting = []
+    for process, (name, url) in zip(processes, bells.items(), strict=True):
+        process.log = server.data_dir / f"{name}.log"
+        starting.append(asyncio.to_thread(process.start, BATON_BROADCAST_URL=url))
+    try:
+        await asyncio.gather(*starting)
+        yield processes
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(process.stop) for process in processes))
+
+
+async def pubsub(process: Server) -> str:
+    """What /readyz says of the bell, with 200."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{process.url}/readyz")
+    assert answer.status_code == 200
+    return str(answer.json()["pubsub"])
+
+
+async def becomes(process: Server, state: str) -> None:
+    async with asyncio.timeout(15):
+        while await pubsub(process) != state:  # noqa: ASYNC110 - a probe is not told either
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def following(conversation: str, token: str, *processes: Server) -> AsyncIterator[list[Socket]]:
+    """A socket at each process that follows the conversation's messages."""
+    async with AsyncExitStack() as stack:
+        sockets = []
+        for process in processes:
+            caller = Caller(process.url, token)
+            sockets.append(await stack.enter_async_context(caller.socket()))
+            await sockets[-1].subscribe(MESSAGES, id=conversation)
+            assert await sockets[-1].next(await sockets[-1].subscribe(VIEWER))
+        yield sockets
+
+
+async def all_hear_all(
+    caller: Caller, conversation: str, processes: list[Server], sockets: list[Socket]
+) -> None:
+    """What is said at each process arrives at all of them, once and in the same order."""
+    acts = [
+        asyncio.to_thread(Caller(one.url, caller.token).record, conversation, "USER", one.url)
+        for one in processes
+    ]
+    await asyncio.gather(*acts)
+    heard = []
+    for socket in sockets:
+        events = [(await socket.next("1"))["messageAdded"] for _ in processes]
+        heard.append([event["message"]["content"] for event in events])
+    assert sorted(heard[0]) == sorted(one.url for one in processes)
+    assert heard == [heard[0]] * len(sockets)
+
+
+@pytest.fixture
+def redis_servers() -> Iterator[list[RedisServer]]:
+    need("redis-server", shutil.which("redis-server"))
+    servers = [RedisServer(free_port()) for _ in range(2)]
+    for one in servers:
+        one.start()
+    yield servers
+    for one in servers:
+        one.kill()
+
+
+async def test_processes_whose_bells_fall_silent_still_hear_everything(
+    server: Server, workspace: Workspace, redis_servers: list[RedisServer]
+) -> None:
+    conversation, key = workspace.start()["conversation"]["id"], workspace.key
+    redis, mortal = redis_servers
+    rope, thread = BlackHole(server.service_url), BlackHole(redis.url)
+    async with (
+        rope.serve(),
+        thread.serve(),
+        beside(server, rope=rope.url, thread=thread.url, mortal=mortal.url) as others,
+        following(conversation, workspace.api_key, server, *others) as sockets,
+    ):
+        everyone = [server, *others]
+        for process in everyone:
+            await becomes(process, "ok")
+        await all_hear_all(key, conversation, everyone, sockets)
+        # Two keep connections out of which nothing comes any more; the third's Redis is dead.
+        rope.swallow()
+        thread.swallow()
+        await asyncio.to_thread(mortal.kill)
+        await all_hear_all(key, conversation, everyone, sockets)
+        for process in others:
+            await becomes(process, "stalled")
+        assert await pubsub(server) == "ok"
+        await all_hear_all(key, conversation, everyone, sockets)
+        # What is counted in Redis does not wait for it.
+        for process in others:
+            assert await asyncio.to_thread(workspace_at(workspace, process).sign_in)
+        rope.pass_on()
+        await becomes(others[0], "ok")
+
+
+def workspace_at(workspace: Workspace, process: Server) -> Workspace:
+    return Workspace(process, workspace.id, workspace.agent_id, workspace.api_key, workspace.email)
+
+
+async def test_typing_is_told_now_and_then_and_kept_nowhere(workspace: Workspace) -> None:
+    started, key = workspace.start(), workspace.key
+    conversation, widget = started["conversation"]["id"], workspace.widget(started)
+    stream = parse_id(CONVERSATION, conversation)
+    async with key.socket() as socket:
+        heard = await socket.subscribe(CHANGES, id=conversation, after=started["conversation"]["cursor"])
+        await asyncio.to_thread(key.ask, PAUSE, id=conversation)
+        paused = (await socket.next(heard))["conversationUpdated"]
+        stood = workspace.server.rows("SELECT * FROM log WHERE stream = $1", stream)
+        async with httpx.AsyncClient(trust_env=False, headers=widget.headers, timeout=30) as client:
+            body = {"query": TYPE, "variables": {"id": conversation, "typing": True}}
+            url = f"{key.url}/graphql"
+            answers = await asyncio.gather(*(client.post(url, json=body) for _ in range(100)))
+        assert {answer.text for answer in answers} == {'{"data":{"setTyping":true}}'}
+        await asyncio.to_thread(key.ask, PAUSE.replace("pauseAi", "resumeAi"), id=conversation)
+        events: list[dict[str, Any]] = []
+        while not events or events[-1]["kind"] != "ai_resumed":
+            events.append((await socket.next(heard))["conversationUpdated"])
+        typed = events[:-1]
+        # Five a second; the burst takes far less than ten.
+        assert 5 <= len(typed) <= 50
+        assert {(one["kind"], one["typing"], one["cursor"]) for one in typed} == {
+            ("typing_started", "USER", paused["cursor"])
+        }
+        again = await socket.subscribe(CHANGES, id=conversation, after=paused["cursor"])
+        assert (await socket.next(again))["conversationUpdated"] == events[-1]
+    now = workspace.server.rows("SELECT * FROM log WHERE stream = $1 ORDER BY position", stream)
+    assert [one["type"] for one in now[len(stood) :]] == ["message.added", "conversation.ai_resumed"]

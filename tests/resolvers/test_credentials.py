@@ -1,0 +1,284 @@
+"""API keys and widget tokens, from their making to their end."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.typing import Origin
+
+from resolvers.credentials import WidgetTokens
+from rules.roles import MemberRole, Scope
+from rules.typeid import CONVERSATION, parse_id
+from tests.support.baton_client import Caller, Socket, Workspace
+from tests.support.callers import Rows, Visitor, everything_kept, mint_widget_token
+
+KIND = "{ viewer { kind } }"
+REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
+# Twice what is promised, as the machine may be busy.
+CLOSED_WITHIN = 2 * 5.0
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(workspace: Workspace, client: httpx.Client) -> Rows:
+    return Rows(workspace, client)
+
+
+# ---- API keys
+
+
+def revoke(key: Caller, key_id: str) -> dict[str, Any]:
+    query = "mutation($id: ID!) { revokeApiKey(id: $id) { id revokedAt } }"
+    found: dict[str, Any] = key.ask(query, id=key_id)["revokeApiKey"]
+    return found
+
+
+def listed(key: Caller, key_id: str) -> dict[str, Any]:
+    found = key.ask("{ apiKeys { id prefix scopes createdAt lastUsedAt revokedAt } }")["apiKeys"]
+    (one,) = (one for one in found if one["id"] == key_id)
+    return dict(one)
+
+
+def test_a_key_is_shown_once_and_kept_as_a_hash(rows: Rows) -> None:
+    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    assert re.fullmatch(r"baton_sk_[\w-]{43}", secret)
+    rows.key.as_one(secret).ask(KIND)
+    prefix = listed(rows.key, key_id)["prefix"]
+    assert secret.startswith(prefix)
+    assert len(prefix) < 20
+    kept = everything_kept(rows.workspace.server)
+    assert prefix in kept, "or the scan finds nothing"
+    secret_part = secret.removeprefix(prefix)
+    assert secret_part not in kept
+    assert secret_part.encode().hex() not in kept
+    assert secret_part not in rows.workspace.server.log.read_text()
+    assert secret_part not in str(rows.key.ask("{ apiKeys { id name prefix } viewer { apiKey { prefix } } }"))
+
+
+def test_a_key_tells_when_it_was_last_used(rows: Rows) -> None:
+    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    fresh = listed(rows.key, key_id)
+    assert (fresh["lastUsedAt"], fresh["revokedAt"], fresh["scopes"]) == (None, None, ["ESCALATIONS_READ"])
+    rows.key.as_one(secret).ask(KIND)
+    assert listed(rows.key, key_id)["lastUsedAt"] > fresh["createdAt"]
+
+
+def test_a_revoked_key_is_refused_at_once_and_may_be_revoked_again(rows: Rows) -> None:
+    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    holder = rows.key.as_one(secret)
+    assert holder.ask(KIND) == {"viewer": {"kind": "API_KEY"}}
+    revoked = revoke(rows.key, key_id)
+    assert holder.refusal(KIND).code == "UNAUTHENTICATED"
+    assert holder.send(KIND, accept="application/graphql-response+json").status_code == 401
+    assert revoked["revokedAt"] == listed(rows.key, key_id)["revokedAt"] is not None
+    assert revoke(rows.key, key_id) == revoked
+
+
+@pytest.mark.parametrize("scopes", [[], ["INCOMING_WEBHOOK", "ESCALATIONS_WRITE"]])
+def test_a_key_without_scopes_or_a_hook_with_more_is_refused(rows: Rows, scopes: list[str]) -> None:
+    query = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { key } }"
+    before = rows.key.ask("{ apiKeys { id } }")
+    refused = rows.key.refusal(query, input={"name": "a key", "scopes": scopes})
+    assert (refused.code, refused.field) == ("BAD_USER_INPUT", "input.scopes")
+    assert rows.key.ask("{ apiKeys { id } }") == before
+
+
+@pytest.mark.parametrize("token", ["baton_sk_", "baton_sk_" + "x" * 43, "baton_ss_x", "baton_wt_", "x"])
+def test_what_is_no_credential_is_refused(rows: Rows, token: str) -> None:
+    assert rows.key.as_one(token).refusal(KIND).code == "UNAUTHENTICATED"
+
+
+# ---- the end of a credential, as live sockets feel it
+
+
+async def closed(socket: Socket) -> int | None:
+    async with asyncio.timeout(CLOSED_WITHIN):
+        await socket.raw.wait_closed()
+    return socket.raw.close_code
+
+
+async def answers(socket: Socket) -> bool:
+    id_ = await socket.subscribe(KIND)
+    return bool((await socket.next(id_))["viewer"])
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_credential_closes_its_sockets(rows: Rows) -> None:
+    key, me = rows.key, rows.workspace.email
+    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    removed, demoted, signed_out = (rows.make_member(MemberRole.AGENT) for _ in range(3))
+    ids = {one["email"]: one["id"] for one in key.ask("{ members { id email } }")["members"]}
+    leaving = key.sign_in(signed_out)
+    ends: dict[str, tuple[Visitor, str]] = {
+        "a key that is revoked": (key.as_one(secret), f'revokeApiKey(id: "{key_id}") {{ id }}'),
+        "a member who is removed": (key.sign_in(removed), f'removeMember(id: "{ids[removed]}")'),
+        "a member who gets other rights": (
+            key.sign_in(demoted),
+            f'updateMember(id: "{ids[demoted]}", role: VIEWER) {{ member {{ id }} }}',
+        ),
+    }
+    staying = {"the key": key, "the admin": key.sign_in(me), "another session": key.sign_in(signed_out)}
+    # Two seconds are left of its hour.
+    age = timedelta(minutes=59, seconds=58)
+    ending = key.as_one(mint_widget_token(rows.workspace.server, rows.conversation, age))
+    async with AsyncExitStack() as stack:
+        bound = {name: await stack.enter_async_context(who.socket()) for name, (who, _) in ends.items()}
+        bound["a session that is ended"] = await stack.enter_async_context(leaving.socket())
+        bound["a widget token that runs out"] = await stack.enter_async_context(ending.socket())
+        others = {name: await stack.enter_async_context(who.socket()) for name, who in staying.items()}
+        assert all([await answers(socket) for socket in (*bound.values(), *others.values())])
+        for _, act in ends.values():
+            key.ask(f"mutation {{ {act} }}")
+        leaving.ask("mutation { signOut }")
+        codes = await asyncio.gather(*(closed(socket) for socket in bound.values()))
+        assert dict(zip(bound, codes, strict=True)) == dict.fromkeys(bound, 4403)
+        assert all([await answers(socket) for socket in others.values()])
+
+
+# ---- widget tokens
+
+
+def test_a_widget_token_opens_its_conversation_for_an_hour(rows: Rows) -> None:
+    before = datetime.now(UTC)
+    ends = datetime.fromisoformat(rows.started["widgetTokenExpiresAt"])
+    assert abs(ends - before - timedelta(hours=1)) < timedelta(minutes=1)
+    customer, other = rows.key.as_one(rows.widget), Rows(rows.workspace, rows.key.client)
+    viewer = customer.ask("{ viewer { kind scopes member { id } apiKey { id } conversation { id } } }")[
+        "viewer"
+    ]
+    assert viewer == {
+        "kind": "CUSTOMER",
+        "scopes": [],
+        "member": None,
+        "apiKey": None,
+        "conversation": {"id": rows.conversation},
+    }
+    query = "query($id: ID!) { conversation(id: $id) { id } }"
+    assert customer.ask(query, id=rows.conversation)["conversation"] == {"id": rows.conversation}
+    assert customer.ask(query, id=other.conversation) == {"conversation": None}
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(hours=1), timedelta(days=30, minutes=59)])
+def test_a_widget_token_refreshes_itself_for_thirty_days(rows: Rows, age: timedelta) -> None:
+    old = rows.key.as_one(mint_widget_token(rows.workspace.server, rows.conversation, age))
+    fresh = old.ask(REFRESH, id=rows.conversation)["refreshWidgetToken"]
+    found = rows.key.as_one(fresh).ask("{ viewer { conversation { id } } }")
+    assert found == {"viewer": {"conversation": {"id": rows.conversation}}}
+    if age:
+        assert old.refusal(KIND).code in {"UNAUTHENTICATED", "FORBIDDEN"}
+
+
+def test_a_widget_token_is_of_no_use_after_that(rows: Rows) -> None:
+    age = timedelta(days=30, hours=1, seconds=1)
+    old = rows.key.as_one(mint_widget_token(rows.workspace.server, rows.conversation, age))
+    for use in (REFRESH, "query($id: ID!) { conversation(id: $id) { id } }"):
+        assert old.refusal(use, id=rows.conversation).code == "UNAUTHENTICATED"
+
+
+def forged(rows: Rows) -> Iterator[tuple[str, str]]:
+    token, head = rows.widget, len("baton_wt_")
+    for place in (head, head + 8, head + 24, head + 31, head + 34, len(token) - 2):
+        yield (
+            f"changed at {place}",
+            token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :],
+        )
+    for length in (head, head + 30, len(token) - 4):
+        yield f"cut to {length}", token[:length]
+    yield "lengthened", token + "AAAA"
+    conversation = parse_id(CONVERSATION, rows.conversation)
+    yield "another secret", WidgetTokens("x" * 32).issue(conversation, datetime.now(UTC))[0]
+
+
+def test_a_token_that_was_tampered_with_is_refused(rows: Rows) -> None:
+    for how, token in forged(rows):
+        customer = rows.key.as_one(token)
+        assert customer.refusal(KIND).code == "UNAUTHENTICATED", how
+        assert customer.refusal(REFRESH, id=rows.conversation).code == "UNAUTHENTICATED", how
+
+
+# ---- which sites a widget may stand on
+
+SHOP = "https://shop.example"
+STRANGERS = [
+    "https://evil.example",
+    "http://shop.example",
+    "https://shop.example:8443",
+    "https://www.shop.example",
+    "https://shop.example.evil.example",
+    "null",
+]
+SAY = """mutation($id: ID!) { recordMessage(input: {conversationId: $id, role: USER, content: "Hello?"}) {
+    message { id } } }"""
+
+
+@pytest.fixture
+def at_the_shop(rows: Rows) -> Visitor:
+    """A customer whose AI agent lists one site."""
+    rows.key.settings(rows.agent, widget={"allowedOrigins": [SHOP]})
+    return rows.key.as_one(rows.widget)
+
+
+def test_a_widget_speaks_from_its_sites_alone(rows: Rows, at_the_shop: Visitor) -> None:
+    given = {"id": rows.conversation}
+    for origin in (SHOP, f"{SHOP}:443", rows.key.url):
+        assert "errors" not in at_the_shop.send(SAY, given, origin=origin).json(), origin
+    assert "errors" not in at_the_shop.send(SAY, given).json(), "programs have no origin"
+    said = len(rows.key.messages(rows.conversation))
+    for origin in STRANGERS:
+        answer = at_the_shop.send(SAY, given, origin=origin).json()
+        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN", origin
+    assert len(rows.key.messages(rows.conversation)) == said
+    assert "errors" not in rows.key.send(SAY, given, origin=STRANGERS[0]).json(), (
+        "keys are not bound to sites"
+    )
+
+
+def test_a_site_that_is_taken_off_the_list_is_refused_at_once(rows: Rows, at_the_shop: Visitor) -> None:
+    assert "errors" not in at_the_shop.send(KIND, origin=SHOP).json()
+    rows.key.settings(rows.agent, widget={"allowedOrigins": []})
+    answer = at_the_shop.send(KIND, origin=SHOP).json()
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.anyio
+async def test_the_live_socket_keeps_to_the_same_sites(rows: Rows, at_the_shop: Visitor) -> None:
+    for origin in (SHOP, rows.key.url, None):
+        async with at_the_shop.socket(origin=origin and Origin(origin)) as socket:
+            assert await answers(socket)
+    for origin in STRANGERS:
+        with pytest.raises(ConnectionClosedError) as refused:
+            async with at_the_shop.socket(origin=Origin(origin)):
+                pytest.fail(f"was let in from {origin}")
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.code == 4403
+
+
+def test_browsers_are_told_that_pages_may_call_without_cookies(rows: Rows, at_the_shop: Visitor) -> None:
+    asked = {
+        "origin": SHOP,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    preflight = rows.key.client.options(f"{rows.key.url}/graphql", headers=asked)
+    assert preflight.status_code == 200
+    allowed = preflight.headers["access-control-allow-headers"].lower()
+    assert {"authorization", "content-type"} <= {one.strip() for one in allowed.split(",")}
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    for response in (
+        preflight,
+        at_the_shop.send(KIND, origin=SHOP),
+        at_the_shop.send(KIND, origin=STRANGERS[0]),
+    ):
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in response.headers

@@ -1,0 +1,227 @@
+"""What a customer sees, field by field, and that drafts are not among it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from graphql import GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, get_named_type, is_leaf_type
+
+from schema.api import SCHEMA
+from tests.support.baton_client import Caller, Refused, Server, Workspace
+from tests.support.callers import Visitor
+from tests.support.customer_cases import ACTS, EVENTS, PATHS, SEEN, Drafted, Told
+
+
+@pytest.fixture(scope="module")
+def door(server: Server) -> Iterator[Visitor]:
+    """A connection that all tests here go through."""
+    with httpx.Client(timeout=30) as client:
+        yield Visitor(server.url, client=client)
+
+
+@pytest.fixture(scope="module")
+def told(server: Server, door: Visitor) -> Told:
+    """What is asked of it changes nothing that another test looks at."""
+    return Told(server.new_workspace(), door)
+
+
+def fields_of(type_: str) -> dict[str, GraphQLField]:
+    found = SCHEMA._schema.type_map[type_]
+    assert isinstance(found, GraphQLObjectType)
+    return dict(found.fields)
+
+
+def hidden_of(type_: str) -> Iterator[str]:
+    return (name for name in fields_of(type_) if name not in SEEN[type_])
+
+
+def asked(type_: str, name: str) -> str:
+    """The selection of one field, under the name by which `values` finds it."""
+    found = get_named_type(fields_of(type_)[name].type)
+    return f"asked: {name}" + ("" if is_leaf_type(found) else " { __typename }")
+
+
+def values(answer: Any) -> list[Any]:
+    """What the answer has for the field that was asked for, wherever it stands."""
+    if isinstance(answer, list):
+        return [value for one in answer for value in values(one)]
+    if isinstance(answer, dict):
+        here = [answer["asked"]] if "asked" in answer else []
+        return here + [value for name, one in answer.items() if name != "asked" for value in values(one)]
+    return []
+
+
+def check(type_: str, name: str, found: list[Any], codes: list[str]) -> None:
+    """A field that is not for customers is null, an empty list, or, where it can be neither, FORBIDDEN."""
+    declared = fields_of(type_)[name].type
+    if not isinstance(declared, GraphQLNonNull):
+        assert (set(map(str, found)), codes) == ({"None"}, []), name
+    elif isinstance(declared.of_type, GraphQLList):
+        assert codes == [], name
+        assert found, name
+        assert all(value == [] for value in found), name
+    else:
+        assert found == [], name
+        assert codes, name
+        assert set(codes) == {"FORBIDDEN"}, name
+
+
+def ask_each(caller: Caller, told: Told, type_: str, path: str) -> dict[str, tuple[list[Any], list[str]]]:
+    """Every field of a type by one path: its values, and the codes of its errors."""
+    given = {name: value for name, value in told.variables.items() if f"${name}" in path}
+    uses = " ".join(f"{name}: {path.replace('%', asked(type_, name))}" for name in fields_of(type_))
+    heads = ", ".join(f"${name}: ID!" for name in given)
+    answer = caller.post(f"query{f'({heads})' if heads else ''} {{ {uses} }}", given)
+    data = answer["data"] or {}
+    codes: dict[str, list[str]] = {name: [] for name in fields_of(type_)}
+    for error in answer.get("errors", ()):
+        codes[error["path"][0]].append(error["extensions"]["code"])
+    return {name: (values(data.get(name)), codes[name]) for name in codes}
+
+
+@pytest.mark.parametrize("type_", SEEN)
+def test_a_customer_is_told_only_what_is_for_customers(told: Told, type_: str) -> None:
+    assert SEEN[type_] <= set(fields_of(type_)), "the contract's fields are there"
+    known_to_the_team, known_to_customers = set(), set()
+    for path in PATHS[type_]:
+        for name, (found, codes) in ask_each(told.customer, told, type_, path).items():
+            if name in SEEN[type_]:
+                assert codes == [], (path, name)
+                known_to_customers |= {name for value in found if value is not None}
+            else:
+                check(type_, name, found, codes)
+        for name, (found, codes) in ask_each(told.team, told, type_, path).items():
+            assert codes == [], (path, name)
+            known_to_the_team |= {name for value in found if value not in (None, [])}
+    assert known_to_customers >= SEEN[type_]
+    # Else there would be nothing to hide, and nothing proved.
+    assert known_to_the_team >= set(hidden_of(type_))
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_answer_to_a_customers_act_tells_no_more(server: Server, door: Visitor, act: str) -> None:
+    type_, document = ACTS[act]
+    told = Told(server.new_workspace(), door)
+    for name in hidden_of(type_):
+        use = document.replace("%", asked(type_, name))
+        answer = told.customer.post(f"mutation($id: ID!) {{ {use} }}", {"id": told.conversation})
+        codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
+        check(type_, name, values(answer["data"]), codes)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("event", EVENTS)
+async def test_an_event_tells_a_customer_no_more(told: Told, event: str) -> None:
+    type_, document = EVENTS[event]
+    async with told.customer.socket() as socket:
+        for name in hidden_of(type_):
+            use = document.replace("%", asked(type_, name))
+            id_ = await socket.subscribe(
+                f"subscription($id: ID!, $after: String) {{ {use} }}",
+                id=told.conversation,
+                after=told.cursor,
+            )
+            try:
+                found, codes = values(await socket.next(id_)), []
+            except Refused as refused:
+                found, codes = [], [error["extensions"]["code"] for error in refused.errors]
+            await socket.send(id=id_, type="complete")
+            check(type_, name, found, codes)
+
+
+@pytest.mark.anyio
+async def test_the_same_subscription_shows_each_what_is_theirs(workspace: Workspace) -> None:
+    started, key = workspace.start(), workspace.key
+    here = {"id": started["conversation"]["id"], "after": started["conversation"]["cursor"]}
+    document = """subscription($id: ID!, $after: String) { messageAdded(conversationId: $id, after: $after) {
+        message { content confidence intents } } }"""
+    async with workspace.widget(started).socket() as customer, key.socket() as team:
+        heard = [(one, await one.subscribe(document, **here)) for one in (customer, team)]
+        key.record(here["id"], "ASSISTANT", "It is blue.", confidence=77, intents=["colour"])
+        key.escalate(here["id"])
+        key.record(here["id"], "ASSISTANT", "It may be red.", confidence=20)
+        key.record(here["id"], "USER", "Which now?")
+        seen = [
+            [(await one.next(id_))["messageAdded"]["message"] for _ in range(count)]
+            for (one, id_), count in zip(heard, (3, 4), strict=True)
+        ]
+    assert [(one["content"], one["confidence"], one["intents"]) for one in seen[0]] == [
+        ("It is blue.", None, []),
+        (seen[1][1]["content"], None, []),
+        ("Which now?", None, []),
+    ]
+    assert [(one["content"], one["confidence"], one["intents"]) for one in seen[1]] == [
+        ("It is blue.", 77, ["colour"]),
+        (seen[0][1]["content"], None, []),
+        ("It may be red.", 20, []),
+        ("Which now?", None, []),
+    ]
+
+
+# ---- drafts
+
+
+@pytest.fixture(scope="module")
+def drafted(server: Server, door: Visitor) -> Drafted:
+    return Drafted(server.new_workspace(), door)
+
+
+def ids(page: dict[str, Any]) -> list[str]:
+    found = [one["id"] for one in page["messages"]["nodes"]]
+    assert [edge["node"]["id"] for edge in page["messages"]["edges"]] == found
+    return found
+
+
+def test_no_page_holds_a_draft(drafted: Drafted) -> None:
+    delivered = drafted.delivered
+    assert len(delivered) == 4, "the question, the confirmation, the member's reply, the thanks"
+    whole = drafted.page(first=100)
+    assert ids(whole) == ids(drafted.page(last=100)) == delivered
+    assert whole["messages"]["totalCount"] == len(delivered)
+    assert whole["lastMessageAt"] == whole["messages"]["nodes"][-1]["createdAt"]
+    for count in range(1, 4):
+        assert ids(drafted.page(last=count)) == delivered[-count:]
+        assert ids(drafted.page(first=count)) == delivered[:count]
+
+
+def test_paging_through_passes_drafts_over(drafted: Drafted) -> None:
+    delivered = drafted.delivered
+    for size, place, more in (("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")):
+        seen, page = [], drafted.page(**{size: 1})
+        while True:
+            seen += ids(page)
+            if not page["messages"]["pageInfo"][more]:
+                break
+            page = drafted.page(**{size: 1, place: page["messages"]["edges"][0]["cursor"]})
+        assert seen == (delivered if size == "first" else delivered[::-1])
+
+
+def test_a_draft_is_no_node(drafted: Drafted) -> None:
+    query = "query($id: ID!) { node(id: $id) { id } }"
+    for draft in drafted.drafts:
+        assert drafted.customer.ask(query, id=draft) == {"node": None}
+        assert drafted.team.ask(query, id=draft) == {"node": {"id": draft}}
+
+
+@pytest.mark.anyio
+async def test_neither_a_draft_nor_its_fate_is_replayed(workspace: Workspace, door: Visitor) -> None:
+    drafted = Drafted(workspace, door)
+    added = """subscription($id: ID!, $after: String) {
+        messageAdded(conversationId: $id, after: $after) { message { id } } }"""
+    changed = """subscription($id: ID!, $after: String) {
+        conversationUpdated(conversationId: $id, after: $after) { kind } }"""
+    async with drafted.customer.socket() as customer:
+        given = {"id": drafted.id, "after": drafted.cursor}
+        messages, changes = (
+            await customer.subscribe(added, **given),
+            await customer.subscribe(changed, **given),
+        )
+        drafted.team.ask(
+            "mutation($id: ID!) { resumeAi(conversationId: $id) { conversation { id } } }", id=drafted.id
+        )
+        drafted.customer.record(drafted.id, "USER", "Bye")
+        seen = [(await customer.next(messages))["messageAdded"]["message"]["id"] for _ in range(6)]
+        assert seen == drafted.delivered
+        kinds = [(await customer.next(changes))["conversationUpdated"]["kind"] for _ in range(4)]
+        assert kinds == ["escalated", "ai_paused", "assigned", "ai_resumed"]

@@ -1,0 +1,334 @@
+"""Low confidence with a delay: it waits, and is averted, fires, or another trigger takes its place."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.conversation_driver import CONFIRMATION, TAKING_OVER, resume
+from tests.support.pending_escalations import Doubt, await_timers, instant, ring
+from tests.support.seeded_workspace import stands
+
+DISPUTE = {"name": "billing", "keywords": ["refund"], "intents": ["dispute"]}
+CHANGES = """subscription($id: ID!, $after: String) {
+    conversationUpdated(conversationId: $id, after: $after) { kind conversation {
+        ai { state } activeEscalation { trigger } pendingEscalation { confidence } } } }"""
+CREATED = """subscription($agent: ID!, $after: String) { escalationCreated(agentId: $agent, after: $after) {
+    escalation { trigger confidence status } } }"""
+SETTINGS = """mutation($input: UpdateEscalationSettingsInput!) { updateEscalationSettings(input: $input) {
+    settings { autoEscalation { enabled confidenceThreshold delaySeconds } } } }"""
+
+
+@pytest.fixture(scope="module")
+def team(server: Server) -> Workspace:
+    """One workspace for the module: every test has an AI agent of its own in it."""
+    return server.new_workspace()
+
+
+@pytest.fixture(scope="module")
+def member(team: Workspace) -> Caller:
+    """A team member who is signed in."""
+    return team.member("bo@example.com")
+
+
+@pytest.fixture
+def doubt(team: Workspace) -> Doubt:
+    """A conversation in which an uncertain reply waits."""
+    begun = Doubt.begin(team)
+    begun.replies(31.5)
+    return begun
+
+
+def control(caller: Caller, act: str, conversation: str) -> None:
+    """pauseAi or resumeAi."""
+    caller.ask(
+        f"mutation($id: ID!) {{ {act}(conversationId: $id) {{ conversation {{ id }} }} }}", id=conversation
+    )
+
+
+# ---- waiting
+
+
+def test_an_uncertain_reply_is_delivered_and_waits(team: Workspace) -> None:
+    doubt = Doubt.begin(team, delay=90)
+    said = doubt.replies(49.99)
+    assert (said["message"]["status"], said["escalation"]) == ("DELIVERED", None)
+    assert said["ai"] == {"state": "ACTIVE", "epoch": 1, "pausedBy": None}
+    waits = said["pendingEscalation"]
+    assert waits["confidence"] == 49.99
+    assert waits["requestedAt"] == said["message"]["createdAt"]
+    assert instant(waits["firesAt"]) - instant(waits["requestedAt"]) == timedelta(seconds=90)
+    assert doubt.waits == waits
+    assert doubt.silent
+    assert (doubt.told, doubt.logged) == ([], ["escalation_pending"])
+
+
+def test_further_uncertain_replies_do_not_move_it(doubt: Doubt) -> None:
+    first = doubt.waits
+    for confidence in (0, 49, 31.5):
+        said = doubt.replies(confidence)
+        assert (said["message"]["status"], said["pendingEscalation"]) == ("DELIVERED", first)
+    assert doubt.waits == first
+    assert doubt.logged == ["escalation_pending"]
+    doubt.time_comes()
+    assert doubt.escalation["confidence"] == 31.5
+    assert doubt.outcomes == ["FIRED"]
+
+
+@pytest.mark.parametrize("confidence", [50, 50.01, 100])
+def test_a_confident_reply_averts_it(doubt: Doubt, confidence: float) -> None:
+    said = doubt.replies(confidence)
+    assert (said["message"]["status"], said["pendingEscalation"]) == ("DELIVERED", None)
+    assert doubt.waits is None
+    assert doubt.logged == ["escalation_pending", "escalation_averted"]
+    doubt.time_comes()
+    assert doubt.silent
+    assert doubt.told == []
+    (kept,) = doubt.kept
+    assert (kept["outcome"], kept["confidence"]) == ("AVERTED", 31.5)
+    assert kept["ended_at"] == instant(said["message"]["createdAt"])
+
+
+def test_after_one_was_averted_the_next_uncertain_reply_waits_anew(doubt: Doubt) -> None:
+    first = doubt.waits
+    doubt.replies(90)
+    again = doubt.replies(12)["pendingEscalation"]
+    assert first is not None
+    assert (again["confidence"], again["firesAt"] > first["firesAt"]) == (12, True)
+    doubt.time_comes()
+    assert doubt.escalation["confidence"] == 12
+    assert doubt.outcomes == ["AVERTED", "FIRED"]
+
+
+def held(doubt: Doubt, confidence: float) -> None:
+    """A reply to a turn that is over."""
+    control(doubt.key, "pauseAi", doubt.id)
+    assert doubt.replies(confidence)["message"]["status"] == "HELD"
+    resume(doubt)
+    assert doubt.replies(confidence, epoch=1)["message"]["status"] == "HELD"
+
+
+NEITHER: dict[str, Callable[[Doubt], object]] = {
+    "a reply without confidence": lambda doubt: doubt.replies(None),
+    "a held confident reply": lambda doubt: held(doubt, 99),
+    "a held uncertain reply": lambda doubt: held(doubt, 1),
+    "a customer's message": lambda doubt: doubt.says("I meant the blue one"),
+    "a form that does not escalate": lambda doubt: doubt.submits(escalate=False),
+    "a tool that works": lambda doubt: doubt.fails(succeeded=True),
+    "a tool that failed once": lambda doubt: doubt.fails(),
+}
+
+
+@pytest.mark.parametrize("act", NEITHER.values(), ids=NEITHER)
+def test_what_neither_averts_it_nor_takes_its_place(doubt: Doubt, act: Callable[[Doubt], object]) -> None:
+    before = doubt.waits
+    act(doubt)
+    assert doubt.waits == before
+    assert (doubt.silent, doubt.outcomes) == (True, ["WAITING"])
+
+
+@pytest.mark.parametrize("confidence", [None, 1])
+def test_what_does_not_count_does_not_wait(team: Workspace, confidence: float | None) -> None:
+    doubt = Doubt.begin(team)
+    control(doubt.key, "pauseAi", doubt.id)
+    held = doubt.replies(confidence)
+    control(doubt.key, "resumeAi", doubt.id)
+    late, unsaid = doubt.replies(confidence, epoch=1), doubt.replies(None)
+    assert [one["message"]["status"] for one in (held, late, unsaid)] == ["HELD", "HELD", "DELIVERED"]
+    assert [one["pendingEscalation"] for one in (held, late, unsaid)] == [None] * 3
+    assert (doubt.waits, doubt.kept) == (None, [])
+
+
+# ---- another trigger
+
+
+Route = tuple[Callable[[Doubt, Caller], Any], str]
+ROUTES: dict[str, Route] = {
+    "the button": (lambda doubt, _: doubt.presses(), "BUTTON"),
+    "a phrase": (lambda doubt, _: doubt.says("can I talk to a human please"), "PHRASE"),
+    "a form": (lambda doubt, _: doubt.submits(), "FORM"),
+    "a tool": (lambda doubt, _: [doubt.fails() for _ in range(3)][-1], "TOOL_FAILURE"),
+    "a keyword": (lambda doubt, _: doubt.says("I want a refund"), "TOPIC"),
+    "an intent, uncertain": (lambda doubt, _: doubt.replies(2, intents=["dispute"]), "TOPIC"),
+    "an intent, confident": (lambda doubt, _: doubt.replies(98, intents=["dispute"]), "TOPIC"),
+    "a call": (lambda doubt, _: doubt.key.escalate(doubt.id), "API"),
+    "a member": (lambda doubt, member: member.escalate(doubt.id), "TEAM_MEMBER"),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_another_trigger_takes_its_place_at_once(team: Workspace, member: Caller, route: Route) -> None:
+    act, trigger = route
+    doubt = Doubt.begin(team, triggers={"topics": [DISPUTE]})
+    doubt.replies(31.5)
+    answer = act(doubt, member)
+    found = doubt.raised
+    assert answer["escalation"]["id"] == found["id"]
+    assert [one["trigger"] for one in found["triggers"]] == [found["trigger"]] == [trigger]
+    assert found["confidence"] is None
+    assert doubt.waits is None
+    (kept,) = doubt.kept
+    assert (kept["outcome"], kept["ended_at"]) == ("TAKEN_OVER", instant(found["createdAt"]))
+    assert doubt.logged == ["escalation_pending", "escalation_taken_over", "escalated", "ai_paused"]
+
+    doubt.time_comes()
+    assert (doubt.raised, doubt.outcomes) == (found, ["TAKEN_OVER"])
+    assert doubt.told == ["escalation.created", "conversation.ai_paused"]
+
+
+def test_a_topic_in_the_first_uncertain_reply_leaves_nothing_to_wait(team: Workspace) -> None:
+    doubt = Doubt.begin(team, triggers={"topics": [DISPUTE]})
+    said = doubt.replies(2, intents=["dispute"])
+    assert (said["escalation"]["trigger"], said["pendingEscalation"]) == ("TOPIC", None)
+    assert [one["trigger"] for one in doubt.escalation["triggers"]] == ["TOPIC"]
+    assert (doubt.waits, doubt.kept) == (None, [])
+
+
+# ---- its time comes
+
+
+@pytest.mark.anyio
+async def test_it_fires_after_its_delay(team: Workspace) -> None:
+    doubt = Doubt.begin(team, delay=1)
+    here = {"id": doubt.id, "after": doubt.started["conversation"]["cursor"]}
+    now = doubt.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
+    async with doubt.key.socket() as socket:
+        changes = await socket.subscribe(CHANGES, **here)
+        created = await socket.subscribe(CREATED, agent=doubt.agent_id, after=now)
+        fires_at = instant(doubt.replies(31.5)["pendingEscalation"]["firesAt"])
+        doubt.replies(12)
+        pushed = (await socket.next(created))["escalationCreated"]["escalation"]
+        assert pushed == {"trigger": "LOW_CONFIDENCE", "confidence": 31.5, "status": "OPEN"}
+        heard = [(await socket.next(changes))["conversationUpdated"] for _ in range(4)]
+    assert [one["kind"] for one in heard] == [
+        "escalation_pending",
+        "escalation_fired",
+        "escalated",
+        "ai_paused",
+    ]
+    escalated = {"ai": {"state": "PAUSED"}, "activeEscalation": {"trigger": "LOW_CONFIDENCE"}}
+    assert heard[2]["conversation"] == escalated | {"pendingEscalation": None}
+
+    found = doubt.escalation
+    assert [(one["trigger"], one["confidence"]) for one in found["triggers"]] == [("LOW_CONFIDENCE", 31.5)]
+    assert (found["reason"], found["detail"], found["assignee"]) == ("low_confidence", None, None)
+    assert timedelta() <= instant(found["createdAt"]) - fires_at < timedelta(seconds=1)
+    assert [one["kind"] for one in found["timeline"]["nodes"]] == ["created", "ai_paused"]
+    assert doubt.told == ["escalation.created", "conversation.ai_paused"]
+    assert doubt.stands["ai"]["pausedBy"] == "ESCALATION"
+    assert doubt.notices == [CONFIRMATION]
+    assert doubt.replies(99)["message"]["status"] == "HELD"
+    (kept,) = doubt.kept
+    assert (kept["outcome"], kept["ended_at"]) == ("FIRED", instant(found["createdAt"]))
+    assert doubt.waits is None
+
+
+def test_it_does_not_fire_before_its_delay_though_its_timer_runs(doubt: Doubt) -> None:
+    before = doubt.waits
+    server, key = doubt.server, doubt.kept[0]["id"]
+    server.execute("UPDATE pgqueuer SET execute_after = now() WHERE payload = $1", key.bytes)
+    ring(server)
+    await_timers(server, [key])
+    assert (doubt.waits, doubt.silent) == (before, True)
+
+
+def test_it_folds_into_an_escalation_that_is_active_by_then(doubt: Doubt) -> None:
+    doubt.time_comes()
+    before = doubt.escalation
+    resume(doubt)
+    again = doubt.replies(7)
+    assert (again["escalation"]["id"], again["pendingEscalation"]["confidence"]) == (before["id"], 7)
+    assert doubt.waits == again["pendingEscalation"]
+    doubt.time_comes()
+
+    found = doubt.escalation
+    assert [(one["trigger"], one["confidence"]) for one in found["triggers"]] == [
+        ("LOW_CONFIDENCE", 31.5),
+        ("LOW_CONFIDENCE", 7),
+    ]
+    assert (found["id"], found["confidence"], found["version"]) == (before["id"], 31.5, before["version"] + 1)
+    assert doubt.outcomes == ["FIRED", "FIRED"]
+    assert doubt.told.count("escalation.created") == 1
+    assert doubt.stands["ai"]["state"] == "PAUSED"
+    assert (doubt.notices.count(CONFIRMATION), doubt.notices[-1]) == (1, TAKING_OVER)
+
+
+def test_a_member_who_pauses_the_ai_does_not_avert_it(doubt: Doubt, member: Caller) -> None:
+    before = doubt.waits
+    control(member, "pauseAi", doubt.id)
+    assert doubt.replies(99)["message"]["status"] == "HELD"
+    assert doubt.waits == before
+    doubt.time_comes()
+    assert (doubt.escalation["trigger"], doubt.outcomes) == ("LOW_CONFIDENCE", ["FIRED"])
+    ai = doubt.stands["ai"]
+    assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 2, "ESCALATION")
+    assert doubt.notices == [TAKING_OVER, CONFIRMATION]
+
+
+# ---- repeats, and changed settings
+
+
+def test_a_repeat_is_answered_with_what_waits_by_then(team: Workspace) -> None:
+    doubt = Doubt.begin(team)
+    first = doubt.replies(31.5, idempotencyKey="uncertain")
+    assert doubt.replies(31.5, idempotencyKey="uncertain") == first
+    assert (len(doubt.kept), doubt.logged) == (1, ["escalation_pending"])
+
+    doubt.replies(80, idempotencyKey="confident")
+    again = doubt.replies(31.5, idempotencyKey="uncertain")
+    assert (again["message"], again["pendingEscalation"]) == (first["message"], None)
+
+    second = doubt.replies(20)["pendingEscalation"]
+    repeated = doubt.replies(80, idempotencyKey="confident")
+    assert repeated["pendingEscalation"] == doubt.waits == second
+    assert doubt.outcomes == ["AVERTED", "WAITING"]
+
+    doubt.time_comes()
+    again = doubt.replies(31.5, idempotencyKey="uncertain")
+    assert (again["message"], again["pendingEscalation"]) == (first["message"], None)
+    assert again["ai"] == {"state": "PAUSED", "epoch": 2, "pausedBy": "ESCALATION"}
+    assert again["escalation"] == {"id": doubt.escalation["id"], "trigger": "LOW_CONFIDENCE"}
+
+
+def test_without_a_delay_the_next_uncertain_reply_escalates_at_once(doubt: Doubt) -> None:
+    doubt.key.settings(doubt.agent_id, autoEscalation={"delaySeconds": 0})
+    assert doubt.waits is not None
+    said = doubt.replies(44)
+    assert (said["escalation"]["trigger"], said["pendingEscalation"]) == ("LOW_CONFIDENCE", None)
+    found = doubt.raised
+    assert [(one["trigger"], one["confidence"]) for one in found["triggers"]] == [("LOW_CONFIDENCE", 44)]
+    assert doubt.outcomes == ["TAKEN_OVER"]
+    doubt.time_comes()
+    assert (doubt.raised, doubt.outcomes) == (found, ["TAKEN_OVER"])
+
+
+def test_a_new_delay_does_not_move_what_waits(doubt: Doubt) -> None:
+    before = doubt.waits
+    doubt.key.settings(doubt.agent_id, autoEscalation={"delaySeconds": 1})
+    assert doubt.replies(20)["pendingEscalation"] == doubt.waits == before
+
+
+def test_the_threshold_of_now_says_what_is_confident(doubt: Doubt) -> None:
+    doubt.key.settings(doubt.agent_id, autoEscalation={"confidenceThreshold": 80})
+    assert doubt.replies(79.9)["pendingEscalation"] == doubt.waits
+    assert doubt.replies(80)["pendingEscalation"] is None
+    assert doubt.outcomes == ["AVERTED"]
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 86_400])
+def test_a_delay_is_up_to_a_day(team: Workspace, seconds: int) -> None:
+    given = {"agentId": Doubt.begin(team).agent_id, "autoEscalation": {"delaySeconds": seconds}}
+    settings = team.key.ask(SETTINGS, input=given)["updateEscalationSettings"]["settings"]
+    expected = {"enabled": True, "confidenceThreshold": 50, "delaySeconds": seconds}
+    assert settings["autoEscalation"] == expected
+
+
+@pytest.mark.parametrize("seconds", [-1, 86_401])
+def test_a_delay_of_less_or_more_is_refused(team: Workspace, seconds: int) -> None:
+    given = {"agentId": Doubt.begin(team).agent_id, "autoEscalation": {"delaySeconds": seconds}}
+    before = stands(team)
+    refusal = team.key.refusal(SETTINGS, input=given)
+    assert (refusal.code, refusal.field) == ("BAD_USER_INPUT", "input.autoEscalation.delaySeconds")
+    assert stands(team) == before

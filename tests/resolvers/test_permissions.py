@@ -1,0 +1,247 @@
+"""Who may do what: every root field of the API with every kind of credential."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from resolvers.permissions import PERMISSIONS
+from tests.support.baton_client import Refused, Server, Socket
+from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
+from tests.support.permission_cases import CASES, MUTATION, QUERY, ROOTS, SUBSCRIPTION, Case, cases_of
+from tests.support.slack_server import SlackStandIn
+from tests.support.webhook_receivers import Receiver
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """On a server of its own, so that nobody else writes while a refused act is watched."""
+    with (
+        tempfile.TemporaryDirectory(prefix="baton-permissions-") as folder,
+        Receiver() as receiver,
+        SlackStandIn.started() as slack,
+        httpx.Client(timeout=30) as client,
+    ):
+        Path(folder).chmod(0o755)
+        outside = {"BATON_SLACK_API_URL": slack.url, "BATON_WEBHOOK_ALLOW_PRIVATE": "true"}
+        with Server.started(Path(folder), **outside) as server:
+            made = World(server, client, receiver, slack)
+            for rows in (made.rows, made.elsewhere, made.foreign):
+                # The places in the logs first: what follows is what subscriptions replay.
+                assert all([rows.cursor, rows.conversation, rows.message, rows.escalation, rows.held])
+                assert all([rows.endpoint, rows.delivery])
+            yield made
+
+
+def by_name(case: Case) -> str:
+    return case.name
+
+
+answered = pytest.mark.parametrize("case", cases_of(QUERY, MUTATION), ids=by_name)
+
+
+def test_every_root_field_has_a_case_and_a_permission() -> None:
+    assert {case.field for case in CASES} == set(ROOTS)
+    assert {name for name in PERMISSIONS if "/" not in name} == set(ROOTS)
+
+
+def test_customers_may_do_this_and_no_more() -> None:
+    # What a customer may: read its conversation, post, press the button, submit forms, type, subscribe.
+    assert {name for name, one in PERMISSIONS.items() if one and one.customers} == {
+        "viewer",
+        "node",
+        "conversation",
+        "escalation",
+        "recordMessage",
+        "requestHuman",
+        "submitForm",
+        "setTyping",
+        "refreshWidgetToken",
+        "messageAdded",
+        "conversationUpdated",
+    }
+
+
+def test_viewers_change_nothing_but_what_is_their_own() -> None:
+    may = {case.field for case in cases_of(MUTATION) if case.grants(BY_NAME["member VIEWER"])}
+    assert may == {"signIn", "acceptInvitation", "signOut", "changePassword"}
+
+
+@answered
+def test_who_may_not_is_refused_and_changes_nothing(world: World, case: Case) -> None:
+    places = [world.rows, world.foreign] if case.target else [world.rows]
+    aimed = [world.fresh(rows) if case.once else rows for rows in places]
+    givens = [case.given(rows) for rows in aimed]
+    assert all(rows.conversation for rows in aimed), "customers have theirs before anything is watched"
+    before = world.fingerprint()
+    wrong = [
+        (who.name, "at home" if home else "abroad", code, found)
+        for rows, given in zip(aimed, givens, strict=True)
+        for home in [world.at_home(rows)]
+        for who in (EVERYBODY if home else ABROAD)
+        if (code := case.expected(who, home))
+        and (found := ask(world, case, who, rows, given)) not in refusals(case, who, code)
+    ]
+    assert wrong == []
+    assert world.fingerprint() == before
+
+
+def ask(world: World, case: Case, who: Who, rows: Rows, given: dict[str, Any]) -> tuple[str, ...]:
+    """The codes of the errors; what is not refused, and yet tells nothing, is ()."""
+    response = world.caller(who, rows).send(case.document(given), given)
+    answer = response.json()
+    if (answer.get("data") or {}).get(case.field) is not None or "set-cookie" in response.headers:
+        return ("ANSWERED", str(answer))
+    return tuple(error["extensions"]["code"] for error in answer.get("errors", ()))
+
+
+def refusals(case: Case, who: Who, code: str) -> list[tuple[str, ...]]:
+    """The answers that are right: of what is not there, who may ask is told null where that can be said."""
+    if code == "NOT_FOUND" and case.nullable:
+        return [()] if case.grants(who) else [(), (code,)]
+    return [(code,)]
+
+
+@answered
+def test_who_may_is_granted(world: World, case: Case) -> None:
+    for who in granted(case):
+        rows = world.fresh(world.rows) if case.once else world.rows
+        given = case.given(rows)
+        answer = world.caller(who, rows).post(case.document(given), given)
+        assert "errors" not in answer, (who.name, answer)
+        assert answer["data"][case.field] is not None, who.name
+        assert not [one for one in world.foreign.ids if one in str(answer)], who.name
+        if case.field == "signOut":
+            assert who.role is not None
+            world.sign_in(who.role)
+
+
+def granted(case: Case) -> list[Who]:
+    """Everybody who has the right; one of each kind for what takes none."""
+    found = [who for who in EVERYBODY if case.expected(who, at_home=True) is None]
+    assert found, "nobody at all may use it"
+    if PERMISSIONS[case.field] is None:
+        found = list({(who.kind, who.own, who.expired): who for who in found}.values())
+    return found
+
+
+# ---- over the live socket
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "who", [who for who in EVERYBODY if not (who.revoked or who.expired)], ids=lambda w: w.name
+)
+async def test_who_may_follow_what(world: World, who: Who) -> None:
+    async with world.caller(who, world.rows).socket() as socket:
+        wrong = [
+            (case.name, "at home" if home else "abroad", right, found)
+            for case in cases_of(SUBSCRIPTION)
+            for home in ([True, False] if case.target else [True])
+            for given in [case.given(world.rows if home else world.foreign)]
+            for right in [case.expected(who, home) or "an event"]
+            if (found := await first_answer(socket, case, given, world)) != right
+        ]
+        assert wrong == []
+        assert "data" in await once(socket, "{ __typename }")
+
+
+async def first_answer(socket: Socket, case: Case, given: dict[str, Any], world: World) -> str:
+    """What a subscription begins with: what has happened since its cursor, or a refusal."""
+    id_ = await socket.subscribe(case.document(given), **given)
+    try:
+        event = await socket.next(id_)
+    except Refused as refused:
+        return refused.code
+    await socket.send(id=id_, type="complete")
+    assert not [one for one in world.foreign.ids if one in str(event)]
+    return "an event" if event[case.field] else str(event)
+
+
+async def once(socket: Socket, query: str) -> dict[str, Any]:
+    """The payload of a query that is sent behind all the others: nothing of theirs comes in between."""
+    id_ = await socket.subscribe(query)
+    while (message := await socket.receive())["id"] != id_:
+        assert message["type"] == "next", message
+    payload: dict[str, Any] = message["payload"]
+    return payload
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "who", [who for who in EVERYBODY if who.revoked or who.expired], ids=lambda w: w.name
+)
+async def test_who_is_good_no_more_is_not_let_in(world: World, who: Who) -> None:
+    with pytest.raises(ConnectionClosedError) as closed:
+        async with world.caller(who, world.rows).socket():
+            pytest.fail("was let in")
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
+
+
+@pytest.mark.anyio
+async def test_a_place_in_anothers_log_is_no_place_in_ones_own(world: World) -> None:
+    async with world.rows.key.socket() as socket:
+        for case in cases_of(SUBSCRIPTION):
+            given = case.given(world.rows) | {"after": case.given(world.foreign)["after"]}
+            assert await first_answer(socket, case, given, world) == "RESYNC_REQUIRED", case.name
+
+
+@pytest.mark.anyio
+async def test_refused_typing_reaches_nobody(world: World) -> None:
+    (case,) = (case for case in CASES if case.field == "setTyping")
+    given, key = case.given(world.rows), world.rows.key
+    async with world.caller(BY_NAME["customer"], world.rows).socket() as customer:
+        id_ = await customer.subscribe(
+            "subscription($id: ID!) { conversationUpdated(conversationId: $id) { kind typing } }",
+            id=world.rows.conversation,
+        )
+        assert "data" in await once(customer, "{ __typename }")
+        for who in EVERYBODY:
+            if case.expected(who, at_home=True):
+                assert ask(world, case, who, world.rows, given) != (), who.name
+        key.ask(case.document(given), **given | {"typing": False})
+        heard = (await customer.next(id_))["conversationUpdated"]
+        assert heard == {"kind": "typing_stopped", "typing": "ASSISTANT"}
+
+
+# ---- rows that are named beside the one that is aimed at
+
+
+def test_a_member_of_another_workspace_cannot_be_named(world: World) -> None:
+    stranger = world.foreign.email
+    uses = {
+        "escalateConversation": {
+            "conversationId": world.rows.conversation,
+            "reason": "x",
+            "assignTo": stranger,
+        },
+        "updateEscalation": {"escalationId": world.rows.escalation, "assignTo": stranger},
+        "replyToEscalation": {"escalationId": world.rows.escalation, "content": "x", "authorEmail": stranger},
+    }
+    before = world.fingerprint()
+    for field, given in uses.items():
+        (case,) = (case for case in CASES if case.field == field)
+        refused = world.rows.key.refusal(case.document({"input": given}), input=given)
+        assert (refused.code, str(refused.field).split(".")[0]) == ("BAD_USER_INPUT", "input")
+    assert world.fingerprint() == before
+
+
+def test_a_filter_by_rows_of_another_workspace_finds_nothing(world: World) -> None:
+    foreign = world.foreign
+    for given in (f'agentId: "{foreign.agent}"', f'assigneeId: "{foreign.member}"', 'search: "Kim"'):
+        answer = world.rows.key.ask(
+            f"{{ escalations(filter: {{ {given} }}) {{ totalCount nodes {{ id }} }} }}"
+        )
+        assert not [one for one in foreign.ids if one in str(answer)], given
+    answer = world.rows.key.ask(
+        f'{{ deliveries(escalationId: "{foreign.escalation}") {{ nodes {{ id }} }} }}'
+    )
+    assert answer == {"deliveries": {"nodes": []}}
+    for given in (f'agentId: "{foreign.agent}"', 'customerEmail: "kim@example.com"'):
+        answer = world.rows.key.ask(f"{{ conversations(filter: {{ {given} }}) {{ nodes {{ id }} }} }}")
+        assert not [one for one in foreign.ids if one in str(answer)], given

@@ -1,0 +1,250 @@
+"""Signing in and out: attempts, passwords, sessions and the dashboard's cookie."""
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import httpx
+import pytest
+from websockets.typing import Origin
+
+from rules.roles import MemberRole
+from tests.support.baton_client import BATON, PASSWORD, Server, Workspace, wait_for
+from tests.support.callers import Rows, Visitor, everything_kept, new_email
+from tests.support.member_cases import (
+    ACCEPT,
+    CHANGE,
+    INVITE,
+    NEW_PASSWORD,
+    SIGN_IN,
+    WHO,
+    can_sign_in,
+    cookie_of,
+    is_signed_in,
+    team,
+)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client(timeout=30) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(workspace: Workspace, client: httpx.Client) -> Rows:
+    return Rows(workspace, client)
+
+
+@pytest.fixture
+def nobody(rows: Rows) -> Visitor:
+    return rows.key.as_one(None)
+
+
+# ---- signing in
+
+
+def test_a_wrong_password_and_an_unknown_address_look_the_same(rows: Rows, nobody: Visitor) -> None:
+    known = rows.workspace.email
+    tries = [(known, "not the password"), (new_email(), "not the password"), (new_email(), PASSWORD)]
+    first, *others = (nobody.post(SIGN_IN, {"e": email, "p": password}) for email, password in tries)
+    assert others == [first, first]
+    assert first["data"] is None
+    assert first["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+    assert nobody.ask(SIGN_IN, e=known.upper(), p=PASSWORD)["signIn"]["member"] == {"email": known}
+
+
+def test_attempts_are_counted_by_email_and_by_address(rows: Rows, nobody: Visitor) -> None:
+    # Addresses of documentation (RFC 5737), which no other test comes from.
+    here, there = ({"x-forwarded-for": f"192.0.2.{n}"} for n in (1, 2))
+    known, another = rows.workspace.email, rows.make_member(MemberRole.AGENT)
+
+    def attempt(email: str, password: str, address: dict[str, str]) -> str | None:
+        answer = nobody.send(SIGN_IN, {"e": email, "p": password}, **address).json()
+        return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else None
+
+    assert [attempt(known, "not the password", here) for _ in range(10)] == ["UNAUTHENTICATED"] * 10
+    # The right password too, and from anywhere: guessing would only be slower else.
+    assert [attempt(known, PASSWORD, one) for one in (here, there)] == ["RATE_LIMITED"] * 2
+    assert attempt(another, PASSWORD, here) is None
+    assert [attempt(known, PASSWORD, here) for _ in range(100 - 12)] == ["RATE_LIMITED"] * 88
+    assert [attempt(another, PASSWORD, one) for one in (here, there)] == ["RATE_LIMITED", None]
+
+
+def test_who_knows_the_password_may_sign_in_as_often_as_they_like(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    for _ in range(12):
+        nobody.ask(SIGN_IN, e=email, p=PASSWORD)
+    codes = {nobody.refusal(SIGN_IN, e=email, p="not the password").code for _ in range(10)}
+    assert codes == {"UNAUTHENTICATED"}
+    assert nobody.refusal(SIGN_IN, e=email, p=PASSWORD).code == "RATE_LIMITED"
+
+
+def test_of_namesakes_on_several_teams_the_password_tells_which(server: Server) -> None:
+    teams = [server.new_workspace(email="ada@example.org", password=f"the password of {n}") for n in range(7)]
+    for n in (0, 6):
+        signed_in = teams[n].sign_in(password=f"the password of {n}")
+        assert signed_in.ask("{ viewer { workspace { id } } }")["viewer"]["workspace"]["id"] == teams[n].id
+
+
+def test_a_password_is_kept_by_argon2_and_a_session_by_its_hash(rows: Rows) -> None:
+    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    token = str(rows.key.sign_in(email).token)
+    assert re.fullmatch(r"baton_ss_[\w-]{43}", token)
+    (kept,) = server.rows("SELECT password_hash FROM members WHERE email = $1", email)
+    assert kept["password_hash"].startswith("$argon2id$")
+    everything = everything_kept(server) + server.log.read_text()
+    assert kept["password_hash"] in everything, "or the scan finds nothing"
+    for secret in (PASSWORD, token.removeprefix("baton_ss_")):
+        assert secret not in everything
+        assert secret.encode().hex() not in everything
+
+
+def test_a_password_has_eight_to_two_hundred_characters(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    member, invitation = rows.key.sign_in(email), rows.invited["invitationToken"]
+    before = team(rows)
+    for password in ("", "seven 7", "x" * 201):
+        given = {"email": new_email(), "name": "Nora New", "role": "AGENT", "password": password}
+        refused = [
+            rows.key.refusal(INVITE, input=given),
+            member.refusal(CHANGE, current=PASSWORD, new=password),
+            nobody.refusal(ACCEPT, token=invitation, password=password),
+        ]
+        assert [one.code for one in refused] == ["BAD_USER_INPUT"] * 3
+        assert [one.field for one in refused] == ["input.password", "new", "password"]
+    assert team(rows) == before
+    assert can_sign_in(nobody, email)
+    assert nobody.ask(ACCEPT, token=invitation, password="8 is ok!")
+
+
+# ---- the dashboard's cookie
+
+
+@pytest.fixture
+def cookie(rows: Rows, nobody: Visitor) -> str:
+    """The header by which a browser presents the admin's session."""
+    response = nobody.send(SIGN_IN, {"e": rows.workspace.email, "p": PASSWORD})
+    return f"baton_session={cookie_of(response)[0]}"
+
+
+def test_signing_in_sets_a_cookie_that_scripts_cannot_read(rows: Rows, nobody: Visitor) -> None:
+    response = nobody.send(SIGN_IN, {"e": rows.workspace.email, "p": PASSWORD})
+    value, attributes = cookie_of(response)
+    assert value == response.json()["data"]["signIn"]["token"]
+    assert {"httponly", "samesite=lax", "path=/"} <= attributes
+    assert "secure" not in attributes, "plain HTTP would not get it back"
+    assert not [one for one in attributes if one.startswith("domain")]
+    refused = nobody.send(SIGN_IN, {"e": rows.workspace.email, "p": "not the password"})
+    assert "set-cookie" not in refused.headers
+
+
+@contextmanager
+def served_behind(server: Server, public_url: str) -> Iterator[Server]:
+    """Another process on the same database, that a proxy stands before."""
+    second = Server(server.data_dir, server.owner_url, server.service_url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        second.port = free.getsockname()[1]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    given = {"DATA_DIR": str(server.data_dir), "PORT": str(second.port), "PUBLIC_URL": public_url}
+    environment = inherited | {f"BATON_{name}": value for name, value in given.items()}
+    with server.log.open("ab") as log:
+        second.process = subprocess.Popen([BATON, "serve"], env=environment, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{second.url}/healthz").is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_for(answers, "the second process to answer")
+        yield second
+    finally:
+        second.stop()
+
+
+def test_behind_https_the_cookie_goes_over_nothing_else(server: Server, rows: Rows) -> None:
+    with served_behind(server, "https://baton.example") as second:
+        there = Visitor(second.url, client=rows.key.client)
+        response = there.send(SIGN_IN, {"e": rows.workspace.email, "p": PASSWORD})
+        value, attributes = cookie_of(response)
+        assert {"secure", "httponly", "samesite=lax"} <= attributes
+        cookie = f"baton_session={value}"
+        found = there.send(WHO, cookie=cookie, origin="https://baton.example").json()
+        assert found["data"]["viewer"]["member"]["email"] == rows.workspace.email
+        answer = there.send(WHO, cookie=cookie, origin="https://evil.example").json()
+        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+def test_the_cookie_is_good_for_pages_of_this_service_alone(rows: Rows, nobody: Visitor, cookie: str) -> None:
+    act = "mutation($name: String!) { createAgent(name: $name) { name } }"
+    assert "errors" not in nobody.send(act, {"name": "own page"}, origin=nobody.url, cookie=cookie).json()
+    assert "errors" not in nobody.send(act, {"name": "no page"}, cookie=cookie).json()
+    before = rows.key.ask("{ agents { name } }")
+    assert {"own page", "no page"} <= {one["name"] for one in before["agents"]}
+    for origin in ("https://evil.example", "http://127.0.0.1:1", "http://localhost", "null"):
+        answer = nobody.send(act, {"name": "evil page"}, origin=origin, cookie=cookie).json()
+        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN", origin
+    assert rows.key.ask("{ agents { name } }") == before
+
+
+@pytest.mark.anyio
+async def test_the_live_socket_takes_the_cookie_from_its_own_pages_alone(
+    nobody: Visitor, cookie: str
+) -> None:
+    for origin, codes in ((nobody.url, None), (None, None), ("https://evil.example", "UNAUTHENTICATED")):
+        options = {"origin": origin and Origin(origin), "additional_headers": {"cookie": cookie}}
+        async with nobody.socket(**options) as opened:
+            id_ = await opened.subscribe(WHO)
+            answer = await opened.receive()
+            assert answer["id"] == id_
+            errors = answer["payload"] if answer["type"] == "error" else answer["payload"].get("errors", [])
+            assert [error["extensions"]["code"] for error in errors] == ([codes] if codes else []), origin
+
+
+def test_signing_out_ends_the_session_and_deletes_the_cookie(
+    rows: Rows, nobody: Visitor, cookie: str
+) -> None:
+    other = rows.key.sign_in(rows.workspace.email)
+    response = nobody.send("mutation { signOut }", cookie=cookie)
+    assert response.json() == {"data": {"signOut": True}}
+    value, attributes = cookie_of(response)
+    assert value == ""
+    assert "max-age=0" in attributes
+    assert nobody.send(WHO, cookie=cookie).json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert not is_signed_in(nobody.as_one(cookie.partition("=")[2]))
+    assert is_signed_in(other)
+    # A browser that still has it can sign in all the same.
+    again = nobody.send(SIGN_IN, {"e": rows.workspace.email, "p": PASSWORD}, cookie=cookie)
+    assert "errors" not in again.json()
+
+
+# ---- passwords
+
+
+def test_a_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    this, other = rows.key.sign_in(email), rows.key.sign_in(email)
+    stranger = rows.key.sign_in(rows.workspace.email)
+    refused = this.refusal(CHANGE, current="not the password", new=NEW_PASSWORD)
+    assert (refused.code, refused.field) == ("BAD_USER_INPUT", "current")
+    assert is_signed_in(other)
+    assert not can_sign_in(nobody, email, NEW_PASSWORD)
+    assert this.ask(CHANGE, current=PASSWORD, new=NEW_PASSWORD) == {"changePassword": True}
+    assert [is_signed_in(one) for one in (this, other, stranger)] == [True, False, True]
+    assert [can_sign_in(nobody, email, one) for one in (PASSWORD, NEW_PASSWORD)] == [False, True]
+
+
+def test_a_session_ends_after_thirty_days(rows: Rows) -> None:
+    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    member, of = rows.key.sign_in(email), "member_id = (SELECT id FROM members WHERE email = $1)"
+    kept = f"SELECT expires_at - created_at AS lasts FROM member_sessions WHERE {of}"
+    assert server.rows(kept, email) == [{"lasts": timedelta(days=30)}]
+    assert is_signed_in(member)
+    server.execute(f"UPDATE member_sessions SET expires_at = now() WHERE {of}", email)
+    assert not is_signed_in(member)

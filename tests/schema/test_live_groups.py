@@ -1,0 +1,301 @@
+"""Subscribers of the same who see the same share one execution, and nobody can tell."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from realtime.cursor import Cursor
+from tests.support.baton_client import Caller, Server, Socket, Workspace
+from tests.support.conversation_driver import Talk
+
+pytestmark = pytest.mark.anyio
+
+MESSAGES = """subscription Messages($id: ID!, $after: String) {
+  messageAdded(conversationId: $id, after: $after) { cursor occurredAt message {
+    id position role status content confidence intents metadata createdAt author { name email } } } }"""
+CHANGES = """subscription Changes($id: ID!) { conversationUpdated(conversationId: $id) { cursor kind typing
+  conversation { id ai { state epoch pausedBy } button { visible } customer { name email }
+    activeEscalation { id status createdAt assignee { name email } } metadata } } }"""
+CREATED = """subscription { escalationCreated { cursor kind escalation { id status priority reason triggers {
+  trigger detail } assignee { name email } conversation { id } agent { name } } } }"""
+UPDATED = """subscription { escalationUpdated { cursor kind escalation { id status
+  notes { body author { email } } timeline { nodes { kind data actor { email } } } } } }"""
+TURNS = """subscription { turnRequested { cursor epoch message { content } conversation { id } } }"""
+EVERYBODYS, TEAMS, BACK_ENDS = (MESSAGES, CHANGES), (CREATED, UPDATED), (TURNS,)
+
+
+@pytest.fixture
+def talk(workspace: Workspace) -> Talk:
+    return Talk.begin(workspace)
+
+
+@asynccontextmanager
+async def sockets(*callers: Caller) -> AsyncIterator[list[Socket]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(caller.socket()) for caller in callers]
+
+
+async def follow(socket: Socket, document: str, talk: Talk) -> str:
+    given = {"id": talk.id} if "$id" in document else {}
+    return await socket.subscribe(document, **given)
+
+
+def alone(document: str, who: int) -> str:
+    """The same subscription, spelled so that nobody else has it."""
+    return f"{document} # {who}"
+
+
+async def said_next(socket: Socket, number: int) -> dict[int, list[Any]]:
+    """The next payloads of a socket, errors and all, by operation."""
+    said: dict[int, list[Any]] = {}
+    for _ in range(number):
+        message = await socket.receive()
+        assert message["type"] == "next", message
+        said.setdefault(int(message["id"]), []).append(message["payload"])
+    return said
+
+
+NOTE = "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { escalation { version } } }"
+CLAIM = "mutation($e: ID!) { claimEscalation(escalationId: $e) { escalation { version } } }"
+RECORD = "mutation($i: RecordMessageInput!) { recordMessage(input: $i) { message { id } } }"
+REPLY = "mutation($i: ReplyInput!) { replyToEscalation(input: $i) { message { id } } }"
+
+
+def acts(talk: Talk, member: Caller) -> Iterator[tuple[int, int]]:
+    """Something of everything; after each, how many events the team and the customers hear of it."""
+    talk.says("Where is my parcel?", metadata={"page": "/orders"})
+    yield 1, 1
+    talk.answers(confidence=91.5)
+    yield 1, 1
+    escalation = talk.key.escalate(talk.id, "VIP")["escalation"]["id"]
+    yield 1 + 2 + 1 + 1, 1 + 2  # the confirmation, escalated and ai_paused, created twice
+    talk.answers(confidence=12)
+    yield 1, 0
+    member.ask(NOTE, i={"escalationId": escalation, "note": "is angry", "priority": "URGENT"})
+    yield 2, 0
+    member.ask(CLAIM, e=escalation)
+    yield 1 + 1, 1
+    member.ask(REPLY, i={"escalationId": escalation, "content": "I have it here."})
+    yield 1 + 2, 1
+
+
+async def test_shared_results_are_those_that_each_would_get_alone(talk: Talk) -> None:
+    workspace = talk.workspace
+    ada, bob = workspace.member("ada@example.com"), workspace.member("bob@example.com")
+    reads = workspace.key_with("CONVERSATIONS_READ", "ESCALATIONS_READ")
+    team = [workspace.key, workspace.key, ada, bob, reads]
+    customers = [workspace.widget(talk.started), Caller(workspace.server.url, _fresh_token(talk))]
+    async with sockets(*team, *customers) as opened:
+        for place, (caller, socket) in enumerate(zip([*team, *customers], opened, strict=True)):
+            documents = EVERYBODYS if caller in customers else EVERYBODYS + TEAMS
+            for document in documents:
+                await follow(socket, document, talk)
+                await follow(socket, alone(document, place), talk)
+        await _in_place(talk, opened)
+        drafts = 0
+        steps = acts(talk, ada)
+        while counts := await asyncio.to_thread(next, steps, None):
+            of_team, of_customers = counts
+            said = [await said_next(socket, 2 * of_team) for socket in opened[: len(team)]]
+            said += [await said_next(socket, 2 * of_customers) for socket in opened[len(team) :]]
+            for one in said:
+                assert {id_: one[id_] for id_ in one if id_ % 2} == {
+                    id_ - 1: one[id_] for id_ in one if not id_ % 2
+                }
+            assert (said[0], said[2], said[5]) == (said[1], said[3], said[6])
+            drafts += '"HELD"' in json.dumps(said[0])
+            assert '"HELD"' not in json.dumps(said[-1])
+    assert drafts == 1
+
+
+def _fresh_token(talk: Talk) -> str:
+    query = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
+    return str(talk.key.ask(query, id=talk.id)["refreshWidgetToken"])
+
+
+async def _in_place(talk: Talk, opened: list[Socket]) -> None:
+    """Waits until every socket has begun all that it was asked for: its answers come in order."""
+    for socket in opened:
+        id_ = await socket.subscribe("{ viewer { kind } }")
+        await socket.next(id_)
+        await _completed(socket, id_)
+
+
+async def _completed(socket: Socket, id_: str) -> None:
+    message = await socket.receive()
+    assert message == {"id": id_, "type": "complete"}
+
+
+def figures(server: Server) -> tuple[float, float]:
+    """How many results were executed, and how many handed out."""
+    text = httpx.get(f"{server.url}/metrics", trust_env=False).text
+    found = [
+        re.search(rf"^baton_live_{name}_total (\S+)$", text, re.M) for name in ("executions", "deliveries")
+    ]
+    executed, delivered = (float(one[1]) if one else 0.0 for one in found)
+    return executed, delivered
+
+
+async def test_one_execution_serves_all_who_see_the_same(talk: Talk) -> None:
+    workspace = talk.workspace
+    other = workspace.key_with("CONVERSATIONS_READ")
+    viewers = [workspace.key] * 20 + [other] * 5
+    async with sockets(*viewers) as opened:
+        for socket in opened:
+            await follow(socket, MESSAGES, talk)
+        await _in_place(talk, opened)
+        executed, delivered = await asyncio.to_thread(figures, workspace.server)
+        await asyncio.to_thread(talk.says, "Hello?")
+        for socket in opened:
+            await socket.next("1")
+        now_executed, now_delivered = await asyncio.to_thread(figures, workspace.server)
+    assert (now_executed - executed, now_delivered - delivered) == (2, 25)
+
+
+async def test_who_comes_back_by_cursor_joins_without_gap_or_repeat(talk: Talk) -> None:
+    async with sockets(talk.key, talk.key) as (steady, late):
+        heard = await follow(steady, MESSAGES, talk)
+        await _in_place(talk, [steady])
+        for number in range(30):
+            await asyncio.to_thread(talk.says, f"message {number}")
+        events = [(await steady.next(heard))["messageAdded"] for _ in range(30)]
+        saying = asyncio.create_task(asyncio.to_thread(_say, talk, range(30, 60)))
+        ids = [
+            await late.subscribe(MESSAGES, id=talk.id, after=events[place]["cursor"]) for place in (0, 9, 28)
+        ]
+        for place, id_ in zip((0, 9, 28), ids, strict=True):
+            found = [(await late.next(id_))["messageAdded"]["message"]["content"] for _ in range(59 - place)]
+            assert found == [f"message {number}" for number in range(place + 1, 60)]
+        await saying
+
+
+async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> None:
+    cursor_of = "query($id: ID!) { conversation(id: $id) { cursor } }"
+    rounds, abreast = 8, 6
+    last = rounds * abreast
+    begun: dict[str, int] = {}  # operations, and the position that each began behind
+    async with (
+        sockets(talk.key, talk.key) as (steady, later),
+        httpx.AsyncClient(trust_env=False, headers=talk.key.headers, timeout=60) as client,
+    ):
+        await follow(steady, MESSAGES, talk)
+        await _in_place(talk, [steady])
+
+        async def ask(query: str, **variables: Any) -> Any:
+            body = {"query": query, "variables": variables}
+            return (await client.post(f"{talk.key.url}/graphql", json=body)).json()["data"]
+
+        async def record_and_follow() -> None:
+            # What the group makes of the last messages is still under way, as many come at once.
+            for number in range(rounds):
+                await ask(RECORD, i={"conversationId": talk.id, "role": "ASSISTANT", "content": f"{number}"})
+                cursor = (await ask(cursor_of, id=talk.id))["conversation"]["cursor"]
+                id_ = await later.subscribe(MESSAGES, id=talk.id, after=cursor)
+                begun[id_] = Cursor.parse(cursor).position
+
+        await asyncio.gather(*(record_and_follow() for _ in range(abreast)))
+        await ask(RECORD, i={"conversationId": talk.id, "role": "ASSISTANT", "content": "the end"})
+        heard: dict[str, list[int]] = {id_: [] for id_ in begun}
+        while any(one[-1:] != [last + 1] for one in heard.values()):
+            message = await later.receive()
+            event = message["payload"]["data"]["messageAdded"]
+            heard[message["id"]].append(event["message"]["position"])
+    assert heard == {id_: list(range(after + 1, last + 2)) for id_, after in begun.items()}
+
+
+async def test_who_types_is_told_with_a_cursor_of_now(talk: Talk) -> None:
+    typing = "mutation($id: ID!) { setTyping(conversationId: $id, typing: true) }"
+    changes = """subscription Back($id: ID!, $after: String) {
+        conversationUpdated(conversationId: $id, after: $after) { cursor kind } }"""
+    begun = talk.started["conversation"]["cursor"]
+    await asyncio.to_thread(talk.key.escalate, talk.id)
+    async with sockets(talk.key, talk.key) as (back, fresh):
+        id_ = await back.subscribe(changes, id=talk.id, after=begun)
+        last = [(await back.next(id_))["conversationUpdated"] for _ in range(2)][-1]
+        of_fresh = await fresh.subscribe(changes, id=talk.id)
+        await _in_place(talk, [fresh])
+        await asyncio.to_thread(talk.workspace.member("ada@example.com").ask, typing, id=talk.id)
+        told = (await fresh.next(of_fresh))["conversationUpdated"]
+        assert told["kind"] == "typing_started"
+        assert Cursor.parse(told["cursor"]).position >= Cursor.parse(last["cursor"]).position
+
+
+async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None:
+    missed, many = 30, 25
+    async with sockets(*[talk.key] * (many + 1)) as (steady, *others):
+        heard = await follow(steady, MESSAGES, talk)
+        await _in_place(talk, [steady])
+        await asyncio.to_thread(_say, talk, range(missed + 1))
+        cursors = [(await steady.next(heard))["messageAdded"]["cursor"] for _ in range(missed + 1)]
+        await steady.send(id=heard, type="complete")
+        await _in_place(talk, [steady])
+        executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
+        for place, socket in enumerate(others):
+            await socket.subscribe(MESSAGES, id=talk.id, after=cursors[place % 2])
+        for place, socket in enumerate(others):
+            found = [(await socket.next("1"))["messageAdded"]["cursor"] for _ in range(missed - place % 2)]
+            assert found == cursors[place % 2 + 1 :]
+        now_executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
+    # Read once, and once more by one who was a message further.
+    assert now_executed - executed <= 2 * missed
+
+
+def _say(talk: Talk, numbers: range) -> None:
+    for number in numbers:
+        talk.says(f"message {number}")
+
+
+async def test_a_reader_that_falls_behind_misses_nothing_and_holds_nobody_up(talk: Talk) -> None:
+    number, long = 420, "x" * 19_000
+    async with sockets(talk.key, talk.key) as (slow, quick):
+        behind = await follow(slow, MESSAGES, talk)
+        ahead = await follow(quick, MESSAGES, talk)
+        await _in_place(talk, [slow, quick])
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            places = asyncio.Semaphore(8)
+
+            async def record(place: int) -> None:
+                given = {"conversationId": talk.id, "role": "ASSISTANT", "content": f"{place} {long}"}
+                body = {"query": RECORD, "variables": {"i": given}}
+                async with places:
+                    answer = await client.post(f"{talk.key.url}/graphql", json=body, headers=talk.key.headers)
+                    assert "errors" not in answer.json()
+
+            await asyncio.gather(*map(record, range(number)))
+        for socket, id_ in ((quick, ahead), (slow, behind)):
+            found = [(await socket.next(id_))["messageAdded"]["message"]["position"] for _ in range(number)]
+            assert found == list(range(1, number + 1))
+
+
+async def test_ones_own_typing_is_no_news_in_a_group_either(talk: Talk) -> None:
+    ada, bob = (talk.workspace.member(f"{name}@example.com") for name in ("ada", "bob"))
+    typing = "mutation($id: ID!) { setTyping(conversationId: $id, typing: true) }"
+    async with sockets(ada, bob) as opened:
+        ids = [await follow(socket, CHANGES, talk) for socket in opened]
+        await _in_place(talk, opened)
+        await asyncio.to_thread(ada.ask, typing, id=talk.id)
+        assert (await opened[1].next(ids[1]))["conversationUpdated"]["typing"] == "HUMAN"
+        await asyncio.to_thread(talk.key.escalate, talk.id)
+        assert (await opened[0].next(ids[0]))["conversationUpdated"]["kind"] == "escalated"
+
+
+async def test_a_key_that_is_revoked_leaves_the_group_alone(talk: Talk) -> None:
+    query = "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { key apiKey { id } } }"
+    made = talk.key.ask(query, i={"name": "ends", "scopes": ["CONVERSATIONS_READ"]})["createApiKey"]
+    other = talk.workspace.key_with("CONVERSATIONS_READ")
+    async with sockets(Caller(talk.key.url, made["key"]), other) as (revoked, stays):
+        for socket in (revoked, stays):
+            await follow(socket, MESSAGES, talk)
+        await _in_place(talk, [revoked, stays])
+        revoke = "mutation($id: ID!) { revokeApiKey(id: $id) { id } }"
+        await asyncio.to_thread(talk.key.ask, revoke, id=made["apiKey"]["id"])
+        await revoked.raw.wait_closed()
+        assert revoked.raw.close_code == 4403
+        await asyncio.to_thread(talk.says, "Still there?")
+        assert (await stays.next("1"))["messageAdded"]["message"]["content"] == "Still there?"

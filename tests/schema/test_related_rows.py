@@ -1,0 +1,144 @@
+"""What nodes show of other rows: in a page as by themselves, and after each act as it is by then."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.support.baton_client import Caller, Refused, Socket, Workspace
+from tests.support.conversation_driver import Talk
+
+PEOPLE = "fragment People on Escalation { assignee { id name email } resolution { resolvedBy { name } } }"
+TALK = """fragment Talk on Conversation { id customer { name } agent { id }
+    activeEscalation { ...People status } messages(last: 5) { nodes { content author { email } } } }"""
+NODE = """fragment Node on Escalation { id ...People agent { id name } by: conversation { ...Talk }
+    timeline(first: 50) { nodes { kind actor { email } } } }"""
+PAGE = "query { escalations { edges { node { ...Node } } nodes { ...Node } } }" + NODE + TALK + PEOPLE
+ONE = "query($id: ID!) { escalation(id: $id) { ...Node } }" + NODE + TALK + PEOPLE
+TALKS = "query { conversations { nodes { ...Talk } } }" + TALK + PEOPLE
+ONE_TALK = "query($id: ID!) { conversation(id: $id) { ...Talk } }" + TALK + PEOPLE
+
+
+@pytest.fixture
+def people(workspace: Workspace) -> tuple[Caller, Caller]:
+    """Two team members."""
+    return workspace.member("bo@example.com"), workspace.member("cy@example.com")
+
+
+@pytest.fixture
+def talks(workspace: Workspace, people: tuple[Caller, Caller]) -> list[Talk]:
+    """Conversations whose escalations are unassigned, taken up, resolved, and raised once more."""
+    bo, cy = people
+    begun = [Talk.begin(workspace) for _ in range(4)]
+    raised = [workspace.key.escalate(talk.id)["escalation"]["id"] for talk in begun]
+    bo.reply(raised[1])
+    cy.reply(raised[2])
+    bo.resolve(raised[2])
+    cy.reply(raised[3])
+    cy.resolve(raised[3])
+    bo.reply(workspace.key.escalate(begun[3].id)["escalation"]["id"], "Bo again.")
+    return begun
+
+
+@pytest.mark.usefixtures("talks")
+def test_a_node_shows_the_same_in_a_page_as_by_itself(
+    workspace: Workspace, people: tuple[Caller, Caller]
+) -> None:
+    for caller in (workspace.key, *people):
+        page = caller.ask(PAGE)["escalations"]
+        alone = [caller.ask(ONE, id=node["id"])["escalation"] for node in page["nodes"]]
+        assert page["nodes"] == [edge["node"] for edge in page["edges"]] == alone
+    assert [(node["assignee"] or {}).get("name") for node in page["nodes"]] == ["bo", "cy", "cy", "bo", None]
+    resolved = [(node["resolution"] or {}).get("resolvedBy") for node in page["nodes"]]
+    assert resolved == [None, {"name": "cy"}, {"name": "bo"}, None, None]
+
+
+def test_so_does_a_conversation(workspace: Workspace, talks: list[Talk]) -> None:
+    nodes = workspace.key.ask(TALKS)["conversations"]["nodes"]
+    assert nodes == [workspace.key.ask(ONE_TALK, id=node["id"])["conversation"] for node in nodes]
+    active = {node["id"]: (node["activeEscalation"] or {}).get("status") for node in nodes}
+    assert [active[talk.id] for talk in talks] == ["OPEN", "IN_PROGRESS", None, "IN_PROGRESS"]
+
+
+def test_a_customers_page_shows_no_more_than_names(talks: list[Talk]) -> None:
+    query = "query($id: ID!) { conversation(id: $id) { escalations { nodes { %s } } } }"
+    found = talks[3].widget.ask(query % "assignee { name email }", id=talks[3].id)["conversation"]
+    assert found["escalations"]["nodes"] == [
+        {"assignee": {"name": "bo", "email": None}},
+        {"assignee": {"name": "cy", "email": None}},
+    ]
+    for hidden in ("agent { name }", "conversation { id }"):
+        assert talks[3].widget.refusal(query % hidden, id=talks[3].id).code == "FORBIDDEN"
+
+
+def test_each_of_several_acts_shows_what_it_has_changed(workspace: Workspace) -> None:
+    """What an operation has looked up for one act is not what the next one leaves."""
+    talk = Talk.begin(workspace)
+    acts = """mutation($id: ID!, $said: RecordMessageInput!, $asked: EscalateConversationInput!) {
+        paused: pauseAi(conversationId: $id) { ...After } resumed: resumeAi(conversationId: $id) { ...After }
+        said: recordMessage(input: $said) { escalation { id } }
+        escalated: escalateConversation(input: $asked) { escalation { conversation { ...Talk } } }
+        again: recordMessage(input: $said) { escalation { conversation { ...Talk } } } }
+        fragment After on AiControlPayload { conversation { ...Talk } }
+        fragment Talk on Conversation { ai { state epoch } activeEscalation { status } }"""
+    said = {"conversationId": talk.id, "role": "USER", "content": "Hello?"}
+    found = workspace.key.ask(
+        acts, id=talk.id, said=said, asked={"conversationId": talk.id, "reason": "asked"}
+    )
+    assert [found[name]["conversation"] for name in ("paused", "resumed")] == [
+        _stands("PAUSED", 2),
+        _stands("ACTIVE", 3),
+    ]
+    assert found["said"]["escalation"] is None
+    escalated = _stands("PAUSED", 4, {"status": "OPEN"})
+    assert [found[name]["escalation"]["conversation"] for name in ("escalated", "again")] == [escalated] * 2
+
+
+def _stands(state: str, epoch: int, active: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"ai": {"state": state, "epoch": epoch}, "activeEscalation": active}
+
+
+FAILING = """query($id: ID!) { conversations { nodes { agent { name }
+        activeEscalation { agent { name } assignee { name } timeline(first: -1) { nodes { kind } } } } }
+    one: conversation(id: $id) { agent { name } activeEscalation { assignee { name } } } }"""
+
+
+def test_a_field_that_fails_takes_nothing_from_others(workspace: Workspace, talks: list[Talk]) -> None:
+    """Fields beside it and elsewhere wait for the same rows; they are not given up with it."""
+    for talk in talks:
+        answer = workspace.key.post(FAILING, {"id": talk.id})
+        assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+        assert answer["data"] is None or answer["data"]["one"]["agent"]["name"] == "Robot"
+
+
+@pytest.mark.anyio
+async def test_a_failing_field_leaves_the_socket_open(workspace: Workspace, talks: list[Talk]) -> None:
+    async with workspace.key.socket() as socket:
+        for talk in talks:
+            id_ = await socket.subscribe(FAILING, id=talk.id)
+            assert await _code(socket, id_) == "BAD_USER_INPUT"
+
+
+@pytest.mark.anyio
+async def test_nor_does_it_end_a_subscription(workspace: Workspace) -> None:
+    talk = Talk.begin(workspace)
+    query = """subscription($id: ID!) { messageAdded(conversationId: $id) { message {
+        author { name } conversationId } cursor } }"""
+    failing = """subscription { escalationUpdated { kind escalation { agent { name } assignee { name }
+        conversation { agent { name } activeEscalation { agent { name }
+            timeline(first: -1) { nodes { kind } } } } } } }"""
+    async with workspace.key.socket() as socket:
+        sound, broken = await socket.subscribe(query, id=talk.id), await socket.subscribe(failing)
+        escalation = (await asyncio.to_thread(workspace.key.escalate, talk.id))["escalation"]["id"]
+        for number in range(8):
+            await asyncio.to_thread(workspace.key.reply, escalation, f"reply {number}")
+        codes = [await _code(socket, broken) for _ in range(9)]
+        assert codes == ["BAD_USER_INPUT"] * 9
+        for _ in range(9):
+            assert (await socket.next(sound))["messageAdded"]["message"]["conversationId"] == talk.id
+
+
+async def _code(socket: Socket, id_: str) -> str:
+    with pytest.raises(Refused) as refused:
+        await socket.next(id_)
+    return refused.value.code

@@ -1,0 +1,160 @@
+"""What the REST API refuses, and that a refused call changes nothing."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.rest_client import assert_problem, escalate, escalated, listed
+
+JSON = {"Content-Type": "application/json"}
+UNKNOWN = "01kgp1wz5ye1ar59h2v8c0t4mn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({}, None),
+        ({"priority": None}, None),
+        ({"expectedVersion": 1}, None),
+        ({"status": "OPEN"}, "status"),
+        ({"status": "closed"}, "status"),
+        ({"priority": 3}, "priority"),
+        ({"priority": ["high"]}, "priority"),
+        ({"assignTo": "nobody@example.com", "priority": "high"}, "assignTo"),
+        ({"assign_to": "jane@example.com"}, "assign_to"),
+        ({"note": " ", "priority": "high"}, "note"),
+        ({"note": "x" * 2001, "priority": "high"}, "note"),
+        ({"note": "\x00", "priority": "high"}, "note"),
+        ({"note": 5, "priority": "high"}, "note"),
+        ({"priority": "high", "expectedVersion": "1"}, "expectedVersion"),
+        ({"priority": "high", "expectedVersion": True}, "expectedVersion"),
+        ({"priority": "high", "expectedVersion": 2**70}, "expectedVersion"),
+        ({"priority": "high", "resolution": "x"}, "resolution"),
+    ],
+)
+def test_bad_patch_changes_nothing(
+    client: httpx.Client, conversation_id: str, agent_id: str, changes: dict[str, Any], field: str | None
+) -> None:
+    made = escalated(client, conversation_id)
+
+    response = client.patch(f"/escalations/{made['id']}", json=changes)
+
+    assert_problem(response, 400, "BAD_USER_INPUT", field)
+    (after,) = listed(client, agent_id)
+    assert (after["version"], after["priority"]) == (1, "medium")
+
+
+def test_patch_with_nothing_in_it_says_what_may_be_given(client: httpx.Client, conversation_id: str) -> None:
+    response = client.patch(f"/escalations/{escalated(client, conversation_id)['id']}", json={})
+
+    assert all(name in response.json()["detail"] for name in ("status", "priority", "assignTo", "note"))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"priority": "high"}, "reason"),
+        ({"reason": ""}, "reason"),
+        ({"reason": None}, "reason"),
+        ({"reason": "x" * 2001}, "reason"),
+        ({"reason": "x", "priority": "highest"}, "priority"),
+        ({"reason": "x", "assignTo": "nobody@example.com"}, "assignTo"),
+        ({"reason": "x", "assignTo": ""}, "assignTo"),
+        ({"reason": "x", "y" * 500: 1}, "y" * 100),
+        ({str(number): 1 for number in range(20_000)}, None),
+        ([], None),
+        ("reason", None),
+        (5, None),
+    ],
+)
+def test_bad_call_escalates_nothing(
+    client: httpx.Client, conversation_id: str, agent_id: str, body: Any, field: str | None
+) -> None:
+    response = client.post(f"/conversations/{conversation_id}/escalate", json=body)
+
+    assert_problem(response, 400, "BAD_USER_INPUT", field)
+    assert listed(client, agent_id) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"reason": "x",}',
+        b'{"reason": NaN}',
+        b'{"reason": "\xff"}',
+        rb'{"reason": "\ud800"}',
+        b'{"reason": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b"[" * 20_000,
+    ],
+)
+def test_what_is_no_json_is_refused(client: httpx.Client, conversation_id: str, body: bytes) -> None:
+    response = client.post(f"/conversations/{conversation_id}/escalate", content=body, headers=JSON)
+
+    assert_problem(response, 400, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"]
+)
+def test_other_content_types_are_refused(
+    client: httpx.Client, conversation_id: str, agent_id: str, media_type: str
+) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    response = client.post(
+        f"/conversations/{conversation_id}/escalate", content=b'{"reason": "x"}', headers=headers
+    )
+
+    assert_problem(response, 415, "BAD_USER_INPUT")
+    assert listed(client, agent_id) == []
+
+
+def test_content_type_may_name_the_charset(client: httpx.Client, conversation_id: str) -> None:
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    response = client.post(
+        f"/conversations/{conversation_id}/escalate", content='{"reason": "Grüße"}', headers=headers
+    )
+
+    assert (response.status_code, response.json()["reason"]) == (201, "Grüße")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_oversized_body_is_refused(
+    client: httpx.Client, conversation_id: str, agent_id: str, chunked: bool
+) -> None:
+    body = b'{"reason": "x"' + b" " * 1024 * 1024 + b"}"
+    content = iter([body[:-1], body[-1:]]) if chunked else body
+
+    response = client.post(f"/conversations/{conversation_id}/escalate", content=content, headers=JSON)
+
+    assert_problem(response, 413, "BAD_USER_INPUT")
+    assert listed(client, agent_id) == []
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201])
+def test_bad_idempotency_key_is_refused(client: httpx.Client, conversation_id: str, key: str) -> None:
+    assert_problem(escalate(client, conversation_id, key=key), 400, "BAD_USER_INPUT", "idempotencyKey")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("agentId=robot", "agentId"),
+        (f"agentId=conv_{UNKNOWN}", "agentId"),
+        ("status=", "status"),
+        ("status=open,closed", "status"),
+        ("priority=HIGH", "priority"),
+        ("first=0", "first"),
+        ("first=101", "first"),
+        ("first=1e1", "first"),
+        ("first=٣", "first"),
+        ("first=1&first=2", "first"),
+        ("after=nonsense", "after"),
+        ("after=%00", "after"),
+        ("limit=5", "limit"),
+    ],
+)
+def test_bad_query_is_refused(client: httpx.Client, query: str, field: str) -> None:
+    assert_problem(client.get(f"/escalations?{query}"), 400, "BAD_USER_INPUT", field)

@@ -1,0 +1,70 @@
+"""The end of a credential reaches what it has opened within 5 s, and nothing else."""
+
+import asyncio
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.baton_client import Caller, Workspace
+
+pytestmark = pytest.mark.anyio
+
+REACHED_SECONDS = 5.0
+VIEWER = "{ viewer { kind } }"
+ESCALATIONS = "subscription { escalationCreated { cursor } }"
+REVOKE = "mutation($id: ID!) { revokeApiKey(id: $id) { id } }"
+
+
+async def test_sockets_close_and_those_of_other_credentials_stay(workspace: Workspace) -> None:
+    revoked, member, stays = workspace.key_with("ESCALATIONS_READ"), workspace.sign_in(), workspace.sign_in()
+    customer = workspace.widget(workspace.start())
+    key = revoked.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
+    async with (
+        revoked.socket() as ended,
+        member.socket() as signed_out,
+        stays.socket() as of_member,
+        workspace.key.socket() as of_key,
+        customer.socket() as of_customer,
+    ):
+        for socket in (ended, signed_out):
+            await socket.subscribe(ESCALATIONS)
+        workspace.key.ask(REVOKE, id=key)
+        member.ask("mutation { signOut }")
+        for socket in (ended, signed_out):
+            with pytest.raises(ConnectionClosed) as caught:
+                await socket.receive(REACHED_SECONDS)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 4403
+        # These were looked at in the same round.
+        kinds = [(of_member, "TEAM_MEMBER"), (of_key, "API_KEY"), (of_customer, "CUSTOMER")]
+        for socket, kind in kinds:
+            assert await socket.next(await socket.subscribe(VIEWER)) == {"viewer": {"kind": kind}}
+
+
+async def test_an_event_stream_ends_without_complete(workspace: Workspace) -> None:
+    revoked = workspace.key_with("ESCALATIONS_READ")
+    key = revoked.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
+    headers = revoked.headers | {"accept": "text/event-stream"}
+    async with (
+        httpx.AsyncClient() as client,
+        client.stream(
+            "POST", f"{revoked.url}/graphql", json={"query": ESCALATIONS}, headers=headers
+        ) as response,
+        asyncio.timeout(REACHED_SECONDS),
+    ):
+        assert response.headers["content-type"].startswith("text/event-stream")
+        workspace.key.ask(REVOKE, id=key)
+        assert "complete" not in (await response.aread()).decode()
+
+
+async def test_a_widget_token_is_good_on_its_agents_sites_alone(workspace: Workspace) -> None:
+    customer: Caller = workspace.widget(workspace.start())
+    workspace.key.settings(workspace.agent_id, widget={"allowedOrigins": ["https://Shop.example"]})
+    async with customer.socket(origin="https://shop.example") as socket:
+        assert await socket.next(await socket.subscribe(VIEWER))
+    with pytest.raises(ConnectionClosed) as caught:
+        async with customer.socket(origin="https://evil.example"):
+            pass
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 4403

@@ -1,0 +1,272 @@
+"""The embedded PostgreSQL: shared, private, and hard to break by killing."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from server.embedded import location
+from server.embedded.postgres import EmbeddedPostgresError, embedded_postgres
+
+ROOT = Path(__file__).parents[2]
+HOLDER = """
+import sys
+from pathlib import Path
+from server.embedded.postgres import embedded_postgres
+with embedded_postgres(Path(sys.argv[1])) as postgres:
+    print(postgres.service_url, flush=True)
+    sys.stdin.read()
+"""
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has PostgreSQL run by another account")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every account may enter, which pytest's own are not."""
+    path = Path(tempfile.mkdtemp(prefix="baton-test-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    for pid_file in path.rglob("postmaster.pid"):
+        stop_by_force(pid_file)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def holders() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
+    """Start other processes that hold the server until their standard input ends."""
+    started: list[subprocess.Popen[str]] = []
+
+    def hold(data_dir: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", HOLDER, str(data_dir)]
+        started.append(
+            subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        )
+        return started[-1]
+
+    yield hold
+    for process in started:
+        process.communicate(timeout=60)
+
+
+def query(url: str, sql: str) -> Any:
+    async def answer() -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    return asyncio.run(answer())
+
+
+def ready(holder: subprocess.Popen[str]) -> str:
+    assert holder.stdout is not None
+    return holder.stdout.readline().strip()
+
+
+def postmaster(cluster: Path) -> int:
+    return int((cluster / "postmaster.pid").read_text().split()[0])
+
+
+def runs_here(pid: int, cluster: Path) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(cluster)
+    except OSError:
+        return False
+
+
+def stop_by_force(pid_file: Path) -> None:
+    pid = postmaster(pid_file.parent)
+    if runs_here(pid, pid_file.parent):
+        os.kill(pid, signal.SIGQUIT)
+        wait_until(lambda: not runs_here(pid, pid_file.parent))
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_service_uses_tables_that_the_owner_makes(folder: Path) -> None:
+    with embedded_postgres(folder) as postgres:
+        query(postgres.owner_url, "CREATE TABLE notes (id serial PRIMARY KEY, text text)")
+        assert (
+            query(postgres.service_url, "INSERT INTO notes (text) VALUES ('Ünïcode') RETURNING lower(text)")
+            == "ünïcode"
+        )
+        for refused in (
+            "CREATE TABLE mine ()",
+            "CREATE TEMP TABLE mine ()",
+            "DROP TABLE notes",
+            "TRUNCATE notes",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                query(postgres.service_url, refused)
+        for url in (postgres.owner_url, postgres.service_url):
+            assert not query(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        for setting, value in {"data_checksums": "on", "fsync": "on", "max_connections": "200"}.items():
+            assert query(postgres.service_url, f"SHOW {setting}") == value
+        assert (folder / "postgres").stat().st_mode & 0o777 == 0o700
+        assert os.getpgid(postmaster(folder / "postgres")) != os.getpgid(0)
+    with pytest.raises((FileNotFoundError, ConnectionRefusedError)):
+        query(postgres.service_url, "SELECT 1")
+    with embedded_postgres(folder) as postgres:
+        assert query(postgres.service_url, "SELECT count(*) FROM notes") == 1
+
+
+def test_processes_that_start_at_once_share_a_server_until_the_last_leaves(
+    folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    processes = [holders(folder) for _ in range(3)]
+    urls = {ready(process) for process in processes}
+    assert len(urls) == 1
+    with embedded_postgres(folder) as postgres:
+        pid = postmaster(folder / "postgres")
+        for process in processes:
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        assert query(postgres.service_url, "SELECT 1") == 1
+        assert postmaster(folder / "postgres") == pid
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+def test_one_leaves_while_another_starts(
+    folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    for _ in range(5):
+        other = holders(folder)
+        with embedded_postgres(folder):
+            pass
+        assert query(ready(other), "SELECT 1") == 1
+        other.communicate(timeout=60)
+        assert other.returncode == 0
+
+
+def test_a_killed_process_leaves_the_server_to_the_next(
+    folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    holder = holders(folder)
+    assert ready(holder)
+    pid = postmaster(folder / "postgres")
+    holder.kill()
+    holder.wait()
+    with embedded_postgres(folder) as postgres:
+        assert postmaster(folder / "postgres") == pid
+        assert query(postgres.service_url, "SELECT 1") == 1
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_killed_server_recovers_what_was_committed(folder: Path) -> None:
+    with embedded_postgres(folder) as postgres:
+        query(postgres.owner_url, "CREATE TABLE kept AS SELECT generate_series(1, 1000)")
+        os.kill(postmaster(folder / "postgres"), signal.SIGKILL)
+        with embedded_postgres(folder) as again:
+            assert query(again.service_url, "SELECT count(*) FROM kept") == 1000
+    assert "not properly shut down" in (folder / "postgres.log").read_text()
+
+
+def test_a_process_id_that_became_a_strangers_does_not_block(folder: Path) -> None:
+    cluster = folder / "postgres"
+    files = [cluster / "postmaster.pid", cluster / ".s.PGSQL.5432.lock"]
+    with embedded_postgres(folder):
+        left = [file.read_text().partition("\n")[2] for file in files]
+    owner = cluster.stat()
+    stranger = (
+        subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid, extra_groups=[])
+        if (os.geteuid() == 0)
+        else subprocess.Popen(["sleep", "60"])
+    )
+    try:
+        for file, rest in zip(files, left, strict=True):
+            file.write_text(f"{stranger.pid}\n{rest}")
+            os.chown(file, owner.st_uid, owner.st_gid)
+        with embedded_postgres(folder) as postgres:
+            assert query(postgres.service_url, "SELECT 1") == 1
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_first_start_killed_half_way_does_not_block_the_next(
+    folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    holder = holders(folder)
+    wait_until(lambda: list(folder.glob("postgres.new-*/global")))
+    holder.kill()
+    holder.wait()
+    assert not (folder / "postgres").exists()
+    with embedded_postgres(folder) as postgres:
+        assert query(postgres.service_url, "SELECT 1") == 1
+    assert not list(folder.glob("postgres.new-*"))
+
+
+def test_a_path_too_long_for_sockets_or_with_odd_characters(folder: Path) -> None:
+    data_dir = folder / ('long $HOME, "quoted" ' * 6)
+    with embedded_postgres(data_dir) as postgres:
+        sockets = Path(postgres.service_url.partition("host=")[2])
+        assert sockets.stat().st_mode & 0o777 == 0o700
+        assert query(postgres.service_url, "SELECT 1") == 1
+    sockets.rmdir()
+    sockets.symlink_to(folder)
+    try:
+        with pytest.raises(EmbeddedPostgresError, match="remove it"), embedded_postgres(data_dir):
+            pass
+    finally:
+        sockets.unlink()
+
+
+def test_a_failure_shows_the_log_and_what_to_do(folder: Path) -> None:
+    with embedded_postgres(folder):
+        pass
+    (folder / "postgres" / "PG_VERSION").write_text("9.6\n")
+    said = r"(?s)start again.*initialized by PostgreSQL version 9\.6"
+    with pytest.raises(EmbeddedPostgresError, match=said), embedded_postgres(folder):
+        pass
+
+
+@as_root
+def test_as_root_an_unreachable_folder_has_its_cluster_elsewhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(location, "ROOT_HOME", folder / "var")
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    with embedded_postgres(private / "data") as postgres:
+        query(postgres.owner_url, "CREATE TABLE kept ()")
+    home = Path((private / "data" / location.NOTE).read_text().partition("\n")[0])
+    assert home.parent == folder / "var"
+    assert private.stat().st_mode & 0o777 == 0o700
+    with embedded_postgres(private / "data") as postgres:
+        assert query(postgres.service_url, "SELECT count(*) FROM kept") == 0
+    (private / "data").rename(private / "moved")
+    with pytest.raises(EmbeddedPostgresError, match="was moved"), embedded_postgres(private / "moved"):
+        pass
+
+
+@as_root
+def test_as_root_unreachable_binaries_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = folder / "private"
+    private.mkdir(mode=0o700)
+    installed = distribution(location.WHEEL)
+    for part in (location.INSTALL, location.LIBRARIES):
+        shutil.copytree(str(installed.locate_file(part)), private / part, symlinks=True)
+    monkeypatch.setattr(location, "ROOT_HOME", folder / "var")
+    monkeypatch.setattr(type(installed), "locate_file", lambda _, path: private / path)
+    with embedded_postgres(folder / "data") as postgres:
+        assert query(postgres.service_url, "SELECT 1") == 1
+        running = Path(f"/proc/{postmaster(folder / 'data' / 'postgres')}/exe").resolve()
+    assert running.is_relative_to(folder / "var")

@@ -1,0 +1,74 @@
+"""Baton on a PostgreSQL of one's own, with a role that owns the tables and another that uses them."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.baton_client import Server
+from tests.support.requirements import need
+
+
+def _oldest_of_the_system() -> Path | None:
+    # Debian's clients stand there too, without a server.
+    servers = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    found = sorted((path.parent for path in servers), key=lambda path: float(path.parent.name))
+    return found[0] if found else None
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A PostgreSQL of the system's, the oldest there is, on a free port of the loopback."""
+    binaries = _oldest_of_the_system()
+    need("a PostgreSQL server of the system", binaries)
+    assert binaries is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+    user = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="baton-own-") as folder:
+        if user:
+            shutil.chown(folder, user)
+
+        def run(program: str, *arguments: str) -> None:
+            command = [str(binaries / program), "-D", f"{folder}/data", *arguments]
+            subprocess.run(command, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+
+        run("initdb", "-A", "trust", "-U", "postgres")
+        options = f"-p {number} -c listen_addresses=127.0.0.1 -k {folder}"
+        run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", options, "start")
+        try:
+            yield number
+        finally:
+            run("pg_ctl", "-w", "-m", "fast", "stop")
+
+
+def test_the_main_job_with_an_owner_and_a_service_role(port: int) -> None:
+    at = f"127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="baton-own-") as folder:
+        admin = Server(Path(folder), f"postgresql://postgres@{at}/postgres", "")
+        admin.execute("CREATE ROLE owner LOGIN")
+        admin.execute("CREATE ROLE service LOGIN")
+        admin.execute("CREATE DATABASE baton OWNER owner")
+        server = Server(Path(folder), f"postgresql://owner@{at}/baton", f"postgresql://service@{at}/baton")
+        server.start(
+            BATON_DATABASE_URL=server.service_url,
+            BATON_MIGRATION_URL=server.owner_url,
+            BATON_SECRET_KEY="a secret of this test",
+        )
+        try:
+            workspace = server.new_workspace()
+            conversation = workspace.start()["conversation"]["id"]
+            asked = workspace.key.record(conversation, "USER", "let me talk to a person")
+            workspace.key.reply(asked["escalation"]["id"], authorEmail=workspace.email)
+            workspace.key.resolve(asked["escalation"]["id"])
+            assert workspace.key.conversation(conversation)["ai"]["state"] == "ACTIVE"
+            owners = server.rows("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'")
+            assert owners == [{"tableowner": "owner"}]
+        finally:
+            server.stop()

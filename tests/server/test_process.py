@@ -1,0 +1,100 @@
+"""The command as a process: what it says of wrong settings, and how it stops."""
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.baton_client import BATON, Caller, Server, wait_for
+
+pytestmark = pytest.mark.anyio
+
+
+def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    return subprocess.run(
+        [BATON, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.fixture
+def own_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="baton-process-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"BATON_DATABASE_URL": "mysql://localhost/baton"},
+            "BATON_DATABASE_URL: must begin with postgresql://",
+        ),
+        ({"BATON_PORT": "99999"}, "BATON_PORT"),
+        ({"BATON_SECRET_KEY": "short"}, "BATON_SECRET_KEY"),
+        ({"BATON_BROADCAST_URL": "http://localhost"}, "BATON_BROADCAST_URL: must begin with redis://"),
+        ({"BATON_DATABASE_URL": "postgresql://baton:secret@127.0.0.1:1/baton"}, "Check that it runs"),
+    ],
+)
+def test_a_wrong_setting_is_said_clearly(environment: dict[str, str], said: str, own_dir: Path) -> None:
+    answer = baton("serve", **{"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0", **environment})
+    assert answer.returncode == 1
+    assert said in " ".join(answer.stderr.split())
+    assert "Traceback" not in answer.stderr
+    assert "secret@" not in answer.stderr
+
+
+def test_an_unknown_setting_is_a_warning(own_dir: Path) -> None:
+    answer = baton("migrate", BATON_DATA_DIR=str(own_dir), BATON_DATABSE_URL="postgresql://x")
+    assert answer.returncode == 0, answer.stderr
+    assert "BATON_DATABSE_URL" in answer.stderr
+
+
+def test_init_prints_a_workspace_that_works(server: Server) -> None:
+    made = json.loads(baton("init", "--json", BATON_DATA_DIR=str(server.data_dir)).stdout)
+    assert set(made) == {"workspaceId", "agentId", "apiKey", "member"}
+    viewer = Caller(server.url, made["apiKey"]).ask("{ viewer { workspace { id } kind scopes } }")["viewer"]
+    assert viewer["workspace"]["id"] == made["workspaceId"]
+    member = made["member"]
+    signed_in = Caller(server.url).ask(
+        "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { member { role } } }",
+        e=member["email"],
+        p=member["password"],
+    )
+    assert signed_in["signIn"]["member"]["role"] == "ADMIN"
+
+
+async def test_sigterm_sends_sockets_away_and_ends_the_database_too(own_dir: Path) -> None:
+    with Server.started(own_dir) as server:
+        workspace = server.new_workspace()
+        started = workspace.start()
+        query = "subscription($id: ID!) { messageAdded(conversationId: $id) { cursor } }"
+        async with workspace.key.socket() as socket:
+            await socket.subscribe(query, id=started["conversation"]["id"])
+            assert server.process is not None
+            server.process.send_signal(signal.SIGTERM)
+            await socket.raw.wait_closed()
+            assert socket.raw.close_code == 1012
+        wait_for(lambda: server.process and server.process.poll() == 0, "the process to end", 10)
+        server.process = None
+    # The last to leave stops PostgreSQL: its postmaster's file is gone.
+    assert list(own_dir.rglob("postmaster.pid")) == []
+
+
+def test_what_was_committed_survives_kill_9_of_everything(own_dir: Path) -> None:
+    with Server.started(own_dir) as server:
+        workspace = server.new_workspace()
+        conversation = workspace.start()["conversation"]["id"]
+        workspace.key.record(conversation, "USER", "do not forget me")
+        server.stop(signal.SIGKILL)
+        postmaster = int(next(own_dir.rglob("postmaster.pid")).read_text().split()[0])
+        os.kill(postmaster, signal.SIGKILL)
+    with Server.started(own_dir) as server:
+        caller = Caller(server.url, workspace.api_key)
+        assert [one["content"] for one in caller.messages(conversation)] == ["do not forget me"]

@@ -1,0 +1,232 @@
+"""The live socket's operations: how they end, with their clients or without, and leave nothing behind."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
+
+import pytest
+
+from resolvers.actor import Actor
+from server.graphql.websocket import Timeouts
+from tests.support.websocket_server import (
+    BROKEN,
+    BROKEN_LATER,
+    FLOOD,
+    KEY,
+    REFUSED,
+    UNWRITABLE,
+    Connect,
+    Start,
+    connecting,
+    starting,
+    tasks_now,
+    until,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+async def start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
+    async with starting(monkeypatch, caplog) as started:
+        yield started
+
+
+@pytest.fixture
+async def connect(start: Start) -> AsyncIterator[Connect]:
+    async with connecting() as connected:
+        yield connected
+
+
+async def test_an_id_is_free_again_once_its_operation_is_over(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.introduce()
+    for _ in range(3):
+        await client.subscribe("one", "{ answer }")
+        assert [(await client.hear())["type"] for _ in range(2)] == ["next", "complete"]
+        await client.follow("two")
+        await client.say(id="two", type="complete")
+    await client.say(id="unknown", type="complete")
+    id_ = "é" * 200
+    await client.follow(id_)
+    assert stage.running == 1
+    await client.subscribe(id_)
+    code, reason = await client.closed()
+    assert code == 4409
+    assert reason.startswith("Subscriber for éé")
+    await until(lambda: stage.running == 0)
+
+
+async def test_complete_stops_one_operation_at_once(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.introduce()
+    await client.follow("one")
+    await client.follow("two")
+    assert stage.running == 2
+    await client.say(id="one", type="complete")
+    await until(lambda: stage.running == 1)
+    await client.follow("three")
+
+
+async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.introduce()
+    await client.follow("stays")
+    await client.subscribe("refused", REFUSED)
+    payload = [{"message": "No.", "extensions": {"code": "FORBIDDEN"}}]
+    assert await client.hear() == {"id": "refused", "type": "error", "payload": payload}
+    for query, nexts in {BROKEN: 0, BROKEN_LATER: 2, UNWRITABLE: 0}.items():
+        await client.subscribe("broken", query)
+        heard = [await client.hear() for _ in range(nexts + 1)]
+        assert [one["type"] for one in heard] == ["next"] * nexts + ["error"]
+        (error,) = heard[-1]["payload"]
+        assert error["extensions"]["code"] == "INTERNAL"
+        assert error["extensions"]["requestId"]
+        assert "secret" not in error["message"]
+        assert "64-bit" not in error["message"]
+    await client.subscribe("empty", "")
+    assert (await client.hear())["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert stage.running == 1
+
+
+async def test_a_socket_runs_a_hundred_operations_at_once(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.introduce()
+    for number in range(100):
+        await client.follow(str(number))
+    await client.subscribe("over")
+    heard = await client.hear()
+    assert (heard["id"], heard["type"]) == ("over", "error")
+    assert heard["payload"][0]["extensions"] == {"code": "RATE_LIMITED"}
+    await client.say(id="7", type="complete")
+    await client.follow("over")
+    assert stage.running == 100
+
+
+async def test_ten_thousand_operations_one_after_another(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.introduce()
+    before = tasks_now()
+    for _ in range(5_000):
+        await client.subscribe("one", "{ answer }")
+        assert (await client.hear())["type"] == "next"
+        assert (await client.hear())["type"] == "complete"
+    for _ in range(5_000):
+        await client.subscribe("one")
+        await client.say(id="one", type="complete")
+    await client.subscribe("last", "{ answer }")
+    while await client.hear() != {"id": "last", "type": "complete"}:
+        pass
+    assert stage.running == 0
+    await until(lambda: tasks_now() <= before)
+
+
+async def test_a_client_that_vanishes_leaves_nothing(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.introduce(authorization="Bearer key")
+    await client.follow("one")
+    client.connection.transport.abort()
+    await until(lambda: stage.running == 0 and len(stage.connections) == 0)
+
+
+async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Connect) -> None:
+    stage = await start(Timeouts(patience=0.3))
+    slow, other = await connect(stage, max_queue=1), await connect(stage)
+    for client in (slow, other):
+        await client.introduce()
+    for number in range(10):
+        await slow.subscribe(str(number), FLOOD)
+    await until(lambda: stage.running == 10)
+    assert stage.server is not None
+    while stage.running:
+        await other.subscribe("one", "{ answer }")
+        assert [(await other.hear())["type"] for _ in range(2)] == ["next", "complete"]
+    # Its transport is gone too, though its buffers never drained.
+    await until(lambda: stage.server and len(stage.server.server_state.connections) == 1)
+
+
+async def test_who_is_slow_but_takes_is_served(start: Start, connect: Connect) -> None:
+    stage = await start(Timeouts(patience=0.3))
+    client = await connect(stage, max_queue=1)
+    await client.introduce()
+    await client.subscribe("one", FLOOD)
+    for _ in range(100):
+        assert (await client.hear())["type"] == "next"
+        await asyncio.sleep(0.01)
+    await client.say(id="one", type="complete")
+    await until(lambda: stage.running == 0)
+
+
+async def test_the_end_of_a_credential_ends_its_sockets(start: Start, connect: Connect) -> None:
+    stage = await start(recheck_seconds=0.02)
+    anonymous, ended, twin, lives = [await connect(stage) for _ in range(4)]
+    await anonymous.introduce()
+    for client in (ended, twin):
+        await client.introduce(authorization="Bearer key")
+        await client.follow("one")
+    await lives.introduce(authorization="Bearer other")
+    await until(lambda: stage.asked[-1:] == [["key", "other"]])
+    del stage.actors["key"]
+    for client in (ended, twin):
+        assert await client.closed() == (4403, "Forbidden")
+    await until(lambda: stage.asked[-1:] == [["other"]])
+    assert stage.running == 0
+    await lives.follow("one")
+    stage.actors["other"] = replace(KEY, scopes=frozenset())
+    assert await lives.closed() == (4403, "Forbidden")
+    await anonymous.follow("one")
+
+
+async def test_a_recheck_that_fails_ends_nobody(
+    start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await start(recheck_seconds=0.02)
+    client = await connect(stage)
+    await client.introduce(authorization="Bearer key")
+    failed = asyncio.Event()
+
+    async def fail(_: Collection[str]) -> Mapping[str, Actor]:
+        failed.set()
+        raise ConnectionError
+
+    with monkeypatch.context() as patching:
+        patching.setattr(stage, "still_good", fail)
+        await failed.wait()
+    asked = len(stage.asked)
+    await until(lambda: len(stage.asked) > asked + 1)
+    await client.follow("one")
+
+
+async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -> None:
+    stage = await start()
+    silent, idle, busy = [await connect(stage) for _ in range(3)]
+    for client in (idle, busy):
+        await client.introduce(authorization="Bearer key")
+    await busy.follow("one")
+    await stage.connections.close_all()
+    assert len(stage.connections) == stage.running == 0
+    late = await connect(stage)
+    for client in (silent, idle, busy, late):
+        assert await client.closed() == (1012, "Service restart")
+
+
+async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
+    stage = await start(Timeouts(goodbye=0.1))
+    client = await connect(stage, max_queue=1)
+    await client.introduce()
+    await client.subscribe("one", FLOOD)
+    assert stage.server is not None
+    await until(lambda: stage.running == 1)
+    await stage.connections.close_all()
+    await until(lambda: stage.server and not stage.server.server_state.connections)

@@ -1,0 +1,172 @@
+"""The live socket on the wire: what it answers, whom it takes a client for, and how it closes."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from websockets.frames import Frame, Opcode
+from websockets.typing import Origin
+
+from resolvers.actor import Actor
+from server.graphql.websocket import Timeouts
+from tests.support.websocket_server import CUSTOMER, EVENTS, KEY, MEMBER, Connect, Start, connecting, starting
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+async def start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
+    async with starting(monkeypatch, caplog) as started:
+        yield started
+
+
+@pytest.fixture
+async def connect(start: Start) -> AsyncIterator[Connect]:
+    async with connecting() as connected:
+        yield connected
+
+
+async def test_results_come_as_they_arise_and_the_operation_completes(start: Start, connect: Connect) -> None:
+    client = await connect(await start())
+    await client.introduce(Authorization="bearer key")
+    await client.subscribe("one", EVENTS)
+    heard = [await client.hear() for _ in range(4)]
+    payloads = [{"data": {"events": 0}}, {"data": {"events": 1}}, {"data": {"answer": 42}}]
+    assert heard[:3] == [{"id": "one", "type": "next", "payload": payload} for payload in payloads]
+    assert heard[3] == {"id": "one", "type": "complete"}
+
+
+async def test_pings_are_answered_from_the_start(start: Start, connect: Connect) -> None:
+    client = await connect(await start())
+    await client.say(type="ping", payload={"deep": {}})
+    assert await client.hear() == {"type": "pong"}
+    await client.introduce()
+    await client.say(type="pong")
+    await client.say(type="ping")
+    assert await client.hear() == {"type": "pong"}
+
+
+@pytest.mark.parametrize("subprotocol", ["graphql-ws", "chat"])
+async def test_another_subprotocol_is_not_acceptable(
+    start: Start, connect: Connect, subprotocol: str
+) -> None:
+    client = await connect(await start(), subprotocol)
+    assert await client.closed() == (4406, "Subprotocol not acceptable")
+
+
+async def test_who_says_nothing_is_sent_away(start: Start, connect: Connect) -> None:
+    client = await connect(await start(Timeouts(init=0.05)))
+    assert await client.closed() == (4408, "Connection initialisation timeout")
+
+
+async def test_one_introduction_comes_first(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.subscribe("one")
+    assert await client.closed() == (4401, "Unauthorized")
+    client = await connect(stage)
+    await client.introduce()
+    await client.say(type="connection_init")
+    assert await client.closed() == (4429, "Too many initialisation requests")
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer unknown", "Bearer old", "Bearer ", "Basic key", "key", "", 7, ["Bearer key"]]
+)
+async def test_a_bad_credential_is_forbidden(start: Start, connect: Connect, value: object) -> None:
+    client = await connect(await start())
+    await client.say(type="connection_init", payload={"AUTHORIZATION": value})
+    assert await client.closed() == (4403, "Forbidden")
+
+
+@pytest.mark.parametrize(
+    ("origin", "payload", "caller"),
+    [
+        (None, {}, MEMBER),
+        ("http://{host}", {}, MEMBER),
+        ("https://baton.example", {}, MEMBER),
+        ("https://evil.example", {}, None),
+        ("http://127.0.0.1:1", {}, None),
+        ("null", {}, None),
+        ("https://evil.example", {"authorization": "Bearer key"}, KEY),
+        (None, {"authorization": "Bearer widget"}, CUSTOMER),
+        ("http://{host}", {"authorization": "Bearer widget"}, CUSTOMER),
+        ("https://shop.example", {"authorization": "Bearer widget"}, CUSTOMER),
+    ],
+)
+async def test_who_calls(
+    start: Start, connect: Connect, origin: str | None, payload: dict[str, str], caller: Actor | None
+) -> None:
+    stage = await start()
+    page = origin and Origin(origin.format(host=f"127.0.0.1:{stage.port}"))
+    client = await connect(stage, origin=page, additional_headers={"Cookie": "baton_session=cookie"})
+    await client.introduce(**payload)
+    await client.follow("one")
+    assert [(context.caller, context.address) for context in stage.contexts] == [(caller, "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://shop.example", "https://shop.example:8443", "null"]
+)
+async def test_a_widget_token_is_bound_to_its_sites(start: Start, connect: Connect, origin: str) -> None:
+    client = await connect(await start(), origin=Origin(origin))
+    await client.say(type="connection_init", payload={"authorization": "Bearer widget"})
+    assert await client.closed() == (4403, "Forbidden")
+
+
+MALFORMED = [
+    "",
+    "{",
+    "7",
+    "null",
+    "[]",
+    '"ping"',
+    '{"a":' * 10_000 + "1" + "}" * 10_000,
+    "[" * 20_000 + "]" * 20_000,
+    '{"type":"ping","payload":"text"}',
+    '{"type":"ping","payload":"\\ud800"}',
+    "{}",
+    '{"type":null}',
+    '{"type":["ping"]}',
+    '{"type":"start"}',
+    '{"type":"next","id":"1","payload":{}}',
+    '{"type":"subscribe"}',
+    '{"type":"subscribe","id":"1"}',
+    '{"type":"subscribe","payload":{"query":"{ a }"}}',
+    '{"type":"subscribe","id":1,"payload":{"query":"{ a }"}}',
+    '{"type":"subscribe","id":"","payload":{"query":"{ a }"}}',
+    '{"type":"subscribe","id":"%s","payload":{"query":"{ a }"}}' % ("i" * 201),
+    '{"type":"subscribe","id":"1","payload":"{ a }"}',
+    '{"type":"subscribe","id":"1","payload":{}}',
+    '{"type":"subscribe","id":"1","payload":{"query":7}}',
+    '{"type":"subscribe","id":"1","payload":{"query":"{ a }","variables":[1]}}',
+    '{"type":"subscribe","id":"1","payload":{"query":"{ a }","operationName":7}}',
+    '{"type":"complete"}',
+    b"{}",
+]
+
+
+@pytest.mark.parametrize("frame", MALFORMED)
+async def test_a_malformed_frame_closes_the_socket(
+    start: Start, connect: Connect, frame: str | bytes
+) -> None:
+    client = await connect(await start())
+    await client.introduce()
+    await client.connection.send(frame)
+    code, reason = await client.closed()
+    assert code == 4400
+    assert reason.startswith("Invalid message: ")
+
+
+async def test_frames_that_are_too_big_or_no_text_at_all(start: Start, connect: Connect) -> None:
+    stage = await start()
+    client = await connect(stage)
+    await client.connection.send("x" * 65_537)
+    assert (await client.closed())[0] == 1009
+    client = await connect(stage)
+    client.connection.transport.write(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
+    assert (await client.closed())[0] == 4400

@@ -1,0 +1,112 @@
+"""A conversation with an AI agent of its own, and all that can be seen of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rules.typeid import CONVERSATION, parse_id
+from tests.support.baton_client import Caller, Workspace
+
+CONFIRMATION = "Your request has been escalated to our support team. We typically respond within 2 hours."
+TAKING_OVER = "A member of our team is taking over this conversation."
+HANDED_BACK = "Our AI assistant is answering in this conversation again."
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation, and those who take part in it."""
+
+    workspace: Workspace
+    agent_id: str
+    started: dict[str, Any]
+
+    @classmethod
+    def begin(cls, workspace: Workspace, **settings: Any) -> "Talk":
+        """A conversation with a new AI agent that has the defaults but for `settings`."""
+        made = workspace.key.ask('mutation { createAgent(name: "Robot") { id } }')
+        agent_id = made["createAgent"]["id"]
+        if settings:
+            workspace.key.settings(agent_id, **settings)
+        return cls(workspace, agent_id, workspace.key.start(agent_id))
+
+    @property
+    def id(self) -> str:
+        return str(self.started["conversation"]["id"])
+
+    @property
+    def key(self) -> Caller:
+        """The AI agent's back end."""
+        return self.workspace.key
+
+    @cached_property
+    def widget(self) -> Caller:
+        """The customer."""
+        return self.workspace.widget(self.started)
+
+    def says(self, content: str, **more: Any) -> dict[str, Any]:
+        """The customer writes in the widget."""
+        return self.widget.record(self.id, "USER", content, **more)
+
+    def answers(self, confidence: float | None = None, **more: Any) -> dict[str, Any]:
+        """The AI replies."""
+        return self.key.record(self.id, "ASSISTANT", "Let me see.", confidence=confidence, **more)
+
+    def fails(self, tool: str = "billing", **more: Any) -> dict[str, Any]:
+        """The AI's back end reports that a tool has failed, or with succeeded=True that it has not."""
+        query = """mutation($input: ReportToolResultInput!) { reportToolResult(input: $input) {
+            consecutiveFailures escalation { id } } }"""
+        given = {"conversationId": self.id, "tool": tool, "succeeded": False, **more}
+        found: dict[str, Any] = self.key.ask(query, input=given)["reportToolResult"]
+        return found
+
+    def presses(self) -> dict[str, Any]:
+        """The customer presses the button."""
+        query = """mutation($id: ID!) { requestHuman(conversationId: $id) {
+            created confirmationMessage escalation { id } } }"""
+        found: dict[str, Any] = self.widget.ask(query, id=self.id)["requestHuman"]
+        return found
+
+    def submits(self, **more: Any) -> dict[str, Any] | None:
+        """The customer submits a form."""
+        query = """mutation($input: SubmitFormInput!) { submitForm(input: $input) {
+            created confirmationMessage escalation { id } } }"""
+        given = {"conversationId": self.id, "form": "refund", "fields": {"order": "1234"}, **more}
+        found: dict[str, Any] | None = self.widget.ask(query, input=given)["submitForm"]
+        return found
+
+    @property
+    def stands(self) -> dict[str, Any]:
+        """Who has control, and the escalations."""
+        return self.key.conversation(self.id)
+
+    @property
+    def escalation(self) -> dict[str, Any]:
+        """All of the conversation's one escalation."""
+        (only,) = self.stands["escalations"]["nodes"]
+        return self.key.escalation(only["id"])
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has been raised, and the AI may speak."""
+        stands = self.stands
+        return not stands["escalations"]["nodes"] and stands["ai"]["state"] == "ACTIVE"
+
+    @property
+    def notices(self) -> list[str]:
+        """What Baton itself has said, as the customer sees it."""
+        return [one["content"] for one in self.widget.messages(self.id) if one["role"] == "SYSTEM"]
+
+    @property
+    def told(self) -> list[str]:
+        """What the workspace has been told of the conversation: what notifications are made of."""
+        rows = self.workspace.server.rows(
+            "SELECT type FROM log WHERE data ->> 'conversation' = $1 ORDER BY stream, position",
+            str(parse_id(CONVERSATION, self.id)),
+        )
+        return [row["type"] for row in rows]
+
+
+def resume(talk: Talk) -> None:
+    """Lets the AI speak again, while the escalation stays."""
+    query = "mutation($id: ID!) { resumeAi(conversationId: $id) { conversation { id } } }"
+    talk.key.ask(query, id=talk.id)

@@ -1,0 +1,359 @@
+"""One case or more for every root field of the API: what is asked, and which row it aims at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cache
+from typing import Any
+
+from graphql import GraphQLField, GraphQLNonNull
+
+from resolvers.permissions import PERMISSIONS, Permission
+from rules.roles import Scope, ViewerKind
+from rules.typeid import ESCALATION as ESCALATION_ID
+from rules.typeid import parse_id
+from schema.api import SCHEMA
+from tests.support.baton_client import PASSWORD
+from tests.support.callers import Rows, Who, new_email
+
+QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
+ROOTS: dict[str, tuple[str, GraphQLField]] = {
+    name: (kind, found)
+    for kind, type_ in (
+        (QUERY, SCHEMA._schema.query_type),
+        (MUTATION, SCHEMA._schema.mutation_type),
+        (SUBSCRIPTION, SCHEMA._schema.subscription_type),
+    )
+    if type_
+    for name, found in type_.fields.items()
+}
+
+
+class Target(Enum):
+    """The kind of row that a case aims at."""
+
+    AGENT = auto()
+    API_KEY = auto()
+    CONVERSATION = auto()
+    DELIVERY = auto()
+    DRAFT = auto()
+    ENDPOINT = auto()
+    ESCALATION = auto()
+    MEMBER = auto()
+    MESSAGE = auto()
+    WORKSPACE = auto()
+
+
+AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE, WORKSPACE = Target
+
+# What a customer sees: of its own conversation, whoever's it is in the workspace, or never.
+_OWN = {CONVERSATION, ESCALATION, MESSAGE}
+_ANYBODYS = {AGENT, WORKSPACE}
+
+
+def _nothing(_: Rows) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    A use of a root field: its selection, the row it aims at, and its arguments.
+
+    `once`: what it aims at is used up by it. `also`: a scope that this use takes beside the field's own.
+    `by`: the permission's name where it is another field's, that `node` stands in for.
+    """
+
+    field: str
+    shows: str = ""
+    target: Target | None = None
+    given: Callable[[Rows], dict[str, Any]] = _nothing
+    once: bool = False
+    also: Scope | None = None
+    by: str = ""
+
+    @property
+    def name(self) -> str:
+        return " ".join(filter(None, (self.field, self.by, self.target.name if self.target else "")))
+
+    @property
+    def kind(self) -> str:
+        return ROOTS[self.field][0]
+
+    @property
+    def nullable(self) -> bool:
+        """Whether null answers for what is not there."""
+        return self.kind == QUERY and not isinstance(ROOTS[self.field][1].type, GraphQLNonNull)
+
+    def document(self, given: dict[str, Any]) -> str:
+        """The operation, with a variable for each argument."""
+        arguments = ROOTS[self.field][1].args
+        heads = ", ".join(f"${name}: {arguments[name].type}" for name in given)
+        uses = ", ".join(f"{name}: ${name}" for name in given)
+        shows = f" {{ {self.shows} }}" if self.shows else ""
+        return (
+            f"{self.kind}{f'({heads})' if given else ''}"
+            f" {{ {self.field}{f'({uses})' if given else ''}{shows} }}"
+        )
+
+    def grants(self, who: Who) -> bool:
+        """Whether the table gives `who` the right."""
+        permissions = [PERMISSIONS[self.field], *([PERMISSIONS[self.by]] if self.by else [])]
+        return all(one is None or _grants(one, who) for one in permissions) and (
+            self.also is None or self.also in who.scopes
+        )
+
+    def shows_to(self, who: Who) -> bool:
+        """Whether `who` sees the row that is aimed at in their own workspace."""
+        if self.target is None or not who.is_customer:
+            return True
+        return self.target in _ANYBODYS or (self.target in _OWN and who.own)
+
+    def expected(self, who: Who, at_home: bool) -> str | None:
+        """The code of the refusal, None when it is granted."""
+        if who.revoked or (who.kind is None and PERMISSIONS[self.field] is not None):
+            return "UNAUTHENTICATED"
+        if self.target and not (at_home and self.shows_to(who)):
+            return "NOT_FOUND"
+        if self.grants(who):
+            return None
+        return "UNAUTHENTICATED" if who.expired else "FORBIDDEN"
+
+
+def _grants(permission: Permission, who: Who) -> bool:
+    if who.is_customer:
+        return permission.customers and (permission.expired_customers or not who.expired)
+    if permission.members_only and who.kind is not ViewerKind.TEAM_MEMBER:
+        return False
+    if Scope.INCOMING_WEBHOOK in who.scopes:
+        return permission.scope is Scope.INCOMING_WEBHOOK
+    return permission.scope is None or permission.scope in who.scopes
+
+
+def _conversation(**more: Any) -> Callable[[Rows], dict[str, Any]]:
+    return lambda rows: {"conversationId": rows.conversation, **more}
+
+
+def _input(name: str, key: Callable[[Rows], str], **more: Any) -> Callable[[Rows], dict[str, Any]]:
+    return lambda rows: {"input": {name: key(rows), **more}}
+
+
+def _of_conversation(rows: Rows) -> str:
+    return rows.conversation
+
+
+def _of_escalation(rows: Rows) -> str:
+    return rows.escalation
+
+
+def _of_agent(rows: Rows) -> str:
+    return rows.agent
+
+
+def _new_member(_: Rows) -> dict[str, Any]:
+    return {"input": {"email": new_email(), "name": "Nora New", "role": "AGENT"}}
+
+
+def _log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]]:
+    return lambda rows: {"after": rows.cursor, **{name: key(rows) for name, key in more.items()}}
+
+
+def _clock_log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]]:
+    def given(rows: Rows) -> dict[str, Any]:
+        found = _log(**more)(rows)
+        _announce(rows)
+        return found
+
+    return given
+
+
+@cache
+def _announce(rows: Rows) -> None:
+    """Has a clock announced behind the place in the log: one that a new priority leads past due."""
+    conversation = rows.key.start(rows.agent)["conversation"]["id"]
+    escalation = rows.key.escalate(conversation)["escalation"]["id"]
+    aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"
+    rows.workspace.server.execute(aged, parse_id(ESCALATION_ID, escalation))
+    given = {"escalationId": escalation, "priority": "URGENT"}
+    rows.key.ask(
+        "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { __typename } }", i=given
+    )
+
+
+def _conversation_log(rows: Rows) -> dict[str, Any]:
+    return {"conversationId": rows.conversation, "after": rows.conversation_cursor}
+
+
+_QUERIES = (
+    Case("viewer", "kind workspace { id name }"),
+    Case("node", "id", AGENT, lambda rows: {"id": rows.agent}, by="agent"),
+    Case("node", "id", API_KEY, lambda rows: {"id": rows.api_key}, by="apiKeys"),
+    Case("node", "id", CONVERSATION, lambda rows: {"id": rows.conversation}, by="conversation"),
+    Case("node", "id", DELIVERY, lambda rows: {"id": rows.delivery}, by="deliveries"),
+    Case("node", "id", ENDPOINT, lambda rows: {"id": rows.endpoint}, by="escalationSettings"),
+    Case("node", "id", ESCALATION, lambda rows: {"id": rows.escalation}, by="escalation"),
+    Case("node", "id", MEMBER, lambda rows: {"id": rows.member}, by="members"),
+    Case("node", "id", MESSAGE, lambda rows: {"id": rows.message}, by="conversation"),
+    Case("node", "id", DRAFT, lambda rows: {"id": rows.held}, by="conversation"),
+    Case("node", "id", WORKSPACE, lambda rows: {"id": rows.workspace.id}),
+    Case("agent", "id name", AGENT, lambda rows: {"id": rows.agent}),
+    Case("agents", "id name"),
+    Case("members", "id name"),
+    Case("apiKeys", "id name prefix"),
+    Case(
+        "conversation", "id messages { nodes { id } }", CONVERSATION, lambda rows: {"id": rows.conversation}
+    ),
+    Case("conversations", "nodes { id agent { id } }", given=lambda _: {"first": 100}),
+    Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
+    Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
+    Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("deliveries", "nodes { id escalation { id } }", given=lambda _: {"first": 100}),
+)
+
+_TALKING = (
+    Case("startConversation", "conversation { id }", AGENT, _input("agentId", _of_agent)),
+    Case(
+        "recordMessage",
+        "message { id }",
+        CONVERSATION,
+        _input("conversationId", _of_conversation, role="USER", content="Hello?"),
+    ),
+    Case(
+        "reportToolResult",
+        "consecutiveFailures",
+        CONVERSATION,
+        _input("conversationId", _of_conversation, tool="search", succeeded=False),
+    ),
+    Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
+    Case("requestHuman", "created", CONVERSATION, _conversation()),
+    Case(
+        "submitForm",
+        "created",
+        CONVERSATION,
+        _input("conversationId", _of_conversation, form="Contact", fields={"about": "a parcel"}),
+    ),
+    Case("setTyping", "", CONVERSATION, _conversation(typing=True)),
+)
+
+_ANSWERING = (
+    Case(
+        "escalateConversation",
+        "created",
+        CONVERSATION,
+        _input("conversationId", _of_conversation, reason="a VIP"),
+    ),
+    Case(
+        "updateEscalation",
+        "escalation { id }",
+        ESCALATION,
+        _input("escalationId", _of_escalation, note="A note", priority="HIGH"),
+    ),
+    Case(
+        "claimEscalation",
+        "escalation { id }",
+        ESCALATION,
+        lambda rows: {"escalationId": rows.escalation},
+        once=True,
+    ),
+    Case(
+        "replyToEscalation",
+        "message { id }",
+        ESCALATION,
+        _input("escalationId", _of_escalation, content="Hi."),
+    ),
+    Case("sendHeldReply", "message { id }", DRAFT, lambda rows: {"messageId": rows.held}, once=True),
+    Case("discardHeldReply", "id", DRAFT, lambda rows: {"messageId": rows.held}, once=True),
+    Case(
+        "resolveEscalation",
+        "escalation { id }",
+        ESCALATION,
+        _input("escalationId", _of_escalation),
+        once=True,
+    ),
+    Case(
+        "reopenEscalation",
+        "escalation { id }",
+        ESCALATION,
+        lambda rows: {"escalationId": rows.resolved},
+        once=True,
+    ),
+    Case("pauseAi", "conversation { id }", CONVERSATION, _conversation()),
+    Case("resumeAi", "conversation { id }", CONVERSATION, _conversation()),
+)
+
+_ADMINISTERING = (
+    Case("createAgent", "id", given=lambda _: {"name": "A robot"}),
+    Case(
+        "updateEscalationSettings",
+        "settings { version }",
+        AGENT,
+        _input("agentId", _of_agent, widget={"buttonText": "A person, please"}),
+    ),
+    Case("signIn", "token", given=lambda rows: {"email": rows.email, "password": PASSWORD}),
+    Case("signOut"),
+    Case("createMember", "member { id }", given=_new_member, once=True),
+    Case(
+        "updateMember",
+        "member { id }",
+        MEMBER,
+        lambda rows: {"id": rows.member, "name": "Otto Other"},
+        also=Scope.ADMIN,
+    ),
+    Case("changePassword", given=lambda _: {"current": PASSWORD, "new": PASSWORD}),
+    Case(
+        "acceptInvitation",
+        "token",
+        given=lambda rows: {"token": rows.invited["invitationToken"], "password": PASSWORD},
+        once=True,
+    ),
+    Case("removeMember", "", MEMBER, lambda rows: {"id": rows.member}, once=True),
+    Case("createApiKey", "key", given=lambda _: {"input": {"name": "One more", "scopes": ["ADMIN"]}}),
+    Case("revokeApiKey", "id", API_KEY, lambda rows: {"id": rows.api_key}),
+)
+
+
+def _of_endpoint(**more: Any) -> Callable[[Rows], dict[str, Any]]:
+    return lambda rows: {"id": rows.endpoint, **more}
+
+
+def _sample(rows: Rows) -> dict[str, Any]:
+    assert rows.endpoint, "somebody to send it to"
+    return {"agentId": rows.agent, "channel": "WEBHOOK"}
+
+
+_NOTIFYING = (
+    Case(
+        "connectSlack",
+        "settings { version }",
+        AGENT,
+        lambda rows: {"agentId": rows.agent, "botToken": "xoxb-1-2"},
+    ),
+    Case("disconnectSlack", "settings { version }", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("createWebhookEndpoint", "secret", AGENT, lambda rows: {"input": rows.new_endpoint}),
+    Case("updateWebhookEndpoint", "endpoint { id }", ENDPOINT, _of_endpoint(enabled=True)),
+    Case("rotateWebhookSecret", "secret", ENDPOINT, _of_endpoint()),
+    Case("deleteWebhookEndpoint", "", ENDPOINT, _of_endpoint(), once=True),
+    Case("sendTestNotification", "id", AGENT, _sample),
+    Case("retryDelivery", "id", DELIVERY, lambda rows: {"id": rows.delivery}),
+)
+
+_SUBSCRIPTIONS = (
+    Case("escalationCreated", "escalation { id }", given=_log()),
+    Case("escalationCreated", "escalation { id }", AGENT, _log(agentId=_of_agent)),
+    Case("escalationUpdated", "escalation { id }", given=_log()),
+    Case("escalationUpdated", "escalation { id }", AGENT, _log(agentId=_of_agent)),
+    Case("escalationUpdated", "escalation { id }", ESCALATION, _log(escalationId=_of_escalation)),
+    Case("slaStatusChanged", "status escalation { id }", given=_clock_log()),
+    Case("slaStatusChanged", "status escalation { id }", AGENT, _clock_log(agentId=_of_agent)),
+    Case("messageAdded", "message { id }", CONVERSATION, _conversation_log),
+    Case("conversationUpdated", "conversation { id }", CONVERSATION, _conversation_log),
+    Case("turnRequested", "message { id }", given=_log()),
+    Case("turnRequested", "message { id }", AGENT, _log(agentId=_of_agent)),
+)
+
+CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_ADMINISTERING, *_NOTIFYING, *_SUBSCRIPTIONS)
+
+
+def cases_of(*kinds: str) -> list[Case]:
+    """The cases whose field is a query, a mutation or a subscription."""
+    return [case for case in CASES if case.kind in kinds]

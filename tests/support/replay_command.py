@@ -1,0 +1,100 @@
+"""`baton replay` as a process, and what it has left in the database."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from server.embedded.postgres import embedded_postgres
+from tests.support.baton_client import BATON, Server, wait_for
+
+
+class Replays:
+    """A team's own data folder, where its replays run."""
+
+    def __init__(self, home: Path, database: Server) -> None:
+        self.home = home
+        self.database = database
+        self.example: dict[str, Any] = {}
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator["Replays"]:
+        """A folder of its own, with a database that has no tables yet."""
+        with tempfile.TemporaryDirectory(prefix="baton-replays-") as folder:
+            home = Path(folder)
+            home.chmod(0o755)
+            data_dir = home / "data"
+            with embedded_postgres(data_dir) as urls:
+                yield cls(home, Server(data_dir, urls.owner_url, urls.service_url))
+
+    def file(self, name: str, *conversations: Any) -> Path:
+        """A file of these conversations; a string is a line as it stands."""
+        lines = [one if isinstance(one, str) else json.dumps(one) for one in conversations]
+        path = self.home / name
+        path.write_text("".join(line + "\n" for line in lines))
+        return path
+
+    def begin(self, *arguments: object, **pipes: Any) -> subprocess.Popen[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
+        environment = inherited | {"BATON_DATA_DIR": str(self.database.data_dir)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes
+        return subprocess.Popen([BATON, "replay", *map(str, arguments)], env=environment, text=True, **pipes)
+
+    def run(self, *arguments: object) -> tuple[int, str, str]:
+        """Its exit code, and what it said on standard output and on standard error."""
+        process = self.begin(*arguments)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def result(self, *arguments: object) -> dict[str, Any]:
+        """What it prints as JSON."""
+        code, out, err = self.run(*arguments, "--json")
+        assert code == 0, err
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+    def stop(self, given: tuple[object, ...], number: int, after: int) -> tuple[int, str]:
+        """Sends the signal once so many messages more were recorded."""
+        before = self.recorded
+        process = self.begin(*given)
+        wait_for(lambda: self.recorded >= before + after or process.poll() is not None, "messages")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        assert out == ""
+        return process.returncode, err
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        return self.database.rows(query, *values)
+
+    @property
+    def scratches(self) -> list[Any]:
+        """The scratch workspaces, oldest first."""
+        return [row["id"] for row in self.rows("SELECT id FROM workspaces WHERE scratch ORDER BY created_at")]
+
+    @property
+    def recorded(self) -> int:
+        """How many messages have been recorded, in all replays."""
+        return int(self.rows("SELECT count(*) AS n FROM messages")[0]["n"])
+
+    def transcript(self, workspace: Any) -> list[dict[str, Any]]:
+        """All that was said in a workspace, without ids and without times that are not recorded ones."""
+        return self.rows(
+            """SELECT c.metadata->'replay'->>'id' AS line, c.ai_epoch, c.uncertain_replies,
+                      m.position, m.role, m.status, m.content, m.confidence, m.intents, m.metadata,
+                      CASE WHEN (c.metadata->'replay'->>'timed')::boolean THEN m.created_at END AS at
+               FROM conversations c LEFT JOIN messages m ON m.conversation_id = c.id
+               WHERE c.workspace_id = $1 ORDER BY 1, m.position""",
+            workspace,
+        )
+
+
+def says(role: str, content: str, **more: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **more}
+
+
+ASKING = says("user", "can I talk to a human please")

@@ -1,0 +1,155 @@
+"""A workspace in which something of every kind stands, to show what a refused request has left alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from graphql import (
+    GraphQLField,
+    build_schema,
+    get_named_type,
+    get_nullable_type,
+    is_enum_type,
+    is_input_object_type,
+    is_leaf_type,
+    is_list_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from models.ids import new_id
+from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, format_id, parse_id
+from schema.api import printed_schema
+from tests.support.baton_client import Refused, Workspace
+
+_SCHEMA = build_schema(printed_schema())
+ROOTS: dict[str, tuple[str, GraphQLField]] = {
+    name: (kind, field)
+    for kind, type_ in (("query", _SCHEMA.query_type), ("mutation", _SCHEMA.mutation_type))
+    for name, field in (type_.fields.items() if type_ else ())
+}
+FOR_MEMBERS = {"changePassword", "claimEscalation", "sendHeldReply"}
+
+_CONVERSATIONS = "SELECT id FROM conversations WHERE workspace_id = $1"
+_ESCALATIONS = "SELECT id FROM escalations WHERE workspace_id = $1"
+TRUTH = {
+    **dict.fromkeys(["agents", "api_keys", "members", "conversations", "escalations"], "workspace_id = $1"),
+    **dict.fromkeys(["pending_escalations", "webhook_endpoints", "slack_connections"], "workspace_id = $1"),
+    **dict.fromkeys(["messages", "tool_failures"], f"conversation_id IN ({_CONVERSATIONS})"),
+    **dict.fromkeys(
+        ["trigger_events", "escalation_notes", "timeline_entries"], f"escalation_id IN ({_ESCALATIONS})"
+    ),
+    "member_sessions": "member_id IN (SELECT id FROM members WHERE workspace_id = $1)",
+    "idempotency_keys": f"scope_id = $1 OR scope_id IN ({_CONVERSATIONS})",
+    "streams": f"id = $1 OR id IN ({_CONVERSATIONS})",
+    "log": f"stream = $1 OR stream IN ({_CONVERSATIONS})",
+}
+_FINGERPRINT = " UNION ALL ".join(
+    f"""SELECT '{table}' AS name, count(*), sum(hashtext((to_jsonb(one) - 'last_used_at')::text))
+        FROM {table} AS one WHERE {condition}"""
+    for table, condition in TRUTH.items()
+)
+
+
+def stands(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every row of the workspace that acts write, in short: a refused act leaves it equal."""
+    return workspace.server.rows(_FINGERPRINT, parse_id(WORKSPACE, workspace.id))
+
+
+_QUIET = """WITH endpoint AS (
+    INSERT INTO webhook_endpoints (id, workspace_id, agent_id, url, event_types, enabled, secret)
+    VALUES ($1, $2, $3, 'https://hooks.example/', '{}', false, '') RETURNING id, workspace_id, agent_id
+), target AS (
+    INSERT INTO delivery_targets (id, workspace_id, channel, key, endpoint_id)
+    SELECT $1, workspace_id, 'WEBHOOK', id::text, id FROM endpoint RETURNING id
+)
+INSERT INTO deliveries (id, workspace_id, agent_id, target_id, channel, target, event_type, occurred_at,
+    status) SELECT $1, endpoint.workspace_id, agent_id, target.id, 'WEBHOOK', 'https://hooks.example/',
+    'test', now(), 'FAILED' FROM endpoint, target"""
+
+
+def quiet_endpoint(workspace: Workspace) -> dict[str, str]:
+    """A webhook endpoint that is switched off and a delivery to it: their ids by who takes them."""
+    key = new_id()
+    of = (parse_id(WORKSPACE, workspace.id), parse_id(AGENT, workspace.agent_id))
+    workspace.server.execute(_QUIET, key, *of)
+    transactions = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
+    endpoint = format_id(WEBHOOK_ENDPOINT, key)
+    return {**dict.fromkeys(transactions, endpoint), "retryDelivery": format_id(DELIVERY, key)}
+
+
+@dataclass
+class Place:
+    """A workspace in which something of every kind stands, and how it stood."""
+
+    workspace: Workspace
+    client: httpx.Client
+    member: dict[str, str]
+    values: dict[str, Any]
+    ids: dict[str, str]
+    stood: list[dict[str, Any]]
+
+    def good(self, type_: Any, name: str, root: str) -> Any:
+        """A value that the API takes."""
+        plain = get_nullable_type(type_)
+        if is_list_type(plain):
+            return [self.good(plain.of_type, name, root)]
+        if is_input_object_type(plain):
+            required = {n: f for n, f in plain.fields.items() if is_required_input_field(f)}
+            return {n: self.good(f.type, n, root) for n, f in required.items()}
+        if name == "id":
+            return self.ids[root]
+        if name in self.values:
+            return self.values[name]
+        return next(iter(plain.values)) if is_enum_type(plain) else "words"
+
+    def variables(self, root: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Good values of everything that is required, and `changes` by their paths."""
+        args = ROOTS[root][1].args
+        found = {n: self.good(a.type, n, root) for n, a in args.items() if is_required_argument(a)}
+        for path, value in changes.items():
+            self._put(found, args, path.split("."), value, root)
+        return found
+
+    def _put(self, holder: Any, fields: Any, path: list[str], value: Any, root: str) -> None:
+        step, *rest = path
+        plain = get_nullable_type(fields[step].type)
+        if not rest:
+            holder[step] = value
+            return
+        inner = holder.setdefault(step, self.good(plain, step, root))
+        if is_list_type(plain):
+            if len(rest) == 1:
+                inner[0] = value
+                return
+            inner, rest, plain = inner[0], rest[1:], get_nullable_type(plain.of_type)
+        self._put(inner, plain.fields, rest, value, root)
+
+    def refusal(self, root: str, changes: dict[str, Any]) -> Refused:
+        """How a root field refuses its good values with `changes`."""
+        kind, field = ROOTS[root]
+        given = self.variables(root, changes)
+        declared = ", ".join(f"${name}: {field.args[name].type}" for name in given)
+        passed = ", ".join(f"{name}: ${name}" for name in given)
+        selection = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
+        headers = self.member if root in FOR_MEMBERS else {}
+        answer = self.post(f"{kind}({declared}) {{ {root}({passed}){selection} }}", given, headers).json()
+        assert "errors" in answer, (root, changes, answer)
+        return Refused(answer["errors"])
+
+    def post(self, query: str, variables: Any = None, headers: Any = None) -> httpx.Response:
+        """A GraphQL request as it should be."""
+        return self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+
+
+def leaves(fields: Any, within: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every single value that can be given, by its path."""
+    for name, field in fields.items():
+        plain, path = get_nullable_type(field.type), (*within, name)
+        if is_list_type(plain):
+            plain, path = get_nullable_type(plain.of_type), (*path, "0")
+        if is_input_object_type(plain):
+            yield from leaves(plain.fields, path)
+        else:
+            yield ".".join(path), plain

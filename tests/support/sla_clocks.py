@@ -1,0 +1,348 @@
+"""Clocks that a test moves, what is announced of them, and workers as processes that it may kill or stop."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
+from server.embedded.postgres import embedded_postgres
+from tests.support.baton_client import BATON, Server, Socket, Workspace, wait_for
+
+Row = dict[str, Any]
+
+# At risk 0.6 s after it was raised, due after a minute.
+QUICK = {"targetResponseMinutes": 1, "atRiskPercent": 1}
+IN_TIME = timedelta(seconds=1)
+AFTER_A_FAULT = timedelta(seconds=15)
+PASSED = {"AT_RISK": ("ON_TRACK", "AT_RISK"), "BREACHED": ("AT_RISK", "BREACHED")}
+
+CHANGES = """subscription($agent: ID, $after: String) { slaStatusChanged(agentId: $agent, after: $after) {
+    cursor occurredAt previous status escalation { id sla { status dueAt breachedAt } } } }"""
+_SLA = "{ escalation { sla { status outcome targetMinutes startedAt dueAt breachedAt } } }"
+_UPDATE = f"mutation($input: UpdateEscalationInput!) {{ updateEscalation(input: $input) {_SLA} }}"
+_REOPEN = f"mutation($id: ID!) {{ reopenEscalation(escalationId: $id) {_SLA} }}"
+_WORKERS = count(1)
+_SAMPLE_SECONDS = 0.1
+_PARTS = ("sla_started_at", "sla_at_risk_at", "sla_due_at")
+_TIMELINE = """SELECT kind, actor_id, occurred_at, data ->> 'previous' AS previous,
+        data ->> 'status' AS status
+    FROM timeline_entries WHERE escalation_id = $1 AND kind LIKE 'sla%' ORDER BY position"""
+_TOLD = """SELECT type, occurred_at, data ->> 'previous' AS previous, data ->> 'status' AS status,
+        data ->> 'escalation' AS escalation
+    FROM log WHERE stream = $1 AND type LIKE 'escalation.%' ORDER BY position"""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clock of an escalation that nobody has answered yet."""
+
+    workspace: Workspace
+    conversation: str
+    id: str
+
+    @classmethod
+    def begin(cls, workspace: Workspace, agent_id: str | None = None) -> "Clock":
+        """A conversation that is escalated now."""
+        conversation = workspace.key.start(agent_id or workspace.agent_id)["conversation"]["id"]
+        return cls(workspace, conversation, workspace.key.escalate(conversation)["escalation"]["id"])
+
+    @property
+    def server(self) -> Server:
+        """Where it runs."""
+        return self.workspace.server
+
+    @property
+    def key(self) -> UUID:
+        """The escalation's key."""
+        return parse_id(ESCALATION, self.id)
+
+    @property
+    def conversation_key(self) -> UUID:
+        """The conversation's, under whose lock acts happen."""
+        return parse_id(CONVERSATION, self.conversation)
+
+    @property
+    def row(self) -> Row:
+        """The escalation as it stands in the database."""
+        return self.server.rows("SELECT * FROM escalations WHERE id = $1", self.key)[0]
+
+    @property
+    def jobs(self) -> list[str]:
+        """In what state its timers are."""
+        query = "SELECT status::text FROM pgqueuer WHERE entrypoint = 'sla_clock' AND payload = $1"
+        return [row["status"] for row in self.server.rows(query, self.key.bytes)]
+
+    @property
+    def told(self) -> list[Row]:
+        """What the workspace was told of the escalation, in order."""
+        return [one for one in told(self.workspace) if one["escalation"] == str(self.key)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The same, in short."""
+        return [one["type"].removeprefix("escalation.") for one in self.told]
+
+    @property
+    def crossings(self) -> list[Row]:
+        """What was announced of the clock."""
+        return [one for one in self.told if one["type"].startswith("escalation.sla_")]
+
+    @property
+    def passed(self) -> list[tuple[str, str]]:
+        """From where to where it was announced to have gone."""
+        return [(one["previous"], one["status"]) for one in self.crossings]
+
+    def check(self, *expected: str) -> None:
+        """Asserts that it was announced to be this, once each, in log and timeline alike, and stands so."""
+        assert self.passed == [PASSED[one] for one in expected]
+        assert self.server.rows(_TIMELINE, self.key) == [
+            {"kind": one["type"].removeprefix("escalation."), "actor_id": None}
+            | {name: one[name] for name in ("previous", "status", "occurred_at")}
+            for one in self.crossings
+        ]
+        sla = self.sla
+        assert sla["status"] == (expected or ("ON_TRACK",))[-1]
+        assert sla["breachedAt"] == (sla["dueAt"] if "BREACHED" in expected else None)
+
+    def late(self, status: str) -> timedelta:
+        """How long after its time it was announced."""
+        (at,) = (one["occurred_at"] for one in self.crossings if one["status"] == status)
+        late: timedelta = at - self.row[{"AT_RISK": "sla_at_risk_at", "BREACHED": "sla_due_at"}[status]]
+        assert late >= timedelta(), f"announced {-late} too early"
+        return late
+
+    @property
+    def sla(self) -> Row:
+        """How it stands, by the API."""
+        found: Row = self.workspace.key.escalation(self.id)["sla"]
+        return found
+
+    def reply(self) -> Row:
+        """A person answers; the escalation as the caller is shown it."""
+        found: Row = self.workspace.key.reply(self.id)["escalation"]
+        return found
+
+    def prioritise(self, priority: str) -> Row:
+        """How it stands by a new priority."""
+        given = {"escalationId": self.id, "priority": priority}
+        found: Row = self.workspace.key.ask(_UPDATE, input=given)["updateEscalation"]["escalation"]["sla"]
+        return found
+
+    def reopen(self) -> Row:
+        """How it stands once its escalation was reopened."""
+        found: Row = self.workspace.key.ask(_REOPEN, id=self.id)["reopenEscalation"]["escalation"]["sla"]
+        return found
+
+
+def in_time() -> timedelta:
+    """A second; on a machine that others keep busy so much more as work of its own takes longer there."""
+    wall, own = time.perf_counter(), time.thread_time()
+    while time.thread_time() - own < _SAMPLE_SECONDS:
+        pass
+    return IN_TIME * max(1.0, (time.perf_counter() - wall) / _SAMPLE_SECONDS)
+
+
+def told(workspace: Workspace) -> list[Row]:
+    """What the workspace was told of its escalations, in order."""
+    return workspace.server.rows(_TOLD, parse_id(WORKSPACE, workspace.id))
+
+
+def age(clocks: Sequence[Clock], **by: float) -> None:
+    """Has clocks begun so much earlier without that any timer or worker notices, as if there were none."""
+    moved = ", ".join(f"{part} = {part} - $2::interval" for part in (*_PARTS, "sla_stopped_at"))
+    statement = f"UPDATE escalations SET {moved} WHERE id = ANY($1)"
+    clocks[0].server.execute(statement, [clock.key for clock in clocks], timedelta(**by))
+
+
+def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
+    """Moves clocks and their timers so that `sla_at_risk_at` or `sla_due_at` comes in so many seconds."""
+    by = f"(now() + $2::interval - {part})"
+    clock = ", ".join(f"{part} = {part} + {by}" for part in (*_PARTS, "sla_next_at"))
+    # RETURNING shows what was written: the distance has to be reckoned before.
+    statement = f"""WITH by AS (SELECT id, {by} AS by FROM escalations WHERE id = ANY($1)),
+        moved AS (UPDATE escalations SET {clock} WHERE id = ANY($1))
+        UPDATE pgqueuer SET execute_after = execute_after + by.by FROM by
+        WHERE entrypoint = 'sla_clock' AND payload = uuid_send(by.id)"""
+    clocks[0].server.execute(statement, [one.key for one in clocks], timedelta(seconds=seconds))
+
+
+def hide_from_sweep(clock: Clock) -> None:
+    """Leaves a clock to its timer alone."""
+    clock.server.execute("UPDATE escalations SET sla_next_at = NULL WHERE id = $1", clock.key)
+
+
+class Hearing:
+    """A client that follows clocks."""
+
+    def __init__(self, socket: Socket, operation: str, workspace: Workspace, agent_id: str | None) -> None:
+        self._socket = socket
+        self._operation = operation
+        self._workspace = workspace
+        self._agent_id = agent_id
+
+    async def next(self) -> Row:
+        """The next that it hears."""
+        found: Row = (await self._socket.next(self._operation))["slaStatusChanged"]
+        return found
+
+    async def rest(self) -> list[Row]:
+        """All that was announced until now and not heard yet: what comes before something new."""
+        marker = Clock.begin(self._workspace, self._agent_id)
+        age([marker], days=400)
+        marker.reply()
+        found = [await self.next()]
+        while (found[-1]["escalation"]["id"], found[-1]["status"]) != (marker.id, "BREACHED"):
+            found.append(await self.next())
+        return [one for one in found if one["escalation"]["id"] != marker.id]
+
+
+@asynccontextmanager
+async def hearing(
+    workspace: Workspace, agent_id: str | None = None, after: str | None = None
+) -> AsyncIterator[Hearing]:
+    """Follows clocks from now on, or from a cursor: those of an AI agent or of the whole workspace."""
+    after = after or cursor(workspace)
+    async with workspace.key.socket() as socket:
+        operation = await socket.subscribe(CHANGES, agent=agent_id, after=after)
+        yield Hearing(socket, operation, workspace, agent_id)
+
+
+def cursor(workspace: Workspace) -> str:
+    """Where the workspace's log stands."""
+    return str(workspace.key.ask("{ escalations { cursor } }")["escalations"]["cursor"])
+
+
+def heard(events: Iterable[Row]) -> list[tuple[str, str, str]]:
+    """Of which escalations, from where, to where."""
+    return [(one["escalation"]["id"], one["previous"], one["status"]) for one in events]
+
+
+class Process:
+    """A command of Baton's that runs, until somebody ends it."""
+
+    def __init__(self, data_dir: Path, name: str, *arguments: str, **environment: str) -> None:
+        self._log = data_dir / f"{name}.log"
+        self._paused = False
+        self._begun = self._log.stat().st_size if self._log.exists() else 0
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
+        given = {"BATON_DATA_DIR": str(data_dir), **environment}
+        with self._log.open("ab") as log:
+            self.popen = subprocess.Popen([BATON, *arguments], env=inherited | given, stdout=log, stderr=log)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self.popen.poll() is None
+
+    def says(self, pattern: str) -> str:
+        """Waits until its log holds the pattern, and gives what its group matched."""
+
+        def found() -> re.Match[str] | None:
+            written = self._log.read_bytes()[self._begun :].decode()
+            assert self.runs, written
+            return re.search(pattern, written)
+
+        return str(wait_for(found, f"{self._log.name} to say {pattern}", 60)[1])
+
+    def pause(self) -> None:
+        """Stops it, as a machine does that is too busy."""
+        if not self._paused:
+            self.popen.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED)
+            self._paused = True
+
+    def go_on(self) -> None:
+        """Lets it go on."""
+        self.popen.send_signal(signal.SIGCONT)
+        self._paused = False
+
+    def kill(self) -> None:
+        """Ends it without a word."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def ask_to_end(self) -> None:
+        """Tells it to end, and does not wait."""
+        self.popen.send_signal(signal.SIGTERM)
+
+    def end(self, seconds: float = 30) -> None:
+        """Tells it to end, and sees that it does so in time and in order."""
+        self.ask_to_end()
+        assert self.popen.wait(seconds) == 0
+
+
+class Stage(Server):
+    """A database of its own, with `baton serve` and `baton worker` processes that come and go."""
+
+    workers: list[Process]
+    serving: Process
+    _options: tuple[str, ...] = ()
+
+    @classmethod
+    @contextmanager
+    def built(cls, data_dir: Path) -> Iterator["Stage"]:
+        """Nothing runs but the database yet; nothing is left running."""
+        with embedded_postgres(data_dir) as urls:
+            stage = cls(data_dir, urls.owner_url, urls.service_url)
+            stage.workers = []
+            try:
+                yield stage
+            finally:
+                stage.dismiss()
+                stage.stop()
+
+    def serve(self, *options: str) -> None:
+        """`baton serve` with these options, always at one address; what has been served otherwise ends."""
+        if self.process and self.process.poll() is None and self._options == options:
+            return
+        self.stop()
+        self._options = options
+        self.serving = Process(self.data_dir, "serve", "serve", *options, BATON_PORT=str(self.port))
+        self.process = self.serving.popen
+        self.port = int(self.serving.says(r'http://127\.0\.0\.1:(\d+)","event":"serve.ready'))
+
+    def crew(self, number: int) -> list[Process]:
+        """So many `baton worker` processes that run, and no more."""
+        running = [worker for worker in self.workers if worker.runs]
+        self._end(running[number:])
+        self.workers = running[:number]
+        while len(self.workers) < number:
+            self.workers.append(Process(self.data_dir, f"worker{next(_WORKERS)}", "worker"))
+        for worker in self.workers:
+            worker.go_on()
+            worker.says('"event":"(worker.ready)')
+        return list(self.workers)
+
+    def only(self, worker: Process) -> None:
+        """Has one worker run, and the others stand still."""
+        for one in self.workers:
+            if one is not worker and one.runs:
+                one.pause()
+        worker.go_on()
+
+    def dismiss(self) -> None:
+        """Ends all workers."""
+        self._end([worker for worker in self.workers if worker.runs])
+
+    def _end(self, workers: Sequence[Process]) -> None:
+        for worker in workers:
+            worker.go_on()
+            worker.ask_to_end()
+        for worker in workers:
+            assert worker.popen.wait(30) == 0
+
+    @property
+    def now(self) -> datetime:
+        """By the clock that everything goes by."""
+        at: datetime = self.rows("SELECT clock_timestamp() AS at")[0]["at"]
+        return at
