@@ -19,7 +19,7 @@ from server.app import make_app
 from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
-from server.settings import Settings
+from server.settings import Settings, with_secret_key
 from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
@@ -39,6 +39,7 @@ def serve(
 
     Without a mail server mails go to `mail_folder`, if one is given.
     """
+    settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})

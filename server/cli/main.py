@@ -27,6 +27,7 @@ from server.embedded.postgres import EmbeddedPostgresError
 from server.logging_setup import set_up_logs
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
+from server.secret_key import SecretKeyError
 from server.serve import PortTakenError, serve
 from server.services import database_urls, open_services, prepare
 from server.settings import Settings, SettingsError, read_settings
@@ -38,7 +39,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hands conversations from an AI agent to people and back.",
 )
-_TOLD = (SettingsError, EmbeddedPostgresError, DatabaseUnavailableError, PortTakenError, BatonError)
+_TOLD = (
+    SettingsError,
+    SecretKeyError,
+    EmbeddedPostgresError,
+    DatabaseUnavailableError,
+    PortTakenError,
+    BatonError,
+)
 _errors = Console(stderr=True)
 
 
