@@ -47,13 +47,12 @@ _TOLD = (
     PortTakenError,
     BatonError,
 )
-_errors = Console(stderr=True)
 
 
 @contextmanager
 def _told() -> Iterator[Settings]:
     """The settings, with the logs set up; what the user can mend is told in words, not as a traceback."""
-    set_up_logs("info")
+    writer = set_up_logs("info")
     # As an exception, so that what is open is closed: an embedded PostgreSQL among others.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -61,7 +60,8 @@ def _told() -> Iterator[Settings]:
         set_up_logs(settings.log_level)
         yield settings
     except _TOLD as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        errors = Console(file=writer)  # type: ignore[arg-type]  # it has what the console calls
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
