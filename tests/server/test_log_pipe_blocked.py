@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
-from baton_client import BATON, Caller, Server, wait_for
 
 from server.log_writer import LINES_DROPPED, LogWriter
+from tests.support.baton_client import BATON, Caller, Server, wait_for
 
 PIPE_BYTES = 4_096
 

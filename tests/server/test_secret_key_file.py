@@ -12,11 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from baton_client import Caller, Server
 
 from resolvers.credentials import WidgetTokens
 from server.embedded.postgres import embedded_postgres
 from server.secret_key import FILE_NAME, SecretKeyError, check_secret_key, kept_secret_key
+from tests.support.baton_client import Caller, Server
 
 ROUNDS, PROCESSES = 200, 4
 
