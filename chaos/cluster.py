@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from chaos.schedule import SERVES, WORKERS
 from server.embedded.postgres import EmbeddedPostgres
 
 BATON = Path(sys.executable).with_name("baton")
-SECRET = "a secret that all of them share"
+SECRET = secrets.token_hex(32)  # all processes share it
 UP_SECONDS, DOWN_SECONDS = 60, 60
 _ENDS = {"killed": signal.SIGKILL, "immediately": signal.SIGQUIT, "fast": signal.SIGINT}
 

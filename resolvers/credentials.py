@@ -29,6 +29,8 @@ SESSION_LIFETIME = timedelta(days=30)
 INVITATION_LIFETIME = timedelta(days=7)
 WIDGET_LIFETIME = timedelta(hours=1)
 WIDGET_REFRESH = timedelta(days=30)
+# Between the clock of the machine that signed a token and the one that reads it.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 _WIDGET_FORM = struct.Struct(">16sQ")
 
@@ -57,7 +59,10 @@ class WidgetTokens:
         return WIDGET_START + base64.urlsafe_b64encode(signed).decode().rstrip("="), expires_at
 
     def read(self, token: str) -> tuple[UUID, datetime] | None:
-        """The conversation and the end of a token that was signed here, else None."""
+        """Return the conversation and the end of a token that was signed here, else None.
+
+        A token that ends later than one issued now is refused, signed or not.
+        """
         text = token.removeprefix(WIDGET_START)
         try:
             signed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -69,6 +74,9 @@ class WidgetTokens:
         if not hmac.compare_digest(signature, hmac.digest(self._key, body, "sha256")):
             return None
         conversation, expires_at = _WIDGET_FORM.unpack(body)
+        latest = datetime.now(UTC) + WIDGET_LIFETIME + CLOCK_TOLERANCE
+        if expires_at > latest.timestamp():
+            return None
         return UUID(bytes=conversation), datetime.fromtimestamp(expires_at, UTC)
 
 

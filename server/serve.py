@@ -1,7 +1,6 @@
 """The process that serves: settings, database, house, app, uvicorn."""
 
 import asyncio
-import faulthandler
 import gc
 import signal
 import socket
@@ -19,12 +18,12 @@ from server.app import make_app
 from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
-from server.settings import Settings
+from server.settings import Settings, with_secret_key
+from server.stop_deadline import StopDeadline
 from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
-LONGEST_STOP_SECONDS = 20
 
 Beside = Callable[[Services, Settings], Awaitable[None]]
 
@@ -39,12 +38,14 @@ def serve(
 
     Without a mail server mails go to `mail_folder`, if one is given.
     """
+    settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
+        stop_deadline = StopDeadline()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, urls, sock, beside, works, mail_folder))
-        faulthandler.cancel_dump_traceback_later()
+            runner.run(_serve(settings, urls, sock, stop_deadline, beside, works, mail_folder))
+        stop_deadline.cancel()
         _logger.info("serve.stopped", host=host, port=port)
 
 
@@ -75,6 +76,7 @@ async def _serve(
     settings: Settings,
     urls: DatabaseUrls,
     sock: socket.socket,
+    stop_deadline: StopDeadline,
     beside: Beside | None,
     works: bool,
     mail_folder: Path | None,
@@ -83,7 +85,9 @@ async def _serve(
     async with open_services(settings, urls.service, mail_folder=mail_folder) as services:
         connections = ClientConnections.of(services)
         worker = Worker(services, urls.service) if works else None
-        server = _Server(_config(make_app(services, settings, connections)), connections, worker)
+        server = _Server(
+            _config(make_app(services, settings, connections)), connections, worker, stop_deadline
+        )
         tasks = [
             asyncio.create_task(connections.run()),
             asyncio.create_task(_greet(server, services, settings, beside)),
@@ -133,10 +137,17 @@ def _config(app: object) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Says when it answers, and ends sockets and streams before uvicorn waits for them."""
 
-    def __init__(self, config: uvicorn.Config, connections: ClientConnections, worker: Worker | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: ClientConnections,
+        worker: Worker | None,
+        stop_deadline: StopDeadline,
+    ) -> None:
         super().__init__(config)
         self._visits = connections
         self._worker = worker
+        self._stop_deadline = stop_deadline
         self.answers = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -146,8 +157,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Sends everybody who follows something to another process, then lets what runs end."""
-        # What hangs all the same is shown in the log, and ended.
-        faulthandler.dump_traceback_later(LONGEST_STOP_SECONDS, exit=True)
+        self._stop_deadline.start()
         if self._worker:
             self._worker.stop()
         await self._visits.close_all()

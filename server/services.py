@@ -28,7 +28,7 @@ from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter
 from server.database_check import reach
 from server.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
-from server.settings import Settings, secret_of
+from server.settings import Settings, secret_key_of
 
 REVIVE_SECONDS = 2.0
 CLOSE_SECONDS = 3.0
@@ -94,7 +94,7 @@ async def open_services(
     redis = broadcast if broadcast.startswith("redis") else None
     transactions = Transactions(database, pubsub.publish_wakeup, timers_enabled=live)
     # What only looks in, such as `baton init`, hands out no token that is to be read later.
-    secret = secret_of(settings) if live else secrets.token_hex()
+    secret = secret_key_of(settings) if live else secrets.token_hex()
     seal = Seal(secret)
     machine = urlsplit(settings.public_url).hostname if settings.public_url else None
     notification_services = NotificationServices(

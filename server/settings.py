@@ -1,7 +1,6 @@
 """What can be set, by environment variables that begin with BATON_."""
 
 import os
-import secrets
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
 from realtime.pubsub import SCHEMES as BELL_SCHEMES
+from server.secret_key import check_secret_key, kept_secret_key
 
 _PREFIX = "BATON_"
 _POSTGRES = ("postgresql", "postgres")
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
     webhook_allow_private: bool = False
-    secret_key: str | None = Field(None, min_length=16)
+    secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = None
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -82,20 +82,22 @@ def read_settings() -> Settings:
         raise SettingsError("\n".join(faults)) from error
 
 
-def secret_of(settings: Settings) -> str:
-    """The secret that signs widget tokens: the one that is set, else one that is kept in the data folder."""
+def secret_key_of(settings: Settings) -> str:
+    """Return the secret key: the one that is set, else the one of the data folder.
+
+    Raises SecretKeyError when the data folder has an unusable one, or cannot keep one.
+    """
     if settings.secret_key:
         return settings.secret_key
     if settings.database_url:
         _logger.warning(
             "settings.secret_key_missing",
-            hint="Set BATON_SECRET_KEY, the same everywhere: another secret refuses its widget tokens.",
+            hint="Set BATON_SECRET_KEY to the same value on every machine. With different keys, "
+            "a widget token is valid on one machine only.",
         )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    kept = settings.data_dir / "secret_key"
-    try:
-        with open(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    except FileExistsError:
-        pass
-    return kept.read_text().strip()
+    return kept_secret_key(settings.data_dir)
+
+
+def with_secret_key(settings: Settings) -> Settings:
+    """Return the settings with the secret key filled in, before anything is started."""
+    return settings.model_copy(update={"secret_key": secret_key_of(settings)})

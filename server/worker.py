@@ -27,7 +27,7 @@ from resolvers.context import Services
 from resolvers.timer_handlers import TIMERS, overdue
 from server.job_runner import Handlers, Jobs, RetryLaterError, supervised, wait
 from server.services import database_urls, keep_embedded_running, open_services, prepare
-from server.settings import Settings
+from server.settings import Settings, with_secret_key
 
 # Timers and deliveries do not wait for each other: a receiver that hangs delays no clock.
 TIMERS_AT_ONCE, DELIVERIES_AT_ONCE = 10, 20
@@ -128,6 +128,7 @@ class Worker:
 
 def work(settings: Settings) -> None:
     """Works until it is told to stop."""
+    settings = with_secret_key(settings)
     with database_urls(settings) as urls, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 
         async def run() -> None:

@@ -27,6 +27,7 @@ from server.embedded.postgres import EmbeddedPostgresError
 from server.logging_setup import set_up_logs
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
+from server.secret_key import SecretKeyError
 from server.serve import PortTakenError, serve
 from server.services import database_urls, open_services, prepare
 from server.settings import Settings, SettingsError, read_settings
@@ -38,14 +39,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hands conversations from an AI agent to people and back.",
 )
-_TOLD = (SettingsError, EmbeddedPostgresError, DatabaseUnavailableError, PortTakenError, BatonError)
-_errors = Console(stderr=True)
+_TOLD = (
+    SettingsError,
+    SecretKeyError,
+    EmbeddedPostgresError,
+    DatabaseUnavailableError,
+    PortTakenError,
+    BatonError,
+)
 
 
 @contextmanager
 def _told() -> Iterator[Settings]:
     """The settings, with the logs set up; what the user can mend is told in words, not as a traceback."""
-    set_up_logs("info")
+    writer = set_up_logs("info")
     # As an exception, so that what is open is closed: an embedded PostgreSQL among others.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -53,7 +60,8 @@ def _told() -> Iterator[Settings]:
         set_up_logs(settings.log_level)
         yield settings
     except _TOLD as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        errors = Console(file=writer)  # type: ignore[arg-type]  # it has what the console calls
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -1,6 +1,7 @@
 """Deliveries when receivers, workers, the planner or the database fail: each arrives, and disturbs no one."""
 
 import os
+import secrets
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -71,7 +72,7 @@ def while_nothing_runs() -> None:
         endpoint.escalate()
         office.stop(signal.SIGKILL)
         assert office.rows("SELECT id FROM deliveries") == []
-        stranger = office.hire(BATON_SECRET_KEY="another key than the server has")
+        stranger = office.hire(BATON_SECRET_KEY=secrets.token_hex(32))
         attempts = "SELECT succeeded, response FROM delivery_attempts"
         wait_for(lambda: [one for one in office.rows(attempts) if one["response"]], "an attempt")
         assert (stranger.runs, receiver.received) == (True, [])

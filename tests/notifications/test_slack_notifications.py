@@ -1,6 +1,7 @@
 """Slack: connecting a bot, what it posts, and what becomes of messages that Slack does not take."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -354,7 +355,7 @@ def test_a_sample_without_slack_is_refused(team: Team, slack: SlackStandIn, miss
 def test_with_another_secret_the_attempt_says_so(
     connected: Team, outside: Outside, slack: SlackStandIn
 ) -> None:
-    with outside.served(BATON_SECRET_KEY="another secret than before"):
+    with outside.served(BATON_SECRET_KEY=secrets.token_hex(32)):
         connected.escalate()
         waiting = connected.tried()
         (attempt,) = waiting["attempts"]

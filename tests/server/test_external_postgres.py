@@ -1,6 +1,7 @@
 """Baton on a PostgreSQL of one's own, with a role that owns the tables and another that uses them."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -59,7 +60,7 @@ def test_the_main_job_with_an_owner_and_a_service_role(port: int) -> None:
         server.start(
             BATON_DATABASE_URL=server.service_url,
             BATON_MIGRATION_URL=server.owner_url,
-            BATON_SECRET_KEY="a secret of this test",
+            BATON_SECRET_KEY=secrets.token_hex(32),
         )
         try:
             workspace = server.new_workspace()

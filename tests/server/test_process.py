@@ -37,7 +37,8 @@ def own_dir() -> Iterator[Path]:
             "BATON_DATABASE_URL: must begin with postgresql://",
         ),
         ({"BATON_PORT": "99999"}, "BATON_PORT"),
-        ({"BATON_SECRET_KEY": "short"}, "BATON_SECRET_KEY"),
+        ({"BATON_SECRET_KEY": "short"}, "BATON_SECRET_KEY: has 5 characters"),
+        ({"BATON_SECRET_KEY": "changeme" * 8}, "BATON_SECRET_KEY: contains a well-known sample value"),
         ({"BATON_BROADCAST_URL": "http://localhost"}, "BATON_BROADCAST_URL: must begin with redis://"),
         ({"BATON_DATABASE_URL": "postgresql://baton:secret@127.0.0.1:1/baton"}, "Check that it runs"),
     ],
@@ -48,6 +49,16 @@ def test_a_wrong_setting_is_said_clearly(environment: dict[str, str], said: str,
     assert said in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
     assert "secret@" not in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_empty_secret_key_file_stops_the_start_before_anything_else(own_dir: Path, command: str) -> None:
+    (own_dir / "secret_key").touch()
+    answer = baton(command, BATON_DATA_DIR=str(own_dir), BATON_PORT="0")
+    assert answer.returncode == 1
+    assert f"{own_dir}/secret_key has 0 characters" in " ".join(answer.stderr.split())
+    assert "Traceback" not in answer.stderr
+    assert [path.name for path in own_dir.iterdir()] == ["secret_key"]
 
 
 def test_an_unknown_setting_is_a_warning(own_dir: Path) -> None:

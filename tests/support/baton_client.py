@@ -375,7 +375,7 @@ class Server:
         new = NewWorkspace("A workspace", "An AI agent", admin)
 
         async def make() -> Workspace:
-            settings = Settings(data_dir=self.data_dir, database_url=self.service_url, secret_key="x" * 32)
+            settings = Settings(data_dir=self.data_dir, database_url=self.service_url)
             async with open_services(settings, self.service_url, live=False) as services:
                 made = await make_workspace(replace(services, passwords=_PASSWORDS), new)
             workspace_id, agent_id = format_id(WORKSPACE, made.workspace_id), format_id(AGENT, made.agent.id)

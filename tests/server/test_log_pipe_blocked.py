@@ -1,0 +1,208 @@
+"""Logs on a pipe that nobody reads, that is closed, or that is missing: nothing waits for it."""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from server.log_writer import LINES_DROPPED, LogWriter
+from tests.support.baton_client import BATON, Caller, Server, wait_for
+
+PIPE_BYTES = 4_096
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    try:
+        yield reader, writer
+    finally:
+        for end in (reader, writer):
+            with suppress(OSError):
+                os.close(end)
+
+
+def fill(writer: int) -> None:
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 512)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+
+
+def dropped() -> float:
+    return next(sample.value for sample in next(iter(LINES_DROPPED.collect())).samples)
+
+
+def test_lines_for_a_full_pipe_are_kept_up_to_the_bound_and_the_rest_counted() -> None:
+    reports: list[int] = []
+    with pipe() as (reader, writer):
+        fill(writer)
+        log = LogWriter(writer, reports.append, maximum_lines=10)
+        before = dropped()
+        began = time.monotonic()
+        for number in range(1_000):
+            log.write(f"line {number}\n")
+        assert time.monotonic() - began < 1
+        assert dropped() - before == 990
+        assert not log.drain(0.1)
+        text = b""
+        while b"line 9\n" not in text:
+            text += os.read(reader, 65_536)
+        assert text.lstrip(b"x") == b"".join(b"line %d\n" % number for number in range(10))
+        assert wait_for(lambda: reports, "the report") == [990]
+        log.write("again\n")
+        assert log.drain()
+        assert os.read(reader, 100) == b"again\n"
+        assert dropped() - before == 990
+
+
+def test_few_long_lines_are_bounded_by_bytes() -> None:
+    with pipe() as (_, writer):
+        fill(writer)
+        log = LogWriter(writer, maximum_bytes=100_000)
+        before = dropped()
+        for _ in range(200):
+            log.write("x" * 1_000)
+        assert dropped() - before == 100
+
+
+def test_lines_for_a_closed_pipe_are_counted() -> None:
+    with pipe() as (reader, writer):
+        os.close(reader)
+        log = LogWriter(writer)
+        before = dropped()
+        for _ in range(5):
+            log.write("unheard\n")
+        assert log.drain(5)
+        wait_for(lambda: dropped() - before == 5, "all lines to be counted")
+
+
+def test_lines_of_several_threads_stay_whole() -> None:
+    with pipe() as (reader, writer):
+        log = LogWriter(writer)
+        line = "0123456789" * 50 + "\n"
+        threads = [threading.Thread(target=lambda: [log.write(line) for _ in range(200)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        text = b""
+        while len(text) < 800 * len(line):
+            text += os.read(reader, 65_536)
+        assert set(text.decode().splitlines(keepends=True)) == {line}
+
+
+@pytest.fixture
+def own_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="baton-log-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def start(folder: Path, port: int, stderr: int | None) -> "subprocess.Popen[bytes]":
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    environment = inherited | {"BATON_DATA_DIR": str(folder), "BATON_PORT": str(port)}
+    command: list[str | Path] = [BATON, "serve"]
+    if stderr is None:
+        command = ["sh", "-c", f'exec "{BATON}" serve 2>&-']
+    return subprocess.Popen(command, env=environment, stderr=stderr)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize("stderr", ["full", "closed by its reader", "missing"])
+def test_service_answers_and_stops_whatever_becomes_of_stderr(own_dir: Path, stderr: str) -> None:
+    with Server.started(own_dir) as server:
+        key = server.new_workspace().key
+        port = server.port
+    with pipe() as (reader, writer):
+        if stderr == "full":
+            fill(writer)
+        if stderr == "closed by its reader":
+            os.close(reader)
+        process = start(own_dir, port, None if stderr == "missing" else writer)
+        try:
+            wait_for(lambda: answers(port), "the server to answer", 60)
+            viewer = Caller(f"http://127.0.0.1:{port}", key.token).ask("{ viewer { kind } }")["viewer"]
+            assert viewer == {"kind": "API_KEY"}
+            metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+            (lines,) = re.findall(r"^baton_log_lines_dropped_total (\S+)$", metrics, re.MULTILINE)
+            assert (float(lines) > 0) == (stderr == "closed by its reader")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert list(own_dir.rglob("postmaster.pid")) == []
+
+
+def test_refusal_to_start_does_not_wait_for_stderr(own_dir: Path) -> None:
+    (own_dir / "secret_key").touch()
+    with pipe() as (_, writer):
+        fill(writer)
+        assert start(own_dir, 0, writer).wait(20) == 1
+
+
+def test_database_failures_are_single_json_lines_and_few(own_dir: Path) -> None:
+    with Server.started(own_dir) as server:
+        key = server.new_workspace().key
+        server.log.write_bytes(b"")
+        superuser = Server(own_dir, server.owner_url.replace("baton_owner@", "postgres@"), "")
+        superuser.execute("ALTER ROLE baton CONNECTION LIMIT 0")
+        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'baton'")
+        began = time.monotonic()
+        while time.monotonic() - began < 3:
+            key.refusal("{ viewer { kind } }")
+            httpx.get(f"{server.url}/escalations", headers=key.headers)
+        seconds = time.monotonic() - began
+        superuser.execute("ALTER ROLE baton CONNECTION LIMIT -1")
+        lines = [orjson.loads(line) for line in server.log.read_bytes().splitlines()]
+    failures = [line for line in lines if line["event"] == "request.database_unavailable"]
+    kinds = {line["error"].partition("(")[0] for line in failures}
+    assert 1 <= len(failures) <= (seconds + 1) * len(kinds)
+    assert sum(line.get("left_out", 0) for line in failures) > 0
+    assert [line for line in lines if "exception" in line or "Traceback" in str(line)] == []
+
+
+HANGING_STOP = """
+import threading
+from server.logging_setup import set_up_logs
+from server.stop_deadline import StopDeadline
+set_up_logs("info")
+StopDeadline(0.5, 10).start()
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_stop_that_hangs_is_logged_and_ended(full: bool) -> None:
+    with pipe() as (reader, writer):
+        if full:
+            fill(writer)
+        process = subprocess.Popen([sys.executable, "-c", HANGING_STOP], stderr=writer)
+        try:
+            assert process.wait(30) == 1
+        finally:
+            process.kill()
+        if not full:
+            line = orjson.loads(os.read(reader, 65_536))
+            assert line["event"] == "serve.stop_timeout"
+            assert "in wait" in line["threads"]["MainThread"]
