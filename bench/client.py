@@ -66,7 +66,7 @@ async def run(
     target: Target, asked: Asked, clients: int, seconds: float, keep_bodies: bool = False
 ) -> Sample:
     """
-    Sends what is asked over `clients` connections until the time, or the requests, are over.
+    Send what is asked over `clients` connections until the time, or the requests, are over.
 
     What is under way then is waited for and counts. Raises BadAnswerError for any answer that is not good.
     """

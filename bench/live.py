@@ -35,7 +35,7 @@ class Push:
 
 
 async def measure_pushes(target: Target, tray: Tray, token: str, conversation: str, count: int) -> list[Push]:
-    """Records messages one at a time and times the event of each; the first ten are not counted."""
+    """Record messages one at a time and times the event of each; the first ten are not counted."""
     requests = islice(tray.records([conversation]).requests, WARM_UP + count)
     reader, writer = await asyncio.open_connection(target.host, target.port)
     try:

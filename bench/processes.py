@@ -30,7 +30,7 @@ class Processes:
     def cpu_seconds(self) -> float:
         """User and system time of all, also of children that have ended and were waited for."""
         fields = (_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM)
-        stats = [found for pid in self._members() if (found := _stat(pid))]
+        stats = [result for pid in self._members() if (result := _stat(pid))]
         return sum(int(stat[field]) for stat in stats for field in fields) / _TICK
 
     def memory(self) -> Memory:
@@ -38,11 +38,11 @@ class Processes:
         pids = list(self._members())
         pss = [_kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids]
         rss = [_kib(Path(f"/proc/{pid}/status"), "VmRSS") or 0 for pid in pids]
-        known = [one for one in pss if one is not None]
-        return Memory(sum(rss), sum(known) if len(known) == len(pss) else None)
+        previous = [item for item in pss if item is not None]
+        return Memory(sum(rss), sum(previous) if len(previous) == len(pss) else None)
 
     def pin(self, core: int) -> None:
-        """Binds all of them, and whatever they start from now on, to one core."""
+        """Bind all of them, and whatever they start from now on, to one core."""
         for pid in self._members():
             os.sched_setaffinity(pid, {core})
 

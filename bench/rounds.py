@@ -68,7 +68,7 @@ class Rounds:
         self._talks: list[str] = []
 
     async def measure(self) -> Result:
-        """Prepares, warms up in a round that does not count, and measures every round."""
+        """Prepare, warms up in a round that does not count, and measures every round."""
         say("prepares")
         target = self._stage.target
         await fill(target, self._list_tray, self._listed.agent_id, LISTED, MEMBERS)
@@ -124,5 +124,5 @@ class Rounds:
 
 
 def say(what: str) -> None:
-    """Tells how far it has got."""
+    """Tell how far it has got."""
     print(what, file=sys.stderr, flush=True)

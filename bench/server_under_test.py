@@ -32,7 +32,7 @@ class Cores:
 
     @classmethod
     def of_this_machine(cls) -> "Cores":
-        """Shares out the cores that this process may use."""
+        """Share out the cores that this process may use."""
         free = sorted(os.sched_getaffinity(0))
         return cls(server=free[0], postgres=free[1 if len(free) > 2 else -1], client=free[-1])
 
@@ -70,8 +70,8 @@ class Stage:
         made = subprocess.run(
             command, env=_environment(self.data_dir), check=True, capture_output=True, text=True
         )
-        found = json.loads(made.stdout)
-        return Tenant(found["agentId"], found["apiKey"])
+        result = json.loads(made.stdout)
+        return Tenant(result["agentId"], result["apiKey"])
 
 
 @contextmanager
@@ -125,8 +125,8 @@ def _staged(process: "subprocess.Popen[bytes]", data_dir: Path, log: Path, cores
 def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        if found := re.search(rf'http://{re.escape(HOST)}:(\d+)","event":"serve.ready', log.read_text()):
-            return int(found[1])
+        if result := re.search(rf'http://{re.escape(HOST)}:(\d+)","event":"serve.ready', log.read_text()):
+            return int(result[1])
         time.sleep(0.02)
     raise RuntimeError(f"the server does not answer; it says:\n{log.read_text()}")
 

@@ -60,7 +60,7 @@ class Tray:
         return Asked(cycle([request]), STARTED)
 
     def records(self, conversations: Sequence[str]) -> Asked:
-        """Messages: in each conversation by turns a customer's and the AI's answer. They trigger nothing."""
+        """Message: in each conversation by turns a customer's and the AI's answer. They trigger nothing."""
         spoken: list[dict[str, Any]] = []
         for said, answered in zip(SAID, ANSWERED, strict=True):
             spoken += [{"role": "USER", "content": said}]
@@ -97,7 +97,7 @@ class Tray:
     def members(self, emails: Sequence[str]) -> Asked:
         """A new team member for each address."""
         given = [{"email": email, "name": email, "role": "AGENT"} for email in emails]
-        return Asked(iter([self._graphql(CREATE_MEMBER, input=one) for one in given]), MEMBER_CREATED)
+        return Asked(iter([self._graphql(CREATE_MEMBER, input=item) for item in given]), MEMBER_CREATED)
 
     def cursor(self, conversation: str) -> bytes:
         """Where the conversation's events have got to."""
@@ -113,7 +113,7 @@ class Tray:
 
 
 async def start_conversations(target: Target, tray: Tray, agent_id: str, count: int) -> list[str]:
-    """Starts conversations and returns their ids."""
+    """Start conversations and returns their ids."""
     starts = tray.starts(agent_id)
     some = Asked(islice(starts.requests, count), starts.begins)
     return ids_of_started((await run(target, some, 4, 60, keep_bodies=True)).bodies)
@@ -125,7 +125,7 @@ def ids_of_started(bodies: Sequence[bytes]) -> list[str]:
 
 
 async def fill(target: Target, tray: Tray, agent_id: str, escalations: int, members: int) -> None:
-    """Fills a workspace with assigned escalations, to be listed."""
+    """Fill a workspace with assigned escalations, to be listed."""
     emails = [f"member{number}@example.com" for number in range(members)]
     await run(target, tray.members(emails), 1, 60)
     conversations = await start_conversations(target, tray, agent_id, escalations)

@@ -20,7 +20,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs it; exit code 0 says that all is as it should be, 1 that something is not."""
+    """Run it; exit code 0 says that all is as it should be, 1 that something is not."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="how long things are broken")
     parser.add_argument(

@@ -75,8 +75,8 @@ class Client:
         ) as response:
             if response.status >= 500:
                 raise self._no_answer(f"HTTP {response.status}")
-            found: dict[str, Any] = await response.json()
-            return found
+            result: dict[str, Any] = await response.json()
+            return result
 
     def _no_answer(self, why: str) -> NoAnswerError:
         self.failures[why] += 1
@@ -84,5 +84,5 @@ class Client:
 
 
 def session() -> aiohttp.ClientSession:
-    """Keeps no connection, so that every request may go anywhere."""
+    """Keep no connection, so that every request may go anywhere."""
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))

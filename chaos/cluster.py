@@ -45,12 +45,12 @@ class Postgres:
         return await asyncio.open_unix_connection(f"{self._embedded.place.sockets}/.s.PGSQL.5432")
 
     def end(self, way: str) -> None:
-        """Ends it: "killed", "immediately" (its own crash) or "fast" (what a service manager does)."""
+        """End it: "killed", "immediately" (its own crash) or "fast" (what a service manager does)."""
         noted = (self._embedded.place.cluster / "postmaster.pid").read_text()
         os.kill(int(noted.split()[0]), _ENDS[way])
 
     async def restart_if_dead(self) -> None:
-        """Starts it again, once it has ended."""
+        """Start it again, once it has ended."""
         async with asyncio.timeout(DOWN_SECONDS):
             while not await asyncio.to_thread(self._embedded.restart_if_dead):
                 await asyncio.sleep(0.1)
@@ -99,13 +99,13 @@ class Stage:
             yield
 
     async def all_ready(self) -> None:
-        """Waits until every process is up; TimeoutError says which is not."""
+        """Wait until every process is up; TimeoutError says which is not."""
         try:
             async with asyncio.timeout(UP_SECONDS):
                 for process in self.processes.values():
                     await process.ready.wait()
         except TimeoutError:
-            down = ", ".join(name for name, one in self.processes.items() if not one.ready.is_set())
+            down = ", ".join(name for name, item in self.processes.items() if not item.ready.is_set())
             raise TimeoutError(f"not up within {UP_SECONDS} s: {down}") from None
 
     async def new_tenant(self) -> Tenant:
@@ -120,8 +120,8 @@ class Stage:
         made = await asyncio.to_thread(
             subprocess.run, command, env=environment, check=True, stdout=subprocess.PIPE
         )
-        found = json.loads(made.stdout)
-        return Tenant(found["agentId"], found["apiKey"])
+        result = json.loads(made.stdout)
+        return Tenant(result["agentId"], result["apiKey"])
 
     def _add(self, process: Process) -> None:
         self.processes[process.name] = process
@@ -142,14 +142,14 @@ class Stage:
         return await asyncio.open_unix_connection(self._redis_socket)
 
     async def _dial_serve(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        found = self.processes[name].found
-        if found is None:
+        result = self.processes[name].found
+        if result is None:
             raise ConnectionRefusedError(f"{name} has not been up yet")
-        return await asyncio.open_connection(HOST, int(found[1]))
+        return await asyncio.open_connection(HOST, int(result[1]))
 
     def _environment(self, name: str) -> dict[str, str]:
         at = f"{HOST}:{self.links[f'{name}.postgres'].port}/baton"
-        found = {
+        result = {
             "BATON_DATABASE_URL": f"postgresql://baton@{at}",
             "BATON_MIGRATION_URL": f"postgresql://baton_owner@{at}",
             "BATON_SECRET_KEY": SECRET,
@@ -160,8 +160,8 @@ class Stage:
             "BATON_WEBHOOK_ALLOW_PRIVATE": "true",
         }
         if self.has_redis:
-            found["BATON_BROADCAST_URL"] = f"redis://{HOST}:{self.links[f'{name}.redis'].port}"
-        return found
+            result["BATON_BROADCAST_URL"] = f"redis://{HOST}:{self.links[f'{name}.redis'].port}"
+        return result
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

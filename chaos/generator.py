@@ -72,7 +72,7 @@ class Generator:
         self._clocks_agent = ""
 
     async def prepare(self, talks: int) -> None:
-        """Conversations in which a person has been asked for, and an AI agent with quick clocks."""
+        """Conversation in which a person has been asked for, and an AI agent with quick clocks."""
         made = await self._client.ask(self._tenant.api_key, AGENT)
         self._clocks_agent = made["createAgent"]["id"]
         given = {"agentId": self._clocks_agent, "sla": QUICK}
@@ -101,7 +101,7 @@ class Generator:
     @property
     def unanswered(self) -> int:
         """How many messages nobody has answered for yet."""
-        return sum(one.position is None for one in self.said.values())
+        return sum(item.position is None for item in self.said.values())
 
     async def _replay_result(
         self, pause: tuple[float, float], act: Callable[[], Awaitable[None]], until: float | None = None
@@ -145,9 +145,9 @@ class Generator:
         self.clocks.append(talk.escalation)
 
     async def _start(self, agent_id: str) -> Talk:
-        found = (await self._ask(START, {"agentId": agent_id, **self._key()}))["startConversation"]
-        made = found["conversation"]
-        return Talk(made["id"], made["cursor"], found["widgetToken"])
+        result = (await self._ask(START, {"agentId": agent_id, **self._key()}))["startConversation"]
+        made = result["conversation"]
+        return Talk(made["id"], made["cursor"], result["widgetToken"])
 
     async def _escalate(self, talk: Talk) -> None:
         given = {"conversationId": talk.id, "reason": "a person is needed", **self._key()}

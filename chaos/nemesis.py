@@ -31,7 +31,7 @@ class Nemesis:
         self._locks = {name: asyncio.Lock() for name in sorted(names)}
 
     async def run(self, faults: Sequence[Fault]) -> None:
-        """Does all of them, and returns when all are undone."""
+        """Do all of them, and returns when all are undone."""
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             for fault in faults:
@@ -61,7 +61,7 @@ class Nemesis:
         return [fault.victim]
 
     async def _whole(self, fault: Fault) -> None:
-        """Waits until there is something to be broken: a process that is up, a link that is used."""
+        """Wait until there is something to be broken: a process that is up, a link that is used."""
         if process := self._stage.processes.get(fault.victim):
             await process.ready.wait()
         links = [self._stage.links[name] for name in self._victims(fault) if name in self._stage.links]

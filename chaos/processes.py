@@ -47,7 +47,7 @@ class Process:
         return self._popen is not None and self._popen.poll() is None
 
     async def keep(self) -> None:
-        """Keeps it running until cancelled, whenever it is wanted; afterwards it has ended."""
+        """Keep it running until cancelled, whenever it is wanted; afterwards it has ended."""
         try:
             while True:
                 await self._wanted.wait()
@@ -68,26 +68,26 @@ class Process:
                 self._popen.wait()
 
     def want(self) -> None:
-        """Has it started, and started again."""
+        """Have it started, and started again."""
         self._wanted.set()
 
     def kill(self) -> None:
-        """Ends it without a word."""
+        """End it without a word."""
         self._told_to_end = True
         self._wanted.clear()
         self.ready.clear()
         self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Has it stand still."""
+        """Have it stand still."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Lets it go on."""
+        """Let it go on."""
         self._signal(signal.SIGCONT)
 
     async def end(self) -> None:
-        """Asks it to end; one that does not is told to `blame`, and killed."""
+        """Ask it to end; one that does not is told to `blame`, and killed."""
         self._told_to_end = True
         self._wanted.clear()
         self.ready.clear()
@@ -108,7 +108,7 @@ class Process:
             self._popen.send_signal(number)  # does nothing once it has ended
 
     async def _start(self) -> bool:
-        """Starts it, and says whether it became ready."""
+        """Start it, and says whether it became ready."""
         while self.runs:
             await asyncio.sleep(TICK_SECONDS)
         begun = self._log.stat().st_size if self._log.exists() else 0

@@ -38,7 +38,7 @@ class Receiver:
             await runner.cleanup()
 
     async def subscribe(self, client: Client, tenant: Tenant) -> None:
-        """Has the workspace's AI agent post here."""
+        """Have the workspace's AI agent post here."""
         given = {"agentId": tenant.agent_id, "url": self._url, "eventTypes": ["escalation.created"]}
         await client.ask(tenant.api_key, CREATE, input=given)
 

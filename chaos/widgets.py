@@ -78,7 +78,7 @@ class Widget:
     _token_ends: float = 0.0
 
     async def run(self) -> None:
-        """Follows until cancelled."""
+        """Follow until cancelled."""
         self._token_ends = time.monotonic() + self.chance.uniform(*TOKEN_SECONDS)
         while True:
             reload = asyncio.timeout(self.chance.uniform(*RELOAD_SECONDS) if self.reloads else None)
@@ -139,8 +139,8 @@ class Widget:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
-                    found: dict[str, Any] = json.loads(await socket.recv())
-                    return found
+                    result: dict[str, Any] = json.loads(await socket.recv())
+                    return result
             if time.monotonic() - heard > SILENCE_SECONDS:
                 raise LeaveError("silence")
             async with asyncio.timeout(PING_SECONDS):
@@ -182,16 +182,16 @@ class Widget:
         page: str | None = None
         while page is not None or not read:
             asked = await client.ask_once(token, MESSAGES, id=id_, after=page)
-            found = asked["conversation"]["messages"]
-            read += [Rendered(one["position"], one["content"]) for one in found["nodes"]]
-            if not found["pageInfo"]["hasNextPage"]:
+            result = asked["conversation"]["messages"]
+            read += [Rendered(item["position"], item["content"]) for item in result["nodes"]]
+            if not result["pageInfo"]["hasNextPage"]:
                 break
-            page = found["pageInfo"]["endCursor"]
+            page = result["pageInfo"]["endCursor"]
         self.rendered, self.cursor = read, cursor
         self._read_to = read[-1].position if read else 0
 
     async def _refresh(self) -> None:
-        found = await self.client.ask_once(self.token, REFRESH, id=self.conversation)
-        self.token = found["refreshWidgetToken"]
+        result = await self.client.ask_once(self.token, REFRESH, id=self.conversation)
+        self.token = result["refreshWidgetToken"]
         self.refreshes += 1
         self._token_ends = time.monotonic() + self.chance.uniform(*TOKEN_SECONDS)

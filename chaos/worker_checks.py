@@ -37,8 +37,8 @@ _CROSSINGS = ["sla_at_risk", "sla_breached"]
 
 
 async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str]) -> list[str]:
-    """Clocks that were not announced, in timeline and log, exactly once for each time that has passed."""
-    rows = await connection.fetch(_CLOCKS, [parse_id(ESCALATION, one) for one in clocks])
+    """Clock that were not announced, in timeline and log, exactly once for each time that has passed."""
+    rows = await connection.fetch(_CLOCKS, [parse_id(ESCALATION, item) for item in clocks])
     return [
         f"the clock of {format_id(ESCALATION, row['id'])} was announced {row['noted']}, "
         f"logged {row['logged']}, when {_CROSSINGS[: row['passed']]} had passed"
@@ -50,17 +50,17 @@ async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str
 
 async def announcements(connection: asyncpg.Connection, clocks: Iterable[str]) -> tuple[int, float]:
     """How many there were, and how late the latest was, in seconds."""
-    keys = [parse_id(ESCALATION, one) for one in clocks]
+    keys = [parse_id(ESCALATION, item) for item in clocks]
     rows = await connection.fetch(_CLOCKS, keys)
     late = await connection.fetchval(_LATE, keys)
     return sum(len(row["noted"]) for row in rows), float(late or 0)
 
 
-async def untold(connection: asyncpg.Connection, agent_id: str, told: Mapping[str, int]) -> list[str]:
-    """Escalations of an AI agent of which the webhook has not heard, though it is not to wait."""
+async def untold(connection: asyncpg.Connection, agent_id: str, received: Mapping[str, int]) -> list[str]:
+    """Escalation of an AI agent of which the webhook has not heard, though it is not to wait."""
     rows = await connection.fetch(_CREATED, parse_id(AGENT, agent_id))
     return [
         f"the webhook was not told of {format_id(ESCALATION, row['id'])}: its delivery is {row['status']}"
         for row in rows
-        if format_id(ESCALATION, row["id"]) not in told and not row["later"]
+        if format_id(ESCALATION, row["id"]) not in received and not row["later"]
     ]

@@ -24,7 +24,7 @@ def compiled(name: str) -> Path:
 
 
 def install_peers() -> bool:
-    """Installs the packages that package-lock.json names; whether there is a Node.js to run them."""
+    """Install the packages that package-lock.json names; whether there is a Node.js to run them."""
     if which("npm") is None or which("node") is None:
         return False
     installed, lock = PEERS / "node_modules" / ".package-lock.json", PEERS / "package-lock.json"

@@ -89,7 +89,7 @@ class Results:
     """What was found, by the name of the server: runs by round, idle memory in KiB for each socket."""
 
     frame_bytes: dict[str, int] = field(default_factory=dict)
-    one: dict[str, list[Run]] = field(default_factory=dict)
+    single: dict[str, list[Run]] = field(default_factory=dict)
     ten: dict[str, list[Run]] = field(default_factory=dict)
     paced: dict[str, list[Run]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
@@ -108,27 +108,27 @@ class Phases:
 
     def fan(self, services: Services) -> None:
         """So many subscribers of one subscription, and events as fast as they go: one at a time, and ten."""
-        plan, found = self._plan, self.results
+        plan, results = self._plan, self.results
         with ExitStack() as stack:
             clients = self._clients(stack, services, ALL)
             self._fan_round(clients, Results(), plan.seconds / 3)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
-                self._fan_round(clients, found, plan.seconds)
+                self._fan_round(clients, results, plan.seconds)
 
     def pace(self, services: Services) -> None:
         """As many events a second as one server bears and another does not; then as many as each bears."""
-        plan, found = self._plan, self.results
+        plan, results = self._plan, self.results
         with ExitStack() as stack:
             clients = self._clients(stack, services, PACED)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
-                for name, one in clients.items():
-                    run = one.pace(PACED_EVENTS, 1, plan.paced_seconds)
-                    found.paced.setdefault(name, []).append(run)
-            for name, one in clients.items() if plan.ladder else ():
+                for name, item in clients.items():
+                    run = item.pace(PACED_EVENTS, 1, plan.paced_seconds)
+                    results.paced.setdefault(name, []).append(run)
+            for name, item in clients.items() if plan.ladder else ():
                 say(f"looks for the highest rate that {name} holds")
-                found.held[name] = self._highest(one)
+                results.held[name] = self._highest(item)
 
     def _clients(self, stack: ExitStack, services: Services, names: Collection[str]) -> dict[str, Client]:
         """A client of each server, by its name; all run at once, and one is measured at a time."""
@@ -147,24 +147,24 @@ class Phases:
                 self.results.frame_bytes[name] = clients[name].frame_bytes
         return clients
 
-    def _fan_round(self, clients: dict[str, Client], found: Results, seconds: float) -> None:
-        for name, one in clients.items():
-            found.one.setdefault(name, []).append(one.saturate(*ONE, seconds))
-        for name, one in clients.items():
+    def _fan_round(self, clients: dict[str, Client], results: Results, seconds: float) -> None:
+        for name, item in clients.items():
+            results.single.setdefault(name, []).append(item.saturate(*ONE, seconds))
+        for name, item in clients.items():
             if name != RECORDING:  # one transaction for each message: there are no ten at once
-                found.ten.setdefault(name, []).append(one.saturate(*TEN, seconds))
+                results.ten.setdefault(name, []).append(item.saturate(*TEN, seconds))
 
-    def _highest(self, one: Client) -> int:
+    def _highest(self, item: Client) -> int:
         """The most events a second that did not queue up; a rate may fail once by accident."""
         highest = 0
         for rate in self._plan.ladder:
-            if not any(self._holds(one, rate) for _ in range(2)):
+            if not any(self._holds(item, rate) for _ in range(2)):
                 break
             highest = rate
         return highest
 
-    def _holds(self, one: Client, rate: int) -> bool:
-        run = one.pace(rate, 1, self._plan.paced_seconds)
+    def _holds(self, item: Client, rate: int) -> bool:
+        run = item.pace(rate, 1, self._plan.paced_seconds)
         in_time = run.seconds < self._plan.paced_seconds + HELD_P99_SECONDS
         return in_time and not run.lost and run.latency.p99 < HELD_P99_SECONDS
 
@@ -194,7 +194,7 @@ class Phases:
                     break  # another cut would only meet the rest of this one
 
     def replies(self, services: Services) -> None:
-        """Widgets on conversations of their own, each with its own replies, from members at the same time."""
+        """Widget on conversations of their own, each with its own replies, from members at the same time."""
         plan = self._plan
         say(f"{plan.widgets:,} widgets on {plan.widgets:,} conversations")
         with ExitStack() as stack:
@@ -207,26 +207,26 @@ class Phases:
             clients[BATON] = stack.enter_context(callers(audience, asked, plan.members))
             for number in range(plan.rounds + 1):
                 say(f"round {number} of {plan.rounds}" if number else "warms up")
-                for name, one in clients.items():
-                    run = one.replies(plan.replies_seconds)
+                for name, item in clients.items():
+                    run = item.replies(plan.replies_seconds)
                     if number:
                         self.results.replies.setdefault(name, []).append(run)
 
 
 def available() -> dict[str, Start]:
     """The servers that can be started here, by name; those that cannot are said to be left out."""
-    found: dict[str, Start] = {LIMIT: servers.limit}
+    result: dict[str, Start] = {LIMIT: servers.limit}
     if servers.has_nchan():
-        found[NCHAN] = servers.nchan
+        result[NCHAN] = servers.nchan
     else:
         say("leaves out Nchan: nginx with libnginx-mod-nchan is not installed")
     if install_peers():
-        found[GRAPHQL_WS] = lambda: servers.node(GRAPHQL_WS, "graphql_ws.mjs")
-        found[MERCURIUS] = lambda: servers.node(MERCURIUS, "mercurius.mjs")
+        result[GRAPHQL_WS] = lambda: servers.node(GRAPHQL_WS, "graphql_ws.mjs")
+        result[MERCURIUS] = lambda: servers.node(MERCURIUS, "mercurius.mjs")
     else:
         say("leaves out graphql-ws and Mercurius: there is no Node.js")
-    found[PLAIN] = servers.plain_strawberry
-    return found
+    result[PLAIN] = servers.plain_strawberry
+    return result
 
 
 def _socket_folder(stage: Stage) -> str:

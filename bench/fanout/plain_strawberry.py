@@ -69,7 +69,7 @@ class Subscription:
 
 
 async def serve(port: int, control: int) -> None:
-    """Serves until the client goes."""
+    """Serve until the client goes."""
     numbers = count()
 
     async def publish(contents: list[str]) -> None:

@@ -49,7 +49,7 @@ SELECT head FROM bumped
 
 
 async def committing(url: str, conversation: str, author: str) -> Publish:
-    """Commits all messages of an order at once, then rings as another process of Baton does."""
+    """Commit all messages of an order at once, then rings as another process of Baton does."""
     connection = await asyncpg.connect(url)
     stream, member = parse_id(CONVERSATION, conversation), parse_id(MEMBER, author)
     commit = await connection.prepare(_COMMIT)
@@ -65,7 +65,7 @@ async def committing(url: str, conversation: str, author: str) -> Publish:
 
 
 async def recording(port: str, conversation: str, api_key: str) -> Publish:
-    """Has every message recorded by a mutation, one after the other."""
+    """Have every message recorded by a mutation, one after the other."""
     target = Target(HOST, int(port))
     line = _Line(target)
 
@@ -81,7 +81,7 @@ async def recording(port: str, conversation: str, api_key: str) -> Publish:
 
 
 async def posting(port: str) -> Publish:
-    """Posts frames as GraphQL would have them; those of one order in one write."""
+    """Post frames as GraphQL would have them; those of one order in one write."""
     target, numbers = Target(HOST, int(port)), count()
     line = _Line(target)
 
@@ -106,7 +106,7 @@ class _Line:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, requests: list[bytes]) -> list[bytes]:
-        """Sends all in one write and returns the bodies of the answers."""
+        """Send all in one write and returns the bodies of the answers."""
         if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._target.host, self._target.port)
         reader, writer = self._streams
@@ -128,7 +128,7 @@ _WAYS: dict[str, Callable[..., Awaitable[Publish]]] = {
 
 
 async def run(control: int, way: str, *arguments: str) -> None:
-    """Publishes until the client goes."""
+    """Publish until the client goes."""
     await take_orders(control, await _WAYS[way](*arguments))
 
 

@@ -191,7 +191,7 @@ def _listening() -> set[int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses."""
+    """Port that nobody uses."""
     probes = [socket() for _ in range(count)]
     for probe in probes:
         probe.bind((HOST, 0))
