@@ -58,7 +58,7 @@ SELECT 0, 'sla_clock', uuid_send(id), sla_next_at, 'queued', now(), now(), now()
 FROM (SELECT id, sla_next_at FROM escalations
       WHERE agent_id = $1 AND sla_next_at > now() + interval '1 hour' LIMIT $2) AS waiting
 """
-# A thousand of those that are to be at risk much later are, evenly within the next 20 s.
+# A thousand clocks are moved: they become at risk evenly within the next 20 s.
 _SOON = """
 WITH chosen AS (
     SELECT id, row_number() OVER () AS place FROM (

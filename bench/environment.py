@@ -1,4 +1,4 @@
-"""What the figures were taken on: they hold for nothing else."""
+"""The machine and software of the figures."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What a server takes that nobody asks anything."""
+"""The cost of an idle server."""
 
 import time
 from dataclasses import dataclass

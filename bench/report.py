@@ -128,5 +128,5 @@ def _two(latencies: Sequence[float]) -> tuple[str, str]:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of all lie below; of few values the nearest."""
+    """Return the percentile of the values (nearest rank)."""
     return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]

@@ -19,8 +19,7 @@ FEW, MANY = 1, 16
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
-    How long everything takes. `start_seconds` make the conversations that a round escalates; `share` is how
-    much of the clocks there is to be.
+    The durations of a run. `start_seconds` create the conversations of a round; `share` scales the clocks.
     """
 
     rounds: int
@@ -124,5 +123,5 @@ class Rounds:
 
 
 def say(what: str) -> None:
-    """Tell how far it has got."""
+    """Print the progress."""
     print(what, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The checker: what every widget rendered, and what was answered, beside what was committed."""
+"""The checker: compares what widgets rendered and what callers were answered with what was committed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _MESSAGES = "SELECT conversation_id, position, status, content, created_at FROM 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A message as it stands in the database."""
+    """A message in the database."""
 
     position: int
     status: str
@@ -42,7 +42,7 @@ def delivered(messages: Iterable[Committed]) -> list[Committed]:
 
 
 def differences(expected: Sequence[Committed], rendered: Sequence[Rendered]) -> list[str]:
-    """How what was rendered is not the same sequence; nothing when it is."""
+    """Return the differences between the rendered and the expected sequence."""
     wanted = {item.position: item.content for item in expected}
     shown = {item.position: item for item in rendered}
     result = [
@@ -76,7 +76,7 @@ def unlike(widgets: Iterable[Widget], truth: Truth) -> list[str]:
 
 
 def broken_promises(said: Iterable[Said], truth: Truth) -> list[str]:
-    """Message that were answered for and are not there once, and any that are there twice or moved."""
+    """Return acknowledged messages that are missing, doubled or moved."""
     there: dict[str, list[tuple[str, Committed]]] = defaultdict(list)
     for conversation, messages in truth.items():
         for item in messages:
@@ -96,7 +96,7 @@ def broken_promises(said: Iterable[Said], truth: Truth) -> list[str]:
 
 
 def gaps_in_positions(truth: Truth) -> list[str]:
-    """Conversation whose positions are not 1, 2, 3 …"""
+    """Return conversations whose positions are not 1, 2, 3 …"""
     return [
         f"{conversation} has the positions {[item.position for item in messages]}"
         for conversation, messages in truth.items()
@@ -105,7 +105,7 @@ def gaps_in_positions(truth: Truth) -> list[str]:
 
 
 def delays(widgets: Iterable[Widget], truth: Truth) -> list[float]:
-    """Second from each message's commit to its being rendered; what a widget read does not count."""
+    """Return the seconds from commit to rendering of each pushed message."""
     return [
         item.seen_at - at
         for widget in widgets
@@ -121,7 +121,7 @@ def _named(item: Committed | Rendered) -> str:
 
 
 def _between(position: int, rendered: Sequence[Rendered]) -> str:
-    """The cursors around a place at which something is missing."""
+    """Return the cursors around a missing position."""
     before = [item.cursor for item in rendered if item.position < position][-1:]
     behind = [item.cursor for item in rendered if item.position > position][:1]
     return f"behind cursor {before[0] if before else 'none'}, before {behind[0] if behind else 'none'}"

@@ -1,4 +1,4 @@
-"""What is printed in the end."""
+"""The report at the end of a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ FIRST = 20  # differences that are printed; the others are counted
 
 @dataclass
 class Result:
-    """What came of a run. `wrong` is empty when it is passed."""
+    """The result of a run. `wrong` is empty when it passed."""
 
     done: Counter[Kind] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)

@@ -24,7 +24,7 @@ from chaos.worker_checks import announced_wrongly, announcements, untold
 TALKS, WIDGETS_EACH = 10, 4
 SETTLE_SECONDS = 60
 LOOK_SECONDS = 1.0
-# Longer than the feed waits between looks at the log: what comes twice would have come by then.
+# Longer than the poll interval of the feed: a doubled message would have arrived.
 QUIET_SECONDS = 4.0
 
 
@@ -49,7 +49,7 @@ def say(text: str) -> None:
 
 
 async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> bool:
-    """Print what came of it, and says whether all is as it should be."""
+    """Print the result and return whether the run passed."""
     chosen = kinds(stage.has_redis)
     faults = schedule(seed, seconds, chosen)
     say(f"seed {seed}, {len(faults)} faults in {seconds:.0f} s")
@@ -110,7 +110,7 @@ def _widgets(world: World) -> list[Widget]:
 
 
 async def _begin(world: World, widget: Widget) -> None:
-    """The one that reads the conversation first comes in the midst of everything."""
+    """Start a widget; one that reads the conversation first starts in the middle of the run."""
     if widget.cursor is None:
         await asyncio.sleep(widget.chance.uniform(0, 0.8 * world.seconds))
     await widget.run()

@@ -1,4 +1,4 @@
-"""What workers had to do: clocks announced once each, and the webhook told of every escalation."""
+"""Checks of the workers: clocks announced once each, and a webhook delivery for every escalation."""
 
 from collections.abc import Iterable, Mapping
 
@@ -37,7 +37,7 @@ _CROSSINGS = ["sla_at_risk", "sla_breached"]
 
 
 async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str]) -> list[str]:
-    """Clock that were not announced, in timeline and log, exactly once for each time that has passed."""
+    """Return clocks not announced exactly once per crossing, in timeline and log."""
     rows = await connection.fetch(_CLOCKS, [parse_id(ESCALATION, item) for item in clocks])
     return [
         f"the clock of {format_id(ESCALATION, row['id'])} was announced {row['noted']}, "
@@ -49,7 +49,7 @@ async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str
 
 
 async def announcements(connection: asyncpg.Connection, clocks: Iterable[str]) -> tuple[int, float]:
-    """How many there were, and how late the latest was, in seconds."""
+    """Return the number of announcements and the largest lateness in seconds."""
     keys = [parse_id(ESCALATION, item) for item in clocks]
     rows = await connection.fetch(_CLOCKS, keys)
     late = await connection.fetchval(_LATE, keys)
@@ -57,7 +57,7 @@ async def announcements(connection: asyncpg.Connection, clocks: Iterable[str]) -
 
 
 async def untold(connection: asyncpg.Connection, agent_id: str, received: Mapping[str, int]) -> list[str]:
-    """Escalation of an AI agent of which the webhook has not heard, though it is not to wait."""
+    """Return escalations of an AI agent without a due webhook delivery."""
     rows = await connection.fetch(_CREATED, parse_id(AGENT, agent_id))
     return [
         f"the webhook was not told of {format_id(ESCALATION, row['id'])}: its delivery is {row['status']}"

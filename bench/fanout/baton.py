@@ -48,14 +48,14 @@ class Services:
 
 @contextmanager
 def baton() -> Iterator[Services]:
-    """A fresh `baton serve` on the server's core, with a PostgreSQL on the client's."""
+    """Start `baton serve` on the server's core, with PostgreSQL on the client's."""
     os.sched_setaffinity(0, {cores().server, cores().postgres, cores().client})
     with stage() as staged:
         yield Services.on(staged)
 
 
 def ask(stage: Stage, token: str, query: str, asked: Iterable[dict[str, Any]]) -> list[Any]:
-    """What the mutation's field is for each of the variables, in any order; raises BadAnswerError."""
+    """Return the mutation's result for each set of variables; raises BadAnswerError."""
     requests = [json.dumps({"query": query, "variables": variables}).encode() for variables in asked]
     ready = iter([post(stage.target, "/graphql", body, token) for body in requests])
     sample = asyncio.run(run(stage.target, Asked(ready, b'{"data":{"'), 4, 300, keep_bodies=True))
@@ -71,7 +71,7 @@ def start_talks(services: Services, count: int) -> list[Talk]:
 
 
 def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
-    """A team member's id."""
+    """Return the id of a team member."""
     given = {"email": f"{name}@example.com", "name": "Ada Lovelace", "role": "AGENT", "password": PASSWORD}
     (result,) = ask(stage, tenant.api_key, CREATE_MEMBER, [{"input": given}])
     member_id: str = result["member"]["id"]
@@ -81,9 +81,9 @@ def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
 @contextmanager
 def delivery(services: Services, widgets: bool) -> Iterator[Audience]:
     """
-    One conversation's followers, widgets or holders of an API key, each event from PostgreSQL to socket.
+    Return the subscribers of one conversation, each event from PostgreSQL to socket.
 
-    Messages are written into the database beside the server, which hears the bell.
+    Messages are written into the database by another process, which publishes wake-ups.
     """
     (talk,) = start_talks(services, 1)
     token = talk.widget_token if widgets else services.tenant.api_key

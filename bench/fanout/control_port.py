@@ -1,4 +1,4 @@
-"""The control port: the client says when, and how many; somebody publishes."""
+"""The control port, over which the client requests publications."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -64,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """All sockets reset at once: from then until acknowledged, and until all events since had come."""
+    """A reset of all sockets: the time until acknowledged, and until all events have arrived."""
 
     acked: Latency
     caught_up: Latency
@@ -101,11 +101,11 @@ class Client:
         self.frame_bytes = int(ready["frame_bytes"])
 
     def saturate(self, events: int, inflight: int, seconds: float) -> Run:
-        """Publish so many events at once, as long as fewer than `inflight` times that are under way."""
+        """Publish batches of events, with fewer than `inflight` batches under way."""
         return self._run(f"sat {events} {inflight} {seconds}")
 
     def pace(self, rate: float, events: int, seconds: float) -> Run:
-        """Publish so many events at once, `rate` times a second."""
+        """Publish batches of events, `rate` batches per second."""
         return self._run(f"paced {rate} {events} {seconds}")
 
     def cut(self, events: int, seconds: float) -> Cut:
@@ -166,7 +166,7 @@ def client(audience: Audience, count: int) -> Iterator[Client]:
 
 @contextmanager
 def callers(audience: Audience, requests: Sequence[tuple[str, str]], members: int) -> Iterator[Client]:
-    """A subscriber for each request (token and body), and so many members who send them."""
+    """Start a subscriber per request (token and body), and so many members that send them."""
     with (
         NamedTemporaryFile("w", prefix="baton-bench-") as subscribers,
         NamedTemporaryFile("w", prefix="baton-bench-") as asked,

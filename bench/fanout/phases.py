@@ -1,4 +1,4 @@
-"""What is measured: every server in turn, again and again, so that what disturbs the machine disturbs all."""
+"""The phases of the benchmark: every server in turn, repeatedly, so a disturbance affects all."""
 
 import time
 from collections.abc import Callable, Collection
@@ -14,8 +14,8 @@ from bench.fanout.servers import Audience
 from bench.rounds import say
 from bench.server_under_test import Stage
 
-# Events at once, and how many such ticks are under way: one at a time means that; of ten a tick the next is
-# being committed while one goes out, as otherwise the server would wait for the publisher.
+# Events per tick, and ticks under way. Of ten per tick the next is committed while one is sent: otherwise the
+# server would wait for the publisher.
 ONE, TEN = (1, 1), (10, 2)
 PACED_EVENTS = 50
 # Events a second; the highest that is held is looked for.
@@ -41,7 +41,7 @@ Start = Callable[[], AbstractContextManager[Audience]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything: times are in seconds, the others are numbers of sockets, callers and cuts."""
+    """The size of a run: times in seconds, and numbers of sockets, callers and cuts."""
 
     rounds: int
     seconds: float
@@ -86,7 +86,7 @@ QUICK = Plan(
 
 @dataclass(slots=True)
 class Results:
-    """What was found, by the name of the server: runs by round, idle memory in KiB for each socket."""
+    """The results by server: runs by round, idle memory in KiB per socket."""
 
     frame_bytes: dict[str, int] = field(default_factory=dict)
     single: dict[str, list[Run]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Results:
 
 
 class Phases:
-    """Measures beside the servers that are named; `results` fills up."""
+    """The benchmark next to the named servers; it fills `results`."""
 
     def __init__(self, plan: Plan, beside: Collection[str]) -> None:
         self.results = Results()
@@ -117,7 +117,7 @@ class Phases:
                 self._fan_round(clients, results, plan.seconds)
 
     def pace(self, services: Services) -> None:
-        """As many events a second as one server bears and another does not; then as many as each bears."""
+        """Measure at a rate that not every server sustains, then at the highest rate of each."""
         plan, results = self._plan, self.results
         with ExitStack() as stack:
             clients = self._clients(stack, services, PACED)
@@ -131,7 +131,7 @@ class Phases:
                 results.held[name] = self._highest(item)
 
     def _clients(self, stack: ExitStack, services: Services, names: Collection[str]) -> dict[str, Client]:
-        """A client of each server, by its name; all run at once, and one is measured at a time."""
+        """Start a client per server; all run concurrently, and one is measured at a time."""
         clients: dict[str, Client] = {}
         starts: dict[str, Start] = {
             **self._peers,
@@ -151,11 +151,11 @@ class Phases:
         for name, item in clients.items():
             results.single.setdefault(name, []).append(item.saturate(*ONE, seconds))
         for name, item in clients.items():
-            if name != RECORDING:  # one transaction for each message: there are no ten at once
+            if name != RECORDING:  # one transaction per message, so there are no batches
                 results.ten.setdefault(name, []).append(item.saturate(*TEN, seconds))
 
     def _highest(self, item: Client) -> int:
-        """The most events a second that did not queue up; a rate may fail once by accident."""
+        """Return the highest rate without a growing queue; a rate may fail once by accident."""
         highest = 0
         for rate in self._plan.ladder:
             if not any(self._holds(item, rate) for _ in range(2)):
@@ -169,7 +169,7 @@ class Phases:
         return in_time and not run.lost and run.latency.p99 < HELD_P99_SECONDS
 
     def idle(self, services: Services) -> None:
-        """What a socket that hears nothing costs; and of Baton's, how soon all are back that were cut."""
+        """Measure idle sockets, and for Baton the time until cut sockets have caught up."""
         for start in self._peers.values():
             with start() as audience:
                 self._idle(audience)
@@ -214,7 +214,7 @@ class Phases:
 
 
 def available() -> dict[str, Start]:
-    """The servers that can be started here, by name; those that cannot are said to be left out."""
+    """Return the servers that can be started here; the others are reported."""
     result: dict[str, Start] = {LIMIT: servers.limit}
     if servers.has_nchan():
         result[NCHAN] = servers.nchan

@@ -1,8 +1,8 @@
 """
-Who publishes for servers that are told from outside, in a process of its own beside the client.
+The publisher for servers with external events, in a process of its own.
 
-`commit` writes messages into Baton's database in one transaction, as recording them would, and rings the
-bell; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
+`commit` writes messages into Baton's database in one transaction, as recording them would, and publishes
+the wake-up; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
 `python -m bench.fanout.publisher CONTROL_PORT commit URL CONVERSATION AUTHOR`,
 `… CONTROL_PORT record PORT CONVERSATION API_KEY` or `… CONTROL_PORT post PORT`.
 """
@@ -49,7 +49,7 @@ SELECT head FROM bumped
 
 
 async def committing(url: str, conversation: str, author: str) -> Publish:
-    """Commit all messages of an order at once, then rings as another process of Baton does."""
+    """Commit all messages of an order in one transaction, then publish the wake-up."""
     connection = await asyncpg.connect(url)
     stream, member = parse_id(CONVERSATION, conversation), parse_id(MEMBER, author)
     commit = await connection.prepare(_COMMIT)
@@ -99,7 +99,7 @@ async def posting(port: str) -> Publish:
 
 
 class _Line:
-    """A kept connection; it is made anew when the server has ended it for being idle."""
+    """A kept connection, which is reopened when the server closed it."""
 
     def __init__(self, target: Target) -> None:
         self._target = target

@@ -1,4 +1,4 @@
-"""What Baton's live path is to reach, and whether it did."""
+"""The targets of Baton's live path, and the measured figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ TEN_A_TICK = {PLAIN: 1 / 200, MERCURIUS: 1 / 35}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is measured, the target and the figure in words, and how far the figure is from it."""
+    """A target: the measurement, the target and the figure, and their distance."""
 
     measured: str
     target: str
@@ -62,7 +62,7 @@ def targets(plan: Plan, results: Results) -> Iterator[Target]:
 
 
 def paired(runs: Mapping[str, Sequence[Run]], peer: str, of: Callable[[Run], float]) -> float:
-    """The median of Baton's ratios to a peer, each taken within one round."""
+    """Return the median of Baton's ratios to a peer, each within one round."""
     return median(of(ours) / of(theirs) for ours, theirs in zip(runs[BATON], runs[peer], strict=True))
 
 
