@@ -1,7 +1,7 @@
 """
-What timers do: acts of Baton itself.
+The handlers of timers.
 
-Each reads the truth under the conversation's lock, so one that comes twice, late or in vain does no harm.
+Each reads the current state under the conversation's lock, so a repeated, late or stale timer is harmless.
 """
 
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ _BATCH = 100
 
 
 async def announce_clock(services: Services, escalation_id: UUID) -> None:
-    """Announces what a running clock has passed."""
+    """Announce the crossings of a running clock."""
     async with services.transactions.begin() as tx:
         actor = await _itself(tx, select(Escalation.workspace_id).where(Escalation.id == escalation_id))
         if actor is None:
@@ -40,7 +40,7 @@ async def announce_clock(services: Services, escalation_id: UUID) -> None:
 
 
 async def fire_pending(services: Services, pending_id: UUID) -> None:
-    """Raises the escalation of an uncertain reply whose delay is over, if it still waits."""
+    """Fire a pending escalation whose delay is over."""
     async with services.transactions.begin() as tx:
         pending = await tx.session.get(PendingEscalation, pending_id)
         if pending is None:
@@ -51,9 +51,9 @@ async def fire_pending(services: Services, pending_id: UUID) -> None:
 
 async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
     """
-    Raises the escalation that waits in a locked conversation when its delay is over.
+    Fire the pending escalation of a locked conversation when its delay is over.
 
-    Whoever finds it over does this, not its timer alone: what happens is settled by the clock.
+    Every transaction in the conversation does this, not only the timer: the deadline decides.
     """
     pending = await waiting(tx, locked.conversation)
     if pending is not None and pending.fires_at <= tx.now:
@@ -75,7 +75,7 @@ TIMERS: dict[TimerKind, Callable[[Services, UUID], Awaitable[None]]] = {
 
 
 async def overdue(services: Services, grace: timedelta) -> list[tuple[TimerKind, UUID]]:
-    """What has been due for longer than `grace` all the same, some hundred of it at most."""
+    """Return timers that have been overdue for longer than `grace`, at most some hundred."""
     since = func.clock_timestamp() - grace
     clocks = select(Escalation.id).where(Escalation.sla_next_at <= since)
     pending = (
@@ -85,11 +85,9 @@ async def overdue(services: Services, grace: timedelta) -> list[tuple[TimerKind,
         .where(~Workspace.scratch)
         .where(PendingEscalation.outcome == PendingOutcome.WAITING, PendingEscalation.fires_at <= since)
     )
-    found: list[tuple[TimerKind, UUID]] = []
+    rows: list[tuple[TimerKind, UUID]] = []
     async with services.database.autocommit_session() as session:
         for kind, keys in ((TimerKind.SLA_CLOCK, clocks), (TimerKind.PENDING_ESCALATION, pending)):
             # In no order: those that fail every time must not keep the others from their turn.
-            found += [
-                (kind, key) for key in await session.scalars(keys.order_by(func.random()).limit(_BATCH))
-            ]
-    return found
+            rows += [(kind, key) for key in await session.scalars(keys.order_by(func.random()).limit(_BATCH))]
+    return rows
