@@ -1,9 +1,7 @@
 """Signing in and out: attempts, passwords, sessions and the dashboard's cookie."""
 
-import os
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,7 +14,8 @@ from websockets.typing import Origin
 from resolvers.passwords import salt_of
 from rules.roles import MemberRole
 from rules.typeid import WORKSPACE, parse_id
-from tests.support.baton_client import BATON, PASSWORD, Server, Workspace, wait_for
+from tests.support.baton_client import PASSWORD, Server, Workspace, wait_for
+from tests.support.baton_process import BatonProcess
 from tests.support.callers import Rows, Visitor, everything_kept, new_email
 from tests.support.member_cases import (
     ACCEPT,
@@ -222,11 +221,10 @@ def served_behind(server: Server, public_url: str) -> Iterator[Server]:
     second = Server(server.data_dir, server.owner_url, server.service_url)
     with socket.create_server(("127.0.0.1", 0)) as free:
         second.port = free.getsockname()[1]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     given = {"DATA_DIR": str(server.data_dir), "PORT": str(second.port), "PUBLIC_URL": public_url}
-    environment = inherited | {f"BATON_{name}": value for name, value in given.items()}
+    environment = {f"BATON_{name}": value for name, value in given.items()}
     with server.log.open("ab") as log:
-        second.process = subprocess.Popen([BATON, "serve"], env=environment, stdout=log, stderr=log)
+        second.process = BatonProcess("serve", environment=environment, output=log)
 
     def answers() -> bool:
         try:

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -29,6 +27,7 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
+from tests.support.baton_process import BatonProcess
 
 T = TypeVar("T")
 
@@ -323,7 +322,7 @@ class Server:
         self.owner_url = owner_url
         self.service_url = service_url
         self.port = 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: BatonProcess | None = None
         self.log = data_dir / "serve.log"
 
     @classmethod
@@ -345,10 +344,9 @@ class Server:
     def start(self, **environment: str) -> None:
         """Starts the process and waits until it answers; a restart keeps the port."""
         given = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port), **environment}
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([BATON, "serve"], env=inherited | given, stdout=log, stderr=log)
+            self.process = BatonProcess("serve", environment=given, output=log)
 
         def ready() -> str | None:
             assert self.process is not None

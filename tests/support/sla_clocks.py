@@ -1,9 +1,7 @@
 """Clocks that a test moves, what is announced of them, and workers as processes that it may kill or stop."""
 
-import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +14,8 @@ from uuid import UUID
 
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
 from server.embedded.postgres import embedded_postgres
-from tests.support.baton_client import BATON, Server, Socket, Workspace, wait_for
+from tests.support.baton_client import Server, Socket, Workspace, wait_for
+from tests.support.baton_process import BatonProcess
 
 Row = dict[str, Any]
 
@@ -234,10 +233,9 @@ class Process:
         self._log = data_dir / f"{name}.log"
         self._paused = False
         self._begun = self._log.stat().st_size if self._log.exists() else 0
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
         given = {"BATON_DATA_DIR": str(data_dir), **environment}
         with self._log.open("ab") as log:
-            self.popen = subprocess.Popen([BATON, *arguments], env=inherited | given, stdout=log, stderr=log)
+            self.popen = BatonProcess(*arguments, environment=given, output=log)
 
     @property
     def runs(self) -> bool:
@@ -257,8 +255,7 @@ class Process:
     def pause(self) -> None:
         """Stops it, as a machine does that is too busy."""
         if not self._paused:
-            self.popen.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED)
+            self.popen.pause()
             self._paused = True
 
     def go_on(self) -> None:
