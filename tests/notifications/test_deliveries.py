@@ -26,7 +26,6 @@ from tests.support.webhook_helpers import (
     refusing,
     retry,
     row_of,
-    shared_office,
     statuses,
     told,
     types,
@@ -42,11 +41,6 @@ REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
 CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ from tests.support.webhook_helpers import (
     is_wanted,
     planned,
     row_of,
-    shared_office,
     statuses,
 )
 from tests.support.webhook_receivers import Answer, Hostile, Receiver, drip, hang
@@ -32,11 +31,6 @@ from tests.support.webhook_receivers import Answer, Hostile, Receiver, drip, han
 CREATED = "escalation.created"
 # Seconds: much less than what a receiver that hangs may take, and more than a busy machine needs.
 SOON = 8
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from tests.support.webhook_helpers import (
     refusing,
     retry,
     row_of,
-    shared_office,
     statuses,
 )
 from tests.support.webhook_receivers import Answer, Receiver
@@ -43,11 +42,6 @@ PAUSES = [
 ]
 DAY = timedelta(days=1)
 TEN_ATTEMPTS = "test_a_delivery_is_attempted_ten_times_and_then_admins_hear_that_it_failed"
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture

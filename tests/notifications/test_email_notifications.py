@@ -15,12 +15,6 @@ LATER = "451 4.7.1 Try again later"
 TOLD = ["created", "sla_at_risk", "sla_breached", "reopened"]
 
 
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Outside]:
-    with Outside.opened() as opened:
-        yield opened
-
-
 @pytest.fixture
 def server(outside: Outside) -> Server:
     return outside.server

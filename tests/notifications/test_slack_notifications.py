@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -19,12 +18,6 @@ from tests.support.slack_server import SlackStandIn
 CONTROL = re.compile("<[^>]*>")
 CONNECTIONS = "SELECT * FROM slack_connections ORDER BY agent_id"
 _TOKENS = (f"xoxb-{n}-a-secret-of-Slack" for n in count(1))
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Outside]:
-    with Outside.opened() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from tests.support.webhook_helpers import (
     Row,
     agent_key,
     mails_to,
-    shared_office,
     statuses,
     told,
     types,
@@ -41,11 +40,6 @@ REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
 CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baton_client import Server, Workspace
+from tests.support.baton_client import Workspace
 from tests.support.conversation_driver import Talk
 from tests.support.seeded_workspace import stands
 
@@ -75,17 +75,6 @@ EVERYTHING: dict[str, Any] = {
         "allowedOrigins": ["https://www.example.com", "http://localhost:3000"],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture
-def agent_id(team: Workspace) -> str:
-    return str(team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"])
 
 
 def read(team: Workspace, agent_id: str) -> dict[str, Any]:

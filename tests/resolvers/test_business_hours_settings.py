@@ -10,7 +10,7 @@ from rules.agent_settings import EscalationSettings
 from rules.business_hours import Hours, Weekday, hours_of
 from rules.customer_texts import AROUND_THE_CLOCK, business_hours_in_words
 from rules.sla_clock import MAX_SLA_HORIZON, Clock, SlaStatus, start_clock
-from tests.support.baton_client import Refused, Server, Workspace
+from tests.support.baton_client import Refused, Workspace
 from tests.support.conversation_driver import Talk
 from tests.support.seeded_workspace import stands
 
@@ -54,17 +54,6 @@ OFFICE: dict[str, Any] = {
 }
 ALWAYS: dict[str, Any] = {"timezone": "UTC", "week": [], "holidays": [], "holidayCalendar": None}
 FULL = week(*[(DAYS[n % 7].value, f"{n // 7:02}:30", "00:00") for n in range(100)])
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture
-def agent_id(team: Workspace) -> str:
-    return str(team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"])
 
 
 def kept(team: Workspace, agent_id: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.typing import Origin
@@ -15,24 +14,13 @@ from websockets.typing import Origin
 from resolvers.credentials import WidgetTokens
 from rules.roles import MemberRole, Scope
 from rules.typeid import CONVERSATION, parse_id
-from tests.support.baton_client import Caller, Socket, Workspace
+from tests.support.baton_client import Caller, Socket
 from tests.support.callers import Rows, Visitor, everything_kept, mint_widget_token
 
 KIND = "{ viewer { kind } }"
 REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
 # Twice what is promised, as the machine may be busy.
 CLOSED_WITHIN = 2 * 5.0
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rows(workspace: Workspace, client: httpx.Client) -> Rows:
-    return Rows(workspace, client)
 
 
 # ---- API keys

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rules.typeid import ESCALATION, parse_id
-from tests.support.baton_client import Caller, Refused, Server, Workspace
+from tests.support.baton_client import Caller, Refused, Workspace
 from tests.support.conversation_driver import CONFIRMATION, HANDED_BACK, TAKING_OVER, Talk, resume
 from tests.support.seeded_workspace import stands
 
@@ -21,12 +21,6 @@ REPLY = "mutation($input: ReplyInput!) { replyToEscalation(input: $input) { mess
 RESOLVE = """mutation($input: ResolveEscalationInput!) { resolveEscalation(input: $input) {
     escalation { id } } }"""
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { ai { state } } } }"
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
 
 
 @pytest.fixture(scope="module")

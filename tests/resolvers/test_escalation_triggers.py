@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.baton_client import Caller, Workspace
 from tests.support.conversation_driver import CONFIRMATION, TAKING_OVER, Talk, resume
 
 BILLING = {"name": "billing", "keywords": ["refund", "charged twice"], "intents": ["dispute"]}
@@ -16,18 +16,6 @@ ASKS = "Hello! Where is it?? Can I talk to a HUMAN, please?"
 TURNS = """subscription($agent: ID!, $after: String!) { turnRequested(agentId: $agent, after: $after) {
     epoch conversation { id } message { role content } } }"""
 LOGGED = ["escalation.created", "conversation.ai_paused"]
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture(scope="module")
-def member(team: Workspace) -> Caller:
-    """A team member who is signed in."""
-    return team.member("bo@example.com")
 
 
 @pytest.fixture

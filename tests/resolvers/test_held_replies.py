@@ -22,11 +22,6 @@ def workspace(server: Server) -> Workspace:
     return server.new_workspace()
 
 
-@pytest.fixture
-def scene(workspace: Workspace) -> Scene:
-    return Scene.of(workspace)
-
-
 def answer(scene: Scene, content: str = "an answer", **more: Any) -> Any:
     """The AI answers: recordMessage's payload."""
     return scene.key.record(scene.conversation, "ASSISTANT", content, **more)

@@ -24,11 +24,6 @@ def workspace(server: Server) -> Workspace:
     return server.new_workspace()
 
 
-@pytest.fixture
-def scene(workspace: Workspace) -> Scene:
-    return Scene.of(workspace)
-
-
 # ---- claiming
 
 

@@ -1,14 +1,12 @@
 """Team members: invitations, roles, and leaving."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from rules.roles import MemberRole
-from tests.support.baton_client import PASSWORD, Caller, Workspace
+from tests.support.baton_client import PASSWORD, Caller
 from tests.support.callers import Rows, Visitor, everything_kept, new_email
 from tests.support.member_cases import (
     ACCEPT,
@@ -22,23 +20,6 @@ from tests.support.member_cases import (
     me,
     team,
 )
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rows(workspace: Workspace, client: httpx.Client) -> Rows:
-    return Rows(workspace, client)
-
-
-@pytest.fixture
-def nobody(rows: Rows) -> Visitor:
-    return rows.key.as_one(None)
-
 
 # ---- invitations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.baton_client import Caller, Workspace
 from tests.support.conversation_driver import CONFIRMATION, TAKING_OVER, resume
 from tests.support.pending_escalations import Doubt, await_timers, instant, ring
 from tests.support.seeded_workspace import stands
@@ -19,18 +19,6 @@ CREATED = """subscription($agent: ID!, $after: String) { escalationCreated(agent
     escalation { trigger confidence status } } }"""
 SETTINGS = """mutation($input: UpdateEscalationSettingsInput!) { updateEscalationSettings(input: $input) {
     settings { autoEscalation { enabled confidenceThreshold delaySeconds } } } }"""
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture(scope="module")
-def member(team: Workspace) -> Caller:
-    """A team member who is signed in."""
-    return team.member("bo@example.com")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from rules.typeid import CONVERSATION, parse_id
-from tests.support.baton_client import Server, Workspace, wait_for
+from tests.support.baton_client import Workspace, wait_for
 from tests.support.conversation_driver import CONFIRMATION
 from tests.support.locks import hold, outcomes
 from tests.support.pending_escalations import (
@@ -31,12 +31,6 @@ pytestmark = pytest.mark.anyio
 
 RACES, AT_ONCE = 1_000, 100
 BUNDLE = 25  # conversations that one request begins
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module."""
-    return server.new_workspace()
 
 
 # ---- a thousand races

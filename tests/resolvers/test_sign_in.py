@@ -14,7 +14,7 @@ from websockets.typing import Origin
 from resolvers.passwords import salt_of
 from rules.roles import MemberRole
 from rules.typeid import WORKSPACE, parse_id
-from tests.support.baton_client import PASSWORD, Server, Workspace, wait_for
+from tests.support.baton_client import PASSWORD, Server, wait_for
 from tests.support.baton_process import BatonProcess
 from tests.support.callers import Rows, Visitor, everything_kept, new_email
 from tests.support.member_cases import (
@@ -29,23 +29,6 @@ from tests.support.member_cases import (
     is_signed_in,
     team,
 )
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rows(workspace: Workspace, client: httpx.Client) -> Rows:
-    return Rows(workspace, client)
-
-
-@pytest.fixture
-def nobody(rows: Rows) -> Visitor:
-    return rows.key.as_one(None)
-
 
 # ---- signing in
 

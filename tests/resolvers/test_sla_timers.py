@@ -34,12 +34,6 @@ LIST = """query($filter: EscalationFilter!) { escalations(filter: $filter, first
     totalCount nodes { id } } }"""
 
 
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def lost(server: Server) -> Clock:
     """A clock whose timer somebody has deleted: it takes its time to be found, so it begins first of all."""

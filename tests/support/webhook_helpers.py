@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -359,21 +359,6 @@ class PostOffice(Server):
         for worker in running:
             assert worker.popen.wait(30) == 0
         self.workers = []
-
-
-_SHARED = pytest.StashKey[PostOffice]()
-
-
-def shared_office(session: pytest.Session) -> PostOffice:
-    """One for all the modules of a session, as its start takes long: two workers beside a server without."""
-    if _SHARED not in session.stash:
-        opened = ExitStack()
-        office = session.stash[_SHARED] = opened.enter_context(PostOffice.opened())
-        session.addfinalizer(opened.close)
-        office.serve("--no-worker")
-        for _ in range(2):
-            office.hire()
-    return session.stash[_SHARED]
 
 
 def is_wanted(request: pytest.FixtureRequest, name: str) -> bool:
