@@ -72,20 +72,22 @@ def _fields(type_: object) -> dict[str, object]:
 
 
 def _faults(schema: GraphQLSchema, name: str, wanted: object) -> list[str]:
-    found = schema.type_map.get(name)
-    if type(found) is not type(wanted):
-        return [f"{name} is {found!r}"]
-    if isinstance(wanted, GraphQLEnumType) and isinstance(found, GraphQLEnumType):
-        return [f"{name}.{value} is missing" for value in wanted.values if value not in found.values]
-    if isinstance(wanted, GraphQLObjectType) and isinstance(found, GraphQLObjectType):
-        lost = {one.name for one in wanted.interfaces} - {one.name for one in found.interfaces}
+    result = schema.type_map.get(name)
+    if type(result) is not type(wanted):
+        return [f"{name} is {result!r}"]
+    if isinstance(wanted, GraphQLEnumType) and isinstance(result, GraphQLEnumType):
+        return [f"{name}.{value} is missing" for value in wanted.values if value not in result.values]
+    if isinstance(wanted, GraphQLObjectType) and isinstance(result, GraphQLObjectType):
+        lost = {interface.name for interface in wanted.interfaces} - {
+            interface.name for interface in result.interfaces
+        }
         if lost:
             return [f"{name} does not implement {lost}"]
     return [
         fault
         for field, shape in _fields(wanted).items()
         if f"{name}.{field}" not in NOT_YET_FIELDS
-        for fault in _field_faults(f"{name}.{field}", shape, _fields(found).get(field))
+        for fault in _field_faults(f"{name}.{field}", shape, _fields(result).get(field))
     ]
 
 

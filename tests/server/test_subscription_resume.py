@@ -114,7 +114,7 @@ async def test_pages_of_messages_come_once_while_more_are_said(workspace: Worksp
     everything = list(range(1, BACKLOG + LIVE + 1))
     for events in (first + later, whole):
         assert positions(events) == everything
-        assert [one["message"]["position"] for one in events] == everything
+        assert [event["message"]["position"] for event in events] == everything
 
 
 async def _say(key: Caller, conversation: str) -> None:
@@ -147,7 +147,7 @@ async def test_pages_of_a_workspaces_stream_come_once_while_more_happens(workspa
     assert len(written) == number
     for events in heard:
         assert positions(events) == written
-        assert {one["escalation"]["id"] for one in events} == {escalation}
+        assert {event["escalation"]["id"] for event in events} == {escalation}
 
 
 def _concerning(server: Server, stream: UUID) -> list[int]:
@@ -290,10 +290,10 @@ async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace
             feed.wake(Wakeup(stream, QUEUE_LIMIT + 1))
             await eventually(lambda: feed._streams[stream].position > QUEUE_LIMIT)
             feed.publish_typing(Typing(stream, "USER", "somebody", True))
-            found: list[int] = []
-            while len(found) < QUEUE_LIMIT:
-                found += [item.position for item in await anext(batches) if isinstance(item, Entry)]
-        assert found == list(range(2, QUEUE_LIMIT + 2))
+            result: list[int] = []
+            while len(result) < QUEUE_LIMIT:
+                result += [item.position for item in await anext(batches) if isinstance(item, Entry)]
+        assert result == list(range(2, QUEUE_LIMIT + 2))
     finally:
         await batches.aclose()
         await database.close()
@@ -326,5 +326,5 @@ async def executions(server: Server) -> float:
     """How many results the server has executed."""
     async with httpx.AsyncClient(trust_env=False) as client:
         said = (await client.get(f"{server.url}/metrics")).text
-    found = re.search(r"^baton_live_executions_total (\S+)$", said, re.M)
-    return float(found[1]) if found else 0.0
+    result = re.search(r"^baton_live_executions_total (\S+)$", said, re.M)
+    return float(result[1]) if result else 0.0

@@ -49,8 +49,8 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE)
     """Waits until `condition` gives something true, and returns it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s in vain for {what}")
 
@@ -85,8 +85,8 @@ class Caller:
             json={"query": query, "variables": variables or {}},
             headers=self.headers | {"accept": "application/graphql-response+json"},
         )
-        found: dict[str, Any] = answer.json()
-        return found
+        result: dict[str, Any] = answer.json()
+        return result
 
     @property
     def headers(self) -> dict[str, str]:
@@ -112,8 +112,10 @@ class Caller:
         """startConversation's payload."""
         query = """mutation($input: StartConversationInput!) { startConversation(input: $input) {
             conversation { id cursor ai { state epoch pausedBy } } widgetToken widgetTokenExpiresAt } }"""
-        found: dict[str, Any] = self.ask(query, input={"agentId": agent_id, **more})["startConversation"]
-        return found
+        start_conversation: dict[str, Any] = self.ask(query, input={"agentId": agent_id, **more})[
+            "startConversation"
+        ]
+        return start_conversation
 
     def record(self, conversation: str, role: str, content: str, **more: Any) -> dict[str, Any]:
         """recordMessage's payload."""
@@ -121,8 +123,8 @@ class Caller:
             message { id position role status content } ai { state epoch pausedBy }
             escalation { id status } } }"""
         given = {"conversationId": conversation, "role": role, "content": content, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["recordMessage"]
-        return found
+        record_message: dict[str, Any] = self.ask(query, input=given)["recordMessage"]
+        return record_message
 
     def escalate(self, conversation: str, reason: str = "needs a person", **more: Any) -> dict[str, Any]:
         """escalateConversation's payload."""
@@ -130,8 +132,8 @@ class Caller:
             created confirmationMessage escalation { id status priority trigger reason version
             assignee { email } } } }"""
         given = {"conversationId": conversation, "reason": reason, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["escalateConversation"]
-        return found
+        escalate_conversation: dict[str, Any] = self.ask(query, input=given)["escalateConversation"]
+        return escalate_conversation
 
     def reply(self, escalation: str, content: str = "A person here.", **more: Any) -> dict[str, Any]:
         """replyToEscalation's payload."""
@@ -139,8 +141,8 @@ class Caller:
             message { id position role status content author { email } }
             escalation { id status version assignee { email } sla { outcome metAt } } } }"""
         given = {"escalationId": escalation, "content": content, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["replyToEscalation"]
-        return found
+        reply_to_escalation: dict[str, Any] = self.ask(query, input=given)["replyToEscalation"]
+        return reply_to_escalation
 
     def resolve(self, escalation: str, **more: Any) -> dict[str, Any]:
         """The escalation after resolveEscalation."""
@@ -148,31 +150,31 @@ class Caller:
             escalation { id status version resolvedAt resolution { note disposition keptAiPaused
             resolvedBy { email } } sla { outcome status } } } }"""
         given = {"escalationId": escalation, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["resolveEscalation"]["escalation"]
-        return found
+        result: dict[str, Any] = self.ask(query, input=given)["resolveEscalation"]["escalation"]
+        return result
 
     def settings(self, agent_id: str, **changes: Any) -> dict[str, Any]:
         """The settings after updateEscalationSettings."""
         query = """mutation($input: UpdateEscalationSettingsInput!) {
             updateEscalationSettings(input: $input) { settings { version } } }"""
         given = {"agentId": agent_id, **changes}
-        found: dict[str, Any] = self.ask(query, input=given)["updateEscalationSettings"]["settings"]
-        return found
+        settings: dict[str, Any] = self.ask(query, input=given)["updateEscalationSettings"]["settings"]
+        return settings
 
     def messages(self, conversation: str) -> list[dict[str, Any]]:
         """The conversation's messages that this caller sees."""
         query = """query($id: ID!) { conversation(id: $id) { messages(first: 100) {
             nodes { id position role status content } } } }"""
-        found: list[dict[str, Any]] = self.ask(query, id=conversation)["conversation"]["messages"]["nodes"]
-        return found
+        nodes: list[dict[str, Any]] = self.ask(query, id=conversation)["conversation"]["messages"]["nodes"]
+        return nodes
 
     def conversation(self, conversation: str) -> dict[str, Any]:
         """Who has control, and the escalations, newest first."""
         query = """query($id: ID!) { conversation(id: $id) { id cursor ai { state epoch pausedBy pausedAt }
             button { visible text } activeEscalation { id status }
             escalations { nodes { id status } } } }"""
-        found: dict[str, Any] = self.ask(query, id=conversation)["conversation"]
-        return found
+        result: dict[str, Any] = self.ask(query, id=conversation)["conversation"]
+        return result
 
     def escalation(self, escalation: str) -> dict[str, Any]:
         """All of an escalation."""
@@ -184,8 +186,8 @@ class Caller:
             sla { status outcome targetMinutes startedAt atRiskAt dueAt metAt breachedAt remainingMinutes
                   segments { from to running label } }
             timeline(first: 100) { nodes { kind data actor { email } } } } }"""
-        found: dict[str, Any] = self.ask(query, id=escalation)["escalation"]
-        return found
+        result: dict[str, Any] = self.ask(query, id=escalation)["escalation"]
+        return result
 
     @asynccontextmanager
     async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
@@ -212,8 +214,8 @@ class Socket:
 
     async def receive(self, seconds: float = DEADLINE) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
-            found: dict[str, Any] = json.loads(await self.raw.recv())
-            return found
+            result: dict[str, Any] = json.loads(await self.raw.recv())
+            return result
 
     async def subscribe(self, query: str, **variables: Any) -> str:
         """Begins an operation and returns its id."""
@@ -352,8 +354,8 @@ class Server:
             assert self.process is not None
             written = self.log.read_bytes()[begun:].decode()
             assert self.process.poll() is None, written
-            found = re.search(r"http://127\.0\.0\.1:(\d+)\",\"event\":\"serve.ready", written)
-            return found[1] if found else None
+            result = re.search(r"http://127\.0\.0\.1:(\d+)\",\"event\":\"serve.ready", written)
+            return result[1] if result else None
 
         self.port = int(wait_for(ready, "the server to answer", 60))
 
