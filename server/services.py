@@ -27,7 +27,8 @@ from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter
 from server.database_check import reach
-from server.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
+from server.embedded.location import EmbeddedPostgresError
+from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
 from server.settings import Settings, secret_key_of
 
 REVIVE_SECONDS = 2.0
@@ -76,6 +77,22 @@ async def prepare(urls: DatabaseUrls) -> None:
         await grant_service(urls.owner, urls.service)
 
 
+def _notification_services(
+    settings: Settings, database: Database, transactions: Transactions, seal: Seal, mail_folder: Path | None
+) -> NotificationServices:
+    machine = urlsplit(settings.public_url).hostname if settings.public_url else None
+    return NotificationServices(
+        database=database,
+        transactions=transactions,
+        seal=seal,
+        url=settings.url,
+        slack_api_url=settings.slack_api_url,
+        smtp=Smtp.of(settings.smtp_url, machine=machine) if settings.smtp_url else None,
+        mail_folder=mail_folder,
+        allow_private=settings.webhook_allow_private,
+    )
+
+
 @asynccontextmanager
 async def open_services(
     settings: Settings, url: str, *, live: bool = True, mail_folder: Path | None = None
@@ -96,17 +113,6 @@ async def open_services(
     # What only looks in, such as `baton init`, hands out no token that is to be read later.
     secret = secret_key_of(settings) if live else secrets.token_hex()
     seal = Seal(secret)
-    machine = urlsplit(settings.public_url).hostname if settings.public_url else None
-    notification_services = NotificationServices(
-        database=database,
-        transactions=transactions,
-        seal=seal,
-        url=settings.url,
-        slack_api_url=settings.slack_api_url,
-        smtp=Smtp.of(settings.smtp_url, machine=machine) if settings.smtp_url else None,
-        mail_folder=mail_folder,
-        allow_private=settings.webhook_allow_private,
-    )
     services = Services(
         database=database,
         live_database=live_database,
@@ -115,7 +121,7 @@ async def open_services(
         pubsub=pubsub,
         widget_tokens=WidgetTokens(secret),
         seal=seal,
-        external=notification_services,
+        external=_notification_services(settings, database, transactions, seal, mail_folder),
         passwords=Passwords(),
         rate_limiter=RateLimiter(redis),
     )

@@ -77,7 +77,6 @@ async def sample_content(
     """A made-up escalation, to try a channel with."""
     agent = await session.get_one(Agent, delivery.agent_id)
     workspace = await session.get_one(Workspace, delivery.workspace_id)
-    conversation, escalation = (format_id(kind, delivery.id) for kind in (CONVERSATION, ESCALATION))
     said = (
         (MessageRole.USER, "This is a sample: can I talk to a person?"),
         (MessageRole.ASSISTANT, "Of course."),
@@ -90,7 +89,7 @@ async def sample_content(
         agent_id=format_id(AGENT, agent.id),
         agent_name=agent.name,
         conversation=ConversationSnapshot(
-            id=conversation,
+            id=format_id(CONVERSATION, delivery.id),
             customer_external_id="sample",
             customer_name="Sample Customer",
             customer_email="customer@example.com",
@@ -101,26 +100,30 @@ async def sample_content(
                 for role, content in said
             ),
         ),
-        escalation=EscalationSnapshot(
-            id=escalation,
-            link=f"{url}/app",
-            status=EscalationStatus.OPEN,
-            priority=Priority.MEDIUM,
-            trigger=EscalationTrigger.PHRASE,
-            reason="user_phrase",
-            detail="talk to a person",
-            confidence=None,
-            assignee_name=None,
-            assignee_email=None,
-            created_at=delivery.occurred_at,
-            target_minutes=120,
-            at_risk_at=delivery.occurred_at + timedelta(minutes=96),
-            due_at=delivery.occurred_at + timedelta(minutes=120),
-            sla_status=SlaStatus.ON_TRACK,
-            first_responded_at=None,
-            resolved_at=None,
-            resolution_note=None,
-        ),
+        escalation=_sample_escalation(delivery, url),
+    )
+
+
+def _sample_escalation(delivery: Delivery, url: str) -> EscalationSnapshot:
+    return EscalationSnapshot(
+        id=format_id(ESCALATION, delivery.id),
+        link=f"{url}/app",
+        status=EscalationStatus.OPEN,
+        priority=Priority.MEDIUM,
+        trigger=EscalationTrigger.PHRASE,
+        reason="user_phrase",
+        detail="talk to a person",
+        confidence=None,
+        assignee_name=None,
+        assignee_email=None,
+        created_at=delivery.occurred_at,
+        target_minutes=120,
+        at_risk_at=delivery.occurred_at + timedelta(minutes=96),
+        due_at=delivery.occurred_at + timedelta(minutes=120),
+        sla_status=SlaStatus.ON_TRACK,
+        first_responded_at=None,
+        resolved_at=None,
+        resolution_note=None,
     )
 
 

@@ -23,7 +23,7 @@ from schema.permissions import printed_permissions
 from server.cli.phrases import Explanation
 from server.database_check import DatabaseUnavailableError
 from server.demo.run import mail_folder, run_demo
-from server.embedded.postgres import EmbeddedPostgresError
+from server.embedded.location import EmbeddedPostgresError
 from server.logging_setup import set_up_logs
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rules.handoff import Decision, decide_handoff, find_phrase
+from rules.handoff import Decision, decide_handoff
+from rules.handoff_phrases import find_phrase
 
 _WIDTH_OF_A_FILE = 120
 

@@ -90,7 +90,7 @@ def truth(*contents: str) -> list[Committed]:
 
 
 def shown(*messages: Committed) -> list[Rendered]:
-    return [Rendered(one.position, one.content, f"cursor{one.position}") for one in messages]
+    return [Rendered(message.position, message.content, f"cursor{message.position}") for message in messages]
 
 
 def test_the_same_sequence_is_no_difference() -> None:
@@ -117,7 +117,9 @@ def test_what_is_rendered_otherwise_is_told_with_its_cursors(order: Sequence[int
 
 
 def test_another_content_is_told() -> None:
-    rendered = [replace(one, content="B") if one.position == 2 else one for one in shown(*truth("a", "b"))]
+    rendered = [
+        replace(item, content="B") if item.position == 2 else item for item in shown(*truth("a", "b"))
+    ]
     assert differences(truth("a", "b"), rendered) == ["altered: 2 “B” by cursor cursor2, committed as “b”"]
 
 
@@ -135,7 +137,7 @@ def test_another_content_is_told() -> None:
 )
 def test_what_was_answered_for_has_to_be_there_once(said: Said, found: str) -> None:
     told = broken_promises([said], {CONVERSATION: truth("a", "twice", "twice")})
-    assert [one.startswith(found) for one in told] == ([True] if found else [])
+    assert [item.startswith(found) for item in told] == ([True] if found else [])
 
 
 def test_positions_have_no_gaps() -> None:
@@ -191,7 +193,7 @@ async def test_a_black_hole_holds_back_and_loses_nothing() -> None:
         assert heard == set()
         echo.link.heal()
         await asyncio.wait(deaf, timeout=10)
-        assert {one.result() for one in deaf} == {b"w", b"l"}
+        assert {item.result() for item in deaf} == {b"w", b"l"}
         assert await hears(reader, b"ithin")
         assert await hears(late_reader, b"ate")
         writer.close()
@@ -213,8 +215,8 @@ async def test_what_is_cut_is_reset_and_nobody_gets_in_until_it_is_healed() -> N
         again, again_writer = await echo.dial()
         again_writer.write(b"again")
         assert await hears(again, b"again")
-        for one in (writer, refused_writer, again_writer):
-            one.close()
+        for item in (writer, refused_writer, again_writer):
+            item.close()
 
 
 async def test_what_fell_silent_stays_so_and_others_pass() -> None:

@@ -293,8 +293,8 @@ async def test_without_a_mail_server_mails_are_kept_as_files(tmp_path: Path) -> 
     assert await keep(folder, RAW, "dlv_1") == Outcome(succeeded=True, response="kept as dlv_1.eml")
     assert await keep(folder, RAW + b"again\r\n", "dlv_1") == Outcome(True, "kept as dlv_1.eml")
     assert await keep(folder, RAW, "../../dlv 2") == Outcome(True, "kept as ------dlv-2.eml")
-    found = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert found == {"dlv_1.eml": RAW + b"again\r\n", "------dlv-2.eml": RAW}
+    result = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert result == {"dlv_1.eml": RAW + b"again\r\n", "------dlv-2.eml": RAW}
     (tmp_path / "file").write_bytes(b"")
     assert await keep(tmp_path / "file", RAW, "dlv_3") == failed("could not write a file: File exists")
     (folder / "dlv_4.eml").mkdir()

@@ -37,10 +37,10 @@ TOLD = [CREATED, REOPENED, AT_RISK, BREACHED]
 
 def test_the_headers_of_a_mail() -> None:
     message = composed(create_story())
-    found = {name: str(value) for name, value in message.items()}
-    assert re.fullmatch(r"<dlv_1\.[0-9a-f]{16}@example\.com>", found.pop("Message-ID"))
-    assert found.pop("Content-Type").startswith("multipart/alternative; boundary=")
-    assert found == HEADERS
+    result = {name: str(value) for name, value in message.items()}
+    assert re.fullmatch(r"<dlv_1\.[0-9a-f]{16}@example\.com>", result.pop("Message-ID"))
+    assert result.pop("Content-Type").startswith("multipart/alternative; boundary=")
+    assert result == HEADERS
 
 
 def test_lines_and_spaces_of_a_message_are_kept() -> None:
@@ -180,7 +180,7 @@ def test_the_facts_are_the_same_in_both_parts() -> None:
 
 def test_times_are_in_utc_wherever_they_come_from() -> None:
     zone = timezone(timedelta(hours=-7))
-    from_afar = [one.astimezone(zone) for one in (AT, AT + timedelta(hours=2))]
+    from_afar = [item.astimezone(zone) for item in (AT, AT + timedelta(hours=2))]
     story = replace(create_story(created_at=from_afar[0], due_at=from_afar[1]), occurred_at=from_afar[0])
     assert composed(story).as_bytes() == composed(create_story()).as_bytes()
 
@@ -208,7 +208,7 @@ def test_a_long_conversation_is_shortened_for_all_to_see(words: str) -> None:
     page = page_of(read(raw))
     shown = page.texts["words"]
     first = 60 - len(shown)
-    assert [one.partition(".")[0] for one in shown] == [str(place) for place in range(first, 60)]
+    assert [item.partition(".")[0] for item in shown] == [str(place) for place in range(first, 60)]
     left_out = f"{first} earlier messages left out: the whole conversation is in Baton."
     more = f"… {20_000 - 4_000:,} more characters in Baton"
     assert page.texts["left-out"] == [left_out] + [more] * len(shown)
@@ -253,10 +253,10 @@ def test_a_digest_tells_of_each_escalation_once_the_most_urgent_first() -> None:
     assert message["References"] is None
     page, plain = page_of(message), text_of(message)
     titles = ["Customer 3: the topic “fire”", *(f"Customer {n}: asked for a person" for n in (2, 1))]
-    assert [one for one in page.texts["span"] if one] == titles
+    assert [item for item in page.texts["span"] if item] == titles
     assert [line.partition("] ")[2] for line in plain.splitlines() if line.startswith("[")] == titles
     happened = ["raised 14:30 UTC", "raised 14:30 UTC", "raised 14:30 UTC, at risk 14:50 UTC"]
-    assert [one for one in page.texts["td"] if one.startswith("raised")] == happened
+    assert [item for item in page.texts["td"] if item.startswith("raised")] == happened
     assert page.texts["words"] == ["Message of 3", "Message of 2", "Message of 1"]
     assert page.links == [LINK] * 3
     assert "Message of" not in text_of(read(digest_of(later, transcript=False)))
@@ -300,7 +300,7 @@ def test_a_full_digest_shows_the_newest_of_each_conversation(words: str) -> None
     assert html <= HTML_LIMIT
     page = page_of(read(raw))
     assert len(page.links) == DIGEST_LIMIT
-    assert len([one for one in page.texts["words"] if one.startswith("8. ")]) == DIGEST_LIMIT
+    assert len([word for word in page.texts["words"] if word.startswith("8. ")]) == DIGEST_LIMIT
 
 
 def test_a_digest_of_nothing_is_no_mail() -> None:

@@ -343,10 +343,10 @@ def test_long_words_are_cut_where_it_shows(text: str) -> None:
 
 def test_what_just_fits_is_not_cut() -> None:
     for text in ("x" * 550, "&" * 110, "😀" * 275):
-        found = told("{reason}", load_content(text))
-        assert found is not None
-        assert size(found) == 550
-        assert not found.endswith("…")
+        result = told("{reason}", load_content(text))
+        assert result is not None
+        assert size(result) == 550
+        assert not result.endswith("…")
 
 
 @pytest.mark.parametrize(

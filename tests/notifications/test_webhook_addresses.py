@@ -46,12 +46,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, *answers: Sequence[str] | Exceptio
             asked.append(host)
         if isinstance(answer, Exception):
             raise answer
-        found = []
+        result = []
         for address in answer:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             place = (address, port, 0, 0) if ":" in address else (address, port)
-            found.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place))
-        return found
+            result.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place))
+        return result
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     return asked
@@ -131,7 +131,7 @@ async def test_public_answers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None
     for address in OPEN:
         stand_in(monkeypatch, [address])
         vetted = await resolve_and_check("https://hooks.example.com/x", False)
-        assert [str(found) for found in vetted.addresses] == [address]
+        assert [str(result) for result in vetted.addresses] == [address]
 
 
 @settings(max_examples=500, deadline=None)

@@ -30,8 +30,8 @@ INTEROP = Path(__file__).parents[1] / "interop/webhooks"
 
 def example(language: str) -> str:
     """The one receiver in the docs that is written in a language."""
-    [found] = re.findall(rf"```{language}\n(.+?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
-    return str(found)
+    [result] = re.findall(rf"```{language}\n(.+?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
+    return str(result)
 
 
 @contextmanager
@@ -117,7 +117,7 @@ class BackEnd:
 
     def replies(self) -> list[dict[str, Any]]:
         """What the AI has said, held or not."""
-        return [one for one in self.talk.key.messages(self.talk.id) if one["role"] == "ASSISTANT"]
+        return [message for message in self.talk.key.messages(self.talk.id) if message["role"] == "ASSISTANT"]
 
 
 DONE = Outcome(True, "204")
@@ -130,11 +130,11 @@ def test_the_example_back_end_answers_each_turn_once(workspace: Workspace) -> No
         assert back_end.hears("turn.requested", 1, "dlv_1") == DONE
         # As an AI would, it answers differently the second time: the first answer stays.
         assert back_end.hears("turn.requested", 1, "dlv_1", said="in other words") == DONE
-        assert [(one["content"], one["status"]) for one in back_end.replies()] == [
+        assert [(reply["content"], reply["status"]) for reply in back_end.replies()] == [
             ("You wrote: hello?", "DELIVERED")
         ]
         assert back_end.hears("turn.requested", 1, "dlv_2", said="and now?") == DONE
-        assert [one["content"] for one in back_end.replies()][1:] == ["You wrote: and now?"]
+        assert [reply["content"] for reply in back_end.replies()][1:] == ["You wrote: and now?"]
 
 
 def test_the_example_back_end_is_silent_while_people_have_control(workspace: Workspace) -> None:
@@ -150,7 +150,7 @@ def test_the_example_back_end_is_silent_while_people_have_control(workspace: Wor
         assert back_end.hears("turn.requested", 1, "dlv_4") == DONE
         assert back_end.replies() == []
         assert back_end.hears("turn.requested", 3, "dlv_5", said="are you back?") == DONE
-        assert [(one["content"], one["status"]) for one in back_end.replies()] == [
+        assert [(reply["content"], reply["status"]) for reply in back_end.replies()] == [
             ("You wrote: are you back?", "DELIVERED")
         ]
 
@@ -160,7 +160,7 @@ def test_what_the_example_back_end_says_unheard_of_a_pause_is_held(workspace: Wo
         back_end.talk.says("hello?")
         back_end.talk.key.escalate(back_end.talk.id)
         assert back_end.hears("turn.requested", 1, "dlv_1") == DONE
-        assert [one["status"] for one in back_end.replies()] == ["HELD"]
+        assert [reply["status"] for reply in back_end.replies()] == ["HELD"]
 
 
 def test_the_example_back_end_takes_nothing_unsigned_and_fails_when_baton_does(workspace: Workspace) -> None:

@@ -80,7 +80,7 @@ def _unharmed(place: Place, server: Server) -> Iterator[None]:
 
 def test_there_is_something_to_refuse(place: Place) -> None:
     assert len(ASKING) >= 30
-    assert {one["name"]: one["count"] for one in place.stood}["messages"] == 2
+    assert {item["name"]: item["count"] for item in place.stood}["messages"] == 2
 
 
 @pytest.mark.parametrize("root", ASKING)

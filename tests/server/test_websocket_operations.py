@@ -1,7 +1,7 @@
 """The live socket's operations: how they end, with their clients or without, and leave nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -17,8 +17,6 @@ from tests.support.websocket_server import (
     UNWRITABLE,
     Connect,
     Start,
-    connecting,
-    starting,
     tasks_now,
     until,
 )
@@ -29,18 +27,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
-
-
-@pytest.fixture
-async def start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    async with starting(monkeypatch, caplog) as started:
-        yield started
-
-
-@pytest.fixture
-async def connect(start: Start) -> AsyncIterator[Connect]:
-    async with connecting() as connected:
-        yield connected
 
 
 async def test_an_id_is_free_again_once_its_operation_is_over(start: Start, connect: Connect) -> None:

@@ -1,14 +1,12 @@
 """The live socket on the wire: what it answers, whom it takes a client for, and how it closes."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from websockets.frames import Frame, Opcode
 from websockets.typing import Origin
 
 from resolvers.actor import Actor
 from server.graphql.websocket import Timeouts
-from tests.support.websocket_server import CUSTOMER, EVENTS, KEY, MEMBER, Connect, Start, connecting, starting
+from tests.support.websocket_server import CUSTOMER, EVENTS, KEY, MEMBER, Connect, Start
 
 pytestmark = pytest.mark.anyio
 
@@ -16,18 +14,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
-
-
-@pytest.fixture
-async def start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    async with starting(monkeypatch, caplog) as started:
-        yield started
-
-
-@pytest.fixture
-async def connect(start: Start) -> AsyncIterator[Connect]:
-    async with connecting() as connected:
-        yield connected
 
 
 async def test_results_come_as_they_arise_and_the_operation_completes(start: Start, connect: Connect) -> None:

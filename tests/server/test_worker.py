@@ -96,12 +96,14 @@ async def test_several_workers_announce_everything_once_and_in_time(stage: Stage
             bring([clock], "sla_due_at", 1.5)
         limit = max(limit, in_time())
         await announced(2, *clocks)
-        everything = [one for one in told(workspace) if one["status"]]
+        everything = [item for item in told(workspace) if item["status"]]
         events = await client.rest()
     ids = {str(clock.key): clock.id for clock in clocks}
-    assert heard(events) == [(ids[one["escalation"]], one["previous"], one["status"]) for one in everything]
-    times = [datetime.fromisoformat(one["occurredAt"]) for one in events]
-    assert times == [one["occurred_at"] for one in everything]
+    assert heard(events) == [
+        (ids[item["escalation"]], item["previous"], item["status"]) for item in everything
+    ]
+    times = [datetime.fromisoformat(event["occurredAt"]) for event in events]
+    assert times == [item["occurred_at"] for item in everything]
     for clock in clocks:
         clock.check("AT_RISK", "BREACHED")
     assert max(late + [clock.late("BREACHED") for clock in clocks]) < limit
@@ -144,7 +146,7 @@ async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: As
     stage.only(worker)
     head = parse_id(WORKSPACE, amid.workspace.id)
     held = [hold(stage, "conversations", before.conversation_key), hold(stage, "streams", head)]
-    queues = [await locks.enter_async_context(one) for one in held]
+    queues = [await locks.enter_async_context(item) for item in held]
     bring(clocks, "sla_due_at", 0)
     hide_from_sweep(before)
     for queue in queues:

@@ -68,13 +68,13 @@ class Schedule:
 
     def stretches(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime, str]]:
         """From, to, and what is in between."""
-        found: list[tuple[datetime, datetime, str]] = []
+        result: list[tuple[datetime, datetime, str]] = []
         for instant, step, label in self.steps(start):
             if instant >= end:
                 break
-            begun = found.pop()[0] if found and found[-1][2] == label else instant
-            found.append((begun, min(instant + step, end), label))
-        return found
+            begun = result.pop()[0] if result and result[-1][2] == label else instant
+            result.append((begun, min(instant + step, end), label))
+        return result
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How long it is open."""

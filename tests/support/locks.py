@@ -42,10 +42,10 @@ def send(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Futu
 async def outcomes(*calls: asyncio.Future[Any]) -> list[Any]:
     """What came of each call: its answer, or the code that it was refused with."""
     done = await asyncio.gather(*calls, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException) and not isinstance(one, Refused):
-            raise one
-    return [one.code if isinstance(one, Refused) else one for one in done]
+    for item in done:
+        if isinstance(item, BaseException) and not isinstance(item, Refused):
+            raise item
+    return [item.code if isinstance(item, Refused) else item for item in done]
 
 
 @dataclass
@@ -58,8 +58,8 @@ class Lock:
         """Waits until `count` of the server's processes wait for the lock, and gives their ids."""
         async with asyncio.timeout(DEADLINE):
             while True:
-                if len(found := await self._behind()) >= count:
-                    return found
+                if len(_behind := await self._behind()) >= count:
+                    return _behind
                 await asyncio.sleep(0.005)
 
     async def in_order(self, *calls: Callable[[], T]) -> list[asyncio.Future[T]]:
@@ -99,8 +99,8 @@ class Contender(Caller):
         given = {"query": query, "variables": variables or {}}
         # The certificates of a TLS that is not used would take longer to load than the call takes.
         answer = httpx.post(f"{self.url}/graphql", json=given, headers=self.headers, timeout=60, verify=False)
-        found: dict[str, Any] = answer.json()
-        return found
+        result: dict[str, Any] = answer.json()
+        return result
 
     def act(self, field: str, types: str, fields: str, **given: Any) -> Any:
         """The payload of mutation `field`; `types` declares its arguments."""
@@ -255,13 +255,13 @@ _EVERYTHING = " UNION ALL ".join(
 
 def rows_of(server: Server, workspace: Workspace) -> dict[str, list[str]]:
     """The workspace's rows by table, so that a test can say that an act has left nothing."""
-    found: dict[str, list[str]] = {table: [] for table in _OF_WORKSPACE}
+    result: dict[str, list[str]] = {table: [] for table in _OF_WORKSPACE}
     for row in server.rows(f"{_EVERYTHING} ORDER BY 1, 2", parse_id(WORKSPACE, workspace.id)):
-        found[row["name"]].append(row["row"])
-    return found
+        result[row["name"]].append(row["row"])
+    return result
 
 
 def is_counted(positions: Iterable[int]) -> bool:
     """Whether positions are 1, 2, 3 … without a gap."""
-    found = list(positions)
-    return found == list(range(1, len(found) + 1))
+    result = list(positions)
+    return result == list(range(1, len(result) + 1))

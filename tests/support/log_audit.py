@@ -54,7 +54,9 @@ class Ledger:
             conversation=rows("SELECT * FROM conversations WHERE id = $1", key)[0],
             messages=rows("SELECT * FROM messages WHERE conversation_id = $1 ORDER BY position", key),
             escalations=escalations,
-            timelines={one["id"]: _parsed(rows(timeline, one["id"])) for one in escalations},
+            timelines={
+                escalation["id"]: _parsed(rows(timeline, escalation["id"])) for escalation in escalations
+            },
             log=_parsed(rows(of_log, key)),
             workspace_log=_parsed(rows(of_log, workspace)),
             heads={row["id"]: row["head"] for row in rows("SELECT id, head FROM streams")},
@@ -63,7 +65,7 @@ class Ledger:
     @property
     def active(self) -> list[Row]:
         """The escalations that somebody has to see to."""
-        return [one for one in self.escalations if one["status"] != "RESOLVED"]
+        return [escalation for escalation in self.escalations if escalation["status"] != "RESOLVED"]
 
     def kinds(self, escalation: UUID) -> list[str]:
         """What happened to an escalation, by its timeline."""
@@ -110,12 +112,12 @@ class Ledger:
         assert is_counted(message["position"] for message in self.messages)
         assert self.conversation["messages"] == len(self.messages)
         added = [entry for entry in self.log if entry["type"] == "message.added"]
-        assert [entry["data"]["message"] for entry in added] == [str(one["id"]) for one in self.messages]
-        assert [entry["occurred_at"] for entry in added] == [one["created_at"] for one in self.messages]
+        assert [entry["data"]["message"] for entry in added] == [str(item["id"]) for item in self.messages]
+        assert [entry["occurred_at"] for entry in added] == [item["created_at"] for item in self.messages]
         for entry, message in zip(added, self.messages, strict=True):
             was, by_now = entry["data"]["status"], message["status"]
             assert by_now == was or (was, by_now) == ("HELD", "DISCARDED")
-        discarded = [str(one["id"]) for one in self.messages if one["status"] == "DISCARDED"]
+        discarded = [str(item["id"]) for item in self.messages if item["status"] == "DISCARDED"]
         changed = [e["data"]["message"] for e in self.log if e["type"] == "message.status_changed"]
         assert sorted(changed) == sorted(discarded)
 

@@ -33,13 +33,13 @@ class Received:
     @property
     def event(self) -> dict[str, Any]:
         """The body, unverified."""
-        found: dict[str, Any] = json.loads(self.body)
-        return found
+        result: dict[str, Any] = json.loads(self.body)
+        return result
 
     def verified(self, secret: str) -> dict[str, Any]:
         """The body, if `secret` has signed it; raises WebhookVerificationError."""
-        found: dict[str, Any] = Webhook(secret).verify(self.body, dict(self.headers))
-        return found
+        verify: dict[str, Any] = Webhook(secret).verify(self.body, dict(self.headers))
+        return verify
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Receiver:
         """The first event of a type, once it has come."""
 
         def found() -> dict[str, Any] | None:
-            return next((one.event for one in list(self.received) if one.event["type"] == type_), None)
+            return next((item.event for item in list(self.received) if item.event["type"] == type_), None)
 
         event: dict[str, Any] = wait_for(found, type_, seconds)
         return event
