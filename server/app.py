@@ -14,7 +14,7 @@ from resolvers.context import Services
 from schema.live.groups import Groups
 from server.graphql.client_connections import ClientConnections
 from server.graphql.http import graphql
-from server.graphql.websocket import live_endpoint
+from server.graphql.websocket import websocket_endpoint
 from server.http.health import healthz, metrics, readyz
 from server.http.problems import EXCEPTION_HANDLERS
 from server.http.redirects import ROUTES as DOORS
@@ -52,7 +52,7 @@ class App(Starlette):
 def make_app(services: Services, settings: Settings, connections: ClientConnections) -> App:
     """The application on a house that stands."""
     app = App(
-        live_endpoint(),
+        websocket_endpoint(),
         routes=[
             # Routes are tried one after the other.
             Route("/graphql", graphql, methods=["GET", "POST"]),

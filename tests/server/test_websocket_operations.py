@@ -141,7 +141,7 @@ async def test_a_client_that_vanishes_leaves_nothing(start: Start, connect: Conn
 
 
 async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(patience=0.3))
+    stage = await start(Timeouts(send=0.3))
     slow, other = await connect(stage, max_queue=1), await connect(stage)
     for client in (slow, other):
         await client.introduce()
@@ -157,7 +157,7 @@ async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Con
 
 
 async def test_who_is_slow_but_takes_is_served(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(patience=0.3))
+    stage = await start(Timeouts(send=0.3))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)
@@ -222,7 +222,7 @@ async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -
 
 
 async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(goodbye=0.1))
+    stage = await start(Timeouts(close=0.1))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)
