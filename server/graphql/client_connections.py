@@ -10,16 +10,28 @@ import structlog
 from resolvers.actor import Actor
 from resolvers.context import Services
 from resolvers.current import current_actors
+from rules.roles import ViewerKind
 from server.graphql.protocol import CloseReason
 
 RECHECK_SECONDS = 4.0
 CLOSE_SECONDS = 5.0  # for all connections together, when the process stops
 
-FORBIDDEN = CloseReason(4403, "Forbidden")
+CREDENTIAL_UNKNOWN = CloseReason(4403, "Forbidden: the credential is unknown or was revoked")
+CREDENTIAL_EXPIRED = CloseReason(4403, "Forbidden: the credential has expired")
+CREDENTIAL_REVOKED = CloseReason(4403, "Forbidden: the credential was revoked")
+CREDENTIAL_CHANGED = CloseReason(4403, "Forbidden: the rights of the credential have changed")
+SESSION_ENDED = CloseReason(4403, "Forbidden: the session has ended")
 RESTART = CloseReason(1012, "Service restart")
 # No client reads these two: it has gone, or does not read.
 CLIENT_GONE = CloseReason(1006, "The client has gone")
 CLIENT_STALLED = CloseReason(1006, "The client does not read")
+
+# Widget tokens are not stored, so they only expire. A session may also be signed out, or its member removed.
+_END_OF_CREDENTIAL = {
+    ViewerKind.CUSTOMER: CREDENTIAL_EXPIRED,
+    ViewerKind.TEAM_MEMBER: SESSION_ENDED,
+    ViewerKind.API_KEY: CREDENTIAL_REVOKED,
+}
 
 _logger = structlog.get_logger(__name__)
 
@@ -104,8 +116,12 @@ class ClientConnections:
             return
         actors = await self._current(tokens)
         for client in held:
-            if client.token is not None and actors.get(client.token) != client.actor:
-                client.close(FORBIDDEN)
+            if client.token is not None and client.actor is not None:
+                current = actors.get(client.token)
+                if current is None or current.expired:
+                    client.close(_END_OF_CREDENTIAL[client.actor.kind])
+                elif current != client.actor:
+                    client.close(CREDENTIAL_CHANGED)
 
     async def close_all(self) -> None:
         """Close every connection with 1012, refuse new ones, and wait up to 5 s until all are removed."""

@@ -18,13 +18,15 @@ from realtime.cancellation import cancel_and_wait
 from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context, Services
-from resolvers.credentials import actor_of
+from resolvers.credentials import SESSION_START, actor_of
 from resolvers.errors import UnauthenticatedError
 from schema.live.groups import Groups
 from server.graphql.client_connections import (
     CLIENT_GONE,
     CLIENT_STALLED,
-    FORBIDDEN,
+    CREDENTIAL_EXPIRED,
+    CREDENTIAL_UNKNOWN,
+    SESSION_ENDED,
     ClientConnections,
 )
 from server.graphql.frame_writer import text_frame
@@ -54,6 +56,8 @@ _SUBPROTOCOL_NOT_ACCEPTABLE = CloseReason(4406, "Subprotocol not acceptable")
 _INIT_TIMEOUT = CloseReason(4408, "Connection initialisation timeout")
 _TOO_MANY_INITS = CloseReason(4429, "Too many initialisation requests")
 _UNAUTHORIZED = CloseReason(4401, "Unauthorized")
+_ORIGIN_NOT_ALLOWED = CloseReason(4403, "Forbidden: the origin of this page is not allowed")
+_CREDENTIAL_MALFORMED = CloseReason(4403, 'Forbidden: authorization must be "Bearer" and a token')
 
 _logger = structlog.get_logger(__name__)
 
@@ -201,8 +205,13 @@ class WebSocketSession:
         services = self._services
         look_up = partial(actor_of, services.database, services.widget_tokens, token)
         actor = await self._lookups.run(token, look_up)
-        if actor is None or actor.expired or not await may_call_from(services, websocket, actor, self._url):
-            raise ProtocolError(FORBIDDEN)
+        if actor is None:
+            is_session = token.startswith(SESSION_START)
+            raise ProtocolError(SESSION_ENDED if is_session else CREDENTIAL_UNKNOWN)
+        if actor.expired:
+            raise ProtocolError(CREDENTIAL_EXPIRED)
+        if not await may_call_from(services, websocket, actor, self._url):
+            raise ProtocolError(_ORIGIN_NOT_ALLOWED)
         self._client.token, self._client.actor = token, actor
         return Context(services, actor, address)
 
@@ -234,11 +243,16 @@ def _parse(data: bytes, is_text: bool) -> ClientMessage:
 
 
 def _presented_token(websocket: WebSocket, init: ClientMessage, url: str) -> str | None:
-    for name, value in (init.payload or {}).items():
-        if name.lower() == "authorization" and value is not None:
-            try:
-                return bearer_token(str(value))
-            except UnauthenticatedError:
-                raise ProtocolError(FORBIDDEN) from None
+    fields = {name.lower(): value for name, value in (init.payload or {}).items()}
+    if (value := fields.get("authorization")) is not None:
+        try:
+            return bearer_token(str(value))
+        except UnauthenticatedError:
+            raise ProtocolError(_CREDENTIAL_MALFORMED) from None
     # A browser adds the cookie to a socket of any page: ignore it on a page of another site.
-    return None if is_foreign(websocket, url) else websocket.cookies.get(SESSION_COOKIE)
+    cookie = None if is_foreign(websocket, url) else websocket.cookies.get(SESSION_COOKIE)
+    if cookie is None and fields and "authorization" not in fields:
+        # A client that sends its token in another field must not become anonymous without a word.
+        hint = '{"authorization": "Bearer TOKEN"}'
+        raise malformed(f'connection_init takes {hint}, and not "{next(iter(fields))}"')
+    return cookie

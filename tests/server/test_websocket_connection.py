@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import uvicorn
-from tests.support.raw_websocket import begun, framed, ping, text
 
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol, connection_of
+from tests.support.raw_websocket import begun, framed, ping, text
 
 pytestmark = pytest.mark.anyio
 
