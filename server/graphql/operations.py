@@ -13,7 +13,7 @@ from schema.execution import follow, run
 from schema.live.groups import GroupMember, Groups
 from schema.live.subscription_plan import RefusedError as RefusedOperationError
 from schema.live.subscription_plan import is_subscription
-from schema.operation import Operation, read_operation
+from schema.operation import Operation, PersistedQueryNotSupportedError, read_operation
 from server.graphql.frame_writer import FrameWriter, text_frame
 from server.graphql.protocol import CloseReason, ProtocolError, encode_complete, encode_error, malformed
 from server.graphql.send_queue import SendQueue
@@ -44,7 +44,7 @@ class Operations:
             if error.field != "query" or not isinstance(payload.get("query"), str):
                 raise malformed(str(error)) from None
             await self._queue.send(_error_frame(id_, [format_error(error)]))
-        except RateLimitedError as error:
+        except (PersistedQueryNotSupportedError, RateLimitedError) as error:
             await self._queue.send(_error_frame(id_, [format_error(error)]))
         else:
             await self._start(id_, operation)
