@@ -13,8 +13,8 @@ from starlette.websockets import WebSocket
 from resolvers.context import Services
 from schema.live.groups import Groups
 from server.graphql.client_connections import ClientConnections
-from server.graphql.http import graphql
-from server.graphql.websocket import live_endpoint
+from server.graphql.http import METHODS, graphql
+from server.graphql.websocket import websocket_endpoint
 from server.http.health import healthz, metrics, readyz
 from server.http.problems import EXCEPTION_HANDLERS
 from server.http.redirects import ROUTES as DOORS
@@ -26,8 +26,9 @@ from server.settings import Settings
 _CORS = Middleware(
     CORSMiddleware,
     allow_origins=["*"],
-    allow_methods=["GET", "POST", "PATCH"],
-    allow_headers=["authorization", "content-type", "idempotency-key"],
+    allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+    # Monitoring and GraphQL clients add headers of their own.
+    allow_headers=["*"],
     expose_headers=["link", "retry-after"],
     max_age=3600,
 )
@@ -52,10 +53,10 @@ class App(Starlette):
 def make_app(services: Services, settings: Settings, connections: ClientConnections) -> App:
     """The application on a house that stands."""
     app = App(
-        live_endpoint(),
+        websocket_endpoint(),
         routes=[
             # Routes are tried one after the other.
-            Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/graphql", graphql, methods=METHODS),
             *DOORS,
             Route("/healthz", healthz),
             Route("/readyz", readyz),

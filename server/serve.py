@@ -16,7 +16,8 @@ from realtime.cancellation import cancel_and_wait
 from resolvers.context import Services
 from server.app import make_app
 from server.graphql.client_connections import ClientConnections
-from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
+from server.graphql.uvicorn_protocols import RequestProtocol
+from server.graphql.websocket_protocol import WebSocketProtocol
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
@@ -122,11 +123,9 @@ def _config(app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         http=RequestProtocol,
-        ws=SocketProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=FRAME_LIMIT,
-        ws_per_message_deflate=False,
         ws_ping_interval=20,
-        ws_ping_timeout=20,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
         # Of proxies on this machine, or of those that FORWARDED_ALLOW_IPS names.
@@ -145,7 +144,7 @@ class _Server(uvicorn.Server):
         stop_deadline: StopDeadline,
     ) -> None:
         super().__init__(config)
-        self._visits = connections
+        self._connections = connections
         self._worker = worker
         self._stop_deadline = stop_deadline
         self.answers = asyncio.Event()
@@ -160,7 +159,7 @@ class _Server(uvicorn.Server):
         self._stop_deadline.start()
         if self._worker:
             self._worker.stop()
-        await self._visits.close_all()
+        await self._connections.close_all()
         await super().shutdown(sockets=sockets)
 
     @contextmanager

@@ -28,6 +28,8 @@ STATUS_OF: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.RESYNC_REQUIRED: HTTPStatus.GONE,
     ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.QUERY_TOO_COMPLEX: HTTPStatus.BAD_REQUEST,
+    ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _CODE_OF: dict[int, ErrorCode] = {
@@ -36,6 +38,7 @@ _CODE_OF: dict[int, ErrorCode] = {
     HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
     HTTPStatus.CONFLICT: ErrorCode.CONFLICT,
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
 }
 _INSTEAD: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists what there is.",
@@ -113,11 +116,12 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
         _logger.warning(
             "request.database_unavailable", request_id=request_id, endpoint=endpoint, error=repr(error)
         )
-        detail = "The database cannot be reached just now. Try again in a moment."
+        code, detail = ErrorCode.UNAVAILABLE, "The database cannot be reached now. Try again in a moment."
     else:
+        code = ErrorCode.INTERNAL
         _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)
         detail = "Something went wrong here. The request id tells whoever runs this server where to look."
-    return _problem(status, ErrorCode.INTERNAL, detail, request_id=request_id).response(headers)
+    return _problem(status, code, detail, request_id=request_id).response(headers)
 
 
 async def client_disconnected(_: Request, __: Exception) -> Response:
