@@ -15,10 +15,11 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from notifications.content.queries import load_content, load_digest_content, obsolete_reason, sample_content
-from notifications.content.snapshots import NotificationContent, Outcome
+from notifications.content.snapshots import NotificationContent
 from notifications.digests import HOUR
 from notifications.email import compose as email_content
 from notifications.email import smtp
+from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from notifications.slack import api as slack_api
 from notifications.slack import compose as slack_content

@@ -1,7 +1,7 @@
 """What there is to tell of one event, read when it is first told; the channels put it into their words."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -82,17 +82,3 @@ class NotificationContent:
     change: str | None = None
     message: TranscriptMessage | None = None
     epoch: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """
-    How one attempt went. `response` is the HTTP status, SMTP reply or Slack's error name, in a few words.
-
-    `retry_after`: the other side asked to wait so long. `gone`: it wants to hear nothing any more (410).
-    """
-
-    succeeded: bool
-    response: str | None
-    retry_after: timedelta | None = None
-    gone: bool = False

@@ -23,7 +23,7 @@ from aiohttp.client_proto import ResponseHandler
 from standardwebhooks import Webhook
 from yarl import URL
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.webhook.url_policy import (
     NotAllowedError,
     PinnedResolver,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.webhook.send import new_secret, send
 from notifications.webhook.url_policy import (
     NotAllowedError,

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from notifications.content.snapshots import Outcome, TranscriptMessage
+from notifications.content.snapshots import TranscriptMessage
+from notifications.outcome import Outcome
 from notifications.webhook.docs import sample_content
 from notifications.webhook.payloads import body_of
 from notifications.webhook.send import new_secret, send

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.webhook.send import new_secret, send
 from tests.support.webhook_receivers import Answer, Received, Receiver, Trap, has_ipv6
 
