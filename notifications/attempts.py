@@ -19,8 +19,8 @@ from models.database import DATABASE_ERRORS
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
-from notifications.outcome import Outcome
 from notifications.dispatch import PreparedDelivery, prepare, send
+from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from realtime.delivery_queue import schedule_delivery
 from realtime.transaction import Transaction, Transactions

@@ -171,5 +171,5 @@ def test_the_example_back_end_takes_nothing_unsigned_and_fails_when_baton_does(w
         assert forged == Outcome(False, "401")
         # An epoch that has not begun is refused by Baton: no 2xx, so the webhook comes again.
         refused = back_end.hears("turn.requested", 7, "dlv_2")
-        assert refused == Outcome(False, "the connection was closed before an answer")
+        assert refused == Outcome(False, "the connection broke before the answer was complete")
         assert back_end.replies() == []

@@ -105,9 +105,14 @@ async def test_everything_else_is_failure_and_can_ask_to_wait(status: int) -> No
     assert waiting == Outcome(False, words, retry_after=timedelta(seconds=90))
 
 
+async def test_413_is_final_because_the_body_is_fixed() -> None:
+    with Receiver(Answer(413)) as receiver:
+        assert await post(receiver) == Outcome(False, "413", final=True)
+
+
 async def test_410_is_gone() -> None:
     with Receiver(Answer(410)) as receiver:
-        assert await post(receiver) == Outcome(False, "410", gone=True)
+        assert await post(receiver) == Outcome(False, "410", final=True, gone=True)
 
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
