@@ -115,9 +115,7 @@ _ESCALATION = {
     "aiState": _words(AiState),
     "epoch": _described("Grows by one when control passes between the AI and people.", _EPOCH),
     **_AGENT,
-    "link": _described(
-        "The page on which team members read and answer it.", {"type": "string", "format": "uri"}
-    ),
+    "link": _described("The page where team members read it.", {"type": "string", "format": "uri"}),
 }
 
 
@@ -137,9 +135,7 @@ _REPLY = _described("The message of the team member.", _message([MessageRole.HUM
 _TURN = {
     "conversationId": _id(CONVERSATION),
     "epoch": _described("Answer with it: a reply of an old epoch is held.", _EPOCH),
-    "message": _described(
-        "The message that the AI should answer.", _message([MessageRole.USER], {"type": "null"})
-    ),
+    "message": _described("What the AI should answer.", _message([MessageRole.USER], {"type": "null"})),
     **_CUSTOMER,
     "transcript": _TRANSCRIPT,
     **_AGENT,
@@ -157,8 +153,8 @@ _EVENTS: dict[str, tuple[str, Schema]] = {
     EventType.SLA_AT_RISK: ("The first reply is due soon.", _ESCALATION),
     EventType.SLA_BREACHED: ("The first reply is overdue.", _ESCALATION),
     EventType.TURN_REQUESTED: (
-        "A customer wrote in the widget, and the AI may answer. There is no event for messages that a back end "
-        "recorded itself.",
+        "A customer wrote in the widget, and the AI may answer. Messages that a back end recorded itself "
+        "cause no event.",
         _TURN,
     ),
     EventType.AI_PAUSED: ("People took control: the AI must not answer.", _control(AiState.PAUSED)),

@@ -169,9 +169,7 @@ def _ip(kind: type[IPv4Address] | type[IPv6Address], text: str) -> IpAddress:
     try:
         return kind(text)
     except ValueError:
-        raise NotAllowedError(
-            "has a host that is neither a name nor an IP address in its usual form"
-        ) from None
+        raise NotAllowedError("has a host that is neither a name nor a usual IP address") from None
 
 
 def _ascii(host: str) -> str:

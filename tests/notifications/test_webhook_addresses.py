@@ -284,7 +284,7 @@ def test_any_text_is_read_or_refused(scheme: str, host: str, rest: str) -> None:
         ("https://me:secret@example.com/", "has a user name or a password in it"),
         ("https://example.com/#top", "has a fragment"),
         ("https://example.com:0/", "has a port that is not between 1 and 65535"),
-        ("https://127.1/", "has a host that is neither a name nor an IP address in its usual form"),
+        ("https://127.1/", "has a host that is neither a name nor a usual IP address"),
         ("https://example.com/a b", "has characters in its path that must be written as %-escapes"),
         ("https://printer.local/", "has a name of a private network; BATON_WEBHOOK_ALLOW_PRIVATE"),
         ("https://exa_mple..com/", "has no valid host"),
