@@ -1,12 +1,14 @@
-"""What there is to tell of one event, read when it is first told; the channels put it into their words."""
+"""The content of a notification, read when it is first sent; each channel renders it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
+
+DIGEST_PERIOD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,9 @@ class TranscriptMessage:
 @dataclass(frozen=True, slots=True)
 class ConversationSnapshot:
     """
-    A conversation, as it is when it is told of.
+    A conversation when it is read.
 
-    `transcript` holds what customer, AI and people said, oldest first: never notes, drafts or notices.
+    `transcript` holds the messages of customer, AI and team, oldest first, but no notes, drafts or notices.
     """
 
     id: str
@@ -39,7 +41,7 @@ class ConversationSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class EscalationSnapshot:
-    """An escalation, as it is when it is told of. `confidence` is in percent; `link` leads to it."""
+    """An escalation when it is read. `confidence` is in percent; `link` leads to it."""
 
     id: str
     link: str
@@ -60,6 +62,11 @@ class EscalationSnapshot:
     resolved_at: datetime | None
     resolution_note: str | None
 
+    @property
+    def urgency(self) -> tuple[int, datetime, str]:
+        """The sort key that puts the most urgent escalation first."""
+        return -self.priority.rank, self.due_at, self.id
+
 
 @dataclass(frozen=True, slots=True)
 class NotificationContent:
@@ -67,8 +74,8 @@ class NotificationContent:
     One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
     `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
-    triggered, noted, sla_on_track. `message` is what was replied, or what the AI is to answer; `epoch` that
-    of the event.
+    triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. `epoch`
+    is that of the event.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What an email shows, how it is laid out and how much fits; text of others stays text."""
+"""The page model of an email, its rendering by the templates, and the limits of its size."""
 
 import re
 import textwrap
@@ -19,11 +19,11 @@ from rules.message import MessageRole
 
 MAIL_LIMIT = 190_000  # bytes, in all
 HTML_LIMIT = 100_000  # bytes; Gmail hides what is beyond 102 KB, which would be the newest messages
-ROOM = 150_000  # bytes of transcripts
+TRANSCRIPT_LIMIT = 150_000  # bytes of transcripts
 MESSAGE_LIMIT = 4_000  # characters of one message
 
 _NAME_LIMIT = 80
-# What one character can take in both parts: twice four bytes of UTF-8, each as =F0, and soft line breaks.
+# At most, in both parts: twice four bytes of UTF-8, each as =F0, and soft line breaks.
 _BYTES_OF_CHARACTER = 26
 # Name, time and styles of one message.
 _BYTES_OF_FRAME = 700
@@ -39,7 +39,7 @@ _INVISIBLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A row under a heading: what, and how it is."""
+    """A row under a heading."""
 
     name: str
     value: str
@@ -49,16 +49,16 @@ class Fact:
 class TranscriptLine:
     """A message of the transcript. `kind` is customer, ai, team, or empty for Baton itself."""
 
-    who: str
+    speaker: str
     kind: str
     at: str
-    words: str
+    text: str
     left_out: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Messages, oldest first, and in words how many earlier ones are left out."""
+    """Messages, oldest first, and a note about earlier ones that are left out."""
 
     lines: Sequence[TranscriptLine]
     left_out: str | None
@@ -66,7 +66,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An escalation, or a target that takes nothing. `steps` are what to do."""
+    """An escalation, or a failing target with the `steps` to repair it."""
 
     title: str | None
     facts: Sequence[Fact]
@@ -79,7 +79,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class EmailPage:
-    """All that a mail shows, in both of its parts. `lead` is what lists of mails show beside the subject."""
+    """The content of a mail, for both of its parts. Lists of mails show `lead` next to the subject."""
 
     subject: str
     lead: str
@@ -88,58 +88,59 @@ class EmailPage:
     more: str | None = None
 
 
-def transcript_of(conversation: ConversationSnapshot, room: float) -> Transcript | None:
-    """The newest messages that `room` bytes have place for, one at least."""
+def transcript_of(conversation: ConversationSnapshot, limit: float) -> Transcript | None:
+    """Return the newest messages that fit into `limit` bytes, but at least one."""
     lines: list[TranscriptLine] = []
-    for said in reversed(conversation.transcript):
-        line = _line(said, MESSAGE_LIMIT)
-        room -= _size(line)
-        if room < 0 and lines:
+    for message in reversed(conversation.transcript):
+        line = _line(message, MESSAGE_LIMIT)
+        limit -= _size(line)
+        if limit < 0 and lines:
             break
-        if room < 0:
-            fitting = int((room + _size(line) - _BYTES_OF_FRAME) / _BYTES_OF_CHARACTER)
-            line = _line(said, max(fitting, _LEAST))
+        if limit < 0:
+            fitting = int((limit + _size(line) - _BYTES_OF_FRAME) / _BYTES_OF_CHARACTER)
+            line = _line(message, max(fitting, _LEAST))
         lines.append(line)
     left_out = len(conversation.transcript) - len(lines)
-    words = f"{count(left_out, 'earlier message')} left out: the whole conversation is in Baton."
-    return Transcript(lines[::-1], words if left_out else None) if lines else None
+    note = f"{count(left_out, 'earlier message')} left out: the whole conversation is in Baton."
+    return Transcript(lines[::-1], note if left_out else None) if lines else None
 
 
-def _line(said: TranscriptMessage, limit: int) -> TranscriptLine:
+def _line(message: TranscriptMessage, limit: int) -> TranscriptLine:
     kind = {MessageRole.USER: "customer", MessageRole.ASSISTANT: "ai", MessageRole.HUMAN: "team"}.get(
-        said.role, ""
+        message.role, ""
     )
-    who = {"customer": "Customer", "ai": "AI", "team": one_line(said.author or "", _NAME_LIMIT) or "Team"}
-    words = _clean(said.content).strip("\n")
-    more = len(words) - limit
+    team = one_line(message.author or "", _NAME_LIMIT) or "Team"
+    speakers = {"customer": "Customer", "ai": "AI", "team": team}
+    text = _clean(message.content).strip("\n")
+    more = len(text) - limit
     return TranscriptLine(
-        who=who.get(kind, "Baton"),
+        speaker=speakers.get(kind, "Baton"),
         kind=kind,
-        at=when(said.at),
-        words=words[:limit],
+        at=when(message.at),
+        text=text[:limit],
         left_out=f"… {count(more, 'more character')} in Baton" if more > 0 else None,
     )
 
 
 def _size(line: TranscriptLine) -> int:
-    """About what a message takes in both parts, in bytes."""
-    escaped = sum(line.words.count(sign) for sign in "&<>\"'\n")
-    return _BYTES_OF_FRAME + 2 * len(b2a_qp(line.words.encode())) + 6 * escaped
+    """Estimate the bytes of a message in both parts."""
+    escaped = sum(line.text.count(sign) for sign in "&<>\"'\n")
+    return _BYTES_OF_FRAME + 2 * len(b2a_qp(line.text.encode())) + 6 * escaped
 
 
 def count(number: int, noun: str) -> str:
-    """“1 escalation”, “1,200 escalations”."""
+    """Return a counted noun: “1 escalation”, “1,200 escalations”."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def when(instant: datetime) -> str:
-    """“4 March 2026, 14:30 UTC”."""
+    """Return a time such as “4 March 2026, 14:30 UTC”."""
     at = instant.astimezone(UTC)
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
 def span(since: datetime, until: datetime) -> str:
-    """“13:00 to 14:00 UTC on 4 March 2026”."""
+    """Return a period such as “13:00 to 14:00 UTC on 4 March 2026”."""
     first, last = since.astimezone(UTC), until.astimezone(UTC)
     if first.date() != last.date():
         return f"{when(first)} to {when(last)}"
@@ -151,13 +152,13 @@ def _clean(text: str) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text as one line without what cannot be seen, cut to `limit` characters."""
+    """Return the text as one line, cut to `limit` characters."""
     line = " ".join(_clean(text).split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
 def _wrapped(text: str, before: str = "", after: str = "") -> str:
-    """Lines of plain text: what is longer than a line never goes on where a new line would begin."""
+    """Wrap plain text; continued lines are indented by `after`, so they never look like new ones."""
     lines: list[str] = []
     for line in text.split("\n"):
         lines += textwrap.wrap(
@@ -176,7 +177,7 @@ def _broken(text: str) -> Markup:
 
 
 def render_within_limits(page_of: Callable[[float], EmailPage], envelope: Envelope) -> bytes:
-    """The message, showing as much as the limits let in: `page_of` takes the share of all that there is."""
+    """Return the message with as much as the limits allow: `page_of` gets the share to show."""
     share = 1.0
     while True:
         page = page_of(share)

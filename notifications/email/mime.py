@@ -1,8 +1,8 @@
 """
 The form of an email: RFC 5322 headers and a multipart/alternative body, as bytes with SMTP's line ends.
 
-The headers are not those of the standard library, because these parse their values: they decode encoded
-words, read one address as two and let NUL through.
+The headers are not those of the standard library. Those parse their values: they decode encoded words, read
+one address as two and let NUL through.
 """
 
 import re

@@ -101,8 +101,8 @@ async def send(
     breaks before the answer leaves open whether the message was accepted: sent again, it has the same
     Message-ID. `context` verifies certificates in place of the system's.
     """
-    if error := email_address_error(recipient):
-        return Outcome(succeeded=False, response=f"the recipient {error}", final=True)
+    if fault := email_address_error(recipient):
+        return Outcome(succeeded=False, response=f"the recipient {fault}", final=True)
     client = _Client(
         hostname=smtp.host,
         port=smtp.port,

@@ -1,8 +1,8 @@
 """
-A story in Slack's words: the body of chat.postMessage.
+Slack messages: the body of chat.postMessage.
 
-Control sequences (<…>: mentions, links, dates) come from the settings and from here alone. What others wrote
-is one line, escaped, and without a sign that Slack reads as formatting.
+Control sequences (<…>: mentions, links, dates) come only from the settings and from this module. Text that
+other people wrote is one line, escaped, and without a sign that Slack reads as formatting.
 """
 
 import re
@@ -28,7 +28,7 @@ from rules.slack_format import (
 
 # Slack's limits: a section's text has 3,000 characters. Counted in UTF-16, the most that it can mean.
 SECTION_LIMIT = 3_000
-# What one placeholder gives at most, escaped: the five that others write leave room for the rest.
+# The escaped value of one placeholder at most: five of them leave space for the rest.
 VALUE_LIMIT = 550
 
 EVENTS = {
@@ -43,10 +43,10 @@ TEST_NOTE = "This is a test, and there is nothing to do."
 _CUT = "…"
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BARE_AMPERSAND = re.compile("&(?!amp;|lt;|gt;)")
-# What is never cut in half: a control sequence, a placeholder, an entity, a character.
+# Units that are never cut in half: a control sequence, a placeholder, an entity, a character.
 _UNITS = re.compile(rf"{CONTROL.pattern}|{PLACEHOLDER.pattern}|&(?:amp|lt|gt);|.")
 
-# mrkdwn has no escape for its marks, and reads the fullwidth ones too; lookalikes it leaves alone.
+# mrkdwn has no escape for its marks, and reads the fullwidth ones too, but not lookalikes.
 _LOOKALIKES = str.maketrans({"*": "∗", "＊": "∗", "~": "∼", "`": "ˋ", "｀": "ˋ", "＿": "ˍ"})
 # An underscore within a word is no mark: low_confidence and jane_doe@example.com stay as they are.
 _UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -61,9 +61,10 @@ def compose(
     content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
 ) -> bytes:
     """
-    The message that tells of `content`, which has an escalation; fixed from then on, whatever is set later.
+    Return the message of `content`, which must have an escalation.
 
-    `message_format` and `mentions` are settings, see rules.slack_format; what it refuses has no effect here.
+    `message_format` and `mentions` are settings, see rules.slack_format; values that it refuses have no
+    effect.
     """
     return _composed(content, channel, message_format, mentions)
 
@@ -71,7 +72,7 @@ def compose(
 def compose_test(
     content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
 ) -> bytes:
-    """As `compose`, and says that it is a test: for a sample story, sent to see that all is set well."""
+    """Return the message of a sample, with a note that it is a test."""
     return _composed(replace(content, type=TEST), channel, message_format, mentions, _section(TEST_NOTE))
 
 
@@ -83,16 +84,16 @@ def _composed(
     note: Sequence[dict[str, Any]] = (),
 ) -> bytes:
     if (escalation := content.escalation) is None:
-        raise ValueError(f"{content.type} tells of no escalation")
+        raise ValueError(f"{content.type} has no escalation")
     event, priority = EVENTS[content.type], f"{escalation.priority.lower()} priority"
     values = _values(content, escalation, event)
-    told = _filled(message_format, values, _address(escalation.link))
-    mentioned = [f"{one} " for one in map(mention_of, mentions) if one]
+    text = _filled(message_format, values, _address(escalation.link))
+    mentioned = [f"{mention} " for mention in map(mention_of, mentions) if mention]
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": f"{event}: {priority}", "emoji": False}},
         *note,
         *_section(_cut(mentioned).rstrip()),
-        *_section(told),
+        *_section(text),
         *_section(f"<{_address(escalation.link)}|Open the escalation>"),
         {"type": "context", "elements": [_mrkdwn(_small_print(content, values))]},
     ]
@@ -104,7 +105,7 @@ def _composed(
         "link_names": False,
         "unfurl_links": False,
         "unfurl_media": False,
-        # The same for every attempt: who reads the channel by machine can tell a message that came twice.
+        # The same at every attempt, so that a program can recognise a repeated message.
         "metadata": {
             "event_type": content.type.replace(".", "_"),
             "event_payload": {"delivery_id": content.id, "escalation_id": escalation.id},
@@ -114,17 +115,19 @@ def _composed(
 
 
 def _escaped(text: str) -> str:
-    """What somebody wrote as one line that means nothing to Slack; cut visibly, with every escape whole."""
-    # One sign more than fits, so that the cut is seen; no more, as it may be long.
+    """Return a text as one line without formatting for Slack, cut visibly between its escapes."""
+    # One sign more than fits, so that the cut is visible.
     line = " ".join(_INVISIBLE.sub("", text).split())[: VALUE_LIMIT + 1]
     line = _UNDERSCORE.sub("ˍ", line.translate(_LOOKALIKES))
-    line = _EMOJI.sub("∶", _QUOTE.sub(lambda found: "›" * len(found[0]), line))
+    line = _EMOJI.sub("∶", _QUOTE.sub(lambda match: "›" * len(match[0]), line))
     return _cut([_ESCAPES.get(sign, sign) for sign in line], VALUE_LIMIT)
 
 
 def _values(content: NotificationContent, escalation: EscalationSnapshot, event: str) -> dict[str, str]:
-    """What stands in place of each of rules.slack_format.PLACEHOLDERS, escaped; the link is put in apart."""
-    said = [one.content for one in content.conversation.transcript if one.role is MessageRole.USER]
+    """Return the escaped value of each of rules.slack_format.PLACEHOLDERS, except the link."""
+    messages = [
+        message.content for message in content.conversation.transcript if message.role is MessageRole.USER
+    ]
     confidence = escalation.confidence
     written = {
         "event": event,
@@ -134,7 +137,7 @@ def _values(content: NotificationContent, escalation: EscalationSnapshot, event:
         "priority": escalation.priority.capitalize(),
         "status": escalation.status.capitalize().replace("_", " "),
         "customer": _customer(content.conversation),
-        "message": said[-1] if said else "",
+        "message": messages[-1] if messages else "",
         "assignee": escalation.assignee_name or escalation.assignee_email or "",
         "agent": content.agent_name,
         "workspace": content.workspace_name,
@@ -144,21 +147,21 @@ def _values(content: NotificationContent, escalation: EscalationSnapshot, event:
     return {name: _escaped(value) for name, value in written.items()} | dates
 
 
-def _customer(who: ConversationSnapshot) -> str:
-    if who.customer_name and who.customer_email:
-        return f"{who.customer_name} ({who.customer_email})"
-    known = who.customer_name or who.customer_email or who.customer_external_id
-    return known or "Unknown customer"
+def _customer(conversation: ConversationSnapshot) -> str:
+    name, email = conversation.customer_name, conversation.customer_email
+    if name and email:
+        return f"{name} ({email})"
+    return name or email or conversation.customer_external_id or "Unknown customer"
 
 
 def _date(at: datetime) -> str:
-    """A date that each reader sees in their own time zone."""
+    """Return a date that each reader sees in their own time zone."""
     words = f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{words}>"
 
 
 def _address(link: str) -> str:
-    # It is ours, but PUBLIC_URL is whatever was set: nothing in it may end the control sequence.
+    # BATON_PUBLIC_URL may hold any characters: none of them may end the control sequence.
     return quote(link, safe="%/:?#[]@!$&'()*+,;=").replace("&", "&amp;")
 
 
@@ -167,7 +170,7 @@ def _small_print(content: NotificationContent, values: Mapping[str, str]) -> str
 
 
 def _filled(message_format: str, values: Mapping[str, str], address: str) -> str:
-    """The format with its placeholders filled, without the lines that have nothing to say."""
+    """Return the format with its placeholders filled, without lines whose placeholders are all empty."""
     if slack_format_error(message_format):
         message_format = DEFAULT_FORMAT
     values = {**values, "link": f"<{address}>"}
@@ -180,8 +183,8 @@ def _filled(message_format: str, values: Mapping[str, str], address: str) -> str
 
 
 def _units(line: str, values: Mapping[str, str], address: str) -> Iterable[str]:
-    for found in _UNITS.finditer(line):
-        unit = found[0]
+    for match in _UNITS.finditer(line):
+        unit = match[0]
         if unit.startswith("<"):
             yield unit.replace("{link}", address)
         elif unit.startswith("{") and len(unit) > 1:
@@ -191,13 +194,13 @@ def _units(line: str, values: Mapping[str, str], address: str) -> Iterable[str]:
 
 
 def _cut(units: Sequence[str], limit: int = SECTION_LIMIT) -> str:
-    """`units` joined; when that is longer than `limit`, as many whole ones as fit, and a sign of the cut."""
+    """Join `units`; if that is longer than `limit`, join as many as fit and add a sign of the cut."""
     if sum(map(_size, units)) <= limit:
         return "".join(units)
-    taken, room = [], limit - _size(_CUT)
+    taken, space = [], limit - _size(_CUT)
     for unit in units:
-        room -= _size(unit)
-        if room < 0:
+        space -= _size(unit)
+        if space < 0:
             break
         taken.append(unit)
     return "".join(taken).rstrip() + _CUT
@@ -208,7 +211,7 @@ def _size(text: str) -> int:
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
-    # Verbatim: Slack makes no links and names of its own out of what stands there.
+    # Verbatim: Slack turns no text into links and mentions.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from notifications.content.queries import DIGEST_LIMIT
 from notifications.content.snapshots import NotificationContent
-from notifications.email.compose import DIGEST_LIMIT, SUBJECT_LIMIT, compose, compose_digest, compose_test
+from notifications.email.compose import SUBJECT_LIMIT, compose, compose_digest, compose_test
 from notifications.email.layout import HTML_LIMIT, MAIL_LIMIT
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageRole
