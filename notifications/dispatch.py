@@ -207,6 +207,7 @@ def _alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo)
         link=f"{services.url}/app/deliveries",
         failing_since=datetime.fromisoformat(since) if since else None,
         disabled=about["disabled"],
+        time_zone=agent.time_zone,
     )
 
 

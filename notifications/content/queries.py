@@ -49,6 +49,11 @@ class AgentInfo:
     workspace_name: str
     settings: EscalationSettings
 
+    @property
+    def time_zone(self) -> str:
+        """The time zone of the AI agent's schedule."""
+        return self.settings.sla.business_hours.timezone
+
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
@@ -156,10 +161,9 @@ async def _subjects(session: AsyncSession, escalation_ids: Iterable[UUID]) -> li
 def _conversations_of_most_urgent(contents: Sequence[NotificationContent]) -> set[str]:
     # The same escalation is in the digest once for each of its events.
     conversations = {
-        content.escalation: content.conversation.id for content in contents if content.escalation
+        content.escalation.urgency: content.conversation.id for content in contents if content.escalation
     }
-    urgent = sorted(conversations, key=lambda escalation: escalation.urgency)[:DIGEST_LIMIT]
-    return {conversations[escalation] for escalation in urgent}
+    return {conversations[urgency] for urgency in sorted(conversations)[:DIGEST_LIMIT]}
 
 
 async def _transcripts(
@@ -221,6 +225,7 @@ def _content(
         workspace_name=agent.workspace_name,
         agent_id=agent.global_id,
         agent_name=agent.name,
+        time_zone=agent.time_zone,
         conversation=ConversationSnapshot(
             id=format_id(CONVERSATION, conversation.id),
             customer_external_id=conversation.customer_external_id,
@@ -255,4 +260,5 @@ def _escalation(subject: _Subject, row: Escalation, url: str, now: datetime) -> 
         first_responded_at=row.first_responded_at,
         resolved_at=row.resolved_at,
         resolution_note=row.resolution_note,
+        business_hours=row.sla_policy["business_hours"],
     )

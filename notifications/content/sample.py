@@ -36,6 +36,7 @@ def sample_content(delivery: Delivery, agent: AgentInfo, url: str) -> Notificati
         workspace_name=agent.workspace_name,
         agent_id=agent.global_id,
         agent_name=agent.name,
+        time_zone=agent.time_zone,
         conversation=ConversationSnapshot(
             id=format_id(CONVERSATION, delivery.id),
             customer_external_id="sample",

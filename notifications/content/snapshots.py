@@ -1,7 +1,9 @@
 """The content of a notification, read when it is first sent; each channel renders it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -41,7 +43,12 @@ class ConversationSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class EscalationSnapshot:
-    """An escalation when it is read. `confidence` is in percent; `link` leads to it."""
+    """
+    An escalation when it is read. `confidence` is in percent; `link` leads to it.
+
+    `business_hours` are those of its clock, as a document of the settings. Without them the clock runs
+    around the clock.
+    """
 
     id: str
     link: str
@@ -61,6 +68,7 @@ class EscalationSnapshot:
     first_responded_at: datetime | None
     resolved_at: datetime | None
     resolution_note: str | None
+    business_hours: Mapping[str, Any] | None = None
 
     @property
     def urgency(self) -> tuple[int, datetime, str]:
@@ -75,7 +83,7 @@ class NotificationContent:
 
     `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
     triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. `epoch`
-    is that of the event.
+    is that of the event. `time_zone` is that of the AI agent's schedule, in which people read times.
     """
 
     id: str
@@ -89,3 +97,4 @@ class NotificationContent:
     change: str | None = None
     message: TranscriptMessage | None = None
     epoch: int | None = None
+    time_zone: str = "UTC"

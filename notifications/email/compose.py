@@ -7,27 +7,29 @@ escaped in the HTML part.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from notifications.content.queries import DIGEST_LIMIT
 from notifications.content.snapshots import ConversationSnapshot, EscalationSnapshot, NotificationContent
+from notifications.content.text import one_line
 from notifications.email.layout import (
     TRANSCRIPT_LIMIT,
     EmailPage,
     Fact,
     Section,
     count,
-    one_line,
+    hour,
     render_within_limits,
     span,
     transcript_of,
     when,
 )
 from notifications.email.mime import Envelope
-from rules.customer_texts import duration_in_words
+from rules.customer_texts import duration_in_words, response_time_in_words
 from rules.delivery import DeliveryChannel
 from rules.escalation import EscalationStatus, EscalationTrigger
 from rules.events import EventType
+from rules.text import is_blank
 
 SUBJECT_LIMIT = 110
 
@@ -58,6 +60,7 @@ class Alert:
     failing_since: datetime | None = None
     disabled: bool = False
     docs: str | None = None
+    time_zone: str = "UTC"
 
 
 def compose(content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
@@ -106,7 +109,7 @@ def compose_digest(
         raise ValueError("a digest needs an event")
     urgent = sorted(by_escalation.values(), key=lambda history: _escalation(history[-1]).urgency)
     agent = one_line(agent_name, _NAME_LIMIT)
-    total = count(len(urgent), "escalation")
+    total, zone = count(len(urgent), "escalation"), events[-1].time_zone
     highest = _escalation(urgent[0][-1]).priority
 
     def page(share: float) -> EmailPage:
@@ -115,8 +118,8 @@ def compose_digest(
         space = TRANSCRIPT_LIMIT * share / len(shown) if include_transcript else 0
         hidden = count(len(urgent) - len(shown), "less urgent escalation")
         return EmailPage(
-            subject=one_line(f"[{highest}] {total} of {agent}, {span(since, until)}", SUBJECT_LIMIT),
-            lead=f"{total} of the AI agent {agent} from {span(since, until)}.",
+            subject=one_line(f"[{highest}] {total} of {agent}, {span(since, until, zone)}", SUBJECT_LIMIT),
+            lead=f"{total} of the AI agent {agent} from {span(since, until, zone)}.",
             sections=[_section(history[-1], space, _history(history)) for history in shown],
             more=f"Not shown: {hidden}. See the dashboard." if len(shown) < len(urgent) else None,
             footer=_footer(recipient, agent_name, events[0].workspace_name),
@@ -187,7 +190,7 @@ def _subject(escalation: EscalationSnapshot, conversation: ConversationSnapshot)
 
 def _customer(conversation: ConversationSnapshot, limit: int) -> str:
     names = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
-    return next((line for name in names if (line := one_line(name or "", limit))), "A customer")
+    return next((one_line(name, limit) for name in names if name and not is_blank(name)), "A customer")
 
 
 def _why(escalation: EscalationSnapshot) -> str:
@@ -221,16 +224,17 @@ def _lead(content: NotificationContent) -> str:
     }
     if content.type not in happened:
         raise ValueError(f"{content.type} is not notified by email")
-    return f"{happened[EventType(content.type)]} {_reply(_escalation(content), content.occurred_at)}"
+    return f"{happened[EventType(content.type)]} {_reply(content, _escalation(content))}"
 
 
-def _reply(escalation: EscalationSnapshot, now: datetime) -> str:
+def _reply(content: NotificationContent, escalation: EscalationSnapshot) -> str:
+    zone = content.time_zone
     if escalation.status is EscalationStatus.RESOLVED:
         return "It has been resolved in the meantime."
     if escalation.first_responded_at:
-        return f"The first reply was given {when(escalation.first_responded_at)}."
-    verb = "was" if now >= escalation.due_at else "is"
-    return f"The first reply {verb} due {when(escalation.due_at)}."
+        return f"The first reply was given {when(escalation.first_responded_at, zone)}."
+    verb = "was" if content.occurred_at >= escalation.due_at else "is"
+    return f"The first reply {verb} due {when(escalation.due_at, zone)}."
 
 
 def _section(content: NotificationContent, space: float, history: str | None = None) -> Section:
@@ -243,7 +247,7 @@ def _section(content: NotificationContent, space: float, history: str | None = N
         facts=[Fact(name, one_line(value, limit)) for name, value in facts],
         link=escalation.link,
         link_words="Open the escalation",
-        transcript=transcript_of(content.conversation, space) if space else None,
+        transcript=transcript_of(content.conversation, space, content.time_zone) if space else None,
     )
 
 
@@ -252,7 +256,8 @@ def _facts(
 ) -> Iterator[tuple[str, str]]:
     conversation = content.conversation
     names = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
-    yield "Customer", ", ".join(dict.fromkeys(name for name in names if name)) or "unknown"
+    lines = (one_line(name, _FACT_LIMIT) for name in names if name and not is_blank(name))
+    yield "Customer", ", ".join(dict.fromkeys(lines)) or "unknown"
     why = _why(escalation)
     phrase = (
         f": “{escalation.detail}”"
@@ -267,15 +272,25 @@ def _facts(
     assigned = f"assigned to {escalation.assignee_name}" if escalation.assignee_name else "not assigned"
     yield "Status", f"{escalation.status.capitalize().replace('_', ' ')}, {assigned}"
     if not history:
-        yield "Raised", when(escalation.created_at)
-    target = duration_in_words(escalation.target_minutes)
-    yield "First reply due", f"{when(escalation.due_at)} (target: {target})"
+        yield "Raised", when(escalation.created_at, content.time_zone)
+    # What was resolved without a reply waits for none.
+    if escalation.status is not EscalationStatus.RESOLVED or escalation.first_responded_at:
+        yield (
+            "First reply due",
+            f"{when(escalation.due_at, content.time_zone)} (target: {_target(escalation)})",
+        )
     if escalation.first_responded_at:
-        yield "First reply", when(escalation.first_responded_at)
+        yield "First reply", when(escalation.first_responded_at, content.time_zone)
     if escalation.resolution_note:
         yield "Resolution", escalation.resolution_note
     if not history:
-        yield "AI agent", f"{content.agent_name} ({content.workspace_name})"
+        yield "AI agent", f"{one_line(content.agent_name, 200)} ({content.workspace_name})"
+
+
+def _target(escalation: EscalationSnapshot) -> str:
+    if escalation.business_hours is None:
+        return duration_in_words(escalation.target_minutes)
+    return response_time_in_words(escalation.target_minutes, escalation.business_hours)
 
 
 def _history(events: Sequence[NotificationContent]) -> str:
@@ -286,7 +301,7 @@ def _history(events: Sequence[NotificationContent]) -> str:
         EventType.SLA_BREACHED: "overdue",
     }
     return ", ".join(
-        f"{words[EventType(event.type)]} {event.occurred_at.astimezone(UTC):%H:%M} UTC" for event in events
+        f"{words[EventType(event.type)]} {hour(event.occurred_at, event.time_zone)}" for event in events
     )
 
 
@@ -301,7 +316,7 @@ def _alert_lead(alert: Alert, target: str) -> str:
 def _alert_facts(alert: Alert) -> Iterator[Fact]:
     yield Fact("Target", one_line(alert.target, _FACT_LIMIT))
     if alert.failing_since:
-        yield Fact("Failing since", when(alert.failing_since))
+        yield Fact("Failing since", when(alert.failing_since, alert.time_zone))
     yield Fact("Last answer", one_line(alert.why or "", 300) or "none")
     yield Fact("AI agent", one_line(f"{alert.agent_name} ({alert.workspace_name})", 400))
 

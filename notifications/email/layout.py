@@ -1,18 +1,19 @@
 """The page model of an email, its rendering by the templates, and the limits of its size."""
 
-import re
 import textwrap
 from binascii import b2a_qp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from notifications.content.snapshots import ConversationSnapshot, TranscriptMessage
+from notifications.content.text import lines_of, one_line
 from notifications.email.mime import Envelope, message_bytes
 from rules.escalation import Priority
 from rules.message import MessageRole
@@ -29,12 +30,6 @@ _BYTES_OF_CHARACTER = 26
 _BYTES_OF_FRAME = 700
 _LEAST = 60  # characters
 _LINE = 76
-
-_BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# Control characters, directional overrides, spaces without width, halves of characters.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,35 +83,35 @@ class EmailPage:
     more: str | None = None
 
 
-def transcript_of(conversation: ConversationSnapshot, limit: float) -> Transcript | None:
+def transcript_of(conversation: ConversationSnapshot, limit: float, zone: str) -> Transcript | None:
     """Return the newest messages that fit into `limit` bytes, but at least one."""
     lines: list[TranscriptLine] = []
     for message in reversed(conversation.transcript):
-        line = _line(message, MESSAGE_LIMIT)
+        line = _line(message, MESSAGE_LIMIT, zone)
         limit -= _size(line)
         if limit < 0 and lines:
             break
         if limit < 0:
             fitting = int((limit + _size(line) - _BYTES_OF_FRAME) / _BYTES_OF_CHARACTER)
-            line = _line(message, max(fitting, _LEAST))
+            line = _line(message, max(fitting, _LEAST), zone)
         lines.append(line)
     left_out = len(conversation.transcript) - len(lines)
     note = f"{count(left_out, 'earlier message')} left out: the whole conversation is in Baton."
     return Transcript(lines[::-1], note if left_out else None) if lines else None
 
 
-def _line(message: TranscriptMessage, limit: int) -> TranscriptLine:
+def _line(message: TranscriptMessage, limit: int, zone: str) -> TranscriptLine:
     kind = {MessageRole.USER: "customer", MessageRole.ASSISTANT: "ai", MessageRole.HUMAN: "team"}.get(
         message.role, ""
     )
     team = one_line(message.author or "", _NAME_LIMIT) or "Team"
     speakers = {"customer": "Customer", "ai": "AI", "team": team}
-    text = _clean(message.content).strip("\n")
+    text = lines_of(message.content).strip("\n")
     more = len(text) - limit
     return TranscriptLine(
         speaker=speakers.get(kind, "Baton"),
         kind=kind,
-        at=when(message.at),
+        at=when(message.at, zone),
         text=text[:limit],
         left_out=f"… {count(more, 'more character')} in Baton" if more > 0 else None,
     )
@@ -133,32 +128,31 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def when(instant: datetime) -> str:
-    """Return a time such as “4 March 2026, 14:30 UTC”."""
-    at = instant.astimezone(UTC)
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+def when(instant: datetime, zone: str) -> str:
+    """Return a time with its zone: “4 March 2026, 14:30 UTC” or “4 March 2026, 09:30 America/New_York”."""
+    at = instant.astimezone(ZoneInfo(zone))
+    return f"{at.day} {at:%B %Y, %H:%M} {zone}"
 
 
-def span(since: datetime, until: datetime) -> str:
+def hour(instant: datetime, zone: str) -> str:
+    """Return the time of day with its zone: “14:30 UTC”."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M} {zone}"
+
+
+def span(since: datetime, until: datetime, zone: str) -> str:
     """Return a period such as “13:00 to 14:00 UTC on 4 March 2026”."""
-    first, last = since.astimezone(UTC), until.astimezone(UTC)
+    first, last = since.astimezone(ZoneInfo(zone)), until.astimezone(ZoneInfo(zone))
     if first.date() != last.date():
-        return f"{when(first)} to {when(last)}"
-    return f"{first:%H:%M} to {last:%H:%M} UTC on {first.day} {first:%B %Y}"
-
-
-def _clean(text: str) -> str:
-    return _INVISIBLE.sub("", _BREAK.sub("\n", text))
-
-
-def one_line(text: str, limit: int) -> str:
-    """Return the text as one line, cut to `limit` characters."""
-    line = " ".join(_clean(text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+        return f"{when(since, zone)} to {when(until, zone)}"
+    return f"{first:%H:%M} to {last:%H:%M} {zone} on {first.day} {first:%B %Y}"
 
 
 def _wrapped(text: str, before: str = "", after: str = "") -> str:
-    """Wrap plain text; continued lines are indented by `after`, so they never look like new ones."""
+    """
+    Wrap plain text at spaces, never within words, addresses and ids.
+
+    Continued lines are indented by `after`, so they never look like new ones.
+    """
     lines: list[str] = []
     for line in text.split("\n"):
         lines += textwrap.wrap(
@@ -168,6 +162,8 @@ def _wrapped(text: str, before: str = "", after: str = "") -> str:
             subsequent_indent=after,
             break_long_words=False,
             break_on_hyphens=False,
+            expand_tabs=False,
+            replace_whitespace=False,
         ) or [""]
     return "\n".join(lines)
 
