@@ -123,8 +123,7 @@ def test_each_event_has_its_words(type_: str, words: str) -> None:
 
 
 def test_a_test_says_that_it_is_one() -> None:
-    body = compose_test(STORY, channel="C0123", message_format=DEFAULT_FORMAT, mentions=[])
-    message = orjson.loads(body)
+    message = orjson.loads(compose_test(STORY, channel="C0123", message_format=DEFAULT_FORMAT, mentions=[]))
 
     assert message["text"].startswith("Test of a new escalation")
     assert message["blocks"][0]["text"]["text"].startswith("Test of a new escalation")
