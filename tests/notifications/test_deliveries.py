@@ -69,7 +69,7 @@ def test_a_notice_that_has_become_untrue_is_dropped(team: Workspace) -> None:
         assert types(dropped) == [at_risk] * 2
         assert {item["escalation"]["id"]: item["note"] for item in dropped} == {
             escalations[0]: "The escalation was answered or resolved before this was sent.",
-            escalations[1]: "The clock stands otherwise by now: breached.",
+            escalations[1]: "The clock has another status now: breached.",
         }
         assert [(item["attempts"], item["nextAttemptAt"]) for item in dropped] == [([], None)] * 2
         assert [item.id for item in receiver.received] == [

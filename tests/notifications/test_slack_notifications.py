@@ -70,7 +70,7 @@ def test_connecting_asks_slack_once_and_keeps_the_token_to_itself(
     (row,) = team.server.rows("SELECT * FROM slack_connections WHERE agent_id = $1", team.key_of_agent)
     assert row["team_name"] == "Acme"
     team.told_by(slack={"channel": team.channel})
-    slack.will("invalid_blocks")
+    slack.will("internal_error")
     team.escalate()
     waiting = team.tried()
     team.bring(waiting)
@@ -264,9 +264,9 @@ def test_what_slack_says_is_shown(connected: Team, slack: SlackStandIn, error: s
     else:
         slack.channels = {"#general"}
     (sample,) = connected.sample("SLACK")
-    assert (sample["target"], sample["eventType"], sample["status"]) == (connected.channel, "test", "PENDING")
-    assert [(attempt["succeeded"], attempt["response"]) for attempt in sample["attempts"]] == [(False, error)]
-    assert connected.deliveries(channel="SLACK", status="PENDING") == [sample]
+    assert (sample["target"], sample["eventType"], sample["status"]) == (connected.channel, "test", "FAILED")
+    assert [(one["succeeded"], one["response"]) for one in sample["attempts"]] == [(False, error)]
+    assert connected.deliveries(channel="SLACK", status="FAILED") == [sample]
     # Somebody mends it.
     slack.forget()
     connected.retry(sample)

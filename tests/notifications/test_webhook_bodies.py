@@ -185,7 +185,7 @@ def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
 
 
 def test_an_escalations_event_without_escalation_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match=r"escalation\.created is told of an escalation"):
+    with pytest.raises(ValueError, match=r"escalation\.created needs an escalation"):
         body_of(replace(created(), escalation=None))
 
 

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from notifications.content.snapshots import Outcome, TranscriptMessage
+from notifications.content.snapshots import TranscriptMessage
+from notifications.outcome import Outcome
 from notifications.webhook.docs import sample_content
 from notifications.webhook.payloads import body_of
 from notifications.webhook.send import new_secret, send
@@ -170,5 +171,5 @@ def test_the_example_back_end_takes_nothing_unsigned_and_fails_when_baton_does(w
         assert forged == Outcome(False, "401")
         # An epoch that has not begun is refused by Baton: no 2xx, so the webhook comes again.
         refused = back_end.hears("turn.requested", 7, "dlv_2")
-        assert refused == Outcome(False, "the connection was closed before an answer")
+        assert refused == Outcome(False, "the connection broke before the answer was complete")
         assert back_end.replies() == []
