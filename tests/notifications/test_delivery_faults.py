@@ -42,7 +42,7 @@ def team(office: PostOffice) -> Workspace:
 
 
 def cut_off(office: PostOffice, endpoint: Endpoint, receiver: Receiver, gate: Gate) -> None:
-    """Kills a worker when the receiver has what it sends, before that is written down."""
+    """Kill a worker when the receiver has what it sends, before that is written down."""
     worker = office.hire()
     others = [item for item in office.workers if item is not worker]
     for other in others:
@@ -126,7 +126,7 @@ def escalate_often(endpoint: Endpoint, number: int) -> None:
 
 
 def crash(office: PostOffice) -> None:
-    """Ends PostgreSQL as `pg_ctl stop -m immediate` does; who uses it starts it again."""
+    """End PostgreSQL as `pg_ctl stop -m immediate` does; who uses it starts it again."""
     place = cluster_location(office.data_dir)
     os.kill(int((place.cluster / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
 

@@ -65,7 +65,7 @@ def alerts(workspace: Workspace) -> list[Row]:
 
 
 def last_attempt(endpoint: Endpoint, made: int = 9) -> None:
-    """Has what waits been attempted so often already, and the time come for the next attempt."""
+    """Have what waits been attempted so often already, and the time come for the next attempt."""
     planned(endpoint.workspace)
     endpoint.hurry(made)
 
@@ -277,7 +277,7 @@ def failing_for(endpoint: Endpoint, **time: float) -> None:
 
 
 def attempted(endpoint: Endpoint, number: int) -> None:
-    """Waits until the newest delivery has been attempted so often, and all of it is written down."""
+    """Wait until the newest delivery has been attempted so often, and all of it is written down."""
     endpoint.when(lambda all_: len(all_[-1]["attempts"]) == number, f"{number} attempts")
     endpoint.left()
 

@@ -79,7 +79,7 @@ def digests(team: Team) -> list[Row]:
 
 
 def come(team: Team, digest: UUID) -> None:
-    """Has the hour of a digest come now, and its timer with it."""
+    """Have the hour of a digest come now, and its timer with it."""
     team.server.execute("UPDATE digests SET due_at = clock_timestamp() WHERE id = $1", digest)
     team.server.execute(TIMER_NOW, digest.bytes)
 

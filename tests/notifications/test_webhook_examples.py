@@ -63,7 +63,7 @@ def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime
 
 
 def is_a_verifying_receiver(command: list[str]) -> None:
-    """Takes what is signed by its secret, alone or beside another, and nothing else."""
+    """Take what is signed by its secret, alone or beside another, and nothing else."""
     secret, new, port = new_secret(), new_secret(), free_port()
     body = body_of(replace(sample_content("escalation.created"), agent_name="Größe 😀 \u2028"))
     with running(command, port, SECRET=secret, PORT=str(port)) as receiver:

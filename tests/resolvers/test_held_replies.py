@@ -202,7 +202,7 @@ async def poll(scene: Scene, over: asyncio.Event) -> set[str]:
 
 
 def check_replies(ledger: Ledger, epochs: dict[str, int | None]) -> list[str]:
-    """Goes through the log: each reply has the status that it had to have there. Gives the delivered ones."""
+    """Go through the log: each reply has the status that it had to have there. Gives the delivered ones."""
     messages = {str(item["id"]): item for item in ledger.messages}
     delivered = []
     for entry, control in ledger.replay():

@@ -34,7 +34,7 @@ class Stage(Scene):
 
     @classmethod
     def of(cls, workspace: Workspace, order: str = "order 0") -> "Stage":
-        """Makes it."""
+        """Make it."""
         scene, elsewhere = Scene.of(workspace), Scene.of(workspace).conversation
         return cls(**vars(scene), escalation=scene.escalate(), elsewhere=elsewhere, order=order)
 
@@ -130,7 +130,7 @@ def once(operation: str) -> dict[str, int]:
 
 
 def grow_old(stage: Stage, interval: str) -> None:
-    """Moves the workspace's keys into the past."""
+    """Move the workspace's keys into the past."""
     stage.server.execute(
         "UPDATE idempotency_keys SET created_at = created_at - $2::text::interval WHERE scope_id = $1",
         parse_id(WORKSPACE, stage.workspace.id),

@@ -358,7 +358,7 @@ async def test_a_storm_leaves_a_log_that_tells_what_happened(workspace: Workspac
 
 
 async def watch_positions(workspace: Workspace, streams: list[UUID], over: asyncio.Event) -> set[int]:
-    """Looks at the log all the while: no position may be missing that appears later. Gives what it saw."""
+    """Look at the log all the while: no position may be missing that appears later. Gives what it saw."""
     connection = await asyncpg.connect(workspace.server.owner_url)
     seen = set()
     try:

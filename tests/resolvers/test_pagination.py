@@ -63,7 +63,7 @@ def within(caller: Caller, query: str, id_: str, **given: Any) -> Connection:
 
 
 def walk(read: Read, size: int, *, backward: bool = False) -> Iterator[list[dict[str, Any]]]:
-    """Pages until there is none beyond, as a client would turn them."""
+    """Turn pages until there is none beyond, as a client would turn them."""
     count, place = ("last", "before") if backward else ("first", "after")
     more, behind = ("hasPreviousPage", "hasNextPage") if backward else ("hasNextPage", "hasPreviousPage")
     cursor: dict[str, str] = {}

@@ -57,17 +57,17 @@ def create_clock(workspace: Workspace, **sla: Any) -> Clock:
 
 
 def by_priority(**minutes: int) -> list[dict[str, Any]]:
-    """Targets of priorities."""
+    """Return targets of priorities."""
     return [{"priority": one, "targetResponseMinutes": number} for one, number in minutes.items()]
 
 
 def await_announced(number: int, *clocks: Clock) -> None:
-    """Waits until so much has been announced of each."""
+    """Wait until so much has been announced of each."""
     wait_for(lambda: all(len(clock.passed) >= number for clock in clocks), f"announcement {number}")
 
 
 def await_timers(*clocks: Clock) -> None:
-    """Waits until all timers that were set for them have run."""
+    """Wait until all timers that were set for them have run."""
     wait_for(lambda: not any(clock.jobs for clock in clocks), "timers to run")
 
 

@@ -120,7 +120,7 @@ def _fresh_token(talk: Talk) -> str:
 
 
 async def _in_place(talk: Talk, opened: list[Socket]) -> None:
-    """Waits until every socket has begun all that it was asked for: its answers come in order."""
+    """Wait until every socket has begun all that it was asked for: its answers come in order."""
     for socket in opened:
         id_ = await socket.subscribe("{ viewer { kind } }")
         await socket.next(id_)

@@ -88,7 +88,7 @@ async def test_who_follows_hears_nothing_of_it_and_misses_nothing() -> None:
 
 
 def _record(key: Caller, conversation: str) -> str:
-    """Records a message as soon as the database is back."""
+    """Record a message as soon as the database is back."""
 
     def content() -> str | None:
         try:

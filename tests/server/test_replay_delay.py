@@ -101,7 +101,7 @@ def settings(replays: Replays, delay: int = DELAY, **more: Any) -> tuple[str, Pa
 
 
 def lines(conversations: dict[str, list[dict[str, Any]]], times: int = 1) -> list[dict[str, Any]]:
-    """Lines of a file: all conversations, so often."""
+    """Return the lines of a file: all conversations, so often."""
     return [
         {"id": f"{name}/{turn}", "messages": messages}
         for turn in range(times)

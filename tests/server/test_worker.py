@@ -62,7 +62,7 @@ def create_clock(stage: Stage, **sla: int) -> Clock:
 
 
 async def announced(number: int, *clocks: Clock) -> None:
-    """Waits until so much has been announced of each clock; sockets go on meanwhile."""
+    """Wait until so much has been announced of each clock; sockets go on meanwhile."""
 
     def all_are() -> bool:
         return all(len(clock.passed) >= number for clock in clocks)
@@ -137,7 +137,7 @@ async def test_what_a_killed_or_a_stopped_worker_had_in_hand_is_announced_once(s
 
 async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: AsyncExitStack) -> datetime:
     """
-    Has one worker take up two clocks that it cannot finish, and gives the time at which it has them in hand.
+    Have one worker take up two clocks that it cannot finish, and gives the time at which it has them in hand.
 
     One waits for its conversation, and nothing but the lease tells of it; the other has its own locked, and
     waits for the log's head.
@@ -234,7 +234,7 @@ async def test_what_was_passed_while_postgresql_was_down_is_announced_afterwards
 
 
 def crash_over(stage: Stage, time: datetime) -> None:
-    """Ends PostgreSQL as `pg_ctl stop -m immediate` does; it is started again after `time`, not before."""
+    """End PostgreSQL as `pg_ctl stop -m immediate` does; it is started again after `time`, not before."""
     place = cluster_location(stage.data_dir)
     with (place.home / "postgres.start.lock").open("r+") as start:
         fcntl.flock(start, fcntl.LOCK_EX)

@@ -46,7 +46,7 @@ _HTTP = httpx.Client(
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Waits until `condition` gives something true, and returns it."""
+    """Wait until `condition` gives something true, and returns it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if result := condition():
@@ -218,7 +218,7 @@ class Socket:
             return result
 
     async def subscribe(self, query: str, **variables: Any) -> str:
-        """Begins an operation and returns its id."""
+        """Begin an operation and returns its id."""
         self._ids += 1
         payload = {"query": query, "variables": variables}
         await self.send(id=str(self._ids), type="subscribe", payload=payload)
@@ -344,7 +344,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, **environment: str) -> None:
-        """Starts the process and waits until it answers; a restart keeps the port."""
+        """Start the process and waits until it answers; a restart keeps the port."""
         given = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port), **environment}
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -360,7 +360,7 @@ class Server:
         self.port = int(wait_for(ready, "the server to answer", 60))
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
-        """Ends the process and gives its exit code."""
+        """End the process and gives its exit code."""
         if self.process is None:
             return 0
         self.process.send_signal(number)
@@ -384,7 +384,7 @@ class Server:
         return _run(make())
 
     def execute(self, statement: str, *values: Any) -> None:
-        """Changes the database behind Baton's back, as time or an accident would."""
+        """Change the database behind Baton's back, as time or an accident would."""
         self.rows(statement, *values)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:

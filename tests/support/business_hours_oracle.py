@@ -46,7 +46,7 @@ class Schedule:
         return not self.week
 
     def steps(self, start: datetime) -> Iterator[tuple[datetime, timedelta, str]]:
-        """Instants, each with how long nothing can change from it on, and what it is."""
+        """Return instants, each with how long nothing can change from it on, and what it is."""
         zone, instant = ZoneInfo(self.timezone), start
         while True:
             local = instant.astimezone(zone)

@@ -261,7 +261,7 @@ class World:
             self.sign_in(role)
 
     def fresh(self, rows: Rows) -> Rows:
-        """Rows of the same workspace that nobody has used."""
+        """Rows of the same workspace that are unused."""
         return Rows(rows.workspace, self.client, rows.hook)
 
     def _make_key(self, who: Who) -> str:
@@ -271,7 +271,7 @@ class World:
         return key
 
     def sign_in(self, role: MemberRole) -> None:
-        """Gives the member of that role a new session."""
+        """Give the member of that role a new session."""
         self._sessions[role] = str(self.rows.key.sign_in(self._emails[role]).token)
 
     def at_home(self, rows: Rows) -> bool:

@@ -109,6 +109,6 @@ class Talk:
 
 
 def resume(talk: Talk) -> None:
-    """Lets the AI speak again, while the escalation stays."""
+    """Let the AI speak again, while the escalation stays."""
     query = "mutation($id: ID!) { resumeAi(conversationId: $id) { conversation { id } } }"
     talk.key.ask(query, id=talk.id)

@@ -35,7 +35,7 @@ _BEHIND = """WITH RECURSIVE
 
 
 def send(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-    """Begins a call in a thread of its own, at once."""
+    """Begin a call in a thread of its own, at once."""
     return asyncio.get_running_loop().run_in_executor(_THREADS, partial(act, *args, **kwargs))
 
 
@@ -55,7 +55,7 @@ class Lock:
     connection: asyncpg.Connection
 
     async def queued(self, count: int) -> list[int]:
-        """Waits until `count` of the server's processes wait for the lock, and gives their ids."""
+        """Wait until `count` of the server's processes wait for the lock, and gives their ids."""
         async with asyncio.timeout(DEADLINE):
             while True:
                 if len(_behind := await self._behind()) >= count:
@@ -63,7 +63,7 @@ class Lock:
                 await asyncio.sleep(0.005)
 
     async def in_order(self, *calls: Callable[[], T]) -> list[asyncio.Future[T]]:
-        """Begins calls one by one, each when the one before waits for the lock: that is their order."""
+        """Begin calls one by one, each when the one before waits for the lock: that is their order."""
         ahead = len(await self._behind())
         begun = []
         for place, call in enumerate(calls, 1):
@@ -78,7 +78,7 @@ class Lock:
 
 @asynccontextmanager
 async def hold(server: Server, table: str, key: UUID) -> AsyncIterator[Lock]:
-    """Keeps a row locked to the end of the block, as an act does that is not done yet."""
+    """Keep a row locked to the end of the block, as an act does that is not done yet."""
     connection = await asyncpg.connect(server.owner_url)
     try:
         async with connection.transaction():
@@ -190,7 +190,7 @@ class Scene:
         return parse_id(CONVERSATION, self.conversation)
 
     def escalate(self) -> str:
-        """Escalates, and gives the escalation's id."""
+        """Escalate, and gives the escalation's id."""
         return str(self.key.escalate(self.conversation)["escalation"]["id"])
 
     def escalation_uuid(self, escalation: str) -> UUID:
@@ -202,7 +202,7 @@ class Scene:
         return parse_id(MESSAGE, message)
 
     def locked(self, table: str = "conversations") -> Any:
-        """Holds the conversation's row, or that of its stream."""
+        """Hold the conversation's row, or that of its stream."""
         return hold(self.server, table, self.uuid)
 
     def rows(self) -> dict[str, list[str]]:

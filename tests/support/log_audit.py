@@ -45,7 +45,7 @@ class Ledger:
 
     @classmethod
     def of(cls, scene: Scene) -> "Ledger":
-        """Reads it when all acts are done."""
+        """Read it when all acts are done."""
         rows, key, workspace = scene.server.rows, scene.uuid, parse_id(WORKSPACE, scene.workspace.id)
         of_log = "SELECT position, type, data, occurred_at FROM log WHERE stream = $1 ORDER BY position"
         escalations = rows("SELECT * FROM escalations WHERE conversation_id = $1 ORDER BY created_at", key)
@@ -92,7 +92,7 @@ class Ledger:
             yield entry, control
 
     def check(self) -> None:
-        """Asserts that everything fits together."""
+        """Assert that everything fits together."""
         self._check_log()
         self._check_messages()
         self._check_control()
@@ -157,7 +157,7 @@ def _parsed(rows: list[Row]) -> list[Row]:
 @asynccontextmanager
 async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """
-    Follows everything; what it gives asserts that the next that each hears of is what happens then.
+    Follow everything; what it gives asserts that the next that each hears of is what happens then.
 
     The AI is to be paused at that time, and `drafts` of its replies held.
     """

@@ -235,7 +235,7 @@ class _Session(SMTP):
             cast(asyncio.Transport, self.transport).close()
 
     async def misbehave(self, fault: str) -> None:
-        """Comes back when `fault` is an answer; when not, the connection's end ends it."""
+        """Come back when `fault` is an answer; when not, the connection's end ends it."""
         if fault not in list(Fault):
             return
         transport = cast(asyncio.WriteTransport, self.transport)

@@ -143,7 +143,7 @@ class Team:
         return notifications
 
     def told_by(self, **notifications: Any) -> Row:
-        """Changes by what it is told, and gives all of it."""
+        """Change by what it is told, and gives all of it."""
         given = {"agentId": self.agent_id, "notifications": notifications}
         settings = self.key.ask(CHANGE, input=given)["updateEscalationSettings"]["settings"]
         assert settings["notifications"] == self.notifications
@@ -151,7 +151,7 @@ class Team:
         return result
 
     def connect(self, token: str, **slack: Any) -> Row:
-        """Connects Slack and chooses the team's channel; the settings' part on Slack."""
+        """Connect Slack and chooses the team's channel; the settings' part on Slack."""
         self.key.ask(CONNECT, id=self.agent_id, token=token)
         result: Row = self.told_by(slack={"channel": self.channel, **slack})["slack"]
         return result
@@ -164,11 +164,11 @@ class Team:
         return str(self.key.escalate(conversation, reason)["escalation"]["id"])
 
     def update(self, escalation: str, **changes: Any) -> None:
-        """Changes an escalation."""
+        """Change an escalation."""
         self.key.ask(UPDATE, i={"escalationId": escalation, **changes})
 
     def reopen(self, escalation: str) -> None:
-        """Reopens an escalation."""
+        """Reopen an escalation."""
         self.key.ask(
             "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation { id } } }", id=escalation
         )
@@ -209,7 +209,7 @@ class Team:
         return one
 
     def catch_up(self) -> None:
-        """Waits until all that has happened has been planned: after it there are all deliveries of it."""
+        """Wait until all that has happened has been planned: after it there are all deliveries of it."""
         query = """SELECT position >= head AS done FROM planned_logs JOIN streams ON id = workspace_id
             WHERE workspace_id = $1"""
         key = parse_id(WORKSPACE, self.workspace.id)
@@ -226,7 +226,7 @@ class Team:
         self.server.execute(move, key, -1_000_000)
 
     def bring(self, *deliveries: Row) -> None:
-        """Has the time come for the next attempts of deliveries, by the jobs that are there for them."""
+        """Have the time come for the next attempts of deliveries, by the jobs that are there for them."""
         ids = [parse_id(DELIVERY, delivery["id"]) for delivery in deliveries]
         self.server.execute(
             """WITH free AS (UPDATE delivery_targets SET paused_until = NULL
@@ -245,12 +245,12 @@ class Team:
         ]
 
     def retry(self, delivery: Row) -> Row:
-        """Has it attempted again."""
+        """Have it attempted again."""
         retry_delivery: Row = self.key.ask(RETRY % DELIVERY_FIELDS, id=delivery["id"])["retryDelivery"]
         return retry_delivery
 
     def sample(self, channel: str) -> list[Row]:
-        """Sends a sample; what became of it."""
+        """Send a sample; what became of it."""
         given = {"id": self.agent_id, "channel": channel}
         send_test_notification: list[Row] = self.key.ask(SAMPLE % DELIVERY_FIELDS, **given)[
             "sendTestNotification"

@@ -107,7 +107,7 @@ class Doubt(Talk):
 
 
 def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
-    """Has the delay of these end so soon, at one instant; what is over already only has its timer run."""
+    """Have the delay of these end so soon, at one instant; what is over already only has its timer run."""
     server.execute(
         """WITH instant AS (SELECT clock_timestamp() + $3::interval AS at),
             due AS (UPDATE pending_escalations SET fires_at = at FROM instant
@@ -122,7 +122,7 @@ def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
 
 
 def ring(server: Server) -> None:
-    """Has workers look at once: moving a time wakes nobody, but removing jobs does, were it none."""
+    """Have workers look at once: moving a time wakes nobody, but removing jobs does, were it none."""
     server.execute("DELETE FROM pgqueuer WHERE false")
 
 
@@ -133,7 +133,7 @@ def jobs_of(server: Server, keys: Sequence[UUID]) -> int:
 
 
 def await_timers(server: Server, keys: Sequence[UUID]) -> None:
-    """Waits until the timers of these have run."""
+    """Wait until the timers of these have run."""
     wait_for(lambda: jobs_of(server, keys) == 0, "the timers to run")
 
 

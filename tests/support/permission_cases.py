@@ -169,7 +169,7 @@ def _clock_log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]
 
 @cache
 def _announce(rows: Rows) -> None:
-    """Has a clock announced behind the place in the log: one that a new priority leads past due."""
+    """Have a clock announced behind the place in the log: one that a new priority leads past due."""
     conversation = rows.key.start(rows.agent)["conversation"]["id"]
     escalation = rows.key.escalate(conversation)["escalation"]["id"]
     aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"

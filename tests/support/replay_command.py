@@ -62,7 +62,7 @@ class Replays:
         return result
 
     def stop(self, given: tuple[object, ...], number: int, after: int) -> tuple[int, str]:
-        """Sends the signal once so many messages more were recorded."""
+        """Send the signal once so many messages more were recorded."""
         before = self.recorded
         process = self.begin(*given)
         wait_for(lambda: self.recorded >= before + after or process.poll() is not None, "messages")

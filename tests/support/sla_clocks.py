@@ -102,7 +102,7 @@ class Clock:
         return [(crossing["previous"], crossing["status"]) for crossing in self.crossings]
 
     def check(self, *expected: str) -> None:
-        """Asserts that it was announced to be this, once each, in log and timeline alike, and stands so."""
+        """Assert that it was announced to be this, once each, in log and timeline alike, and stands so."""
         assert self.passed == [PASSED[item] for item in expected]
         assert self.server.rows(_TIMELINE, self.key) == [
             {"kind": crossing["type"].removeprefix("escalation."), "actor_id": None}
@@ -157,14 +157,14 @@ def told(workspace: Workspace) -> list[Row]:
 
 
 def age(clocks: Sequence[Clock], **by: float) -> None:
-    """Has clocks begun so much earlier without that any timer or worker notices, as if there were none."""
+    """Have clocks begun so much earlier without that any timer or worker notices, as if there were none."""
     moved = ", ".join(f"{part} = {part} - $2::interval" for part in (*_PARTS, "sla_stopped_at"))
     statement = f"UPDATE escalations SET {moved} WHERE id = ANY($1)"
     clocks[0].server.execute(statement, [clock.key for clock in clocks], timedelta(**by))
 
 
 def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
-    """Moves clocks and their timers so that `sla_at_risk_at` or `sla_due_at` comes in so many seconds."""
+    """Move clocks and their timers so that `sla_at_risk_at` or `sla_due_at` comes in so many seconds."""
     by = f"(now() + $2::interval - {part})"
     clock = ", ".join(f"{part} = {part} + {by}" for part in (*_PARTS, "sla_next_at"))
     # RETURNING shows what was written: the distance has to be reckoned before.
@@ -176,7 +176,7 @@ def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
 
 
 def hide_from_sweep(clock: Clock) -> None:
-    """Leaves a clock to its timer alone."""
+    """Leave a clock to its timer alone."""
     clock.server.execute("UPDATE escalations SET sla_next_at = NULL WHERE id = $1", clock.key)
 
 
@@ -209,7 +209,7 @@ class Hearing:
 async def hearing(
     workspace: Workspace, agent_id: str | None = None, after: str | None = None
 ) -> AsyncIterator[Hearing]:
-    """Follows clocks from now on, or from a cursor: those of an AI agent or of the whole workspace."""
+    """Follow clocks from now on, or from a cursor: those of an AI agent or of the whole workspace."""
     after = after or cursor(workspace)
     async with workspace.key.socket() as socket:
         operation = await socket.subscribe(CHANGES, agent=agent_id, after=after)
@@ -243,7 +243,7 @@ class Process:
         return self.popen.poll() is None
 
     def says(self, pattern: str) -> str:
-        """Waits until its log holds the pattern, and gives what its group matched."""
+        """Wait until its log holds the pattern, and gives what its group matched."""
 
         def found() -> re.Match[str] | None:
             written = self._log.read_bytes()[self._begun :].decode()
@@ -253,27 +253,27 @@ class Process:
         return str(wait_for(found, f"{self._log.name} to say {pattern}", 60)[1])
 
     def pause(self) -> None:
-        """Stops it, as a machine does that is too busy."""
+        """Stop it, as a machine does that is too busy."""
         if not self._paused:
             self.popen.pause()
             self._paused = True
 
     def go_on(self) -> None:
-        """Lets it go on."""
+        """Let it go on."""
         self.popen.send_signal(signal.SIGCONT)
         self._paused = False
 
     def kill(self) -> None:
-        """Ends it without a word."""
+        """End it without a word."""
         self.popen.kill()
         self.popen.wait()
 
     def ask_to_end(self) -> None:
-        """Tells it to end, and does not wait."""
+        """Tell it to end, and does not wait."""
         self.popen.send_signal(signal.SIGTERM)
 
     def end(self, seconds: float = 30) -> None:
-        """Tells it to end, and sees that it does so in time and in order."""
+        """Tell it to end, and sees that it does so in time and in order."""
         self.ask_to_end()
         assert self.popen.wait(seconds) == 0
 
@@ -321,14 +321,14 @@ class Stage(Server):
         return list(self.workers)
 
     def only(self, worker: Process) -> None:
-        """Has one worker run, and the others stand still."""
+        """Have one worker run, and the others stand still."""
         for item in self.workers:
             if item is not worker and item.runs:
                 item.pause()
         worker.go_on()
 
     def dismiss(self) -> None:
-        """Ends all workers."""
+        """End all workers."""
         self._end([worker for worker in self.workers if worker.runs])
 
     def _end(self, workers: Sequence[Process]) -> None:

@@ -101,7 +101,7 @@ class SlackStandIn:
         return result
 
     def take(self, call: Call) -> str:
-        """Keeps a request and says what happens to it."""
+        """Keep a request and says what happens to it."""
         with self._lock:
             self.calls.append(call)
             if self._ways:
@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
         self.slack = slack
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Callers may hang up: they are what is tested, not this."""
+        """Ignore callers that hang up: they are what is tested, not this."""
 
 
 class _Handler(BaseHTTPRequestHandler):

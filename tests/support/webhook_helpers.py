@@ -68,13 +68,13 @@ def deliveries(workspace: Workspace, **chosen: Any) -> list[Row]:
 
 
 def retry(workspace: Workspace, delivery: Row) -> Row:
-    """Has a delivery attempted again."""
+    """Have a delivery attempted again."""
     retry_delivery: Row = workspace.key.ask(RETRY, id=delivery["id"])["retryDelivery"]
     return retry_delivery
 
 
 def planned(workspace: Workspace) -> None:
-    """Waits until all that has happened has its deliveries."""
+    """Wait until all that has happened has its deliveries."""
     query = """SELECT position = head AS done FROM planned_logs JOIN streams ON id = workspace_id
         WHERE workspace_id = $1"""
     key = parse_id(WORKSPACE, workspace.id)
@@ -139,7 +139,7 @@ class Endpoint:
         return replace(self, secret=payload["secret"])
 
     def delete(self) -> None:
-        """Takes it away."""
+        """Take it away."""
         assert self.workspace.key.ask(DELETE, id=self.id) == {"deleteWebhookEndpoint": True}
 
     # ---- what happens, and what is told of it
@@ -150,7 +150,7 @@ class Endpoint:
         return str(self.workspace.key.escalate(conversation, reason)["escalation"]["id"])
 
     def sample(self) -> list[Row]:
-        """Sends a sample to all of the AI agent's endpoints."""
+        """Send a sample to all of the AI agent's endpoints."""
         given = {"id": self.agent_id, "channel": "WEBHOOK"}
         send_test_notification: list[Row] = self.workspace.key.ask(SAMPLE, **given)["sendTestNotification"]
         return send_test_notification
@@ -200,11 +200,11 @@ class Endpoint:
         return self.server.rows(query, self.target["id"].bytes)
 
     def hurry(self, made: int | None = None) -> None:
-        """Has the time come that what is to be sent there waits for; see `hurry`."""
+        """Have the time come that what is to be sent there waits for; see `hurry`."""
         hurry(self.server, self.target["id"], made)
 
     def left(self) -> None:
-        """Waits until nobody has its deliveries in hand, and all of it is written down."""
+        """Wait until nobody has its deliveries in hand, and all of it is written down."""
         wait_for(lambda: self.target["lease"] is None, "the target to be left")
 
     def pile_up(self, number: int) -> None:
@@ -247,7 +247,7 @@ def row_of(server: Server, delivery: Row) -> Row:
 
 def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     """
-    Has the time come that a target's deliveries, and the job for them, wait for.
+    Have the time come that a target's deliveries, and the job for them, wait for.
 
     With `made` they have been attempted so often by now. Whoever has one in hand is waited for: the job for
     what is left is written at the end.
@@ -355,7 +355,7 @@ class PostOffice(Server):
         return worker
 
     def dismiss(self) -> None:
-        """Ends all workers."""
+        """End all workers."""
         running = [worker for worker in self.workers if worker.runs]
         for worker in running:
             worker.go_on()
@@ -374,6 +374,6 @@ def is_wanted(request: pytest.FixtureRequest, name: str) -> bool:
 def begun(
     request: pytest.FixtureRequest, stories: Mapping[str, Callable[[], None]]
 ) -> Iterator[dict[str, "Future[None]"]]:
-    """Stories that take long, each in a thread of its own, by the names of their tests, if those are run."""
+    """Story that take long, each in a thread of its own, by the names of their tests, if those are run."""
     with ThreadPoolExecutor() as pool:
         yield {name: pool.submit(story) for name, story in stories.items() if is_wanted(request, name)}

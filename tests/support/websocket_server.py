@@ -161,7 +161,7 @@ def tasks_now() -> set[asyncio.Task[Any]]:
 
 @asynccontextmanager
 async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    """Servers for a test; neither tasks, nor failures that nobody reads, nor error lines may stay behind."""
+    """Server for a test; neither tasks, nor failures that nobody reads, nor error lines may stay behind."""
     before = tasks_now()
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
@@ -220,7 +220,7 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
 
 @asynccontextmanager
 async def connecting() -> AsyncIterator[Connect]:
-    """Clients for a test, who go when it is over."""
+    """Client for a test, who go when it is over."""
     async with AsyncExitStack() as closing:
 
         async def connected(stage: Stage, subprotocol: str = SUBPROTOCOL, **options: Any) -> Client:
