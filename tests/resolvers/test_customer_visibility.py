@@ -7,7 +7,7 @@ import httpx
 import pytest
 from graphql import GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, get_named_type, is_leaf_type
 
-from schema.api import SCHEMA
+from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import Caller, Refused, Server, Workspace
 from tests.support.callers import Visitor
 from tests.support.customer_cases import ACTS, EVENTS, PATHS, SEEN, Drafted, Told
@@ -27,9 +27,9 @@ def told(server: Server, door: Visitor) -> Told:
 
 
 def fields_of(type_: str) -> dict[str, GraphQLField]:
-    type_map = SCHEMA._schema.type_map[type_]
-    assert isinstance(type_map, GraphQLObjectType)
-    return dict(type_map.fields)
+    object_type = GRAPHQL_SCHEMA.type_map[type_]
+    assert isinstance(object_type, GraphQLObjectType)
+    return dict(object_type.fields)
 
 
 def hidden_of(type_: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from resolvers.permissions import PERMISSIONS, Permission
 from rules.roles import Scope, ViewerKind
 from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import parse_id
-from schema.api import SCHEMA
+from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email
 
@@ -20,9 +20,9 @@ QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
     name: (kind, found)
     for kind, type_ in (
-        (QUERY, SCHEMA._schema.query_type),
-        (MUTATION, SCHEMA._schema.mutation_type),
-        (SUBSCRIPTION, SCHEMA._schema.subscription_type),
+        (QUERY, GRAPHQL_SCHEMA.query_type),
+        (MUTATION, GRAPHQL_SCHEMA.mutation_type),
+        (SUBSCRIPTION, GRAPHQL_SCHEMA.subscription_type),
     )
     if type_
     for name, found in type_.fields.items()
