@@ -19,7 +19,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-# The fault test is not installed with the rooms; `pytest` alone does not look in the repository's root.
+# The fault test is not an installed package; it is imported from the repository's root.
 from chaos.checker import Committed, broken_promises, committed, differences, gaps_in_positions, unlike
 from chaos.client import Client, session
 from chaos.generator import Said
@@ -244,7 +244,7 @@ async def test_a_slow_link_hands_on_no_faster_than_it_may() -> None:
         began = clock()
         writer.write(bytes(512))
         assert await hears(reader, bytes(512))
-        # Each way takes 512 bytes in half a second, the second piece of one beside the first of the other.
+        # Each direction passes 512 bytes in half a second, both concurrently.
         assert clock() - began >= 0.7
         echo.link.heal()
         writer.write_eof()
@@ -283,7 +283,7 @@ async def test_who_is_killed_stays_down_and_who_ends_by_itself_is_blamed(tmp_pat
 
 
 def widget(workspace: Workspace, link: Link, http: aiohttp.ClientSession, blamed: list[str]) -> Widget:
-    """A widget of a new conversation, behind a link."""
+    """Open a widget of a new conversation over a link."""
     started = workspace.start()
     urls = [f"http://127.0.0.1:{link.port}"]
     return Widget(

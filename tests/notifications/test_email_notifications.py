@@ -1,4 +1,4 @@
-"""Mails to the team: at once, one to each recipient, what stands in them, and those that do not arrive."""
+"""Immediate mails to the team: one to each recipient, their content, and failures."""
 
 from collections.abc import Iterator
 
@@ -138,7 +138,7 @@ def test_what_customers_write_stays_text(outside: Outside, server: Server) -> No
     assert [mail.recipients for mail in outside.sink.mails if "all@example.com" in str(mail.recipients)] == []
 
 
-# ---- what does not arrive at once
+# ---- mails that do not arrive immediately
 
 
 def test_a_mail_that_is_put_off_comes_by_its_schedule_as_it_was(outside: Outside, server: Server) -> None:
@@ -241,7 +241,7 @@ def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
     assert [(item["status"], item["eventType"], item["escalation"]) for item in sent] == [
         ("DELIVERED", "test", None)
     ] * 2
-    # One at a time: the one that was refused before comes as well, behind it or before it.
+    # One at a time: the refused mail arrives too, before or after it.
     subjects = [str(mail.message["Subject"]) for mail in outside.mails_to(team.address("bob"))]
     assert set(subjects) == {"Test: email notifications of An AI agent work"}
 

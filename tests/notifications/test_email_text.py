@@ -1,4 +1,4 @@
-"""What emails say: created, reopened, at risk, breached, digests, alerts and tests."""
+"""The content of emails: created, reopened, at risk, breached, digests, alerts and samples."""
 
 import re
 from dataclasses import replace

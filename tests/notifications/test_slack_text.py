@@ -1,4 +1,4 @@
-"""What Slack is told: in blocks that it takes, with a link, and with nobody else's words getting through."""
+"""Slack messages: valid blocks, a link, and no markup from foreign text."""
 
 import re
 from dataclasses import replace
@@ -35,7 +35,7 @@ def message_of(
     mentions: list[str] = MENTIONS,
     channel: str = "C0123",
 ) -> dict[str, Any]:
-    """The message as Slack gets it."""
+    """Return the message as Slack receives it."""
     body = compose(story, channel=channel, message_format=message_format, mentions=mentions)
     message: dict[str, Any] = orjson.loads(body)
     return message

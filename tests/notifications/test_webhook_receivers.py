@@ -1,4 +1,4 @@
-"""Receivers that behave badly cost little time, traffic and memory, and nobody reads what they say."""
+"""Misbehaving receivers cost little time, traffic and memory, and their answers are not read."""
 
 import asyncio
 import ipaddress
@@ -170,7 +170,7 @@ async def test_endless_answers_are_cut_off(behave: Behaviour, response: str | No
         tracemalloc.stop()
         assert await asyncio.to_thread(hostile.hung_up.wait, 10)
     assert outcome.response in ({response} if response else {CLOSED, NO_HTTP, "500"})
-    # 64 KiB and what the parser makes of it; the bomb alone would be 16.
+    # 64 KiB and the parser's own data. The unpacked bomb is 16 MiB.
     assert peak < 4 * MEBIBYTE
 
 

@@ -1,4 +1,4 @@
-"""The live feed: resuming by cursor, and what happens when processes, bells and databases fail."""
+"""The live feed: resuming by cursor, and failures of processes, pub/sub and databases."""
 
 import asyncio
 import os
@@ -191,7 +191,7 @@ def _status(url: str) -> int:
 
 
 async def test_everything_arrives_without_a_bell_and_across_processes(own_dir: Path) -> None:
-    # Nobody listens at this Redis: only the poll of the heads carries events from one process to the other.
+    # There is no Redis at this address: only the poll of the heads carries events between the processes.
     deaf = {"BATON_BROADCAST_URL": "redis://127.0.0.1:1"}
     with Server.started(own_dir, **deaf) as first:
         second = Server(own_dir, first.owner_url, first.service_url)

@@ -1,4 +1,4 @@
-"""The bell over a real PostgreSQL and a real Redis: what it carries, and what fits a message."""
+"""Pub/sub over a real PostgreSQL and a real Redis: wake-ups, typing, and message sizes."""
 
 import asyncio
 import random

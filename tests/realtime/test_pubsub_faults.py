@@ -1,4 +1,4 @@
-"""The bell through every way that its PostgreSQL, its Redis and those around it have of failing."""
+"""Pub/sub during failures of PostgreSQL, of Redis and of its callbacks."""
 
 import asyncio
 import time

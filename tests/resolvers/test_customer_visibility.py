@@ -1,4 +1,4 @@
-"""What a customer sees, field by field, and that drafts are not among it."""
+"""The fields that a customer sees, without drafts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ def door(server: Server) -> Iterator[Visitor]:
 
 @pytest.fixture(scope="module")
 def told(server: Server, door: Visitor) -> Told:
-    """What is asked of it changes nothing that another test looks at."""
+    """A conversation that tests only read."""
     return Told(server.new_workspace(), door)
 
 
@@ -37,13 +37,13 @@ def hidden_of(type_: str) -> Iterator[str]:
 
 
 def asked(type_: str, name: str) -> str:
-    """The selection of one field, under the name by which `values` finds it."""
+    """Return the selection of one field, with the alias that `values` looks for."""
     result = get_named_type(fields_of(type_)[name].type)
     return f"asked: {name}" + ("" if is_leaf_type(result) else " { __typename }")
 
 
 def values(answer: Any) -> list[Any]:
-    """What the answer has for the field that was asked for, wherever it stands."""
+    """Return the values of the selected field, at any depth."""
     if isinstance(answer, list):
         return [value for item in answer for value in values(item)]
     if isinstance(answer, dict):
@@ -53,7 +53,7 @@ def values(answer: Any) -> list[Any]:
 
 
 def check(type_: str, name: str, found: list[Any], codes: list[str]) -> None:
-    """A field that is not for customers is null, an empty list, or, where it can be neither, FORBIDDEN."""
+    """Assert that a hidden field is null, an empty list, or, if it can be neither, FORBIDDEN."""
     declared = fields_of(type_)[name].type
     if not isinstance(declared, GraphQLNonNull):
         assert (set(map(str, found)), codes) == ({"None"}, []), name

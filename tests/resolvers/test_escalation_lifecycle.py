@@ -63,7 +63,7 @@ def reopen(caller: Caller, escalation: str) -> dict[str, Any]:
 
 
 def refused(talk: Talk, caller: Caller, query: str, **variables: Any) -> Refused:
-    """The refusal, which has changed nothing and told nobody."""
+    """Return the refusal, and assert that nothing changed and no event was published."""
     before = stands(talk.workspace)
     refusal = caller.refusal(query, **variables)
     assert stands(talk.workspace) == before
@@ -81,7 +81,7 @@ def entry(escalation: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def age(talk: Talk, minutes: int) -> dict[str, Any]:
-    """The escalation as if it had been raised so many minutes ago."""
+    """Move the escalation's start into the past and return it."""
     talk.workspace.server.execute(
         """UPDATE escalations SET sla_started_at = sla_started_at - $2::interval,
                sla_at_risk_at = sla_at_risk_at - $2::interval, sla_due_at = sla_due_at - $2::interval

@@ -1,4 +1,4 @@
-"""Whether low confidence is averted or fires is settled once: by the clock, and by who has the lock."""
+"""A pending escalation is averted or fires exactly once, decided by the clock and the lock."""
 
 import asyncio
 import signal
@@ -83,14 +83,14 @@ class Arena:
         return data
 
     async def _ask_bundled(self, field: str, ids: list[str]) -> list[Any]:
-        """What a mutation of one id gives for each of many."""
+        """Run a mutation for each id in one request, and return the payloads."""
         bundles = [ids[place : place + BUNDLE] for place in range(0, len(ids), BUNDLE)]
         fields = [" ".join(field % (n, f'"{id_}"') for n, id_ in enumerate(bundle)) for bundle in bundles]
         answers = await asyncio.gather(*(self._ask(f"mutation {{ {item} }}") for item in fields))
         return [item for answer in answers for item in answer.values()]
 
     async def race(self, number: int) -> Counter[str]:
-        """Who won so many races: every one is won by exactly one."""
+        """Run races and count the winners. Each race has exactly one."""
         started = await self._ask_bundled(START, [self._agent_id] * number)
         conversations = [item["conversation"]["id"] for item in started]
         waiting = {"pendingEscalation": {"confidence": 20}}

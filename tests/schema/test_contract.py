@@ -21,7 +21,7 @@ from tests.support.baton_client import BATON
 ROOT = Path(__file__).parents[2]
 CONTRACT = build_schema((ROOT / "tests/contract.graphql").read_text())
 
-# What stands in the contract and is left out of the schema until it works; nothing else may be.
+# Parts of the contract that are not built yet. No other part may be missing.
 NOT_YET_TYPES = {
     "AnalyticsInterval",
     "AnalyticsPoint",

@@ -1,4 +1,4 @@
-"""How live connections end: with their credentials, and with the process."""
+"""Live connections end with their credentials, and with the process."""
 
 import asyncio
 import signal
@@ -102,7 +102,7 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
 
 
 async def _stream(client: httpx.AsyncClient, process: Server, started: Any, heard: asyncio.Event) -> str:
-    """All that an event stream tells until it ends."""
+    """Read an event stream until it ends."""
     body = {"query": RESUMED, "variables": {"id": started["id"], "after": started["cursor"]}}
     headers = {"accept": "text/event-stream"}
     text = ""

@@ -1,4 +1,4 @@
-"""The live socket's operations: how they end, with their clients or without, and leave nothing behind."""
+"""Operations on the WebSocket: their end, with or without their clients, leaves nothing."""
 
 import asyncio
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""A client that breaks every rule is sent away in the right way, and nobody else notices."""
+"""A client that breaks the protocol is closed with the right code, and other clients notice nothing."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ RECORD = """mutation($id: ID!, $content: String!) {
 
 @pytest.fixture(autouse=True)
 async def nobody_else_notices(server: Server) -> AsyncIterator[None]:
-    """Somebody else follows a conversation all the while, and the server's log stays clean."""
+    """Follow a conversation as another client throughout, and assert that the server logs no error."""
     workspace = server.new_workspace()
     conversation = workspace.start()["conversation"]["id"]
     begun = server.log.stat().st_size
@@ -191,7 +191,7 @@ async def test_a_wrong_operation_ends_alone(workspace: Workspace) -> None:
             found[name] = said["payload"][0]["extensions"]["code"]
         assert found == {name: code for name, (_, code) in WRONG_OPERATIONS.items()}
         await client.send(id="never begun", type="complete")
-        # An act goes over the socket too, and what it brings about.
+        # A mutation works over the socket too, and so does its event.
         await client.send(
             id="act",
             type="subscribe",
@@ -232,7 +232,7 @@ async def test_ten_thousand_operations_leave_nothing_behind(workspace: Workspace
 
 
 async def _many(client: Socket, conversation: str, number: int) -> None:
-    """As many operations as asked for, 50 at once: most are answered, one in five is broken off."""
+    """Run operations, 50 at a time: most are answered, one in five is cancelled."""
     for start in range(0, number, 50):
         for place in range(start, start + 40):
             await client.send(id=str(place), type="subscribe", payload={"query": "{ __typename }"})

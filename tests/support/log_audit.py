@@ -1,4 +1,4 @@
-"""What a conversation has left in tables and log, whether the two tell the same, and who hears of it."""
+"""A conversation's rows and log entries, checks that they agree, and their subscribers."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,7 +25,7 @@ _CONTROL = {"conversation.ai_paused": "PAUSED", "conversation.ai_resumed": "ACTI
 
 @dataclass(frozen=True)
 class Control:
-    """Whether the AI might speak at a moment."""
+    """The control state at a moment."""
 
     state: str = "ACTIVE"
     epoch: int = 1
@@ -45,7 +45,7 @@ class Ledger:
 
     @classmethod
     def of(cls, scene: Scene) -> "Ledger":
-        """Read it when all acts are done."""
+        """Read it after all transactions."""
         rows, key, workspace = scene.server.rows, scene.uuid, parse_id(WORKSPACE, scene.workspace.id)
         of_log = "SELECT position, type, data, occurred_at FROM log WHERE stream = $1 ORDER BY position"
         escalations = rows("SELECT * FROM escalations WHERE conversation_id = $1 ORDER BY created_at", key)
@@ -64,15 +64,15 @@ class Ledger:
 
     @property
     def active(self) -> list[Row]:
-        """The escalations that somebody has to see to."""
+        """Return the active escalations."""
         return [escalation for escalation in self.escalations if escalation["status"] != "RESOLVED"]
 
     def kinds(self, escalation: UUID) -> list[str]:
-        """What happened to an escalation, by its timeline."""
+        """Return the kinds of an escalation's timeline entries."""
         return [entry["kind"] for entry in self.timelines[escalation]]
 
     def told(self, escalation: UUID) -> list[str]:
-        """What happened to an escalation, by the workspace's log."""
+        """Return the types of an escalation's entries in the workspace's log."""
         return [
             entry["type"].removeprefix("escalation.")
             for entry in self.workspace_log
@@ -80,11 +80,11 @@ class Ledger:
         ]
 
     def count(self, type_: str) -> int:
-        """How often something stands in the conversation's log."""
+        """Return the number of entries of a type in the conversation's log."""
         return sum(entry["type"] == type_ for entry in self.log)
 
     def replay(self) -> Iterator[tuple[Row, Control]]:
-        """The log's entries in order, each with who had control when it was written."""
+        """Yield the log's entries in order, each with the control state at that position."""
         control = Control()
         for entry in self.log:
             if state := _CONTROL.get(entry["type"]):
@@ -92,7 +92,7 @@ class Ledger:
             yield entry, control
 
     def check(self) -> None:
-        """Assert that everything fits together."""
+        """Assert that tables and log agree."""
         self._check_log()
         self._check_messages()
         self._check_control()

@@ -1,4 +1,4 @@
-"""A story to tell Slack, and one in which somebody's text stands wherever others can write."""
+"""A notification content for Slack, and one with hostile text in every writable place."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -70,7 +70,7 @@ STORY = NotificationContent(
 def load_content(
     text: str, *, name: str | None = None, escalation: EscalationSnapshot = ESCALATION, **changes: Any
 ) -> NotificationContent:
-    """A story in which `text` stands wherever a customer, a caller or a member can write."""
+    """Return a content with `text` wherever a customer, a caller or a member can write."""
     said = (TranscriptMessage("msg_1", MessageRole.USER, text, NOON),)
     conversation = replace(
         CONVERSATION,

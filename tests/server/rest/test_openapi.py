@@ -87,7 +87,7 @@ def test_server_does_as_it_says(
 
 
 def _make_it_real(case: Any, known: dict[str, str]) -> None:
-    """Where good input was made, puts in what no generator can know: ids, an email, no used key."""
+    """Replace generated values that must exist: ids, an email, an unused key."""
     for place, component in case.meta.components.items():
         if component.mode.is_negative:
             continue
