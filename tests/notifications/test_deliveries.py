@@ -104,7 +104,7 @@ def test_a_turn_whose_epoch_is_over_is_dropped(team: Workspace) -> None:
 def test_what_waits_for_an_endpoint_that_is_switched_off_or_deleted_is_dropped(team: Workspace) -> None:
     for note, end in (
         ("The endpoint has been deleted.", Endpoint.delete),
-        ("The endpoint is switched off.", lambda element: element.update(enabled=False)),
+        ("The endpoint is switched off.", lambda target: target.update(enabled=False)),
     ):
         with refusing() as receiver:
             endpoint = Endpoint.create(team, receiver.url, CREATED)
@@ -197,8 +197,8 @@ def test_deliveries_are_listed_newest_first_by_escalation_status_and_channel(off
     assert deliveries(other) == []
 
 
-def ids(result: list[Row]) -> list[str]:
-    return [item["id"] for item in result]
+def ids(rows: list[Row]) -> list[str]:
+    return [item["id"] for item in rows]
 
 
 def fits(delivery: Row, chosen: dict[str, str]) -> bool:

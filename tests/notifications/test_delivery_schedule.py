@@ -130,12 +130,12 @@ def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_al
     team.member("third@example.com", "ADMIN")
     with refusing() as receiver, refusing() as beside:
         endpoints = [Endpoint.create(team, item.url, CREATED) for item in (receiver, beside)]
-        for told, endpoint in enumerate(endpoints, 1):
+        for count, endpoint in enumerate(endpoints, 1):
             endpoint.escalate()
             endpoint.tried()
             last_attempt(endpoint)
             endpoint.ended()
-            assert len(alerts(team)) == 2 * told
+            assert len(alerts(team)) == 2 * count
         wait_for(lambda: statuses(alerts(team)) == ["DELIVERED"] * 4, "the alerts to arrive")
         office.execute(
             "UPDATE delivery_targets SET alerted_on = alerted_on - 1 WHERE id = $1",

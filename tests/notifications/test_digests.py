@@ -187,8 +187,8 @@ async def test_what_is_no_longer_true_is_left_out(office: NotificationServices, 
     (mail,) = office.mails(team)
     assert delivery["status"] == "DELIVERED"
     assert "2 escalations" in str(mail.message["Subject"])
-    told = dict(zip(sections(mail), words(mail).split("Happened: ")[1:], strict=True))
-    assert ["at risk" in told[clock.id] for clock in (answered, waiting)] == [False, True]
+    events = dict(zip(sections(mail), words(mail).split("Happened: ")[1:], strict=True))
+    assert ["at risk" in events[clock.id] for clock in (answered, waiting)] == [False, True]
 
 
 def sections(mail: Mail) -> list[str]:
@@ -236,10 +236,10 @@ async def test_mails_at_once_again_do_not_take_back_what_was_promised(
     gathered = team.escalate()
     digests(team)
     team.told_by(email=AT_ONCE)
-    told = team.escalate()
-    assert [item["escalation"]["id"] for item in team.ended()] == [told]
+    notified = team.escalate()
+    assert [item["escalation"]["id"] for item in team.ended()] == [notified]
     assert [item["status"] for item in now_sent(team)] == ["DELIVERED"]
-    assert [sections(mail) for mail in office.mails(team)] == [[told], [gathered]]
+    assert [sections(mail) for mail in office.mails(team)] == [[notified], [gathered]]
 
 
 @pytest.mark.parametrize("change", [{"recipients": []}, {"enabled": False}], ids=["nobody", "switched off"])

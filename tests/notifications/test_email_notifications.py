@@ -121,10 +121,13 @@ EVIL = (
 
 def test_what_customers_write_stays_text(outside: Outside, server: Server) -> None:
     team, plain = Team.create(server, "ann"), Team.create(server, "ann")
-    for one, words, name in ((team, EVIL, f'{EVIL[:150]}" <all@example.com>'), (plain, "help\nme", "Jane")):
-        conversation = one.workspace.start(customer={"name": name})["conversation"]["id"]
-        one.key.record(conversation, "USER", words)
-        one.key.escalate(conversation, words)
+    for writers, words, name in (
+        (team, EVIL, f'{EVIL[:150]}" <all@example.com>'),
+        (plain, "help\nme", "Jane"),
+    ):
+        conversation = writers.workspace.start(customer={"name": name})["conversation"]["id"]
+        writers.key.record(conversation, "USER", words)
+        writers.key.escalate(conversation, words)
     hostile, usual = (read(outside.mails(item.address("ann"), 1)[0].raw) for item in (team, plain))
     assert [name for name, _ in hostile.items()] == [name for name, _ in usual.items()]
     assert hostile["To"].addresses[0].addr_spec == team.address("ann")

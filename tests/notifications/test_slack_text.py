@@ -189,9 +189,9 @@ def test_what_is_unknown_is_left_out_with_its_line() -> None:
 
 
 def test_a_customer_goes_by_what_is_known() -> None:
-    def customer(**known: Any) -> str | None:
+    def customer(**details: Any) -> str | None:
         nobody = replace(CONVERSATION, customer_name=None, customer_email=None, customer_external_id=None)
-        return told("{customer}", replace(STORY, conversation=replace(nobody, **known)))
+        return told("{customer}", replace(STORY, conversation=replace(nobody, **details)))
 
     assert customer(customer_name="Jane") == "Jane"
     assert customer(customer_email="jane@example.com") == "jane@example.com"

@@ -183,7 +183,7 @@ async def test_a_name_that_changes_its_answer_is_asked_once(
 
     async def sock_connect(_: socket.socket, address: Any) -> None:
         dialled.append(address[:2])
-        raise ConnectionRefusedError(111, "nobody there")
+        raise ConnectionRefusedError(111, "refused by the test")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", sock_connect)
     outcome = await call(f"http://hooks.example.com:{trap.port}/x")

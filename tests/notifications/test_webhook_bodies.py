@@ -107,8 +107,8 @@ def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
     if path:
         yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from places(one, *path, key)
+    for key, part in inner:
+        yield from places(part, *path, key)
 
 
 @pytest.mark.parametrize("type_", SCHEMAS)

@@ -41,19 +41,19 @@ def running(command: list[str], port: int, **environment: str) -> Iterator["subp
     given = os.environ | environment
     with subprocess.Popen(
         command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as one:
+    ) as process:
 
         def listens() -> bool:
-            assert one.poll() is None, one.communicate()
+            assert process.poll() is None, process.communicate()
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 return True
             return False
 
         try:
             wait_for(listens, f"{command} to listen")
-            yield one
+            yield process
         finally:
-            one.terminate()
+            process.terminate()
 
 
 def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime | None = None) -> Outcome:

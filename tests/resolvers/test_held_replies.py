@@ -367,11 +367,11 @@ async def test_a_draft_that_is_refused_stays_as_it_is(scene: Scene, other: Works
             for act in (Contender.send_draft, Contender.discard_draft)
         ],
     ]
-    async with listening(scene, drafts=1) as told:
+    async with listening(scene, drafts=1) as check_events:
         before = scene.rows()
         assert await outcomes(*(send(call) for _, call in refused)) == [code for code, _ in refused]
         assert scene.rows() == before
-        await told()
+        await check_events()
 
 
 async def test_a_draft_is_not_sent_without_an_escalation(scene: Scene) -> None:

@@ -349,14 +349,14 @@ async def test_each_message_is_recorded_once_though_the_server_is_killed(own_ser
     # The others wait for each other at the conversation's lock, or have not been answered yet.
     assert own_server.stop(SIGKILL) == -SIGKILL
     answers = await asyncio.gather(*calls)
-    known = {content: id_ for content, id_ in zip(words, answers, strict=True) if id_}
-    assert 10 <= len(known) <= recorded() < len(words)
+    by_content = {content: id_ for content, id_ in zip(words, answers, strict=True) if id_}
+    assert 10 <= len(by_content) <= recorded() < len(words)
 
     own_server.start()
     again = await asyncio.gather(*(send(say, content) for content in words))
     assert len(set(again)) == len(words)
     assert None not in again
-    assert known.items() <= dict(zip(words, again, strict=True)).items()
+    assert by_content.items() <= dict(zip(words, again, strict=True)).items()
     ledger = Ledger.of(scene)
     ledger.check()
     assert sorted(message["content"] for message in ledger.messages) == sorted(words)

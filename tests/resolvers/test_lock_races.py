@@ -146,7 +146,7 @@ async def test_one_of_ten_updates_of_the_same_version_wins(scene: Scene) -> None
         await lock.queued(10)
     answers = await outcomes(*updates)
 
-    (winner,) = (place for place, one in enumerate(answers) if one != "CONFLICT")
+    (winner,) = (place for place, answer in enumerate(answers) if answer != "CONFLICT")
     assert answers.count("CONFLICT") == 9
     result = scene.key.escalation(escalation)
     assert (result["version"], result["priority"]) == (2, priorities[winner])
@@ -194,7 +194,7 @@ async def test_one_of_ten_resolutions_wins(scene: Scene) -> None:
         calls = [send(scene.key.resolve, escalation, note=f"by {place}") for place in range(10)]
         await lock.queued(10)
     answers = await outcomes(*calls)
-    (winner,) = (place for place, one in enumerate(answers) if one != "CONFLICT")
+    (winner,) = (place for place, answer in enumerate(answers) if answer != "CONFLICT")
     assert answers.count("CONFLICT") == 9
     assert scene.key.escalation(escalation)["resolution"]["note"] == f"by {winner}"
     ledger = Ledger.of(scene)
@@ -280,19 +280,19 @@ async def test_refused_acts_leave_nothing_and_tell_nobody(workspace: Workspace, 
         ("BAD_USER_INPUT", partial(scene.key.record, scene.conversation, "ASSISTANT", "?", epoch=99)),
         ("BAD_USER_INPUT", partial(scene.key.reply, escalation, authorEmail="stranger@example.com")),
     ]
-    async with listening(scene) as told:
+    async with listening(scene) as check_events:
         before = scene.rows()
         codes = await outcomes(*(send(call) for _, call in refused))
         assert codes == [code for code, _ in refused]
         assert scene.rows() == before
-        await told()
+        await check_events()
 
 
 async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody(scene: Scene) -> None:
     escalation = scene.escalate()
     before = scene.rows()
     workspace = parse_id(WORKSPACE, scene.workspace.id)
-    async with listening(scene) as told:
+    async with listening(scene) as check_events:
         # It has written everything but the workspace's log when its connection is cut.
         async with hold(scene.server, "streams", workspace) as lock:
             (reply,) = await lock.in_order(partial(scene.key.resolve, escalation))
@@ -304,7 +304,7 @@ async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody
                 await service.close()
             assert await outcomes(reply) == ["INTERNAL"]
         assert scene.rows() == before
-        await told()
+        await check_events()
     scene.key.resolve(escalation)
     Ledger.of(scene).check()
 

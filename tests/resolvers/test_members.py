@@ -128,7 +128,7 @@ def the_only_admins(rows: Rows) -> list[tuple[Caller, str]]:
     for item in team(rows):
         if item["role"] == "ADMIN" and item["id"] not in ids:
             rows.key.ask(REMOVE, id=item["id"])
-    return [(Caller(one.url, one.token), id_) for one, id_ in zip(pair, ids, strict=True)]
+    return [(Caller(caller.url, caller.token), id_) for caller, id_ in zip(pair, ids, strict=True)]
 
 
 def turn_on_each_other(pair: list[tuple[Caller, str]], query: str, **more: str) -> list[list[str]]:

@@ -35,10 +35,10 @@ HISTORY = listing("$id: ID!, ", "conversation.escalations", "", "id")
 TIMELINE = listing("$id: ID!, ", "escalation.timeline", "", "kind", False)
 RANKS = ["LOW", "MEDIUM", "HIGH", "URGENT"]
 ORDERS: dict[str, tuple[Callable[[dict[str, Any]], Any], bool]] = {
-    "CREATED_DESC": (lambda one: (one["createdAt"], one["id"]), True),
-    "CREATED_ASC": (lambda one: (one["createdAt"], one["id"]), False),
-    "DUE_ASC": (lambda one: (one["sla"]["dueAt"], one["id"]), False),
-    "PRIORITY_DESC": (lambda one: (RANKS.index(one["priority"]), one["createdAt"], one["id"]), True),
+    "CREATED_DESC": (lambda node: (node["createdAt"], node["id"]), True),
+    "CREATED_ASC": (lambda node: (node["createdAt"], node["id"]), False),
+    "DUE_ASC": (lambda node: (node["sla"]["dueAt"], node["id"]), False),
+    "PRIORITY_DESC": (lambda node: (RANKS.index(node["priority"]), node["createdAt"], node["id"]), True),
 }
 
 Connection = dict[str, Any]
@@ -71,7 +71,7 @@ def walk(read: Read, size: int, *, backward: bool = False) -> Iterator[list[dict
     while True:
         page = read(**{count: size}, **cursor)
         info, edges = page["pageInfo"], page["edges"]
-        assert [one["node"].items() <= node.items() for one, node in zip(edges, page["nodes"], strict=True)]
+        assert [edge["node"].items() <= node.items() for edge, node in zip(edges, page["nodes"], strict=True)]
         assert (info["startCursor"], info["endCursor"]) == (edges[0]["cursor"], edges[-1]["cursor"])
         assert info[behind] is turned
         yield page["nodes"]

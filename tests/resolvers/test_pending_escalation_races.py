@@ -124,7 +124,7 @@ def _winner(answer: dict[str, Any], row: dict[str, Any]) -> str:
     return str(row["outcome"])
 
 
-@pytest.mark.timeout(300)  # where others work beside it; alone it takes a dozen seconds
+@pytest.mark.timeout(300)  # on a busy machine; otherwise it takes a dozen seconds
 async def test_each_of_a_thousand_races_has_exactly_one_winner(team: Workspace) -> None:
     async with httpx.AsyncClient(
         base_url=team.server.url,
@@ -201,7 +201,7 @@ async def test_timers_that_come_twice_fire_once(team: Workspace) -> None:
     assert (doubt.notices, doubt.outcomes) == ([CONFIRMATION], ["FIRED"])
 
 
-# ---- when nobody runs the timers
+# ---- when no worker runs
 
 
 @pytest.fixture(scope="module")

@@ -221,9 +221,9 @@ async def test_who_types_is_told_with_a_cursor_of_now(talk: Talk) -> None:
         of_fresh = await fresh.subscribe(changes, id=talk.id)
         await _in_place(talk, [fresh])
         await asyncio.to_thread(talk.workspace.member("ada@example.com").ask, typing, id=talk.id)
-        told = (await fresh.next(of_fresh))["conversationUpdated"]
-        assert told["kind"] == "typing_started"
-        assert Cursor.parse(told["cursor"]).position >= Cursor.parse(last["cursor"]).position
+        event = (await fresh.next(of_fresh))["conversationUpdated"]
+        assert event["kind"] == "typing_started"
+        assert Cursor.parse(event["cursor"]).position >= Cursor.parse(last["cursor"]).position
 
 
 async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None:

@@ -86,12 +86,12 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
                 assert process.process is not None
                 process.process.send_signal(signal.SIGTERM)
                 codes = await asyncio.gather(*map(close_code, sockets))
-                told = await asyncio.gather(*streams)
+                received = await asyncio.gather(*streams)
                 assert not running.done()
             assert (await running)["message"]["position"] == 2
             assert await asyncio.to_thread(process.process.wait, 10) == 0
         assert codes == [1012] * 20
-        assert ["complete" in item for item in told] == [False] * 5
+        assert ["complete" in item for item in received] == [False] * 5
         assert [message["content"] for message in workspace.key.messages(conversation)] == [
             "before",
             "meanwhile",

@@ -203,8 +203,8 @@ def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace
         assert workspace.key.ask("{ escalations { cursor } }") == cursor
         assert workspace.key.ask("{ conversations { nodes { id } } }")["conversations"]["nodes"] == []
         assert len(replays.scratches) == before + 3
-        told = server.rows("SELECT scratch FROM workspaces WHERE name LIKE 'replay %'")
-        assert all(row["scratch"] for row in told)
+        scratches = server.rows("SELECT scratch FROM workspaces WHERE name LIKE 'replay %'")
+        assert all(row["scratch"] for row in scratches)
         unknown = workspace.agent_id[:-4] + "0000"
         assert replays.run(file, "--agent", unknown) == (1, "", "There is no such AI agent.\n")
         assert len(replays.scratches) == before + 3

@@ -186,12 +186,12 @@ def test_everything_that_waited_is_kept_on_the_recorded_clock(replays: Replays) 
 
 @pytest.mark.usefixtures("report")
 def test_the_confirmation_stands_where_it_would_have_been_said(replays: Replays) -> None:
-    told = [
+    notices = [
         (item["role"], item["status"], item["at"])
         for item in replays.transcript(replays.scratches[0])
         if item["line"] == "fired between two messages/0"
     ]
-    assert told == [
+    assert notices == [
         ("USER", "DELIVERED", at(0)),
         ("ASSISTANT", "DELIVERED", at(5)),
         ("ASSISTANT", "DELIVERED", at(6)),

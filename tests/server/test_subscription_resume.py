@@ -257,8 +257,8 @@ async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspa
     async with key.socket() as socket:
         for position, cursor in cursors.items():
             id_ = await socket.subscribe(MESSAGES, id=started["id"], after=cursor)
-            told = [(await socket.next(id_))["messageAdded"] for _ in range(PAGE - position)]
-            assert positions(told) == list(range(position + 1, PAGE + 1))
+            events = [(await socket.next(id_))["messageAdded"] for _ in range(PAGE - position)]
+            assert positions(events) == list(range(position + 1, PAGE + 1))
             with pytest.raises(Refused) as refused:
                 await socket.next(id_)
             assert refused.value.code == "RESYNC_REQUIRED"

@@ -137,9 +137,9 @@ async def test_what_a_killed_or_a_stopped_worker_had_in_hand_is_announced_once(s
 
 async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: AsyncExitStack) -> datetime:
     """
-    Have one worker take up two clocks that it cannot finish, and gives the time at which it has them in hand.
+    Let one worker claim two clocks that it cannot finish, and return the time after the claims.
 
-    One waits for its conversation, and nothing but the lease tells of it; the other has its own locked, and
+    One waits for its conversation, and only the lease shows it. The other has its own locked, and
     waits for the log's head.
     """
     before, amid = clocks
@@ -261,9 +261,9 @@ async def test_a_clock_that_fails_every_time_keeps_no_other_from_being_announced
         stage.execute(
             "DELETE FROM pgqueuer WHERE entrypoint = 'sla_clock' AND payload = uuid_send($1)", clock.key
         )
-    head, stream = "UPDATE streams SET head = $2 WHERE id = $1", parse_id(WORKSPACE, failing.workspace.id)
-    known = stage.rows("SELECT head FROM streams WHERE id = $1", stream)[0]["head"]
-    stage.execute(head, stream, 2**63 - 1)
+    set_head, stream = "UPDATE streams SET head = $2 WHERE id = $1", parse_id(WORKSPACE, failing.workspace.id)
+    head = stage.rows("SELECT head FROM streams WHERE id = $1", stream)[0]["head"]
+    stage.execute(set_head, stream, 2**63 - 1)
     bring([failing], "sla_at_risk_at", -20)
     bring([lost], "sla_at_risk_at", -10)
     try:
@@ -271,5 +271,5 @@ async def test_a_clock_that_fails_every_time_keeps_no_other_from_being_announced
         await announced(1, lost)
         assert failing.kinds == ["created"]
     finally:
-        stage.execute(head, stream, known)
+        stage.execute(set_head, stream, head)
     await announced(1, failing)

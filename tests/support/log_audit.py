@@ -106,7 +106,7 @@ class Ledger:
         assert is_counted(entry["position"] for entry in self.workspace_log)
         assert self.heads[self.conversation["id"]] == len(self.log)
         assert self.heads[self.conversation["workspace_id"]] == len(self.workspace_log)
-        assert all(one["occurred_at"] <= after["occurred_at"] for one, after in pairwise(self.log))
+        assert all(before["occurred_at"] <= after["occurred_at"] for before, after in pairwise(self.log))
 
     def _check_messages(self) -> None:
         assert is_counted(message["position"] for message in self.messages)
@@ -128,10 +128,10 @@ class Ledger:
         assert [_CONTROL[entry["type"]] for entry in passed] == states
         assert self.conversation["ai_epoch"] == len(passed) + 1
         assert self.conversation["ai_state"] == (["ACTIVE", *states])[-1]
-        told = [
+        events = [
             e for e in self.workspace_log if e["data"].get("conversation") == str(self.conversation["id"])
         ]
-        assert [e["type"] for e in told if e["type"] in _CONTROL] == [e["type"] for e in passed]
+        assert [e["type"] for e in events if e["type"] in _CONTROL] == [e["type"] for e in passed]
         if self.conversation["ai_pause_cause"] == "ESCALATION":
             assert self.active
 
@@ -139,7 +139,7 @@ class Ledger:
         timeline = self.timelines[escalation["id"]]
         assert is_counted(entry["position"] for entry in timeline)
         assert escalation["timeline"] == len(timeline)
-        assert all(one["occurred_at"] <= after["occurred_at"] for one, after in pairwise(timeline))
+        assert all(before["occurred_at"] <= after["occurred_at"] for before, after in pairwise(timeline))
         kinds = self.kinds(escalation["id"])
         assert kinds[0] == "created"
         assert self.told(escalation["id"]) == [kind for kind in kinds if not kind.startswith("ai_")]
@@ -159,7 +159,7 @@ async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[],
     """
     Follow everything; what it gives asserts that the next that each hears of is what happens then.
 
-    The AI is to be paused at that time, and `drafts` of its replies held.
+    The AI must be paused at that time, and `drafts` of its replies held.
     """
     here = {"id": scene.conversation, "after": scene.key.conversation(scene.conversation)["cursor"]}
     now = scene.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]

@@ -70,7 +70,7 @@ class MailSink:
 
     `faults` says what happens at a stage instead of the right answer (an SMTP reply or a Fault); DATA is the
     command, BODY while the message would be read, MESSAGE when it is there. It may be changed while the sink
-    runs. A sink with a `login` (user, password) takes mail from it alone. `names` are its certificate's.
+    runs. A sink with a `login` (user, password) takes mail only from it. `names` are its certificate's.
     """
 
     def __init__(

@@ -111,8 +111,8 @@ class Team:
         return Team(self.workspace, made, next(_TEAMS))._set_up(names, email, settings)
 
     def _set_up(self, names: tuple[str, ...], email: Row | None, settings: Row) -> "Team":
-        told = {"email": {"recipients": [self.address(name) for name in names], **(email or {})}}
-        self.key.settings(self.agent_id, notifications=told, **settings)
+        recipients = {"email": {"recipients": [self.address(name) for name in names], **(email or {})}}
+        self.key.settings(self.agent_id, notifications=recipients, **settings)
         return self
 
     @property
@@ -204,9 +204,9 @@ class Team:
             lambda all_: all_ and len(all_[0]["attempts"]) >= attempts, f"{attempts} attempts", **chosen
         )
         # An attempt may come to its end between the reading of a delivery and of its attempts.
-        (one,) = self.deliveries(**chosen)
-        assert len(one["attempts"]) == attempts
-        return one
+        (delivery,) = self.deliveries(**chosen)
+        assert len(delivery["attempts"]) == attempts
+        return delivery
 
     def catch_up(self) -> None:
         """Wait until every event so far has been planned, so that its deliveries exist."""

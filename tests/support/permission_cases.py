@@ -18,14 +18,14 @@ from tests.support.callers import Rows, Who, new_email
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
-    name: (kind, found)
+    name: (kind, field)
     for kind, type_ in (
         (QUERY, SCHEMA._schema.query_type),
         (MUTATION, SCHEMA._schema.mutation_type),
         (SUBSCRIPTION, SCHEMA._schema.subscription_type),
     )
     if type_
-    for name, found in type_.fields.items()
+    for name, field in type_.fields.items()
 }
 
 
@@ -60,8 +60,8 @@ class Case:
     """
     A use of a root field: its selection, the row it aims at, and its arguments.
 
-    `once`: what it aims at is used up by it. `also`: a scope that this use takes beside the field's own.
-    `by`: the permission's name where it is another field's, that `node` stands in for.
+    `once`: it uses up its target. `also`: a scope that this use needs in addition to the field's own.
+    `by`: the name of the permission, if `node` uses that of another field.
     """
 
     field: str

@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             faults[way]()
             return
         wait = {"Retry-After": slack.retry_after}
-        known: dict[str, tuple[int, Any, dict[str, str | None]]] = {
+        answers: dict[str, tuple[int, Any, dict[str, str | None]]] = {
             "ok": (200, {"ok": True, **self._told(call)}, {"X-OAuth-Scopes": slack.scopes}),
             "ratelimited": (429, {"ok": False, "error": "ratelimited"}, wait),
             "status": (503, {"ok": True}, wait),
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             "long": (200, b'{"ok": true, "_": "' + b"x" * 2_000_000 + b'"}', {}),
             "redirect": (307, b"", {"Location": slack.redirect_to}),
         }
-        status, result, headers = known.get(way, (200, {"ok": False, "error": way}, {}))
+        status, result, headers = answers.get(way, (200, {"ok": False, "error": way}, {}))
         self._say(status, result if isinstance(result, bytes) else json.dumps(result).encode(), headers)
 
     def _told(self, call: Call) -> dict[str, Any]:

@@ -183,9 +183,9 @@ class Endpoint:
         """Wait for this number of attempts of its only delivery and return it."""
         self.when(lambda all_: all_ and len(all_[0]["attempts"]) >= attempts, f"{attempts} attempts", seconds)
         # Read again: a delivery and its attempts are read by two statements.
-        (one,) = self.deliveries
-        assert len(one["attempts"]) == attempts
-        return one
+        (delivery,) = self.deliveries
+        assert len(delivery["attempts"]) == attempts
+        return delivery
 
     @property
     def target(self) -> Row:
@@ -230,14 +230,14 @@ def told(received: Received, endpoint: Endpoint) -> Row:
     return body
 
 
-def statuses(found: list[Row]) -> list[str]:
+def statuses(rows: list[Row]) -> list[str]:
     """Return the deliveries' statuses."""
-    return [item["status"] for item in found]
+    return [item["status"] for item in rows]
 
 
-def types(found: list[Row]) -> list[str]:
+def types(rows: list[Row]) -> list[str]:
     """Return the deliveries' event types."""
-    return [item["eventType"] for item in found]
+    return [item["eventType"] for item in rows]
 
 
 def row_of(server: Server, delivery: Row) -> Row:
@@ -249,7 +249,7 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     """
     Have the time come that a target's deliveries, and the job for them, wait for.
 
-    With `made` they have been attempted so often by now. Whoever has one in hand is waited for: the job for
+    `made` sets the number of attempts so far. It waits for a running attempt: the job for
     what is left is written at the end.
     """
     lease = "SELECT lease FROM delivery_targets WHERE id = $1"
@@ -276,7 +276,7 @@ class Gate:
     """
     A receiver's answer that is held back until it opens, and for `pause` seconds after that.
 
-    `most` is how many it has held at once.
+    `most` is the largest number of concurrently held requests.
     """
 
     def __init__(self, answer: Answer | None = None, pause: float = 0) -> None:
