@@ -174,8 +174,8 @@ def test_a_mail_server_that_is_away_is_waited_for(outside: Outside, server: Serv
     team.escalate()
     team.escalate()
     team.catch_up()
-    waiting = team.when(lambda all_: any(one["attempts"] for one in all_), "an attempt")
-    assert [len(one["attempts"]) for one in waiting] == [1, 0], "the others wait for the first"
+    waiting = team.when(lambda all_: any(entry["attempts"] for entry in all_), "an attempt")
+    assert [len(entry["attempts"]) for entry in waiting] == [1, 0], "the others wait for the first"
     assert waiting[0]["attempts"][0]["response"].startswith(("the connection broke", "no connection"))
     outside.sink.faults.clear()
     team.bring(*waiting)
@@ -232,10 +232,10 @@ def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", "bob")
     outside.sink.faults["RCPT"] = "550 5.1.1 No such person"
     refused = team.sample("EMAIL")
-    assert [one["target"] for one in refused] == [team.address("ann"), team.address("bob")]
-    for one in refused:
-        assert [attempt["response"] for attempt in one["attempts"]] == ["550 5.1.1 No such person"]
-        assert (one["status"], one["note"]) == (
+    assert [entry["target"] for entry in refused] == [team.address("ann"), team.address("bob")]
+    for entry in refused:
+        assert [attempt["response"] for attempt in entry["attempts"]] == ["550 5.1.1 No such person"]
+        assert (entry["status"], entry["note"]) == (
             "FAILED",
             "Another attempt cannot succeed: 550 5.1.1 No such person",
         )

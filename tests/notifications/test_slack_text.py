@@ -49,12 +49,12 @@ def texts_of(message: dict[str, Any]) -> list[str]:
 
 
 def body_of(message: dict[str, Any]) -> dict[str, Any] | None:
-    """The block of the message format, if there is one."""
+    """Return the block of the message format, or None."""
     return next((block for block in message["blocks"] if block["type"] == "rich_text"), None)
 
 
 def told(message_format: str, story: NotificationContent = STORY) -> str | None:
-    """What becomes of a format; None when nothing does."""
+    """Render a format and return its text, or None."""
     block = body_of(message_of(story, message_format))
     return spelled(block) if block else None
 
@@ -271,7 +271,7 @@ _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 def structure(message: dict[str, Any]) -> list[Any]:
-    """What Slack would see in a message next to words: its blocks, elements, styles and mrkdwn."""
+    """Return a message's structure: its blocks, elements, styles and mrkdwn."""
     body = body_of(message)
     elements = [
         {name: value for name, value in element.items() if element["type"] != "text" or name != "text"}
@@ -282,7 +282,7 @@ def structure(message: dict[str, Any]) -> list[Any]:
 
 
 def words_of(text: str) -> str:
-    """The characters of a text that are to arrive, white space aside."""
+    """Return the characters of a text that must arrive, without white space."""
     return "".join(re.sub("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "", text).split())
 
 
@@ -404,10 +404,10 @@ def test_long_words_are_cut_where_it_shows(text: str) -> None:
 
 def test_what_just_fits_is_not_cut() -> None:
     for text in ("x" * 550, "&" * 550, "😀" * 275):
-        found = told("{reason}", load_content(text))
-        assert found is not None
-        assert size(found) == 550
-        assert not found.endswith("…")
+        result = told("{reason}", load_content(text))
+        assert result is not None
+        assert size(result) == 550
+        assert not result.endswith("…")
 
 
 @pytest.mark.parametrize(

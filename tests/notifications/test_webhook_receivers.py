@@ -70,7 +70,7 @@ async def post(url: str, seconds: float = 60) -> Outcome:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_who_takes_too_long_is_left(behave: Behaviour, scheme: str) -> None:
     with Hostile(behave, scheme=scheme) as hostile:
-        # A handshake that is answered by HTTP fails at once, unless nothing or too little is said.
+        # A handshake that is answered by HTTP fails immediately, unless the answer is too short.
         expected = {Outcome(False, "no answer within 0.4 s")}
         if scheme == "https" and behave is not hang:
             expected.add(Outcome(False, "no connection: TLS could not be agreed on"))

@@ -89,7 +89,7 @@ _MARKS = {"bold": "*", "italic": "_", "strike": "~", "code": "`"}
 
 
 def spelled(block: dict[str, Any]) -> str:
-    """A rich_text block as text: styles as marks, quotes as lines with “> ”, other elements in brackets."""
+    """Return a rich_text block as text: styles as marks, quotes as “> ”, other elements in brackets."""
     parts = []
     for part in block["elements"]:
         text = "".join(map(_spelled_element, part["elements"]))
