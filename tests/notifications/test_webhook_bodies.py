@@ -44,14 +44,14 @@ SOURCE = {
 
 
 def told(story: NotificationContent) -> dict[str, Any]:
-    """The body, checked against the schema of its type."""
+    """Return the body after a check of its schema."""
     body: dict[str, Any] = json.loads(body_of(story))
     VALIDATORS[story.type].validate(body)
     return body
 
 
 def created(**changes: Any) -> NotificationContent:
-    """An escalation.created whose escalation is changed so."""
+    """Return an escalation.created with a changed escalation."""
     story = sample_content("escalation.created")
     assert story.escalation
     return replace(story, escalation=replace(story.escalation, **changes))
@@ -92,7 +92,7 @@ def test_every_event_fits_its_schema_and_no_other(type_: str) -> None:
 
 
 def undocumented(schema: dict[str, Any], value: Any) -> Iterator[str]:
-    """What stands in a body and not in its schema."""
+    """Yield the parts of a body that its schema does not have."""
     if isinstance(value, list):
         for inner in value:
             yield from undocumented(schema["items"], inner)
@@ -103,12 +103,12 @@ def undocumented(schema: dict[str, Any], value: Any) -> Iterator[str]:
 
 
 def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
-    """Where the values of a body stand."""
+    """Yield the paths of a body's values."""
     if path:
         yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from places(one, *path, key)
+    for key, part in inner:
+        yield from places(part, *path, key)
 
 
 @pytest.mark.parametrize("type_", SCHEMAS)

@@ -21,8 +21,8 @@ TOPICS = TriggerSettings(topics=[BILLING, LEGAL])
 AUTO = AutoEscalation(confidence_threshold=60)
 
 
-def names(found: list[FiredTrigger]) -> list[tuple[str, str | None]]:
-    return [(item.trigger, item.detail) for item in found]
+def names(triggers: list[FiredTrigger]) -> list[tuple[str, str | None]]:
+    return [(item.trigger, item.detail) for item in triggers]
 
 
 def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
@@ -31,7 +31,7 @@ def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "intents", "found"),
+    ("content", "intents", "expected"),
     [
         ("hello", [], []),
         (ASKS, [], [("PHRASE", ASKS)]),
@@ -47,8 +47,8 @@ def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
         ),
     ],
 )
-def test_a_customers_words_raise(content: str, intents: list[str], found: list[tuple[str, str]]) -> None:
-    assert names(triggers_of_customer_message(TOPICS, content, intents)) == found
+def test_a_customers_words_raise(content: str, intents: list[str], expected: list[tuple[str, str]]) -> None:
+    assert names(triggers_of_customer_message(TOPICS, content, intents)) == expected
 
 
 def test_a_topic_carries_its_priority() -> None:

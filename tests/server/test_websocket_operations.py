@@ -1,4 +1,4 @@
-"""The live socket's operations: how they end, with their clients or without, and leave nothing behind."""
+"""Operations on the WebSocket: their end, with or without their clients, leaves nothing."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -73,7 +73,7 @@ async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect)
     for query, nexts in {BROKEN: 0, BROKEN_LATER: 2, UNWRITABLE: 0}.items():
         await client.subscribe("broken", query)
         heard = [await client.hear() for _ in range(nexts + 1)]
-        assert [one["type"] for one in heard] == ["next"] * nexts + ["error"]
+        assert [message["type"] for message in heard] == ["next"] * nexts + ["error"]
         (error,) = heard[-1]["payload"]
         assert error["extensions"]["code"] == "INTERNAL"
         assert error["extensions"]["requestId"]
