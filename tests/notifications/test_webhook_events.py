@@ -40,6 +40,7 @@ REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
 CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
+RESUMED = "conversation.ai_resumed"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,20 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
         assert elsewhere.received == []
         assert [stranger.deliveries for stranger in strangers] == [[], []]
     assert [(body["type"], detail_of(body)) for body in bodies] == STORY
+    updates = [body["data"]["changed"] for body in bodies if body["type"] == "escalation.updated"]
+    assert [(changed["field"], changed["before"], changed["after"]) for changed in updates] == [
+        ("note", None, None),
+        ("priority", "medium", "urgent"),
+        ("assignee", None, team.email),
+        ("assignee", team.email, None),
+        ("trigger", None, "button"),
+        ("status", "open", "in_progress"),
+        ("assignee", None, team.email),
+    ]
+    # The escalation where it was the cause, and nothing where a team member decided.
+    control = [body["data"]["escalationId"] for body in bodies if body["type"] in (PAUSED, RESUMED)]
+    assert control == [escalation, None, None, escalation, escalation]
+    assert {body["data"]["latest"] for body in bodies if body["type"] == TURN} == {True}
     for body in bodies:
         assert body["data"].get("escalationId") in (escalation, None)
         assert (body["data"]["conversationId"], body["data"]["agentId"]) == (talk.id, talk.agent_id)
