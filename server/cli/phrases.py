@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rules.handoff.detector import Decision, decide_handoff
 from rules.handoff.phrases import find_phrase
+from rules.quoted_text import strip_quoted_text
 
 _FILE_WIDTH = 120
 
@@ -26,6 +27,7 @@ class Explanation:
     @classmethod
     def of(cls, text: str, phrases: Iterable[str]) -> Self:
         """Return the decision on `text` without its quoted parts, given a team's own phrases."""
+        own_words = strip_quoted_text(text)
         return cls(decide_handoff(own_words), find_phrase(own_words, phrases))
 
     def print_json(self, out: TextIO) -> None:
