@@ -68,7 +68,8 @@ _OTHER_HEADERS = _names(
 _LABEL = re.compile(
     r"[\s*_]{0,8}(?:[\[(]?\d[\d:./, -]{2,22}(?:[ap]\.?m\.?)?[\])]?[\s-]{0,3})?"
     r"(?P<open>\[)?(?P<role>[^\W\d_][\w' -]{0,30}?)(?:\s?\([^()]{1,30}\))?"
-    r"(?P<close>\])?[*_]{0,2}(?P<colon>\s?[:：])?(?=[*_\s]|$)"
+    r"(?P<close>\])?[*_]{0,2}(?P<colon>\s?[:：])?(?=[*_\s]|$)",
+    re.IGNORECASE,
 )
 _ASSISTANT = frozenset(
     (

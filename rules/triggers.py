@@ -98,7 +98,9 @@ def highest_priority(fired_triggers: Iterable[FiredTrigger]) -> Priority | None:
     return max(asked, key=lambda priority: priority.rank, default=None)
 
 
-def _topics(topics: Iterable[TopicRule], content: SearchableText, intents: Sequence[str]) -> list[FiredTrigger]:
+def _topics(
+    topics: Iterable[TopicRule], content: SearchableText, intents: Sequence[str]
+) -> list[FiredTrigger]:
     """Return a trigger for each topic with a keyword in the content or with one of the intents."""
     recorded = _composed(intents)
     return [
