@@ -2,8 +2,8 @@
 Generate customer messages from a grammar, as training data next to the labelled utterances.
 
 The real data contains few ways of asking for a person. `handoff_examples.txt` adds general knowledge of
-English: any request form combines with any action and any party, and the same words after "do I have to" ask
-for nobody. A second grammar, `handoff_unseen.txt`, is used for evaluation only.
+English: any request form combines with any action and any party, and the same words after "do I have to"
+do not ask. A second grammar, `handoff_unseen.txt`, is used for evaluation only.
 """
 
 import random

@@ -36,7 +36,7 @@ PARTIES = _names(
 )
 ACTIONS = _names(
     "talk-to TALK talking-to talk-to-me connect-me-to connect-me connect-to be-connected-to escalate call-me"
-    " reach get help-me take-over handle MOVE MOVING PUT TAKE BYPASS START"
+    " reach get help-me take-over handle MOVE MOVING PUT TAKE HAND BYPASS START"
 )
 REQUEST_FORMS = _names("i-want want i-asked can-i can-you let-me how-do-i who-can-i is-there")
 
@@ -53,7 +53,7 @@ _NOUNS = (
     | _TEAMS
     | _THINGS
     | _DESCRIPTIONS
-    | _names("AREA CUSTOMER PHONE BOT AUTOMATIC RELATIVE OTHER_TRADE MOVES MODE")
+    | _names("AREA CUSTOMER PHONE BOT AUTOMATIC RELATIVE OTHER_TRADE MOVES MODE VOICE")
 )
 _FIELDS = _names("CUSTOMER SERVICE BRANCH PHONE AREA")  # these make a person part of the team: "sales guy"
 _SERVED = _names("CUSTOMER SERVICE BRANCH EXPERT LANGUAGE AREA STAFF")  # "customer service", "tech support"
@@ -152,7 +152,7 @@ def _team_name(head: str, before: frozenset[str], owner: str) -> str:
         return "department"
     if owner and head in ("TEAM", "BRANCH"):
         return "department"
-    return {"TEAM": "staff", "BRANCH": "branch", "AREA": "area"}.get(head, "topic")
+    return {"TEAM": "staff", "BRANCH": "branch", "AREA": "area", "VOICE": "voice"}.get(head, "topic")
 
 
 # Patterns. `[…]` is optional, `a/b` is an alternative. The longest match at a position wins.
@@ -190,20 +190,22 @@ talk-to             TALK [THEY/THIS] [THROUGH] TO/WITH | TALKTO | HAVE WORD/TALK
 talking-to          TALKING [THEY/THIS] [TO/WITH] | HAVE TO TALK TO
 not-talking-to      IM/I [IS] NOT TALKING [THEY/THIS] [TO/WITH]
 talk-to-me          TALK/TALKING TO/WITH ME
-connect-me-to       MOVE/MOVING/PUT/TAKE/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
+connect-me-to       MOVE/MOVING/PUT/TAKE/HAND/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
                   | PUT/GET/TALK ME FROM topic WITH | PUT ME FROM WITH | GET/LET ME THROUGH TO
-                  | MOVE/MOVING/TAKE/PUT THIS/THEY/topic/TALK/WORD/CALL [THROUGH] TO/WITH
-                  | MOVE/MOVING/TAKE/PUT [THROUGH] THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
-                  | MOVE/TAKE THROUGH THIS/THEY/topic/TALK/WORD/CALL TO/WITH | PUT ME FROM topic FOR
-connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH] | PUT ME THROUGH
-connect-to          MOVE/TAKE [THROUGH] TO/WITH | PUT THROUGH TO
+                  | MOVE/MOVING/TAKE/HAND/PUT THIS/THEY/topic/TALK/WORD/CALL [THROUGH] TO/WITH
+                  | MOVE/MOVING/TAKE/HAND/PUT [THROUGH] THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
+                  | MOVE/TAKE/HAND THROUGH THIS/THEY/topic/TALK/WORD/CALL TO/WITH | PUT ME FROM topic FOR
+connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH]
+                  | PUT ME THROUGH | HAND ME [THROUGH]
+connect-to          MOVE/TAKE/HAND [THROUGH] TO/WITH | PUT THROUGH TO
 be-connected-to     [GET/HAVE/IS] MOVED [THROUGH] [THROUGH] [TO/WITH] | IS/GET PUT THROUGH TO
                   | IS/GET PUT FROM TOUCH WITH | IS/GET PUT FROM TO/WITH | IS/GET HELPED FROM
 escalate            ESCALATE [THIS/THEY/ME/topic] [TO] | ESCALATE THIS TALK/WORD/CALL [TO]
 call-me             CALL/REACH/PHONE [THROUGH] [TO] ME [THROUGH] | CALLBACK | CALL THROUGH | GET ME CALL
                   | GET THROUGH TO ME | GET FROM TOUCH WITH ME | WRITE ME [THROUGH]
                   | IS/GET CALLED [THROUGH]
-reach               PHONE | [GET/HAVE/IS] FROM TOUCH/REACH [TO/WITH] | [GET/HAVE] TOUCH OF
+reach               MOVING THROUGH TO | MOVING TOUCH OF | MOVING FROM TOUCH/REACH WITH | PHONE
+                  | [GET/HAVE/IS] FROM TOUCH/REACH [TO/WITH] | [GET/HAVE] TOUCH OF
                   | GET [THROUGH] TO | REACH/CALL [THROUGH] [TO/WITH]
 get                 GET [ME/FOR] | CONFERENCE FROM | GETME | SEND ME/FOR | TAKE FROM
 help-me             HELP ME
@@ -231,7 +233,9 @@ can-i               CAN/CANT I | IF I CAN | [I/IM] [IS/HAVE] [BEEN] WONDER IF I 
 can-you             CAN/WILL/CANT YOU [WONDER] | [I/IM] [IS] WONDER IF YOU CAN | WHY CANT/NOT YOU | WHY NOT
                   | I WANT/PREFER YOU TO | I CAN LIKE YOU TO | ID LIKE YOU TO
 let-me              LET/LETTING ME [TO] | HELP ME TO | GET FOR ME TO
-how-do-i            HOW DO/CAN/WILL/IS I [HAVE/OTHER/POSSIBLE] [TO] | HOW TO | HOW I CAN
+how-do-i            WHAT DO I WANT/HAVE [TO] DO TO | WHAT DO/CAN/WILL I DO TO | WHAT thing DO I PRESS TO
+                  | WHAT DO I WANT/HAVE TO SAY/PRESS TO | HOW DO/CAN/WILL/IS I [HAVE/OTHER/POSSIBLE] [TO]
+                  | HOW TO | HOW I CAN
                   | WHAT DO I HAVE TO DO TO | WHAT DO I [HAVE TO] SAY/PRESS TO | WHERE DO/CAN I [OTHER] [TO]
                   | WHAT IS WAY TO | HOW DO/CAN YOU/ONE | HOW DO I ASK FOR
 who-can-i           WHO DO/CAN I | WHO CAN
@@ -244,7 +248,8 @@ are-you             IS/NOT YOU/I/THEY/THIS | YOU/IM/I/THEY/THIS [IS] NOT | YOU/I
 did-you             [WHY/IF] DO YOU
 have-i-to           DO/WILL/CAN/CANT I HAVE/WANT TO | DO I | IS THEY NECESSARY [FOR ME] [TO]
                   | IS I NECESSARY TO | NECESSARY TO | DO ONE HAVE TO | WANT ONE
-i-do-not-want       [I] [DO] NOT WANT/LIKE/PREFER/HAVE/ASK/ASKED [TO/FOR]
+i-do-not-want       YOU [DO] NOT WANT/HAVE [TO] | YOU [DO] NOT BOTHER
+                  | [I] [DO] NOT WANT/LIKE/PREFER/HAVE/ASK/ASKED [TO/FOR]
                   | [I] [DO] NOT THINK I WANT/HAVE [TO] | I CAN [LIKE/PREFER] NOT [LIKE/PREFER/WANT] [TO]
                   | ID [LIKE/PREFER] NOT [LIKE/PREFER/WANT] [TO] | LIKE/PREFER NOT TO | NO WANT [TO/FOR]
 i-cannot            [I] CANT | I CAN NOT

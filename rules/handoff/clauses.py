@@ -18,19 +18,21 @@ _PARTY_CLASSES = _names(
     " AUTOMATIC THEM ONE BODY CHARGE WHO HIGHER"
 )
 _CONTACT_CLASSES = _names(
-    "MOVE MOVING MOVED PUT TAKE ESCALATE CALL CALLBACK REACH PHONE TOUCH TALK TALKTO WORD TALKING"
+    "MOVE MOVING MOVED PUT TAKE HAND ESCALATE CALL CALLBACK REACH PHONE TOUCH TALK TALKTO WORD TALKING"
 )
 _RELEVANT = _PARTY_CLASSES | _CONTACT_CLASSES
 _BREAKS = _names("STOP QUESTION COMMA COLON BREAK")
 _POSSIBLE_BREAKS = _BREAKS | _names("AND")
 _AND_BREAKS_BEFORE = _names("I ID IM LET CAN WANT")
-_NOT_CHUNKED = _names("FILL PLEASE COMMA COLON")
+_NOT_CHUNKED = _names("FILL PLEASE COMMA COLON GREETING")
 # Between a comma and the end of a clause these form no clause of their own: "human, please", "ok, human"
-_POLITENESS = _names("FILL PLEASE THANK YOU")
+_POLITENESS = _names("FILL PLEASE THANK YOU GREETING")
 
 # A request begins at one of these chunks even without punctuation before it.
 _STARTERS = _names("i-want i-asked can-i can-you let-me how-do-i connect-me-to connect-me")
-_STARTERS_BEFORE_A_PARTY = _names("get PUT TAKE")
+_STARTERS_BEFORE_A_PARTY = _names("get PUT TAKE HAND")
+# After one of these at its start, a clause asks what a thing allows: "does the phone let me talk to …"
+_ASKS_ABOUT_A_THING = _names("DO CAN WILL is-there WHAT HOW")
 _BEFORE_A_STARTER = _names(
     "OTHER DEAL topic thing HELP THERE AVAILABLE ME YOU THIS THANK help-me handle take-over no"
 )
@@ -53,7 +55,7 @@ class Clause(NamedTuple):
     """
     A clause: the names of its chunks, its manner and the chunks.
 
-    `manner` holds any of `please`, `?`, `after a comma` and `before a comma`.
+    `manner` holds any of `greeting`, `please`, `?`, `after a comma` and `before a comma`.
     """
 
     names: tuple[str, ...]
@@ -71,8 +73,9 @@ def split_clauses(tokens: Sequence[str]) -> Iterator[Clause]:
     classes = [token_class(token) for token in tokens]
     party = ""
     for start, end in _spans_to_read(classes):
-        manner = tuple(_manner(classes, start, end))
-        for part in _split_at_starters(_chunks(classes, start, end)):
+        greeting_end = _greeting_end(tokens, classes, start, end)
+        manner = tuple(_manner(classes, greeting_end, start, end))
+        for part in _split_at_starters(_chunks(classes, greeting_end, end)):
             names: list[str] = []
             for chunk in part:
                 if chunk.name in PARTIES and not _is_possessive(tokens[chunk.last]):
@@ -159,7 +162,21 @@ def _total_length(spans: Sequence[Span]) -> int:
     return sum([end - start for start, end in spans])
 
 
-def _manner(classes: Sequence[str], start: int, end: int) -> Iterator[str]:
+def _greeting_end(tokens: Sequence[str], classes: Sequence[str], start: int, end: int) -> int:
+    """Return the index after a greeting at the start of a span: "hello", "good morning"."""
+    index = start
+    while index < end and classes[index] in ("GREETING", "COMMA"):
+        index += 1
+    if start < index < end - 1 and classes[index] == "THERE" and classes[index + 1] != "IS":
+        index += 1
+    if index + 1 < end and tokens[index].lower() == "good" and classes[index + 1] == "LATER":
+        index += 2
+    return index if index < end else start
+
+
+def _manner(classes: Sequence[str], greeting_end: int, start: int, end: int) -> Iterator[str]:
+    if greeting_end > start:
+        yield "greeting"
     following = classes[end] if end < len(classes) else ""
     if "PLEASE" in classes[start:end]:
         yield "please"
@@ -192,7 +209,9 @@ def _split_at_starters(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
         if chunk.name == "AND" and following in _CONTACTS:
             yield part
             part = [shared for shared in part[:2] if shared.name in _SHARED][:1]
-        elif len(part) == _MAX_CHUNKS or _starts_clause(names, chunk.name, following):
+        elif len(part) == _MAX_CHUNKS or (
+            _starts_clause(names, chunk.name, following) and not _asks_about_a_thing(part, chunk.name)
+        ):
             yield part
             part = [chunk]
         elif names == ["no"] and (chunk.name in _STARTERS or chunk.name == "get"):
@@ -200,6 +219,10 @@ def _split_at_starters(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
         else:
             part.append(chunk)
     yield part
+
+
+def _asks_about_a_thing(part: Sequence[Chunk], name: str) -> bool:
+    return name == "let-me" and part[0].name in _ASKS_ABOUT_A_THING
 
 
 def _starts_clause(before: Sequence[str], name: str, following: str) -> bool:

@@ -34,7 +34,8 @@ _EXCLUSION_PATTERNS = (
     (rf"^ (?:\S+ )?are-you (?!.*(?:{_ACTION_OR_REQUEST}|until) )", "it asks or states what a party is"),
     (rf" have-i-to {_ACTION_OR_PARTY} ", "it asks whether contact is necessary"),
     (
-        rf"(?: (?:i-do-not-want|without)|(?<! if)(?<! if YOU) (?:no|not)) (?:let-me )?{_ACTION_OR_PARTY}"
+        r"(?: i-do-not-want|(?<! person)(?<! real-person)(?<! agent)(?<! someone) without"
+        rf"|(?<! if)(?<! if YOU) (?:no|not)) (?:let-me )?{_ACTION_OR_PARTY}"
         r" (?!(?:\S+ ){0,4}(?:bot|YOU) )",
         "it declines contact",
     ),

@@ -64,8 +64,9 @@ WORD_CLASSES = {
     ),
     "CUSTOMER": (
         "customer costumer costomer custumer costumers cust customers client clients consumer store "
-        "shop company voice duty user users guest guests passenger passengers"
+        "shop company duty user users guest guests passenger passengers"
     ),
+    "VOICE": "voice voices",
     "PHONE": "phone telephone tele line",
     # Ways of billing or sending; never a party
     "MODE": "paperless paper electronic monthly annual yearly quarterly weekly fortnightly",
@@ -106,6 +107,8 @@ WORD_CLASSES = {
     "TALKTO": "talkto speakto",
     "HEAR": "hear",
     "WORD": "word conversation convo discussion dialogue dialog",
+    # Qualities of speech: what a voice assistant is asked to change
+    "SPEECH": "accent accents dialect tone pitch louder slower faster quieter softer deeper volume whisper",
     "DISCUSS": "discuss consult complain",
     "DEAL": "deal work engage",
     "TALKING": (
@@ -117,10 +120,8 @@ WORD_CLASSES = {
     "MOVES": "transfers handoffs handovers",
     "PRESS": "press pressing",
     "PUT": "put",
-    "TAKE": (
-        "swap take bring loop go point turn route patch refer hand direct bounce bump pass link pull push "
-        "rope involve"
-    ),
+    "TAKE": ("swap take bring loop go point turn route refer direct bounce bump link pull push rope involve"),
+    "HAND": "hand patch pass",
     "MOVED": (
         "connected transferred transfered forwarded redirected rerouted routed patched escalated "
         "referred switched passed handed directed"
@@ -223,8 +224,8 @@ WORD_CLASSES = {
     "AVAILABLE": "available online free",
     "CHARGE": "charge authority",
     "LATER": (
-        "tomorrow tonight morning afternoon evening later monday tuesday wednesday thursday friday saturday "
-        "sunday"
+        "tomorrow tonight night morning afternoon evening later monday tuesday wednesday thursday friday "
+        "saturday sunday"
     ),
     "ZERO": "0 zero",
     # Past events and written statements
@@ -256,9 +257,10 @@ WORD_CLASSES = {
         "just really now actually even still also directly immediately right asap today ok okay yes "
         "yeah yep well kindly again simply honestly obviously sure as soon possibly anymore already "
         "quickly quick away damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
-        "only tho though hi hello hey sir madam bro omg wtf ffs lol um uh hmm hm oh maybe perhaps finally "
+        "only tho though sir madam bro omg wtf ffs lol um uh hmm hm oh maybe perhaps finally "
         "kinda kind luv mate such very alright too ugh ahead hell heck fuck earth especially"
     ),
+    "GREETING": "hi hello hey hiya heya howdy hallo hullo greetings yo",
     "DEAR": "dear",
     "THANK": "thank thanks thx thnx thanx ty",
     "PLEASE": "please pls plz plse plss pleas plzz",

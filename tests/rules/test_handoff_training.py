@@ -6,7 +6,7 @@ import pytest
 
 from scripts import check_handoff
 from scripts.handoff_examples import TRAINING_GRAMMAR, UNSEEN_GRAMMAR, MessageGenerator
-from scripts.handoff_training import Example, read_examples, score, train
+from scripts.handoff_training import Example, read_examples, read_labelled_text, score, train
 
 ASKING = [
     "fetch me a colleague",
@@ -56,10 +56,33 @@ def test_generator_with_the_same_seed_gives_the_same_messages(grammar: Path, ask
     assert not [message for message in messages if re.search(r"[{}|\[\]]|  ", message)]
 
 
+def test_labelled_text_is_read_by_source(tmp_path: Path) -> None:
+    file = tmp_path / "labelled.txt"
+    file.write_text(
+        "# comment\n\n[services: bank]\n+ an agent please\n- hello\n[products: phone]\n- call me Sam\n"
+    )
+
+    assert [(example.text, example.asks, example.source) for example in read_labelled_text(file)] == [
+        ("an agent please", True, "services"),
+        ("hello", False, "services"),
+        ("call me Sam", False, "products"),
+    ]
+
+
+def test_training_from_a_similar_model_gives_nearly_the_same_weights(examples: list[Example]) -> None:
+    model = train(examples)
+    again = train(examples, model)
+
+    assert again.weights.keys() == model.weights.keys()
+    assert all(abs(again.weights[feature] - weight) <= 2 for feature, weight in model.weights.items())
+
+
 def test_figure_below_the_floor_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     fine = [(True, True)] * 99 + [(True, False), (False, False)]
 
     assert check_handoff.is_above("left out", fine)
     assert not check_handoff.is_above("left out", fine + [(True, False)] * 9)
     assert not check_handoff.is_above("left out", fine + [(False, True)] * 19)
-    assert capsys.readouterr().out.count("BELOW") == 2
+    assert check_handoff.is_above("own left out", fine + [(True, False)] * 9)
+    assert not check_handoff.is_above("own left out", fine + [(True, False)] * 19)
+    assert capsys.readouterr().out.count("BELOW") == 3
