@@ -1,4 +1,4 @@
-"""What `baton phrases` prints: whether a customer's words are taken as asking for a person, and why."""
+"""Output of `baton phrases`: the decision on a customer's words, with its reasons."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,39 +10,41 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rules.handoff import Decision, decide_handoff
-from rules.handoff_phrases import find_phrase
+from rules.handoff.detector import Decision, decide_handoff
+from rules.handoff.phrases import find_phrase
+from rules.quoted_text import strip_quoted_text
 
-_WIDTH_OF_A_FILE = 120
+_FILE_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision on a text, and the team's own phrase that stands in it, if any: that one comes first."""
+    """The decision on a text, and the first of the team's own phrases in it; the phrase takes precedence."""
 
     decision: Decision
     phrase: str | None
 
     @classmethod
     def of(cls, text: str, phrases: Iterable[str]) -> Self:
-        """What is decided on `text`, given a team's own phrases."""
-        return cls(decide_handoff(text), find_phrase(text, phrases))
+        """Return the decision on `text` without its quoted parts, given a team's own phrases."""
+        own_words = strip_quoted_text(text)
+        return cls(decide_handoff(own_words), find_phrase(own_words, phrases))
 
     def print_json(self, out: TextIO) -> None:
-        """As one JSON object."""
+        """Print the explanation as one JSON object."""
         out.write(orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n")
 
     def print(self, out: TextIO) -> None:
-        """For people: the decision, then what it rests upon."""
+        """Print the decision and its reasons as text and tables."""
         console = Console(file=out, highlight=False)
         if not console.is_terminal:
-            console = Console(file=out, highlight=False, width=_WIDTH_OF_A_FILE)
+            console = Console(file=out, highlight=False, width=_FILE_WIDTH)
         console.print(self._verdict())
         console.print(self._reason())
-        if self.decision.reading:
-            console.print(_table("read as", self.decision.reading))
+        if self.decision.chunks:
+            console.print(_table("chunks", self.decision.chunks))
             weights = [(feature, f"{weight:+.2f}") for feature, weight in self.decision.evidence]
-            console.print(_table("what weighed most", weights))
+            console.print(_table("strongest features", weights))
 
     def _asks(self) -> bool:
         return bool(self.phrase or self.decision.words)
@@ -57,10 +59,10 @@ class Explanation:
     def _reason(self) -> Text:
         decision = self.decision
         if decision.score is None:
-            return Text("nothing in it tells of one")
+            return Text("no clause mentions a person or contact")
         passes = decision.score > decision.threshold
-        told = f"score {decision.score:.2f}, {'above' if passes else 'not above'} {decision.threshold:.2f}"
-        return Text(f"{told}; never, as {decision.never}" if decision.never else told)
+        score = f"score {decision.score:.2f}, {'above' if passes else 'not above'} {decision.threshold:.2f}"
+        return Text(f"{score}; excluded: {decision.exclusion}" if decision.exclusion else score)
 
     def _plain(self) -> dict[str, Any]:
         decision = self.decision
@@ -70,8 +72,8 @@ class Explanation:
             "extraPhrase": self.phrase,
             "score": decision.score,
             "threshold": decision.threshold,
-            "never": decision.never,
-            "reading": [{"words": words, "as": name} for words, name in decision.reading],
+            "never": decision.exclusion,
+            "reading": [{"words": words, "as": name} for words, name in decision.chunks],
             "evidence": [{"feature": feature, "weight": weight} for feature, weight in decision.evidence],
         }
 

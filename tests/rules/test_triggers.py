@@ -51,6 +51,34 @@ def test_a_customers_words_raise(content: str, intents: list[str], expected: lis
     assert names(triggers_of_customer_message(TOPICS, content, intents)) == expected
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        f"> my lawyer, {ASKS}",
+        f"[Assistant]: my lawyer, {ASKS}",
+        f"-----Original Message-----\nFrom: Support\n\nmy lawyer, {ASKS}",
+        f"On Monday Support wrote:\n\nmy lawyer, {ASKS}",
+    ],
+)
+def test_quoted_text_raises_neither_phrases_nor_topics(quoted: str) -> None:
+    triggers = triggers_of_customer_message(TOPICS, f"I was charged twice\n{quoted}", [])
+
+    assert names(triggers) == [("TOPIC", "billing")]
+
+
+def test_decomposed_words_match_composed_settings() -> None:
+    settings = TriggerSettings(
+        extra_phrases=["Jos\u00e9"],
+        topics=[TopicRule(name="t", keywords=["caf\u00e9"], intents=["r\u00e9clamation"])],
+    )
+
+    for content, intents in (("JOSE\u0301, cafe\u0301", []), ("Jose\u0301", ["re\u0301clamation"])):
+        assert names(triggers_of_customer_message(settings, content, intents)) == [
+            ("PHRASE", "Jos\u00e9"),
+            ("TOPIC", "t"),
+        ]
+
+
 def test_a_topic_carries_its_priority() -> None:
     (legal,) = triggers_of_customer_message(TOPICS, "lawyer", [])
     (billing,) = triggers_of_customer_message(TOPICS, "refund", [])
