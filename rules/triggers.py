@@ -1,4 +1,4 @@
-"""What in a message raises an escalation, and which of several triggers comes first."""
+"""The triggers of a message, and their order."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -89,12 +89,12 @@ def is_confident(auto: AutoEscalation, confidence: float | None) -> bool:
 
 def in_order(fired_triggers: Iterable[FiredTrigger]) -> list[FiredTrigger]:
     """First the one that gives an escalation its `trigger`."""
-    return sorted(fired_triggers, key=lambda one: _ORDER[one.trigger])
+    return sorted(fired_triggers, key=lambda fired: _ORDER[fired.trigger])
 
 
 def highest_priority(fired_triggers: Iterable[FiredTrigger]) -> Priority | None:
     """The highest priority that the triggers themselves ask for, if any does."""
-    asked = [one.priority for one in fired_triggers if one.priority]
+    asked = [fired.priority for fired in fired_triggers if fired.priority]
     return max(asked, key=lambda priority: priority.rank, default=None)
 
 
