@@ -177,7 +177,7 @@ def test_limits_themselves_are_accepted(team: Workspace) -> None:
 
 def test_agent_of_another_workspace_does_not_exist(server: Server, team: Workspace) -> None:
     other = server.new_workspace()
-    queries = (
+    queries: tuple[tuple[str, dict[str, Any]], ...] = (
         (ANALYTICS % "conversations", {}),
         (WHAT_IF, {"thresholds": [50.0]}),
         (CALIBRATION, {"bins": 10}),
