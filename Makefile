@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live chaos lock clean
+.PHONY: help install hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics chaos lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -62,6 +62,9 @@ bench: install ## measure and print figures, the live part beside other servers
 
 bench-live: install ## measure the live part alone
 	$(BIN)/python -m bench.fanout $(BENCH)
+
+bench-analytics: install ## load two years of escalations and measure the analytics, next to plain SQL (BENCH="--scale 0.1")
+	$(BIN)/python -m bench.analytics $(BENCH)
 
 chaos: install ## break everything again and again, and compare what arrived with what was committed
 	$(BIN)/python -m chaos $(CHAOS)

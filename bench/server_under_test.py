@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,18 +68,20 @@ class Stage:
         """Create a workspace with `baton init`."""
         command = [str(BATON), "init", "--json", "--name", name, "--email", f"{name}@example.com"]
         made = subprocess.run(
-            command, env=_environment(self.data_dir), check=True, capture_output=True, text=True
+            command, env=with_data(self.data_dir), check=True, capture_output=True, text=True
         )
         result = json.loads(made.stdout)
         return Tenant(result["agentId"], result["apiKey"])
 
 
 @contextmanager
-def stage(*options: str, **environment: str) -> Iterator[Stage]:
-    """Start a server on a temporary database folder, with options and settings."""
+def stage(*options: str, folder: Path | None = None, **environment: str) -> Iterator[Stage]:
+    """Start a server with options and settings, on a temporary database folder unless one is given."""
     cores = Cores.of_this_machine()
-    with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
-        data_dir = Path(folder)
+    temporary = tempfile.TemporaryDirectory(prefix="baton-bench-")
+    with nullcontext(folder) if folder else temporary as used:
+        data_dir = Path(used)
+        data_dir.mkdir(parents=True, exist_ok=True)
         # Run by root, the embedded PostgreSQL is another user, who must get in.
         data_dir.chmod(0o755)
         log = data_dir / "serve.log"
@@ -87,7 +89,7 @@ def stage(*options: str, **environment: str) -> Iterator[Stage]:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [BATON, "serve", *options],
-                env=_environment(data_dir) | environment,
+                env=with_data(data_dir) | environment,
                 stdout=output,
                 stderr=output,
             )
@@ -105,7 +107,7 @@ def worker_beside(stage: Stage) -> Iterator["subprocess.Popen[bytes]"]:
     with (stage.data_dir / "worker.log").open("wb") as output:
         os.sched_setaffinity(0, {stage.cores.server})
         process = subprocess.Popen(
-            [BATON, "worker"], env=_environment(stage.data_dir), stdout=output, stderr=output
+            [BATON, "worker"], env=with_data(stage.data_dir), stdout=output, stderr=output
         )
         os.sched_setaffinity(0, {stage.cores.client})
     try:
@@ -134,7 +136,7 @@ def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
     raise RuntimeError(f"the server does not answer; it says:\n{log.read_text()}")
 
 
-def _environment(data_dir: Path) -> dict[str, str]:
+def with_data(data_dir: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     return inherited | {"BATON_DATA_DIR": str(data_dir), "BATON_HOST": HOST, "BATON_PORT": str(_free_port())}
 

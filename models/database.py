@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -123,6 +124,19 @@ class Database:
         return await self._query_pool.fetch(sql, values)
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Callable[..., Awaitable[list[asyncpg.Record]]]]:
+        """
+        Provide a `fetch` whose statements all see the same snapshot, and that writes nothing.
+
+        Raises TimeoutError as `fetch` does.
+        """
+        async with (
+            self._query_pool.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection.fetch
+
+    @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:
         """Return a session for one transaction, which is rolled back unless committed."""
         async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
@@ -142,12 +156,17 @@ class _QueryPool:
         self._pool: asyncpg.Pool | None = None
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
+        async with self.connection() as connection:
+            found: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return found
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
         pool = self._pool or await self._open()
         async with asyncio.timeout(QUESTION_WAIT_SECONDS):
             connection = await pool.acquire()
         try:
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
-            return rows
+            yield connection
         finally:
             # A connection whose question was given up is waited for no longer either.
             await pool.release(connection, timeout=QUESTION_WAIT_SECONDS)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Computed, ForeignKey, Index, SmallInteger, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, text_enum
@@ -92,7 +92,9 @@ class Escalation(Base):
     )
     created_at: Mapped[datetime]
     first_responded_at: Mapped[datetime | None]
+    first_response_business_us: Mapped[int | None] = mapped_column(BigInteger)
     resolved_at: Mapped[datetime | None]
+    resolution_business_us: Mapped[int | None] = mapped_column(BigInteger)
     resolved_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
     resolution_note: Mapped[str | None]
     disposition: Mapped[Disposition | None] = mapped_column(text_enum(Disposition, "disposition"))

@@ -17,7 +17,7 @@ from resolvers.locks import LockedConversation, lock_active_escalation, lock_esc
 from resolvers.member import member_of_email
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import assign, change_priority
-from resolvers.sla_clock import announce_crossings, set_clock, stop_clock
+from resolvers.sla_clock import announce_crossings, business_time, set_clock, stop_clock
 from resolvers.timeline import write_fact, write_timeline
 from resolvers.validation import check_words
 from resolvers.visibility import ESCALATION
@@ -169,6 +169,7 @@ async def _resolve(
     keep = paused and (how.keep_ai_paused or policy is AiResumePolicy.MANUAL)
     escalation.status = EscalationStatus.RESOLVED
     escalation.resolved_at = tx.now
+    escalation.resolution_business_us = business_time(escalation, tx.now)
     escalation.resolved_by_id = actor.member_id
     escalation.resolution_note = how.note
     escalation.disposition = how.disposition
@@ -180,6 +181,34 @@ async def _resolve(
         pause(tx, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, None, escalation.id)
     elif await hand_back(tx, conversation, escalation.id):
         write_timeline(tx, escalation, "ai_resumed", actor)
+
+
+@permitted("setDisposition", ESCALATION)
+async def set_disposition(
+    context: Context, escalation_id: UUID, disposition: Disposition | None
+) -> Escalation:
+    """
+    Record after the fact whether a resolved escalation was needed; None takes the judgement back.
+
+    Raises ConflictError for an escalation that is active.
+    """
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        _, escalation = await lock_escalation(tx, context.actor, escalation_id)
+        if escalation.active:
+            raise ConflictError("The escalation is active. Resolve it, with a disposition if you like.")
+        previous = escalation.disposition
+        if disposition is not previous:
+            escalation.disposition = disposition
+            escalation.version += 1
+            write_fact(
+                tx,
+                escalation,
+                "disposition_changed",
+                context.actor,
+                previous=previous,
+                disposition=disposition,
+            )
+    return escalation
 
 
 @permitted("reopenEscalation", ESCALATION)
@@ -212,7 +241,7 @@ async def _reopen(
     cancelled = escalation.clock.outcome(tx.now) is SlaOutcome.CANCELLED
     answered = escalation.first_responded_at is not None
     escalation.status = status or status_after_reopening(answered)
-    escalation.resolved_at = escalation.resolved_by_id = None
+    escalation.resolved_at = escalation.resolved_by_id = escalation.resolution_business_us = None
     escalation.resolution_note = escalation.disposition = None
     escalation.kept_ai_paused = False
     if cancelled:

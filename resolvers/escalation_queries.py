@@ -19,7 +19,7 @@ from resolvers.errors import BadInputError
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.visibility import ESCALATION, visible_escalations
-from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaStatus
 from rules.text import text_error
 
@@ -60,6 +60,8 @@ class EscalationFilter:
     unassigned: bool | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    disposition: tuple[Disposition, ...] | None = None
+    reviewed: bool | None = None
     search: str | None = None
 
 
@@ -148,6 +150,7 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
         (Escalation.status, chosen.status),
         (Escalation.priority, chosen.priority),
         (Escalation.trigger, chosen.trigger),
+        (Escalation.disposition, chosen.disposition),
     ]
     conditions = [column == value for column, value in equal if value is not None]
     conditions += [column.in_(values) for column, values in among if values is not None]
@@ -158,6 +161,9 @@ def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
     if chosen.unassigned is not None:
         empty = Escalation.assignee_id.is_(None)
         conditions.append(empty if chosen.unassigned else ~empty)
+    if chosen.reviewed is not None:
+        unreviewed = Escalation.disposition.is_(None)
+        conditions.append(~unreviewed if chosen.reviewed else unreviewed)
     if chosen.sla_status is not None:
         conditions.append(or_(false(), *map(has_sla_status, chosen.sla_status)))
     return visible_escalations(context.actor).where(*conditions, *_says(chosen.search))

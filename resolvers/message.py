@@ -27,10 +27,10 @@ from rules.message import MessageRole, MessageStatus
 from rules.pending_escalation import PendingOutcome
 from rules.triggers import (
     FiredTrigger,
-    is_confident,
+    ReplyEffect,
     is_uncertain,
+    judge_reply,
     triggers_of_customer_message,
-    triggers_of_reply,
 )
 
 
@@ -124,18 +124,13 @@ async def _record_reply(
         return RecordedMessage(message, conversation, None)
     auto = settings.auto_escalation
     conversation.uncertain_replies += is_uncertain(auto, new.confidence)
-    triggers = triggers_of_reply(settings.triggers, auto, new.intents, new.confidence)
-    if not triggers:
-        await _wait_or_avert(tx, locked, message)
+    waiting = conversation.pending_escalation_id is not None
+    triggers, effect = judge_reply(settings.triggers, auto, new.intents, new.confidence, waiting=waiting)
+    if effect is ReplyEffect.AVERT:
+        await end_pending(tx, conversation, PendingOutcome.AVERTED)
+    elif effect is ReplyEffect.WAIT and new.confidence is not None:
+        open_pending(tx, conversation, message, new.confidence, auto.delay_seconds)
     return await _raise(tx, context, locked, message, triggers)
-
-
-async def _wait_or_avert(tx: Transaction, locked: LockedConversation, reply: Message) -> None:
-    auto, confidence = locked.settings.auto_escalation, reply.confidence
-    if confidence is not None and is_uncertain(auto, confidence):
-        open_pending(tx, locked.conversation, reply, confidence, auto.delay_seconds)
-    elif is_confident(auto, confidence):
-        await end_pending(tx, locked.conversation, PendingOutcome.AVERTED)
 
 
 def _post(tx: Transaction, locked: LockedConversation, new: NewMessage, status: MessageStatus) -> Message:

@@ -48,6 +48,7 @@ _CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
 _READ_ESCALATIONS = Permission(Scope.ESCALATIONS_READ)
 _WRITE_ESCALATIONS = Permission(Scope.ESCALATIONS_WRITE)
 _MEMBER_ANSWERS = Permission(Scope.ESCALATIONS_WRITE, members_only=True)
+_READ_ANALYTICS = Permission(Scope.ANALYTICS_READ)
 _WRITE_SETTINGS = Permission(Scope.SETTINGS_WRITE)
 _ADMINISTER = Permission(Scope.ADMIN)
 _MEMBER = Permission(members_only=True)
@@ -65,6 +66,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
     "escalations": _READ_ESCALATIONS,
     "escalationSettings": Permission(Scope.SETTINGS_READ),
+    "escalationAnalytics": _READ_ANALYTICS,
+    "thresholdWhatIf": _READ_ANALYTICS,
+    "confidenceCalibration": _READ_ANALYTICS,
     "deliveries": _READ_ESCALATIONS,
     "startConversation": _WRITE_CONVERSATIONS,
     "recordMessage": _CUSTOMER_WRITES,
@@ -75,6 +79,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "setTyping": _CUSTOMER_WRITES,
     "escalateConversation": _WRITE_ESCALATIONS,
     "updateEscalation": _WRITE_ESCALATIONS,
+    "setDisposition": _WRITE_ESCALATIONS,
     "claimEscalation": _MEMBER_ANSWERS,
     "replyToEscalation": _WRITE_ESCALATIONS,
     "sendHeldReply": _MEMBER_ANSWERS,
@@ -109,6 +114,8 @@ PERMISSIONS: dict[str, Permission | None] = {
     "conversationUpdated": _CUSTOMER_READS,
     "turnRequested": _WRITE_CONVERSATIONS,
     # REST's own
+    "GET /exports/escalations.csv": _READ_ANALYTICS,
+    "GET /exports/analytics.csv": _READ_ANALYTICS,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 

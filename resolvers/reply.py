@@ -16,7 +16,7 @@ from resolvers.member import member_of_email
 from resolvers.message import discard, lock_held_reply
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import assign
-from resolvers.sla_clock import stop_clock
+from resolvers.sla_clock import business_time, stop_clock
 from resolvers.timeline import write_fact, write_timeline
 from resolvers.validation import check_content
 from resolvers.visibility import ESCALATION, MESSAGE
@@ -109,6 +109,7 @@ async def _reply(
     if escalation.first_responded_at is None:
         stop_clock(tx, escalation)
         escalation.first_responded_at = tx.now
+        escalation.first_response_business_us = business_time(escalation, tx.now)
     message = post(tx, conversation, MessageRole.HUMAN, content, author_id=author_id)
     said = {"message": str(message.id)}
     write_fact(tx, escalation, "replied", context.actor, said, **said)

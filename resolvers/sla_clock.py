@@ -6,13 +6,14 @@ timer's, otherwise that of a reply or a change. A clock's status is never read f
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.escalation import Escalation
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction
 from resolvers.timeline import write_fact
 from rules.agent_settings import SlaSettings
+from rules.business_hours import hours_of
 from rules.sla_clock import Clock, SlaStatus, start_clock
 
 
@@ -25,6 +26,12 @@ def set_clock(escalation: Escalation, started_at: datetime) -> None:
         policy.at_risk_percent,
         escalation.sla_policy["business_hours"],
     )
+
+
+def business_time(escalation: Escalation, end: datetime) -> int:
+    """Return the business time from the creation to `end` in microseconds, by the escalation's calendar."""
+    hours = hours_of(escalation.sla_policy["business_hours"])
+    return hours.between(escalation.created_at, end) // timedelta(microseconds=1)
 
 
 def stop_clock(tx: Transaction, escalation: Escalation) -> None:

@@ -23,7 +23,7 @@ from resolvers.raise_escalation import raise_escalation
 from resolvers.sla_clock import announce_crossings
 from rules.escalation import EscalationTrigger
 from rules.pending_escalation import PendingOutcome
-from rules.triggers import fired
+from rules.triggers import delay_has_ended, fired
 
 _BATCH = 100
 
@@ -56,7 +56,7 @@ async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
     Every transaction in the conversation does this, not only the timer: the deadline decides.
     """
     pending = await waiting(tx, locked.conversation)
-    if pending is not None and pending.fires_at <= tx.now:
+    if pending is not None and delay_has_ended(pending.fires_at, tx.now):
         await end_pending(tx, locked.conversation, PendingOutcome.FIRED)
         low = fired(EscalationTrigger.LOW_CONFIDENCE, confidence=pending.confidence)
         await raise_escalation(tx, locked, [low], None)

@@ -59,9 +59,14 @@ def _timezones() -> frozenset[str]:
     return frozenset(names) - {"Factory"}
 
 
+def timezone_error(name: str) -> str | None:
+    """Return what is wrong with the name of a time zone, if anything."""
+    return None if name in _timezones() else "is not an IANA time zone, such as Europe/Berlin"
+
+
 def _timezone(name: str, info: ValidationInfo) -> str:
-    if info.context == _NEW_INPUT and name not in _timezones():
-        raise _fault("is not an IANA time zone, such as Europe/Berlin")
+    if info.context == _NEW_INPUT and (error := timezone_error(name)):
+        raise _fault(error)
     return name
 
 

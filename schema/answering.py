@@ -1,5 +1,7 @@
 """The acts of integrators and dashboards: escalations, and control."""
 
+from typing import Annotated
+
 import strawberry
 from strawberry.utils.await_maybe import await_maybe
 
@@ -120,6 +122,20 @@ class AnsweringMutation:
         )
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
         row = await escalation.update_escalation(info.context, key, changes)
+        return EscalationPayload(escalation=Escalation.of(row, info.context))
+
+    @strawberry.mutation
+    async def set_disposition(
+        self,
+        info: Info,
+        escalation_id: Annotated[strawberry.ID, strawberry.argument(description="A resolved escalation.")],
+        disposition: Annotated[
+            Disposition | None, strawberry.argument(description="The judgement; null takes it back.")
+        ] = None,
+    ) -> EscalationPayload | None:
+        """The team's judgement, after the fact, whether a resolved escalation was needed."""
+        key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
+        row = await escalation.set_disposition(info.context, key, disposition)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @strawberry.mutation

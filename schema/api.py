@@ -8,6 +8,7 @@ from strawberry.tools import merge_types
 
 from resolvers.errors import ErrorCode
 from schema.administering import AdministeringMutation
+from schema.analytics.queries import AnalyticsQuery
 from schema.answering import AnsweringMutation
 from schema.basics import CONFIG
 from schema.context import GraphQLContext
@@ -21,8 +22,10 @@ Mutation = merge_types(
     "Mutation", (TalkingMutation, AnsweringMutation, NotifyingMutation, AdministeringMutation)
 )
 
+RootQuery = merge_types("Query", (Query, AnalyticsQuery))
+
 SCHEMA = strawberry.Schema(
-    query=Query, mutation=Mutation, subscription=Subscription, types=[ErrorCode], config=CONFIG
+    query=RootQuery, mutation=Mutation, subscription=Subscription, types=[ErrorCode], config=CONFIG
 )
 
 # Strawberry has no public name for the schema that it builds for graphql-core.

@@ -332,6 +332,10 @@ class EscalationFilter:
     created_from: datetime | None = None
     created_to: datetime | None = None
     search: str | None = None
+    disposition: list[Disposition] | None = None
+    reviewed: bool | None = strawberry.field(
+        default=None, description="With (true) or without (false) a disposition: what is left to review."
+    )
 
     def read(self, info: Info) -> Filter:
         """The filter with keys in place of ids; raises BadInputError."""
@@ -346,6 +350,8 @@ class EscalationFilter:
             created_from=self.created_from,
             created_to=self.created_to,
             search=self.search,
+            disposition=_chosen(self.disposition),
+            reviewed=self.reviewed,
         )
 
 

@@ -9,6 +9,7 @@ lost its job altogether is found overdue by all of them.
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from notifications.planner import plan, workspaces_to_plan
 from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
+from resolvers.analytics.rollups import has_changes, refresh_months, refresh_rollups
 from resolvers.context import Services
 from resolvers.timer_handlers import TIMERS, overdue
 from server.job_runner import Handlers, Jobs, RetryLaterError, supervised, wait
@@ -36,6 +38,7 @@ OVERDUE_SECONDS = 3  # that one thing may take in a sweep
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between looks at the logs' heads, beside the bell
 PLAN_PAUSE_SECONDS = 0.05  # what happens within it is planned together
+ANALYTICS_SECONDS, MONTHS_SECONDS = 2, 60  # between looks at changes, and between sums of months
 CLOSE_SECONDS = 8
 BUSY = timedelta(seconds=2)  # until a target is looked at again that another worker attends to
 
@@ -53,6 +56,7 @@ class Worker:
         deliveries: Handlers = {TimerKind.DELIVERIES: self._attend}
         self._deliveries = Jobs(url, deliveries, DELIVERIES_AT_ONCE, self._stopping)
         self._rung = asyncio.Event()
+        self._months_due = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -62,6 +66,7 @@ class Worker:
             "deliveries": self._deliveries.run,
             "planner": self._plan,
             "sweep": self._sweep,
+            "analytics": self._refresh_analytics,
         }
         self._tasks = {
             asyncio.create_task(supervised(loop, name, self._stopping)) for name, loop in loops.items()
@@ -114,6 +119,16 @@ class Worker:
             await self._do_overdue(TimerKind.DIGEST, plan_digest(self._house.transactions, digest_id))
         await overdue_targets(self._house.transactions, OVERDUE_DELIVERIES)
         await wait(self._stopping, SWEEP_SECONDS)
+
+    async def _refresh_analytics(self) -> None:
+        transactions = self._house.transactions
+        if await has_changes(self._house.database):
+            while await refresh_rollups(transactions) and not self._stopping.is_set():
+                pass
+        if time.monotonic() >= self._months_due:
+            self._months_due = time.monotonic() + MONTHS_SECONDS
+            await refresh_months(transactions)
+        await wait(self._stopping, ANALYTICS_SECONDS)
 
     async def _do_overdue(self, kind: TimerKind, tx: Awaitable[None]) -> None:
         """Does one thing; it holds up the others for 3 s at most, whatever is the matter with it."""

@@ -20,6 +20,7 @@ from rules.roles import MemberRole
 from rules.typeid import AGENT, WORKSPACE, format_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
+from server.cli.analytics import print_analytics, read_instant, rebuild
 from server.cli.phrases import Explanation
 from server.database_check import DatabaseUnavailableError
 from server.demo.run import mail_folder, run_demo
@@ -149,6 +150,36 @@ def replay(
             typer.echo(str(stopped), err=True)
             raise typer.Exit(128 + stopped.number) from None
         report.print_json(sys.stdout) if as_json else report.print(sys.stdout)
+
+
+analytics_app = typer.Typer(invoke_without_command=True, add_completion=False)
+app.add_typer(analytics_app, name="analytics")
+
+
+@analytics_app.callback()
+def analytics(
+    context: typer.Context,
+    agent: Annotated[str | None, typer.Option(help="The AI agent: agt_…")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="A date or a time, such as 2026-01-01.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The end of the period, exclusively.")] = None,
+    timezone: Annotated[str, typer.Option(help="IANA name of the zone of times without an offset.")] = "UTC",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the metrics of an AI agent over a period: see docs/analytics.md."""
+    if context.invoked_subcommand:
+        return
+    if agent is None or start is None or end is None:
+        raise typer.BadParameter("--agent, --from and --to are needed.")
+    with _told() as settings:
+        period = read_instant(start, timezone, "from"), read_instant(end, timezone, "to")
+        print_analytics(settings, agent, *period, sys.stdout, as_json=as_json)
+
+
+@analytics_app.command("rebuild")
+def rebuild_command() -> None:
+    """Compute the roll-ups of the analytics again from the rows; the service may run meanwhile."""
+    with _told() as settings:
+        typer.echo(f"{rebuild(settings):,} days are rebuilt.")
 
 
 @app.command()

@@ -16,12 +16,14 @@ from server.rest.resources import (
     Escalation,
     EscalationId,
     EscalationList,
+    EscalationsExportQuery,
     HookRequest,
     Input,
     ListQuery,
     Output,
     RaisedEscalation,
     ReceivedCall,
+    SeriesExportQuery,
     UpdateRequest,
 )
 
@@ -120,6 +122,8 @@ def document() -> _Json:
             "/escalations/{escalationId}": {"patch": _update()},
             "/escalations": {"get": _list()},
             "/hooks/{token}/escalate": {"post": _hook()},
+            "/exports/escalations.csv": {"get": _export_escalations()},
+            "/exports/analytics.csv": {"get": _export_series()},
         },
         "components": {
             "schemas": _schemas(),
@@ -202,6 +206,30 @@ def _hook() -> _Json:
     }
 
 
+def _export_escalations() -> _Json:
+    return {
+        "operationId": "exportEscalations",
+        "summary": "Export the escalations of a period as CSV",
+        "description": "Takes the scope ANALYTICS_READ. A row for each escalation, by its creation.",
+        "parameters": _query(EscalationsExportQuery),
+        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404, 500, 503)},
+    }
+
+
+def _export_series() -> _Json:
+    return {
+        "operationId": "exportAnalytics",
+        "summary": "Export the metrics of a period, step by step, as CSV",
+        "description": "Takes the scope ANALYTICS_READ. A row for each hour, day, week or month.",
+        "parameters": _query(SeriesExportQuery),
+        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404, 500, 503)},
+    }
+
+
+def _csv(what: str) -> _Json:
+    return {"description": what, "content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
 def _schemas() -> _Json:
     inputs: tuple[type[BaseModel], ...] = (EscalateRequest, HookRequest, UpdateRequest)
     outputs: tuple[type[BaseModel], ...] = (RaisedEscalation, ReceivedCall, EscalationList, Problem)
@@ -265,7 +293,10 @@ def _idempotency_key() -> _Json:
 def _query(model: type[Input]) -> list[_Json]:
     """The model's fields as parameters; what may be left out is not therefore null."""
     found = []
-    for name, schema in model.model_json_schema()["properties"].items():
-        (kind,) = (one for one in schema["anyOf"] if one.get("type") != "null")
-        found.append({"name": name, "in": "query", "description": schema["description"], "schema": kind})
+    document = model.model_json_schema()
+    for name, schema in document["properties"].items():
+        about = {"name": name, "in": "query", "description": schema.pop("description")}
+        (kind,) = (one for one in schema.get("anyOf", [schema]) if one.get("type") != "null")
+        required = {"required": True} if name in document.get("required", ()) else {}
+        found.append({**about, **required, "schema": kind})
     return found

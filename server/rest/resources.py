@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -21,9 +22,11 @@ from pydantic_core import CoreSchema, core_schema
 from models import escalation as tables
 from resolvers.pagination import LARGEST
 from rules import typeid
+from rules.analytics import AnalyticsInterval
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.text import WORDS_LIMIT
+from schema.basics import read_time
 
 _Read = Callable[[Any], Any]
 
@@ -161,6 +164,46 @@ class ListQuery(Input):
         None, description="How many at most; 50 when it is left out."
     )
     after: str | None = Field(None, description="The nextCursor of the page before.")
+
+
+def _read_instant(value: Any) -> datetime:
+    return read_time(value)
+
+
+GivenInstant = Annotated[
+    datetime,
+    BeforeValidator(_read_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-02-05T09:30:00Z"]}),
+]
+Interval = Annotated[AnalyticsInterval, Word()]
+
+
+class _ExportQuery(Input):
+    """A period, and the time zone of the times in the file."""
+
+    from_: GivenInstant = Field(alias="from", description="Where the period begins.")
+    to: GivenInstant = Field(
+        description="Where the period ends, exclusively; at most 10 years later.",
+        json_schema_extra={"examples": ["2026-03-05T09:30:00Z"]},
+    )
+    timezone: Annotated[str, WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})] = Field(
+        "UTC", description="IANA name of the time zone."
+    )
+
+
+class EscalationsExportQuery(_ExportQuery):
+    """The escalations to export."""
+
+    agent_id: AgentId | None = Field(None, description="Those of one AI agent.")
+
+
+class SeriesExportQuery(_ExportQuery):
+    """The series to export."""
+
+    agent_id: AgentId = Field(description="The AI agent.")
+    interval: Interval = Field(
+        AnalyticsInterval.DAY, description="The length of a step; at most 2,000 steps."
+    )
 
 
 class Output(BaseModel):

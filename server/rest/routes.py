@@ -22,6 +22,7 @@ from rules.roles import Scope
 from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, parse_id
 from server.http.authentication import context_of
 from server.http.request_body import MalformedError
+from server.rest.exports import get_analytics_csv, get_escalations_csv
 from server.rest.openapi import openapi_json
 from server.rest.parsing import read_body, read_query
 from server.rest.resources import (
@@ -171,5 +172,7 @@ ROUTES = [
     Route("/escalations/{escalationId}", patch_escalation, methods=["PATCH"]),
     Route("/escalations", get_escalations, methods=["GET"]),
     Route("/hooks/{token}/escalate", post_hook, methods=["POST"]),
+    Route("/exports/escalations.csv", get_escalations_csv, methods=["GET"]),
+    Route("/exports/analytics.csv", get_analytics_csv, methods=["GET"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),
 ]

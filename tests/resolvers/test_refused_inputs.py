@@ -50,6 +50,9 @@ def place(server: Server) -> Iterator[Place]:
         "date": "2026-01-01",
         "opens": "09:00",
         "closes": "17:00",
+        "from": "2026-01-01T00:00:00Z",
+        "to": "2026-02-01T00:00:00Z",
+        "thresholds": 50.0,
         **dict.fromkeys(["succeeded", "typing"], True),
         **dict.fromkeys(["password", "current", "new", "token"], "a password that is long enough"),
     }

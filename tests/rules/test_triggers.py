@@ -10,8 +10,8 @@ from rules.triggers import (
     fired,
     highest_priority,
     in_order,
+    judge_reply,
     triggers_of_customer_message,
-    triggers_of_reply,
 )
 
 ASKS = "let me talk to a human"
@@ -112,14 +112,14 @@ def test_phrases_can_be_switched_off_and_added() -> None:
 def test_a_reply_below_the_threshold_is_uncertain(
     auto: AutoEscalation, confidence: float | None, uncertain: bool
 ) -> None:
-    result = triggers_of_reply(TOPICS, auto, [], confidence)
+    result, _ = judge_reply(TOPICS, auto, [], confidence, waiting=False)
 
     assert names(result) == ([("LOW_CONFIDENCE", None)] if uncertain else [])
     assert [item.confidence for item in result] == ([confidence] if uncertain else [])
 
 
 def test_a_reply_reports_intents() -> None:
-    result = triggers_of_reply(TOPICS, AUTO, ["billing.dispute"], 10)
+    result, _ = judge_reply(TOPICS, AUTO, ["billing.dispute"], 10, waiting=False)
 
     assert names(result) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
 

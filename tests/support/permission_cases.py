@@ -184,6 +184,10 @@ def _conversation_log(rows: Rows) -> dict[str, Any]:
     return {"conversationId": rows.conversation, "after": rows.conversation_cursor}
 
 
+def _period(rows: Rows) -> dict[str, Any]:
+    return {"agentId": rows.agent, "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+
+
 _QUERIES = (
     Case("viewer", "kind workspace { id name }"),
     Case("node", "id", AGENT, lambda rows: {"id": rows.agent}, by="agent"),
@@ -207,6 +211,9 @@ _QUERIES = (
     Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
     Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
     Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("escalationAnalytics", "conversations topReasons { count }", AGENT, _period),
+    Case("thresholdWhatIf", "dispositions", AGENT, lambda rows: {**_period(rows), "thresholds": [50.0]}),
+    Case("confidenceCalibration", "replies", AGENT, _period),
     Case("deliveries", "nodes { id escalation { id } }", given=lambda _: {"first": 100}),
 )
 
@@ -247,6 +254,13 @@ _ANSWERING = (
         "escalation { id }",
         ESCALATION,
         _input("escalationId", _of_escalation, note="A note", priority="HIGH"),
+    ),
+    Case(
+        "setDisposition",
+        "escalation { id }",
+        ESCALATION,
+        lambda rows: {"escalationId": rows.resolved, "disposition": "SPAM"},
+        once=True,
     ),
     Case(
         "claimEscalation",

@@ -1,0 +1,1 @@
+"""Analytics in GraphQL: metrics, the what-if of thresholds, calibration."""

@@ -1,0 +1,146 @@
+"""Exports as CSV: columns, zones, formulas, permissions, bad input, and many rows."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from rules.typeid import AGENT, parse_id
+from tests.support.baton_client import Caller, Server, Workspace
+
+PERIOD = {"from": "2026-01-01T00:00:00Z", "to": "2034-01-01T00:00:00Z"}
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+MANY = 3_210
+
+
+@pytest.fixture(scope="module")
+def team(server: Server) -> Workspace:
+    return server.new_workspace()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=60) as opened:
+        yield opened
+
+
+def export(client: httpx.Client, caller: Caller, name: str, **query: Any) -> httpx.Response:
+    return client.get(f"/exports/{name}.csv", params={**PERIOD, **query}, headers=caller.headers)
+
+
+def rows_of(response: httpx.Response) -> list[dict[str, str]]:
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    text = response.content.decode()
+    assert text.count("\r\n") >= 1
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_escalations_have_every_column_in_the_zone(client: httpx.Client, server: Server) -> None:
+    team = server.new_workspace()
+    conversation = team.start()["conversation"]["id"]
+    reason = 'Größe "XL", zu\r\nklein'
+    escalation = team.key.escalate(conversation, reason, priority="HIGH", assignTo=team.email)["escalation"]
+    team.key.reply(escalation["id"])
+    team.key.resolve(escalation["id"], disposition="NEEDED")
+    (row,) = rows_of(export(client, team.key, "escalations", timezone="Asia/Kolkata"))
+    assert {
+        "id": escalation["id"],
+        "conversation_id": conversation,
+        "agent_id": team.agent_id,
+        "status": "resolved",
+        "priority": "high",
+        "assignee": team.email,
+        "trigger": "api",
+        "reason": reason,
+        "sla_status": "on_track",
+        "sla_outcome": "met",
+        "sla_target_minutes": "120",
+        "disposition": "needed",
+    }.items() <= row.items()
+    for name in ("created_at", "sla_due_at", "first_responded_at", "resolved_at"):
+        assert row[name].endswith("+05:30"), name
+    assert float(row["resolution_seconds"]) >= float(row["first_response_seconds"]) > 0
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_formula_is_made_harmless(client: httpx.Client, server: Server, formula: str) -> None:
+    team = server.new_workspace()
+    team.key.escalate(team.start()["conversation"]["id"], formula)
+    (row,) = rows_of(export(client, team.key, "escalations"))
+    assert row["reason"] == f"'{formula}"
+
+
+def test_series_is_that_of_the_api(client: httpx.Client, team: Workspace) -> None:
+    period = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+    query = {"agentId": team.agent_id, "interval": "day", "timezone": "Europe/Berlin", **period}
+    rows = rows_of(export(client, team.key, "analytics", **query))
+    assert len(rows) == 32
+    assert rows[0]["start"] == "2026-03-01T00:00:00.000000+01:00"
+    assert rows[-1]["start"] == "2026-04-01T00:00:00.000000+02:00"
+    assert (rows[0]["conversations"], rows[0]["escalation_rate"]) == ("0", "")
+
+
+def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server) -> None:
+    team = server.new_workspace()
+    escalation = team.key.escalate(team.start()["conversation"]["id"])["escalation"]["id"]
+    team.key.resolve(escalation)
+    columns = ", ".join(
+        row["attname"]
+        for row in server.rows(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'escalations'::regclass AND attnum > 0 "
+            "AND NOT attisdropped AND attgenerated = '' AND attname NOT IN ('id', 'created_at')"
+        )
+    )
+    server.execute(
+        f"INSERT INTO escalations (id, created_at, {columns}) SELECT gen_random_uuid(), "
+        f"created_at - n / 7 * interval '1 second', {columns} "
+        "FROM escalations, generate_series(1, $2::int) AS n WHERE agent_id = $1",
+        parse_id(AGENT, team.agent_id),
+        MANY - 1,
+    )
+    rows = rows_of(export(client, team.key, "escalations"))
+    assert len({row["id"] for row in rows}) == len(rows) == MANY
+    assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
+
+
+def test_scope_and_workspace_decide(client: httpx.Client, server: Server, team: Workspace) -> None:
+    other = server.new_workspace()
+    agent = {"agentId": team.agent_id, "to": "2027-01-01T00:00:00Z"}
+    for name in ("escalations", "analytics"):
+        assert export(client, team.nobody, name, **agent).status_code == 401
+        assert export(client, team.key_with("ESCALATIONS_READ"), name, **agent).status_code == 403
+        assert export(client, other.key, name, **agent).status_code == 404
+        assert export(client, team.key_with("ANALYTICS_READ"), name, **agent).status_code == 200
+    started = team.start()
+    assert export(client, team.widget(started), "escalations").status_code == 403
+
+
+def test_session_cookie_is_accepted(client: httpx.Client, team: Workspace) -> None:
+    token = team.sign_in().token
+    assert token is not None
+    cookie = {"cookie": f"baton_session={token}"}
+    assert client.get("/exports/escalations.csv", params=PERIOD, headers=cookie).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "field"),
+    [
+        ("escalations", {"to": PERIOD["from"]}, "to"),
+        ("escalations", {"from": "yesterday"}, "from"),
+        ("escalations", {"timezone": "Mars/Olympus"}, "timezone"),
+        ("escalations", {"nonsense": "1"}, "nonsense"),
+        ("escalations", {"agentId": "nonsense"}, "agentId"),
+        ("analytics", {"interval": "minute"}, "interval"),
+        ("analytics", {"interval": "hour"}, "interval"),
+    ],
+)
+def test_bad_input_is_refused_by_its_name(
+    client: httpx.Client, team: Workspace, name: str, changes: dict[str, str], field: str
+) -> None:
+    agent = {"agentId": team.agent_id} if name == "analytics" else {}
+    response = export(client, team.key, name, **agent, **changes)
+    assert (response.status_code, response.json()["field"]) == (400, field)
