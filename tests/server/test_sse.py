@@ -20,9 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
-from rules.roles import ViewerKind
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import Sink
 from server.graphql import sse
@@ -32,7 +31,7 @@ from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
 
 pytestmark = pytest.mark.anyio
 
-KEY = Actor(ViewerKind.API_KEY, uuid4(), api_key_id=uuid4())
+KEY = Actor(ActorKind.API_KEY, uuid4(), api_key_id=uuid4())
 COMPLETE = "event: complete\ndata: \n\n"
 
 
