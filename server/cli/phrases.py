@@ -1,4 +1,4 @@
-"""What `baton phrases` prints: whether a customer's words are taken as asking for a person, and why."""
+"""The output of `baton phrases`: the decision whether a message asks for a person, and its reasons."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ _WIDTH_OF_A_FILE = 120
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision on a text, and the team's own phrase that stands in it, if any: that one comes first."""
+    """The decision on a text, and the team's own phrase in it, if any, which takes precedence."""
 
     decision: Decision
     phrase: str | None
 
     @classmethod
     def of(cls, text: str, phrases: Iterable[str]) -> Self:
-        """What is decided on `text`, given a team's own phrases."""
+        """Explain the decision on `text`, given a team's own phrases."""
         return cls(decide_handoff(text), find_phrase(text, phrases))
 
     def print_json(self, out: TextIO) -> None:
-        """As one JSON object."""
+        """Write one JSON object."""
         out.write(orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n")
 
     def print(self, out: TextIO) -> None:
-        """For people: the decision, then what it rests upon."""
+        """Write the decision and its reasons for people."""
         console = Console(file=out, highlight=False)
         if not console.is_terminal:
             console = Console(file=out, highlight=False, width=_WIDTH_OF_A_FILE)
@@ -56,10 +56,10 @@ class Explanation:
     def _reason(self) -> Text:
         decision = self.decision
         if decision.score is None:
-            return Text("nothing in it tells of one")
+            return Text("it has no words of such a request")
         passes = decision.score > decision.threshold
-        told = f"score {decision.score:.2f}, {'above' if passes else 'not above'} {decision.threshold:.2f}"
-        return Text(f"{told}; never, as {decision.never}" if decision.never else told)
+        score = f"score {decision.score:.2f}, {'above' if passes else 'not above'} {decision.threshold:.2f}"
+        return Text(f"{score}; never, as {decision.never}" if decision.never else score)
 
     def _plain(self) -> dict[str, Any]:
         decision = self.decision

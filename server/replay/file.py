@@ -1,7 +1,6 @@
-"""
-The file of a replay: recorded conversations as JSON Lines, one a line.
+"""The file of a replay: recorded conversations as JSON Lines, one per line.
 
-It is read twice, line by line: once to check it whole before anything is recorded, once to replay it.
+It is read twice, line by line: once to check all of it before anything is recorded, once to replay it.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ _NAME_LIMIT = 100
 
 
 class ReplayFileError(BatonError):
-    """The file, or a line of it, cannot be replayed; the message says which and why."""
+    """The file or one of its lines cannot be replayed; the message says why."""
 
     code = ErrorCode.BAD_USER_INPUT
 
@@ -45,7 +44,7 @@ class _Part(BaseModel):
 
 
 class RecordedCustomer(_Part):
-    """Who the customer was."""
+    """The customer of a conversation."""
 
     external_id: str | None = None
     email: str | None = None
@@ -53,7 +52,7 @@ class RecordedCustomer(_Part):
 
 
 class RecordedMessage(_Part):
-    """What somebody said. `confidence` is in percent, `at` ISO 8601 with a zone."""
+    """A message. `at` is ISO 8601 with a zone."""
 
     role: Literal["user", "assistant", "human", "system"]
     content: str
@@ -72,7 +71,7 @@ class RecordedConversation(_Part):
 
 @dataclass(frozen=True, slots=True)
 class ReplayLine:
-    """A line that has been checked: its number from 1, and the instant of each of its messages, if known."""
+    """A checked line: its number from 1, and the time of each of its messages, if known."""
 
     number: int
     conversation: RecordedConversation
@@ -80,13 +79,13 @@ class ReplayLine:
 
     @property
     def timed(self) -> bool:
-        """Whether its clock is the recorded one."""
+        """The messages have recorded times."""
         return bool(self.times) and self.times[0] is not None
 
 
 @dataclass(slots=True)
 class Contents:
-    """What a whole file holds: its SHA-256, and how many conversations, and messages by role."""
+    """The contents of a file: its SHA-256, and the numbers of conversations and of messages by role."""
 
     sha256: str = ""
     conversations: int = 0
@@ -94,7 +93,7 @@ class Contents:
 
 
 class ConversationFile:
-    """A file of conversations that is open; what is wrong with a line is a ReplayFileError."""
+    """An open file of conversations. A fault of a line is a ReplayFileError."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         self._name = name
@@ -103,7 +102,7 @@ class ConversationFile:
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> Iterator["ConversationFile"]:
-        """The file at `path`; raises ReplayFileError when it cannot be read, and read again."""
+        """Open the file at `path`; raises ReplayFileError if it cannot be read twice."""
         if path.exists() and not path.is_file():
             raise ReplayFileError(f"{path} is not an ordinary file: a replay reads it twice.")
         try:
@@ -114,7 +113,7 @@ class ConversationFile:
             yield cls(path.name, file)
 
     def check(self) -> Contents:
-        """Reads and checks the whole file; only a few bytes of each conversation stay in memory."""
+        """Read and check the whole file. Only a few bytes of each conversation stay in memory."""
         contents, numbers = Contents(), dict[bytes, int]()
         digest = hashlib.sha256()
         for line in self._lines(digest.update):
@@ -125,7 +124,7 @@ class ConversationFile:
         return contents
 
     def lines(self, contents: Contents) -> Iterator[ReplayLine]:
-        """The file once more; raises ReplayFileError at its end when it is not what was checked."""
+        """Read the file again; raises ReplayFileError at its end if it has changed since the check."""
         digest = hashlib.sha256()
         yield from self._lines(digest.update)
         if digest.hexdigest() != contents.sha256:
@@ -137,7 +136,7 @@ class ConversationFile:
         key = hashlib.blake2b(line.conversation.id.encode(), digest_size=16).digest()
         first = numbers.setdefault(key, line.number)
         if first != line.number:
-            raise self._fault(line.number, f"id is that of line {first} already; ids are to be unique")
+            raise self._fault(line.number, f"id is that of line {first} already; ids must be unique")
 
     def _lines(self, update: Callable[[bytes], None]) -> Iterator[ReplayLine]:
         self._file.seek(0)
@@ -169,7 +168,7 @@ class ConversationFile:
 
 
 def _check(conversation: RecordedConversation) -> None:
-    """The API's own limits."""
+    """Apply the limits of the API."""
     check_key("id", conversation.id)
     if customer := conversation.customer:
         check_key("customer.external_id", customer.external_id)
@@ -177,8 +176,8 @@ def _check(conversation: RecordedConversation) -> None:
             check_email("customer.email", customer.email)
         if customer.name is not None:
             check_name("customer.name", customer.name)
-    for place, message in enumerate(conversation.messages):
-        _check_message(_path(place), message)
+    for index, message in enumerate(conversation.messages):
+        _check_message(_path(index), message)
 
 
 def _check_message(path: str, message: RecordedMessage) -> None:
@@ -192,23 +191,22 @@ def _check_message(path: str, message: RecordedMessage) -> None:
     check_intents(f"{path} intents", message.intents or [])
 
 
-def _path(place: int) -> str:
-    # Counted as in the report, from 1.
-    return f"message {place + 1}:"
+def _path(index: int) -> str:
+    # Counted from 1, as in the report.
+    return f"message {index + 1}:"
 
 
 def _times(conversation: RecordedConversation) -> list[datetime | None]:
-    """
-    The instant of each message: its own, else that of the one before it, at the start the first there is.
+    """Return the time of each message: its own, else that of the previous one, at the start the first time.
 
-    Without any they are all None. Raises BadInputError for one that cannot be, or that goes back.
+    Without any time they are all None. Raises BadInputError for an invalid time and for one that goes back.
     """
-    own = [_time(_path(place), message.at) for place, message in enumerate(conversation.messages)]
+    own = [_time(_path(index), message.at) for index, message in enumerate(conversation.messages)]
     last = next((time for time in own if time is not None), None)
     times: list[datetime | None] = []
-    for place, time in enumerate(own):
+    for index, time in enumerate(own):
         if time is not None and last is not None and time < last:
-            raise BadInputError(f"{_path(place)} at", "is before the time of the message before it")
+            raise BadInputError(f"{_path(index)} at", "is before the time of the message before it")
         last = time or last
         times.append(last)
     return times
@@ -239,13 +237,13 @@ _PLAIN = {
 
 
 def _in_words(error: ValidationError) -> str:
-    """The first fault, with its path as the file spells it."""
+    """Return the first fault, with its path as the file spells it."""
     first = error.errors(include_url=False, include_input=False)[0]
     steps = [str(step) for step in first["loc"]]
     where = ".".join(steps)
     if steps[:1] == ["messages"] and len(steps) > 1:
         where = f"{_path(int(steps[1]))} {'.'.join(steps[2:])}".rstrip(": ")
     if first["type"] == "extra_forbidden":
-        unknown = "".join(one if one.isprintable() else "?" for one in where[:_NAME_LIMIT])
+        unknown = "".join(sign if sign.isprintable() else "?" for sign in where[:_NAME_LIMIT])
         return f"{unknown} is not known here"
     return f"{where} {_PLAIN.get(first['type'], 'is refused: ' + first['msg'])}".lstrip()
