@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
+from structlog.contextvars import bind_contextvars
 
 from models.agent import Agent
 from models.conversation import Conversation
@@ -22,6 +23,7 @@ from resolvers.errors import NotFoundError
 from resolvers.visibility import bind_values, template_actor, visible_conversations, visible_escalations
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
+from rules.typeid import CONVERSATION, format_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +97,5 @@ async def _locked(
         raise NotFoundError(what)
     conversation, settings, clock = row
     tx.set_now(clock)
+    bind_contextvars(conversation=format_id(CONVERSATION, conversation.id))
     return LockedConversation(conversation, EscalationSettings.model_validate(settings))

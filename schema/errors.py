@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.language import FieldNode
+from structlog.contextvars import get_contextvars
 
 from models.database import is_unavailable
 from models.ids import new_id
@@ -89,7 +90,7 @@ def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
     if isinstance(original, RecursionError):
         message = "The document is nested too deep."
         return _formatted(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
-    request_id = str(new_id())
+    request_id = str(get_contextvars().get("request_id") or new_id())
     if is_unavailable(original):
         _logger.warning(
             "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)

@@ -1,4 +1,4 @@
-"""What can be set, by environment variables that begin with BATON_."""
+"""The settings: environment variables that begin with BATON_."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
-from realtime.pubsub import SCHEMES as BELL_SCHEMES
+from realtime.pubsub import SCHEMES as BROADCAST_SCHEMES
 from server.secret_key import check_secret_key, kept_secret_key
 
 _PREFIX = "BATON_"
@@ -20,13 +20,13 @@ _logger = structlog.get_logger(__name__)
 
 
 class SettingsError(Exception):
-    """The environment holds what cannot be used; the message says which variable and what it takes."""
+    """An environment variable has an invalid value; the message names it and says what it takes."""
 
 
 def _url_of(*schemes: str) -> AfterValidator:
     def check(url: str) -> str:
         if urlsplit(url).scheme not in schemes:
-            raise ValueError(f"must begin with {' or '.join(f'{one}://' for one in schemes)}")
+            raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         return url
 
     return AfterValidator(check)
@@ -38,18 +38,17 @@ def _smtp(url: str) -> str:
 
 
 class Settings(BaseSettings):
-    """
-    Everything has a default: with none set, Baton keeps a PostgreSQL of its own in `data_dir`.
+    """The settings of a process. Each has a default: Baton then runs its own PostgreSQL in `data_dir`.
 
-    `migration_url` is for who lets the tables belong to another role than the service's: migrations run
-    by it, and the role of `database_url` is granted what it needs.
+    `migration_url` is the database as the role that owns the tables, if that is not the service's role.
+    Migrations run as this role, and grant the role of `database_url` what it needs.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     database_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
     migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
-    broadcast_url: Annotated[str, _url_of(*BELL_SCHEMES)] | None = None
+    broadcast_url: Annotated[str, _url_of(*BROADCAST_SCHEMES)] | None = None
     public_url: Annotated[str, _url_of("http", "https")] | None = None
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
@@ -62,22 +61,22 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """Where people reach the service."""
+        """The URL under which people reach the service."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
 def read_settings() -> Settings:
-    """Reads the environment; an unknown variable is a warning, an invalid one a SettingsError."""
-    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    """Read the environment; logs unknown variables, and raises SettingsError for invalid ones."""
+    names = {_PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith(_PREFIX) and name not in known:
+        if name.startswith(_PREFIX) and name not in names:
             _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
     try:
         return Settings()
     except ValidationError as error:
         faults = [
-            f"{_PREFIX}{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors(include_url=False, include_input=False)
+            f"{_PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError("\n".join(faults)) from error
 

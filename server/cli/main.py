@@ -21,7 +21,7 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
 from server.cli.phrases import Explanation
-from server.database_check import DatabaseUnavailableError
+from server.database_check import DatabaseCheckError
 from server.demo.run import mail_folder, run_demo
 from server.embedded.postgres import EmbeddedPostgresError
 from server.logging_setup import set_up_logs
@@ -39,27 +39,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hands conversations from an AI agent to people and back.",
 )
-_TOLD = (
+_REPORTED = (
     SettingsError,
     SecretKeyError,
     EmbeddedPostgresError,
-    DatabaseUnavailableError,
+    DatabaseCheckError,
     PortTakenError,
     BatonError,
 )
 
 
 @contextmanager
-def _told() -> Iterator[Settings]:
-    """The settings, with the logs set up; what the user can mend is told in words, not as a traceback."""
+def _reported() -> Iterator[Settings]:
+    """Set up the logs and yield the settings; failures that the user can mend end the command in words."""
     writer = set_up_logs("info")
-    # As an exception, so that what is open is closed: an embedded PostgreSQL among others.
+    # As an exception, so that blocks are left in order and an embedded PostgreSQL is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         settings = read_settings()
         set_up_logs(settings.log_level)
         yield settings
-    except _TOLD as error:
+    except _REPORTED as error:
         errors = Console(file=writer)  # type: ignore[arg-type]  # it has what the console calls
         errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
@@ -70,39 +70,39 @@ def _told() -> Iterator[Settings]:
 @app.command("serve")
 def serve_command(
     no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Leave what happens later to `baton worker` processes.")
+        bool, typer.Option("--no-worker", help="Leave timers and deliveries to `baton worker` processes.")
     ] = False,
 ) -> None:
     """Serve the API. Settings are environment variables: see docs/settings.md."""
-    with _told() as settings:
-        serve(settings, works=not no_worker)
+    with _reported() as settings:
+        serve(settings, with_worker=not no_worker)
 
 
 @app.command()
 def worker() -> None:
-    """Do what happens later, such as clocks that run out; `serve` has a worker inside unless told not to."""
-    with _told() as settings:
+    """Run timers and deliveries. `serve` runs a worker itself unless given `--no-worker`."""
+    with _reported() as settings:
         work(settings)
 
 
 @app.command()
 def demo() -> None:
-    """Serve a sample workspace with simulated customers, and print where to look and how to sign in."""
-    with _told() as settings:
-        serve(settings, beside=run_demo, mail_folder=mail_folder(settings))
+    """Serve a sample workspace with simulated customers, and print how to sign in."""
+    with _reported() as settings:
+        serve(settings, run_demo, mail_folder=mail_folder(settings))
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database up to this version; `serve` does so itself."""
-    with _told() as settings, database_urls(settings) as urls:
+    """Bring the database up to this version. `serve` does so itself."""
+    with _reported() as settings, database_urls(settings) as urls:
         asyncio.run(prepare(urls))
 
 
 @app.command()
 def schema(
     permissions: Annotated[
-        bool, typer.Option("--permissions", help="Print who may use each root field, as Markdown.")
+        bool, typer.Option("--permissions", help="Print the permissions of each root field, as Markdown.")
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
@@ -117,15 +117,15 @@ def init(
     email: Annotated[str, typer.Option(help="The admin's email.")] = "admin@example.com",
     password: Annotated[str | None, typer.Option(help="The admin's password; made up when left out.")] = None,
 ) -> None:
-    """Make a workspace with an AI agent, an admin and an API key, and print them: the key this once."""
-    with _told() as settings, database_urls(settings) as urls:
+    """Make a workspace with an AI agent, an admin and an API key, and print them with the key."""
+    with _reported() as settings, database_urls(settings) as urls:
         secret = password or secrets.token_hex(8)
         new = NewWorkspace(name, agent, NewMember(email, "Admin", MemberRole.ADMIN, secret))
 
         async def make() -> MadeWorkspace:
             await prepare(urls)
-            async with open_services(settings, urls.service, live=False) as services:
-                return await make_workspace(services, new)
+            async with open_services(settings, urls.service, live=False) as opened:
+                return await make_workspace(opened.services, new)
 
         made = asyncio.run(make())
     _print(made, secret, as_json)
@@ -139,10 +139,10 @@ def replay(
     ] = None,
     agent: Annotated[str | None, typer.Option(help="The AI agent whose settings are tried: agt_…")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever was replayed before.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore earlier replays of this file.")] = False,
 ) -> None:
     """Replay recorded conversations in a scratch workspace, and print what would have been escalated."""
-    with _told() as settings:
+    with _reported() as settings:
         try:
             report = run_replay(settings, ReplayRequest(file, settings_file, agent, fresh))
         except ReplayStoppedError as stopped:
@@ -154,29 +154,29 @@ def replay(
 @app.command()
 def phrases(
     text: Annotated[
-        str | None, typer.Argument(help="What a customer says; standard input when left out.")
+        str | None, typer.Argument(help="A message of a customer; standard input when left out.")
     ] = None,
     extra: Annotated[
-        list[str] | None, typer.Option("--extra", help="A phrase of the team's own; may be given again.")
+        list[str] | None, typer.Option("--extra", help="A phrase of the team; may be given several times.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether a customer's words are taken as asking for a person, and why."""
+    """Explain whether a message asks for a person."""
     explanation = Explanation.of(sys.stdin.read() if text is None else text, extra or [])
     explanation.print_json(sys.stdout) if as_json else explanation.print(sys.stdout)
 
 
 def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "workspaceId": format_id(WORKSPACE, made.workspace_id),
         "agentId": format_id(AGENT, made.agent.id),
         "apiKey": made.api_key,
         "member": {"email": made.admin.email, "password": password},
     }
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(fields))
         return
-    typer.echo(f"workspace  {found['workspaceId']}")
-    typer.echo(f"AI agent   {found['agentId']}")
+    typer.echo(f"workspace  {fields['workspaceId']}")
+    typer.echo(f"AI agent   {fields['agentId']}")
     typer.echo(f"API key    {made.api_key}   (shown this once)")
     typer.echo(f"sign in    {made.admin.email}   {password}")

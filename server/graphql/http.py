@@ -20,11 +20,11 @@ from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.execution import execute_call, run_any
 from schema.graphiql import graphiql_page
-from schema.live.groups import Groups
 from schema.operation import read_operation
 from server.graphql.sse import event_stream
-from server.http.authentication import SESSION_COOKIE, context_of
-from server.http.problems import STATUS_OF, failure_status
+from server.graphql.state import app_state
+from server.http.authentication import SESSION_COOKIE, authenticate
+from server.http.problems import headers_of, status_of
 from server.http.request_body import MalformedError, read_json
 
 MODERN = "application/graphql-response+json"
@@ -37,18 +37,16 @@ async def graphql(request: Request) -> Response:
         return _graphiql(request)
     accepted = request.headers.get("accept", "")
     try:
-        context = await context_of(request)
+        context = (await authenticate(request)).context
         operation = read_operation(await read_json(request))
     except HTTPException as error:
         fault = {"errors": [format_error(MalformedError(error.detail))]}
         return _answer(fault, error.status_code, accepted)
-    except BatonError as error:
-        return _answer({"errors": [format_error(error)]}, STATUS_OF[error.code], accepted)
-    except DATABASE_ERRORS as error:
-        status, headers = failure_status(error)
-        return _answer({"errors": [format_error(error)]}, status, accepted, headers)
+    except (BatonError, *DATABASE_ERRORS) as error:
+        fault = {"errors": [format_error(error)]}
+        return _answer(fault, status_of(error), accepted, headers_of(error))
     if "text/event-stream" in accepted:
-        groups: Groups = request.app.state.groups
+        groups = app_state(request).groups
         return event_stream(partial(run_any, operation, context, groups), request, context)
     call = GraphQLContext.of(context)
     result = await execute_call(operation, call)
@@ -83,7 +81,7 @@ def _answer(
 def _set_cookie(response: Response, call: GraphQLContext, context: Context, request: Request) -> None:
     if call.session_token is None:
         return
-    secure = request.app.state.settings.url.startswith("https://")
+    secure = app_state(request).settings.url.startswith("https://")
     if call.session_token:
         response.set_cookie(
             SESSION_COOKIE,
