@@ -16,7 +16,7 @@ from bench.server_under_test import stage
 
 
 def main() -> None:
-    """Runs it."""
+    """Run it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about 20 s, to see that it works: no figures")
     plan = QUICK if parser.parse_args().quick else FULL

@@ -21,7 +21,7 @@ class BadAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where requests go."""
+    """The address of a server."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Sample:
-    """What came of one run: each request's latency and the whole run's time, in seconds."""
+    """The result of a run: each request's latency and the run's duration, in seconds."""
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -50,7 +50,7 @@ class Sample:
 
 
 def post(target: Target, path: str, body: bytes, token: str) -> bytes:
-    """A POST request of JSON."""
+    """Return a POST request with a JSON body."""
     return (
         f"POST {path} HTTP/1.1\r\nhost: {target.host}:{target.port}\r\nauthorization: Bearer {token}\r\n"
         f"content-type: application/json\r\naccept: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -58,7 +58,7 @@ def post(target: Target, path: str, body: bytes, token: str) -> bytes:
 
 
 def get(target: Target, path: str) -> bytes:
-    """A GET request."""
+    """Return a GET request."""
     return f"GET {path} HTTP/1.1\r\nhost: {target.host}:{target.port}\r\n\r\n".encode()
 
 
@@ -66,7 +66,7 @@ async def run(
     target: Target, asked: Asked, clients: int, seconds: float, keep_bodies: bool = False
 ) -> Sample:
     """
-    Sends what is asked over `clients` connections until the time, or the requests, are over.
+    Send what is asked over `clients` connections until the time, or the requests, are over.
 
     What is under way then is waited for and counts. Raises BadAnswerError for any answer that is not good.
     """
@@ -145,7 +145,7 @@ class _Connection(asyncio.Protocol):
 
 
 def body_of(received: bytes) -> bytes | None:
-    """The body of an answer; None as long as it has not come whole."""
+    """Return the body of a response, or None until it is complete."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None

@@ -58,7 +58,7 @@ SELECT 0, 'sla_clock', uuid_send(id), sla_next_at, 'queued', now(), now(), now()
 FROM (SELECT id, sla_next_at FROM escalations
       WHERE agent_id = $1 AND sla_next_at > now() + interval '1 hour' LIMIT $2) AS waiting
 """
-# A thousand of those that are to be at risk much later are, evenly within the next 20 s.
+# A thousand clocks are moved: they become at risk evenly within the next 20 s.
 _SOON = """
 WITH chosen AS (
     SELECT id, row_number() OVER () AS place FROM (
@@ -88,7 +88,7 @@ class Clocks:
 
 
 async def measure_clocks(stage: Stage, tenant: Tenant, seconds: float, share: float) -> Clocks:
-    """Fills a workspace (`share` of everything) and measures; the timers are run by the serving process."""
+    """Fill a workspace (`share` of everything) and measures; the timers are run by the serving process."""
     agent = parse_id(AGENT, tenant.agent_id)
     # Only a table's owner may have it analyzed; in time autovacuum does.
     connection = await asyncpg.connect(stage.database_url.replace("//baton@", "//baton_owner@"))
@@ -97,7 +97,7 @@ async def measure_clocks(stage: Stage, tenant: Tenant, seconds: float, share: fl
         await connection.execute(_PEND, agent, int(PENDING * share))
         await connection.execute("ANALYZE escalations")
         percent, rss = await _idle_worker(stage, share)
-        lists = [await _list(stage, tenant, *one, seconds) for one in LISTS]
+        lists = [await _list(stage, tenant, *item, seconds) for item in LISTS]
         due = int(DUE * share)
         await connection.execute(_SOON, agent, due, float(DUE_SECONDS * share))
         lateness: list[float] = []

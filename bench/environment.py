@@ -1,4 +1,4 @@
-"""What the figures were taken on: they hold for nothing else."""
+"""The machine and software of the figures."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ _PAGE = b"\0" * 8192
 
 
 def surroundings(stage: Stage) -> list[tuple[str, str]]:
-    """Names and values, read from the machine, the running database and the repository."""
+    """Name and values, read from the machine, the running database and the repository."""
     return [
         ("Date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
         ("CPU", f"{_cpu_model()}, {os.cpu_count()} cores"),
@@ -31,7 +31,7 @@ def surroundings(stage: Stage) -> list[tuple[str, str]]:
         ("Baton", _commit()),
         (
             "Python",
-            f"{platform.python_version()}; " + ", ".join(f"{one} {version(one)}" for one in _LIBRARIES),
+            f"{platform.python_version()}; " + ", ".join(f"{item} {version(item)}" for item in _LIBRARIES),
         ),
         ("PostgreSQL", asyncio.run(_postgres(stage.database_url))),
         ("Disk", f"an fsync of 8 KiB takes {_fsync_seconds(stage.home) * 1e6:,.0f} µs (median)"),
@@ -40,16 +40,16 @@ def surroundings(stage: Stage) -> list[tuple[str, str]]:
 
 def _cpu_model() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(found, platform.machine())
+    result = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(result, platform.machine())
 
 
 def _commit() -> str:
     def git(*arguments: str) -> str:
-        found = subprocess.run(
+        result = subprocess.run(
             ["git", *arguments], cwd=_REPOSITORY, capture_output=True, text=True, check=False
         )
-        return found.stdout.strip()
+        return result.stdout.strip()
 
     commit = git("rev-parse", "--short", "HEAD") or "unknown"
     return f"{commit} with changes" if git("status", "--porcelain") else commit

@@ -1,4 +1,4 @@
-"""What a server takes that nobody asks anything."""
+"""The cost of an idle server."""
 
 import time
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Idle:
 
 
 def measure_idle(stage: Stage, settle_seconds: float, seconds: float) -> Idle:
-    """Waits until it has settled, reads its memory, and watches its CPU."""
+    """Wait until it has settled, reads its memory, and watches its CPU."""
     time.sleep(settle_seconds)
     server, postgres = stage.server.memory(), stage.postgres.memory()
     cpu, postgres_cpu, began = stage.server.cpu_seconds(), stage.postgres.cpu_seconds(), time.perf_counter()

@@ -1,4 +1,4 @@
-"""How soon one subscriber hears of a message."""
+"""The latency from a mutation to a subscriber."""
 
 import asyncio
 import json
@@ -25,9 +25,9 @@ EVENT_SECONDS = 10
 @dataclass(frozen=True, slots=True)
 class Push:
     """
-    In seconds: until the mutation's answer, and until its event came out of the socket.
+    Return the seconds until the mutation's response and until its event.
 
-    Both run from when the mutation was sent. The event may be first: answer and event are made at once.
+    Both count from sending the mutation. Either may come first: they are made concurrently.
     """
 
     answered: float
@@ -35,7 +35,7 @@ class Push:
 
 
 async def measure_pushes(target: Target, tray: Tray, token: str, conversation: str, count: int) -> list[Push]:
-    """Records messages one at a time and times the event of each; the first ten are not counted."""
+    """Record messages one at a time and times the event of each; the first ten are not counted."""
     requests = islice(tray.records([conversation]).requests, WARM_UP + count)
     reader, writer = await asyncio.open_connection(target.host, target.port)
     try:
@@ -50,7 +50,7 @@ async def measure_pushes(target: Target, tray: Tray, token: str, conversation: s
 async def _push(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, socket: ClientConnection, request: bytes
 ) -> Push:
-    # Alone: neither the event before nor what follows it in the server is still under way.
+    # No earlier event is still being processed.
     await asyncio.sleep(PAUSE_SECONDS)
     async with asyncio.timeout(EVENT_SECONDS), asyncio.TaskGroup() as group:
         event = group.create_task(_next_event(socket))

@@ -1,4 +1,4 @@
-"""What Linux says of processes: the CPU that they used, the memory that they hold, the cores they run on."""
+"""CPU, memory and cores of processes, as Linux reports them."""
 
 import os
 from collections.abc import Callable, Collection
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
-# Fields of /proc/PID/stat, counted from the state behind the command's name.
+# Fields of /proc/PID/stat, counted from the state after the command's name.
 _PARENT, _USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 11, 12, 13, 14
 
 
@@ -19,7 +19,7 @@ class Memory:
 
 
 class Processes:
-    """A group of processes; who belongs to it is asked anew each time."""
+    """A group of processes, whose members are listed again for each reading."""
 
     def __init__(self, members: Callable[[], Collection[int]]) -> None:
         self._members = members
@@ -30,37 +30,37 @@ class Processes:
     def cpu_seconds(self) -> float:
         """User and system time of all, also of children that have ended and were waited for."""
         fields = (_USER, _SYSTEM, _CHILDREN_USER, _CHILDREN_SYSTEM)
-        stats = [found for pid in self._members() if (found := _stat(pid))]
+        stats = [result for pid in self._members() if (result := _stat(pid))]
         return sum(int(stat[field]) for stat in stats for field in fields) / _TICK
 
     def memory(self) -> Memory:
-        """The sum over all. A sum of RSS counts what they share once for each."""
+        """Return the sum over all processes. RSS counts shared pages in each."""
         pids = list(self._members())
         pss = [_kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss") for pid in pids]
         rss = [_kib(Path(f"/proc/{pid}/status"), "VmRSS") or 0 for pid in pids]
-        known = [one for one in pss if one is not None]
-        return Memory(sum(rss), sum(known) if len(known) == len(pss) else None)
+        previous = [item for item in pss if item is not None]
+        return Memory(sum(rss), sum(previous) if len(previous) == len(pss) else None)
 
     def pin(self, core: int) -> None:
-        """Binds all of them, and whatever they start from now on, to one core."""
+        """Bind all of them, and whatever they start from now on, to one core."""
         for pid in self._members():
             os.sched_setaffinity(pid, {core})
 
 
 def busy_seconds() -> float:
-    """What all processes of the machine, and the hypervisor in their stead, have used since it started."""
+    """Return the CPU used by the machine and its hypervisor since the start."""
     words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     user, nice, system, _idle, _waiting, irq, softirq, stolen = (int(word) for word in words[1:9])
     return (user + nice + system + irq + softirq + stolen) / _TICK
 
 
 def only(pid: int) -> Processes:
-    """One process alone."""
+    """Return a group of one process."""
     return Processes(lambda: [pid])
 
 
 def with_children(parent: int) -> Processes:
-    """A process and those that it has started."""
+    """Return a process and its descendants."""
 
     def members() -> list[int]:
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]

@@ -55,19 +55,19 @@ def _place(item: tuple[Case, list[Reading]]) -> tuple[int, str, int]:
 
 def _line(case: Case, readings: Sequence[Reading]) -> tuple[str, ...]:
     def each(cpu: Callable[[Reading], float]) -> str:
-        return spread([cpu(one) / len(one.sample.latencies) * 1e6 for one in readings])
+        return spread([cpu(element) / len(element.sample.latencies) * 1e6 for element in readings])
 
-    latencies = [one.sample.latencies for one in readings]
+    latencies = [element.sample.latencies for element in readings]
     return (
         case.workload,
         str(case.clients),
-        spread([one.sample.rate for one in readings]),
-        spread([median(one) * 1e3 for one in latencies]),
-        spread([percentile(one, 99) * 1e3 for one in latencies]),
-        each(lambda one: one.server_cpu),
-        each(lambda one: one.postgres_cpu),
-        each(lambda one: one.client_cpu),
-        f"{sum(len(one) for one in latencies):,}",
+        spread([element.sample.rate for element in readings]),
+        spread([median(element) * 1e3 for element in latencies]),
+        spread([percentile(element, 99) * 1e3 for element in latencies]),
+        each(lambda element: element.server_cpu),
+        each(lambda element: element.postgres_cpu),
+        each(lambda element: element.client_cpu),
+        f"{sum(len(element) for element in latencies):,}",
     )
 
 
@@ -75,17 +75,17 @@ def _pushes(result: Result) -> list[str]:
     def line(name: str, rounds: list[list[float]]) -> tuple[str, ...]:
         return (
             name,
-            spread([median(one) * 1e3 for one in rounds]),
-            spread([percentile(one, 99) * 1e3 for one in rounds]),
+            spread([median(element) * 1e3 for element in rounds]),
+            spread([percentile(element, 99) * 1e3 for element in rounds]),
         )
 
     rounds = result.pushes
     return table(
         ("one message, one subscriber of messageAdded", "p50 ms", "p99 ms"),
         [
-            line("mutation sent to its answer", [[push.answered for push in one] for one in rounds]),
-            line("mutation sent to the event", [[push.heard for push in one] for one in rounds]),
-            line("answer to event", [[push.heard - push.answered for push in one] for one in rounds]),
+            line("mutation sent to its answer", [[push.answered for push in element] for element in rounds]),
+            line("mutation sent to the event", [[push.heard for push in element] for element in rounds]),
+            line("answer to event", [[push.heard - push.answered for push in element] for element in rounds]),
         ],
     )
 
@@ -128,5 +128,5 @@ def _two(latencies: Sequence[float]) -> tuple[str, str]:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of all lie below; of few values the nearest."""
+    """Return the percentile of the values (nearest rank)."""
     return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]

@@ -19,8 +19,7 @@ FEW, MANY = 1, 16
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
-    How long everything takes. `start_seconds` make the conversations that a round escalates; `share` is how
-    much of the clocks there is to be.
+    The durations of a run. `start_seconds` create the conversations of a round; `share` scales the clocks.
     """
 
     rounds: int
@@ -68,7 +67,7 @@ class Rounds:
         self._talks: list[str] = []
 
     async def measure(self) -> Result:
-        """Prepares, warms up in a round that does not count, and measures every round."""
+        """Prepare, warms up in a round that does not count, and measures every round."""
         say("prepares")
         target = self._stage.target
         await fill(target, self._list_tray, self._listed.agent_id, LISTED, MEMBERS)
@@ -124,5 +123,5 @@ class Rounds:
 
 
 def say(what: str) -> None:
-    """Tells how far it has got."""
+    """Print the progress."""
     print(what, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What is read off in each round."""
+"""The readings of each round."""
 
 from dataclasses import dataclass, field
 
@@ -38,7 +38,7 @@ class Result:
 
     @property
     def others_percent(self) -> float:
-        """What other processes took meanwhile, in percent of one core."""
-        readings = [one for of_case in self.readings.values() for one in of_case]
-        seconds = sum(one.sample.seconds for one in readings)
-        return 100 * sum(one.others_cpu for one in readings) / seconds
+        """The CPU of other processes meanwhile, in percent of one core."""
+        readings = [item for of_case in self.readings.values() for item in of_case]
+        seconds = sum(item.sample.seconds for item in readings)
+        return 100 * sum(item.others_cpu for item in readings) / seconds

@@ -32,12 +32,12 @@ class Cores:
 
     @classmethod
     def of_this_machine(cls) -> "Cores":
-        """Shares out the cores that this process may use."""
+        """Share out the cores that this process may use."""
         free = sorted(os.sched_getaffinity(0))
         return cls(server=free[0], postgres=free[1 if len(free) > 2 else -1], client=free[-1])
 
     def in_words(self) -> str:
-        """Where everything runs."""
+        """Return the cores of a run in words."""
         if self.server == self.client:
             return f"server, PostgreSQL and client share core {self.server}: the figures do not hold"
         shared = " (shared)" if self.postgres == self.client else ""
@@ -65,18 +65,18 @@ class Stage:
     cores: Cores
 
     def new_tenant(self, name: str) -> Tenant:
-        """A new workspace, as `baton init` makes it."""
+        """Create a workspace with `baton init`."""
         command = [str(BATON), "init", "--json", "--name", name, "--email", f"{name}@example.com"]
         made = subprocess.run(
             command, env=_environment(self.data_dir), check=True, capture_output=True, text=True
         )
-        found = json.loads(made.stdout)
-        return Tenant(found["agentId"], found["apiKey"])
+        result = json.loads(made.stdout)
+        return Tenant(result["agentId"], result["apiKey"])
 
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A server on a database folder of its own; both are gone afterwards."""
+    """Start a server on a temporary database folder."""
     cores = Cores.of_this_machine()
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
         data_dir = Path(folder)
@@ -98,7 +98,7 @@ def stage() -> Iterator[Stage]:
 
 @contextmanager
 def worker_beside(stage: Stage) -> Iterator["subprocess.Popen[bytes]"]:
-    """A `baton worker` on the stage's database, on the server's core."""
+    """Start a `baton worker` on the same database, on the server's core."""
     with (stage.data_dir / "worker.log").open("wb") as output:
         os.sched_setaffinity(0, {stage.cores.server})
         process = subprocess.Popen(
@@ -125,8 +125,8 @@ def _staged(process: "subprocess.Popen[bytes]", data_dir: Path, log: Path, cores
 def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        if found := re.search(rf'http://{re.escape(HOST)}:(\d+)","event":"serve.ready', log.read_text()):
-            return int(found[1])
+        if result := re.search(rf'http://{re.escape(HOST)}:(\d+)","event":"serve.ready', log.read_text()):
+            return int(result[1])
         time.sleep(0.02)
     raise RuntimeError(f"the server does not answer; it says:\n{log.read_text()}")
 

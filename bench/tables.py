@@ -1,11 +1,11 @@
-"""Markdown tables, and figures as they stand in them."""
+"""Markdown tables and their figures."""
 
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table."""
+    """Return the lines of a table."""
     rows = [head, ["---"] * len(head), *lines]
     return [f"| {' | '.join(row)} |" for row in rows]
 
@@ -16,6 +16,6 @@ def number(value: float) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """The median, and in brackets the lowest and the highest."""
+    """Return the median with the lowest and the highest in brackets."""
     middle = number(median(values))
     return middle if len(values) == 1 else f"{middle} ({number(min(values))}–{number(max(values))})"

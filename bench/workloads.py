@@ -1,4 +1,4 @@
-"""What is asked of the server, as requests that are ready to be sent."""
+"""The workloads, as requests ready to send."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ class Tray:
         return Asked(cycle([request]), STARTED)
 
     def records(self, conversations: Sequence[str]) -> Asked:
-        """Messages: in each conversation by turns a customer's and the AI's answer. They trigger nothing."""
+        """Message: in each conversation by turns a customer's and the AI's answer. They trigger nothing."""
         spoken: list[dict[str, Any]] = []
         for said, answered in zip(SAID, ANSWERED, strict=True):
             spoken += [{"role": "USER", "content": said}]
@@ -73,11 +73,11 @@ class Tray:
         return Asked(cycle(requests), RECORDED)
 
     def escalations(self, conversations: Sequence[str], assign_to: Sequence[str] = ()) -> Asked:
-        """An escalation of each conversation, which has none that is active."""
+        """Return requests that raise an escalation in each conversation."""
         return Asked(self._escalating(conversations, assign_to), CREATED)
 
     def folds(self, conversations: Sequence[str]) -> Asked:
-        """The same for conversations whose escalation is active: it takes the trigger in."""
+        """Return requests that fold a trigger into an active escalation."""
         return Asked(self._escalating(conversations, ()), FOLDED)
 
     def _escalating(self, conversations: Sequence[str], assign_to: Sequence[str]) -> Iterator[bytes]:
@@ -87,24 +87,24 @@ class Tray:
             yield self._graphql(ESCALATE, input=given)
 
     def lists(self) -> Asked:
-        """The newest 50 escalations of more."""
+        """Return requests for the newest 50 escalations."""
         return Asked(cycle([self._graphql(LIST)]), LISTED)
 
     def lists_of(self, chosen: str, order: str) -> Asked:
-        """The first 50 of a filter, in an order."""
+        """Return requests for the first 50 of a filter in an order."""
         return Asked(cycle([self._graphql(LIST_OF % (chosen, order))]), LISTED_OF)
 
     def members(self, emails: Sequence[str]) -> Asked:
-        """A new team member for each address."""
+        """Return requests that create a team member per address."""
         given = [{"email": email, "name": email, "role": "AGENT"} for email in emails]
-        return Asked(iter([self._graphql(CREATE_MEMBER, input=one) for one in given]), MEMBER_CREATED)
+        return Asked(iter([self._graphql(CREATE_MEMBER, input=item) for item in given]), MEMBER_CREATED)
 
     def cursor(self, conversation: str) -> bytes:
-        """Where the conversation's events have got to."""
+        """Return the conversation's cursor."""
         return self._graphql(CURSOR, id=conversation)
 
     def probes(self) -> Asked:
-        """The least that the server can be asked: what is left is the client's and HTTP's own cost."""
+        """Return the cheapest request: its cost is that of the client and HTTP."""
         return Asked(cycle([get(self._target, "/healthz")]), ALIVE)
 
     def _graphql(self, query: str, **variables: Any) -> bytes:
@@ -113,19 +113,19 @@ class Tray:
 
 
 async def start_conversations(target: Target, tray: Tray, agent_id: str, count: int) -> list[str]:
-    """Starts conversations and returns their ids."""
+    """Start conversations and returns their ids."""
     starts = tray.starts(agent_id)
     some = Asked(islice(starts.requests, count), starts.begins)
     return ids_of_started((await run(target, some, 4, 60, keep_bodies=True)).bodies)
 
 
 def ids_of_started(bodies: Sequence[bytes]) -> list[str]:
-    """The ids in the answers to `START`."""
+    """Return the ids in the responses to `START`."""
     return [json.loads(body)["data"]["startConversation"]["conversation"]["id"] for body in bodies]
 
 
 async def fill(target: Target, tray: Tray, agent_id: str, escalations: int, members: int) -> None:
-    """Fills a workspace with assigned escalations, to be listed."""
+    """Fill a workspace with assigned escalations, to be listed."""
     emails = [f"member{number}@example.com" for number in range(members)]
     await run(target, tray.members(emails), 1, 60)
     conversations = await start_conversations(target, tray, agent_id, escalations)

@@ -20,13 +20,15 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs it; exit code 0 says that all is as it should be, 1 that something is not."""
+    """Run the fault test; exit code 0 means that it passed, 1 that it failed."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="how long things are broken")
+    parser.add_argument(
+        "--seconds", type=float, default=FULL_SECONDS, help="duration of the faults in seconds"
+    )
     parser.add_argument(
         "--short", action="store_true", help=f"{SHORT_SECONDS} s, every kind of fault at least once"
     )
-    parser.add_argument("--seed", type=int, help="what a former run has printed, for the same schedule")
+    parser.add_argument("--seed", type=int, help="the printed seed of an earlier run, for the same schedule")
     given = parser.parse_args()
     seed = SystemRandom().randrange(1_000_000) if given.seed is None else given.seed
     # As an exception, so that what runs is ended.

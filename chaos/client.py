@@ -24,11 +24,11 @@ class RefusedError(Exception):
 
 
 class NoAnswerError(Exception):
-    """This time nobody answered; what was asked may have been done all the same."""
+    """No process answered; the request may still have been executed."""
 
 
 class Client:
-    """Asks one of `urls`, by chance; `failures` counts why nobody answered."""
+    """A client of random processes of `urls`; `failures` counts why none answered."""
 
     def __init__(self, session: aiohttp.ClientSession, urls: Sequence[str], chance: Random) -> None:
         self.failures: Counter[str] = Counter()
@@ -39,7 +39,7 @@ class Client:
 
     async def ask(self, token: str, query: str, **variables: Any) -> dict[str, Any]:
         """
-        The data, however often it takes: an act must be one that may be repeated.
+        Return the data, after as many tries as needed: the mutation must be idempotent.
 
         Raises RefusedError.
         """
@@ -51,7 +51,7 @@ class Client:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def ask_once(self, token: str, query: str, **variables: Any) -> dict[str, Any]:
-        """The data; raises RefusedError or NoAnswerError."""
+        """Return the data; raises RefusedError or NoAnswerError."""
         try:
             answer = await self._post(token, query, variables)
         except (OSError, TimeoutError, aiohttp.ClientError) as failure:
@@ -75,8 +75,8 @@ class Client:
         ) as response:
             if response.status >= 500:
                 raise self._no_answer(f"HTTP {response.status}")
-            found: dict[str, Any] = await response.json()
-            return found
+            result: dict[str, Any] = await response.json()
+            return result
 
     def _no_answer(self, why: str) -> NoAnswerError:
         self.failures[why] += 1
@@ -84,5 +84,5 @@ class Client:
 
 
 def session() -> aiohttp.ClientSession:
-    """Keeps no connection, so that every request may go anywhere."""
+    """Keep no connection, so that every request may reach another process."""
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))

@@ -1,4 +1,4 @@
-"""What is broken: PostgreSQL, Redis, several `baton serve` and `baton worker`, and every way between them."""
+"""The cluster under test: PostgreSQL, Redis, `baton serve`, `baton worker`, and the links between them."""
 
 import asyncio
 import json
@@ -41,16 +41,16 @@ class Postgres:
         self.service_url = embedded.service_url
 
     async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to it."""
+        """Connect to PostgreSQL."""
         return await asyncio.open_unix_connection(f"{self._embedded.location.sockets}/.s.PGSQL.5432")
 
     def end(self, way: str) -> None:
-        """Ends it: "killed", "immediately" (its own crash) or "fast" (what a service manager does)."""
+        """End PostgreSQL: "killed", "immediately" (a crash) or "fast" (as a service manager does)."""
         noted = (self._embedded.location.cluster / "postmaster.pid").read_text()
         os.kill(int(noted.split()[0]), _ENDS[way])
 
     async def restart_if_dead(self) -> None:
-        """Starts it again, once it has ended."""
+        """Start PostgreSQL again after its end."""
         async with asyncio.timeout(DOWN_SECONDS):
             while not await asyncio.to_thread(self._embedded.restart_if_dead):
                 await asyncio.sleep(0.1)
@@ -77,12 +77,12 @@ class Stage:
 
     @property
     def has_redis(self) -> bool:
-        """Whether Redis carries the wake-ups; else PostgreSQL does."""
+        """True when Redis carries the wake-ups, otherwise PostgreSQL does."""
         return "redis" in self.processes
 
     @property
     def fronts(self) -> list[str]:
-        """Where clients go."""
+        """The URLs for clients."""
         return [f"http://{HOST}:{self.links[f'{name}.front'].port}" for name in SERVES]
 
     @asynccontextmanager
@@ -99,17 +99,17 @@ class Stage:
             yield
 
     async def all_ready(self) -> None:
-        """Waits until every process is up; TimeoutError says which is not."""
+        """Wait until every process is up; TimeoutError names those that are not."""
         try:
             async with asyncio.timeout(UP_SECONDS):
                 for process in self.processes.values():
                     await process.ready.wait()
         except TimeoutError:
-            down = ", ".join(name for name, one in self.processes.items() if not one.ready.is_set())
+            down = ", ".join(name for name, item in self.processes.items() if not item.ready.is_set())
             raise TimeoutError(f"not up within {UP_SECONDS} s: {down}") from None
 
     async def new_tenant(self) -> Tenant:
-        """A new workspace, as `baton init` makes it."""
+        """Create a workspace with `baton init`."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         environment = inherited | {
             "BATON_DATABASE_URL": self.postgres.service_url,
@@ -120,8 +120,8 @@ class Stage:
         made = await asyncio.to_thread(
             subprocess.run, command, env=environment, check=True, stdout=subprocess.PIPE
         )
-        found = json.loads(made.stdout)
-        return Tenant(found["agentId"], found["apiKey"])
+        result = json.loads(made.stdout)
+        return Tenant(result["agentId"], result["apiKey"])
 
     def _add(self, process: Process) -> None:
         self.processes[process.name] = process
@@ -142,26 +142,26 @@ class Stage:
         return await asyncio.open_unix_connection(self._redis_socket)
 
     async def _dial_serve(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        found = self.processes[name].found
-        if found is None:
+        result = self.processes[name].found
+        if result is None:
             raise ConnectionRefusedError(f"{name} has not been up yet")
-        return await asyncio.open_connection(HOST, int(found[1]))
+        return await asyncio.open_connection(HOST, int(result[1]))
 
     def _environment(self, name: str) -> dict[str, str]:
         at = f"{HOST}:{self.links[f'{name}.postgres'].port}/baton"
-        found = {
+        result = {
             "BATON_DATABASE_URL": f"postgresql://baton@{at}",
             "BATON_MIGRATION_URL": f"postgresql://baton_owner@{at}",
             "BATON_SECRET_KEY": SECRET,
             "BATON_DATA_DIR": str(self.folder),
             "BATON_HOST": HOST,
-            # A free one at every start: while nobody listens, another process may take it.
+            # A free port at every start: another process may take an unused one.
             "BATON_PORT": "0",
             "BATON_WEBHOOK_ALLOW_PRIVATE": "true",
         }
         if self.has_redis:
-            found["BATON_BROADCAST_URL"] = f"redis://{HOST}:{self.links[f'{name}.redis'].port}"
-        return found
+            result["BATON_BROADCAST_URL"] = f"redis://{HOST}:{self.links[f'{name}.redis'].port}"
+        return result
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

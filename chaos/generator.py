@@ -44,7 +44,7 @@ class Talk:
 
 @dataclass
 class Said:
-    """A message that somebody wrote; `position` and `status` are what the API has answered."""
+    """A written message; `position` and `status` are those of the response."""
 
     conversation: str
     content: str
@@ -54,9 +54,9 @@ class Said:
 
 class Generator:
     """
-    Writes until `ending` is set; then what is in hand is still brought to its end.
+    A writer that runs until `ending` is set and then finishes its running calls.
 
-    Every act carries a key and is repeated until somebody answers. `said` is by content, which is unique.
+    Every mutation carries an idempotency key and is repeated until it is answered. `said` is by content.
     """
 
     def __init__(self, client: Client, tenant: Tenant, chance: Random, blame: Say) -> None:
@@ -72,7 +72,7 @@ class Generator:
         self._clocks_agent = ""
 
     async def prepare(self, talks: int) -> None:
-        """Conversations in which a person has been asked for, and an AI agent with quick clocks."""
+        """Create escalated conversations, and an AI agent with short SLA targets."""
         made = await self._client.ask(self._tenant.api_key, AGENT)
         self._clocks_agent = made["createAgent"]["id"]
         given = {"agentId": self._clocks_agent, "sla": QUICK}
@@ -85,10 +85,9 @@ class Generator:
 
     async def run(self, seconds: float) -> None:
         """
-        Everybody at once, for about so many seconds.
+        Write in all conversations concurrently, for about so many seconds.
 
-        Every second conversation falls silent before that: if the wake-up for its last message is lost, no
-        later one makes up for it.
+        Every second conversation falls silent earlier: no later wake-up can replace a lost last one.
         """
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
@@ -100,8 +99,8 @@ class Generator:
 
     @property
     def unanswered(self) -> int:
-        """How many messages nobody has answered for yet."""
-        return sum(one.position is None for one in self.said.values())
+        """Return the number of messages without a response."""
+        return sum(item.position is None for item in self.said.values())
 
     async def _replay_result(
         self, pause: tuple[float, float], act: Callable[[], Awaitable[None]], until: float | None = None
@@ -145,9 +144,9 @@ class Generator:
         self.clocks.append(talk.escalation)
 
     async def _start(self, agent_id: str) -> Talk:
-        found = (await self._ask(START, {"agentId": agent_id, **self._key()}))["startConversation"]
-        made = found["conversation"]
-        return Talk(made["id"], made["cursor"], found["widgetToken"])
+        result = (await self._ask(START, {"agentId": agent_id, **self._key()}))["startConversation"]
+        made = result["conversation"]
+        return Talk(made["id"], made["cursor"], result["widgetToken"])
 
     async def _escalate(self, talk: Talk) -> None:
         given = {"conversationId": talk.id, "reason": "a person is needed", **self._key()}

@@ -16,10 +16,10 @@ TICK_SECONDS = 0.05
 
 class Nemesis:
     """
-    Breaks what the schedule names.
+    The nemesis: injects the faults of the schedule.
 
-    A victim has one fault at a time: one that is still recovering is waited for, so every fault of the
-    schedule is done. What cannot be done, as its victim does not come back, is told to `blame`.
+    A victim has one fault at a time: the nemesis waits for its recovery. A victim that does not recover is
+    reported to `blame`.
     """
 
     def __init__(self, stage: Stage, say: Say, blame: Say) -> None:
@@ -31,7 +31,7 @@ class Nemesis:
         self._locks = {name: asyncio.Lock() for name in sorted(names)}
 
     async def run(self, faults: Sequence[Fault]) -> None:
-        """Does all of them, and returns when all are undone."""
+        """Inject all faults, and return when all are undone."""
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             for fault in faults:
@@ -55,13 +55,13 @@ class Nemesis:
             self.done[fault.kind] += 1
 
     def _victims(self, fault: Fault) -> list[str]:
-        """In the order of their names, so that nobody waits in a circle."""
+        """Lock in the order of their names, which prevents a deadlock."""
         if fault.victim.startswith("*."):
             return [name for name in self._locks if name.endswith(fault.victim[1:])]
         return [fault.victim]
 
     async def _whole(self, fault: Fault) -> None:
-        """Waits until there is something to be broken: a process that is up, a link that is used."""
+        """Wait for a victim: a process that is up, or a link in use."""
         if process := self._stage.processes.get(fault.victim):
             await process.ready.wait()
         links = [self._stage.links[name] for name in self._victims(fault) if name in self._stage.links]

@@ -21,8 +21,8 @@ class Process:
     """
     A command that runs in the background.
 
-    `ready` is set while it runs and has said what matches `pattern`. One that does not come up (its database
-    may be away) is started again; one that ends after it was ready, and was not told to, is told to `blame`.
+    `ready` is set while it runs and has printed `pattern`. A process that does not come up is started again.
+    A process that ends unexpectedly is reported to `blame`.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Process:
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """True while the process runs."""
         return self._popen is not None and self._popen.poll() is None
 
     async def keep(self) -> None:
-        """Keeps it running until cancelled, whenever it is wanted; afterwards it has ended."""
+        """Keep the process running until cancelled; then end it."""
         try:
             while True:
                 await self._wanted.wait()
@@ -68,26 +68,26 @@ class Process:
                 self._popen.wait()
 
     def want(self) -> None:
-        """Has it started, and started again."""
+        """Start the process whenever it is wanted."""
         self._wanted.set()
 
     def kill(self) -> None:
-        """Ends it without a word."""
+        """Kill the process."""
         self._told_to_end = True
         self._wanted.clear()
         self.ready.clear()
         self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Has it stand still."""
+        """Stop the process by SIGSTOP."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Lets it go on."""
+        """Continue the process."""
         self._signal(signal.SIGCONT)
 
     async def end(self) -> None:
-        """Asks it to end; one that does not is told to `blame`, and killed."""
+        """Terminate the process; a process that does not end is reported to `blame` and killed."""
         self._told_to_end = True
         self._wanted.clear()
         self.ready.clear()
@@ -108,7 +108,7 @@ class Process:
             self._popen.send_signal(number)  # does nothing once it has ended
 
     async def _start(self) -> bool:
-        """Starts it, and says whether it became ready."""
+        """Start the process and return whether it became ready."""
         while self.runs:
             await asyncio.sleep(TICK_SECONDS)
         begun = self._log.stat().st_size if self._log.exists() else 0

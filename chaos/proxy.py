@@ -61,16 +61,16 @@ class Link:
 
     @property
     def used(self) -> bool:
-        """Whether anything goes over it now."""
+        """True while a connection uses the link."""
         return any(not way.silent for way in self._ways)
 
     async def listen(self) -> None:
-        """Opens the port."""
+        """Open the port."""
         self._server = await asyncio.start_server(self._accept, HOST, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Ends everything."""
+        """Close all connections and the port."""
         if self._server:
             self._server.close()
         for way in list(self._ways):
@@ -82,30 +82,30 @@ class Link:
             await asyncio.wait(tasks)
 
     def black_hole(self) -> None:
-        """Takes everything and hands on nothing, not even that somebody has left."""
+        """Accept everything and forward nothing, not even a close."""
         self._open.clear()
 
     def slow(self, rate: int) -> None:
-        """Hands on so many bytes a second, in each direction of each connection."""
+        """Forward so many bytes per second, in each direction of each connection."""
         self._rate = rate
 
     def cut(self) -> None:
-        """Resets every connection, and those that come."""
+        """Reset every connection, present and new."""
         self._refuses = True
         self.reset()
 
     def reset(self) -> None:
-        """Resets every connection; those that come are let through."""
+        """Reset every present connection; new ones pass."""
         for way in list(self._ways):
             way.reset()
 
     def silence(self) -> None:
-        """Leaves every connection that there is open, but nothing ever comes out of it any more."""
+        """Keep present connections open but forward nothing on them any more."""
         for way in self._ways:
             way.silent = True
 
     def heal(self) -> None:
-        """Lets everything through, also what was held back."""
+        """Forward everything, also what was held back."""
         self._rate = None
         self._refuses = False
         self._open.set()
@@ -137,7 +137,7 @@ class Link:
         way.reset()
 
     async def _pump(self, way: _Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hands on until the end, and the end too; what breaks one direction ends both."""
+        """Forward until the end and forward the end; an error in one direction closes both."""
         try:
             while data := await reader.read(CHUNK):
                 await self._write(way, writer, data)

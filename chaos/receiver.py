@@ -16,7 +16,7 @@ CREATE = """mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoin
 
 
 class Receiver:
-    """Takes escalation.created and keeps how often each escalation was told."""
+    """A receiver of escalation.created that counts the deliveries per escalation."""
 
     def __init__(self) -> None:
         self.told: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Receiver:
             await runner.cleanup()
 
     async def subscribe(self, client: Client, tenant: Tenant) -> None:
-        """Has the workspace's AI agent post here."""
+        """Create a webhook endpoint with this URL."""
         given = {"agentId": tenant.agent_id, "url": self._url, "eventTypes": ["escalation.created"]}
         await client.ask(tenant.api_key, CREATE, input=given)
 

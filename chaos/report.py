@@ -1,4 +1,4 @@
-"""What is printed in the end."""
+"""The report at the end of a run."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ FIRST = 20  # differences that are printed; the others are counted
 
 @dataclass
 class Result:
-    """What came of a run. `wrong` is empty when it is passed."""
+    """The result of a run. `wrong` is empty when it passed."""
 
     done: Counter[Kind] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -33,22 +33,22 @@ class Result:
 
 def report(result: Result, widgets: Sequence[Widget], client: Client) -> str:
     """Everything, in lines."""
-    rendered = sum(len(one.rendered) for one in widgets)
-    left = sum((one.left for one in widgets), Counter[str]())
+    rendered = sum(len(item.rendered) for item in widgets)
+    left = sum((item.left for item in widgets), Counter[str]())
     lines = [
         f"faults done: {sum(result.done.values())}",
         *(
             f"  {count:>3}  {kind}"
-            for kind, count in sorted(result.done.items(), key=lambda one: str(one[0]))
+            for kind, count in sorted(result.done.items(), key=lambda item: str(item[0]))
         ),
         f"messages checked: {result.committed} committed (and {result.held} held back), rendered {rendered} "
         f"times by {len(widgets)} widgets; {result.answered} of them answered for",
         _delays(result.delays),
         f"all had caught up {result.caught_up_seconds:.1f} s after the last fault",
-        f"widgets connected {sum(one.connections for one in widgets)} times; they left, or were left: "
+        f"widgets connected {sum(item.connections for item in widgets)} times; they left, or were left: "
         f"{_counts(left)}",
-        f"RESYNC_REQUIRED: {sum(one.resyncs for one in widgets)}; tokens renewed: "
-        f"{sum(one.refreshes for one in widgets)}",
+        f"RESYNC_REQUIRED: {sum(item.resyncs for item in widgets)}; tokens renewed: "
+        f"{sum(item.refreshes for item in widgets)}",
         f"requests answered: {client.answers}; repeated: {_counts(client.failures)}",
         f"processes started: {result.starts}",
         f"clocks: {result.clocks}, announced {result.announcements} times, at the latest "
@@ -74,8 +74,8 @@ def _counts(counted: Counter[str]) -> str:
 
 
 def _wrong(wrong: Iterable[str]) -> list[str]:
-    found = list(dict.fromkeys(wrong))
-    if not found:
+    rows = list(dict.fromkeys(wrong))
+    if not rows:
         return ["PASSED: the same sequence everywhere, nothing lost, nothing twice"]
-    more = [f"  … and {len(found) - FIRST} more"] if len(found) > FIRST else []
-    return [f"FAILED: {len(found)} findings", *(f"  {one}" for one in found[:FIRST]), *more]
+    more = [f"  … and {len(rows) - FIRST} more"] if len(rows) > FIRST else []
+    return [f"FAILED: {len(rows)} findings", *(f"  {item}" for item in rows[:FIRST]), *more]

@@ -24,7 +24,7 @@ from chaos.worker_checks import announced_wrongly, announcements, untold
 TALKS, WIDGETS_EACH = 10, 4
 SETTLE_SECONDS = 60
 LOOK_SECONDS = 1.0
-# Longer than the feed waits between looks at the log: what comes twice would have come by then.
+# Longer than the poll interval of the feed: a doubled message would have arrived.
 QUIET_SECONDS = 4.0
 
 
@@ -49,7 +49,7 @@ def say(text: str) -> None:
 
 
 async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> bool:
-    """Prints what came of it, and says whether all is as it should be."""
+    """Print the result and return whether the run passed."""
     chosen = kinds(stage.has_redis)
     faults = schedule(seed, seconds, chosen)
     say(f"seed {seed}, {len(faults)} faults in {seconds:.0f} s")
@@ -63,7 +63,7 @@ async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> bool
             stage, lambda text: say(f"  {time.monotonic() - began:6.1f} s  {text}"), wrong.append
         )
         async with asyncio.TaskGroup() as group:
-            following = [group.create_task(_begin(world, one)) for one in world.widgets]
+            following = [group.create_task(_begin(world, item)) for item in world.widgets]
             writing = group.create_task(world.generator.run(seconds))
             await asyncio.gather(nemesis.run(faults), asyncio.sleep(seconds))
             result = await _healed(world, nemesis, writing)
@@ -110,7 +110,7 @@ def _widgets(world: World) -> list[Widget]:
 
 
 async def _begin(world: World, widget: Widget) -> None:
-    """The one that reads the conversation first comes in the midst of everything."""
+    """Start a widget; one that reads the conversation first starts in the middle of the run."""
     if widget.cursor is None:
         await asyncio.sleep(widget.chance.uniform(0, 0.8 * world.seconds))
     await widget.run()
@@ -161,7 +161,7 @@ async def _count(world: World, connection: asyncpg.Connection, result: Result) -
     result.held = sum(len(messages) for messages in followed) - result.committed
     result.answered = len(world.generator.said) - world.generator.unanswered
     result.delays = delays(world.widgets, truth)
-    result.starts = sum(one.starts for one in world.stage.processes.values())
+    result.starts = sum(item.starts for item in world.stage.processes.values())
     result.clocks = len(world.generator.clocks)
     result.announcements, result.latest = await announcements(connection, world.generator.clocks)
     result.escalations, result.webhooks = len(world.receiver.told), world.receiver.told.total()

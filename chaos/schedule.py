@@ -16,7 +16,7 @@ FULL_SECONDS, SHORT_SECONDS = 600, 120
 @dataclass(frozen=True, slots=True)
 class Kind:
     """
-    What may be done, to whom, for how many seconds.
+    A kind of fault: its victims and its duration in seconds.
 
     `ways` are variants: how a black hole ends, how PostgreSQL ends, how slow is slow (bytes a second).
     """
@@ -47,7 +47,7 @@ class Fault:
 
 
 def _links(owners: Iterable[str], to: str) -> tuple[str, ...]:
-    """One link of each owner's, and all of them at once."""
+    """Return single links of each owner, and all of them together."""
     return (*(f"{owner}.{to}" for owner in owners), f"*.{to}")
 
 
@@ -77,20 +77,20 @@ KINDS = (
 
 
 def kinds(with_redis: bool) -> list[Kind]:
-    """The kinds of faults there are, with a Redis or without."""
+    """Return the kinds of faults, with or without Redis."""
     return [kind for kind in KINDS if with_redis or kind.what != "redis"]
 
 
 def least(seconds: float) -> int:
-    """How often every kind has to be done in a run of so many seconds; none is too short to tell."""
+    """Return how often every kind must occur in a run of so many seconds."""
     return min(5, int(seconds // SHORT_SECONDS))
 
 
 def schedule(seed: int, seconds: float, chosen: Sequence[Kind]) -> list[Fault]:
     """
-    The faults of a run, in their order.
+    Return the faults of a run in order.
 
-    Kinds are dealt from decks that hold each once, so all are done about as often as each other.
+    Kinds are drawn from shuffled lists that hold each once, so all occur about equally often.
     """
     chance = Random(seed)
     room = max(seconds - FIRST_SECONDS - LAST_SECONDS, EVERY_SECONDS)
@@ -113,6 +113,6 @@ def _dealt(chosen: Sequence[Kind], chance: Random) -> Iterator[Kind]:
 
 
 def missing(done: Mapping[Kind, int], seconds: float, chosen: Sequence[Kind]) -> list[str]:
-    """What was done less often than it has to be."""
+    """Return the kinds that occurred too rarely."""
     counted, wanted = Counter(done), least(seconds)
     return [f"{kind}: done {counted[kind]} times" for kind in chosen if counted[kind] < wanted]

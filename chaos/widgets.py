@@ -27,10 +27,10 @@ REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
 
 OPEN_SECONDS, PING_SECONDS, SILENCE_SECONDS = 5.0, 4.0, 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 3.0
-# A widget token is good for an hour. Here they are renewed much sooner, so that a run has many of that.
+# A widget token is valid for an hour. Tokens are renewed much earlier here, so a run has many renewals.
 TOKEN_SECONDS = (40.0, 120.0)
 # Some pages are reloaded: it spreads widgets evenly again, and adds to what goes on meanwhile.
-# The others stay: coming back would hide that somebody is told nothing any more.
+# The others stay connected: reconnecting would hide that events stopped.
 RELOAD_SECONDS = (20.0, 90.0)
 # What the end of a process, of a database, of a slow connection looks like; 4403 would be a lost credential.
 CLOSES = {1000, 1001, 1006, 1011, 1012, 1013, 4408}
@@ -78,7 +78,7 @@ class Widget:
     _token_ends: float = 0.0
 
     async def run(self) -> None:
-        """Follows until cancelled."""
+        """Follow the conversation until cancelled."""
         self._token_ends = time.monotonic() + self.chance.uniform(*TOKEN_SECONDS)
         while True:
             reload = asyncio.timeout(self.chance.uniform(*RELOAD_SECONDS) if self.reloads else None)
@@ -134,13 +134,13 @@ class Widget:
                     raise LeaveError("completed")
 
     async def _next(self, socket: ClientConnection) -> dict[str, Any]:
-        """The next frame; whoever says nothing is asked, and left when there is no answer either."""
+        """Return the next frame; a silent server is pinged, and left when it does not answer."""
         heard = time.monotonic()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PING_SECONDS):
-                    found: dict[str, Any] = json.loads(await socket.recv())
-                    return found
+                    result: dict[str, Any] = json.loads(await socket.recv())
+                    return result
             if time.monotonic() - heard > SILENCE_SECONDS:
                 raise LeaveError("silence")
             async with asyncio.timeout(PING_SECONDS):
@@ -153,7 +153,7 @@ class Widget:
         message = event["message"]
         self.cursor = event["cursor"]
         self._pause = FIRST_PAUSE_SECONDS
-        # What was read behind the cursor comes once more.
+        # Messages read after the cursor arrive again.
         if message["position"] > self._read_to:
             shown = Rendered(message["position"], message["content"], event["cursor"], time.time())
             self.rendered.append(shown)
@@ -175,23 +175,23 @@ class Widget:
             self.blame(f"{self.name} was closed with {closed}")
 
     async def _read(self) -> None:
-        """The conversation as it stands, behind its cursor: what is added meanwhile is in both."""
+        """Read the conversation after its cursor; messages added meanwhile are in both."""
         client, token, id_ = self.client, self.token, self.conversation
         cursor = (await client.ask_once(token, CURSOR, id=id_))["conversation"]["cursor"]
         read: list[Rendered] = []
         page: str | None = None
         while page is not None or not read:
             asked = await client.ask_once(token, MESSAGES, id=id_, after=page)
-            found = asked["conversation"]["messages"]
-            read += [Rendered(one["position"], one["content"]) for one in found["nodes"]]
-            if not found["pageInfo"]["hasNextPage"]:
+            result = asked["conversation"]["messages"]
+            read += [Rendered(item["position"], item["content"]) for item in result["nodes"]]
+            if not result["pageInfo"]["hasNextPage"]:
                 break
-            page = found["pageInfo"]["endCursor"]
+            page = result["pageInfo"]["endCursor"]
         self.rendered, self.cursor = read, cursor
         self._read_to = read[-1].position if read else 0
 
     async def _refresh(self) -> None:
-        found = await self.client.ask_once(self.token, REFRESH, id=self.conversation)
-        self.token = found["refreshWidgetToken"]
+        result = await self.client.ask_once(self.token, REFRESH, id=self.conversation)
+        self.token = result["refreshWidgetToken"]
         self.refreshes += 1
         self._token_ends = time.monotonic() + self.chance.uniform(*TOKEN_SECONDS)

@@ -1,4 +1,4 @@
-"""What workers had to do: clocks announced once each, and the webhook told of every escalation."""
+"""Checks of the workers: clocks announced once each, and a webhook delivery for every escalation."""
 
 from collections.abc import Iterable, Mapping
 
@@ -37,8 +37,8 @@ _CROSSINGS = ["sla_at_risk", "sla_breached"]
 
 
 async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str]) -> list[str]:
-    """Clocks that were not announced, in timeline and log, exactly once for each time that has passed."""
-    rows = await connection.fetch(_CLOCKS, [parse_id(ESCALATION, one) for one in clocks])
+    """Return clocks not announced exactly once per crossing, in timeline and log."""
+    rows = await connection.fetch(_CLOCKS, [parse_id(ESCALATION, item) for item in clocks])
     return [
         f"the clock of {format_id(ESCALATION, row['id'])} was announced {row['noted']}, "
         f"logged {row['logged']}, when {_CROSSINGS[: row['passed']]} had passed"
@@ -49,18 +49,18 @@ async def announced_wrongly(connection: asyncpg.Connection, clocks: Iterable[str
 
 
 async def announcements(connection: asyncpg.Connection, clocks: Iterable[str]) -> tuple[int, float]:
-    """How many there were, and how late the latest was, in seconds."""
-    keys = [parse_id(ESCALATION, one) for one in clocks]
+    """Return the number of announcements and the largest lateness in seconds."""
+    keys = [parse_id(ESCALATION, item) for item in clocks]
     rows = await connection.fetch(_CLOCKS, keys)
     late = await connection.fetchval(_LATE, keys)
     return sum(len(row["noted"]) for row in rows), float(late or 0)
 
 
-async def untold(connection: asyncpg.Connection, agent_id: str, told: Mapping[str, int]) -> list[str]:
-    """Escalations of an AI agent of which the webhook has not heard, though it is not to wait."""
+async def untold(connection: asyncpg.Connection, agent_id: str, received: Mapping[str, int]) -> list[str]:
+    """Return escalations of an AI agent without a due webhook delivery."""
     rows = await connection.fetch(_CREATED, parse_id(AGENT, agent_id))
     return [
         f"the webhook was not told of {format_id(ESCALATION, row['id'])}: its delivery is {row['status']}"
         for row in rows
-        if format_id(ESCALATION, row["id"]) not in told and not row["later"]
+        if format_id(ESCALATION, row["id"]) not in received and not row["later"]
     ]

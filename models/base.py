@@ -1,4 +1,4 @@
-"""What every table has in common."""
+"""The base of every table."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -37,5 +37,5 @@ class Base(DeclarativeBase):
 
 
 def text_enum(enum: type[StrEnum], name: str) -> Enum:
-    """A text column that takes the enum's words alone, by a CHECK."""
+    """Return a text column that a CHECK limits to the enum's values."""
     return Enum(enum, name=name, native_enum=False, create_constraint=True, length=40)

@@ -26,22 +26,24 @@ class CompiledSelect(Generic[*Ts]):
     """
 
     def __init__(self, statement: Select[*Ts]) -> None:
-        parts = [_part_of(one["expr"]) for one in statement.column_descriptions]
+        parts = [_part_of(description["expr"]) for description in statement.column_descriptions]
         columns = [column for columns, _ in parts for column in columns]
         compiled = statement.with_only_columns(*columns, maintain_column_froms=True).compile(dialect=_DIALECT)
         self._sql = compiled.string
         self._names: Sequence[str] = compiled.positiontup or ()
         self._fixed = compiled.params
         self._parts = list(_placed(parts))
-        # asyncpg gives everything as it is to be, except the words of enums.
-        enums = [(place, one.type) for place, one in enumerate(columns) if isinstance(one.type, Enum)]
+        # asyncpg returns every value in its type, except enums.
+        enums = [
+            (index, column.type) for index, column in enumerate(columns) if isinstance(column.type, Enum)
+        ]
         self._readers = [(place, _reader_of(enum)) for place, enum in enums]
 
     async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
-        """The rows for these values of the statement's parameters."""
+        """Return the rows for these values of the statement's parameters."""
         given = self._fixed | values
-        found = await database.fetch(self._sql, *[given[name] for name in self._names])
-        return [self._read(record) for record in found]
+        results = await database.fetch(self._sql, *[given[name] for name in self._names])
+        return [self._read(record) for record in results]
 
     def _read(self, record: asyncpg.Record) -> tuple[*Ts]:
         values = list(record)
@@ -51,12 +53,12 @@ class CompiledSelect(Generic[*Ts]):
 
 
 def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
-    """The columns of what is selected, a table's class or a single value, and how it is made of theirs."""
+    """Return the columns of a selected entity or value, and the builder of it."""
     if not isinstance(expression, type):
         return [expression], _only
     mapper: Mapper[Any] = inspect(expression)
     attributes = list(mapper.column_attrs)
-    keys = [one.key for one in attributes]
+    keys = [attribute.key for attribute in attributes]
     blank = mapper.class_manager.new_instance
 
     def row(values: Sequence[Any]) -> Any:
@@ -64,7 +66,7 @@ def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
         made.__dict__.update(zip(keys, values, strict=True))
         return made
 
-    return [one.columns[0] for one in attributes], row
+    return [attribute.columns[0] for attribute in attributes], row
 
 
 def _only(values: Sequence[Any]) -> Any:

@@ -13,11 +13,11 @@ from rules.ai_control import AiPauseCause, AiState
 
 class Conversation(Base):
     """
-    A conversation of one customer with one AI agent. Its row is the lock under which all in it happens.
+    A conversation of one customer with one AI agent. Its row is the lock for everything in it.
 
-    `pending_escalation_id` names the low-confidence escalation that waits: an act that has the row knows
-    without asking when there is none. `messages` is the position of its last message; `customer_messages` and
-    `uncertain_replies` are what the widget's button waits for.
+    `pending_escalation_id` is the waiting low-confidence escalation, so a transaction that has the row needs
+    no query to see that there is none. `messages` is the position of the last message. `customer_messages`
+    and `uncertain_replies` are counters of the button's AFTER_THRESHOLD rule.
     """
 
     __tablename__ = "conversations"
@@ -25,7 +25,7 @@ class Conversation(Base):
         Index("conversations_listing_idx", "workspace_id", text("created_at DESC"), text("id DESC")),
         Index("conversations_customer_idx", "workspace_id", func.lower(text("customer_email"))),
         CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
-        # Nearly every act rewrites this row: room on the page keeps the rewrites off the indexes.
+        # Most transactions update this row: free space on the page keeps that out of the indexes.
         {"postgresql_with": {"fillfactor": 80}},
     )
 
@@ -49,7 +49,7 @@ class Conversation(Base):
 
 
 class ToolFailures(Base):
-    """How often in a row a critical tool has failed in a conversation; a success deletes the row."""
+    """The consecutive failures of a critical tool in a conversation; a success deletes the row."""
 
     __tablename__ = "tool_failures"
 

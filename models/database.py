@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 T = TypeVar("T")
 
-# A client that dies in the middle of an act must not keep its conversation locked.
+# A client that dies within a transaction must not keep its conversation locked.
 _SERVER_SETTINGS = {
     "application_name": "baton",
     "timezone": "UTC",
@@ -46,7 +46,7 @@ ACT_WAIT_SECONDS, QUESTION_WAIT_SECONDS = 30, 10
 PLAIN_CONNECTIONS = 10
 
 
-# How long, and how often, what need not be answered at once is asked again; in seconds.
+# Retry window and interval, in seconds.
 RETRY_SECONDS, PAUSE = 60.0, 1.0
 
 
@@ -55,7 +55,7 @@ _UNREACHED = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, Pool
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Whether an error says that the database cannot be reached just now, and nothing of what was asked."""
+    """Return whether an error means that the database is unreachable, not that the statement is wrong."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_unavailable(error.orig)
     # Of PostgreSQL: connections that fail, servers that shut down or start, too many connections.
@@ -64,7 +64,7 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 
 async def retry_while_unavailable(question: Callable[[], Awaitable[T]]) -> T:
-    """What a question finds; while the database is away it is asked again, for a minute."""
+    """Return the result of `question`, and retry for a minute while the database is unreachable."""
     end = time.monotonic() + RETRY_SECONDS
     while True:
         try:
@@ -79,7 +79,7 @@ class Database:
     """
     A pool of at most `connections` to the PostgreSQL at `url`, an ordinary postgresql:// one.
 
-    Another ten are for `fetch` alone.
+    Another ten are reserved for `fetch`.
     """
 
     def __init__(self, url: str, connections: int = 20) -> None:
@@ -110,26 +110,26 @@ class Database:
 
     @asynccontextmanager
     async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
-        """A session for questions: each statement sees what is committed by then, and nothing is begun."""
+        """Return a session in which each statement commits by itself."""
         async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
         """
-        The rows of a single question in PostgreSQL's own SQL, asked of asyncpg without a session.
+        Return the rows of one statement in PostgreSQL's own SQL, through asyncpg without a session.
 
-        Raises TimeoutError when no connection is free for 10 s, and when the answer takes 25.
+        Raises TimeoutError without a free connection for 10 s, and after 25 s without a result.
         """
         return await self._query_pool.fetch(sql, values)
 
     @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:
-        """A session for one act. What is not committed when the block ends is rolled back."""
+        """Return a session for one transaction, which is rolled back unless committed."""
         async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     async def close(self) -> None:
-        """Closes every connection."""
+        """Close every connection."""
         self._query_pool.close()
         await self._engine.dispose()
 
@@ -146,8 +146,8 @@ class _QueryPool:
         async with asyncio.timeout(QUESTION_WAIT_SECONDS):
             connection = await pool.acquire()
         try:
-            found: list[asyncpg.Record] = await connection.fetch(sql, *values)
-            return found
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return rows
         finally:
             # A connection whose question was given up is waited for no longer either.
             await pool.release(connection, timeout=QUESTION_WAIT_SECONDS)
@@ -174,4 +174,4 @@ async def _read_json(connection: asyncpg.Connection) -> None:
 
 
 async def _leave_as_it_is(_: asyncpg.Connection) -> None:
-    """Single questions leave nothing behind in a connection: nothing needs to be reset."""
+    """Skip the reset: single statements leave no state in a connection."""

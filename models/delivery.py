@@ -1,4 +1,4 @@
-"""Deliveries: who outside is told of what, every attempt to do so, and the targets they go to."""
+"""Deliveries, their attempts, and their targets."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -12,10 +12,10 @@ from rules.delivery import DeliveryChannel, DeliveryStatus
 
 class DeliveryTarget(Base):
     """
-    An email address, an AI agent's Slack channel, or a webhook endpoint; `key` tells them apart.
+    An email address, an AI agent's Slack channel, or a webhook endpoint; `key` identifies it.
 
-    One attempt at a time: who attempts holds the lease. While it keeps failing nothing is tried before
-    `paused_until`. `next_job_at` is when the job comes that has been written last.
+    One attempt at a time: the attempting worker holds the lease. While the target keeps failing, nothing is
+    sent before `paused_until`. `next_job_at` is the time of the latest job.
     """
 
     __tablename__ = "delivery_targets"
@@ -46,7 +46,7 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        # An event is told to a target once, and so is a digest.
+        # An event is delivered to a target once, and so is a digest.
         UniqueConstraint("target_id", "position"),
         UniqueConstraint("target_id", "digest_id"),
         Index(

@@ -1,4 +1,4 @@
-"""Digests: what an AI agent's team is told of once an hour."""
+"""Digests: the events of one hour for an AI agent's team."""
 
 from datetime import datetime
 from uuid import UUID
@@ -26,7 +26,7 @@ class Digest(Base):
 
 
 class DigestEntry(Base):
-    """An event that a digest tells of: its place in the workspace's log."""
+    """An event of a digest: its position in the workspace's log."""
 
     __tablename__ = "digest_entries"
 

@@ -11,17 +11,18 @@ from models.base import Base, Key, text_enum
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import Clock, SlaStatus
 
-_RANK = "CASE priority " + " ".join(f"WHEN '{one}' THEN {one.rank}" for one in Priority) + " END"
+_RANK = (
+    "CASE priority " + " ".join(f"WHEN '{priority}' THEN {priority.rank}" for priority in Priority) + " END"
+)
 
 
 class Escalation(Base):
     """
-    One time that people are asked for.
+    One request for people.
 
-    `sla_policy` keeps what the clock was set by (rules.settings.SlaSettings), so that a new priority
-    recomputes from it whatever the settings are by then. `sla_status` is the status that was announced last,
-    and how the clock stood once it has stopped: how it stands now is a function of the clock. `sla_next_at`
-    is when the next one is to be announced. `timeline` is the position of its last entry.
+    `sla_policy` is the policy of the clock (rules.agent_settings.SlaSettings), from which a new priority
+    recomputes. `sla_status` is the last announced status; the current one is a function of the clock.
+    `sla_next_at` is the time of the next announcement. `timeline` is the position of the last entry.
     """
 
     __tablename__ = "escalations"
@@ -101,12 +102,12 @@ class Escalation(Base):
 
     @property
     def active(self) -> bool:
-        """Whether somebody still has to see to it."""
+        """True for OPEN and IN_PROGRESS."""
         return self.status is not EscalationStatus.RESOLVED
 
     @property
     def clock(self) -> Clock:
-        """Its clock, as `rules.sla_clock` reckons with it."""
+        """The clock of the escalation."""
         return Clock(
             target_minutes=self.sla_target_minutes,
             started_at=self.sla_started_at,

@@ -4,7 +4,7 @@ import asyncpg
 
 
 async def grant_service(owner_url: str, service_url: str) -> None:
-    """Grants the role of `service_url` reading and writing, as the owner of the tables."""
+    """Grant the role of `service_url` reading and writing rows, as the owner of the tables."""
     service = await asyncpg.connect(service_url, timeout=10)
     try:
         role = await service.fetchval("SELECT quote_ident(current_user)")

@@ -14,12 +14,12 @@ class Stream(Base):
     """
     A conversation's or a workspace's log. `head` is the position of its last entry, 0 before the first.
 
-    `head_at` is that entry's time (the stream's own before the first): with it a cursor can tell that it
-    comes from a database that has been restored since.
+    `head_at` is that entry's time (the stream's own before the first). It reveals a cursor from before a
+    restore of the database.
     """
 
     __tablename__ = "streams"
-    # Every entry rewrites the row: room on the page keeps that cheap.
+    # Every entry updates the row: free space on the page keeps that cheap.
     __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -27,7 +27,7 @@ class Member(Base):
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
         ),
-        # Signing in knows the address alone.
+        # Signing in is by the address only.
         Index("members_sign_in_idx", func.lower(text("email")), postgresql_where=text("removed_at IS NULL")),
     )
 

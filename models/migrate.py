@@ -9,13 +9,13 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-# Two processes that start at once must not both migrate.
+# Two processes that start concurrently must not both migrate.
 _LOCK = "SELECT pg_advisory_lock(hashtext('baton migrations'))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('baton migrations'))"
 
 
 async def migrate(url: str) -> None:
-    """Runs what has not been run yet, in one transaction, as the owner of the tables at `url`."""
+    """Apply the missing migrations in one transaction, as the owner of the tables at `url`."""
 
     async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=10)

@@ -15,7 +15,7 @@ class PendingEscalation(Base):
     An uncertain reply, the message `message_id`, that escalates at `fires_at` unless the AI answers with
     confidence before.
 
-    What has ended is kept: the share that was averted tells what a delay is worth.
+    Ended ones are kept: the averted share shows the effect of a delay.
     """
 
     __tablename__ = "pending_escalations"

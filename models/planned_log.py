@@ -1,4 +1,4 @@
-"""How far a workspace's log has been planned."""
+"""The position up to which a workspace's log has been planned."""
 
 from uuid import UUID
 

@@ -22,5 +22,5 @@ class SlackConnection(Base):
 
     @property
     def purpose(self) -> str:
-        """What its token is sealed for."""
+        """The sealing purpose of its token."""
         return f"slack token of {self.agent_id}"

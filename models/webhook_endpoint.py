@@ -34,5 +34,5 @@ class WebhookEndpoint(Base):
 
     @property
     def purpose(self) -> str:
-        """What its secrets are sealed for."""
+        """The sealing purpose of its secrets."""
         return f"webhook secret of {self.id}"

@@ -6,7 +6,7 @@ from models.base import Base, CreatedAt, Key
 
 
 class Workspace(Base):
-    """A team's own world. A scratch one is made by `baton replay`: nobody is told of what happens in it."""
+    """A team's workspace. `baton replay` creates scratch workspaces, of which nothing is published."""
 
     __tablename__ = "workspaces"
 

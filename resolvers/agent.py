@@ -19,35 +19,33 @@ from rules.agent_settings import EscalationSettings, changed, unreachable_target
 
 @permitted("agent", AGENT)
 async def agent_by_id(context: Context, agent_id: UUID) -> Agent | None:
-    """The AI agent, or None."""
+    """Return the AI agent, or None."""
     async with context.database.autocommit_session() as session:
-        found: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
-        return found
+        row: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+        return row
 
 
 @permitted("agents")
 async def agents(context: Context) -> list[Agent]:
-    """The workspace's AI agents, by name."""
+    """Return the workspace's AI agents, by name."""
     async with context.database.autocommit_session() as session:
-        found = await session.scalars(
-            visible_agents(context.actor).order_by(func.lower(Agent.name), Agent.id)
-        )
-        return list(found)
+        rows = await session.scalars(visible_agents(context.actor).order_by(func.lower(Agent.name), Agent.id))
+        return list(rows)
 
 
 @permitted("escalationSettings", AGENT)
 async def escalation_settings(context: Context, agent_id: UUID) -> Agent:
-    """The AI agent with its settings; raises NotFoundError."""
+    """Return the AI agent with its settings; raises NotFoundError."""
     async with context.database.autocommit_session() as session:
-        found: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
-    if found is None:
+        row: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
+    if row is None:
         raise NotFoundError("AI agent")
-    return found
+    return row
 
 
 @permitted("createAgent")
 async def create_agent(context: Context, name: str) -> Agent:
-    """A new AI agent with the default settings."""
+    """Create an AI agent with the default settings."""
     check_name("name", name)
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
@@ -57,7 +55,7 @@ async def create_agent(context: Context, name: str) -> Agent:
 def make_agent(
     tx: Transaction, workspace_id: UUID, name: str, settings: EscalationSettings | None = None
 ) -> Agent:
-    """Adds the row of a new AI agent."""
+    """Add the row of a new AI agent."""
     agent = Agent(
         workspace_id=workspace_id,
         name=name,
@@ -75,10 +73,10 @@ async def update_escalation_settings(
     context: Context, agent_id: UUID, changes: dict[str, Any], expected_version: int | None = None
 ) -> Agent:
     """
-    Lays `changes` (nested, in snake case, only what is to change) over the settings.
+    Merge `changes` (nested, in snake case, only changed fields) into the settings.
 
-    They hold for what happens from then on. Raises BadInputError with the path of what is refused, and
-    ConflictError when `expected_version` is not the version any more.
+    New settings apply to later events. Raises BadInputError with the path of the refused field, and
+    ConflictError when `expected_version` is outdated.
     """
     async with context.services.transactions.begin() as tx:
         agent = await tx.session.scalar(
@@ -104,9 +102,9 @@ def settings_changed(
     settings: EscalationSettings, changes: dict[str, Any], now: datetime
 ) -> EscalationSettings:
     """
-    The settings with `changes` laid over; raises BadInputError for the first that is refused.
+    Return the settings with `changes` merged in; raises BadInputError for the first refused field.
 
-    Targets that would not be reached within ten years from `now` are refused too.
+    Targets out of reach within ten years from `now` are refused too.
     """
     try:
         new = changed(settings, changes)

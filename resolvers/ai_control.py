@@ -39,9 +39,9 @@ def pause(tx: Transaction, conversation: Conversation, cause: AiPauseCause, noti
 
 async def hand_back(tx: Transaction, conversation: Conversation) -> bool:
     """
-    The AI may answer again: the epoch grows, drafts that were held are discarded, a notice says so.
+    Return control to the AI: increment the epoch, discard held drafts, post a notice.
 
-    Says whether control passed; it does not from an AI that is active.
+    Return whether control changed; an active AI keeps it.
     """
     if conversation.ai_state is AiState.ACTIVE:
         return False
@@ -84,7 +84,7 @@ def _tell(tx: Transaction, conversation: Conversation, kind: str) -> None:
 
 @permitted("pauseAi", CONVERSATION)
 async def pause_ai(context: Context, conversation_id: UUID) -> None:
-    """A team's own decision that the AI falls silent; nothing changes when it is silent already."""
+    """Pause the AI by a team member's decision; a paused AI stays as it is."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
         if conversation.ai_state is AiState.ACTIVE:
@@ -94,7 +94,7 @@ async def pause_ai(context: Context, conversation_id: UUID) -> None:
 
 @permitted("resumeAi", CONVERSATION)
 async def resume_ai(context: Context, conversation_id: UUID) -> None:
-    """Lets the AI speak again, whatever silenced it; nothing changes when it may speak already."""
+    """Resume the AI, whatever paused it; an active AI stays as it is."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
         if await hand_back(tx, conversation):

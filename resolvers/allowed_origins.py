@@ -17,10 +17,10 @@ _SETTINGS = CompiledSelect(
 
 
 async def allowed_origins(database: Database, actor: Actor) -> list[str]:
-    """The foreign origins, in lower case, from which the customer `actor` may call; none for anybody else."""
-    found = await _SETTINGS.rows(database, conversation=actor.conversation_id, workspace=actor.workspace_id)
+    """Return the foreign origins, in lower case, from which a customer may call; other actors have none."""
+    results = await _SETTINGS.rows(database, conversation=actor.conversation_id, workspace=actor.workspace_id)
     return [
         origin
-        for (settings,) in found
+        for (settings,) in results
         for origin in EscalationSettings.model_validate(settings).widget.allowed_origins
     ]

@@ -16,22 +16,22 @@ from rules.roles import Scope
 
 @permitted("apiKeys")
 async def api_keys(context: Context) -> list[ApiKey]:
-    """The workspace's keys, newest first, revoked ones included."""
+    """Return the workspace's keys, newest first, including revoked ones."""
     async with context.database.autocommit_session() as session:
-        found = await session.scalars(visible_api_keys(context.actor).order_by(ApiKey.id.desc()))
-        return list(found)
+        rows = await session.scalars(visible_api_keys(context.actor).order_by(ApiKey.id.desc()))
+        return list(rows)
 
 
 @permitted("createApiKey")
 async def create_api_key(context: Context, name: str, scopes: Sequence[Scope]) -> tuple[ApiKey, str]:
-    """A new key: its row, and the key itself, which is shown this once."""
+    """Create an API key and return its row and the key, which is shown once."""
     check_name("name", name)
     if not scopes:
         raise BadInputError("scopes", "is empty: a key without a scope can do nothing")
     if Scope.INCOMING_WEBHOOK in scopes and len(set(scopes)) > 1:
         raise BadInputError(
             "scopes",
-            "mixes INCOMING_WEBHOOK with others: its key stands in an address, so it is for that alone",
+            "cannot combine INCOMING_WEBHOOK with other scopes: an incoming-webhook key appears in a URL",
         )
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
@@ -41,7 +41,7 @@ async def create_api_key(context: Context, name: str, scopes: Sequence[Scope]) -
 def make_api_key(
     tx: Transaction, workspace_id: UUID, name: str, scopes: Sequence[Scope]
 ) -> tuple[ApiKey, str]:
-    """Adds the row of a new key, and gives the key itself."""
+    """Add the row of a new key, and return it with the key."""
     token = new_token(API_KEY_START)
     key = ApiKey(
         workspace_id=workspace_id,
@@ -57,12 +57,12 @@ def make_api_key(
 
 @permitted("revokeApiKey", API_KEY)
 async def revoke_api_key(context: Context, key_id: UUID) -> ApiKey:
-    """Ends a key; ending it again changes nothing."""
+    """Revoke a key; revoking it again changes nothing."""
     async with context.services.transactions.begin() as tx:
-        found = await tx.session.execute(
+        rows = await tx.session.execute(
             visible_api_keys(context.actor).where(ApiKey.id == key_id).with_for_update()
         )
-        key = found.scalar_one_or_none()
+        key = rows.scalar_one_or_none()
         if key is None:
             raise NotFoundError("API key")
         now = await tx.read_clock()
@@ -72,9 +72,9 @@ async def revoke_api_key(context: Context, key_id: UUID) -> ApiKey:
 
 @permitted("apiKeys", API_KEY)
 async def api_key_by_id(context: Context, key_id: UUID) -> ApiKey | None:
-    """The key's row, or None."""
+    """Return the key's row, or None."""
     async with context.database.autocommit_session() as session:
-        found: ApiKey | None = await session.scalar(
+        result: ApiKey | None = await session.scalar(
             visible_api_keys(context.actor).where(ApiKey.id == key_id)
         )
-        return found
+        return result

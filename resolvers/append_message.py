@@ -23,7 +23,7 @@ def post(
     intents: Sequence[str] = (),
     details: dict[str, Any] | None = None,
 ) -> Message:
-    """Adds a message at the end of the conversation and says so in its stream."""
+    """Append a message to the conversation and log it in its stream."""
     conversation.messages += 1
     if role is MessageRole.USER:
         conversation.customer_messages += 1
@@ -48,5 +48,5 @@ def post(
 
 
 def post_notice(tx: Transaction, conversation: Conversation, content: str) -> Message:
-    """A word of Baton itself, seen by everybody."""
+    """Append a SYSTEM message."""
     return post(tx, conversation, MessageRole.SYSTEM, content)

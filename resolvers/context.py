@@ -1,4 +1,4 @@
-"""What every question and act is handed."""
+"""The context of every query and mutation."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,25 +17,25 @@ from resolvers.rate_limits import RateLimiter
 
 
 class ExternalServices(Protocol):
-    """What resolvers ask of the world outside, through whoever notifies it."""
+    """Checks against external services, which notifications implement."""
 
     @property
     def email_connected(self) -> bool:
-        """Whether there is a mail server to send by."""
+        """True when a mail server is configured."""
 
     async def url_error(self, url: str) -> str | None:
-        """Why events may not be posted to the URL, in words for the user; None when they may."""
+        """Return why events may not be posted to the URL, with a message for the user, or None."""
 
     async def slack_team(self, token: str) -> str:
         """
-        The Slack workspace that a bot token is for.
+        Return the Slack workspace of a bot token.
 
-        Raises ValueError for a token that is no good, ConnectionError when Slack cannot be asked, both in
-        words for the user.
+        Raises ValueError for an invalid token and ConnectionError when Slack is unreachable, both with a
+        message for the user.
         """
 
     def new_webhook_secret(self) -> str:
-        """A fresh secret, “whsec_…”."""
+        """Return a new secret, “whsec_…”."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from rules.message import MessageRole
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who the customer is, as far as the integrator tells."""
+    """The customer, as described by the integrator."""
 
     external_id: str | None = None
     email: str | None = None
@@ -55,7 +55,7 @@ async def start_conversation(
     metadata: dict[str, Any] | None = None,
     idempotency_key: str | None = None,
 ) -> StartedConversation:
-    """A new conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
+    """Start a conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
     _check_customer(customer)
     check_json("metadata", metadata)
     async with context.services.transactions.begin(context.replay_clock) as tx:
@@ -102,7 +102,7 @@ async def _start(
 
 @permitted("refreshWidgetToken", CONVERSATION)
 async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
-    """A fresh token for an hour; a customer's own may have run out up to 30 days ago."""
+    """Return a new token for an hour; a customer's own may have expired up to 30 days ago."""
     await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
     token, _ = context.services.widget_tokens.issue(conversation_id, datetime.now(UTC))
     return token
@@ -110,7 +110,7 @@ async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
 
 @permitted("setTyping", CONVERSATION)
 async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> None:
-    """Tells the others in the conversation; kept nowhere, and passed over when it comes too often."""
+    """Publish a typing signal; it is not stored, and dropped when sent too often."""
     await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
     actor = context.actor
     if await context.services.rate_limiter.try_acquire(TYPING, str(actor.id), str(conversation_id)):
@@ -127,7 +127,7 @@ _TYPING_ROLES = {
 
 @permitted("conversation", CONVERSATION)
 async def conversation_by_id(context: Context, conversation_id: UUID) -> ConversationState | None:
-    """The conversation when the caller may see it, else None."""
+    """Return the conversation if the caller may see it, else None."""
     return (await conversations_by_id(context, [conversation_id])).get(conversation_id)
 
 
@@ -147,10 +147,10 @@ _BY_POSITION = Order("position", (Message.position,), descending=False)
 
 @permitted("conversations")
 async def conversations(context: Context, chosen: ConversationFilter, request: PageRequest) -> Page[UUID]:
-    """The keys of a page of conversations, newest first."""
-    found = visible_conversations(context.actor).where(*_conditions(chosen))
+    """Return the ids of a page of conversations, newest first."""
+    statement = visible_conversations(context.actor).where(*_conditions(chosen))
     async with context.database.autocommit_session() as session:
-        page = await read_page(session, found, Conversation, _NEWEST_FIRST, request)
+        page = await read_page(session, statement, Conversation, _NEWEST_FIRST, request)
     return page.of([row.id for row in page.rows])
 
 
@@ -171,14 +171,14 @@ def _conditions(chosen: ConversationFilter) -> list[ColumnElement[bool]]:
 
 
 async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
-    """A page of what the caller may see of a conversation that it has reached, in order."""
+    """Return a page of the visible messages of a visible conversation, in order."""
     async with context.database.autocommit_session() as session:
-        found = _messages(context, conversation_id)
-        return await read_page(session, found, Message, _BY_POSITION, request)
+        statement = _messages(context, conversation_id)
+        return await read_page(session, statement, Message, _BY_POSITION, request)
 
 
 async def count_messages(context: Context, conversation_id: UUID) -> int:
-    """How many messages of the conversation the caller may see."""
+    """Return the number of visible messages of the conversation."""
     async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()

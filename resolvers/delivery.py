@@ -40,31 +40,31 @@ class DeliveryFilter:
 
 @permitted("deliveries")
 async def deliveries(context: Context, chosen: DeliveryFilter, request: PageRequest) -> Page[Delivery]:
-    """A page of the workspace's deliveries, newest first."""
+    """Return a page of the workspace's deliveries, newest first."""
     columns = (Delivery.escalation_id, Delivery.status, Delivery.channel)
     values = (chosen.escalation_id, chosen.status, chosen.channel)
     conditions = [column == value for column, value in zip(columns, values, strict=True) if value is not None]
-    found = visible_deliveries(context.actor).where(*conditions)
+    statement = visible_deliveries(context.actor).where(*conditions)
     async with context.database.autocommit_session() as session:
-        return await read_page(session, found, Delivery, _NEWEST, request)
+        return await read_page(session, statement, Delivery, _NEWEST, request)
 
 
 @permitted("deliveries", DELIVERY)
 async def delivery_by_id(context: Context, delivery_id: UUID) -> Delivery | None:
-    """The delivery, or None."""
+    """Return the delivery, or None."""
     async with context.database.autocommit_session() as session:
-        found: Delivery | None = await session.scalar(
+        row: Delivery | None = await session.scalar(
             visible_deliveries(context.actor).where(Delivery.id == delivery_id)
         )
-        return found
+        return row
 
 
 @permitted("retryDelivery", DELIVERY)
 async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
     """
-    Has a delivery that failed or was dropped attempted again at once, by a fresh schedule.
+    Attempt a failed or dropped delivery again immediately, with a new schedule.
 
-    One that waits for its next attempt is attempted now. Raises ConflictError for one that has arrived.
+    A delivery that waits for its next attempt is attempted now. Raises ConflictError for a delivered one.
     """
     async with context.services.transactions.begin() as tx:
         target_id = await tx.session.scalar(
@@ -92,9 +92,9 @@ async def send_test_notification(
     context: Context, agent_id: UUID, channel: DeliveryChannel
 ) -> list[Delivery]:
     """
-    Sends a sample to each target of one channel, and waits up to 10 s to tell how it went.
+    Send a sample to each target of one channel, and wait up to 10 s for the results.
 
-    Raises BadInputError when the channel has nobody to send to.
+    Raises BadInputError when the channel has no target.
     """
     async with context.services.transactions.begin() as tx:
         agent = await tx.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
@@ -173,8 +173,8 @@ async def _when_tried(context: Context, ids: Sequence[UUID]) -> list[Delivery]:
                 .limit(1)
             )
             if untried is None or asyncio.get_running_loop().time() > end:
-                found = await session.scalars(
+                rows = await session.scalars(
                     select(Delivery).where(Delivery.id.in_(ids)).order_by(Delivery.id)
                 )
-                return list(found)
+                return list(rows)
         await asyncio.sleep(_LOOK_SECONDS)

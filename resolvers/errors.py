@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """What went wrong, for programs."""
+    """The code of an error, for programs."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
@@ -20,7 +20,7 @@ class ErrorCode(StrEnum):
 
 
 class BatonError(Exception):
-    """An expected error; the message tells the caller what to do next."""
+    """An expected error; the message says what to do next."""
 
     code: ErrorCode
     field: str | None = None
@@ -42,7 +42,7 @@ class ForbiddenError(BatonError):
 
 
 class NotFoundError(BatonError):
-    """It does not exist, or the caller may not see it: the two cannot be told apart."""
+    """The row does not exist or is not visible to the caller; the error does not say which."""
 
     code = ErrorCode.NOT_FOUND
 

@@ -1,4 +1,4 @@
-"""What the team does with an escalation: claim, assign, answer, resolve, reopen."""
+"""The team's changes of an escalation: claim, assign, prioritise, resolve, reopen."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -29,7 +29,7 @@ from rules.sla_clock import SlaOutcome
 
 @dataclass(frozen=True, slots=True)
 class EscalationChanges:
-    """What is to change; None leaves it. An empty `assign_to` unassigns."""
+    """The requested changes; None leaves a field. An empty `assign_to` unassigns."""
 
     status: EscalationStatus | None = None
     priority: Priority | None = None
@@ -41,10 +41,10 @@ class EscalationChanges:
 @permitted("updateEscalation", ESCALATION)
 async def update_escalation(context: Context, escalation_id: UUID, changes: EscalationChanges) -> Escalation:
     """
-    Makes all of the changes or none.
+    Apply all of the changes or none.
 
-    Raises ConflictError when `expected_version` is not the version any more, and for a change that a
-    resolved escalation does not take: only a note, or reopening it by a status that is active.
+    Raises ConflictError for an outdated `expected_version`, and for a change of a resolved escalation: it
+    takes only a note, or an active status, which reopens it.
     """
     if changes.note is not None:
         check_words("note", changes.note)
@@ -61,7 +61,7 @@ async def update_escalation(context: Context, escalation_id: UUID, changes: Esca
 def _expect(escalation: Escalation, version: int | None) -> None:
     if version is not None and version != escalation.version:
         raise ConflictError(
-            f"The escalation has changed: it is at version {escalation.version}, not {version}. Read it anew."
+            f"The escalation is at version {escalation.version}, not {version}: read it again."
         )
 
 
@@ -124,9 +124,9 @@ def _set_status(tx: Transaction, escalation: Escalation, status: EscalationStatu
 @permitted("claimEscalation", ESCALATION)
 async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
     """
-    Takes an unassigned escalation; claiming one's own again changes nothing.
+    Assign an unassigned escalation to the caller; claiming one's own again changes nothing.
 
-    Raises ConflictError when it is somebody else's already, or resolved.
+    Raises ConflictError when it is assigned to another member, or resolved.
     """
     async with context.services.transactions.begin(context.replay_clock) as tx:
         _, escalation = await lock_escalation(tx, context.actor, escalation_id)
@@ -135,13 +135,13 @@ async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
             assign(tx, escalation, context.actor.member_id, context.actor)
             escalation.version += 1
         elif escalation.assignee_id != context.actor.member_id:
-            raise ConflictError("Somebody else was first: the escalation is assigned already.")
+            raise ConflictError("The escalation is already assigned to another team member.")
     return escalation
 
 
 @dataclass(frozen=True, slots=True)
 class ResolutionInput:
-    """How an escalation is resolved."""
+    """The input of a resolution."""
 
     note: str | None = None
     disposition: Disposition | None = None
@@ -150,7 +150,7 @@ class ResolutionInput:
 
 @permitted("resolveEscalation", ESCALATION)
 async def resolve_escalation(context: Context, escalation_id: UUID, how: ResolutionInput) -> Escalation:
-    """Ends an escalation; the AI resumes by the settings' policy unless it is to stay paused."""
+    """Resolve an escalation; the AI resumes by the settings' policy unless `keep_ai_paused`."""
     if how.note is not None:
         check_words("note", how.note)
     async with context.services.transactions.begin(context.replay_clock) as tx:
@@ -185,9 +185,9 @@ async def _resolve(
 @permitted("reopenEscalation", ESCALATION)
 async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation:
     """
-    Takes up the last escalation of a conversation again, and pauses the AI.
+    Reopen the latest escalation of a conversation, and pause the AI.
 
-    Raises ConflictError when it is active, when another one is, or when a later one was resolved since.
+    Raises ConflictError when an escalation is active, or when it is not the latest.
     """
     async with context.services.transactions.begin(context.replay_clock) as tx:
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
@@ -228,10 +228,10 @@ async def _reopen(
 
 
 async def _last_of(tx: Transaction, conversation: Conversation) -> UUID | None:
-    found: UUID | None = await tx.session.scalar(
+    row: UUID | None = await tx.session.scalar(
         select(Escalation.id)
         .where(Escalation.conversation_id == conversation.id)
         .order_by(Escalation.created_at.desc(), Escalation.id.desc())
         .limit(1)
     )
-    return found
+    return row

@@ -27,7 +27,7 @@ _SEARCH_LIMIT, _SEARCH_WORDS = 200, 8
 
 
 class EscalationOrder(StrEnum):
-    """How a list of escalations is ordered."""
+    """The order of a list of escalations."""
 
     CREATED_DESC = "CREATED_DESC"
     CREATED_ASC = "CREATED_ASC"
@@ -65,12 +65,12 @@ class EscalationFilter:
 
 @permitted("escalation", ESCALATION)
 async def escalation_by_id(context: Context, escalation_id: UUID) -> Escalation | None:
-    """The escalation when the caller may see it, else None."""
+    """Return the escalation if the caller may see it, else None."""
     async with context.database.autocommit_session() as session:
-        found: Escalation | None = await session.scalar(
+        row: Escalation | None = await session.scalar(
             visible_escalations(context.actor).where(Escalation.id == escalation_id)
         )
-        return found
+        return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +85,22 @@ class EscalationPage:
 async def escalations(
     context: Context, chosen: EscalationFilter, order: EscalationOrder, request: PageRequest
 ) -> EscalationPage:
-    """A page of the workspace's escalations."""
+    """Return a page of the workspace's escalations."""
     cursor = await workspace_cursor(context)
     async with context.database.autocommit_session() as session:
-        found = _chosen(context, chosen)
-        page = await read_page(session, found, Escalation, _ORDERS[order], request)
+        statement = _chosen(context, chosen)
+        page = await read_page(session, statement, Escalation, _ORDERS[order], request)
     return EscalationPage(page, cursor)
 
 
 async def workspace_cursor(context: Context) -> str:
-    """Where the workspace's log stands now."""
+    """Return the cursor at the head of the workspace's log."""
     (head,) = await log.heads(context.database, [context.actor.workspace_id])
     return str(Cursor(head.stream, head.position, head.at))
 
 
 async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
-    """How many the filter chooses; asked for only by who asks for it."""
+    """Return the number of escalations that match the filter."""
     async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_chosen(context, chosen).subquery())
         return (await session.execute(counted)).scalar_one()
@@ -109,16 +109,16 @@ async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
 async def escalations_of_conversation(
     context: Context, conversation_id: UUID, request: PageRequest
 ) -> EscalationPage:
-    """A page of a conversation's escalations, newest first."""
+    """Return a page of a conversation's escalations, newest first."""
     cursor = await workspace_cursor(context)
     async with context.database.autocommit_session() as session:
-        found = _of_conversation(context, conversation_id)
-        page = await read_page(session, found, Escalation, _OF_CONVERSATION, request)
+        statement = _of_conversation(context, conversation_id)
+        page = await read_page(session, statement, Escalation, _OF_CONVERSATION, request)
     return EscalationPage(page, cursor)
 
 
 async def count_escalations_of_conversation(context: Context, conversation_id: UUID) -> int:
-    """How many escalations the conversation has had."""
+    """Return the number of escalations of the conversation."""
     async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_of_conversation(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()
@@ -129,10 +129,10 @@ def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalati
 
 
 async def timeline_of(context: Context, escalation_id: UUID, request: PageRequest) -> Page[TimelineEntry]:
-    """A page of what happened to an escalation that the caller has reached, oldest first."""
-    found = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
+    """Return a page of the timeline of a visible escalation, oldest first."""
+    statement = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
     async with context.database.autocommit_session() as session:
-        return await read_page(session, found, TimelineEntry, _TIMELINE, request)
+        return await read_page(session, statement, TimelineEntry, _TIMELINE, request)
 
 
 def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:

@@ -33,7 +33,7 @@ from rules.triggers import FiredTrigger, fired
 async def request_human(
     context: Context, conversation_id: UUID, idempotency_key: str | None = None
 ) -> EscalationResult:
-    """The customer pressed the button."""
+    """Escalate because the customer pressed the button."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id}
         repeat = await begin_idempotent(tx, context.actor, "requestHuman", idempotency_key, inputs)
@@ -56,9 +56,9 @@ async def submit_form(
     idempotency_key: str | None = None,
 ) -> EscalationResult | None:
     """
-    The customer submitted a form: its fields become a message of theirs, so that nothing of it is lost.
+    Store a submitted form as a message of the customer.
 
-    With `escalate` it raises an escalation; without, it is for the AI to answer.
+    With `escalate` it raises an escalation; otherwise it requests a turn of the AI.
     """
     check_name("form", form)
     check_json("fields", fields)
@@ -102,7 +102,7 @@ def _form_in_words(form: str, fields: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ToolReport:
-    """How often in a row the tool has failed, and the escalation that is active after this report."""
+    """The consecutive failures of the tool, and the escalation that is active after this report."""
 
     consecutive_failures: int
     escalation: Escalation | None
@@ -118,10 +118,10 @@ async def report_tool_result(
     error: str | None = None,
 ) -> ToolReport:
     """
-    Counts a critical tool's failures in a row; the limit raises an escalation, a success starts over.
+    Count the consecutive failures of a critical tool; the limit raises an escalation.
 
-    A tool that is not critical is not counted. While the count stays at the limit or above, each further
-    failure is a trigger of its own.
+    A success resets the count. Tools that are not critical are not counted. From the limit on, each further
+    failure is a trigger.
     """
     check_name("tool", tool)
     if error is not None:
@@ -161,7 +161,7 @@ async def escalate_conversation(
     idempotency_key: str | None = None,
 ) -> EscalationResult:
     """
-    An API call, or a team member who takes over: the member is assigned when `assign_to` is left out.
+    Escalate for an API caller, or for a team member, who is assigned when `assign_to` is omitted.
 
     Raises BadInputError when `assign_to` is not a team member's email.
     """
@@ -176,7 +176,7 @@ async def escalate_by_webhook(
     priority: Priority | None = None,
     idempotency_key: str | None = None,
 ) -> EscalationResult:
-    """A call of a system that can only post."""
+    """Escalate for an incoming webhook."""
     return await _escalate(context, conversation_id, reason, priority, None, idempotency_key)
 
 

@@ -1,4 +1,4 @@
-"""Repeats: the same key and input give the first result again."""
+"""Idempotency: the same key and input return the first result."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ LIFETIME = timedelta(hours=24)
 
 class IdempotentCall:
     """
-    One use of an idempotency key. `result` holds the ids of the first call when this one repeats it.
+    A call with an idempotency key. `result` holds the ids of the first call when this one repeats it.
 
-    Without a key it is never a repeat and remembers nothing.
+    A call without a key never repeats another and stores nothing.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class IdempotentCall:
         self.result = result
 
     async def store_result(self, **ids: Any) -> None:
-        """Keeps what a repeat is to be answered with, in the act's transaction."""
+        """Store the ids of the result in the transaction, for repeated calls."""
         if self._where is not None:
             await self._tx.session.execute(
                 update(IdempotencyKey)
@@ -46,7 +46,7 @@ async def begin_idempotent(
     tx: Transaction, actor: Actor, operation: str, key: str | None, inputs: Mapping[str, Any]
 ) -> IdempotentCall:
     """
-    Takes the key, first of the act's locks: a concurrent call with it waits here for the other's end.
+    Take the key as the transaction's first lock: a concurrent call with the same key waits here.
 
     Raises IdempotencyMismatchError when it was used with another input within 24 hours.
     """
@@ -56,10 +56,10 @@ async def begin_idempotent(
     hashed = _hash_of(inputs)
     if await _take(tx, where, hashed):
         return IdempotentCall(tx, where, None)
-    known = (await tx.session.execute(select(IdempotencyKey).filter_by(**where))).scalar_one()
-    if known.input_hash != hashed:
+    row = (await tx.session.execute(select(IdempotencyKey).filter_by(**where))).scalar_one()
+    if row.input_hash != hashed:
         raise IdempotencyMismatchError
-    return IdempotentCall(tx, where, known.result)
+    return IdempotentCall(tx, where, row.result)
 
 
 async def _take(tx: Transaction, where: Mapping[str, Any], hashed: bytes) -> bool:

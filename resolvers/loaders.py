@@ -1,7 +1,7 @@
 """
-What belongs to many rows at once, each by one statement.
+Batch functions of the DataLoaders, one statement each.
 
-These are for rows that were reached through a visible one.
+They load rows that are reached through a visible row.
 """
 
 from collections import defaultdict
@@ -51,7 +51,7 @@ def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ActorKind, CompiledSe
     return {kind: CompiledSelect(ask(template_actor(kind))) for kind in ActorKind}
 
 
-# What live events and lists are made of.
+# Rows of live events and lists.
 _CONVERSATIONS = _for_each(
     lambda actor: (
         visible_conversations(actor)
@@ -90,116 +90,116 @@ class ConversationState:
 
 
 async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, ConversationState]:
-    """The visible ones of them."""
-    known: dict[UUID, EscalationSettings] = {}
+    """Return the visible rows."""
+    settings_of_agent: dict[UUID, EscalationSettings] = {}
     states = {}
     for row, settings, head, head_at in await _visible(context, _CONVERSATIONS, ids):
-        if row.agent_id not in known:
-            known[row.agent_id] = EscalationSettings.model_validate(settings)
+        if row.agent_id not in settings_of_agent:
+            settings_of_agent[row.agent_id] = EscalationSettings.model_validate(settings)
         cursor = str(Cursor(row.id, head, head_at))
-        states[row.id] = ConversationState(row, known[row.agent_id], cursor)
+        states[row.id] = ConversationState(row, settings_of_agent[row.agent_id], cursor)
     return states
 
 
 async def messages_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Message]:
-    """The visible ones of them."""
+    """Return the visible rows."""
     return {row.id: row for (row,) in await _visible(context, _MESSAGES, ids)}
 
 
 async def escalations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
-    """The visible ones of them."""
+    """Return the visible rows."""
     return {row.id: row for (row,) in await _visible(context, _ESCALATIONS, ids)}
 
 
 async def active_escalations(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
-    """By the conversation: its active escalation."""
+    """Return the active escalation of each conversation."""
     return {row.conversation_id: row for (row,) in await _visible(context, _ACTIVE, ids)}
 
 
 async def pending_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, PendingEscalation]:
-    """Those of them that wait still."""
-    found = select(PendingEscalation).where(
+    """Return those that are still waiting."""
+    statement = select(PendingEscalation).where(
         PendingEscalation.workspace_id == context.actor.workspace_id,
         PendingEscalation.id.in_(ids),
         PendingEscalation.outcome == PendingOutcome.WAITING,
     )
     async with context.database.autocommit_session() as session:
-        return {row.id: row for row in await session.scalars(found)}
+        return {row.id: row for row in await session.scalars(statement)}
 
 
 async def webhook_endpoints_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[WebhookEndpoint]]:
-    """By the AI agent: its endpoints, oldest first."""
-    found = (
+    """Return the webhook endpoints of each AI agent, oldest first."""
+    statement = (
         visible_webhook_endpoints(context.actor)
         .where(WebhookEndpoint.agent_id.in_(ids))
         .order_by(WebhookEndpoint.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.agent_id, row) for row in await session.scalars(found)])
+        return _gathered([(row.agent_id, row) for row in await session.scalars(statement)])
 
 
 async def slack_connections_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, SlackConnection]:
-    """By the AI agent: its Slack bot."""
-    found = select(SlackConnection).where(
+    """Return the Slack connection of each AI agent."""
+    statement = select(SlackConnection).where(
         SlackConnection.workspace_id == context.actor.workspace_id, SlackConnection.agent_id.in_(ids)
     )
     async with context.database.autocommit_session() as session:
-        return {row.agent_id: row for row in await session.scalars(found)}
+        return {row.agent_id: row for row in await session.scalars(statement)}
 
 
 async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[DeliveryAttempt]]:
-    """By the delivery: its attempts that have come to an end, oldest first."""
-    found = (
+    """Return the finished attempts of each delivery, oldest first."""
+    statement = (
         select(DeliveryAttempt)
         .where(DeliveryAttempt.delivery_id.in_(ids))
         .order_by(DeliveryAttempt.attempted_at, DeliveryAttempt.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.delivery_id, row) for row in await session.scalars(found)])
+        return _gathered([(row.delivery_id, row) for row in await session.scalars(statement)])
 
 
 async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:
-    """The visible ones of them."""
+    """Return the visible rows."""
     async with context.database.autocommit_session() as session:
-        found = await session.scalars(visible_agents(context.actor).where(Agent.id.in_(ids)))
-        return {row.id: row for row in found}
+        results = await session.scalars(visible_agents(context.actor).where(Agent.id.in_(ids)))
+        return {row.id: row for row in results}
 
 
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
-    """Authors and assignees, also for customers: they see who answers them."""
+    """Return authors and assignees, also for customers, who see the name of the member."""
     rows = await _MEMBERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
     return {row.id: row for (row,) in rows}
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:
-    """The caller's own, if it is among them."""
+    """Return the caller's own workspace, if it is among them."""
     async with context.database.autocommit_session() as session:
-        found = await session.scalars(
+        rows = await session.scalars(
             select(Workspace).where(Workspace.id == context.actor.workspace_id, Workspace.id.in_(ids))
         )
-        return {row.id: row for row in found}
+        return {row.id: row for row in rows}
 
 
 async def triggers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[TriggerEvent]]:
-    """By the escalation: what fired while it was active, oldest first."""
-    found = (
+    """Return the triggers of each escalation, oldest first."""
+    statement = (
         select(TriggerEvent)
         .where(TriggerEvent.escalation_id.in_(ids))
         .order_by(TriggerEvent.occurred_at, TriggerEvent.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.escalation_id, row) for row in await session.scalars(found)])
+        return _gathered([(row.escalation_id, row) for row in await session.scalars(statement)])
 
 
 async def notes_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[EscalationNote]]:
-    """By the escalation: its notes, oldest first."""
-    found = (
+    """Return the notes of each escalation, oldest first."""
+    statement = (
         select(EscalationNote)
         .where(EscalationNote.escalation_id.in_(ids))
         .order_by(EscalationNote.created_at, EscalationNote.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.escalation_id, row) for row in await session.scalars(found)])
+        return _gathered([(row.escalation_id, row) for row in await session.scalars(statement)])
 
 
 def _gathered(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:

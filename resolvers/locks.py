@@ -1,8 +1,8 @@
 """
-The locks under which acts happen.
+The row locks of transactions.
 
-A conversation's row is locked before anything in it is read to be decided on; the act's time is read behind
-the lock, in the same statement.
+A conversation's row is locked before anything that a decision depends on is read. The transaction's time is
+read after the lock, in the same statement.
 """
 
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ from rules.typeid import CONVERSATION, format_id
 
 @dataclass(frozen=True, slots=True)
 class LockedConversation:
-    """A locked conversation, and the settings of its AI agent as they are at the act's time."""
+    """A locked conversation, and the settings of its AI agent at the transaction's time."""
 
     conversation: Conversation
     settings: EscalationSettings
 
 
-def _locking(found: Select[Conversation]) -> Select[Any]:
-    # The lock stands in a materialized CTE: the clock is read once it is there, not while it is waited for.
-    locked = found.with_for_update(key_share=True).cte("locked")
+def _locking(statement: Select[Conversation]) -> Select[Any]:
+    # The lock is in a materialized CTE, so the clock is read after the lock, not during the wait.
+    locked = statement.with_for_update(key_share=True).cte("locked")
     conversation = aliased(Conversation, locked)
     return (
         select(conversation, Agent.settings, func.clock_timestamp())
@@ -69,30 +69,30 @@ _ACTIVE = _LOCKED_ESCALATION.where(
 
 
 async def lock_conversation(tx: Transaction, actor: Actor, conversation_id: UUID) -> LockedConversation:
-    """Locks a visible conversation and sets the act's time; raises NotFoundError."""
+    """Lock a visible conversation and set the transaction's time; raises NotFoundError."""
     return await _locked(tx, actor, _CONVERSATION, conversation_id, "conversation")
 
 
 async def lock_escalation(
     tx: Transaction, actor: Actor, escalation_id: UUID
 ) -> tuple[LockedConversation, Escalation]:
-    """Locks a visible escalation, and before it its conversation; raises NotFoundError."""
+    """Lock a visible escalation after its conversation; raises NotFoundError."""
     locked = await _locked(tx, actor, _CONVERSATION_OF_ESCALATION, escalation_id, "escalation")
-    found = await tx.session.execute(_ESCALATION, {"key": escalation_id})
-    return locked, found.scalar_one()
+    rows = await tx.session.execute(_ESCALATION, {"key": escalation_id})
+    return locked, rows.scalar_one()
 
 
 async def lock_active_escalation(tx: Transaction, conversation: Conversation) -> Escalation | None:
-    """The conversation's active escalation, locked; the conversation is locked already."""
-    found: Escalation | None = await tx.session.scalar(_ACTIVE, {"conversation": conversation.id})
-    return found
+    """Lock the active escalation of a locked conversation."""
+    row: Escalation | None = await tx.session.scalar(_ACTIVE, {"conversation": conversation.id})
+    return row
 
 
 async def _locked(
     tx: Transaction, actor: Actor, statements: Mapping[ActorKind, Select[Any]], key: UUID, what: str
 ) -> LockedConversation:
-    found = await tx.session.execute(statements[actor.kind], {**bind_values(actor), "key": key})
-    row = found.one_or_none()
+    rows = await tx.session.execute(statements[actor.kind], {**bind_values(actor), "key": key})
+    row = rows.one_or_none()
     if row is None:
         raise NotFoundError(what)
     conversation, settings, clock = row

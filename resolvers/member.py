@@ -14,7 +14,7 @@ from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from resolvers.passwords import check_password
+from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, visible_members
@@ -71,7 +71,9 @@ async def create_member(context: Context, new: NewMember) -> tuple[Member, str |
     check_name("name", new.name)
     password_hash = None
     if new.password is not None:
-        password_hash = await context.services.passwords.hash(check_password("password", new.password))
+        check_password("password", new.password)
+        services = context.services
+        password_hash = await hash_password(services.database, services.passwords, new.email, new.password)
     try:
         async with context.services.transactions.begin() as tx:
             now = await tx.read_clock()

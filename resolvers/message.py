@@ -36,7 +36,7 @@ from rules.triggers import (
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What is to be recorded. `confidence` is in percent, `epoch` that of the turn which it answers."""
+    """A message to record. `confidence` is in percent; `epoch` is that of the answered turn."""
 
     role: MessageRole
     content: str
@@ -60,9 +60,9 @@ async def record_message(
     context: Context, conversation_id: UUID, new: NewMessage, idempotency_key: str | None = None
 ) -> RecordedMessage:
     """
-    Records what the customer or the AI said, and raises what it triggers, in one act.
+    Record a message of the customer or the AI, and raise what it triggers, in one transaction.
 
-    A reply of an AI that is paused, or that answers an old epoch, is held: the customer never sees it.
+    A reply of a paused AI, or to an old epoch, is held: the customer never sees it.
     """
     _check(context, new)
     async with context.services.transactions.begin(context.replay_clock) as tx:
@@ -163,7 +163,7 @@ async def _raise(
 
 
 def request_turn(tx: Transaction, context: Context, conversation: Conversation, message: Message) -> None:
-    """Tells the AI's back end of a customer's message from the widget, while the AI may answer."""
+    """Request a turn for a customer's message from the widget, if the AI may answer."""
     if context.actor.is_customer and conversation.ai_state is AiState.ACTIVE:
         tx.log_to_workspace(
             conversation.workspace_id,
@@ -194,7 +194,7 @@ async def _remember(tx: Transaction, repeat: IdempotentCall, recorded: RecordedM
 
 @permitted("discardHeldReply", MESSAGE)
 async def discard_held_reply(context: Context, message_id: UUID) -> Message:
-    """A team member passes a draft over."""
+    """Discard a draft for a team member."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         _, message = await lock_held_reply(tx, context, message_id)
         discard(tx, message)
@@ -202,7 +202,7 @@ async def discard_held_reply(context: Context, message_id: UUID) -> Message:
 
 
 def discard(tx: Transaction, message: Message) -> None:
-    """The draft is passed over."""
+    """Mark the draft as discarded."""
     message.status = MessageStatus.DISCARDED
     tx.log_to_conversation(message.conversation_id, "message.status_changed", message=message.id)
 
@@ -210,7 +210,7 @@ def discard(tx: Transaction, message: Message) -> None:
 async def lock_held_reply(
     tx: Transaction, context: Context, message_id: UUID
 ) -> tuple[LockedConversation, Message]:
-    """A draft under its conversation's lock; raises ConflictError for what is no draft any more."""
+    """Return a draft under its conversation's lock; raises ConflictError if it is no longer one."""
     conversation_id = await tx.session.scalar(
         visible_messages(context.actor)
         .where(Message.id == message_id)
@@ -219,8 +219,8 @@ async def lock_held_reply(
     if conversation_id is None:
         raise NotFoundError("message")
     locked = await lock_conversation(tx, context.actor, conversation_id)
-    found = await tx.session.execute(select(Message).where(Message.id == message_id))
-    message = found.scalar_one()
+    rows = await tx.session.execute(select(Message).where(Message.id == message_id))
+    message = rows.scalar_one()
     if message.status is not MessageStatus.HELD:
         raise ConflictError(f"This message is not a held reply any more: it is {message.status}.")
     return locked, message
@@ -228,9 +228,9 @@ async def lock_held_reply(
 
 @permitted("conversation", MESSAGE)
 async def message_by_id(context: Context, message_id: UUID) -> Message | None:
-    """The message when the caller may see it, else None."""
+    """Return the message if the caller may see it, else None."""
     async with context.database.autocommit_session() as session:
-        found: Message | None = await session.scalar(
+        row: Message | None = await session.scalar(
             visible_messages(context.actor).where(Message.id == message_id)
         )
-        return found
+        return row

@@ -1,4 +1,4 @@
-"""Pages of a list, by keyset: a cursor names the row behind which to go on."""
+"""Keyset pages of a list: a cursor names the row after which the page begins."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ LARGEST, USUAL = 100, 50
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """`first` rows behind `after`, or the `last` before `before`; 50 when neither is given."""
+    """A request for the `first` rows after `after`, or the `last` before `before`; 50 by default."""
 
     first: int | None = None
     after: str | None = None
@@ -39,12 +39,12 @@ class Order:
     descending: bool
 
     def cursor(self, row: Any) -> str:
-        """The row's place, opaque to clients."""
+        """Return the row's cursor, opaque to clients."""
         values = [getattr(row, column.key) for column in self.columns]
         return base64.urlsafe_b64encode(orjson.dumps([self.name, *values], default=str)).decode().rstrip("=")
 
     def read(self, field: str, cursor: str) -> list[Any]:
-        """The values behind a cursor of this order; raises BadInputError for anything else."""
+        """Return the values of a cursor of this order; raises BadInputError for any other text."""
         try:
             packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             name, *values = orjson.loads(packed)
@@ -77,22 +77,24 @@ class Page(Generic[T]):
     has_previous: bool
 
     def of(self, rows: Sequence[S]) -> "Page[S]":
-        """The same page of something else, such as the rows' keys."""
+        """Return the same page with its rows converted."""
         return Page(rows, self.cursors, self.has_next, self.has_previous)
 
 
 async def read_page(
-    session: AsyncSession, found: Select[Any], entity: type[T], order: Order, request: PageRequest
+    session: AsyncSession, statement: Select[Any], entity: type[T], order: Order, request: PageRequest
 ) -> Page[T]:
-    """One page of `found` in `order`; raises BadInputError for a request that makes no sense."""
+    """One page of `statement` in `order`; raises BadInputError for a request that makes no sense."""
     size, backward = _size(request)
     if request.after is not None:
-        found = found.where(_beyond(order, order.read("after", request.after), order.descending))
+        statement = statement.where(_beyond(order, order.read("after", request.after), order.descending))
     if request.before is not None:
-        found = found.where(_beyond(order, order.read("before", request.before), not order.descending))
+        statement = statement.where(
+            _beyond(order, order.read("before", request.before), not order.descending)
+        )
     falling = order.descending is not backward
     columns = [column.desc() if falling else column.asc() for column in order.columns]
-    rows = list(await session.scalars(found.order_by(*columns).limit(size + 1)))
+    rows = list(await session.scalars(statement.order_by(*columns).limit(size + 1)))
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()
@@ -114,7 +116,7 @@ def _beyond(order: Order, values: list[Any], falling: bool) -> Any:
 
 def _size(request: PageRequest) -> tuple[int, bool]:
     if request.first is not None and request.last is not None:
-        raise BadInputError("last", "cannot stand beside first: ask for one of them")
+        raise BadInputError("last", "cannot be combined with first")
     for field in ("first", "last"):
         size = getattr(request, field)
         if size is not None and not 1 <= size <= LARGEST:

@@ -18,7 +18,7 @@ from rules.pending_escalation import PendingOutcome
 def open_pending(
     tx: Transaction, conversation: Conversation, reply: Message, confidence: float, delay_seconds: int
 ) -> None:
-    """Has an uncertain reply wait; one that waits already is not moved."""
+    """Schedule a delayed escalation unless one is pending."""
     if conversation.pending_escalation_id is not None:
         return
     pending = PendingEscalation(
@@ -39,7 +39,7 @@ def open_pending(
 
 
 async def waiting(tx: Transaction, conversation: Conversation) -> PendingEscalation | None:
-    """What waits in a locked conversation, if anything does."""
+    """Return the pending escalation of a locked conversation, or None."""
     if conversation.pending_escalation_id is None:
         return None
     return await tx.session.get_one(
@@ -48,7 +48,7 @@ async def waiting(tx: Transaction, conversation: Conversation) -> PendingEscalat
 
 
 async def end_pending(tx: Transaction, conversation: Conversation, outcome: PendingOutcome) -> None:
-    """Ends what waits in a locked conversation, if anything does."""
+    """End the pending escalation of a locked conversation, if there is one."""
     pending = await waiting(tx, conversation)
     if pending is None:
         return

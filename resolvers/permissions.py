@@ -1,4 +1,4 @@
-"""Who may use each root field of the API. `docs/permissions.md` is printed from this table."""
+"""The permission of each root field. `docs/permissions.md` is printed from this table."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,8 +19,10 @@ R = TypeVar("R")
 @dataclass(frozen=True, slots=True)
 class Permission:
     """
-    What a caller needs: the scope (None: any API key or team member), whether customers may too, in their
-    own conversation, and whether it takes a signed-in team member.
+    The requirements for a caller.
+
+    The scope (None: any API key or team member), whether customers may use the field in their own
+    conversation, and whether it needs a team member.
     """
 
     scope: Scope | None = None
@@ -29,7 +31,7 @@ class Permission:
     expired_customers: bool = False
 
     def grants(self, actor: Actor) -> bool:
-        """Whether `actor` has the right, whatever the row."""
+        """Return whether `actor` has the permission, regardless of the row."""
         if actor.is_customer:
             return self.customers and (self.expired_customers or not actor.expired)
         if self.members_only and actor.kind is not ActorKind.TEAM_MEMBER:
@@ -115,10 +117,10 @@ Transaction = Callable[Concatenate[Context, P], Awaitable[R]]
 
 def permitted(field: str, *targets: VisibleRow) -> Callable[[Transaction[P, R]], Transaction[P, R]]:
     """
-    Refuses callers who lack the permission of root field `field` before anything is done.
+    Refuse callers without the permission of root field `field` before anything runs.
 
-    With `targets`, the function's first arguments are their keys: what the caller may not see is NOT_FOUND
-    for them, never FORBIDDEN. Only a refusal pays for that look.
+    With `targets`, the function's first arguments are their ids: an invisible row is NOT_FOUND, never
+    FORBIDDEN. Only a refusal pays for that look-up.
     """
     permission = PERMISSIONS[field]
 

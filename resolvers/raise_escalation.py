@@ -40,9 +40,10 @@ async def raise_escalation(
     assignee_id: UUID | None = None,
 ) -> EscalationResult:
     """
-    Raises one escalation for all of `triggers`, or folds them into the active one; nothing waits after it.
+    Raise one escalation for all of `triggers`, or fold them into the active one.
 
-    It happens in the act of the message or call that caused it, under the conversation's lock.
+    It runs in the transaction of the causing message or call, under the conversation's lock, and ends a
+    pending escalation.
     """
     await end_pending(tx, locked.conversation, PendingOutcome.TAKEN_OVER)
     triggers = in_order(triggers)
@@ -70,7 +71,7 @@ def _create(
         trigger=first.trigger,
         reason=first.reason,
         detail=first.detail,
-        confidence=next((one.confidence for one in triggers if one.confidence is not None), None),
+        confidence=next((trigger.confidence for trigger in triggers if trigger.confidence is not None), None),
         confirmation=_confirmation(settings, priority),
         assignee_id=assignee_id,
         sla_policy=settings.sla.model_dump(mode="json"),
@@ -167,7 +168,7 @@ def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
 
 
 def change_priority(tx: Transaction, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:
-    """Sets the priority and reckons the clock anew from the same start; a stopped clock stays as it is."""
+    """Set the priority and recompute the clock from the same start; a stopped clock stays."""
     previous, escalation.priority = escalation.priority, priority
     write_fact(tx, escalation, "priority_changed", actor, previous=previous, priority=priority)
     if escalation.sla_stopped_at is None:
@@ -176,7 +177,7 @@ def change_priority(tx: Transaction, escalation: Escalation, priority: Priority,
 
 
 def assign(tx: Transaction, escalation: Escalation, assignee_id: UUID | None, actor: Actor | None) -> None:
-    """Gives the escalation to a team member, or with None back to the team."""
+    """Assign the escalation to a team member, or unassign it with None."""
     previous, escalation.assignee_id = escalation.assignee_id, assignee_id
     write_fact(
         tx,

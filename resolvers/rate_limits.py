@@ -1,7 +1,8 @@
-"""How often something may be tried."""
+"""Limits on how often something may be tried."""
 
 import math
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
@@ -24,8 +25,10 @@ AWAY_SECONDS = 10.0
 
 class RateLimiter:
     """
-    Counts attempts: in Redis when the bell hangs there, so that all processes count together; else, and
-    while Redis is away, in this process.
+    Counts attempts.
+
+    The count is in Redis if pub/sub uses Redis, so that all processes count together. Otherwise, and while
+    Redis is unavailable, each process counts for itself.
     """
 
     def __init__(self, redis_url: str | None) -> None:
@@ -42,47 +45,72 @@ class RateLimiter:
             )
             self._shared = MovingWindowRateLimiter(storage)
 
-    async def acquire(self, limit: RateLimitItem, *who: str) -> None:
-        """Counts one attempt; raises RateLimitedError when there were too many."""
-        seconds = await self._wait(limit, who)
-        if seconds:
-            raise RateLimitedError(f"Too often: at most {limit}. Try again in {seconds} s.", seconds)
+    async def acquire(self, limit: RateLimitItem, *key: str) -> None:
+        """Count one attempt; raises RateLimitedError if there were too many."""
+        if seconds := await self.count(limit, *key):
+            raise too_often(limit, seconds)
 
-    async def try_acquire(self, limit: RateLimitItem, *who: str) -> bool:
-        """Counts one attempt and says whether it may go on."""
-        return await self._wait(limit, who) == 0
+    async def try_acquire(self, limit: RateLimitItem, *key: str) -> bool:
+        """Count one attempt and return whether it may proceed."""
+        return await self.count(limit, *key) == 0
 
-    async def reset(self, limit: RateLimitItem, *who: str) -> None:
-        """What was counted is forgiven, as after a password that was right."""
+    async def count(self, limit: RateLimitItem, *key: str) -> int:
+        """Count one attempt; return 0 if it may proceed, otherwise the seconds to wait."""
+        return await self._ask(lambda limiter: _count(limiter, limit, key))
+
+    async def require(self, limit: RateLimitItem, *key: str) -> None:
+        """Raise RateLimitedError if there were too many attempts; counts nothing."""
+        if seconds := await self._ask(lambda limiter: _seconds_to_wait(limiter, limit, key)):
+            raise too_often(limit, seconds)
+
+    async def reset(self, limit: RateLimitItem, *key: str) -> None:
+        """Forget the counted attempts, as after a correct password."""
         try:
             if not self._is_away:
-                await self._shared.clear(limit, *who)
+                await self._shared.clear(limit, *key)
         except StorageError as error:
             self._note_absence(error)
-        await self._own.clear(limit, *who)
+        await self._own.clear(limit, *key)
 
-    async def _wait(self, limit: RateLimitItem, who: tuple[str, ...]) -> int:
+    async def _ask(self, question: Callable[[MovingWindowRateLimiter], Awaitable[int]]) -> int:
         try:
             if not self._is_away:
-                return await _seconds_to_wait(self._shared, limit, who)
+                return await question(self._shared)
         except StorageError as error:
             self._note_absence(error)
-        return await _seconds_to_wait(self._own, limit, who)
+        return await question(self._own)
 
     @property
     def _is_away(self) -> bool:
         return time.monotonic() < self._away_until
 
     def _note_absence(self, error: StorageError) -> None:
-        # Not everybody is to wait for a Redis that has gone silent.
+        # Not every caller should wait for a Redis that does not answer.
         self._away_until = time.monotonic() + AWAY_SECONDS
         _logger.warning("rate_limits.redis_unavailable", error=repr(error.storage_error))
 
 
-async def _seconds_to_wait(
-    limiter: MovingWindowRateLimiter, limit: RateLimitItem, who: tuple[str, ...]
-) -> int:
-    if await limiter.hit(limit, *who):
+async def _count(limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: tuple[str, ...]) -> int:
+    if await limiter.hit(limit, *key):
         return 0
-    reset = (await limiter.get_window_stats(limit, *who)).reset_time
+    return await _seconds_to_reset(limiter, limit, key)
+
+
+async def _seconds_to_wait(
+    limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: tuple[str, ...]
+) -> int:
+    if await limiter.test(limit, *key):
+        return 0
+    return await _seconds_to_reset(limiter, limit, key)
+
+
+async def _seconds_to_reset(
+    limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: tuple[str, ...]
+) -> int:
+    reset = (await limiter.get_window_stats(limit, *key)).reset_time
     return max(1, math.ceil(reset - time.time()))
+
+
+def too_often(limit: RateLimitItem, seconds: int) -> RateLimitedError:
+    """Return the error for an attempt that must wait `seconds`."""
+    return RateLimitedError(f"Too many attempts: at most {limit}. Try again in {seconds} s.", seconds)

@@ -1,8 +1,8 @@
 """
-Replays: recorded conversations, told to a scratch workspace of their own.
+Replays: recorded conversations in a scratch workspace of their own.
 
-A replay is known by its digest: the scratch workspace's name holds it. None of this takes a permission: it is
-for who runs the server.
+A replay is identified by its digest, which is part of the scratch workspace's name. There are no permissions:
+only the operator of the server runs replays.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ from rules.message import MessageRole, MessageStatus
 from rules.pending_escalation import PendingOutcome
 from rules.roles import EVERY_SCOPE, MemberRole
 
-# Nobody can have this address (RFC 2606), so nobody's sign-in comes upon it.
+# Reserved domain (RFC 2606), so it matches no real sign-in.
 _ADMIN = "replay@baton.invalid"
 _LOCK_PAUSE_SECONDS = 0.25
 _SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT)
@@ -70,11 +70,10 @@ class Scratch:
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
     """
-    How much of a conversation has been recorded: of its customer and AI, and of people.
+    The progress of a conversation's replay: messages of its customer and AI, and of people.
 
-    `before_escalation` counts what customer and AI said up to the escalation, None before there is one.
-    `waits`: an uncertain reply has not come to its end. `fired_at` is when one that had waited raised the
-    escalation, None when something else did.
+    `before_escalation` counts the messages up to the escalation, None before there is one. `waits` is true
+    while an escalation is pending. `fired_at` is when a pending one raised the escalation, else None.
     """
 
     conversation_id: UUID
@@ -88,9 +87,9 @@ class ReplayProgress:
 @dataclass(frozen=True, slots=True)
 class ReplayState:
     """
-    How a conversation stands: the epoch that its AI has seen, and the escalation that people answer.
+    The state of a conversation: the epoch that its AI has seen, and the escalation that people answer.
 
-    `fires_at` is when an uncertain reply that waits since `waits_since` escalates.
+    `fires_at` is when the escalation that is pending since `waits_since` fires.
     """
 
     epoch: int = 1
@@ -125,17 +124,17 @@ class Totals:
 
 
 async def settings_of_agent(services: Services, agent_id: UUID) -> EscalationSettings:
-    """The settings of an AI agent of any workspace; raises NotFoundError."""
+    """Return the settings of an AI agent of any workspace; raises NotFoundError."""
     async with services.database.autocommit_session() as session:
-        found = await session.scalar(select(Agent.settings).where(Agent.id == agent_id))
-    if found is None:
+        row = await session.scalar(select(Agent.settings).where(Agent.id == agent_id))
+    if row is None:
         raise NotFoundError("AI agent")
-    return EscalationSettings.model_validate(found)
+    return EscalationSettings.model_validate(row)
 
 
 @asynccontextmanager
 async def replay_lock(services: Services, digest: str, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """Waits for the end of the same replay elsewhere, saying so by `on_wait`, and keeps others waiting."""
+    """Wait for the end of the same replay in another process, after calling `on_wait`, and hold its lock."""
     async with services.database.autocommit_session() as session:
         lock = select(func.pg_try_advisory_lock(_lock_key(digest)))
         if not await session.scalar(lock):
@@ -153,7 +152,7 @@ def _lock_key(digest: str) -> ColumnElement[int]:
 
 
 async def find_scratch(services: Services, digest: str) -> Scratch | None:
-    """The newest workspace of this replay, once nothing is under way in it any more."""
+    """Return the newest workspace of this replay, once no transaction is running in it."""
     async with services.database.transactional_session() as session:
         row = (
             await session.execute(
@@ -175,13 +174,13 @@ async def find_scratch(services: Services, digest: str) -> Scratch | None:
 
 
 async def _let_acts_end(session: AsyncSession, workspace_id: UUID) -> None:
-    # A process that was killed may have left a commit behind that is still under way.
+    # A commit of a killed process may still be running.
     locked = select(Conversation.id).where(Conversation.workspace_id == workspace_id).with_for_update()
     await session.execute(select(func.count()).select_from(locked.cte("locked")))
 
 
 async def make_scratch(services: Services, digest: str, settings: EscalationSettings) -> Scratch:
-    """A new, empty workspace for this replay, of whose acts nobody is told."""
+    """Create an empty workspace for this replay, of which nothing is published."""
     admin = NewMember(_ADMIN, "Replay", MemberRole.ADMIN, secrets.token_urlsafe(24))
     made = await make_workspace(
         services, NewWorkspace(_name(digest), "Replay", admin, settings, scratch=True)
@@ -190,7 +189,7 @@ async def make_scratch(services: Services, digest: str, settings: EscalationSett
 
 
 async def complete_scratch(scratch: Scratch) -> Scratch:
-    """Notes that everything has been recorded."""
+    """Mark the replay as complete."""
     async with scratch.context.services.transactions.begin() as tx:
         await tx.session.execute(
             update(Workspace)
@@ -212,7 +211,7 @@ def _scratch(
 
 
 async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
-    """How much has been recorded of each line that was begun, by the line's number."""
+    """Return the progress of each started line, by the line's number."""
     # All that Baton itself says in a replay follows from the escalation, and the confirmation is the first.
     confirmed = func.min(Message.position).filter(Message.role == MessageRole.SYSTEM)
     raised_it = and_(
@@ -226,7 +225,7 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
         .where(Escalation.conversation_id == Conversation.id)
         .scalar_subquery()
     )
-    found = (
+    statement = (
         select(
             Conversation.details["replay"]["line"].astext.cast(Integer),
             Conversation.id,
@@ -241,14 +240,14 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
         .group_by(Conversation.id)
     )
     async with scratch.context.database.autocommit_session() as session:
-        return {line: ReplayProgress(*rest) for line, *rest in await session.execute(found)}
+        return {line: ReplayProgress(*rest) for line, *rest in await session.execute(statement)}
 
 
 async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
     """
-    How the conversation stands after its last recorded message.
+    Return the state of the conversation after its last recorded message.
 
-    The AI has seen what others said last; in a row of replies of its own, what it had seen at their start.
+    The AI has seen the last message of the others, also after several replies of its own.
     """
     last = (
         select(Message.role, Message.details["replay"]["epoch"].astext.cast(Integer).label("epoch"))
@@ -261,7 +260,7 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
         Escalation.conversation_id == Conversation.id, Escalation.status != EscalationStatus.RESOLVED
     )
     waits = PendingEscalation.fires_at, PendingEscalation.requested_at
-    found = (
+    statement = (
         select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id, *waits)
         .select_from(Conversation)
         .outerjoin(PendingEscalation, PendingEscalation.id == Conversation.pending_escalation_id)
@@ -270,12 +269,12 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
         .where(Conversation.id == conversation_id)
     )
     async with scratch.context.database.autocommit_session() as session:
-        now, role, seen, escalation_id, *times = (await session.execute(found)).one()
+        now, role, seen, escalation_id, *times = (await session.execute(statement)).one()
     return ReplayState(seen if role == MessageRole.ASSISTANT else now, escalation_id, *times)
 
 
 async def fire_pending(scratch: Scratch, conversation_id: UUID, moment: ReplayState) -> ReplayState:
-    """Escalates what waits, at the recorded instant at which its delay is over; the AI has not seen that."""
+    """Fire the pending escalation at the recorded end of its delay; the AI has not seen that."""
     context = recorded_context(scratch, moment.fires_at)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         await fire_if_due(tx, await lock_conversation(tx, context.actor, conversation_id))
@@ -283,7 +282,7 @@ async def fire_pending(scratch: Scratch, conversation_id: UUID, moment: ReplaySt
 
 
 async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
-    """The replay's escalations, in the order of the file, each with the message that raised it."""
+    """Return the replay's escalations, in the order of the file, each with the message that raised it."""
     firing, confirmation = aliased(Message), aliased(Message)
     confirmed = (
         select(func.min(confirmation.position))
@@ -302,7 +301,7 @@ async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
     said_before = and_(firing.position == confirmed - 1, waited.is_(None))
     folded = select(func.count() - 1).where(TriggerEvent.escalation_id == Escalation.id).scalar_subquery()
     held = _held().where(Message.conversation_id == Conversation.id).scalar_subquery()
-    found = (
+    statement = (
         select(Conversation.details["replay"], firing.details, firing.content, Escalation, folded, held)
         .join(Conversation, Conversation.id == Escalation.conversation_id)
         .join(firing, and_(firing.conversation_id == Conversation.id, or_(firing.id == waited, said_before)))
@@ -312,19 +311,19 @@ async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
     async with scratch.context.database.autocommit_session() as session:
         return [
             FoundEscalation(place, details["replay"]["message"], content, escalation, more, held_back)
-            for place, details, content, escalation, more, held_back in await session.execute(found)
+            for place, details, content, escalation, more, held_back in await session.execute(statement)
         ]
 
 
 async def totals_of(scratch: Scratch) -> Totals:
-    """How many messages of people met an escalation, and how many replies were uncertain or held."""
+    """Return the counts of human messages in an escalation, and of uncertain and held replies."""
     here = Conversation.workspace_id == scratch.workspace_id
     human = select(func.count()).select_from(Message).where(Message.role == MessageRole.HUMAN)
     mine = Message.conversation_id.in_(select(Conversation.id).where(here))
     uncertain = select(func.coalesce(func.sum(Conversation.uncertain_replies), 0)).where(here)
     counts = [human.where(mine), uncertain, _held().where(mine)]
     async with scratch.context.database.autocommit_session() as session:
-        row = (await session.execute(select(*(one.scalar_subquery() for one in counts)))).one()
+        row = (await session.execute(select(*(count.scalar_subquery() for count in counts)))).one()
     return Totals(*map(int, row))
 
 
@@ -338,5 +337,5 @@ def _held() -> Select[int]:
 
 
 def recorded_context(scratch: Scratch, at: datetime | None) -> Context:
-    """The replay's AI agent as the caller, on the recorded clock where it is known."""
+    """Return the context of the replay's AI agent, on the recorded clock if there is one."""
     return replace(scratch.context, replay_clock=at)

@@ -43,9 +43,9 @@ async def reply_to_escalation(
     idempotency_key: str | None = None,
 ) -> ReplyResult:
     """
-    Sends the customer a person's words.
+    Send the customer a reply of a person.
 
-    The first reply stops the clock, moves OPEN to IN_PROGRESS and assigns the replier when nobody is.
+    The first reply stops the clock, moves OPEN to IN_PROGRESS and assigns its author if there is no assignee.
     Raises ConflictError for a resolved escalation.
     """
     check_content("content", content)
@@ -68,9 +68,9 @@ async def reply_to_escalation(
 @permitted("sendHeldReply", MESSAGE)
 async def send_held_reply(context: Context, message_id: UUID, content: str | None = None) -> ReplyResult:
     """
-    Sends a draft, as it is or edited, as the member's own words; the draft itself is passed over.
+    Send a draft, edited or not, as the member's own reply; the draft is discarded.
 
-    Raises ConflictError when it is no draft any more or the conversation has no active escalation.
+    Raises ConflictError when it is no longer a draft or no escalation is active.
     """
     if content is not None:
         check_content("content", content)

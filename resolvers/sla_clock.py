@@ -1,8 +1,8 @@
 """
-The first-response clock in acts: started, reckoned anew, stopped, and announced.
+The SLA clock in transactions: start, recompute, stop and announce.
 
-Each crossing (at risk, due) is announced once, in the act that first finds it passed: mostly a timer's, else
-that of the reply or the change which comes first. How a clock stands is never read from an announcement.
+Each crossing (at risk, due) is announced once, by the first transaction that finds it passed: mostly a
+timer's, otherwise that of a reply or a change. A clock's status is never read from an announcement.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from rules.sla_clock import Clock, SlaStatus, start_clock
 
 
 def set_clock(escalation: Escalation, started_at: datetime) -> None:
-    """Reckons a running clock from `started_at` by the policy that is kept with the escalation."""
+    """Compute a running clock from `started_at` and the policy of the escalation."""
     policy = SlaSettings.model_validate(escalation.sla_policy)
     escalation.clock = start_clock(
         started_at,
@@ -28,7 +28,7 @@ def set_clock(escalation: Escalation, started_at: datetime) -> None:
 
 
 def stop_clock(tx: Transaction, escalation: Escalation) -> None:
-    """Stops the clock at the act's time, if it runs; what it had passed by then is announced first."""
+    """Stop a running clock at the transaction's time, after announcing the crossings before it."""
     if escalation.sla_stopped_at is None:
         announce_crossings(tx, escalation)
         escalation.sla_stopped_at = tx.now
@@ -36,17 +36,17 @@ def stop_clock(tx: Transaction, escalation: Escalation) -> None:
 
 
 def announce_crossings(tx: Transaction, escalation: Escalation) -> None:
-    """Says how a running clock stands where that has not been said, and sets the timer for what is next."""
-    clock, known = escalation.clock, escalation.sla_status
-    for status in _steps(clock, known, clock.status(tx.now)):
-        passed = {"previous": known, "status": status}
+    """Announce the crossings that a running clock has passed, and set the timer for the next."""
+    clock, announced = escalation.clock, escalation.sla_status
+    for status in _steps(clock, announced, clock.status(tx.now)):
+        passed = {"previous": announced, "status": status}
         write_fact(tx, escalation, f"sla_{status.lower()}", None, passed, **passed)
-        escalation.sla_status = known = status
+        escalation.sla_status = announced = status
     schedule_next_crossing(tx, escalation)
 
 
 def schedule_next_crossing(tx: Transaction, escalation: Escalation) -> None:
-    """Sets the timer for the next crossing, if there is one to come that has none yet."""
+    """Set the timer for the next crossing, unless it has one."""
     clock = escalation.clock
     due = {SlaStatus.ON_TRACK: clock.at_risk_at, SlaStatus.AT_RISK: clock.due_at, SlaStatus.BREACHED: None}
     at = due[escalation.sla_status] if tx.timers_enabled else None
@@ -55,10 +55,10 @@ def schedule_next_crossing(tx: Transaction, escalation: Escalation) -> None:
     escalation.sla_next_at = at
 
 
-def _steps(clock: Clock, known: SlaStatus, status: SlaStatus) -> Iterator[SlaStatus]:
+def _steps(clock: Clock, announced: SlaStatus, status: SlaStatus) -> Iterator[SlaStatus]:
     # A clock that was noticed late was at risk before it was breached; a new priority may lead back.
-    late = known is SlaStatus.ON_TRACK and status is SlaStatus.BREACHED
+    late = announced is SlaStatus.ON_TRACK and status is SlaStatus.BREACHED
     if late and clock.at_risk_at < clock.due_at:
         yield SlaStatus.AT_RISK
-    if status is not known:
+    if status is not announced:
         yield status

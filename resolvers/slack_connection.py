@@ -1,4 +1,4 @@
-"""Slack: the bot by which an AI agent's team is told."""
+"""The Slack connection of an AI agent."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from resolvers.visibility import AGENT, visible_agents
 
 @permitted("connectSlack", AGENT)
 async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Agent:
-    """Proves the token by asking Slack, and keeps it sealed; it takes the place of the one before."""
+    """Verify the token with Slack and store it sealed; it replaces the previous one."""
     # Before Slack is asked anything.
     await AGENT.require_visible(context.database, context.actor, agent_id)
     try:
@@ -37,7 +37,7 @@ async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Age
 
 @permitted("disconnectSlack", AGENT)
 async def disconnect_slack(context: Context, agent_id: UUID) -> Agent:
-    """Forgets the token; disconnecting again changes nothing."""
+    """Delete the token; disconnecting again changes nothing."""
     async with context.services.transactions.begin() as tx:
         agent = await _locked_agent(tx, context, agent_id)
         connection = await tx.session.get(SlackConnection, agent_id)
@@ -47,9 +47,9 @@ async def disconnect_slack(context: Context, agent_id: UUID) -> Agent:
 
 
 async def _locked_agent(tx: Transaction, context: Context, agent_id: UUID) -> Agent:
-    found = await tx.session.scalar(
+    row = await tx.session.scalar(
         visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
     )
-    if found is None:
+    if row is None:
         raise NotFoundError("AI agent")
-    return found
+    return row

@@ -1,8 +1,8 @@
 """
-Following what happens: the streams behind the subscriptions.
+The source streams of the subscriptions.
 
-Each `watch_*` checks the permission, finds the place, and says which entries concern the watcher. Following
-is up to who asked: many who see the same may do so together.
+Each `watch_*` checks the permission, resolves the cursor, and selects the entries of the subscription. The
+caller follows the stream; many subscribers who see the same can share it.
 """
 
 from collections.abc import Callable
@@ -48,9 +48,9 @@ class StreamEvent:
 @dataclass(frozen=True, slots=True)
 class SubscriptionSource:
     """
-    What somebody follows: a place in a stream, and which of its entries concern them.
+    The source of a subscription: a position in a stream, and which of its entries match.
 
-    It is the same for all who see the same; `typings`: whether it is told of who types, too.
+    It is the same for all subscribers with the same visibility. `typings` includes typing signals.
     """
 
     place: StreamPosition
@@ -58,14 +58,14 @@ class SubscriptionSource:
     typings: bool = False
 
     def event(self, item: Entry | Typing, cursor: str) -> StreamEvent | None:
-        """What an item of the stream means here, if anything; a typing signal repeats `cursor`."""
+        """Return the event of an item of the stream, or None; a typing signal repeats `cursor`."""
         if isinstance(item, Typing):
             return _typing(item, cursor) if self.typings else None
         return _stream_event(item) if self.chosen(item) else None
 
     @property
     def cursor(self) -> str:
-        """Where it begins."""
+        """The position at which the source begins."""
         return str(Cursor(self.place.stream, self.place.after, self.place.at))
 
 
@@ -73,7 +73,7 @@ class SubscriptionSource:
 async def watch_escalations_created(
     context: Context, agent_id: UUID | None, after: str | None
 ) -> SubscriptionSource:
-    """New escalations of one AI agent or of the whole workspace."""
+    """Watch new escalations of one AI agent or of the whole workspace."""
     place = await _workspace_place(context, AGENT, agent_id, after)
     return SubscriptionSource(
         place, lambda entry: entry.type == "escalation.created" and _concerns(entry, agent_id)
@@ -95,7 +95,7 @@ async def watch_escalations(
 
 @permitted("slaStatusChanged", AGENT)
 async def watch_clocks(context: Context, agent_id: UUID | None, after: str | None) -> SubscriptionSource:
-    """Clocks that are at risk, breached, or put back on track by a new priority."""
+    """Watch clocks that are at risk, breached, or back on track by a new priority."""
     place = await _workspace_place(context, AGENT, agent_id, after)
     return SubscriptionSource(
         place, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id)
@@ -104,7 +104,7 @@ async def watch_clocks(context: Context, agent_id: UUID | None, after: str | Non
 
 @permitted("turnRequested", AGENT)
 async def watch_turns(context: Context, agent_id: UUID | None, after: str | None) -> SubscriptionSource:
-    """Customer messages from the widget that an AI is to answer."""
+    """Watch customer messages from the widget that the AI should answer."""
     place = await _workspace_place(context, AGENT, agent_id, after)
     return SubscriptionSource(
         place, lambda entry: entry.type == "turn.requested" and _concerns(entry, agent_id)
@@ -113,7 +113,7 @@ async def watch_turns(context: Context, agent_id: UUID | None, after: str | None
 
 @permitted("messageAdded", CONVERSATION)
 async def watch_messages(context: Context, conversation_id: UUID, after: str | None) -> SubscriptionSource:
-    """The messages of one conversation that the caller may see."""
+    """Watch the visible messages of one conversation."""
     place = await _conversation_place(context, conversation_id, after)
     customer = context.actor.is_customer
     return SubscriptionSource(place, lambda entry: _message_shown(customer, entry))
@@ -123,7 +123,7 @@ async def watch_messages(context: Context, conversation_id: UUID, after: str | N
 async def watch_conversation(
     context: Context, conversation_id: UUID, after: str | None
 ) -> SubscriptionSource:
-    """What else happens to one conversation: control, its escalations, who types."""
+    """Watch other changes of one conversation: control, escalations, typing."""
     place = await _conversation_place(context, conversation_id, after)
     customer = context.actor.is_customer
     return SubscriptionSource(place, lambda entry: _change_shown(customer, entry), typings=True)

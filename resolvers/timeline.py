@@ -1,4 +1,4 @@
-"""What is written down of an escalation: one entry per fact, in its timeline and in the workspace's log."""
+"""The timeline of an escalation and its entries in the workspace's log, one per fact."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,15 +13,14 @@ def write_fact(
     escalation: Escalation,
     kind: str,
     actor: Actor | None,
-    told: Mapping[str, str] | None = None,
+    extra_data: Mapping[str, str] | None = None,
     **data: Any,
 ) -> None:
     """
-    Writes the fact `kind` with `data` (ids and words) to the timeline, and tells the workspace of it.
+    Write the fact `kind` with `data` (ids and enum values) to the timeline and the workspace's log.
 
-    The workspace's log names what it is about, and what is `told` beside that: words of enums.
-
-    The caller has the conversation's lock, under which positions in the timeline are given.
+    The log entry holds ids, and `extra_data` in addition. The caller holds the conversation's lock, which
+    orders the timeline.
     """
     write_timeline(tx, escalation, kind, actor, **data)
     tx.log_to_workspace(
@@ -30,14 +29,14 @@ def write_fact(
         escalation=escalation.id,
         conversation=escalation.conversation_id,
         agent=escalation.agent_id,
-        **(told or {}),
+        **(extra_data or {}),
     )
 
 
 def write_timeline(
     tx: Transaction, escalation: Escalation, kind: str, actor: Actor | None, **data: Any
 ) -> None:
-    """Writes what the workspace hears of under a name of its own to the timeline alone."""
+    """Write a timeline entry without a workspace event."""
     escalation.timeline += 1
     tx.session.add(
         TimelineEntry(

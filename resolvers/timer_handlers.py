@@ -1,7 +1,7 @@
 """
-What timers do: acts of Baton itself.
+The handlers of timers.
 
-Each reads the truth under the conversation's lock, so one that comes twice, late or in vain does no harm.
+Each reads the current state under the conversation's lock, so a repeated, late or stale timer is harmless.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _BATCH = 100
 
 
 async def announce_clock(services: Services, escalation_id: UUID) -> None:
-    """Announces what a running clock has passed."""
+    """Announce the crossings of a running clock."""
     async with services.transactions.begin() as tx:
         actor = await _itself(tx, select(Escalation.workspace_id).where(Escalation.id == escalation_id))
         if actor is None:
@@ -39,7 +39,7 @@ async def announce_clock(services: Services, escalation_id: UUID) -> None:
 
 
 async def fire_pending(services: Services, pending_id: UUID) -> None:
-    """Raises the escalation of an uncertain reply whose delay is over, if it still waits."""
+    """Fire a pending escalation whose delay is over."""
     async with services.transactions.begin() as tx:
         pending = await tx.session.get(PendingEscalation, pending_id)
         if pending is None:
@@ -50,9 +50,9 @@ async def fire_pending(services: Services, pending_id: UUID) -> None:
 
 async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
     """
-    Raises the escalation that waits in a locked conversation when its delay is over.
+    Fire the pending escalation of a locked conversation when its delay is over.
 
-    Whoever finds it over does this, not its timer alone: what happens is settled by the clock.
+    Every transaction in the conversation does this, not only the timer: the deadline decides.
     """
     pending = await waiting(tx, locked.conversation)
     if pending is not None and pending.fires_at <= tx.now:

@@ -13,25 +13,25 @@ def _refuse(field: str, fault: str | None) -> None:
 
 
 def check_content(field: str, text: str) -> str:
-    """A message's content."""
+    """Validate the content of a message."""
     _refuse(field, _fault_in_text(text, limit=CONTENT_LIMIT))
     return text
 
 
 def check_words(field: str, text: str) -> str:
-    """A reason, a note."""
+    """Validate a reason or a note."""
     _refuse(field, _fault_in_text(text, limit=WORDS_LIMIT))
     return text
 
 
 def check_name(field: str, text: str) -> str:
-    """A name."""
+    """Validate a name."""
     _refuse(field, _fault_in_text(text, limit=NAME_LIMIT))
     return text
 
 
 def check_key(field: str, text: str | None) -> str | None:
-    """An idempotency key, or an id of the caller's own."""
+    """Validate an idempotency key or an external id."""
     if text is not None:
         _refuse(field, _fault_in_text(text, limit=KEY_LIMIT))
     return text
@@ -44,7 +44,7 @@ def check_email(field: str, address: str) -> str:
 
 
 def check_json(field: str, value: Any) -> Any:
-    """An object that can be kept as JSON."""
+    """Validate an object that can be stored as JSON."""
     if value is not None and not isinstance(value, dict):
         raise BadInputError(field, "is not a JSON object")
     _refuse(field, json_error(value))
@@ -52,7 +52,7 @@ def check_json(field: str, value: Any) -> Any:
 
 
 def check_percent(field: str, value: float | None) -> float | None:
-    """A percentage from 0 to 100; NaN is none."""
+    """Validate a percentage from 0 to 100; NaN is refused."""
     if value is not None and not 0 <= value <= 100:
         raise BadInputError(field, "is not between 0 and 100 percent")
     return value

@@ -1,4 +1,4 @@
-"""What a caller may see. A row outside these selects does not exist for them."""
+"""The rows that a caller may see. Others do not exist for the caller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,68 +25,72 @@ from rules.message import MessageStatus
 
 
 def visible_conversations(actor: Actor) -> Select[Conversation]:
-    """The workspace's; for a customer its own."""
-    found = select(Conversation).where(Conversation.workspace_id == actor.workspace_id)
-    return found.where(Conversation.id == actor.conversation_id) if actor.is_customer else found
+    """Select the workspace's conversations; for a customer its own."""
+    statement = select(Conversation).where(Conversation.workspace_id == actor.workspace_id)
+    return statement.where(Conversation.id == actor.conversation_id) if actor.is_customer else statement
 
 
 def visible_messages(actor: Actor) -> Select[Message]:
-    """The messages of visible conversations; for a customer those that were delivered."""
-    found = (
+    """Select the messages of visible conversations; for a customer the delivered ones."""
+    statement = (
         select(Message)
         .join(Conversation, Conversation.id == Message.conversation_id)
         .where(Conversation.workspace_id == actor.workspace_id)
     )
     if actor.is_customer:
-        return found.where(
+        return statement.where(
             Message.conversation_id == actor.conversation_id, Message.status == MessageStatus.DELIVERED
         )
-    return found
+    return statement
 
 
 def visible_escalations(actor: Actor) -> Select[Escalation]:
-    """The workspace's; for a customer those of its conversation."""
-    found = select(Escalation).where(Escalation.workspace_id == actor.workspace_id)
-    return found.where(Escalation.conversation_id == actor.conversation_id) if actor.is_customer else found
+    """Select the workspace's escalations; for a customer those of its conversation."""
+    statement = select(Escalation).where(Escalation.workspace_id == actor.workspace_id)
+    return (
+        statement.where(Escalation.conversation_id == actor.conversation_id)
+        if actor.is_customer
+        else statement
+    )
 
 
 def visible_agents(actor: Actor) -> Select[Agent]:
-    """The workspace's; for a customer the one that it talks to."""
-    found = select(Agent).where(Agent.workspace_id == actor.workspace_id)
+    """Select the workspace's AI agents; for a customer that of its conversation."""
+    statement = select(Agent).where(Agent.workspace_id == actor.workspace_id)
     if actor.is_customer:
         own = select(Conversation.agent_id).where(Conversation.id == actor.conversation_id)
-        return found.where(Agent.id.in_(own))
-    return found
+        return statement.where(Agent.id.in_(own))
+    return statement
 
 
 def visible_members(actor: Actor) -> Select[Member]:
-    """The workspace's, removed ones included: they wrote what they wrote. Customers look up nobody."""
-    found = select(Member).where(Member.workspace_id == actor.workspace_id)
-    return found.where(false()) if actor.is_customer else found
+    """Select the workspace's members, including removed ones, who remain authors. Customers see none."""
+    statement = select(Member).where(Member.workspace_id == actor.workspace_id)
+    return statement.where(false()) if actor.is_customer else statement
 
 
 def visible_api_keys(actor: Actor) -> Select[ApiKey]:
-    """The workspace's. Customers see none."""
-    found = select(ApiKey).where(ApiKey.workspace_id == actor.workspace_id)
-    return found.where(false()) if actor.is_customer else found
+    """Select the workspace's rows. Customers see none."""
+    statement = select(ApiKey).where(ApiKey.workspace_id == actor.workspace_id)
+    return statement.where(false()) if actor.is_customer else statement
 
 
 def visible_webhook_endpoints(actor: Actor) -> Select[WebhookEndpoint]:
-    """The workspace's that have not been deleted. Customers see none."""
-    found = select(WebhookEndpoint).where(
+    """Select the workspace's webhook endpoints except deleted ones. Customers see none."""
+    statement = select(WebhookEndpoint).where(
         WebhookEndpoint.workspace_id == actor.workspace_id, WebhookEndpoint.deleted_at.is_(None)
     )
-    return found.where(false()) if actor.is_customer else found
+    return statement.where(false()) if actor.is_customer else statement
 
 
 def visible_deliveries(actor: Actor) -> Select[Delivery]:
-    """The workspace's. Customers see none."""
-    found = select(Delivery).where(Delivery.workspace_id == actor.workspace_id)
-    return found.where(false()) if actor.is_customer else found
+    """Select the workspace's rows. Customers see none."""
+    statement = select(Delivery).where(Delivery.workspace_id == actor.workspace_id)
+    return statement.where(false()) if actor.is_customer else statement
 
 
 def visible_workspaces(actor: Actor) -> Select[Workspace]:
-    """The caller's own."""
+    """Select the caller's own workspace."""
     return select(Workspace).where(Workspace.id == actor.workspace_id)
 
 
@@ -94,30 +98,30 @@ _WORKSPACE, _CONVERSATION = "own_workspace", "own_conversation"
 
 
 def template_actor(kind: ActorKind) -> Actor:
-    """Stands for all callers of a kind where a statement is made for them once; `bind_values` fills it in."""
+    """Return an actor whose ids are parameters, for a statement compiled once; `bind_values` fills them."""
     workspace, conversation = bindparam(_WORKSPACE, type_=Uuid), bindparam(_CONVERSATION, type_=Uuid)
     return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
 
 
 def bind_values(actor: Actor) -> dict[str, UUID | None]:
-    """The values of the parameters that `template_actor` leaves open."""
+    """Return the parameter values of a `template_actor` for an actor."""
     return {_WORKSPACE: actor.workspace_id, _CONVERSATION: actor.conversation_id}
 
 
 @dataclass(frozen=True, eq=False)
 class VisibleRow:
-    """A kind of row that can be looked for by its key, and what it is called."""
+    """A kind of row that is looked up by its id, and its name in errors."""
 
     name: str
     select: Callable[[Actor], Select[Any]]
     key: Any
 
     async def sees(self, database: Database, actor: Actor, key: UUID) -> bool:
-        """Whether the caller may see the row; in particular whether it is there."""
+        """Return whether the row exists and is visible to the caller."""
         return bool(await _seen(self, actor.kind).rows(database, **bind_values(actor), key=key))
 
     async def require_visible(self, database: Database, actor: Actor, key: UUID) -> None:
-        """Raises NotFoundError unless the caller may see the row."""
+        """Raise NotFoundError unless the caller may see the row."""
         if not await self.sees(database, actor, key):
             raise NotFoundError(self.name)
 

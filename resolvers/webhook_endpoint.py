@@ -26,7 +26,7 @@ OLD_SECRET_SIGNS = timedelta(hours=24)
 async def create_webhook_endpoint(
     context: Context, agent_id: UUID, url: str, event_types: Sequence[str] | None
 ) -> tuple[WebhookEndpoint, str]:
-    """A new endpoint, and its secret, which is shown this once."""
+    """Create an endpoint and return it with its secret, which is shown once."""
     types = _checked(event_types)
     await _check_url(context, url)
     secret = context.services.external.new_webhook_secret()
@@ -47,8 +47,8 @@ async def create_webhook_endpoint(
 
 
 async def _lock_agent(tx: Transaction, context: Context, agent_id: UUID) -> None:
-    found = visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
-    if await tx.session.scalar(found) is None:
+    statement = visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
+    if await tx.session.scalar(statement) is None:
         raise NotFoundError("AI agent")
     has = await tx.session.scalar(
         select(func.count()).where(WebhookEndpoint.agent_id == agent_id, WebhookEndpoint.deleted_at.is_(None))
@@ -67,7 +67,7 @@ async def update_webhook_endpoint(
     enabled: bool | None = None,
     event_types: Sequence[str] | None = None,
 ) -> WebhookEndpoint:
-    """Changes what is given; switching it on forgets why it was switched off."""
+    """Change the given fields; enabling the endpoint clears the reason of its disabling."""
     types = None if event_types is None else _checked(event_types)
     if url is not None:
         await _check_url(context, url)
@@ -86,7 +86,7 @@ async def update_webhook_endpoint(
 
 
 async def _lock_target(tx: Transaction, context: Context, endpoint_id: UUID) -> DeliveryTarget | None:
-    found: DeliveryTarget | None = await tx.session.scalar(
+    row: DeliveryTarget | None = await tx.session.scalar(
         select(DeliveryTarget)
         .where(
             DeliveryTarget.endpoint_id == endpoint_id,
@@ -94,18 +94,18 @@ async def _lock_target(tx: Transaction, context: Context, endpoint_id: UUID) -> 
         )
         .with_for_update(key_share=True)
     )
-    return found
+    return row
 
 
 async def _start_afresh(tx: Transaction, target: DeliveryTarget) -> None:
-    """Five days are counted anew, and what waits only because the others failed goes out now."""
+    """Restart the count of five days, and send deliveries that waited for the cooldown."""
     target.failures, target.failing_since, target.paused_until = 0, None, None
     schedule_delivery(tx, target, await tx.read_clock())
 
 
 @permitted("rotateWebhookSecret", WEBHOOK_ENDPOINT)
 async def rotate_webhook_secret(context: Context, endpoint_id: UUID) -> tuple[WebhookEndpoint, str]:
-    """A new secret, shown this once; for 24 hours the old one signs beside it."""
+    """Create a new secret, shown once; for 24 hours the old one signs too."""
     secret = context.services.external.new_webhook_secret()
     async with context.services.transactions.begin() as tx:
         endpoint = await _locked(tx, context, endpoint_id)
@@ -117,7 +117,7 @@ async def rotate_webhook_secret(context: Context, endpoint_id: UUID) -> tuple[We
 
 @permitted("deleteWebhookEndpoint", WEBHOOK_ENDPOINT)
 async def delete_webhook_endpoint(context: Context, endpoint_id: UUID) -> None:
-    """Takes it away; what was delivered to it stays to be seen."""
+    """Delete the endpoint; its deliveries stay visible."""
     async with context.services.transactions.begin() as tx:
         endpoint = await _locked(tx, context, endpoint_id)
         endpoint.deleted_at = await tx.read_clock()
@@ -125,14 +125,14 @@ async def delete_webhook_endpoint(context: Context, endpoint_id: UUID) -> None:
 
 
 async def _locked(tx: Transaction, context: Context, endpoint_id: UUID) -> WebhookEndpoint:
-    found = await tx.session.scalar(
+    row = await tx.session.scalar(
         visible_webhook_endpoints(context.actor)
         .where(WebhookEndpoint.id == endpoint_id)
         .with_for_update(key_share=True)
     )
-    if found is None:
+    if row is None:
         raise NotFoundError("webhook endpoint")
-    return found
+    return row
 
 
 async def _check_url(context: Context, url: str) -> None:
@@ -141,18 +141,18 @@ async def _check_url(context: Context, url: str) -> None:
 
 
 def _checked(event_types: Sequence[str] | None) -> list[str]:
-    known = [str(one) for one in EventType]
-    for place, one in enumerate(event_types or ()):
-        if one not in known:
-            raise BadInputError(f"event_types.{place}", f"is none of the event types: {', '.join(known)}")
-    return sorted(set(event_types or ()), key=known.index)
+    allowed = [str(event_type) for event_type in EventType]
+    for index, event_type in enumerate(event_types or ()):
+        if event_type not in allowed:
+            raise BadInputError(f"event_types.{index}", f"is none of the event types: {', '.join(allowed)}")
+    return sorted(set(event_types or ()), key=allowed.index)
 
 
 @permitted("escalationSettings", WEBHOOK_ENDPOINT)
 async def webhook_endpoint_by_id(context: Context, endpoint_id: UUID) -> WebhookEndpoint | None:
-    """The endpoint, or None."""
+    """Return the endpoint, or None."""
     async with context.database.autocommit_session() as session:
-        found: WebhookEndpoint | None = await session.scalar(
+        row: WebhookEndpoint | None = await session.scalar(
             visible_webhook_endpoints(context.actor).where(WebhookEndpoint.id == endpoint_id)
         )
-        return found
+        return row

@@ -13,7 +13,7 @@ from resolvers.agent import make_agent
 from resolvers.api_key import make_api_key
 from resolvers.context import Services
 from resolvers.member import NewMember, make_member
-from resolvers.passwords import check_password
+from resolvers.passwords import check_password, hash_password
 from resolvers.validation import check_email, check_name
 from rules.agent_settings import EscalationSettings
 from rules.roles import EVERY_SCOPE, MemberRole
@@ -46,7 +46,8 @@ async def make_workspace(services: Services, new: NewWorkspace) -> MadeWorkspace
     check_name("workspace", new.name)
     check_name("agent", new.agent_name)
     check_email("email", new.admin.email)
-    password_hash = await services.passwords.hash(check_password("password", new.admin.password or ""))
+    password = check_password("password", new.admin.password or "")
+    password_hash = await hash_password(services.database, services.passwords, new.admin.email, password)
     async with services.transactions.begin() as tx:
         now = await tx.read_clock()
         workspace = Workspace(id=new_id(), name=new.name, scratch=new.scratch, created_at=now)

@@ -1,4 +1,4 @@
-"""`python -m bench.fanout`: measures subscriptions beside other servers, for RESULTS.md."""
+"""`python -m bench.fanout`: measures subscriptions next to other servers, for RESULTS.md."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ BESIDE = (LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN)
 
 
 def main() -> None:
-    """Runs it."""
+    """Run it."""
     chosen = _chosen()
     if not hasattr(os, "sched_setaffinity") or which("gcc") is None:
         sys.exit("It reads /proc and has a client in C: it takes Linux and gcc.")
@@ -59,18 +59,18 @@ def _chosen() -> argparse.Namespace:
     )
     parser.add_argument("--part", action="append", choices=PARTS, help="only this; may be given again")
     parser.add_argument("--beside", action="append", choices=BESIDE, help="only this; may be given again")
-    parser.add_argument("--rounds", type=int, help="how many; five by default")
+    parser.add_argument("--rounds", type=int, help="number of rounds, 5 by default")
     return parser.parse_args()
 
 
 def _own_seconds() -> float:
-    """CPU of this process and of all that it has started; PostgreSQL is nobody's child."""
+    """Return the CPU of this process and its descendants, without PostgreSQL."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(item.ru_utime + item.ru_stime for item in used)
 
 
 def allow_sockets(count: int) -> None:
-    """Raises the limit of open files, of this process and of all that it starts."""
+    """Raise the limit of open files, of this process and of all that it starts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))

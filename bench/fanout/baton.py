@@ -41,21 +41,21 @@ class Services:
 
     @classmethod
     def on(cls, staged: Stage) -> "Services":
-        """Makes the workspace and the member."""
+        """Make the workspace and the member."""
         tenant = staged.new_tenant("bench")
         return cls(staged, tenant, create_member(staged, tenant, "author"))
 
 
 @contextmanager
 def baton() -> Iterator[Services]:
-    """A fresh `baton serve` on the server's core, with a PostgreSQL on the client's."""
+    """Start `baton serve` on the server's core, with PostgreSQL on the client's."""
     os.sched_setaffinity(0, {cores().server, cores().postgres, cores().client})
     with stage() as staged:
         yield Services.on(staged)
 
 
 def ask(stage: Stage, token: str, query: str, asked: Iterable[dict[str, Any]]) -> list[Any]:
-    """What the mutation's field is for each of the variables, in any order; raises BadAnswerError."""
+    """Return the mutation's result for each set of variables; raises BadAnswerError."""
     requests = [json.dumps({"query": query, "variables": variables}).encode() for variables in asked]
     ready = iter([post(stage.target, "/graphql", body, token) for body in requests])
     sample = asyncio.run(run(stage.target, Asked(ready, b'{"data":{"'), 4, 300, keep_bodies=True))
@@ -66,24 +66,24 @@ def start_talks(services: Services, count: int) -> list[Talk]:
     """New conversations."""
     customer = {"externalId": "c-1", "email": "jane@example.com", "name": "Jane Doe"}
     given = {"input": {"agentId": services.tenant.agent_id, "customer": customer}}
-    found = ask(services.stage, services.tenant.api_key, START, [given] * count)
-    return [Talk(one["conversation"]["id"], one["widgetToken"]) for one in found]
+    result = ask(services.stage, services.tenant.api_key, START, [given] * count)
+    return [Talk(item["conversation"]["id"], item["widgetToken"]) for item in result]
 
 
 def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
-    """A team member's id."""
+    """Return the id of a team member."""
     given = {"email": f"{name}@example.com", "name": "Ada Lovelace", "role": "AGENT", "password": PASSWORD}
-    (found,) = ask(stage, tenant.api_key, CREATE_MEMBER, [{"input": given}])
-    member_id: str = found["member"]["id"]
+    (result,) = ask(stage, tenant.api_key, CREATE_MEMBER, [{"input": given}])
+    member_id: str = result["member"]["id"]
     return member_id
 
 
 @contextmanager
 def delivery(services: Services, widgets: bool) -> Iterator[Audience]:
     """
-    One conversation's followers, widgets or holders of an API key, each event from PostgreSQL to socket.
+    Return the subscribers of one conversation, each event from PostgreSQL to socket.
 
-    Messages are written into the database beside the server, which hears the bell.
+    Messages are written into the database by another process, which publishes wake-ups.
     """
     (talk,) = start_talks(services, 1)
     token = talk.widget_token if widgets else services.tenant.api_key
@@ -109,15 +109,15 @@ def _audience(name: str, stage: Stage, control: int, conversation: str, token: s
 
 def widgets(services: Services, count: int, members: int) -> tuple[Audience, list[tuple[str, str]]]:
     """
-    Widgets on conversations of their own, all escalated; and for each a reply, by members in turn.
+    Widget on conversations of their own, all escalated; and for each a reply, by members in turn.
 
     A reply is who sends it, as a token, and the body of the request.
     """
     stage, tenant = services.stage, services.tenant
     talks = start_talks(services, count)
     given = [{"input": {"conversationId": talk.id, "reason": "The customer is a VIP."}} for talk in talks]
-    raised = [one["escalation"] for one in ask(stage, tenant.api_key, ESCALATE, given)]
-    escalations = {one["conversation"]["id"]: one["id"] for one in raised}
+    raised = [item["escalation"] for item in ask(stage, tenant.api_key, ESCALATE, given)]
+    escalations = {item["conversation"]["id"]: item["id"] for item in raised}
     tokens = [_sign_in(stage, tenant, f"member{number}") for number in range(members)]
     replies = [(tokens[place % members], _reply(escalations[talk.id])) for place, talk in enumerate(talks)]
     subscribers = [subscriber(talk.id, talk.widget_token) for talk in talks]
@@ -127,8 +127,8 @@ def widgets(services: Services, count: int, members: int) -> tuple[Audience, lis
 def _sign_in(stage: Stage, tenant: Tenant, name: str) -> str:
     create_member(stage, tenant, name)
     asked = {"email": f"{name}@example.com", "password": PASSWORD}
-    (found,) = ask(stage, tenant.api_key, SIGN_IN, [asked])
-    token: str = found["token"]
+    (result,) = ask(stage, tenant.api_key, SIGN_IN, [asked])
+    token: str = result["token"]
     return token
 
 

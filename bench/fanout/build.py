@@ -1,4 +1,4 @@
-"""What has to be made before measuring: the two programs in C, and the peers' packages."""
+"""The builds before measuring: the two programs in C, and the peers' packages."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ _FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-std=c11")
 
 
 def compiled(name: str) -> Path:
-    """The program of that name, compiled unless it is newer than all that is in `native/`."""
+    """Return the program of that name, compiled if older than a source in `native/`."""
     program = _BUILD / name
     newest = max(file.stat().st_mtime for file in _NATIVE.iterdir())
     if not program.exists() or program.stat().st_mtime < newest:
@@ -24,7 +24,7 @@ def compiled(name: str) -> Path:
 
 
 def install_peers() -> bool:
-    """Installs the packages that package-lock.json names; whether there is a Node.js to run them."""
+    """Install the packages that package-lock.json names; whether there is a Node.js to run them."""
     if which("npm") is None or which("node") is None:
         return False
     installed, lock = PEERS / "node_modules" / ".package-lock.json", PEERS / "package-lock.json"

@@ -1,4 +1,4 @@
-"""The control port: the client says when, and how many; somebody publishes."""
+"""The control port, over which the client requests publications."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ Publish = Callable[[list[str]], Awaitable[None]]
 
 async def take_orders(port: int, publish: Publish) -> None:
     """
-    Serves the port until the client goes.
+    Serve the port until the client goes.
 
     A line "K STAMP" has `publish` called with the contents of K messages, which bear the stamp. Orders are
     carried out one after the other.

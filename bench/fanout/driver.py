@@ -31,9 +31,9 @@ class Latency:
     max: float
 
     @classmethod
-    def of(cls, found: dict[str, int]) -> "Latency":
-        """Reads the client's, which is in microseconds."""
-        return cls(found["count"], *(found[name] / 1e6 for name in ("p50", "p90", "p99", "max")))
+    def of(cls, result: dict[str, int]) -> "Latency":
+        """Read the client's, which is in microseconds."""
+        return cls(result["count"], *(result[name] / 1e6 for name in ("p50", "p90", "p99", "max")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """All sockets reset at once: from then until acknowledged, and until all events since had come."""
+    """A reset of all sockets: the time until acknowledged, and until all events have arrived."""
 
     acked: Latency
     caught_up: Latency
@@ -101,40 +101,40 @@ class Client:
         self.frame_bytes = int(ready["frame_bytes"])
 
     def saturate(self, events: int, inflight: int, seconds: float) -> Run:
-        """Publishes so many events at once, as long as fewer than `inflight` times that are under way."""
+        """Publish batches of events, with fewer than `inflight` batches under way."""
         return self._run(f"sat {events} {inflight} {seconds}")
 
     def pace(self, rate: float, events: int, seconds: float) -> Run:
-        """Publishes so many events at once, `rate` times a second."""
+        """Publish batches of events, `rate` batches per second."""
         return self._run(f"paced {rate} {events} {seconds}")
 
     def cut(self, events: int, seconds: float) -> Cut:
-        """Resets every socket, publishes, and waits so long for all to have come back and caught up."""
-        found = self._ask(f"cut {events} {seconds}")
-        acked, caught_up = Latency.of(found["acked"]), Latency.of(found["caught_up"])
-        return Cut(acked, caught_up, found["missing"], found["doubled"], found["again"])
+        """Reset every socket, publishes, and waits so long for all to have come back and caught up."""
+        result = self._ask(f"cut {events} {seconds}")
+        acked, caught_up = Latency.of(result["acked"]), Latency.of(result["caught_up"])
+        return Cut(acked, caught_up, result["missing"], result["doubled"], result["again"])
 
     def replies(self, seconds: float) -> Replies:
-        """Has every caller send one reply after the other."""
+        """Have every caller send one reply after the other."""
         before = self._server.cpu_seconds()
-        found = self._ask(f"replies {seconds}")
+        result = self._ask(f"replies {seconds}")
         cpu = self._server.cpu_seconds() - before
         return Replies(
-            found["seconds"],
-            found["replies"],
-            found["lost"],
-            Latency.of(found["answered"]),
-            Latency.of(found["after_answer"]),
-            Latency.of(found["after_request"]),
+            result["seconds"],
+            result["replies"],
+            result["lost"],
+            Latency.of(result["answered"]),
+            Latency.of(result["after_answer"]),
+            Latency.of(result["after_request"]),
             cpu,
         )
 
     def _run(self, command: str) -> Run:
         before = self._server.cpu_seconds()
-        found = self._ask(command)
+        result = self._ask(command)
         cpu = self._server.cpu_seconds() - before
-        latency = Latency.of(found["latency"])
-        return Run(found["seconds"], found["delivered"], found["lost"], latency, cpu, found["cpu"])
+        latency = Latency.of(result["latency"])
+        return Run(result["seconds"], result["delivered"], result["lost"], latency, cpu, result["cpu"])
 
     def _ask(self, command: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -147,15 +147,17 @@ class Client:
         line = self._process.stdout.readline()
         if not line:
             raise ClientFailedError("the client has ended: it said why above")
-        found: dict[str, Any] = json.loads(line)
-        return found
+        result: dict[str, Any] = json.loads(line)
+        return result
 
 
 @contextmanager
 def client(audience: Audience, count: int) -> Iterator[Client]:
     """So many subscribers of an audience; they are gone afterwards."""
     with NamedTemporaryFile("w", prefix="baton-bench-") as subscribers:
-        subscribers.writelines(f"{json.dumps(one.init)}\t{one.subscribe}\n" for one in audience.subscribers)
+        subscribers.writelines(
+            f"{json.dumps(item.init)}\t{item.subscribe}\n" for item in audience.subscribers
+        )
         subscribers.flush()
         last = [str(audience.control), *(["raw"] if audience.raw else [])]
         with _running(audience, count, subscribers.name, last) as running:
@@ -164,12 +166,14 @@ def client(audience: Audience, count: int) -> Iterator[Client]:
 
 @contextmanager
 def callers(audience: Audience, requests: Sequence[tuple[str, str]], members: int) -> Iterator[Client]:
-    """A subscriber for each request (token and body), and so many members who send them."""
+    """Start a subscriber per request (token and body), and so many members that send them."""
     with (
         NamedTemporaryFile("w", prefix="baton-bench-") as subscribers,
         NamedTemporaryFile("w", prefix="baton-bench-") as asked,
     ):
-        subscribers.writelines(f"{json.dumps(one.init)}\t{one.subscribe}\n" for one in audience.subscribers)
+        subscribers.writelines(
+            f"{json.dumps(item.init)}\t{item.subscribe}\n" for item in audience.subscribers
+        )
         subscribers.flush()
         asked.writelines(f"{token}\t{body}\n" for token, body in requests)
         asked.flush()

@@ -1,4 +1,4 @@
-"""What is measured: every server in turn, again and again, so that what disturbs the machine disturbs all."""
+"""The phases of the benchmark: every server in turn, repeatedly, so a disturbance affects all."""
 
 import time
 from collections.abc import Callable, Collection
@@ -14,8 +14,8 @@ from bench.fanout.servers import Audience
 from bench.rounds import say
 from bench.server_under_test import Stage
 
-# Events at once, and how many such ticks are under way: one at a time means that; of ten a tick the next is
-# being committed while one goes out, as otherwise the server would wait for the publisher.
+# Events per tick, and ticks under way. Of ten per tick the next is committed while one is sent: otherwise the
+# server would wait for the publisher.
 ONE, TEN = (1, 1), (10, 2)
 PACED_EVENTS = 50
 # Events a second; the highest that is held is looked for.
@@ -41,7 +41,7 @@ Start = Callable[[], AbstractContextManager[Audience]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much of everything: times are in seconds, the others are numbers of sockets, callers and cuts."""
+    """The size of a run: times in seconds, and numbers of sockets, callers and cuts."""
 
     rounds: int
     seconds: float
@@ -86,10 +86,10 @@ QUICK = Plan(
 
 @dataclass(slots=True)
 class Results:
-    """What was found, by the name of the server: runs by round, idle memory in KiB for each socket."""
+    """The results by server: runs by round, idle memory in KiB per socket."""
 
     frame_bytes: dict[str, int] = field(default_factory=dict)
-    one: dict[str, list[Run]] = field(default_factory=dict)
+    single: dict[str, list[Run]] = field(default_factory=dict)
     ten: dict[str, list[Run]] = field(default_factory=dict)
     paced: dict[str, list[Run]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Results:
 
 
 class Phases:
-    """Measures beside the servers that are named; `results` fills up."""
+    """The benchmark next to the named servers; it fills `results`."""
 
     def __init__(self, plan: Plan, beside: Collection[str]) -> None:
         self.results = Results()
@@ -108,30 +108,30 @@ class Phases:
 
     def fan(self, services: Services) -> None:
         """So many subscribers of one subscription, and events as fast as they go: one at a time, and ten."""
-        plan, found = self._plan, self.results
+        plan, results = self._plan, self.results
         with ExitStack() as stack:
             clients = self._clients(stack, services, ALL)
             self._fan_round(clients, Results(), plan.seconds / 3)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
-                self._fan_round(clients, found, plan.seconds)
+                self._fan_round(clients, results, plan.seconds)
 
     def pace(self, services: Services) -> None:
-        """As many events a second as one server bears and another does not; then as many as each bears."""
-        plan, found = self._plan, self.results
+        """Measure at a rate that not every server sustains, then at the highest rate of each."""
+        plan, results = self._plan, self.results
         with ExitStack() as stack:
             clients = self._clients(stack, services, PACED)
             for number in range(plan.rounds):
                 say(f"round {number + 1} of {plan.rounds}")
-                for name, one in clients.items():
-                    run = one.pace(PACED_EVENTS, 1, plan.paced_seconds)
-                    found.paced.setdefault(name, []).append(run)
-            for name, one in clients.items() if plan.ladder else ():
+                for name, item in clients.items():
+                    run = item.pace(PACED_EVENTS, 1, plan.paced_seconds)
+                    results.paced.setdefault(name, []).append(run)
+            for name, item in clients.items() if plan.ladder else ():
                 say(f"looks for the highest rate that {name} holds")
-                found.held[name] = self._highest(one)
+                results.held[name] = self._highest(item)
 
     def _clients(self, stack: ExitStack, services: Services, names: Collection[str]) -> dict[str, Client]:
-        """A client of each server, by its name; all run at once, and one is measured at a time."""
+        """Start a client per server; all run concurrently, and one is measured at a time."""
         clients: dict[str, Client] = {}
         starts: dict[str, Start] = {
             **self._peers,
@@ -147,29 +147,29 @@ class Phases:
                 self.results.frame_bytes[name] = clients[name].frame_bytes
         return clients
 
-    def _fan_round(self, clients: dict[str, Client], found: Results, seconds: float) -> None:
-        for name, one in clients.items():
-            found.one.setdefault(name, []).append(one.saturate(*ONE, seconds))
-        for name, one in clients.items():
-            if name != RECORDING:  # one transaction for each message: there are no ten at once
-                found.ten.setdefault(name, []).append(one.saturate(*TEN, seconds))
+    def _fan_round(self, clients: dict[str, Client], results: Results, seconds: float) -> None:
+        for name, item in clients.items():
+            results.single.setdefault(name, []).append(item.saturate(*ONE, seconds))
+        for name, item in clients.items():
+            if name != RECORDING:  # one transaction per message, so there are no batches
+                results.ten.setdefault(name, []).append(item.saturate(*TEN, seconds))
 
-    def _highest(self, one: Client) -> int:
-        """The most events a second that did not queue up; a rate may fail once by accident."""
+    def _highest(self, item: Client) -> int:
+        """Return the highest rate without a growing queue; a rate may fail once by accident."""
         highest = 0
         for rate in self._plan.ladder:
-            if not any(self._holds(one, rate) for _ in range(2)):
+            if not any(self._holds(item, rate) for _ in range(2)):
                 break
             highest = rate
         return highest
 
-    def _holds(self, one: Client, rate: int) -> bool:
-        run = one.pace(rate, 1, self._plan.paced_seconds)
+    def _holds(self, item: Client, rate: int) -> bool:
+        run = item.pace(rate, 1, self._plan.paced_seconds)
         in_time = run.seconds < self._plan.paced_seconds + HELD_P99_SECONDS
         return in_time and not run.lost and run.latency.p99 < HELD_P99_SECONDS
 
     def idle(self, services: Services) -> None:
-        """What a socket that hears nothing costs; and of Baton's, how soon all are back that were cut."""
+        """Measure idle sockets, and for Baton the time until cut sockets have caught up."""
         for start in self._peers.values():
             with start() as audience:
                 self._idle(audience)
@@ -194,7 +194,7 @@ class Phases:
                     break  # another cut would only meet the rest of this one
 
     def replies(self, services: Services) -> None:
-        """Widgets on conversations of their own, each with its own replies, from members at the same time."""
+        """Widget on conversations of their own, each with its own replies, from members at the same time."""
         plan = self._plan
         say(f"{plan.widgets:,} widgets on {plan.widgets:,} conversations")
         with ExitStack() as stack:
@@ -207,26 +207,26 @@ class Phases:
             clients[BATON] = stack.enter_context(callers(audience, asked, plan.members))
             for number in range(plan.rounds + 1):
                 say(f"round {number} of {plan.rounds}" if number else "warms up")
-                for name, one in clients.items():
-                    run = one.replies(plan.replies_seconds)
+                for name, item in clients.items():
+                    run = item.replies(plan.replies_seconds)
                     if number:
                         self.results.replies.setdefault(name, []).append(run)
 
 
 def available() -> dict[str, Start]:
-    """The servers that can be started here, by name; those that cannot are said to be left out."""
-    found: dict[str, Start] = {LIMIT: servers.limit}
+    """Return the servers that can be started here; the others are reported."""
+    result: dict[str, Start] = {LIMIT: servers.limit}
     if servers.has_nchan():
-        found[NCHAN] = servers.nchan
+        result[NCHAN] = servers.nchan
     else:
         say("leaves out Nchan: nginx with libnginx-mod-nchan is not installed")
     if install_peers():
-        found[GRAPHQL_WS] = lambda: servers.node(GRAPHQL_WS, "graphql_ws.mjs")
-        found[MERCURIUS] = lambda: servers.node(MERCURIUS, "mercurius.mjs")
+        result[GRAPHQL_WS] = lambda: servers.node(GRAPHQL_WS, "graphql_ws.mjs")
+        result[MERCURIUS] = lambda: servers.node(MERCURIUS, "mercurius.mjs")
     else:
         say("leaves out graphql-ws and Mercurius: there is no Node.js")
-    found[PLAIN] = servers.plain_strawberry
-    return found
+    result[PLAIN] = servers.plain_strawberry
+    return result
 
 
 def _socket_folder(stage: Stage) -> str:

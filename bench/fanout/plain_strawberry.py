@@ -25,14 +25,14 @@ BROADCAST = Broadcast("memory://")
 
 @strawberry.type
 class Author:
-    """Who wrote a message."""
+    """The author of a message."""
 
     name: str
 
 
 @strawberry.type
 class Message:
-    """What was written."""
+    """A message."""
 
     id: strawberry.ID
     content: str
@@ -56,7 +56,7 @@ class Query:
 
 @strawberry.type
 class Subscription:
-    """What is followed."""
+    """The subscriptions."""
 
     @strawberry.subscription
     async def message_added(
@@ -69,7 +69,7 @@ class Subscription:
 
 
 async def serve(port: int, control: int) -> None:
-    """Serves until the client goes."""
+    """Serve until the client goes."""
     numbers = count()
 
     async def publish(contents: list[str]) -> None:

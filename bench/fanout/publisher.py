@@ -1,8 +1,8 @@
 """
-Who publishes for servers that are told from outside, in a process of its own beside the client.
+The publisher for servers with external events, in a process of its own.
 
-`commit` writes messages into Baton's database in one transaction, as recording them would, and rings the
-bell; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
+`commit` writes messages into Baton's database in one transaction, as recording them would, and publishes
+the wake-up; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
 `python -m bench.fanout.publisher CONTROL_PORT commit URL CONVERSATION AUTHOR`,
 `… CONTROL_PORT record PORT CONVERSATION API_KEY` or `… CONTROL_PORT post PORT`.
 """
@@ -49,7 +49,7 @@ SELECT head FROM bumped
 
 
 async def committing(url: str, conversation: str, author: str) -> Publish:
-    """Commits all messages of an order at once, then rings as another process of Baton does."""
+    """Commit all messages of an order in one transaction, then publish the wake-up."""
     connection = await asyncpg.connect(url)
     stream, member = parse_id(CONVERSATION, conversation), parse_id(MEMBER, author)
     commit = await connection.prepare(_COMMIT)
@@ -65,7 +65,7 @@ async def committing(url: str, conversation: str, author: str) -> Publish:
 
 
 async def recording(port: str, conversation: str, api_key: str) -> Publish:
-    """Has every message recorded by a mutation, one after the other."""
+    """Have every message recorded by a mutation, one after the other."""
     target = Target(HOST, int(port))
     line = _Line(target)
 
@@ -81,7 +81,7 @@ async def recording(port: str, conversation: str, api_key: str) -> Publish:
 
 
 async def posting(port: str) -> Publish:
-    """Posts frames as GraphQL would have them; those of one order in one write."""
+    """Post frames as GraphQL would have them; those of one order in one write."""
     target, numbers = Target(HOST, int(port)), count()
     line = _Line(target)
 
@@ -99,14 +99,14 @@ async def posting(port: str) -> Publish:
 
 
 class _Line:
-    """A kept connection; it is made anew when the server has ended it for being idle."""
+    """A kept connection, which is reopened when the server closed it."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, requests: list[bytes]) -> list[bytes]:
-        """Sends all in one write and returns the bodies of the answers."""
+        """Send all in one write and returns the bodies of the answers."""
         if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._target.host, self._target.port)
         reader, writer = self._streams
@@ -128,7 +128,7 @@ _WAYS: dict[str, Callable[..., Awaitable[Publish]]] = {
 
 
 async def run(control: int, way: str, *arguments: str) -> None:
-    """Publishes until the client goes."""
+    """Publish until the client goes."""
     await take_orders(control, await _WAYS[way](*arguments))
 
 

@@ -13,11 +13,11 @@ from bench.tables import number, spread, table
 def report(facts: Sequence[Fact], plan: Plan, results: Results) -> str:
     """Everything that was measured, to be pasted into RESULTS.md."""
     lines = [*table(("", ""), [*facts, *_frames(results)]), "", _rounds(plan), ""]
-    judged = [(one.measured, one.target, one.figure, one.verdict) for one in targets(plan, results)]
+    judged = [(item.measured, item.target, item.figure, item.verdict) for item in targets(plan, results)]
     if judged:
         lines += [*table(("Baton", "target", "measured", "met?"), judged), ""]
-    if results.one:
-        lines += [*_fan("one event at a time", plan, results.one), ""]
+    if results.single:
+        lines += [*_fan("one event at a time", plan, results.single), ""]
         lines += [*_fan("ten events a tick", plan, results.ten), ""]
     if results.paced:
         lines += [*_paced(plan, results), ""]
@@ -104,17 +104,17 @@ def _idle(plan: Plan, results: Results) -> list[str]:
 def _cuts(plan: Plan, results: Results) -> list[str]:
     def row(what: str, latencies: Sequence[Latency]) -> tuple[str, ...]:
         columns = ("p50", "p99", "max")
-        return what, *(spread([getattr(one, column) for one in latencies]) for column in columns)
+        return what, *(spread([getattr(item, column) for item in latencies]) for column in columns)
 
     cuts = results.cuts
-    missing, doubled = sum(one.missing for one in cuts), sum(one.doubled for one in cuts)
-    again = sum(one.again for one in cuts)
+    missing, doubled = sum(item.missing for item in cuts), sum(item.doubled for item in cuts)
+    again = sum(item.again for item in cuts)
     return [
         *table(
             (f"{plan.idle:,} sockets cut at once, {len(cuts)} times", "p50 s", "p99 s", "max s"),
             [
-                row("cut to acknowledged", [one.acked for one in cuts]),
-                row(f"cut to the last of {CUT_EVENTS} events", [one.caught_up for one in cuts]),
+                row("cut to acknowledged", [item.acked for item in cuts]),
+                row(f"cut to the last of {CUT_EVENTS} events", [item.caught_up for item in cuts]),
             ],
         ),
         "",
@@ -134,7 +134,7 @@ def _replies(plan: Plan, results: Results) -> list[str]:
     )
 
     def two(latencies: Sequence[Latency]) -> str:
-        p50, p99 = (median(getattr(one, of) for one in latencies) * 1e3 for of in ("p50", "p99"))
+        p50, p99 = (median(getattr(item, of) for item in latencies) * 1e3 for of in ("p50", "p99"))
         return f"{number(p50)} / {number(p99)}"
 
     return table(
@@ -156,4 +156,4 @@ def _replies(plan: Plan, results: Results) -> list[str]:
 
 
 def _milliseconds(seconds: Sequence[float]) -> str:
-    return spread([one * 1e3 for one in seconds])
+    return spread([item * 1e3 for item in seconds])

@@ -1,4 +1,4 @@
-"""The servers beside which Baton is measured, each one process on the server's core."""
+"""The peers of Baton, each one process on the server's core."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class Subscriber:
 
 
 def subscriber(conversation: str, token: str | None = None) -> Subscriber:
-    """Who follows the messages of a conversation, with a credential or without."""
+    """Return a subscriber of a conversation, with or without a credential."""
     variables = json.dumps({"id": conversation, "after": "@AFTER@"}).replace('"@AFTER@"', "@AFTER@")
     query = json.dumps(" ".join(DOCUMENT.split()))
     init = {"authorization": f"Bearer {token}"} if token else {}
@@ -42,7 +42,7 @@ def subscriber(conversation: str, token: str | None = None) -> Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who listens to what of a server: `control` is the port of its publisher."""
+    """The subscribers of a server; `control` is the port of its publisher."""
 
     name: str
     port: int
@@ -55,7 +55,7 @@ class Audience:
 
 @contextmanager
 def limit() -> Iterator[Audience]:
-    """A loop of send() in C."""
+    """Start the send() loop in C."""
     port, control = free_ports(2)
     with started([compiled("limit"), str(port), str(control)], [port, control]) as process:
         yield Audience("C limit", port, only(process.pid), control)
@@ -114,14 +114,14 @@ def nchan() -> Iterator[Audience]:
 
 
 def has_nchan() -> bool:
-    """Whether nginx and the module are installed."""
+    """Return whether nginx and the module are installed."""
     return which("nginx") is not None and NCHAN.exists()
 
 
 @contextmanager
 def mercurius_replies(database: str, count: int) -> Iterator[tuple[Audience, list[tuple[str, str]]]]:
     """
-    Mercurius that writes replies into PostgreSQL and tells of them by Redis; its followers, and the replies.
+    Start Mercurius, which writes replies into PostgreSQL and publishes them by Redis.
 
     `database` is the folder of PostgreSQL's socket, where Baton's own owner of tables gets in.
     """
@@ -146,7 +146,7 @@ def _reply(conversation: str) -> str:
 
 @contextmanager
 def publisher(*arguments: str) -> Iterator[int]:
-    """A publisher's process on the client's core, and its control port."""
+    """Start a publisher on the client's core, with its control port."""
     (control,) = free_ports(1)
     command = [sys.executable, "-m", "bench.fanout.publisher", str(control), *arguments]
     with started(command, [control], cores().client):
@@ -155,7 +155,7 @@ def publisher(*arguments: str) -> Iterator[int]:
 
 @cache
 def cores() -> Cores:
-    """Who runs where. Asked first when this process is not yet bound to a core."""
+    """Return the cores; call this before this process is bound to one."""
     return Cores.of_this_machine()
 
 
@@ -163,7 +163,7 @@ def cores() -> Cores:
 def started(
     command: Sequence[str | Path], ports: Sequence[int], core: int | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process on a core, the server's unless said otherwise, once it listens on its ports."""
+    """Start a process on a core, by default the server's, and wait until it listens."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores().server if core is None else core})
     process = subprocess.Popen(command, cwd=REPOSITORY)
@@ -191,7 +191,7 @@ def _listening() -> set[int]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses."""
+    """Return an unused port."""
     probes = [socket() for _ in range(count)]
     for probe in probes:
         probe.bind((HOST, 0))

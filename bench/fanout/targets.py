@@ -1,4 +1,4 @@
-"""What Baton's live path is to reach, and whether it did."""
+"""The targets of Baton's live path, and the measured figures."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ TEN_A_TICK = {PLAIN: 1 / 200, MERCURIUS: 1 / 35}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is measured, the target and the figure in words, and how far the figure is from it."""
+    """A target: the measurement, the target and the figure, and their distance."""
 
     measured: str
     target: str
@@ -43,7 +43,7 @@ class Target:
 
 def targets(plan: Plan, results: Results) -> Iterator[Target]:
     """Those for which there are figures."""
-    yield from _costs("one event at a time", results.one, ONE_AT_A_TIME)
+    yield from _costs("one event at a time", results.single, ONE_AT_A_TIME)
     yield from _costs("ten events a tick", results.ten, TEN_A_TICK)
     if LIMIT in results.ten:
         yield _rate(results.ten)
@@ -54,47 +54,47 @@ def targets(plan: Plan, results: Results) -> Iterator[Target]:
     if WIDGETS in results.idle:
         yield _most(f"{plan.idle:,} idle subscribers, each", IDLE_KIB, results.idle[WIDGETS], "KiB")
     if results.cuts:
-        back = median(one.caught_up.p99 for one in results.cuts)
-        complete = not any(one.missing or one.doubled for one in results.cuts)
+        back = median(item.caught_up.p99 for item in results.cuts)
+        complete = not any(item.missing or item.doubled for item in results.cuts)
         what = f"{plan.idle:,} sockets cut at once are back and caught up, p99"
-        found = _most(what, CAUGHT_UP_SECONDS, back, "s")
-        yield found if complete else Target(what, found.target, found.figure, False, "not complete")
+        result = _most(what, CAUGHT_UP_SECONDS, back, "s")
+        yield result if complete else Target(what, result.target, result.figure, False, "not complete")
 
 
 def paired(runs: Mapping[str, Sequence[Run]], peer: str, of: Callable[[Run], float]) -> float:
-    """The median of Baton's ratios to a peer, each taken within one round."""
+    """Return the median of Baton's ratios to a peer, each within one round."""
     return median(of(ours) / of(theirs) for ours, theirs in zip(runs[BATON], runs[peer], strict=True))
 
 
 def _costs(how: str, runs: Mapping[str, Sequence[Run]], most: Mapping[str, float]) -> Iterator[Target]:
     for peer, ratio in most.items():
         if peer in runs:
-            found = paired(runs, peer, lambda run: run.cost)
+            result = paired(runs, peer, lambda run: run.cost)
             yield Target(
                 f"{how}: CPU per message, of that of {peer}",
                 f"at most {_share(ratio)}",
-                _share(found),
-                found <= ratio,
-                f"{number(found / ratio)} times the target",
+                _share(result),
+                result <= ratio,
+                f"{number(result / ratio)} times the target",
             )
 
 
 def _rate(runs: Mapping[str, Sequence[Run]]) -> Target:
-    found = paired(runs, LIMIT, lambda run: run.rate)
+    result = paired(runs, LIMIT, lambda run: run.rate)
     rates = (median(run.rate for run in runs[name]) for name in (BATON, LIMIT))
     ours, limit = (number(rate) for rate in rates)
     return Target(
         "ten events a tick: messages a second from one process, of those of the C limit",
         f"at least {RATE_OF_LIMIT:.2f} (800,000 of 900,000)",
-        f"{found:.2f} ({ours} of {limit})",
-        found >= RATE_OF_LIMIT,
-        f"{found / RATE_OF_LIMIT:.0%} of the target",
+        f"{result:.2f} ({ours} of {limit})",
+        result >= RATE_OF_LIMIT,
+        f"{result / RATE_OF_LIMIT:.0%} of the target",
     )
 
 
-def _most(what: str, most: float, found: float, unit: str) -> Target:
-    figure, target = f"{number(found)} {unit}", f"at most {most:g} {unit}"
-    return Target(what, target, figure, found <= most, f"{number(found / most)} times the target")
+def _most(what: str, most: float, result: float, unit: str) -> Target:
+    figure, target = f"{number(result)} {unit}", f"at most {most:g} {unit}"
+    return Target(what, target, figure, result <= most, f"{number(result / most)} times the target")
 
 
 def _share(ratio: float) -> str:

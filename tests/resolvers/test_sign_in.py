@@ -10,9 +10,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from websockets.typing import Origin
 
+from resolvers.passwords import salt_of
 from rules.roles import MemberRole
+from rules.typeid import WORKSPACE, parse_id
 from tests.support.baton_client import BATON, PASSWORD, Server, Workspace, wait_for
 from tests.support.callers import Rows, Visitor, everything_kept, new_email
 from tests.support.member_cases import (
@@ -89,6 +92,76 @@ def test_of_namesakes_on_several_teams_the_password_tells_which(server: Server) 
     for n in (0, 6):
         signed_in = teams[n].sign_in(password=f"the password of {n}")
         assert signed_in.ask("{ viewer { workspace { id } } }")["viewer"]["workspace"]["id"] == teams[n].id
+
+
+def test_sign_in_of_a_namesake_forgives_no_attempts_of_the_member(rows: Rows, nobody: Visitor) -> None:
+    server, email = rows.workspace.server, rows.make_member(MemberRole.AGENT)
+    foreign = server.new_workspace(email=email, password="a password of another team")
+
+    def attempt(password: str, **address: str) -> str | None:
+        answer = nobody.send(SIGN_IN, {"e": email, "p": password}, **address).json()
+        return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else None
+
+    def attempts(count: int) -> list[str | None]:
+        return [attempt("not the password") for _ in range(count)]
+
+    assert attempts(9) == ["UNAUTHENTICATED"] * 9
+    assert attempt("a password of another team") is None
+    # The member of the other team may try again; the member here has been tried ten times.
+    assert attempts(3) == ["RATE_LIMITED"] * 3
+    assert attempt(PASSWORD) == "RATE_LIMITED"
+    assert attempt("a password of another team") is None
+    assert foreign.email == email
+
+
+def test_failures_of_an_email_from_one_address_are_not_forgiven(rows: Rows, nobody: Visitor) -> None:
+    email, here = rows.make_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.77"}
+
+    def attempt(password: str, **address: str) -> str | None:
+        answer = nobody.send(SIGN_IN, {"e": email, "p": password}, **address).json()
+        return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else None
+
+    assert [attempt("not the password", **here) for _ in range(9)] == ["UNAUTHENTICATED"] * 9
+    assert attempt(PASSWORD, **here) is None
+    assert attempt("not the password", **here) == "UNAUTHENTICATED"
+    assert attempt(PASSWORD, **here) == "RATE_LIMITED"
+    assert attempt(PASSWORD) is None
+
+
+def test_attempts_of_an_unknown_email_are_counted_from_everywhere(nobody: Visitor) -> None:
+    email = new_email()
+    codes = [nobody.refusal(SIGN_IN, e=email, p=PASSWORD).code for _ in range(11)]
+    assert codes == ["UNAUTHENTICATED"] * 10 + ["RATE_LIMITED"]
+
+
+def test_passwords_of_namesakes_have_one_salt_however_they_were_set(rows: Rows, nobody: Visitor) -> None:
+    server, email = rows.workspace.server, rows.invited["member"]["email"]
+    server.new_workspace(email=email, password="a password of another team")
+    nobody.ask(ACCEPT, token=rows.invited["invitationToken"], password=PASSWORD)
+    third = server.new_workspace(email=new_email())
+    given = {"email": email.upper(), "name": "Nora New", "role": "AGENT", "password": "a third password"}
+    third.key.ask(INVITE, input=given)
+    member = rows.key.sign_in(email)
+    member.ask(CHANGE, current=PASSWORD, new=NEW_PASSWORD)
+    stored = server.rows("SELECT password_hash FROM members WHERE lower(email) = $1", email)
+    assert len({row["password_hash"] for row in stored}) == 3
+    assert len({salt_of(row["password_hash"]) for row in stored}) == 1
+    for password in (NEW_PASSWORD, "a third password", "a password of another team"):
+        assert can_sign_in(nobody, email, password)
+
+
+def test_sign_in_stores_a_password_of_another_salt_with_the_shared_one(rows: Rows, nobody: Visitor) -> None:
+    server, email = rows.workspace.server, rows.make_member(MemberRole.AGENT)
+    server.new_workspace(email=email, password="a password of another team")
+    of_the_other = "UPDATE members SET password_hash = $1 WHERE lower(email) = $2 AND workspace_id <> $3"
+    foreign = PasswordHasher().hash("a password of another team")
+    server.execute(of_the_other, foreign, email, parse_id(WORKSPACE, rows.workspace.id))
+    query = "SELECT password_hash FROM members WHERE lower(email) = $1 ORDER BY created_at"
+    assert len({salt_of(row["password_hash"]) for row in server.rows(query, email)}) == 2
+    assert can_sign_in(nobody, email, "a password of another team")
+    assert len({salt_of(row["password_hash"]) for row in server.rows(query, email)}) == 1
+    assert can_sign_in(nobody, email, "a password of another team")
+    assert can_sign_in(nobody, email)
 
 
 def test_a_password_is_kept_by_argon2_and_a_session_by_its_hash(rows: Rows) -> None:

@@ -299,16 +299,16 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 class _KnownPasswords(Passwords):
-    """Hashes each password once: every workspace's admin has the same."""
+    """Hashes each password once for each salt: every workspace's admin has the same."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, bytes | None], str] = {}
 
-    async def hash(self, password: str) -> str:
-        if password not in self._known:
-            self._known[password] = self._hasher.hash(password)
-        return self._known[password]
+    async def hash(self, password: str, salt: bytes | None = None) -> str:
+        if (password, salt) not in self._known:
+            self._known[password, salt] = await super().hash(password, salt)
+        return self._known[password, salt]
 
 
 _PASSWORDS = _KnownPasswords()

@@ -1,4 +1,4 @@
-"""What happens later: announcements of clocks, and low confidence that waits."""
+"""Announcements of SLA clocks, and pending escalations."""
 
 import sqlalchemy as sa
 from alembic import op

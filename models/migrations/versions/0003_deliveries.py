@@ -1,4 +1,4 @@
-"""Deliveries: who outside is told of what."""
+"""Deliveries and their targets."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -225,7 +225,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("delivery_attempts_delivery_id_idx"), "delivery_attempts", ["delivery_id"], unique=False
     )
-    # What has happened before is told to nobody.
+    # Earlier entries cause no notification.
     op.execute(
         "INSERT INTO planned_logs (workspace_id, position) "
         "SELECT workspaces.id, head FROM workspaces JOIN streams ON streams.id = workspaces.id WHERE NOT scratch"

@@ -1,0 +1,63 @@
+"""Password hashes: what is compared, and how much is computed for it."""
+
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from argon2.low_level import hash_secret
+
+from resolvers.passwords import Passwords, salt_of
+
+
+class CountedHashes:
+    """Argon2, which counts its computations."""
+
+    def __init__(self) -> None:
+        self.computed = 0
+
+    def __call__(self, *args: Any) -> bytes:
+        self.computed += 1
+        return hash_secret(*args)
+
+
+@pytest.fixture
+def counted() -> CountedHashes:
+    return CountedHashes()
+
+
+@pytest.fixture
+def passwords(counted: CountedHashes) -> Passwords:
+    return Passwords(counted)
+
+
+@pytest.mark.anyio
+async def test_match_among_namesakes_computes_one_hash(passwords: Passwords, counted: CountedHashes) -> None:
+    first = await passwords.hash("the first password")
+    others = [await passwords.hash(f"password {number}", salt_of(first)) for number in range(3)]
+    counted.computed = 0
+    match = await passwords.match("password 2", [first, None, *others])
+    assert (match.stored, match.salts, counted.computed) == (others[2], 1, 1)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stored", [[], [None], [None, None]])
+async def test_match_without_a_stored_hash_computes_one_hash(
+    passwords: Passwords, counted: CountedHashes, stored: list[None]
+) -> None:
+    assert (await passwords.match("some password", stored)).stored is None
+    assert counted.computed == 1
+
+
+@pytest.mark.anyio
+async def test_match_tries_each_salt_even_after_a_match(passwords: Passwords, counted: CountedHashes) -> None:
+    first, second = await passwords.hash("the password"), await passwords.hash("another password")
+    counted.computed = 0
+    match = await passwords.match("the password", [first, second])
+    assert (match.stored, match.salts, counted.computed) == (first, 2, 2)
+
+
+@pytest.mark.anyio
+async def test_match_reads_a_hash_of_other_costs(passwords: Passwords) -> None:
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("the password")
+    assert (await passwords.match("the password", [cheap])).stored == cheap
+    assert (await passwords.match("not the password", [cheap])).stored is None
