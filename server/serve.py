@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
+from server.stop_signals import stop_signals
+from server.version import VERSION
 from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
@@ -45,11 +46,15 @@ def serve(
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
-        stop_deadline = StopDeadline()
+        stop_deadline = StopDeadline(urls.embedded.stop_if_last if urls.embedded else _nothing)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, urls, sock, stop_deadline, on_ready, with_worker, mail_folder))
         stop_deadline.cancel()
         _logger.info("serve.stopped", host=host, port=port)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -117,7 +122,8 @@ async def _on_ready(
     gc.freeze()
     # Sockets stay, too: Python's thresholds of 700, 10 and 10 would have them examined all the time.
     gc.set_threshold(10_000, 20, 20)
-    _logger.info("serve.ready", url=settings.url)
+    listening = f"{settings.host}:{settings.port}"
+    _logger.info("serve.ready", version=VERSION, listening=listening, url=settings.url)
     if on_ready is not None:
         await on_ready(services, settings)
 
@@ -172,11 +178,11 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Stop in order: uvicorn would raise the signal again, and nothing would be closed."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        loop, numbers = asyncio.get_running_loop(), stop_signals()
+        for number in numbers:
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in numbers:
                 loop.remove_signal_handler(number)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import Database
 from models.grants import grant_service
-from models.migrate import migrate
+from models.migrate import Migration, migrate
 from models.sealing import Seal
 from notifications.email.smtp import Smtp
 from notifications.services import NotificationServices
@@ -26,7 +28,7 @@ from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter
-from server.database_check import reach
+from server.database_check import DatabaseCheckError, reach
 from server.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
 from server.settings import Settings, secret_key_of
 
@@ -66,14 +68,35 @@ async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
             _logger.error("embedded_postgres.failed", error=str(error))
 
 
-async def prepare(urls: DatabaseUrls) -> None:
-    """Bring the database up to this version."""
+async def prepare(urls: DatabaseUrls) -> Migration:
+    """Bring the database up to this version; raises DatabaseCheckError if its role may not do that."""
     for url in dict.fromkeys((urls.owner, urls.service)):
         await reach(url)
-    await migrate(urls.owner)
-    await install_timers(urls.owner)
-    if urls.owner != urls.service:
-        await grant_service(urls.owner, urls.service)
+    try:
+        migration = await migrate(urls.owner)
+        await _upgrade_timers(urls.owner, migration)
+        if urls.owner != urls.service:
+            await grant_service(urls.owner, urls.service)
+    except (SQLAlchemyError, asyncpg.PostgresError) as error:
+        raise DatabaseCheckError(
+            f"The database cannot be brought up to this version of Baton: {_first_line(error)}. Run "
+            "`baton migrate` with BATON_MIGRATION_URL set to the role that owns the tables, then start again."
+        ) from error
+    return migration
+
+
+async def _upgrade_timers(url: str, migration: Migration) -> None:
+    try:
+        await install_timers(url)
+    except asyncpg.InsufficientPrivilegeError:
+        # The service's role on a database that its owner has migrated.
+        if migration.before != migration.after:
+            raise
+
+
+def _first_line(error: Exception) -> str:
+    original = getattr(error, "orig", None) or error
+    return str(original).partition("\n")[0].rpartition(">: ")[2]
 
 
 @dataclass(frozen=True, slots=True)

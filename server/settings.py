@@ -1,12 +1,13 @@
 """The settings: environment variables that begin with BATON_."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
@@ -59,6 +60,15 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
+    @model_validator(mode="after")
+    def _check_database_urls(self) -> Self:
+        if self.migration_url and not self.database_url:
+            raise ValueError(
+                "BATON_MIGRATION_URL: BATON_DATABASE_URL is missing. Without it the embedded database would "
+                "be served. Set BATON_DATABASE_URL to the same database as the service's role."
+            )
+        return self
+
     @property
     def url(self) -> str:
         """The URL under which people reach the service."""
@@ -67,18 +77,24 @@ class Settings(BaseSettings):
 
 def read_settings() -> Settings:
     """Read the environment; logs unknown variables, and raises SettingsError for invalid ones."""
-    names = {_PREFIX + name.upper() for name in Settings.model_fields}
-    for name in sorted(os.environ):
-        if name.startswith(_PREFIX) and name not in names:
-            _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
+    for name in unknown_variables(os.environ):
+        _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
     try:
         return Settings()
     except ValidationError as error:
         faults = [
-            f"{_PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            _PREFIX
+            + "".join(f"{str(name).upper()}: " for name in fault["loc"][:1])
+            + fault["msg"].removeprefix("Value error, ").removeprefix(_PREFIX)
             for fault in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError("\n".join(faults)) from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the names that begin with BATON_ and are no settings."""
+    names = {_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(_PREFIX) and name not in names)
 
 
 def secret_key_of(settings: Settings) -> str:

@@ -7,7 +7,6 @@ work that has lost its job.
 
 import asyncio
 import logging
-import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +29,7 @@ from rules.typeid import WORKSPACE, format_id
 from server.job_runner import Jobs, RetryLaterError, supervised, wait
 from server.services import ProcessServices, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
+from server.stop_signals import stop_signals
 
 # Separate runners, so that a receiver that hangs delays no clock.
 MAX_TIMERS, MAX_DELIVERIES = 10, 20  # that run concurrently
@@ -167,14 +167,14 @@ class Worker:
 
 
 def work(settings: Settings) -> None:
-    """Run a worker until SIGINT, SIGTERM or SIGHUP."""
+    """Run a worker until a signal to stop."""
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 
         async def run() -> None:
             await prepare(urls)
             stopped = asyncio.Event()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in stop_signals():
                 asyncio.get_running_loop().add_signal_handler(number, stopped.set)
             async with open_services(settings, urls.service) as opened:
                 worker = Worker(opened, urls.service)

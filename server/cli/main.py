@@ -3,34 +3,28 @@
 import asyncio
 import json
 import secrets
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from resolvers.errors import BatonError
 from resolvers.member import NewMember
 from resolvers.workspace import MadeWorkspace, NewWorkspace, make_workspace
 from rules.roles import MemberRole
 from rules.typeid import AGENT, WORKSPACE, format_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
+from server.cli.operator import doctor, key_app, pg, reset_password
 from server.cli.phrases import Explanation
-from server.database_check import DatabaseCheckError
+from server.cli.reporting import command_settings, write_utf8
 from server.demo.run import mail_folder, run_demo
-from server.embedded.postgres import EmbeddedPostgresError
-from server.logging_setup import set_up_logs
+from server.replay.file import ConfidenceScale
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
-from server.secret_key import SecretKeyError
-from server.serve import PortTakenError, serve
+from server.serve import serve
 from server.services import database_urls, open_services, prepare
-from server.settings import Settings, SettingsError, read_settings
+from server.version import VERSION
 from server.worker import work
 
 app = typer.Typer(
@@ -39,32 +33,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hands conversations from an AI agent to people and back.",
 )
-_REPORTED = (
-    SettingsError,
-    SecretKeyError,
-    EmbeddedPostgresError,
-    DatabaseCheckError,
-    PortTakenError,
-    BatonError,
-)
+app.add_typer(key_app, name="key")
+app.command("reset-password")(reset_password)
+app.command("doctor")(doctor)
+app.command("pg", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(pg)
 
 
-@contextmanager
-def _reported() -> Iterator[Settings]:
-    """Set up the logs and yield the settings; failures that the user can mend end the command in words."""
-    writer = set_up_logs("info")
-    # As an exception, so that blocks are left in order and an embedded PostgreSQL is stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        settings = read_settings()
-        set_up_logs(settings.log_level)
-        yield settings
-    except _REPORTED as error:
-        errors = Console(file=writer)  # type: ignore[arg-type]  # it has what the console calls
-        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"baton {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hand conversations from an AI agent to people and back."""
 
 
 @app.command("serve")
@@ -74,29 +61,29 @@ def serve_command(
     ] = False,
 ) -> None:
     """Serve the API. Settings are environment variables: see docs/settings.md."""
-    with _reported() as settings:
+    with command_settings() as settings:
         serve(settings, with_worker=not no_worker)
 
 
 @app.command()
 def worker() -> None:
     """Run timers and deliveries. `serve` runs a worker itself unless given `--no-worker`."""
-    with _reported() as settings:
+    with command_settings() as settings:
         work(settings)
 
 
 @app.command()
 def demo() -> None:
     """Serve a sample workspace with simulated customers, and print how to sign in."""
-    with _reported() as settings:
+    with command_settings() as settings:
         serve(settings, run_demo, mail_folder=mail_folder(settings))
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database up to this version. `serve` does so itself."""
-    with _reported() as settings, database_urls(settings) as urls:
-        asyncio.run(prepare(urls))
+    with command_settings() as settings, database_urls(settings) as urls:
+        typer.echo(asyncio.run(prepare(urls)))
 
 
 @app.command()
@@ -106,7 +93,7 @@ def schema(
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
-    sys.stdout.write(printed_permissions() if permissions else printed_schema())
+    write_utf8(printed_permissions() if permissions else printed_schema())
 
 
 @app.command()
@@ -115,10 +102,10 @@ def init(
     name: Annotated[str, typer.Option(help="The workspace's name.")] = "My workspace",
     agent: Annotated[str, typer.Option(help="The AI agent's name.")] = "My AI agent",
     email: Annotated[str, typer.Option(help="The admin's email.")] = "admin@example.com",
-    password: Annotated[str | None, typer.Option(help="The admin's password; made up when left out.")] = None,
+    password: Annotated[str | None, typer.Option(help="The admin's password; generated if omitted.")] = None,
 ) -> None:
     """Make a workspace with an AI agent, an admin and an API key, and print them with the key."""
-    with _reported() as settings, database_urls(settings) as urls:
+    with command_settings() as settings, database_urls(settings) as urls:
         secret = password or secrets.token_hex(8)
         new = NewWorkspace(name, agent, NewMember(email, "Admin", MemberRole.ADMIN, secret))
 
@@ -138,17 +125,21 @@ def replay(
         Path | None, typer.Option("--settings", help="JSON with the settings to try, as the API takes them.")
     ] = None,
     agent: Annotated[str | None, typer.Option(help="The AI agent whose settings are tried: agt_…")] = None,
+    confidence_scale: Annotated[
+        ConfidenceScale | None,
+        typer.Option(help="The scale of the file: percent (0 to 100) or probability (0 to 1)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ignore earlier replays of this file.")] = False,
 ) -> None:
     """Replay recorded conversations in a scratch workspace, and print what would have been escalated."""
-    with _reported() as settings:
+    with command_settings() as settings:
         try:
-            report = run_replay(settings, ReplayRequest(file, settings_file, agent, fresh))
+            report = run_replay(settings, ReplayRequest(file, settings_file, agent, fresh, confidence_scale))
         except ReplayStoppedError as stopped:
             typer.echo(str(stopped), err=True)
             raise typer.Exit(128 + stopped.number) from None
-        report.print_json(sys.stdout) if as_json else report.print(sys.stdout)
+        write_utf8(report.as_json()) if as_json else report.print(sys.stdout)
 
 
 @app.command()
@@ -162,8 +153,9 @@ def phrases(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain whether a message asks for a person."""
-    explanation = Explanation.of(sys.stdin.read() if text is None else text, extra or [])
-    explanation.print_json(sys.stdout) if as_json else explanation.print(sys.stdout)
+    message = sys.stdin.buffer.read().decode(errors="replace") if text is None else text
+    explanation = Explanation.of(message, extra or [])
+    write_utf8(explanation.as_json()) if as_json else explanation.print(sys.stdout)
 
 
 def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:

@@ -6,11 +6,11 @@ from typing import Any, Self, TextIO
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rules.handoff import Decision, decide_handoff, find_phrase
+from server.console import console_on
 
 _WIDTH_OF_A_FILE = 120
 
@@ -27,15 +27,13 @@ class Explanation:
         """Explain the decision on `text`, given a team's own phrases."""
         return cls(decide_handoff(text), find_phrase(text, phrases))
 
-    def print_json(self, out: TextIO) -> None:
-        """Write one JSON object."""
-        out.write(orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    def as_json(self) -> str:
+        """Return one JSON object."""
+        return orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
     def print(self, out: TextIO) -> None:
         """Write the decision and its reasons for people."""
-        console = Console(file=out, highlight=False)
-        if not console.is_terminal:
-            console = Console(file=out, highlight=False, width=_WIDTH_OF_A_FILE)
+        console = console_on(out, _WIDTH_OF_A_FILE)
         console.print(self._verdict())
         console.print(self._reason())
         if self.decision.reading:

@@ -79,6 +79,14 @@ def cluster_location(data_dir: Path) -> ClusterLocation:
     return ClusterLocation(home, _socket_folder(home, account), install, account)
 
 
+def postgres_programs() -> Path | None:
+    """Return the folder of the wheel's PostgreSQL programs, or None if the wheel is not installed."""
+    try:
+        return Path(str(_wheel().locate_file(INSTALL))) / "bin"
+    except EmbeddedPostgresError:
+        return None
+
+
 def cluster_in(home: Path) -> Path:
     """Return the folder of the cluster that belongs to `home`."""
     return home / "postgres"
@@ -148,7 +156,9 @@ def _home_as_root(data_dir: Path, account: Account) -> Path:
     note.write_text(
         f"{home}\n\nThe database of this data folder is in the folder above; back them up together.\n"
         "Baton ran as root, which PostgreSQL refuses, and the account that runs PostgreSQL instead\n"
-        f"(uid {account.uid}) may not enter {data_dir}.\n"
+        f"(uid {account.uid}) may not enter {data_dir}.\n",
+        "utf-8",
+        "surrogateescape",
     )
     return home
 
@@ -159,7 +169,7 @@ def _elsewhere(data_dir: Path) -> Path:
 
 def _refuse_moved(data_dir: Path, note: Path, home: Path) -> None:
     """Refuse a data folder that was moved: it must not silently start with an empty database."""
-    noted = note.read_text().partition("\n")[0]
+    noted = note.read_text("utf-8", "surrogateescape").partition("\n")[0]
     if noted != str(home):
         raise EmbeddedPostgresError(
             f"{data_dir} was moved: its database is in {noted} and is now expected in {home}. "

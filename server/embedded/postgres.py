@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -78,6 +78,7 @@ class EmbeddedPostgres:
     owner_url: str
     service_url: str
     location: ClusterLocation
+    users_lock: int = field(repr=False)
 
     def restart_if_dead(self) -> bool:
         """Start the server again if it has died, and return whether it had. Cheap while it runs."""
@@ -88,6 +89,10 @@ class EmbeddedPostgres:
                     return False
             _ensure_running(self.location)
             return True
+
+    def stop_if_last(self) -> None:
+        """Stop the server unless another process uses it, for a process that cannot leave its block."""
+        _leave(self.location, self.users_lock)
 
 
 @contextmanager
@@ -106,6 +111,7 @@ def embedded_postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
             owner_url=f"postgresql://baton_owner@/baton?host={location.sockets}",
             service_url=f"postgresql://baton@/baton?host={location.sockets}",
             location=location,
+            users_lock=users,
         )
     finally:
         try:

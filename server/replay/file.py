@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -37,6 +38,13 @@ class ReplayFileError(BatonError):
     """The file or one of its lines cannot be replayed; the message says why."""
 
     code = ErrorCode.BAD_USER_INPUT
+
+
+class ConfidenceScale(StrEnum):
+    """The scale of the confidences in a file: 0 to 100 or 0 to 1."""
+
+    PERCENT = "percent"
+    PROBABILITY = "probability"
 
 
 class _Part(BaseModel):
@@ -88,6 +96,7 @@ class Contents:
     """The contents of a file: its SHA-256, and the numbers of conversations and of messages by role."""
 
     sha256: str = ""
+    scale: ConfidenceScale | None = None
     conversations: int = 0
     messages: Counter[str] = field(default_factory=Counter)
 
@@ -95,13 +104,14 @@ class Contents:
 class ConversationFile:
     """An open file of conversations. A fault of a line is a ReplayFileError."""
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
+    def __init__(self, name: str, file: BinaryIO, scale: ConfidenceScale | None = None) -> None:
         self._name = name
         self._file = file
+        self._scale = scale
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path) -> Iterator["ConversationFile"]:
+    def opened(cls, path: Path, scale: ConfidenceScale | None = None) -> Iterator["ConversationFile"]:
         """Open the file at `path`; raises ReplayFileError if it cannot be read twice."""
         if path.exists() and not path.is_file():
             raise ReplayFileError(f"{path} is not an ordinary file: a replay reads it twice.")
@@ -110,16 +120,23 @@ class ConversationFile:
         except OSError as error:
             raise ReplayFileError(f"{path} cannot be read: {error.strerror}.") from None
         with file:
-            yield cls(path.name, file)
+            yield cls(path.name, file, scale)
 
     def check(self) -> Contents:
         """Read and check the whole file. Only a few bytes of each conversation stay in memory."""
-        contents, numbers = Contents(), dict[bytes, int]()
+        contents, numbers = Contents(scale=self._scale), dict[bytes, int]()
         digest = hashlib.sha256()
+        highest: float | None = None
         for line in self._lines(digest.update):
             self._must_be_new(numbers, line)
             contents.conversations += 1
             contents.messages.update(message.role for message in line.conversation.messages)
+            highest = max((*_confidences(line), *([] if highest is None else [highest])), default=None)
+        if self._scale is None and highest is not None and highest <= 1:
+            raise ReplayFileError(
+                f"{self._name}: every confidence is between 0 and 1. Say which scale that is: "
+                "--confidence-scale probability, or --confidence-scale percent."
+            )
         contents.sha256 = digest.hexdigest()
         return contents
 
@@ -154,6 +171,8 @@ class ConversationFile:
     def _read(self, number: int, text: bytes) -> ReplayLine:
         try:
             conversation = RecordedConversation.model_validate(orjson.loads(text))
+            if self._scale is ConfidenceScale.PROBABILITY:
+                conversation = _in_percent(conversation)
             _check(conversation)
             return ReplayLine(number, conversation, _times(conversation))
         except orjson.JSONDecodeError as error:
@@ -165,6 +184,25 @@ class ConversationFile:
 
     def _fault(self, number: int, what: str) -> ReplayFileError:
         return ReplayFileError(f"{self._name}, line {number}: {what}.")
+
+
+def _confidences(line: ReplayLine) -> list[float]:
+    messages = line.conversation.messages
+    return [message.confidence for message in messages if message.confidence is not None]
+
+
+def _in_percent(conversation: RecordedConversation) -> RecordedConversation:
+    """Return the conversation with its probabilities as percent; raises BadInputError for other numbers."""
+    messages = []
+    for index, message in enumerate(conversation.messages):
+        probability = message.confidence
+        if probability is not None:
+            if not 0 <= probability <= 1:
+                raise BadInputError(f"{_path(index)} confidence", "is not between 0 and 1")
+            # 0.57 * 100 is 56.99999999999999.
+            message = message.model_copy(update={"confidence": round(probability * 100, 9)})
+        messages.append(message)
+    return conversation.model_copy(update={"messages": messages})
 
 
 def _check(conversation: RecordedConversation) -> None:

@@ -20,6 +20,7 @@ from rich.text import Text
 from resolvers.replay import FoundEscalation, Totals
 from rules.escalation import EscalationTrigger, Priority
 from schema.basics import format_datetime
+from server.console import console_on
 from server.replay.file import Contents
 
 _WIDTH_OF_A_FILE = 160
@@ -80,20 +81,19 @@ class Report:
 
     def print(self, file: TextIO) -> None:
         """Write tables for people."""
-        width = None if file.isatty() else _WIDTH_OF_A_FILE
-        console = Console(file=file, width=width, highlight=False)
+        console = console_on(file, _WIDTH_OF_A_FILE)
         if self.escalations:
             console.print(_table(_HEADS, (_cells(escalation) for escalation in self.escalations)))
         summary = self._summary()
         console.print(_table(("summary", ""), _lines_of(summary)))
 
-    def print_json(self, file: TextIO) -> None:
-        """Write one JSON document for programs."""
+    def as_json(self) -> str:
+        """Return one JSON document for programs."""
         document = {
             "summary": self._summary(),
             "escalations": [_as_json(escalation) for escalation in self.escalations],
         }
-        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"
 
     def _summary(self) -> dict[str, Any]:
         messages = self.contents.messages

@@ -25,11 +25,19 @@ from resolvers.reply import reply_to_escalation
 from rules.agent_settings import EscalationSettings
 from rules.message import MessageRole
 from rules.typeid import AGENT, MalformedIdError, parse_id
-from server.replay.file import Contents, ConversationFile, RecordedMessage, ReplayFileError, ReplayLine
+from server.replay.file import (
+    ConfidenceScale,
+    Contents,
+    ConversationFile,
+    RecordedMessage,
+    ReplayFileError,
+    ReplayLine,
+)
 from server.replay.report import Progress, Report, say_waiting
 from server.replay.settings import read_settings_file
 from server.services import database_urls, open_services, prepare
 from server.settings import Settings
+from server.stop_signals import stop_signals
 
 CONCURRENT_CONVERSATIONS = 8
 
@@ -42,6 +50,7 @@ class ReplayRequest:
     settings_file: Path | None = None
     agent: str | None = None
     fresh: bool = False
+    confidence_scale: ConfidenceScale | None = None
 
 
 class ReplayStoppedError(Exception):
@@ -63,7 +72,7 @@ def replay(settings: Settings, request: ReplayRequest) -> Report:
     agent_id = _agent_id(request.agent)
     if request.settings_file:  # its faults are reported before a database is started
         read_settings_file(request.settings_file, EscalationSettings())
-    with ConversationFile.opened(request.file) as file:
+    with ConversationFile.opened(request.file, request.confidence_scale) as file:
         contents = file.check()
         with database_urls(settings) as urls:
 
@@ -103,7 +112,8 @@ async def _replay(
 
 def _digest(contents: Contents, settings: EscalationSettings) -> str:
     document = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(bytes.fromhex(contents.sha256) + document).hexdigest()
+    scale = b"probability" if contents.scale is ConfidenceScale.PROBABILITY else b""
+    return hashlib.sha256(bytes.fromhex(contents.sha256) + document + scale).hexdigest()
 
 
 class _Replayer:
@@ -250,8 +260,8 @@ def _is_escalated(before: ReplayProgress, spoken: int, at: datetime | None) -> b
 
 @contextmanager
 def _on_signals(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call `stop` at the first Ctrl-C or SIGTERM; a second one has its usual effect."""
-    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    """Call `stop` at the first signal; a second one has its usual effect."""
+    loop, numbers = asyncio.get_running_loop(), stop_signals()
     before = {number: signal.getsignal(number) for number in numbers}
 
     def restore() -> None:

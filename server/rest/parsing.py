@@ -23,7 +23,7 @@ async def read_body(request: Request, shape: type[T]) -> T:
     parsed = await read_json(request)
     if not isinstance(parsed, dict):
         raise MalformedError("The body is not a JSON object.")
-    if len(parsed) > _FIELD_LIMIT:
+    if len(parsed) > _FIELD_LIMIT and shape.model_config.get("extra") == "forbid":
         raise MalformedError(f"The body has {len(parsed):,} fields, far more than there are.")
     return _read(shape, parsed)
 

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    JsonValue,
     PlainSerializer,
     WithJsonSchema,
 )
@@ -121,7 +122,9 @@ class EscalateRequest(Input):
 
 
 class HookRequest(Input):
-    """Ask for a person in a conversation, from a system that can only post."""
+    """Ask for a person in a conversation, from a system that can only post. Other fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
 
     conversation_id: ConversationId
     reason: Words = Field(description="The reason, in the caller's words.")
@@ -129,6 +132,8 @@ class HookRequest(Input):
 
 
 CHANGES: Final = ("status", "priority", "assignTo", "note")
+# The types that are a change; null in the other fields leaves them as they are.
+_CHANGE_TYPES: Final[dict[str, JsonValue]] = {"assignTo": ["string", "null"]}
 
 
 class UpdateRequest(Input):
@@ -136,20 +141,28 @@ class UpdateRequest(Input):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in CHANGES]
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": _CHANGE_TYPES.get(name, "string")}}}
+                for name in CHANGES
+            ]
         }
     )
 
     status: StatusWord | None = None
     priority: PriorityWord | None = None
     assign_to: EmailOrEmpty | None = Field(
-        None, description="A team member's email; an empty string unassigns."
+        None, description="A team member's email. Null or an empty string unassigns."
     )
     note: Words | None = Field(None, description="An internal note. The customer never sees it.")
     expected_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
         None,
         description="The version that the change is based on; 409 if it is another.",
     )
+
+    @property
+    def unassigns(self) -> bool:
+        """The field assignTo is present and null. An absent one leaves the assignee."""
+        return self.assign_to is None and "assign_to" in self.model_fields_set
 
 
 class ListQuery(Input):

@@ -59,12 +59,13 @@ async def patch_escalation(request: Request) -> Response:
     context = await _known_caller(request)
     escalation_id = _id_in_path(request, "escalationId", ESCALATION, "escalation")
     body = await read_body(request, UpdateRequest)
-    if all(change is None for change in (body.status, body.priority, body.assign_to, body.note)):
+    assign_to = "" if body.unassigns else body.assign_to
+    if all(change is None for change in (body.status, body.priority, assign_to, body.note)):
         raise MalformedError(f"Nothing to change: give at least one of {', '.join(CHANGES)}.")
     changes = EscalationChanges(
         status=body.status,
         priority=body.priority,
-        assign_to=body.assign_to,
+        assign_to=assign_to,
         note=body.note,
         expected_version=body.expected_version,
     )
