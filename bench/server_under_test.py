@@ -19,7 +19,7 @@ from server.embedded.location import cluster_location
 
 BATON = Path(sys.executable).with_name("baton")
 HOST = "127.0.0.1"
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Start a server on a temporary database folder."""
+def stage(*options: str, **environment: str) -> Iterator[Stage]:
+    """Start a server on a temporary database folder, with options and settings."""
     cores = Cores.of_this_machine()
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
         data_dir = Path(folder)
@@ -86,7 +86,10 @@ def stage() -> Iterator[Stage]:
         os.sched_setaffinity(0, {cores.server})
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [BATON, "serve"], env=_environment(data_dir), stdout=output, stderr=output
+                [BATON, "serve", *options],
+                env=_environment(data_dir) | environment,
+                stdout=output,
+                stderr=output,
             )
         os.sched_setaffinity(0, {cores.client})
         try:

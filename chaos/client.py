@@ -12,7 +12,7 @@ import aiohttp
 PATIENCE_SECONDS = 6.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 # What says nothing of the request itself: it may be asked again.
-PASSING = {"INTERNAL", "RATE_LIMITED"}
+PASSING = {"INTERNAL", "RATE_LIMITED", "UNAVAILABLE"}
 
 
 class RefusedError(Exception):

@@ -164,7 +164,7 @@ class Widget:
             self.resyncs += 1
             self.blame(f"{self.name}: RESYNC_REQUIRED for its cursor {self.cursor}")
             self.cursor = None
-        elif code not in {"INTERNAL", "RATE_LIMITED"}:
+        elif code not in {"INTERNAL", "RATE_LIMITED", "UNAVAILABLE"}:
             self.blame(f"{self.name}: its subscription was refused: {errors}")
         raise LeaveError(code)
 

@@ -41,7 +41,7 @@ class Delivery(Base):
     One event for one target. `position` is the event's in the workspace's log; samples and alerts have none.
 
     `target` is what people read: the address, channel or URL. `body` is fixed at the first attempt. `note`
-    says why it was dropped or failed. `words` is what an alert has to say.
+    says why it was dropped or failed. `alert_data` is what an alert shows, as JSON.
     """
 
     __tablename__ = "deliveries"
@@ -71,7 +71,7 @@ class Delivery(Base):
     message_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id"))
     digest_id: Mapped[UUID | None] = mapped_column(ForeignKey("digests.id"))
     epoch: Mapped[int | None]
-    words: Mapped[str | None]
+    alert_data: Mapped[str | None] = mapped_column("words")
     occurred_at: Mapped[datetime]
     status: Mapped[DeliveryStatus] = mapped_column(
         text_enum(DeliveryStatus, "status"), default=DeliveryStatus.PENDING

@@ -1,8 +1,9 @@
-"""Alerts: admins hear by email, once a day for a target, that deliveries to it have failed for good."""
+"""Alerts: emails to the admins about deliveries that failed for good, at most one a day for each target."""
 
 from uuid import UUID
 
 import orjson
+import structlog
 from sqlalchemy import select
 
 from models.delivery import Delivery, DeliveryTarget
@@ -12,26 +13,32 @@ from models.webhook_endpoint import WebhookEndpoint
 from realtime.delivery_queue import TargetKey, find_targets, schedule_delivery_unlocked
 from realtime.transaction import Transaction
 from rules.delivery import DeliveryStatus
-from rules.events import ALERT
+from rules.events import ALERT, TEST
 from rules.roles import MemberRole
+
+_logger = structlog.get_logger(__name__)
 
 
 async def alert_of_failed(tx: Transaction, target: DeliveryTarget, delivery: Delivery, response: str) -> None:
-    """Has the admins told that a delivery has failed for good, with what the target answered last."""
-    if delivery.event_type != ALERT and target.alerted_on != tx.now.date():
+    """
+    Alert the admins that a delivery has failed for good; `response` is the target's last answer.
+
+    The person who sent a sample sees its result, and an alert is not alerted about.
+    """
+    if delivery.event_type not in (ALERT, TEST) and target.alerted_on != tx.now.date():
         target.alerted_on = tx.now.date()
-        await _tell_admins(tx, target, delivery, response, disabled=False)
+        await _alert_admins(tx, target, delivery, response, disabled=False)
 
 
 async def alert_of_disabled(tx: Transaction, target: DeliveryTarget, delivery: Delivery, reason: str) -> None:
-    """Switches the target's webhook endpoint off, and has the admins told so."""
+    """Switch the target's webhook endpoint off, and alert the admins."""
     endpoint = await tx.session.get(WebhookEndpoint, target.endpoint_id) if target.endpoint_id else None
     if endpoint is not None and endpoint.enabled:
         endpoint.enabled, endpoint.disabled_reason = False, reason
-        await _tell_admins(tx, target, delivery, reason, disabled=True)
+        await _alert_admins(tx, target, delivery, reason, disabled=True)
 
 
-async def _tell_admins(
+async def _alert_admins(
     tx: Transaction, target: DeliveryTarget, delivery: Delivery, why: str, *, disabled: bool
 ) -> None:
     emails = await tx.session.scalars(
@@ -41,23 +48,25 @@ async def _tell_admins(
             Member.removed_at.is_(None),
         )
     )
-    # Never about itself: who cannot be reached is not told so there.
+    # An address that fails is not alerted about itself.
     keys = [
         key for key in map(TargetKey.email, emails) if (key.channel, key.key) != (target.channel, target.key)
     ]
-    words = {
+    if not keys:
+        _logger.warning("alert.no_recipient", delivery=str(delivery.id), target=str(target.id))
+    data = {
         "channel": target.channel,
         "target": delivery.target,
         "why": why,
         "failing_since": target.failing_since,
         "disabled": disabled,
     }
-    for key, found in (await find_targets(tx, target.workspace_id, keys)).items():
-        tx.session.add(_alert(tx, delivery, key, found, orjson.dumps(words).decode()))
-        schedule_delivery_unlocked(tx, found, tx.now)
+    for key, target_id in (await find_targets(tx, target.workspace_id, keys)).items():
+        tx.session.add(_alert(tx, delivery, key, target_id, orjson.dumps(data).decode()))
+        schedule_delivery_unlocked(tx, target_id, tx.now)
 
 
-def _alert(tx: Transaction, about: Delivery, key: TargetKey, target_id: UUID, words: str) -> Delivery:
+def _alert(tx: Transaction, about: Delivery, key: TargetKey, target_id: UUID, alert_data: str) -> Delivery:
     return Delivery(
         id=new_id(),
         workspace_id=about.workspace_id,
@@ -66,7 +75,7 @@ def _alert(tx: Transaction, about: Delivery, key: TargetKey, target_id: UUID, wo
         channel=key.channel,
         target=key.address,
         event_type=ALERT,
-        words=words,
+        alert_data=alert_data,
         occurred_at=tx.now,
         status=DeliveryStatus.PENDING,
         attempts_made=0,

@@ -1,9 +1,14 @@
 """
-Attempting deliveries: one at a time per target, written down before and after.
+Attempts: deliver what is due at a target, one delivery at a time, each attempt recorded before it is made.
 
-Who attempts holds the target's lease: two workers never send to one target at once, and a target whose
-worker died is free again a little later. What keeps failing is left alone for a while as a whole: a dead
-endpoint with thousands of deliveries costs one attempt now and then.
+A worker holds the target's lease during its turn, so two workers never send to one target concurrently. The
+lease of a worker that died ends by itself. A target that keeps failing is paused as a whole: a dead endpoint
+with thousands of deliveries costs one attempt now and then.
+
+A lone delivery takes two transactions. The first takes the lease and claims the delivery. The second records
+the outcome and releases the lease. When more is due, the second also claims the next delivery. Reading and
+rendering come before the claim, outside of transactions: the claim stores the body with the attempt, so that
+an attempt that is cut off is repeated with the same body.
 """
 
 import random
@@ -13,14 +18,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from models.database import DATABASE_ERRORS
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
-from notifications.content.snapshots import Outcome
-from notifications.dispatch import PreparedDelivery, prepare, send
+from notifications.dispatch import PreparedDelivery, load, render, send
+from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from realtime.delivery_queue import schedule_delivery
 from realtime.transaction import Transaction, Transactions
@@ -28,10 +35,11 @@ from rules.backoff import next_attempt, target_cooldown
 from rules.delivery import DeliveryStatus
 
 LEASE = timedelta(seconds=40)  # more than the longest attempt takes
-# Of one target before others have their turn: deliveries, and seconds after which none is begun.
-IN_A_ROW, SECONDS_IN_A_ROW = 20, 60
+# A turn at one target: deliveries, and seconds after which none is begun.
+TURN_DELIVERIES, TURN_SECONDS = 20, 60
+# After an attempt that took longer the lease is too short to prepare another one.
+SLOW_ATTEMPT = timedelta(seconds=10)
 GIVEN_UP_AFTER = timedelta(days=5)
-
 
 _logger = structlog.get_logger(__name__)
 
@@ -40,108 +48,220 @@ class TargetBusyError(Exception):
     """Another worker holds the target's lease until `until`."""
 
     def __init__(self, until: datetime) -> None:
-        super().__init__(f"The target is being attended to until {until}.")
+        super().__init__(f"Another worker has the target until {until}.")
         self.until = until
+
+
+async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
+    """Deliver what is due at a target, and schedule the rest. Raise TargetBusyError."""
+    await _Turn(services, target_id).run()
+
+
+async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:
+    """Schedule jobs for targets whose deliveries have been due for `grace` although none comes."""
+    async with transactions.begin() as tx:
+        late = (await tx.read_clock()) - grace
+        waiting = select(Delivery.target_id).where(
+            Delivery.status == DeliveryStatus.PENDING, Delivery.next_attempt_at <= late
+        )
+        idle = (DeliveryTarget.leased_until, DeliveryTarget.paused_until, DeliveryTarget.next_job_at)
+        targets = await tx.session.scalars(
+            select(DeliveryTarget)
+            .where(DeliveryTarget.id.in_(waiting), *(time.is_(None) | (time <= late) for time in idle))
+            .limit(100)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        for target in targets:
+            schedule_delivery(tx, target, tx.now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """The next due delivery, prepared, or the reason why it need not be sent."""
+
+    delivery_id: UUID
+    prepared: PreparedDelivery | str
 
 
 @dataclass(frozen=True, slots=True)
 class _StartedAttempt:
-    """A delivery that is being attempted."""
+    """A claimed delivery whose attempt is recorded."""
 
     delivery_id: UUID
     attempt_id: UUID
     prepared: PreparedDelivery
 
 
-async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
-    """What a target's job does: attempts what is due, and has a job come for the rest; TargetBusyError."""
-    lease = new_id()
-    await _take_lease(services, target_id, lease)
-    end = time.monotonic() + SECONDS_IN_A_ROW
-    try:
-        for _ in range(IN_A_ROW):
-            in_hand = await _claim_next(services, target_id, lease)
-            if in_hand is None:
-                break
-            began = time.monotonic()
-            outcome = await send(services, in_hand.prepared)
-            took = timedelta(seconds=time.monotonic() - began)
-            await _record_outcome(services, target_id, in_hand, outcome, took)
-            if not outcome.succeeded or time.monotonic() > end:
-                break
-    finally:
-        await _release_lease(services, target_id, lease)
+@dataclass(frozen=True, slots=True)
+class _FinishedAttempt:
+    """An attempt that was made, and its outcome."""
+
+    started: _StartedAttempt
+    outcome: Outcome
+    took: timedelta
 
 
-async def _take_lease(services: NotificationServices, target_id: UUID, lease: UUID) -> None:
-    async with services.transactions.begin() as tx:
-        target = await _locked(tx, target_id)
-        target.next_job_at = None
+class _Turn:
+    """One worker's turn at a target."""
+
+    def __init__(self, services: NotificationServices, target_id: UUID) -> None:
+        self._services = services
+        self._target_id = target_id
+        self._lease = new_id()
+        self._leased = False
+        self._attempts = 0
+        self._end = time.monotonic() + TURN_SECONDS
+
+    async def run(self) -> None:
+        """Claim, send and record until nothing is due or the turn is over."""
+        finished: _FinishedAttempt | None = None
+        try:
+            while True:
+                candidate = await self._next_candidate(finished)
+                started = await self._advance(finished, candidate)
+                if not self._leased:
+                    return
+                finished = await self._attempt(started) if started else None
+        except BaseException:
+            if self._leased:
+                await self._release()
+            raise
+
+    async def _attempt(self, started: _StartedAttempt) -> _FinishedAttempt:
+        self._attempts += 1
+        began = time.monotonic()
+        outcome = await send(self._services, started.prepared)
+        return _FinishedAttempt(started, outcome, timedelta(seconds=time.monotonic() - began))
+
+    async def _next_candidate(self, finished: _FinishedAttempt | None) -> _Candidate | None:
+        """Return the next due delivery, or None when the turn should end."""
+        if self._attempts >= TURN_DELIVERIES or time.monotonic() > self._end:
+            return None
+        if finished and (not finished.outcome.succeeded or finished.took > SLOW_ATTEMPT):
+            return None
+        async with self._services.database.autocommit_session() as session:
+            # Not clock_timestamp(): only a stable function can be compared by the index.
+            query = (
+                select(Delivery, DeliveryTarget, func.now())
+                .join(DeliveryTarget, DeliveryTarget.id == Delivery.target_id)
+                .where(
+                    Delivery.target_id == self._target_id,
+                    Delivery.status == DeliveryStatus.PENDING,
+                    Delivery.next_attempt_at <= func.now(),
+                )
+                .order_by(Delivery.next_attempt_at, Delivery.id)
+                .limit(1)
+            )
+            if finished:
+                query = query.where(Delivery.id != finished.started.delivery_id)
+            row = (await session.execute(query)).one_or_none()
+            if row is None:
+                return None
+            delivery, target, now = row
+            return _Candidate(delivery.id, await self._prepared(session, delivery, target, now))
+
+    async def _prepared(
+        self, session: AsyncSession, delivery: Delivery, target: DeliveryTarget, now: datetime
+    ) -> PreparedDelivery | str:
+        try:
+            loaded = await load(session, self._services, delivery, target, now)
+            return loaded if isinstance(loaded, str) else await render(loaded)
+        except DATABASE_ERRORS:
+            raise
+        except Exception as error:
+            # It counts as an attempt, or it would be tried for ever.
+            _logger.exception("delivery.prepare_failed", delivery=str(delivery.id))
+            return PreparedDelivery.faulty(
+                delivery, f"Baton's own error, see its log: {type(error).__name__}"
+            )
+
+    async def _advance(
+        self, finished: _FinishedAttempt | None, candidate: _Candidate | None
+    ) -> _StartedAttempt | None:
+        """
+        Record the finished attempt and claim the candidate in one transaction.
+
+        Keep the lease if a delivery was claimed or ended; otherwise release it. Raise TargetBusyError.
+        """
+        async with self._services.transactions.begin() as tx:
+            target = await _lock(tx, self._target_id)
+            if finished:
+                await _record_outcome(tx, target, finished)
+            elif not self._leased:
+                self._take_lease(tx, target)
+            kept, started = False, None
+            if target.lease == self._lease:
+                paused = target.paused_until and target.paused_until > tx.now
+                kept = candidate is not None and not paused
+                if candidate and kept:
+                    target.leased_until = tx.now + LEASE
+                    started = await _claim(tx, target, candidate)
+                else:
+                    await _release_lease(tx, target)
+        self._leased = kept
+        return started
+
+    def _take_lease(self, tx: Transaction, target: DeliveryTarget) -> None:
         if target.leased_until and target.leased_until > tx.now:
             raise TargetBusyError(target.leased_until)
-        target.lease, target.leased_until = lease, tx.now + LEASE
+        target.next_job_at = None
+        target.lease = self._lease
+
+    async def _release(self) -> None:
+        async with self._services.transactions.begin() as tx:
+            target = await _lock(tx, self._target_id)
+            if target.lease == self._lease:
+                await _release_lease(tx, target)
 
 
-async def _locked(tx: Transaction, target_id: UUID) -> DeliveryTarget:
-    found = await tx.session.execute(
-        select(DeliveryTarget).where(DeliveryTarget.id == target_id).with_for_update(key_share=True)
-    )
-    await tx.read_clock()
-    return found.scalar_one()
+# The lock is in a materialized CTE: the clock is read when it is held, not while it is waited for.
+_LOCKED = (
+    select(DeliveryTarget)
+    .where(DeliveryTarget.id == bindparam("target"))
+    .with_for_update(key_share=True)
+    .cte("locked")
+)
+_LOCK = select(aliased(DeliveryTarget, _LOCKED), func.clock_timestamp()).execution_options(
+    populate_existing=True
+)
 
 
-async def _claim_next(services: NotificationServices, target_id: UUID, lease: UUID) -> _StartedAttempt | None:
-    """The next delivery that is due, with its attempt begun; those that are not to be sent are ended."""
-    async with services.transactions.begin() as tx:
-        target = await _locked(tx, target_id)
-        if target.lease != lease or (target.paused_until and target.paused_until > tx.now):
-            return None
-        target.leased_until = tx.now + LEASE
-        while delivery := await _next_due(tx, target_id):
-            if next_attempt(delivery.attempts_made, tx.now, 0.5) is None:
-                # Its worker died in the last attempt: there is none left.
-                _end(tx, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
-                await alert_of_failed(tx, target, delivery, "not known: the worker ended in the attempt")
-                continue
-            prepared = await _prepared(tx, services, delivery, target)
-            if isinstance(prepared, str):
-                _end(tx, delivery, DeliveryStatus.DROPPED, prepared)
-                continue
-            delivery.body = prepared.body or None
-            delivery.attempts_made += 1
-            attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=tx.now)
-            tx.session.add(attempt)
-            return _StartedAttempt(delivery.id, attempt.id, prepared)
-    return None
+async def _lock(tx: Transaction, target_id: UUID) -> DeliveryTarget:
+    rows = await tx.session.execute(_LOCK, {"target": target_id})
+    target: DeliveryTarget
+    target, clock = rows.tuples().one()
+    tx.set_now(clock)
+    return target
 
 
-async def _prepared(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, target: DeliveryTarget
-) -> PreparedDelivery | str:
-    try:
-        return await prepare(tx, services, delivery, target)
-    except DATABASE_ERRORS:
-        raise
-    except Exception as error:
-        # It counts as an attempt, or it would be tried for ever.
-        _logger.exception("delivery.prepare_failed", delivery=str(delivery.id))
-        return PreparedDelivery.faulty(delivery, f"Baton's own error, see its log: {type(error).__name__}")
-
-
-async def _next_due(tx: Transaction, target_id: UUID) -> Delivery | None:
-    await tx.session.flush()
-    found: Delivery | None = await tx.session.scalar(
+async def _claim(tx: Transaction, target: DeliveryTarget, candidate: _Candidate) -> _StartedAttempt | None:
+    """Record the next attempt of a delivery; end a delivery that has none left or need not be sent."""
+    delivery = await tx.session.scalar(
         select(Delivery)
         .where(
-            Delivery.target_id == target_id,
+            Delivery.id == candidate.delivery_id,
             Delivery.status == DeliveryStatus.PENDING,
             Delivery.next_attempt_at <= tx.now,
         )
-        .order_by(Delivery.next_attempt_at, Delivery.id)
-        .limit(1)
         .with_for_update()
     )
-    return found
+    if delivery is None:
+        return None
+    if next_attempt(delivery.attempts_made, tx.now, 0.5) is None:
+        # Its worker died in the last attempt.
+        _end(tx, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
+        await alert_of_failed(tx, target, delivery, "not known: the worker ended in the attempt")
+        return None
+    if isinstance(candidate.prepared, str):
+        _end(tx, delivery, DeliveryStatus.DROPPED, candidate.prepared)
+        return None
+    # A body that another worker has fixed in the meantime is the one to send.
+    prepared = candidate.prepared.with_fixed_body(delivery.body)
+    delivery.body, delivery.target = prepared.body or None, prepared.address
+    delivery.attempts_made += 1
+    attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=tx.now)
+    tx.session.add(attempt)
+    return _StartedAttempt(delivery.id, attempt.id, prepared)
 
 
 def _end(tx: Transaction, delivery: Delivery, status: DeliveryStatus, note: str | None) -> None:
@@ -149,76 +269,57 @@ def _end(tx: Transaction, delivery: Delivery, status: DeliveryStatus, note: str 
     delivery.next_attempt_at, delivery.ended_at = None, tx.now
 
 
-async def _record_outcome(
-    services: NotificationServices,
-    target_id: UUID,
-    in_hand: _StartedAttempt,
-    outcome: Outcome,
-    took: timedelta,
-) -> None:
-    async with services.transactions.begin() as tx:
-        target = await _locked(tx, target_id)
-        delivery = await tx.session.get_one(Delivery, in_hand.delivery_id, with_for_update=True)
-        attempt = await tx.session.get_one(DeliveryAttempt, in_hand.attempt_id)
-        attempt.succeeded, attempt.response = outcome.succeeded, outcome.response
-        attempt.duration_ms = round(took / timedelta(milliseconds=1))
-        if outcome.succeeded:
-            target.failures, target.failing_since, target.paused_until = 0, None, None
-            if delivery.status is DeliveryStatus.PENDING:
-                _end(tx, delivery, DeliveryStatus.DELIVERED, None)
-        elif delivery.status is DeliveryStatus.PENDING:
-            await _write_failure(tx, target, delivery, outcome)
+async def _record_outcome(tx: Transaction, target: DeliveryTarget, finished: _FinishedAttempt) -> None:
+    outcome = finished.outcome
+    rows = await tx.session.execute(
+        select(Delivery, DeliveryAttempt)
+        .join(DeliveryAttempt, DeliveryAttempt.delivery_id == Delivery.id)
+        .where(DeliveryAttempt.id == finished.started.attempt_id)
+        .with_for_update(of=Delivery)
+    )
+    delivery, attempt = rows.tuples().one()
+    attempt.succeeded, attempt.response = outcome.succeeded, outcome.response
+    attempt.duration_ms = round(finished.took / timedelta(milliseconds=1))
+    if outcome.succeeded:
+        target.failures, target.failing_since, target.paused_until = 0, None, None
+        if delivery.status is DeliveryStatus.PENDING:
+            _end(tx, delivery, DeliveryStatus.DELIVERED, None)
+    elif delivery.status is DeliveryStatus.PENDING:
+        await _record_failure(tx, target, delivery, outcome)
 
 
-async def _write_failure(
+async def _record_failure(
     tx: Transaction, target: DeliveryTarget, delivery: Delivery, outcome: Outcome
 ) -> None:
+    response = outcome.response or "no answer"
     target.failures += 1
     target.failing_since = target.failing_since or tx.now
-    wish = outcome.retry_after or timedelta()
-    target.paused_until = tx.now + max(target_cooldown(target.failures), wish)
+    target.paused_until = tx.now + max(target_cooldown(target.failures), outcome.retry_after or timedelta())
     delivery.next_attempt_at = next_attempt(
         delivery.attempts_made, tx.now, random.random(), outcome.retry_after
     )
     if outcome.gone:
         _end(tx, delivery, DeliveryStatus.FAILED, "The endpoint answered 410: it is gone.")
         await alert_of_disabled(tx, target, delivery, "It answered 410 Gone.")
+    elif outcome.final:
+        _end(tx, delivery, DeliveryStatus.FAILED, f"Another attempt cannot succeed: {response}")
+        await alert_of_failed(tx, target, delivery, response)
     elif target.endpoint_id and tx.now - target.failing_since >= GIVEN_UP_AFTER:
         await alert_of_disabled(tx, target, delivery, "Every attempt of five days failed.")
     elif delivery.next_attempt_at is None:
         _end(tx, delivery, DeliveryStatus.FAILED, f"The last attempt: {outcome.response}")
-        await alert_of_failed(tx, target, delivery, outcome.response or "no answer")
+        await alert_of_failed(tx, target, delivery, response)
 
 
-async def _release_lease(services: NotificationServices, target_id: UUID, lease: UUID) -> None:
-    """Gives the lease back, and has a job come for what is left."""
-    async with services.transactions.begin() as tx:
-        target = await _locked(tx, target_id)
-        if target.lease == lease:
-            target.lease = target.leased_until = None
-            waits = await tx.session.scalar(
-                select(Delivery.next_attempt_at)
-                .where(Delivery.target_id == target_id, Delivery.status == DeliveryStatus.PENDING)
-                .order_by(Delivery.next_attempt_at)
-                .limit(1)
-            )
-            if waits:
-                schedule_delivery(tx, target, max(waits, tx.now))
-
-
-async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:
-    """Has jobs come for targets whose deliveries have been due for `grace` although none comes."""
-    async with transactions.begin() as tx:
-        late = (await tx.read_clock()) - grace
-        waiting = select(Delivery.target_id).where(
-            Delivery.status == DeliveryStatus.PENDING, Delivery.next_attempt_at <= late
-        )
-        idle = (DeliveryTarget.leased_until, DeliveryTarget.paused_until, DeliveryTarget.next_job_at)
-        found = await tx.session.scalars(
-            select(DeliveryTarget)
-            .where(DeliveryTarget.id.in_(waiting), *(one.is_(None) | (one <= late) for one in idle))
-            .limit(100)
-            .with_for_update(key_share=True, skip_locked=True)
-        )
-        for target in found:
-            schedule_delivery(tx, target, tx.now)
+async def _release_lease(tx: Transaction, target: DeliveryTarget) -> None:
+    """Release the locked target, and schedule what waits for it."""
+    target.lease = target.leased_until = None
+    await tx.session.flush()
+    due = await tx.session.scalar(
+        select(Delivery.next_attempt_at)
+        .where(Delivery.target_id == target.id, Delivery.status == DeliveryStatus.PENDING)
+        .order_by(Delivery.next_attempt_at)
+        .limit(1)
+    )
+    if due:
+        schedule_delivery(tx, target, max(due, tx.now))

@@ -1,33 +1,43 @@
-"""Packing a delivery for its channel, and sending what was packed."""
+"""
+Dispatch by channel: load what a delivery needs, render it, and send it.
 
-from collections.abc import Sequence
+Loading only reads. Rendering uses no database and happens outside of transactions, that of emails in a
+thread: their templates and style sheets take tens of milliseconds.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypedDict
+from functools import partial
 
 import orjson
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.agent import Agent
 from models.delivery import Delivery, DeliveryTarget
 from models.sealing import UnreadableSecretError
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
-from models.workspace import Workspace
-from notifications.content.queries import load_content, load_digest_content, obsolete_reason, sample_content
-from notifications.content.snapshots import NotificationContent, Outcome
-from notifications.digests import HOUR
+from notifications.content.queries import (
+    AgentInfo,
+    load_agent,
+    load_content,
+    load_digest_content,
+    obsolete_reason,
+)
+from notifications.content.sample import sample_content
+from notifications.content.snapshots import DIGEST_PERIOD, NotificationContent
 from notifications.email import compose as email_content
 from notifications.email import smtp
+from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from notifications.slack import api as slack_api
 from notifications.slack import compose as slack_content
 from notifications.webhook import payloads
 from notifications.webhook.send import send as send_webhook
-from realtime.transaction import Transaction
-from rules.agent_settings import EscalationSettings, NotificationSettings
 from rules.delivery import DeliveryChannel
-from rules.email_address import email_address_error
+from rules.email_address import address_key, email_address_error
 from rules.events import ALERT, DIGEST, TEST
 from rules.slack_format import channel_in_full
 from rules.typeid import DELIVERY, format_id
@@ -37,7 +47,11 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PreparedDelivery:
-    """A delivery that is ready to be sent. `secrets` are a webhook's, or Slack's token alone."""
+    """
+    A delivery that is ready to send. `secrets` are those of a webhook, or Slack's token.
+
+    A `fault` makes the attempt fail without sending. An empty body is not kept for later attempts.
+    """
 
     id: str
     channel: DeliveryChannel
@@ -45,31 +59,59 @@ class PreparedDelivery:
     body: bytes
     secrets: tuple[str, ...] = field(default=(), repr=False)
     fault: str | None = None
+    final: bool = False
 
     @classmethod
-    def faulty(cls, delivery: Delivery, fault: str) -> "PreparedDelivery":
-        """One that cannot be sent for now: the attempt fails, and nothing is fixed by it."""
+    def faulty(cls, delivery: Delivery, fault: str, *, final: bool = False) -> "PreparedDelivery":
+        """Return a delivery that cannot be sent: the attempt fails, and its body stays open."""
         id_ = format_id(DELIVERY, delivery.id)
-        return cls(id_, delivery.channel, delivery.target, delivery.body or b"", fault=fault)
+        body = delivery.body or b""
+        return cls(id_, delivery.channel, delivery.target, body, fault=fault, final=final)
+
+    def with_fixed_body(self, body: bytes | None) -> "PreparedDelivery":
+        """Return the delivery with the body that an attempt has fixed, if there is one."""
+        return replace(self, body=body) if body else self
 
 
-async def prepare(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, target: DeliveryTarget
-) -> PreparedDelivery | str:
-    """The delivery as it is to be sent, or why it is not to be sent any more."""
-    found = await tx.session.get_one(Agent, delivery.agent_id)
-    settings = EscalationSettings.model_validate(found.settings).notifications
+@dataclass(frozen=True, slots=True)
+class LoadedDelivery:
+    """A delivery with everything that `render` needs; its own `body` is empty until then."""
+
+    prepared: PreparedDelivery
+    render: Callable[[], bytes] | None = None
+
+
+async def load(
+    session: AsyncSession,
+    services: NotificationServices,
+    delivery: Delivery,
+    target: DeliveryTarget,
+    now: datetime,
+) -> LoadedDelivery | str:
+    """Return the delivery as it should be rendered at `now`, or the reason why it need not be sent."""
+    agent = await load_agent(session, delivery.agent_id)
     if delivery.channel is DeliveryChannel.EMAIL:
-        return await _pack_email(tx, services, delivery, settings)
+        return await _load_email(session, services, delivery, agent, now)
     if delivery.channel is DeliveryChannel.SLACK:
-        return await _pack_slack(tx, services, delivery, settings)
-    return await _pack_webhook(tx, services, delivery, target)
+        return await _load_slack(session, services, delivery, agent, now)
+    return await _load_webhook(session, services, delivery, target, agent, now)
+
+
+async def render(loaded: LoadedDelivery) -> PreparedDelivery:
+    """Return the delivery with its body. A body that an earlier attempt has fixed is kept."""
+    if loaded.render is None:
+        return loaded.prepared
+    if loaded.prepared.channel is DeliveryChannel.EMAIL:
+        body = await asyncio.to_thread(loaded.render)
+    else:
+        body = loaded.render()
+    return replace(loaded.prepared, body=body)
 
 
 async def send(services: NotificationServices, prepared: PreparedDelivery) -> Outcome:
-    """Sends it; whatever goes wrong is an Outcome."""
+    """Send the delivery, and return every failure as an Outcome."""
     if prepared.fault:
-        return Outcome(False, prepared.fault)
+        return Outcome(False, prepared.fault, final=prepared.final)
     try:
         if prepared.channel is DeliveryChannel.EMAIL:
             return await _send_email(services, prepared)
@@ -91,136 +133,157 @@ async def send(services: NotificationServices, prepared: PreparedDelivery) -> Ou
 async def _send_email(services: NotificationServices, prepared: PreparedDelivery) -> Outcome:
     if services.smtp is not None:
         return await smtp.send(services.smtp, prepared.body, prepared.address)
-    assert services.mail_folder is not None  # else nothing is packed
+    assert services.mail_folder is not None  # otherwise nothing is rendered
     return await smtp.keep(services.mail_folder, prepared.body, prepared.id)
 
 
-async def _pack_email(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, settings: NotificationSettings
-) -> PreparedDelivery | str:
-    listed = {address.lower() for address in settings.email.recipients if settings.email.enabled}
-    if delivery.event_type != ALERT and delivery.target.lower() not in listed:
+async def _load_email(
+    session: AsyncSession,
+    services: NotificationServices,
+    delivery: Delivery,
+    agent: AgentInfo,
+    now: datetime,
+) -> LoadedDelivery | str:
+    email = agent.settings.notifications.email
+    listed = {address_key(address) for address in email.recipients if email.enabled}
+    if delivery.event_type != ALERT and address_key(delivery.target) not in listed:
         return "The address is no recipient any more."
-    if fault := email_address_error(delivery.target):
-        return f"The address {fault}."
+    if error := email_address_error(delivery.target):
+        # Failed rather than dropped, so that a lost alert is listed with its reason.
+        return LoadedDelivery(PreparedDelivery.faulty(delivery, f"the address {error}", final=True))
     if not services.sends_email:
-        return PreparedDelivery.faulty(delivery, "email is not connected: set BATON_SMTP_URL")
-    body = await _email_body(tx, services, delivery, settings)
-    if isinstance(body, str):
-        return body
-    # It may have been composed otherwise at the first attempt: that is what stays.
-    return PreparedDelivery(
-        format_id(DELIVERY, delivery.id), delivery.channel, delivery.target, delivery.body or body
-    )
+        fault = "email is not connected: set BATON_SMTP_URL"
+        return LoadedDelivery(PreparedDelivery.faulty(delivery, fault))
+    compose = await _email(session, services, delivery, agent, now)
+    return compose if isinstance(compose, str) else _loaded(delivery, compose)
 
 
-async def _email_body(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, settings: NotificationSettings
-) -> bytes | str:
+async def _email(
+    session: AsyncSession,
+    services: NotificationServices,
+    delivery: Delivery,
+    agent: AgentInfo,
+    now: datetime,
+) -> Callable[[], bytes] | str:
+    """Return the function that composes the email, or the reason why it need not be sent."""
     sender = services.smtp.sender if services.smtp else smtp.default_sender("localhost")
-    to: _Envelope = {"sender": sender, "recipient": delivery.target}
-    with_transcript = settings.email.include_transcript
+    recipient, include_transcript = delivery.target, agent.settings.notifications.email.include_transcript
     if delivery.event_type == ALERT:
-        return email_content.compose_alert(await _alert(tx, services, delivery), **to)
+        alert = _alert(services, delivery, agent)
+        return partial(email_content.compose_alert, alert, sender=sender, recipient=recipient)
     if delivery.event_type == DIGEST:
-        return await _digest_body(tx, services, delivery, to, with_transcript)
-    content = await _story(tx, services, delivery)
-    if reason := obsolete_reason(content):
-        return reason
+        contents = await load_digest_content(session, delivery, agent, services.url, now)
+        if not contents:
+            return "None of its events is true any more."
+        return partial(
+            email_content.compose_digest,
+            contents,
+            id=format_id(DELIVERY, delivery.id),
+            sender=sender,
+            recipient=recipient,
+            agent_name=agent.name,
+            since=delivery.occurred_at - DIGEST_PERIOD,
+            until=delivery.occurred_at,
+            include_transcript=include_transcript,
+        )
+    content = await _content(session, services, delivery, agent, now)
     compose = email_content.compose_test if delivery.event_type == TEST else email_content.compose
-    return compose(content, include_transcript=with_transcript, **to)
-
-
-class _Envelope(TypedDict):
-    sender: str
-    recipient: str
-
-
-async def _digest_body(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, to: _Envelope, with_transcript: bool
-) -> bytes | str:
-    stories = await load_digest_content(tx.session, delivery, services.url, tx.now)
-    if not stories:
-        return "Nothing that it was to tell of is true any more."
-    return email_content.compose_digest(
-        stories,
-        id=format_id(DELIVERY, delivery.id),
-        agent_name=stories[0].agent_name,
-        since=delivery.occurred_at - HOUR,
-        until=delivery.occurred_at,
-        include_transcript=with_transcript,
-        **to,
+    return obsolete_reason(content) or partial(
+        compose, content, sender=sender, recipient=recipient, include_transcript=include_transcript
     )
 
 
-async def _alert(tx: Transaction, services: NotificationServices, delivery: Delivery) -> email_content.Alert:
-    words = orjson.loads(delivery.words or "{}")
-    agent = await tx.session.get_one(Agent, delivery.agent_id)
-    workspace = await tx.session.get_one(Workspace, delivery.workspace_id)
-    since = words["failing_since"]
+def _alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo) -> email_content.Alert:
+    about = orjson.loads(delivery.alert_data or "{}")
+    since = about["failing_since"]
     return email_content.Alert(
         id=format_id(DELIVERY, delivery.id),
         at=delivery.occurred_at,
-        workspace_name=workspace.name,
+        workspace_name=agent.workspace_name,
         agent_name=agent.name,
-        channel=DeliveryChannel(words["channel"]),
-        target=words["target"],
-        why=words["why"],
+        channel=DeliveryChannel(about["channel"]),
+        target=about["target"],
+        why=about["why"],
         link=f"{services.url}/app/deliveries",
         failing_since=datetime.fromisoformat(since) if since else None,
-        disabled=words["disabled"],
+        disabled=about["disabled"],
+        time_zone=agent.time_zone,
     )
 
 
-async def _story(tx: Transaction, services: NotificationServices, delivery: Delivery) -> NotificationContent:
-    read = sample_content if delivery.event_type == TEST else load_content
-    return await read(tx.session, delivery, services.url, tx.now)
+async def _content(
+    session: AsyncSession,
+    services: NotificationServices,
+    delivery: Delivery,
+    agent: AgentInfo,
+    now: datetime,
+) -> NotificationContent:
+    if delivery.event_type == TEST:
+        return sample_content(delivery, agent, services.url)
+    return await load_content(session, delivery, agent, services.url, now)
 
 
-async def _pack_slack(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, settings: NotificationSettings
-) -> PreparedDelivery | str:
-    connection = await tx.session.get(SlackConnection, delivery.agent_id)
-    if connection is None or not settings.slack.enabled:
+async def _load_slack(
+    session: AsyncSession,
+    services: NotificationServices,
+    delivery: Delivery,
+    agent: AgentInfo,
+    now: datetime,
+) -> LoadedDelivery | str:
+    slack = agent.settings.notifications.slack
+    connection = await session.get(SlackConnection, delivery.agent_id)
+    if connection is None or not slack.enabled:
         return "Slack is not connected any more, or switched off."
-    if delivery.target != channel_in_full(settings.slack.channel or ""):
+    if delivery.target != channel_in_full(slack.channel or ""):
         return "Another Slack channel has been chosen since."
-    content = await _story(tx, services, delivery)
+    content = await _content(session, services, delivery, agent, now)
     if reason := obsolete_reason(content):
         return reason
-    compose = slack_content.compose_test if delivery.event_type == TEST else slack_content.compose
-    body = delivery.body or compose(
+    compose = partial(
+        slack_content.compose_test if delivery.event_type == TEST else slack_content.compose,
         content,
         channel=delivery.target,
-        message_format=settings.slack.message_format,
-        mentions=settings.slack.mentions,
+        message_format=slack.message_format,
+        mentions=slack.mentions,
     )
-    return _sealed_parcel(services, delivery, body, [(connection.token, connection.purpose)])
+    return _with_secrets(services, _loaded(delivery, compose), [(connection.token, connection.purpose)])
 
 
-async def _pack_webhook(
-    tx: Transaction, services: NotificationServices, delivery: Delivery, target: DeliveryTarget
-) -> PreparedDelivery | str:
-    endpoint = await tx.session.get(WebhookEndpoint, target.endpoint_id)
+async def _load_webhook(
+    session: AsyncSession,
+    services: NotificationServices,
+    delivery: Delivery,
+    target: DeliveryTarget,
+    agent: AgentInfo,
+    now: datetime,
+) -> LoadedDelivery | str:
+    endpoint = await session.get(WebhookEndpoint, target.endpoint_id)
     if endpoint is None or endpoint.deleted_at:
         return "The endpoint has been deleted."
     if not endpoint.enabled:
         return "The endpoint is switched off."
-    content = await _story(tx, services, delivery)
+    content = await _content(session, services, delivery, agent, now)
     if reason := obsolete_reason(content):
         return reason
     sealed = [(endpoint.secret, endpoint.purpose)]
-    if endpoint.previous_secret and endpoint.previous_until and endpoint.previous_until > tx.now:
+    if endpoint.previous_secret and endpoint.previous_until and endpoint.previous_until > now:
         sealed.append((endpoint.previous_secret, endpoint.purpose))
-    delivery.target = endpoint.url
-    return _sealed_parcel(services, delivery, delivery.body or payloads.body_of(content), sealed)
+    loaded = _loaded(delivery, partial(payloads.body_of, content), endpoint.url)
+    return _with_secrets(services, loaded, sealed)
 
 
-def _sealed_parcel(
-    services: NotificationServices, delivery: Delivery, body: bytes, sealed: Sequence[tuple[bytes, str]]
-) -> PreparedDelivery:
-    prepared = PreparedDelivery(format_id(DELIVERY, delivery.id), delivery.channel, delivery.target, body)
+def _loaded(delivery: Delivery, compose: Callable[[], bytes], address: str | None = None) -> LoadedDelivery:
+    prepared = PreparedDelivery(
+        format_id(DELIVERY, delivery.id), delivery.channel, address or delivery.target, delivery.body or b""
+    )
+    return LoadedDelivery(prepared, None if delivery.body else compose)
+
+
+def _with_secrets(
+    services: NotificationServices, loaded: LoadedDelivery, sealed: Sequence[tuple[bytes, str]]
+) -> LoadedDelivery:
     try:
-        return replace(prepared, secrets=tuple(services.seal.open(*one) for one in sealed))
+        secrets = tuple(services.seal.open(secret, purpose) for secret, purpose in sealed)
     except UnreadableSecretError as error:
-        return replace(prepared, fault=str(error))
+        return replace(loaded, prepared=replace(loaded.prepared, fault=str(error)))
+    return replace(loaded, prepared=replace(loaded.prepared, secrets=secrets))

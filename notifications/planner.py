@@ -1,7 +1,7 @@
 """
-The planner: follows each workspace's log and makes deliveries of what others are to be told of.
+The planner: follows each workspace's log and inserts the deliveries of its events.
 
-Its position, the deliveries and their jobs are written in one transaction: each event is planned once.
+Its position, the deliveries and their jobs are written in one transaction, so each event is planned once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from models.log import Stream
 from models.planned_log import PlannedLog
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
-from notifications.digests import note_in_digest
+from notifications.digests import add_to_digest
 from realtime import log
 from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
 from realtime.transaction import Transaction, Transactions
@@ -33,7 +33,7 @@ WORKSPACES = 50
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """An entry of the log that others are told of."""
+    """A log entry that is a public event."""
 
     entry: log.Entry
     type: EventType
@@ -43,21 +43,21 @@ class _Event:
     def agent_id(self) -> UUID:
         return UUID(self.entry.data["agent"])
 
-    def key(self, name: str) -> UUID | None:
-        """An id that the entry names."""
+    def id_of(self, name: str) -> UUID | None:
+        """Return an id that the entry names."""
         return UUID(self.entry.data[name]) if self.entry.data.get(name) else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Listeners:
-    """Whom one AI agent's events are told to."""
+class _Recipients:
+    """The recipients of one AI agent's events."""
 
     settings: NotificationSettings
     slack_connected: bool
     endpoints: Sequence[WebhookEndpoint]
 
     def of(self, event: _Event) -> Iterator[TargetKey]:
-        """The targets of an event, those of a digest left out."""
+        """Yield the targets of an event, without those of a digest."""
         if event.type in NOTIFIED_EVENTS:
             email, slack = self.settings.email, self.settings.slack
             if email.enabled and email.frequency is EmailFrequency.IMMEDIATE:
@@ -69,26 +69,26 @@ class _Listeners:
                 yield TargetKey.webhook(endpoint.id, endpoint.url)
 
     def in_digest(self, event: _Event) -> bool:
-        """Whether an event goes into the AI agent's digest."""
+        """Return whether an event belongs in the AI agent's digest."""
         email = self.settings.email
         digested = email.enabled and email.frequency is EmailFrequency.HOURLY_DIGEST
         return digested and bool(email.recipients) and event.type in NOTIFIED_EVENTS
 
 
-async def workspaces_behind(database: Database) -> list[UUID]:
-    """Workspaces whose log has gone on since it was planned, some of them."""
+async def workspaces_to_plan(database: Database) -> list[UUID]:
+    """Return workspaces whose log has entries that are not planned, at most WORKSPACES of them."""
     async with database.autocommit_session() as session:
-        found = await session.scalars(
+        ids = await session.scalars(
             select(PlannedLog.workspace_id)
             .join(Stream, Stream.id == PlannedLog.workspace_id)
             .where(Stream.head > PlannedLog.position)
             .limit(WORKSPACES)
         )
-        return list(found)
+        return list(ids)
 
 
 async def plan(transactions: Transactions, workspace_id: UUID) -> bool:
-    """Plans the next page of a workspace's log, and says whether there may be more to plan."""
+    """Plan the next page of a workspace's log, and return whether there may be another page."""
     async with transactions.begin() as tx:
         planned = await tx.session.scalar(
             select(PlannedLog)
@@ -108,25 +108,24 @@ async def plan(transactions: Transactions, workspace_id: UUID) -> bool:
 
 def _events(entries: Sequence[log.Entry]) -> Iterator[_Event]:
     for entry in entries:
-        if found := event_of(entry.type):
-            yield _Event(entry, *found)
+        if event := event_of(entry.type):
+            yield _Event(entry, *event)
 
 
 async def _plan_events(tx: Transaction, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
-    listeners = await _listeners(tx, {event.agent_id for event in events})
+    recipients = await _recipients(tx, {event.agent_id for event in events})
     # Digests before targets: in the order in which a digest's own timer locks them.
     for event in events:
-        if listeners[event.agent_id].in_digest(event):
-            escalation = event.key("escalation")
-            assert escalation is not None  # people are told of escalations alone
-            await note_in_digest(tx, workspace_id, event.agent_id, event.entry, escalation)
-    told = [(event, key) for event in events for key in listeners[event.agent_id].of(event)]
-    if not told:
+        if recipients[event.agent_id].in_digest(event):
+            escalation_id = event.id_of("escalation")
+            assert escalation_id is not None  # only escalations are notified by email
+            await add_to_digest(tx, workspace_id, event.agent_id, event.entry, escalation_id)
+    planned = [(event, key) for event in events for key in recipients[event.agent_id].of(event)]
+    if not planned:
         return
-    targets = await lock_targets(tx, workspace_id, [key for _, key in told])
-    for event, key in told:
-        target = targets[key]
-        tx.session.add(_delivery(event, key, workspace_id, target.id, now))
+    targets = await lock_targets(tx, workspace_id, [key for _, key in planned])
+    for event, key in planned:
+        tx.session.add(_delivery(event, key, workspace_id, targets[key].id, now))
     for target in targets.values():
         schedule_delivery(tx, target, now)
 
@@ -142,9 +141,9 @@ def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID
         event_type=event.type,
         change=event.change,
         position=event.entry.position,
-        escalation_id=event.key("escalation"),
-        conversation_id=event.key("conversation"),
-        message_id=event.key("message"),
+        escalation_id=event.id_of("escalation"),
+        conversation_id=event.id_of("conversation"),
+        message_id=event.id_of("message"),
         epoch=event.entry.data.get("epoch"),
         occurred_at=event.entry.occurred_at,
         status=DeliveryStatus.PENDING,
@@ -154,7 +153,7 @@ def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID
     )
 
 
-async def _listeners(tx: Transaction, agent_ids: set[UUID]) -> dict[UUID, _Listeners]:
+async def _recipients(tx: Transaction, agent_ids: set[UUID]) -> dict[UUID, _Recipients]:
     session = tx.session
     agents = await session.execute(select(Agent.id, Agent.settings).where(Agent.id.in_(agent_ids)))
     connected = set(
@@ -172,7 +171,7 @@ async def _listeners(tx: Transaction, agent_ids: set[UUID]) -> dict[UUID, _Liste
         )
     )
     return {
-        agent_id: _Listeners(
+        agent_id: _Recipients(
             EscalationSettings.model_validate(settings).notifications,
             agent_id in connected,
             [endpoint for endpoint in endpoints if endpoint.agent_id == agent_id],

@@ -1,4 +1,4 @@
-"""What the notifications work with for the whole life of a process."""
+"""The container of the objects that notifications need for the life of a process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from realtime.transaction import Transactions
 @dataclass(frozen=True, slots=True)
 class NotificationServices:
     """
-    `url` is where people reach Baton. Without `smtp` mails are kept in `mail_folder`, if there is one.
+    The objects and settings of notifications.
 
-    `allow_private`: webhooks may go to addresses inside one's own network.
+    `url` is the public address of Baton. Without `smtp` mails are kept in `mail_folder`, if there is one.
+    `allow_private`: webhooks may go to private networks.
     """
 
     database: Database
@@ -31,16 +32,16 @@ class NotificationServices:
 
     @property
     def email_connected(self) -> bool:
-        """Whether there is a mail server to send by."""
+        """True if there is a mail server to send through."""
         return self.smtp is not None
 
     @property
     def sends_email(self) -> bool:
-        """Whether mails go anywhere."""
+        """True if mails are sent or kept."""
         return self.smtp is not None or self.mail_folder is not None
 
     async def url_error(self, url: str) -> str | None:
-        """Why events may not be posted to the URL, in words for the user; None when they may."""
+        """Return why webhooks must not use the URL, in words for the user, or None if they may."""
         try:
             await resolve_and_check(url, self.allow_private)
         except NotAllowedError as error:
@@ -49,16 +50,16 @@ class NotificationServices:
 
     async def slack_team(self, token: str) -> str:
         """
-        The Slack workspace that a bot token is for.
+        Return the name of the Slack workspace of a bot token.
 
-        Raises ValueError for a token that is no good, ConnectionError when Slack cannot be asked, both in
-        words for the user.
+        Raise ValueError for a token that Slack refuses, and ConnectionError if Slack cannot be asked, both
+        in words for the user.
         """
-        found = await verify_token(token, self.slack_api_url)
-        if isinstance(found, SlackFault):
-            raise ValueError(found.words) if found.refused else ConnectionError(found.words)
-        return found.name
+        team = await verify_token(token, self.slack_api_url)
+        if isinstance(team, SlackFault):
+            raise ValueError(team.words) if team.refused else ConnectionError(team.words)
+        return team.name
 
     def new_webhook_secret(self) -> str:
-        """A fresh secret, “whsec_…”."""
+        """Return a new secret, “whsec_…”."""
         return new_secret()

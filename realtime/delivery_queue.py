@@ -13,6 +13,7 @@ from models.ids import new_id
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction
 from rules.delivery import DeliveryChannel, DeliveryStatus
+from rules.email_address import address_key
 from rules.slack_format import channel_in_full
 
 
@@ -33,7 +34,7 @@ class TargetKey:
     @classmethod
     def email(cls, address: str) -> "TargetKey":
         """Return the key of an email address, which ignores case."""
-        return cls(DeliveryChannel.EMAIL, address.lower(), address)
+        return cls(DeliveryChannel.EMAIL, address_key(address), address)
 
     @classmethod
     def slack(cls, agent_id: UUID, channel: str) -> "TargetKey":

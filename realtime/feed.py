@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,8 @@ from realtime.pubsub import Typing, Wakeup
 
 POLL_SECONDS = 2.0
 QUEUE_LIMIT = 1_000
+# A participant who sends no further signal within it has stopped typing.
+TYPING_SECONDS = 10.0
 
 _logger = structlog.get_logger(__name__)
 
@@ -59,6 +62,36 @@ class _Stream:
         self.readers: set[_Reader] = set()
         self.woken = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self._typists: dict[Typing, asyncio.TimerHandle] = {}
+
+    def push_typing(self, typing: Typing) -> None:
+        """Push a typing signal to the readers; a started one ends by itself after TYPING_SECONDS."""
+        started = replace(typing, typing=True)
+        if timer := self._typists.pop(started, None):
+            timer.cancel()
+        if typing.typing:
+            loop = asyncio.get_running_loop()
+            self._typists[started] = loop.call_later(TYPING_SECONDS, self._stop_typing, started)
+        for reader in self.readers:
+            reader.push(typing)
+
+    def push(self, entry: Entry) -> None:
+        """Push an entry to the readers; a message ends the typing of its author."""
+        for reader in self.readers:
+            reader.push(entry)
+        if self._typists and entry.type == "message.added":
+            for started in [typist for typist in self._typists if _is_author(typist, entry)]:
+                self._stop_typing(started)
+
+    def _stop_typing(self, started: Typing) -> None:
+        self.push_typing(replace(started, typing=False))
+
+    def close(self) -> None:
+        """End the timers of typing signals and the reading of the log."""
+        for timer in self._typists.values():
+            timer.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
 
 class Feed:
@@ -91,8 +124,7 @@ class Feed:
     def publish_typing(self, typing: Typing) -> None:
         """Push a typing signal to the followers of its conversation."""
         if stream := self._streams.get(typing.conversation):
-            for reader in stream.readers:
-                reader.push(typing)
+            stream.push_typing(typing)
 
     async def run(self) -> None:
         """Poll the heads every 2 s until cancelled: everything arrives even without pub/sub."""
@@ -167,8 +199,7 @@ class Feed:
             stream.readers.discard(reader)
             if not stream.readers:
                 del self._streams[place.stream]
-                assert stream.task is not None
-                stream.task.cancel()
+                stream.close()
 
     async def _pump(self, stream: _Stream) -> None:
         while True:
@@ -176,9 +207,8 @@ class Feed:
             stream.woken.clear()
             async for page in self._read(stream.id, stream.position):
                 stream.position = page[-1].position
-                for reader in stream.readers:
-                    for entry in page:
-                        reader.push(entry)
+                for entry in page:
+                    stream.push(entry)
 
     async def _page(self, stream: UUID, after: int) -> list[Entry]:
         # An unreachable database must not end a subscription.
@@ -188,3 +218,8 @@ class Feed:
             except DATABASE_ERRORS as error:
                 _logger.warning("feed.read_failed", stream=str(stream), error=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)
+
+
+def _is_author(typist: Typing, entry: Entry) -> bool:
+    """Return whether the message is by the typing participant. Only people have an author id."""
+    return typist.role == entry.data.get("role") and entry.data.get("author") in (None, typist.actor)

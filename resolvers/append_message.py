@@ -43,7 +43,10 @@ def post(
         created_at=tx.now,
     )
     tx.session.add(message)
-    tx.log_to_conversation(conversation.id, "message.added", message=message.id, status=status)
+    author = {} if author_id is None else {"author": author_id}
+    tx.log_to_conversation(
+        conversation.id, "message.added", message=message.id, status=status, role=role, **author
+    )
     return message
 
 

@@ -170,6 +170,7 @@ def _conditions(chosen: ConversationFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
+@permitted("node")
 async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
     """Return a page of the visible messages of a visible conversation, in order."""
     async with context.database.autocommit_session() as session:
@@ -177,6 +178,7 @@ async def messages_of(context: Context, conversation_id: UUID, request: PageRequ
         return await read_page(session, statement, Message, _BY_POSITION, request)
 
 
+@permitted("node")
 async def count_messages(context: Context, conversation_id: UUID) -> int:
     """Return the number of visible messages of the conversation."""
     async with context.database.autocommit_session() as session:

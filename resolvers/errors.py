@@ -16,7 +16,13 @@ class ErrorCode(StrEnum):
     RESYNC_REQUIRED = "RESYNC_REQUIRED"
     RATE_LIMITED = "RATE_LIMITED"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
+    UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
+
+
+# No fault of the caller's: the same request may succeed later.
+FAILURES = frozenset({ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE})
 
 
 class BatonError(Exception):

@@ -99,6 +99,7 @@ async def workspace_cursor(context: Context) -> str:
     return str(Cursor(head.stream, head.position, head.at))
 
 
+@permitted("node")
 async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
     """Return the number of escalations that match the filter."""
     async with context.database.autocommit_session() as session:
@@ -106,6 +107,7 @@ async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
         return (await session.execute(counted)).scalar_one()
 
 
+@permitted("node")
 async def escalations_of_conversation(
     context: Context, conversation_id: UUID, request: PageRequest
 ) -> EscalationPage:
@@ -117,6 +119,7 @@ async def escalations_of_conversation(
     return EscalationPage(page, cursor)
 
 
+@permitted("node")
 async def count_escalations_of_conversation(context: Context, conversation_id: UUID) -> int:
     """Return the number of escalations of the conversation."""
     async with context.database.autocommit_session() as session:
@@ -128,6 +131,7 @@ def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalati
     return visible_escalations(context.actor).where(Escalation.conversation_id == conversation_id)
 
 
+@permitted("node")
 async def timeline_of(context: Context, escalation_id: UUID, request: PageRequest) -> Page[TimelineEntry]:
     """Return a page of the timeline of a visible escalation, oldest first."""
     statement = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)

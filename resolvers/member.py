@@ -18,14 +18,14 @@ from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, visible_members
+from rules.email_address import email_address_error
 from rules.roles import MemberRole, Scope
-from rules.text import email_error
 
 
 async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str, email: str) -> Member:
     """The living member of that address, in any case; raises BadInputError for input `field`."""
     known = None
-    if not email_error(email):
+    if not email_address_error(email):
         known = await session.scalar(
             select(Member).where(
                 Member.workspace_id == workspace_id,

@@ -15,7 +15,7 @@ from resolvers.errors import BadInputError, UnauthenticatedError
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM, too_often
-from rules.text import email_error
+from rules.email_address import email_address_error
 
 _NAMESAKES = 50
 
@@ -38,7 +38,7 @@ async def sign_in(context: Context, email: str, password: str) -> SignedIn:
     are also counted for the email and address. Success forgives only the attempts of the member who signed
     in. Raises UnauthenticatedError, and RateLimitedError after ten attempts in a minute.
     """
-    if email_error(email):
+    if email_address_error(email):
         raise BadInputError("email", "is not an email address")
     limiter, email = context.services.rate_limiter, email.lower()
     await limiter.acquire(SIGN_IN_FROM, "address", context.address)

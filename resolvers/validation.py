@@ -3,7 +3,8 @@
 from typing import Any
 
 from resolvers.errors import BadInputError
-from rules.text import CONTENT_LIMIT, KEY_LIMIT, NAME_LIMIT, WORDS_LIMIT, email_error, json_error
+from rules.email_address import email_address_error
+from rules.text import CONTENT_LIMIT, KEY_LIMIT, NAME_LIMIT, WORDS_LIMIT, json_error
 from rules.text import text_error as _fault_in_text
 
 
@@ -39,7 +40,7 @@ def check_key(field: str, text: str | None) -> str | None:
 
 def check_email(field: str, address: str) -> str:
     """Exactly one plain email address."""
-    _refuse(field, email_error(address))
+    _refuse(field, email_address_error(address))
     return address
 
 

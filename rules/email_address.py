@@ -1,47 +1,75 @@
-"""Which texts are one address that a mail server can deliver to, and how it is written on the wire."""
+"""The one validator of email addresses, and the form in which an address goes over the wire."""
 
 import re
+import unicodedata
+from functools import lru_cache
 
-import idna
+import email_validator
+from email_validator import EmailNotValidError, EmailSyntaxError, ValidatedEmail, validate_email
 
 ADDRESS_LIMIT = 254
-LOCAL_LIMIT = 64
 DISPLAY_NAME_LIMIT = 100
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+# `admin@localhost` and names of one's own network are addresses: the mail server decides about them.
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
 _NAMED = re.compile(r"(?P<name>[^<>]*[^<>\s])\s*<(?P<address>[^<>]*)>")
 
 
-def email_address_error(text: str, *, dotless: bool = False) -> str | None:
+def email_address_error(text: str) -> str | None:
     """
-    Why `text` is not exactly one deliverable address, or None. `dotless` lets a domain without a dot pass.
+    Return why `text` is not exactly one email address, or None.
 
-    What every mail server takes: a plain name of RFC 5321 (no quotes, ASCII), an @, a domain of RFC 1123.
-    A domain in other letters is taken when IDNA 2008 can write it; `ascii_address` does.
+    Everything that Baton writes mail to or stores as an address passes this check: members, recipients,
+    customers and senders. Internationalised addresses (RFC 6531) and domains without a dot are valid.
     """
-    if fault := _fault_in_form(text):
-        return fault
-    local, _, domain = text.rpartition("@")
-    fault = _fault_in_local(local) or _fault_in_domain(domain, dotless)
-    if not fault and len(ascii_address(text)) > ADDRESS_LIMIT:
+    if len(text) > ADDRESS_LIMIT:
         return f"is too long: an address has at most {ADDRESS_LIMIT} characters"
-    return fault
+    return _error(text)
 
 
-def ascii_address(address: str) -> str:
-    """The address as it goes over the wire, domain in ASCII. Raises ValueError when it has no such form."""
-    local, at, domain = address.rpartition("@")
-    return f"{local}{at}{_ascii_domain(domain)}"
+# The settings, and their recipients with them, are validated at every message.
+@lru_cache(maxsize=4096)
+def _error(text: str) -> str | None:
+    if error := _form_error(text):
+        return error
+    try:
+        wire = _wire(_validated(text))
+    except EmailNotValidError as error:
+        message = str(error).rstrip(".")
+        return f"is not a valid email address: {message[:1].lower()}{message[1:]}"
+    local, _, domain = wire.rpartition("@")
+    if len(wire.encode()) > ADDRESS_LIMIT:
+        return f"is too long: an address has at most {ADDRESS_LIMIT} characters"
+    if domain.rpartition(".")[2].isdigit():
+        return "names an IP address; write a domain after the @"
+    # Programs that read the header decode an encoded word.
+    if "=?" in local:
+        return "has =? before the @, which mail programs read as an encoded word"
+    return None
+
+
+def wire_address(address: str) -> str:
+    """
+    Return the address for SMTP and for headers: its domain in ASCII, the rest composed (NFC).
+
+    Only an internationalised address still has characters outside ASCII, all before the @. Raise ValueError
+    if `address` is not one address.
+    """
+    return _wire(_validated(address))
+
+
+def address_key(address: str) -> str:
+    """Return the form in which addresses are compared: composed and without upper case."""
+    return unicodedata.normalize("NFC", address).lower()
 
 
 def named_address(text: str) -> tuple[str, str]:
     """
-    Name and address of a sender: “Baton <baton@example.com>”, or an address alone, whose name is empty.
+    Return the name and the address of a sender such as “Baton <baton@example.com>”.
 
-    Raises ValueError, with words that follow the name of what is set. The domain may lack a dot.
+    The name is empty for an address without one. Raise ValueError with words that follow the name of the
+    setting. A sender is ASCII before the @, so that every mail server takes its mail.
     """
     named = _NAMED.fullmatch(text)
     name, address = (named["name"].strip(), named["address"]) if named else ("", text)
@@ -49,24 +77,25 @@ def named_address(text: str) -> tuple[str, str]:
         name = name[1:-1]
     if not name.isprintable() or len(name) > DISPLAY_NAME_LIMIT:
         raise ValueError(
-            f"has a name that cannot stand in a header: at most {DISPLAY_NAME_LIMIT} printable characters"
+            f"has a name that a header cannot hold: at most {DISPLAY_NAME_LIMIT} printable characters"
         )
-    if fault := email_address_error(address, dotless=True):
-        raise ValueError(fault)
+    if error := email_address_error(address):
+        raise ValueError(error)
+    if not wire_address(address).isascii():
+        raise ValueError("has letters outside ASCII before the @, which many mail servers refuse")
     return name, address
 
 
-def _fault_in_form(text: str) -> str | None:
+def _form_error(text: str) -> str | None:
+    """Name the usual mistakes in words that help more than those of the library."""
     if not text.strip():
         return "is empty; write an address, such as jane@example.com"
-    if len(text) > ADDRESS_LIMIT:
-        return f"is too long: an address has at most {ADDRESS_LIMIT} characters"
     if "<" in text or ">" in text:
         return "holds more than the address: leave the name and the angle brackets out"
     if text.startswith('"') or '"@' in text:
         return "has quotes before the @, which many mail servers refuse"
     if "," in text or ";" in text or text.count("@") > 1:
-        return "is not one address: write each recipient as one of its own"
+        return "is not one address: write each address separately"
     if not text.isprintable() or any(character.isspace() for character in text):
         return "holds a space, a line break or an invisible character"
     if "@" not in text:
@@ -74,41 +103,20 @@ def _fault_in_form(text: str) -> str | None:
     return None
 
 
-def _fault_in_local(local: str) -> str | None:
-    if not local:
-        return "has nothing before the @"
-    if not local.isascii():
-        return "has letters outside ASCII before the @, which many mail servers refuse"
-    if len(local) > LOCAL_LIMIT:
-        return f"has more than {LOCAL_LIMIT} characters before the @"
-    if local.startswith(".") or local.endswith(".") or ".." in local:
-        return "has a dot too many before the @"
-    # What looks like an encoded word is decoded by who reads the header.
-    if not _LOCAL.fullmatch(local) or "=?" in local:
-        return "has a character before the @ that no address has"
-    return None
+def _validated(text: str) -> ValidatedEmail:
+    return validate_email(
+        text,
+        check_deliverability=False,
+        globally_deliverable=False,
+        strict=True,
+        allow_smtputf8=True,
+        allow_quoted_local=False,
+        allow_domain_literal=False,
+        allow_display_name=False,
+    )
 
 
-def _fault_in_domain(domain: str, dotless: bool) -> str | None:
-    if not domain:
-        return "has no domain after the @"
-    if domain.startswith("["):
-        return "names an IP address; write a domain after the @"
-    try:
-        name = _ascii_domain(domain)
-    except ValueError:
-        return "has a domain that does not exist in the internet's alphabet"
-    if not _HOST.fullmatch(name):
-        return "has something after the @ that is no domain"
-    if "." not in name and not dotless:
-        return "has a domain without a dot, which mail from outside cannot reach"
-    if name.rpartition(".")[2].isdigit():
-        return "names an IP address; write a domain after the @"
-    return None
-
-
-def _ascii_domain(domain: str) -> str:
-    labels = domain.lower().split(".")
-    if domain.isascii() and not any(label.startswith("xn--") for label in labels):
-        return domain
-    return idna.encode(domain, uts46=True).decode()
+def _wire(validated: ValidatedEmail) -> str:
+    if not validated.ascii_domain:
+        raise EmailSyntaxError("The part after the @-sign has no form in ASCII.")
+    return f"{validated.local_part}@{validated.ascii_domain}"

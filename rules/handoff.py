@@ -17,10 +17,7 @@ from typing import NamedTuple
 from rules.handoff_chunks import ACTS, ASKING, PARTIES
 from rules.handoff_clauses import Clause, read_clauses
 from rules.handoff_model import features_of, the_model
-from rules.handoff_phrases import find_phrase
 from rules.handoff_words import class_of, place_words, split_words
-
-__all__ = ["Decision", "Reading", "decide_handoff", "find_handoff_request", "find_phrase", "why_never"]
 
 _SHOWN = 6
 _OF_A_REQUEST = ASKING | ACTS | PARTIES | {"their-agent"}

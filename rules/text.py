@@ -20,8 +20,6 @@ _BLANK_LETTERS = frozenset(
     + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 )
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_EMAIL = re.compile(r"[^\s@,;:<>()\[\]\\\"]+@[^\s@,;:<>()\[\]\\\".]+(\.[^\s@,;:<>()\[\]\\\".]+)*")
-_EMAIL_LIMIT = 254
 _INTEGERS = (-(2**63), 2**64 - 1)
 
 
@@ -48,15 +46,6 @@ def is_blank(text: str) -> bool:
 def normalize(text: str) -> str:
     """Return the form in which words are compared: NFKC, case folded. Texts that look alike are equal."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-
-
-def email_error(address: str) -> str | None:
-    """Return why `address` is not exactly one plain email address, or None."""
-    if len(address) > _EMAIL_LIMIT or _UNSTORABLE.search(address) or not address.isprintable():
-        return "is not an email address"
-    if not _EMAIL.fullmatch(address):
-        return "is not one plain email address, such as jane@example.com"
-    return None
 
 
 def json_error(value: Any) -> str | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from rules.agent_settings import AutoEscalation, TopicRule, TriggerSettings
 from rules.escalation import EscalationTrigger, Priority
-from rules.handoff import find_handoff_request, find_phrase
+from rules.handoff import find_handoff_request
+from rules.handoff_phrases import find_phrase
 
 REASONS = {
     EscalationTrigger.BUTTON: "user_button",

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import strawberry
-from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import BadInputError, ErrorCode
@@ -18,8 +17,6 @@ from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, P
 from rules.message import MessageRole, MessageStatus
 from rules.roles import MemberRole, Scope, ViewerKind
 from rules.sla_clock import SlaOutcome, SlaStatus
-
-__all__ = ["JSON"]
 
 for _enum in (
     AiPauseCause,

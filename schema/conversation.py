@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from resolvers.conversation import ConversationFilter as Filter
@@ -26,7 +27,7 @@ from rules.typeid import AGENT, CONVERSATION, format_id
 from schema import connections
 from schema import escalation as escalations
 from schema.agent import Agent, the_agent
-from schema.basics import JSON, Node, PageInfo, page_request
+from schema.basics import Node, PageInfo, page_request
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.message import MessageConnection
 from schema.prefetch import prefetch

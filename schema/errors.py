@@ -91,7 +91,9 @@ def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         message = "The document is nested too deep."
         return _formatted(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(get_contextvars().get("request_id") or new_id())
+    code = ErrorCode.INTERNAL
     if is_unavailable(original):
+        code = ErrorCode.UNAVAILABLE
         _logger.warning(
             "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)
         )
@@ -99,7 +101,7 @@ def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
     else:
         _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
         message = f"Something went wrong on our side. Quote the requestId {request_id} when you report it."
-    return _formatted(error, message, {"code": ErrorCode.INTERNAL.value, "requestId": request_id})
+    return _formatted(error, message, {"code": code.value, "requestId": request_id})
 
 
 def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:

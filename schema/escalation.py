@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import escalation as models
@@ -17,7 +18,7 @@ from rules.sla_clock import Clock, SlaOutcome, SlaStatus
 from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, format_id
 from schema import conversation as conversations
 from schema.agent import Agent, the_agent
-from schema.basics import JSON, Node, PageInfo, page_request
+from schema.basics import Node, PageInfo, page_request
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.people import TeamMember, member
 from schema.prefetch import Lookups, prefetch

@@ -9,15 +9,16 @@ from strawberry.types.graphql import OperationType
 
 from realtime.cancellation import convert_stray_cancellation
 from resolvers.context import Context
-from resolvers.errors import ErrorCode
+from resolvers.errors import FAILURES
 from schema.api import SCHEMA
 from schema.context import GraphQLContext
 from schema.errors import format_errors
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import GroupMember, Groups, Sink
 from schema.live.subscription_plan import RefusedError, is_subscription, prepare
-from schema.operation import Operation
+from schema.operation import MutationByGetError, Operation
 
+_READ_ONLY = (OperationType.QUERY,)
 _ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 
 
@@ -35,10 +36,12 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
                 variable_values=_variables(operation),
                 context_value=call,
                 operation_name=operation.name,
-                allowed_operation_types=_ANSWERED,
+                allowed_operation_types=_READ_ONLY if operation.read_only else _ANSWERED,
             )
         )
-    except InvalidOperationTypeError:
+    except InvalidOperationTypeError as error:
+        if error.operation_type is OperationType.MUTATION:
+            raise MutationByGetError from None
         return _refused("Subscriptions go over WebSocket or Server-Sent Events (Accept: text/event-stream).")
     except CannotGetOperationTypeError:
         return _refused("The document holds several operations or none of that name: give operationName.")
@@ -85,7 +88,7 @@ async def run_any(
 
 
 def _failed(errors: list[dict[str, Any]]) -> bool:
-    return any(error["extensions"]["code"] == ErrorCode.INTERNAL for error in errors)
+    return any(error["extensions"]["code"] in FAILURES for error in errors)
 
 
 def _variables(operation: Operation) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.message import Message as MessageRow
@@ -12,7 +13,7 @@ from resolvers.conversation import count_messages
 from resolvers.pagination import Page
 from rules.message import MessageRole, MessageStatus
 from rules.typeid import CONVERSATION, MESSAGE, format_id
-from schema.basics import JSON, Node, PageInfo
+from schema.basics import Node, PageInfo
 from schema.context import GraphQLContext, Info, sync_or_async_field
 from schema.people import TeamMember, member
 

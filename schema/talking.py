@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
@@ -12,7 +13,7 @@ from resolvers.conversation import Customer as NewCustomer
 from resolvers.message import NewMessage
 from resolvers.raise_escalation import EscalationResult
 from rules.typeid import AGENT, CONVERSATION
-from schema.basics import JSON, as_object
+from schema.basics import as_object
 from schema.context import Info, parse_global_id
 from schema.conversation import (
     AiControl,

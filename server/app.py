@@ -15,9 +15,9 @@ from starlette.websockets import WebSocket
 from resolvers.context import Services
 from schema.live.groups import Groups
 from server.graphql.client_connections import ClientConnections
-from server.graphql.http import graphql
+from server.graphql.http import METHODS, graphql
 from server.graphql.state import AppState
-from server.graphql.websocket import live_endpoint
+from server.graphql.websocket import websocket_endpoint
 from server.http.health import healthz, metrics, readyz
 from server.http.log_context import log_context
 from server.http.problems import EXCEPTION_HANDLERS
@@ -30,8 +30,9 @@ from server.settings import Settings
 _CORS = Middleware(
     CORSMiddleware,
     allow_origins=["*"],
-    allow_methods=["GET", "POST", "PATCH"],
-    allow_headers=["authorization", "content-type", "idempotency-key"],
+    allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
+    # Monitoring and GraphQL clients add headers of their own.
+    allow_headers=["*"],
     expose_headers=["link", "retry-after"],
     max_age=3600,
 )
@@ -64,11 +65,11 @@ class App(Starlette):
 def make_app(services: Services, settings: Settings, connections: ClientConnections) -> App:
     """Return the application on running services."""
     return App(
-        live_endpoint(),
+        websocket_endpoint(),
         AppState(services, settings, Groups(), connections),
         routes=[
             # The most frequent first: routes are tried in this order.
-            Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/graphql", graphql, methods=METHODS),
             *REDIRECTS,
             Route("/healthz", healthz),
             Route("/readyz", readyz),

@@ -15,7 +15,8 @@ from realtime.cancellation import cancel_and_wait
 from resolvers.context import Services
 from server.app import make_app
 from server.graphql.client_connections import ClientConnections
-from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
+from server.graphql.uvicorn_protocols import RequestProtocol
+from server.graphql.websocket_protocol import WebSocketProtocol
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
@@ -134,11 +135,9 @@ def _config(app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         http=RequestProtocol,
-        ws=SocketProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=FRAME_LIMIT,
-        ws_per_message_deflate=False,
         ws_ping_interval=20,
-        ws_ping_timeout=20,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
         # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.

@@ -29,7 +29,8 @@ from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter
 from server.database_check import DatabaseCheckError, reach
-from server.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError, embedded_postgres
+from server.embedded.location import EmbeddedPostgresError
+from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
 from server.settings import Settings, secret_key_of
 
 RESTART_SECONDS = 2.0

@@ -18,7 +18,7 @@ import uvloop
 
 from notifications.attempts import TargetBusyError, deliver_due, overdue_targets
 from notifications.digests import overdue_digests, plan_digest
-from notifications.planner import plan, workspaces_behind
+from notifications.planner import plan, workspaces_to_plan
 from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
@@ -135,7 +135,7 @@ class Worker:
 
     async def _plan(self) -> None:
         self._woken.clear()
-        for workspace_id in await workspaces_behind(self._services.database):
+        for workspace_id in await workspaces_to_plan(self._services.database):
             self._services.feed.listen(workspace_id, self._woken)
             try:
                 while await plan(self._services.transactions, workspace_id) and not self._stopping.is_set():

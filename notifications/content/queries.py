@@ -1,18 +1,19 @@
-"""Reading what a delivery has to tell, as it is when it is told, and whether it is still true."""
+"""Queries for the content of deliveries, and the check whether an event is still true."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from models.agent import Agent
 from models.conversation import Conversation
 from models.delivery import Delivery
 from models.digest import DigestEntry
 from models.escalation import Escalation
-from models.ids import new_id
 from models.member import Member
 from models.message import Message
 from models.workspace import Workspace
@@ -22,14 +23,16 @@ from notifications.content.snapshots import (
     NotificationContent,
     TranscriptMessage,
 )
+from rules.agent_settings import EscalationSettings
 from rules.ai_control import AiState
-from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.events import EventType
 from rules.message import MessageRole, MessageStatus
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MESSAGE, format_id
 
 TRANSCRIPT = 200  # messages at most, the newest
+DIGEST_LIMIT = 30  # escalations that a digest shows, the most urgent ones
+
 _CLOCKS: dict[str, SlaStatus] = {
     EventType.SLA_AT_RISK: SlaStatus.AT_RISK,
     EventType.SLA_BREACHED: SlaStatus.BREACHED,
@@ -37,202 +40,225 @@ _CLOCKS: dict[str, SlaStatus] = {
 _SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
 
 
+@dataclass(frozen=True, slots=True)
+class AgentInfo:
+    """An AI agent: its global id, its name, that of its workspace, and its settings."""
+
+    global_id: str
+    name: str
+    workspace_name: str
+    settings: EscalationSettings
+
+    @property
+    def time_zone(self) -> str:
+        """The time zone of the AI agent's schedule."""
+        return self.settings.sla.business_hours.timezone
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """The rows that an event is about: its conversation, and its escalation with the assignee."""
+
+    conversation: Conversation
+    escalation: Escalation | None = None
+    assignee_name: str | None = None
+    assignee_email: str | None = None
+
+
+async def load_agent(session: AsyncSession, agent_id: UUID) -> AgentInfo:
+    """Return the names and settings of the AI agent."""
+    rows = await session.execute(
+        select(Agent.name, Workspace.name, Agent.settings)
+        .join(Workspace, Workspace.id == Agent.workspace_id)
+        .where(Agent.id == agent_id)
+    )
+    name, workspace_name, settings = rows.one()
+    return AgentInfo(
+        format_id(AGENT, agent_id), name, workspace_name, EscalationSettings.model_validate(settings)
+    )
+
+
 async def load_content(
-    session: AsyncSession, delivery: Delivery, url: str, now: datetime
+    session: AsyncSession, delivery: Delivery, agent: AgentInfo, url: str, now: datetime
 ) -> NotificationContent:
-    """What the delivery of an event has to tell, read at `now`; `url` is where people reach Baton."""
-    return await _Reader(session, url, now).read(
-        delivery,
-        format_id(DELIVERY, delivery.id),
-        delivery.event_type,
-        delivery.occurred_at,
-        delivery.escalation_id,
+    """Return the content of an event's delivery at `now`; `url` is the public address of Baton."""
+    if delivery.escalation_id:
+        [subject] = await _subjects(session, [delivery.escalation_id])
+    else:
+        subject = _Subject(await session.get_one(Conversation, delivery.conversation_id))
+    transcripts = await _transcripts(session, [subject.conversation.id])
+    message = await _message(session, delivery.message_id) if delivery.message_id else None
+    content = _content(delivery.event_type, delivery.occurred_at, agent, subject, url, now)
+    return replace(
+        _with_transcript(content, transcripts),
+        id=format_id(DELIVERY, delivery.id),
+        change=delivery.change,
+        message=message,
+        epoch=delivery.epoch,
     )
 
 
 async def load_digest_content(
-    session: AsyncSession, delivery: Delivery, url: str, now: datetime
+    session: AsyncSession, delivery: Delivery, agent: AgentInfo, url: str, now: datetime
 ) -> list[NotificationContent]:
-    """What the delivery of a digest has to tell: its events that are still true, oldest first."""
-    reader = _Reader(session, url, now)
-    entries = await session.scalars(
-        select(DigestEntry).where(DigestEntry.digest_id == delivery.digest_id).order_by(DigestEntry.position)
+    """
+    Return the events of a digest that are still true, oldest first.
+
+    Only the escalations that the digest shows have transcripts.
+    """
+    events = await session.execute(
+        select(DigestEntry.escalation_id, DigestEntry.event_type, DigestEntry.occurred_at)
+        .where(DigestEntry.digest_id == delivery.digest_id)
+        .order_by(DigestEntry.position)
     )
-    stories = [
-        await reader.read(
-            delivery,
-            f"{format_id(DELIVERY, delivery.id)}.{one.position}",
-            one.event_type,
-            one.occurred_at,
-            one.escalation_id,
-        )
-        for one in entries
+    entries = events.tuples().all()
+    subjects = {
+        subject.escalation.id: subject
+        for subject in await _subjects(session, {escalation_id for escalation_id, *_ in entries})
+        if subject.escalation
+    }
+    contents = [
+        _content(event_type, occurred_at, agent, subjects[escalation_id], url, now)
+        for escalation_id, event_type, occurred_at in entries
     ]
-    return [content for content in stories if obsolete_reason(content) is None]
-
-
-async def sample_content(
-    session: AsyncSession, delivery: Delivery, url: str, now: datetime
-) -> NotificationContent:
-    """A made-up escalation, to try a channel with."""
-    agent = await session.get_one(Agent, delivery.agent_id)
-    workspace = await session.get_one(Workspace, delivery.workspace_id)
-    conversation, escalation = (format_id(kind, delivery.id) for kind in (CONVERSATION, ESCALATION))
-    said = (
-        (MessageRole.USER, "This is a sample: can I talk to a person?"),
-        (MessageRole.ASSISTANT, "Of course."),
+    current = [content for content in contents if obsolete_reason(content) is None]
+    shown = _conversations_of_most_urgent(current)
+    transcripts = await _transcripts(
+        session, {subject.conversation.id for subject in subjects.values()}, only=shown
     )
-    return NotificationContent(
-        id=format_id(DELIVERY, delivery.id),
-        type=delivery.event_type,
-        occurred_at=delivery.occurred_at,
-        workspace_name=workspace.name,
-        agent_id=format_id(AGENT, agent.id),
-        agent_name=agent.name,
-        conversation=ConversationSnapshot(
-            id=conversation,
-            customer_external_id="sample",
-            customer_name="Sample Customer",
-            customer_email="customer@example.com",
-            ai_state=AiState.PAUSED,
-            ai_epoch=2,
-            transcript=tuple(
-                TranscriptMessage(format_id(MESSAGE, new_id()), role, content, delivery.occurred_at)
-                for role, content in said
-            ),
-        ),
-        escalation=EscalationSnapshot(
-            id=escalation,
-            link=f"{url}/app",
-            status=EscalationStatus.OPEN,
-            priority=Priority.MEDIUM,
-            trigger=EscalationTrigger.PHRASE,
-            reason="user_phrase",
-            detail="talk to a person",
-            confidence=None,
-            assignee_name=None,
-            assignee_email=None,
-            created_at=delivery.occurred_at,
-            target_minutes=120,
-            at_risk_at=delivery.occurred_at + timedelta(minutes=96),
-            due_at=delivery.occurred_at + timedelta(minutes=120),
-            sla_status=SlaStatus.ON_TRACK,
-            first_responded_at=None,
-            resolved_at=None,
-            resolution_note=None,
-        ),
-    )
+    return [_with_transcript(content, transcripts) for content in current]
 
 
 def obsolete_reason(content: NotificationContent) -> str | None:
-    """Why an event need not be told any more, in words; None while it is true."""
-    ai = (content.conversation.ai_state, content.conversation.ai_epoch)
-    if content.type == EventType.TURN_REQUESTED and ai != (AiState.ACTIVE, content.epoch):
+    """Return why an event need not be delivered any more, in words, or None while it is true."""
+    control = (content.conversation.ai_state, content.conversation.ai_epoch)
+    if content.type == EventType.TURN_REQUESTED and control != (AiState.ACTIVE, content.epoch):
         return "The AI may not answer this turn any more."
-    told = _CLOCKS.get(content.type)
-    if told is None or content.escalation is None:
+    announced = _CLOCKS.get(content.type)
+    if announced is None or content.escalation is None:
         return None
-    if told is SlaStatus.AT_RISK and (
+    if announced is SlaStatus.AT_RISK and (
         content.escalation.first_responded_at or content.escalation.resolved_at
     ):
         return "The escalation was answered or resolved before this was sent."
-    stands = content.escalation.sla_status
-    if stands is told:
+    status = content.escalation.sla_status
+    if status is announced:
         return None
-    return f"The clock stands otherwise by now: {stands.lower().replace('_', ' ')}."
+    return f"The clock has another status now: {status.lower().replace('_', ' ')}."
 
 
-class _Reader:
-    """Reads stories in one session."""
+async def _subjects(session: AsyncSession, escalation_ids: Iterable[UUID]) -> list[_Subject]:
+    assignee = aliased(Member)
+    rows = await session.execute(
+        select(Conversation, Escalation, assignee.name, assignee.email)
+        .join(Escalation, Escalation.conversation_id == Conversation.id)
+        .outerjoin(assignee, assignee.id == Escalation.assignee_id)
+        .where(Escalation.id.in_(list(escalation_ids)))
+    )
+    return [_Subject(*row) for row in rows]
 
-    def __init__(self, session: AsyncSession, url: str, now: datetime) -> None:
-        self._session = session
-        self._url = url
-        self._now = now
 
-    async def read(
-        self, delivery: Delivery, id_: str, type_: str, occurred_at: datetime, escalation_id: UUID | None
-    ) -> NotificationContent:
-        escalation = await self._session.get(Escalation, escalation_id) if escalation_id else None
-        conversation_id = escalation.conversation_id if escalation else delivery.conversation_id
-        conversation = await self._session.get_one(Conversation, conversation_id)
-        agent = await self._session.get_one(Agent, delivery.agent_id)
-        workspace = await self._session.get_one(Workspace, delivery.workspace_id)
-        message = await self._session.get(Message, delivery.message_id) if delivery.message_id else None
-        return NotificationContent(
-            id=id_,
-            type=type_,
-            occurred_at=occurred_at,
-            workspace_name=workspace.name,
-            agent_id=format_id(AGENT, agent.id),
-            agent_name=agent.name,
-            conversation=await self._conversation(conversation),
-            escalation=await self._escalation(escalation) if escalation else None,
-            change=delivery.change,
-            message=(await self._said([message]))[0] if message else None,
-            epoch=delivery.epoch,
+def _conversations_of_most_urgent(contents: Sequence[NotificationContent]) -> set[str]:
+    # The same escalation is in the digest once for each of its events.
+    conversations = {
+        content.escalation.urgency: content.conversation.id for content in contents if content.escalation
+    }
+    return {conversations[urgency] for urgency in sorted(conversations)[:DIGEST_LIMIT]}
+
+
+async def _transcripts(
+    session: AsyncSession, conversation_ids: Iterable[UUID], only: set[str] | None = None
+) -> dict[str, tuple[TranscriptMessage, ...]]:
+    """Return the newest messages of each conversation by its global id, oldest first."""
+    ids = {format_id(CONVERSATION, id_): id_ for id_ in conversation_ids}
+    transcripts: dict[str, tuple[TranscriptMessage, ...]] = {}
+    for global_id, conversation_id in ids.items():
+        if only is None or global_id in only:
+            rows = await session.execute(_newest_messages(conversation_id))
+            transcripts[global_id] = tuple(_transcript_message(*row) for row in rows.all()[::-1])
+    return transcripts
+
+
+def _newest_messages(conversation_id: UUID) -> Select[UUID, MessageRole, str, datetime, str]:
+    return (
+        _MESSAGE.where(
+            Message.conversation_id == conversation_id,
+            Message.role.in_(_SPOKEN),
+            Message.status == MessageStatus.DELIVERED,
         )
+        .order_by(Message.position.desc())
+        .limit(TRANSCRIPT)
+    )
 
-    async def _conversation(self, row: Conversation) -> ConversationSnapshot:
-        newest = await self._session.scalars(
-            select(Message)
-            .where(
-                Message.conversation_id == row.id,
-                Message.role.in_(_SPOKEN),
-                Message.status == MessageStatus.DELIVERED,
-            )
-            .order_by(Message.position.desc())
-            .limit(TRANSCRIPT)
-        )
-        return ConversationSnapshot(
-            id=format_id(CONVERSATION, row.id),
-            customer_external_id=row.customer_external_id,
-            customer_name=row.customer_name,
-            customer_email=row.customer_email,
-            ai_state=row.ai_state,
-            ai_epoch=row.ai_epoch,
-            transcript=tuple(await self._said(list(newest)[::-1])),
-        )
 
-    async def _said(self, messages: Sequence[Message]) -> list[TranscriptMessage]:
-        names = await self._names({one.author_id for one in messages if one.author_id})
-        return [
-            TranscriptMessage(
-                id=format_id(MESSAGE, one.id),
-                role=one.role,
-                content=one.content,
-                at=one.created_at,
-                author=names.get(one.author_id) if one.author_id else None,
-            )
-            for one in messages
-        ]
+_MESSAGE = select(Message.id, Message.role, Message.content, Message.created_at, Member.name).outerjoin(
+    Member, Member.id == Message.author_id
+)
 
-    async def _names(self, ids: set[UUID]) -> dict[UUID, str]:
-        if not ids:
-            return {}
-        found = await self._session.execute(select(Member.id, Member.name).where(Member.id.in_(ids)))
-        return dict(found.tuples().all())
 
-    async def _escalation(self, row: Escalation) -> EscalationSnapshot:
-        assignee = await self._session.get(Member, row.assignee_id) if row.assignee_id else None
-        spelled = format_id(ESCALATION, row.id)
-        return EscalationSnapshot(
-            id=spelled,
-            link=f"{self._url}/app/escalations/{spelled}",
-            status=row.status,
-            priority=row.priority,
-            trigger=row.trigger,
-            reason=row.reason,
-            detail=row.detail,
-            confidence=row.confidence,
-            assignee_name=assignee.name if assignee else None,
-            assignee_email=assignee.email if assignee else None,
-            created_at=row.created_at,
-            target_minutes=row.sla_target_minutes,
-            at_risk_at=row.sla_at_risk_at,
-            due_at=row.sla_due_at,
-            sla_status=row.clock.status(self._now),
-            first_responded_at=row.first_responded_at,
-            resolved_at=row.resolved_at,
-            resolution_note=row.resolution_note,
-        )
+async def _message(session: AsyncSession, message_id: UUID) -> TranscriptMessage:
+    rows = await session.execute(_MESSAGE.where(Message.id == message_id))
+    return _transcript_message(*rows.one())
+
+
+def _transcript_message(
+    message_id: UUID, role: MessageRole, content: str, at: datetime, author: str | None
+) -> TranscriptMessage:
+    return TranscriptMessage(format_id(MESSAGE, message_id), role, content, at, author)
+
+
+def _with_transcript(
+    content: NotificationContent, transcripts: Mapping[str, tuple[TranscriptMessage, ...]]
+) -> NotificationContent:
+    transcript = transcripts.get(content.conversation.id, ())
+    return replace(content, conversation=replace(content.conversation, transcript=transcript))
+
+
+def _content(
+    event_type: str, occurred_at: datetime, agent: AgentInfo, subject: _Subject, url: str, now: datetime
+) -> NotificationContent:
+    conversation = subject.conversation
+    return NotificationContent(
+        id="",
+        type=event_type,
+        occurred_at=occurred_at,
+        workspace_name=agent.workspace_name,
+        agent_id=agent.global_id,
+        agent_name=agent.name,
+        time_zone=agent.time_zone,
+        conversation=ConversationSnapshot(
+            id=format_id(CONVERSATION, conversation.id),
+            customer_external_id=conversation.customer_external_id,
+            customer_name=conversation.customer_name,
+            customer_email=conversation.customer_email,
+            ai_state=conversation.ai_state,
+            ai_epoch=conversation.ai_epoch,
+            transcript=(),
+        ),
+        escalation=_escalation(subject, subject.escalation, url, now) if subject.escalation else None,
+    )
+
+
+def _escalation(subject: _Subject, row: Escalation, url: str, now: datetime) -> EscalationSnapshot:
+    global_id = format_id(ESCALATION, row.id)
+    return EscalationSnapshot(
+        id=global_id,
+        link=f"{url}/app/escalations/{global_id}",
+        status=row.status,
+        priority=row.priority,
+        trigger=row.trigger,
+        reason=row.reason,
+        detail=row.detail,
+        confidence=row.confidence,
+        assignee_name=subject.assignee_name,
+        assignee_email=subject.assignee_email,
+        created_at=row.created_at,
+        target_minutes=row.sla_target_minutes,
+        at_risk_at=row.sla_at_risk_at,
+        due_at=row.sla_due_at,
+        sla_status=row.clock.status(now),
+        first_responded_at=row.first_responded_at,
+        resolved_at=row.resolved_at,
+        resolution_note=row.resolution_note,
+        business_hours=row.sla_policy["business_hours"],
+    )

@@ -1,12 +1,16 @@
-"""What there is to tell of one event, read when it is first told; the channels put it into their words."""
+"""The content of a notification, read when it is first sent; each channel renders it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
+
+DIGEST_PERIOD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,9 @@ class TranscriptMessage:
 @dataclass(frozen=True, slots=True)
 class ConversationSnapshot:
     """
-    A conversation, as it is when it is told of.
+    A conversation when it is read.
 
-    `transcript` holds what customer, AI and people said, oldest first: never notes, drafts or notices.
+    `transcript` holds the messages of customer, AI and team, oldest first, but no notes, drafts or notices.
     """
 
     id: str
@@ -39,7 +43,12 @@ class ConversationSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class EscalationSnapshot:
-    """An escalation, as it is when it is told of. `confidence` is in percent; `link` leads to it."""
+    """
+    An escalation when it is read. `confidence` is in percent; `link` leads to it.
+
+    `business_hours` are those of its clock, as a document of the settings. Without them the clock runs
+    around the clock.
+    """
 
     id: str
     link: str
@@ -59,6 +68,12 @@ class EscalationSnapshot:
     first_responded_at: datetime | None
     resolved_at: datetime | None
     resolution_note: str | None
+    business_hours: Mapping[str, Any] | None = None
+
+    @property
+    def urgency(self) -> tuple[int, datetime, str]:
+        """The sort key that puts the most urgent escalation first."""
+        return -self.priority.rank, self.due_at, self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +82,8 @@ class NotificationContent:
     One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
     `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
-    triggered, noted, sla_on_track. `message` is what was replied, or what the AI is to answer; `epoch` that
-    of the event.
+    triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. `epoch`
+    is that of the event. `time_zone` is that of the AI agent's schedule, in which people read times.
     """
 
     id: str
@@ -82,17 +97,4 @@ class NotificationContent:
     change: str | None = None
     message: TranscriptMessage | None = None
     epoch: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """
-    How one attempt went. `response` is the HTTP status, SMTP reply or Slack's error name, in a few words.
-
-    `retry_after`: the other side asked to wait so long. `gone`: it wants to hear nothing any more (410).
-    """
-
-    succeeded: bool
-    response: str | None
-    retry_after: timedelta | None = None
-    gone: bool = False
+    time_zone: str = "UTC"

@@ -1,35 +1,37 @@
 """
-A story in an email's words: an RFC 5322 message as bytes, the same for the same story.
+Emails of events, digests, tests and alerts, as RFC 5322 bytes, always the same for the same content.
 
-What customers and others write stays text: one line in headers and facts, indented in the plain part, escaped
-in the HTML part, and without a character that breaks a line or turns the writing's direction.
+Text that other people wrote stays text: one line in headers and facts, indented in the plain part, and
+escaped in the HTML part.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from notifications.content.queries import DIGEST_LIMIT
 from notifications.content.snapshots import ConversationSnapshot, EscalationSnapshot, NotificationContent
+from notifications.content.text import one_line
 from notifications.email.layout import (
-    ROOM,
+    TRANSCRIPT_LIMIT,
     EmailPage,
     Fact,
     Section,
     count,
-    one_line,
+    hour,
     render_within_limits,
     span,
     transcript_of,
     when,
 )
 from notifications.email.mime import Envelope
-from rules.customer_texts import duration_in_words
+from rules.customer_texts import duration_in_words, response_time_in_words
 from rules.delivery import DeliveryChannel
 from rules.escalation import EscalationStatus, EscalationTrigger
 from rules.events import EventType
+from rules.text import is_blank
 
 SUBJECT_LIMIT = 110
-DIGEST_LIMIT = 30  # escalations in one digest, the most urgent ones
 
 # In characters; the facts of one escalation among many are short.
 _NAME_LIMIT = 80
@@ -41,10 +43,10 @@ _DIGEST_FACT_LIMIT = 300
 @dataclass(frozen=True, slots=True)
 class Alert:
     """
-    A target that takes nothing, for the admins.
+    A target whose deliveries fail, for the admins.
 
     `disabled`: a webhook endpoint that was switched off. `why` is the last answer, in a few words. `link`
-    leads to where it is put right and tried again, `docs` to what is written about it.
+    leads to the deliveries, `docs` to a page about the problem.
     """
 
     id: str
@@ -58,13 +60,14 @@ class Alert:
     failing_since: datetime | None = None
     disabled: bool = False
     docs: str | None = None
+    time_zone: str = "UTC"
 
 
 def compose(content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
     """
-    The mail that tells of an escalation: created, reopened, at risk or breached.
+    Return the mail of an escalation that was created or reopened, or is at risk or breached.
 
-    Raises ValueError for another event, and for a sender or recipient that is not one address.
+    Raise ValueError for another event, and for a sender or recipient that is not one address.
     """
     escalation = _escalation(content)
     subject = _subject(escalation, content.conversation)
@@ -73,7 +76,7 @@ def compose(content: NotificationContent, *, sender: str, recipient: str, includ
         return EmailPage(
             subject=subject if content.type == EventType.CREATED else f"Re: {subject}",
             lead=_lead(content),
-            sections=[_section(content, ROOM * share if include_transcript else 0)],
+            sections=[_section(content, TRANSCRIPT_LIMIT * share if include_transcript else 0)],
             footer=_footer(recipient, content.agent_name, content.workspace_name),
         )
 
@@ -83,7 +86,7 @@ def compose(content: NotificationContent, *, sender: str, recipient: str, includ
 
 
 def compose_digest(
-    stories: Sequence[NotificationContent],
+    events: Sequence[NotificationContent],
     *,
     id: str,  # noqa: A002
     sender: str,
@@ -94,32 +97,32 @@ def compose_digest(
     include_transcript: bool,
 ) -> bytes:
     """
-    One mail of all that was to be told from `since` to `until`: the most urgent escalations first.
+    Return one mail of all events from `since` to `until`, the most urgent escalations first.
 
-    `stories` are in the order in which it happened; the last one of an escalation says how it stands. `id` is
-    the delivery's. Raises ValueError when there is nothing to tell.
+    `events` are in the order in which they happened; the last one of an escalation has its state. `id` is
+    the delivery's. Raise ValueError if there are no events.
     """
-    happened: dict[str, list[NotificationContent]] = {}
-    for content in stories:
-        happened.setdefault(_escalation(content).id, []).append(content)
-    if not happened:
-        raise ValueError("there is nothing to tell")
-    urgent = sorted(happened.values(), key=_urgency)
+    by_escalation: dict[str, list[NotificationContent]] = {}
+    for content in events:
+        by_escalation.setdefault(_escalation(content).id, []).append(content)
+    if not by_escalation:
+        raise ValueError("a digest needs an event")
+    urgent = sorted(by_escalation.values(), key=lambda history: _escalation(history[-1]).urgency)
     agent = one_line(agent_name, _NAME_LIMIT)
-    told = count(len(urgent), "escalation")
+    total, zone = count(len(urgent), "escalation"), events[-1].time_zone
     highest = _escalation(urgent[0][-1]).priority
 
     def page(share: float) -> EmailPage:
-        # What they said is shortened before any of them is left out.
+        # Transcripts are shortened before an escalation is left out.
         shown = urgent[: max(1, int(DIGEST_LIMIT * min(1, 4 * share)))]
-        room = ROOM * share / len(shown) if include_transcript else 0
+        space = TRANSCRIPT_LIMIT * share / len(shown) if include_transcript else 0
         hidden = count(len(urgent) - len(shown), "less urgent escalation")
         return EmailPage(
-            subject=one_line(f"[{highest}] {told} of {agent}, {span(since, until)}", SUBJECT_LIMIT),
-            lead=f"{told} of the AI agent {agent} from {span(since, until)}.",
-            sections=[_section(one[-1], room, _history(one)) for one in shown],
+            subject=one_line(f"[{highest}] {total} of {agent}, {span(since, until, zone)}", SUBJECT_LIMIT),
+            lead=f"{total} of the AI agent {agent} from {span(since, until, zone)}.",
+            sections=[_section(history[-1], space, _history(history)) for history in shown],
             more=f"Not shown: {hidden}. See the dashboard." if len(shown) < len(urgent) else None,
-            footer=_footer(recipient, agent_name, stories[0].workspace_name),
+            footer=_footer(recipient, agent_name, events[0].workspace_name),
         )
 
     return render_within_limits(page, Envelope(id, until, sender, recipient))
@@ -128,15 +131,15 @@ def compose_digest(
 def compose_test(
     content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool = True
 ) -> bytes:
-    """The mail that shows that mails arrive; the escalation of a sample story is shown as real ones are."""
+    """Return a test mail; its sample escalation looks like a real one."""
     agent = one_line(content.agent_name, _NAME_LIMIT)
 
     def page(share: float) -> EmailPage:
-        room = ROOM * share if include_transcript else 0
+        space = TRANSCRIPT_LIMIT * share if include_transcript else 0
         return EmailPage(
             subject=one_line(f"Test: email notifications of {agent} work", SUBJECT_LIMIT),
             lead=f"This is a test; there is nothing to do. Email notifications of the AI agent {agent} work.",
-            sections=[_section(content, room)] if content.escalation else [],
+            sections=[_section(content, space)] if content.escalation else [],
             footer=_footer(recipient, content.agent_name, content.workspace_name),
         )
 
@@ -144,7 +147,7 @@ def compose_test(
 
 
 def compose_alert(alert: Alert, *, sender: str, recipient: str) -> bytes:
-    """The mail to an admin about a target that takes nothing: what, since when, why, and what to do."""
+    """Return the mail to an admin about a failing target, with the reason and what to do."""
     target = f"{_CHANNELS[alert.channel]} {one_line(alert.target, 300)}"
     what = f"Switched off: {target}" if alert.disabled else f"Notifications do not arrive: {target}"
     section = Section(
@@ -175,13 +178,8 @@ _CHANNELS = {
 
 def _escalation(content: NotificationContent) -> EscalationSnapshot:
     if content.escalation is None:
-        raise ValueError(f"{content.type} is not told by email")
+        raise ValueError(f"{content.type} is not notified by email")
     return content.escalation
-
-
-def _urgency(stories: Sequence[NotificationContent]) -> tuple[int, datetime, str]:
-    escalation = _escalation(stories[-1])
-    return -escalation.priority.rank, escalation.due_at, escalation.id
 
 
 def _subject(escalation: EscalationSnapshot, conversation: ConversationSnapshot) -> str:
@@ -191,8 +189,8 @@ def _subject(escalation: EscalationSnapshot, conversation: ConversationSnapshot)
 
 
 def _customer(conversation: ConversationSnapshot, limit: int) -> str:
-    known = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
-    return next((name for one in known if (name := one_line(one or "", limit))), "A customer")
+    names = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
+    return next((one_line(name, limit) for name in names if name and not is_blank(name)), "A customer")
 
 
 def _why(escalation: EscalationSnapshot) -> str:
@@ -221,24 +219,25 @@ def _lead(content: NotificationContent) -> str:
     happened = {
         EventType.CREATED: f"{name} waits for a person.",
         EventType.REOPENED: f"The escalation of {name} was reopened.",
-        EventType.SLA_AT_RISK: f"Nobody has replied to {name} yet, and time is running out.",
-        EventType.SLA_BREACHED: f"Overdue: nobody replied to {name} in time.",
+        EventType.SLA_AT_RISK: f"{name} has no reply yet, and time is running out.",
+        EventType.SLA_BREACHED: f"Overdue: {name} got no reply in time.",
     }
     if content.type not in happened:
-        raise ValueError(f"{content.type} is not told by email")
-    return f"{happened[EventType(content.type)]} {_reply(_escalation(content), content.occurred_at)}"
+        raise ValueError(f"{content.type} is not notified by email")
+    return f"{happened[EventType(content.type)]} {_reply(content, _escalation(content))}"
 
 
-def _reply(escalation: EscalationSnapshot, now: datetime) -> str:
+def _reply(content: NotificationContent, escalation: EscalationSnapshot) -> str:
+    zone = content.time_zone
     if escalation.status is EscalationStatus.RESOLVED:
-        return "It has been resolved by now."
+        return "It has been resolved in the meantime."
     if escalation.first_responded_at:
-        return f"The first reply was given {when(escalation.first_responded_at)}."
-    verb = "was" if now >= escalation.due_at else "is"
-    return f"The first reply {verb} due {when(escalation.due_at)}."
+        return f"The first reply was given {when(escalation.first_responded_at, zone)}."
+    verb = "was" if content.occurred_at >= escalation.due_at else "is"
+    return f"The first reply {verb} due {when(escalation.due_at, zone)}."
 
 
-def _section(content: NotificationContent, room: float, history: str | None = None) -> Section:
+def _section(content: NotificationContent, space: float, history: str | None = None) -> Section:
     escalation = _escalation(content)
     facts = _facts(content, escalation, history)
     limit = _FACT_LIMIT if history is None else _DIGEST_FACT_LIMIT
@@ -248,7 +247,7 @@ def _section(content: NotificationContent, room: float, history: str | None = No
         facts=[Fact(name, one_line(value, limit)) for name, value in facts],
         link=escalation.link,
         link_words="Open the escalation",
-        transcript=transcript_of(content.conversation, room) if room else None,
+        transcript=transcript_of(content.conversation, space, content.time_zone) if space else None,
     )
 
 
@@ -256,34 +255,45 @@ def _facts(
     content: NotificationContent, escalation: EscalationSnapshot, history: str | None
 ) -> Iterator[tuple[str, str]]:
     conversation = content.conversation
-    known = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
-    yield "Customer", ", ".join(dict.fromkeys(one for one in known if one)) or "unknown"
+    names = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
+    lines = (one_line(name, _FACT_LIMIT) for name in names if name and not is_blank(name))
+    yield "Customer", ", ".join(dict.fromkeys(lines)) or "unknown"
     why = _why(escalation)
-    said = (
+    phrase = (
         f": “{escalation.detail}”"
         if escalation.trigger is EscalationTrigger.PHRASE and escalation.detail
         else ""
     )
-    yield "Reason", why[:1].upper() + why[1:] + said
+    yield "Reason", why[:1].upper() + why[1:] + phrase
     if escalation.trigger is EscalationTrigger.API and escalation.confidence is not None:
         yield "Confidence", f"{escalation.confidence:g} %"
     if history:
         yield "Happened", history
-    assigned = f"assigned to {escalation.assignee_name}" if escalation.assignee_name else "nobody is assigned"
+    assigned = f"assigned to {escalation.assignee_name}" if escalation.assignee_name else "not assigned"
     yield "Status", f"{escalation.status.capitalize().replace('_', ' ')}, {assigned}"
     if not history:
-        yield "Raised", when(escalation.created_at)
-    target = duration_in_words(escalation.target_minutes)
-    yield "First reply due", f"{when(escalation.due_at)} (target: {target})"
+        yield "Raised", when(escalation.created_at, content.time_zone)
+    # What was resolved without a reply waits for none.
+    if escalation.status is not EscalationStatus.RESOLVED or escalation.first_responded_at:
+        yield (
+            "First reply due",
+            f"{when(escalation.due_at, content.time_zone)} (target: {_target(escalation)})",
+        )
     if escalation.first_responded_at:
-        yield "First reply", when(escalation.first_responded_at)
+        yield "First reply", when(escalation.first_responded_at, content.time_zone)
     if escalation.resolution_note:
         yield "Resolution", escalation.resolution_note
     if not history:
-        yield "AI agent", f"{content.agent_name} ({content.workspace_name})"
+        yield "AI agent", f"{one_line(content.agent_name, 200)} ({content.workspace_name})"
 
 
-def _history(stories: Sequence[NotificationContent]) -> str:
+def _target(escalation: EscalationSnapshot) -> str:
+    if escalation.business_hours is None:
+        return duration_in_words(escalation.target_minutes)
+    return response_time_in_words(escalation.target_minutes, escalation.business_hours)
+
+
+def _history(events: Sequence[NotificationContent]) -> str:
     words = {
         EventType.CREATED: "raised",
         EventType.REOPENED: "reopened",
@@ -291,7 +301,7 @@ def _history(stories: Sequence[NotificationContent]) -> str:
         EventType.SLA_BREACHED: "overdue",
     }
     return ", ".join(
-        f"{words[EventType(one.type)]} {one.occurred_at.astimezone(UTC):%H:%M} UTC" for one in stories
+        f"{words[EventType(event.type)]} {hour(event.occurred_at, event.time_zone)}" for event in events
     )
 
 
@@ -300,25 +310,25 @@ def _alert_lead(alert: Alert, target: str) -> str:
         return f"Baton has switched off {target}: nothing is sent there until you switch it on again."
     lasting = alert.at - alert.failing_since if alert.failing_since else timedelta()
     long = f" for {duration_in_words(lasting // timedelta(minutes=1))}" if alert.failing_since else ""
-    return f"Baton could not deliver to {target}{long}. What was given up is kept and can be tried again."
+    return f"Baton could not deliver to {target}{long}. Failed deliveries are kept and can be tried again."
 
 
 def _alert_facts(alert: Alert) -> Iterator[Fact]:
     yield Fact("Target", one_line(alert.target, _FACT_LIMIT))
     if alert.failing_since:
-        yield Fact("Failing since", when(alert.failing_since))
+        yield Fact("Failing since", when(alert.failing_since, alert.time_zone))
     yield Fact("Last answer", one_line(alert.why or "", 300) or "none")
     yield Fact("AI agent", one_line(f"{alert.agent_name} ({alert.workspace_name})", 400))
 
 
 def _alert_steps(alert: Alert) -> list[str]:
-    mend = {
-        DeliveryChannel.EMAIL: "See whether the address is right and the mail server takes mail for it.",
-        DeliveryChannel.SLACK: "See whether the channel exists and Baton's app is a member of it.",
-        DeliveryChannel.WEBHOOK: "See whether the endpoint is up and answers with a status from 200 to 299.",
+    checks = {
+        DeliveryChannel.EMAIL: "Check the address, and whether the mail server accepts mail for it.",
+        DeliveryChannel.SLACK: "Check that the channel exists and that Baton's app is a member of it.",
+        DeliveryChannel.WEBHOOK: "Check that the endpoint is up and answers with a status from 200 to 299.",
     }
     again = "Switch it on again in the settings." if alert.disabled else "Send a test notification."
-    steps = [mend[alert.channel], again, "Retry the failed deliveries in the dashboard."]
+    steps = [checks[alert.channel], again, "Retry the failed deliveries in the dashboard."]
     return [*steps, f"Read more: {alert.docs}"] if alert.docs else steps
 
 
@@ -326,5 +336,5 @@ def _footer(recipient: str, agent_name: str, workspace_name: str) -> str:
     agent, workspace = one_line(agent_name, 200), one_line(workspace_name, 200)
     return (
         f"You get this because {recipient} is a recipient of the AI agent {agent} ({workspace}). "
-        "Its settings say who is told, and how often."
+        "Its settings hold the recipients and the frequency."
     )

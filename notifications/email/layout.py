@@ -1,45 +1,40 @@
-"""What an email shows, how it is laid out and how much fits; text of others stays text."""
+"""The page model of an email, its rendering by the templates, and the limits of its size."""
 
-import re
 import textwrap
 from binascii import b2a_qp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from notifications.content.snapshots import ConversationSnapshot, TranscriptMessage
+from notifications.content.text import lines_of, one_line
 from notifications.email.mime import Envelope, message_bytes
 from rules.escalation import Priority
 from rules.message import MessageRole
 
 MAIL_LIMIT = 190_000  # bytes, in all
 HTML_LIMIT = 100_000  # bytes; Gmail hides what is beyond 102 KB, which would be the newest messages
-ROOM = 150_000  # bytes of transcripts
+TRANSCRIPT_LIMIT = 150_000  # bytes of transcripts
 MESSAGE_LIMIT = 4_000  # characters of one message
 
 _NAME_LIMIT = 80
-# What one character can take in both parts: twice four bytes of UTF-8, each as =F0, and soft line breaks.
+# At most, in both parts: twice four bytes of UTF-8, each as =F0, and soft line breaks.
 _BYTES_OF_CHARACTER = 26
 # Name, time and styles of one message.
 _BYTES_OF_FRAME = 700
 _LEAST = 60  # characters
 _LINE = 76
 
-_BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# Control characters, directional overrides, spaces without width, halves of characters.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A row under a heading: what, and how it is."""
+    """A row under a heading."""
 
     name: str
     value: str
@@ -49,16 +44,16 @@ class Fact:
 class TranscriptLine:
     """A message of the transcript. `kind` is customer, ai, team, or empty for Baton itself."""
 
-    who: str
+    speaker: str
     kind: str
     at: str
-    words: str
+    text: str
     left_out: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Messages, oldest first, and in words how many earlier ones are left out."""
+    """Messages, oldest first, and a note about earlier ones that are left out."""
 
     lines: Sequence[TranscriptLine]
     left_out: str | None
@@ -66,7 +61,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An escalation, or a target that takes nothing. `steps` are what to do."""
+    """An escalation, or a failing target with the `steps` to repair it."""
 
     title: str | None
     facts: Sequence[Fact]
@@ -79,7 +74,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class EmailPage:
-    """All that a mail shows, in both of its parts. `lead` is what lists of mails show beside the subject."""
+    """The content of a mail, for both of its parts. Lists of mails show `lead` next to the subject."""
 
     subject: str
     lead: str
@@ -88,76 +83,76 @@ class EmailPage:
     more: str | None = None
 
 
-def transcript_of(conversation: ConversationSnapshot, room: float) -> Transcript | None:
-    """The newest messages that `room` bytes have place for, one at least."""
+def transcript_of(conversation: ConversationSnapshot, limit: float, zone: str) -> Transcript | None:
+    """Return the newest messages that fit into `limit` bytes, but at least one."""
     lines: list[TranscriptLine] = []
-    for said in reversed(conversation.transcript):
-        line = _line(said, MESSAGE_LIMIT)
-        room -= _size(line)
-        if room < 0 and lines:
+    for message in reversed(conversation.transcript):
+        line = _line(message, MESSAGE_LIMIT, zone)
+        limit -= _size(line)
+        if limit < 0 and lines:
             break
-        if room < 0:
-            fitting = int((room + _size(line) - _BYTES_OF_FRAME) / _BYTES_OF_CHARACTER)
-            line = _line(said, max(fitting, _LEAST))
+        if limit < 0:
+            fitting = int((limit + _size(line) - _BYTES_OF_FRAME) / _BYTES_OF_CHARACTER)
+            line = _line(message, max(fitting, _LEAST), zone)
         lines.append(line)
     left_out = len(conversation.transcript) - len(lines)
-    words = f"{count(left_out, 'earlier message')} left out: the whole conversation is in Baton."
-    return Transcript(lines[::-1], words if left_out else None) if lines else None
+    note = f"{count(left_out, 'earlier message')} left out: the whole conversation is in Baton."
+    return Transcript(lines[::-1], note if left_out else None) if lines else None
 
 
-def _line(said: TranscriptMessage, limit: int) -> TranscriptLine:
+def _line(message: TranscriptMessage, limit: int, zone: str) -> TranscriptLine:
     kind = {MessageRole.USER: "customer", MessageRole.ASSISTANT: "ai", MessageRole.HUMAN: "team"}.get(
-        said.role, ""
+        message.role, ""
     )
-    who = {"customer": "Customer", "ai": "AI", "team": one_line(said.author or "", _NAME_LIMIT) or "Team"}
-    words = _clean(said.content).strip("\n")
-    more = len(words) - limit
+    team = one_line(message.author or "", _NAME_LIMIT) or "Team"
+    speakers = {"customer": "Customer", "ai": "AI", "team": team}
+    text = lines_of(message.content).strip("\n")
+    more = len(text) - limit
     return TranscriptLine(
-        who=who.get(kind, "Baton"),
+        speaker=speakers.get(kind, "Baton"),
         kind=kind,
-        at=when(said.at),
-        words=words[:limit],
+        at=when(message.at, zone),
+        text=text[:limit],
         left_out=f"… {count(more, 'more character')} in Baton" if more > 0 else None,
     )
 
 
 def _size(line: TranscriptLine) -> int:
-    """About what a message takes in both parts, in bytes."""
-    escaped = sum(line.words.count(sign) for sign in "&<>\"'\n")
-    return _BYTES_OF_FRAME + 2 * len(b2a_qp(line.words.encode())) + 6 * escaped
+    """Estimate the bytes of a message in both parts."""
+    escaped = sum(line.text.count(sign) for sign in "&<>\"'\n")
+    return _BYTES_OF_FRAME + 2 * len(b2a_qp(line.text.encode())) + 6 * escaped
 
 
 def count(number: int, noun: str) -> str:
-    """“1 escalation”, “1,200 escalations”."""
+    """Return a counted noun: “1 escalation”, “1,200 escalations”."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def when(instant: datetime) -> str:
-    """“4 March 2026, 14:30 UTC”."""
-    at = instant.astimezone(UTC)
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+def when(instant: datetime, zone: str) -> str:
+    """Return a time with its zone: “4 March 2026, 14:30 UTC” or “4 March 2026, 09:30 America/New_York”."""
+    at = instant.astimezone(ZoneInfo(zone))
+    return f"{at.day} {at:%B %Y, %H:%M} {zone}"
 
 
-def span(since: datetime, until: datetime) -> str:
-    """“13:00 to 14:00 UTC on 4 March 2026”."""
-    first, last = since.astimezone(UTC), until.astimezone(UTC)
+def hour(instant: datetime, zone: str) -> str:
+    """Return the time of day with its zone: “14:30 UTC”."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M} {zone}"
+
+
+def span(since: datetime, until: datetime, zone: str) -> str:
+    """Return a period such as “13:00 to 14:00 UTC on 4 March 2026”."""
+    first, last = since.astimezone(ZoneInfo(zone)), until.astimezone(ZoneInfo(zone))
     if first.date() != last.date():
-        return f"{when(first)} to {when(last)}"
-    return f"{first:%H:%M} to {last:%H:%M} UTC on {first.day} {first:%B %Y}"
-
-
-def _clean(text: str) -> str:
-    return _INVISIBLE.sub("", _BREAK.sub("\n", text))
-
-
-def one_line(text: str, limit: int) -> str:
-    """The text as one line without what cannot be seen, cut to `limit` characters."""
-    line = " ".join(_clean(text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+        return f"{when(since, zone)} to {when(until, zone)}"
+    return f"{first:%H:%M} to {last:%H:%M} {zone} on {first.day} {first:%B %Y}"
 
 
 def _wrapped(text: str, before: str = "", after: str = "") -> str:
-    """Lines of plain text: what is longer than a line never goes on where a new line would begin."""
+    """
+    Wrap plain text at spaces, never within words, addresses and ids.
+
+    Continued lines are indented by `after`, so they never look like new ones.
+    """
     lines: list[str] = []
     for line in text.split("\n"):
         lines += textwrap.wrap(
@@ -167,6 +162,8 @@ def _wrapped(text: str, before: str = "", after: str = "") -> str:
             subsequent_indent=after,
             break_long_words=False,
             break_on_hyphens=False,
+            expand_tabs=False,
+            replace_whitespace=False,
         ) or [""]
     return "\n".join(lines)
 
@@ -176,7 +173,7 @@ def _broken(text: str) -> Markup:
 
 
 def render_within_limits(page_of: Callable[[float], EmailPage], envelope: Envelope) -> bytes:
-    """The message, showing as much as the limits let in: `page_of` takes the share of all that there is."""
+    """Return the message with as much as the limits allow: `page_of` gets the share to show."""
     share = 1.0
     while True:
         page = page_of(share)

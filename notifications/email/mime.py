@@ -1,8 +1,8 @@
 """
 The form of an email: RFC 5322 headers and a multipart/alternative body, as bytes with SMTP's line ends.
 
-Written by hand, because the standard library's headers read what they are given: they decode encoded words in
-it, take one address for two and let NUL through.
+The headers are not those of the standard library. Those parse their values: they decode encoded words, read
+one address as two and let NUL through.
 """
 
 import re
@@ -14,7 +14,7 @@ from email.header import Header
 from email.utils import format_datetime, quote
 from hashlib import sha256
 
-from rules.email_address import ascii_address, email_address_error, named_address
+from rules.email_address import email_address_error, named_address, wire_address
 
 _FOLD_AT = 76
 _FOLD = "\r\n "
@@ -24,9 +24,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]+")
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """
-    Who writes to whom, and when. `id` is the delivery's; mails of the same `thread` are shown as one.
+    Sender, recipient and time of a mail. `id` is the delivery's; mail programs show one `thread` together.
 
-    Raises ValueError when sender or recipient is not one address.
+    Raise ValueError if sender or recipient is not one address.
     """
 
     id: str
@@ -37,27 +37,28 @@ class Envelope:
 
     def __post_init__(self) -> None:
         named_address(self.sender)
-        if fault := email_address_error(self.recipient):
-            raise ValueError(f"the recipient {fault}")
+        if error := email_address_error(self.recipient):
+            raise ValueError(f"the recipient {error}")
 
 
 def message_bytes(envelope: Envelope, subject: str, text: str, html: str) -> bytes:
-    """The message; the same bytes for the same input. `subject` is one line of text that can be printed."""
+    """Return the message, always the same bytes for the same input. `subject` is one printable line."""
     message_id = _message_id(envelope)
-    # No body holds it: in quoted-printable an equals sign stands before a number or a line's end.
+    # No body holds it: in quoted-printable an equals sign precedes a number or a line's end.
     boundary = f"=_{_digest(message_id, 32)}"
     lines = [
         *_headers(envelope, subject, message_id),
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
     ]
     parts = [_part(boundary, "plain", text), _part(boundary, "html", html)]
-    head = "\r\n".join([*lines, "", ""]).encode("ascii")
+    # Only an internationalised recipient makes the headers UTF-8 (RFC 6532).
+    head = "\r\n".join([*lines, "", ""]).encode()
     return head + b"".join(parts) + f"--{boundary}--\r\n".encode()
 
 
 def _headers(envelope: Envelope, subject: str, message_id: str) -> Iterator[str]:
     yield f"From: {_sender(envelope.sender)}"
-    yield f"To: {ascii_address(envelope.recipient)}"
+    yield f"To: {wire_address(envelope.recipient)}"
     yield f"Subject: {_unstructured(subject, 'Subject')}"
     yield f"Date: {format_datetime(envelope.at.astimezone(UTC))}"
     yield f"Message-ID: {message_id}"
@@ -73,28 +74,28 @@ def _headers(envelope: Envelope, subject: str, message_id: str) -> Iterator[str]
 def _sender(sender: str) -> str:
     name, address = named_address(sender)
     if not name:
-        return ascii_address(address)
+        return wire_address(address)
     if _PLAIN_NAME.fullmatch(name):
         shown = name
     else:
         shown = f'"{quote(name)}"' if _is_literal(name) else _unstructured(name, "From")
-    # A long name leaves no room on its line.
-    return f"{shown}{' ' if len(shown) + len(address) < _FOLD_AT - 10 else _FOLD}<{ascii_address(address)}>"
+    # A long name fills its line.
+    return f"{shown}{' ' if len(shown) + len(address) < _FOLD_AT - 10 else _FOLD}<{wire_address(address)}>"
 
 
 def _is_literal(text: str) -> bool:
-    """Whether a header can hold it as it is: ASCII, and not to be taken for an encoded word."""
+    """Return whether a header can hold the text as it is: ASCII, and not like an encoded word."""
     return text.isascii() and "=?" not in text
 
 
 def _unstructured(text: str, header: str) -> str:
-    # What cannot stand as it is goes into encoded words, and comes out as it went in.
+    # Text that a header cannot hold goes into encoded words, and is read unchanged.
     charset = "us-ascii" if _is_literal(text) else "utf-8"
     return Header(text, charset, maxlinelen=_FOLD_AT, header_name=header).encode(linesep="\r\n")
 
 
 def _message_id(envelope: Envelope) -> str:
-    recipient = _digest(ascii_address(envelope.recipient).lower(), 16)
+    recipient = _digest(wire_address(envelope.recipient).lower(), 16)
     return f"<{_atom(envelope.id)}.{recipient}@{_domain(envelope)}>"
 
 
@@ -107,7 +108,7 @@ def _atom(text: str) -> str:
 
 
 def _domain(envelope: Envelope) -> str:
-    return ascii_address(named_address(envelope.sender)[1]).rpartition("@")[2].lower()
+    return wire_address(named_address(envelope.sender)[1]).rpartition("@")[2].lower()
 
 
 def _digest(text: str, length: int) -> str:

@@ -1,4 +1,4 @@
-"""Sends one email to one recipient by the configured mail server, or keeps it as a file."""
+"""Send one email to one recipient through the configured mail server, or keep it as a file."""
 
 import asyncio
 import base64
@@ -15,14 +15,15 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
-from notifications.content.snapshots import Outcome
-from rules.email_address import ascii_address, email_address_error, named_address
+from notifications.network import network_error_text, no_answer_text
+from notifications.outcome import Outcome
+from rules.email_address import email_address_error, named_address, wire_address
 
 DEADLINE_SECONDS = 30.0
 RESPONSE_LIMIT = 300
 
-# The mail is accepted by then; a server that does not say goodbye is not waited for.
-_FAREWELL_SECONDS = 2.0
+# The mail has been accepted: a server that does not answer QUIT is not waited for.
+FAREWELL_SECONDS = 2.0
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _EXAMPLE = "smtp://user:password@mail.example.com:587"
@@ -34,7 +35,7 @@ StartTls = Literal["auto", "always", "never"]
 @dataclass(frozen=True, slots=True)
 class Smtp:
     """
-    The mail server and the sender, made by `of`.
+    A mail server and the sender, made by `of`.
 
     `tls` is TLS from the first byte. `sender` is a name with an address: “Baton <baton@example.com>”.
     """
@@ -52,12 +53,12 @@ class Smtp:
         """
         Read smtp://[user:password@]host[:port][?starttls=auto|always|never&from=SENDER], or smtps://….
 
-        Ports are 465 for smtps, 587 for smtp with a user, else 25. `auto` uses STARTTLS when it is offered;
-        with a user it must be, for a password goes in the clear with `never` alone. User, password and
+        Ports are 465 for smtps, 587 for smtp with a user, else 25. `auto` uses STARTTLS when it is offered.
+        With a user it must be offered: only `never` sends a password in the clear. User, password and
         sender are percent-encoded. Without `from` the sender is the user, when that is an address, else
         baton@`machine`, by default this machine's own name.
 
-        Raises ValueError, whose words hold nothing of the address: it has a password in it.
+        Raise ValueError, whose words hold nothing of the URL, because it has a password in it.
         """
         parts, port = _split(url)
         tls = parts.scheme == "smtps"
@@ -76,11 +77,11 @@ class Smtp:
 
 
 def default_sender(machine: str, user: str | None = None) -> str:
-    """The sender when none is set: the mail account, when its name is an address, else baton@`machine`."""
+    """Return the default sender: the mail account, when its name is an address, else baton@`machine`."""
     if user and not email_address_error(user):
         return f"Baton <{user}>"
     address = f"baton@{machine}"
-    return "Baton <baton@localhost>" if email_address_error(address, dotless=True) else f"Baton <{address}>"
+    return "Baton <baton@localhost>" if email_address_error(address) else f"Baton <{address}>"
 
 
 async def send(
@@ -89,17 +90,19 @@ async def send(
     recipient: str,
     *,
     seconds: float = DEADLINE_SECONDS,
+    farewell_seconds: float = FAREWELL_SECONDS,
     context: ssl.SSLContext | None = None,
 ) -> Outcome:
     """
     Hand the message `raw` (RFC 5322, with CRLF) to the mail server for one recipient, within `seconds`.
 
-    It succeeds when the server has accepted the message; whatever else happens is a failed Outcome that
-    says why. A connection that breaks before the answer leaves open whether it was accepted: sent again,
-    the message has the same Message-ID. `context` verifies certificates in place of the system's.
+    It succeeds when the server has accepted the message. Anything else is a failed Outcome with the reason,
+    which is final if the server refused sender, recipient or message for good (5yz). A connection that
+    breaks before the answer leaves open whether the message was accepted: sent again, it has the same
+    Message-ID. `context` verifies certificates in place of the system's.
     """
     if fault := email_address_error(recipient):
-        return Outcome(succeeded=False, response=f"the recipient {fault}")
+        return Outcome(succeeded=False, response=f"the recipient {fault}", final=True)
     client = _Client(
         hostname=smtp.host,
         port=smtp.port,
@@ -111,14 +114,15 @@ async def send(
     )
     try:
         async with asyncio.timeout(seconds):
-            response = await _hand_over(client, smtp, raw, ascii_address(recipient))
-        await _take_leave(client)
+            response = await _hand_over(client, smtp, raw, wire_address(recipient))
+        await _quit(client, farewell_seconds)
     # A connection lost between two of the library's steps can end as any kind of exception.
     except Exception as error:
-        return Outcome(succeeded=False, response=_spell(_in_words(error, seconds), smtp))
+        words = _printable(_error_text(error, seconds), smtp)
+        return Outcome(succeeded=False, response=words, final=_is_final(error))
     finally:
         client.close()
-    return Outcome(succeeded=True, response=_spell(f"{response.code} {response.message}", smtp))
+    return Outcome(succeeded=True, response=_printable(f"{response.code} {response.message}", smtp))
 
 
 async def keep(folder: Path, raw: bytes, name: str) -> Outcome:
@@ -126,13 +130,17 @@ async def keep(folder: Path, raw: bytes, name: str) -> Outcome:
     path = folder / f"{re.sub('[^A-Za-z0-9_-]', '-', name)}.eml"
     try:
         await asyncio.to_thread(_write, path, raw)
-    except OSError as fault:
-        return Outcome(succeeded=False, response=f"could not write a file: {fault.strerror}")
+    except OSError as error:
+        return Outcome(succeeded=False, response=f"could not write a file: {error.strerror}")
     return Outcome(succeeded=True, response=f"kept as {path.name}")
 
 
+class _NoSmtpUtf8Error(Exception):
+    """The mail server does not accept internationalised addresses (SMTPUTF8)."""
+
+
 class _Client(aiosmtplib.SMTP):
-    """A client whose close drops the connection at once, whatever is still to be written or heard."""
+    """A client whose `close` drops the connection immediately, whatever is unsent or unread."""
 
     def close(self) -> None:
         if self.transport is not None:
@@ -143,12 +151,16 @@ class _Client(aiosmtplib.SMTP):
 async def _hand_over(client: _Client, smtp: Smtp, raw: bytes, recipient: str) -> aiosmtplib.SMTPResponse:
     await client.connect()
     await _greet(client)
-    if not smtp.tls and _is_to_encrypt(client, smtp):
+    if not smtp.tls and _must_encrypt(client, smtp):
         await client.starttls()
     if smtp.user is not None and smtp.password is not None:
         await client.login(smtp.user, smtp.password)
-    await client.mail(ascii_address(named_address(smtp.sender)[1]))
-    await client.rcpt(recipient)
+    international = not recipient.isascii()
+    if international and not client.supports_extension("smtputf8"):
+        raise _NoSmtpUtf8Error
+    options = ["SMTPUTF8"] if international else None
+    await client.mail(wire_address(named_address(smtp.sender)[1]), options=options)
+    await client.rcpt(recipient, encoding="utf-8")
     return await client.data(raw)
 
 
@@ -161,8 +173,8 @@ async def _greet(client: _Client) -> None:
         await client.helo()
 
 
-def _is_to_encrypt(client: _Client, smtp: Smtp) -> bool:
-    """Raises SMTPNotSupported when the connection must be encrypted and cannot be."""
+def _must_encrypt(client: _Client, smtp: Smtp) -> bool:
+    """Return whether to use STARTTLS. Raise SMTPNotSupported if it is needed and not offered."""
     if smtp.starttls == "never":
         return False
     if client.supports_extension("starttls"):
@@ -176,39 +188,45 @@ def _is_to_encrypt(client: _Client, smtp: Smtp) -> bool:
     return False
 
 
-async def _take_leave(client: _Client) -> None:
-    # The message is accepted, whatever happens now.
+async def _quit(client: _Client, seconds: float) -> None:
+    # The message has been accepted: nothing that follows makes it a failure.
     with suppress(Exception):
-        async with asyncio.timeout(_FAREWELL_SECONDS):
+        async with asyncio.timeout(seconds):
             await client.quit()
 
 
-def _in_words(error: Exception, seconds: float) -> str:
-    cause = error.__cause__ if isinstance(error, aiosmtplib.SMTPConnectError) else error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"could not connect: the certificate is not trusted: {cause.verify_message}"
+def _is_final(error: Exception) -> bool:
+    """
+    Return whether the same message would be refused again.
+
+    Refusals of a connection, STARTTLS or a login are left out: they end when the settings are corrected.
+    """
+    if isinstance(error, _NoSmtpUtf8Error):
+        return True
+    refusals = (
+        aiosmtplib.SMTPSenderRefused,
+        aiosmtplib.SMTPRecipientRefused,
+        aiosmtplib.SMTPDataError,
+    )
+    return isinstance(error, refusals) and 500 <= error.code <= 599
+
+
+def _error_text(error: Exception, seconds: float) -> str:
+    if isinstance(error, _NoSmtpUtf8Error):
+        return "the mail server does not accept internationalised addresses (SMTPUTF8)"
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return f"{error.code} {error.message}" if error.code > 0 else "the server does not speak SMTP"
     if isinstance(error, aiosmtplib.SMTPConnectError):
-        return f"could not connect: {_reason(cause or error)}"
+        return network_error_text(error.__cause__ or error, connecting=True)
     if isinstance(error, aiosmtplib.SMTPException) and not isinstance(error, OSError):
         return error.message
     if isinstance(error, TimeoutError) and not isinstance(error, aiosmtplib.SMTPException):
-        return f"no answer within {seconds:g} s"
-    return f"the connection broke: {_reason(error)}"
+        return no_answer_text(seconds)
+    return network_error_text(error) if isinstance(error, OSError) else f"the connection broke: {error!r}"
 
 
-def _reason(error: BaseException) -> str:
-    if not isinstance(error, OSError):
-        return str(error) or type(error).__name__
-    # The numbers of TLS and of name look-ups are no system errors.
-    if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
-
-
-def _spell(response: str, smtp: Smtp) -> str:
-    """One line of printable text, not too long, without what signs in (some servers say commands back)."""
+def _printable(response: str, smtp: Smtp) -> str:
+    """Return one line of printable text, shortened, without the credentials that some servers repeat."""
     if smtp.user and smtp.password:
         plain = f"\0{smtp.user}\0{smtp.password}"
         encoded = [base64.b64encode(text.encode()).decode() for text in (plain, smtp.password)]
@@ -220,8 +238,8 @@ def _spell(response: str, smtp: Smtp) -> str:
 
 
 def _domain(smtp: Smtp) -> str:
-    """What the client calls itself: a name that exists, which that of a container does not."""
-    return ascii_address(named_address(smtp.sender)[1]).rpartition("@")[2]
+    """Return the client's name for EHLO: a name that exists, unlike that of a container."""
+    return wire_address(named_address(smtp.sender)[1]).rpartition("@")[2]
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:
@@ -255,7 +273,7 @@ def _login(parts: SplitResult) -> tuple[str | None, str | None]:
 def _options(query: str, tls: bool) -> dict[str, str]:
     options: dict[str, str] = {}
     for option in query.split("&") if query else []:
-        # Not parse_qsl: a plus sign is no space here, addresses have them.
+        # Not parse_qsl: it reads a plus sign, which addresses have, as a space.
         name, _, value = option.partition("=")
         if name not in ("from", "starttls") or name in options or not value:
             raise ValueError("has an unknown or repeated option; there are ?starttls= and ?from=")
@@ -284,8 +302,8 @@ def _starttls(text: str) -> StartTls:
 def _sender(sender: str) -> str:
     try:
         named_address(sender)
-    except ValueError as fault:
-        raise ValueError(f"has a sender (?from=) that {fault}") from None
+    except ValueError as error:
+        raise ValueError(f"has a sender (?from=) that {error}") from None
     return sender
 
 

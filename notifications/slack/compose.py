@@ -1,35 +1,32 @@
 """
-A story in Slack's words: the body of chat.postMessage.
+Slack messages: the body of chat.postMessage.
 
-Control sequences (<…>: mentions, links, dates) come from the settings and from here alone. What others wrote
-is one line, escaped, and without a sign that Slack reads as formatting.
+Mentions and links come only from the settings and from this module. Text that other people wrote is shown
+with its own characters: in `rich_text` and `plain_text`, which have no formatting, and escaped in the text of
+the notification, whose formatting is switched off.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from notifications.content.snapshots import ConversationSnapshot, EscalationSnapshot, NotificationContent
+from notifications.content.text import closing, one_line
+from notifications.slack.rich_text import Element, cut_text, rich_text, size, text_element
 from rules.events import TEST, EventType
 from rules.message import MessageRole
-from rules.slack_format import (
-    CONTROL,
-    DEFAULT_FORMAT,
-    PLACEHOLDER,
-    channel_in_full,
-    mention_of,
-    slack_format_error,
-)
+from rules.slack_format import DEFAULT_FORMAT, channel_in_full, mention_of, slack_format_error
 
 # Slack's limits: a section's text has 3,000 characters. Counted in UTF-16, the most that it can mean.
 SECTION_LIMIT = 3_000
-# What one placeholder gives at most, escaped: the five that others write leave room for the rest.
+# The value of one placeholder at most: five of them leave space for the rest.
 VALUE_LIMIT = 550
+NAME_LIMIT = 150
 
 EVENTS = {
     EventType.CREATED: "New escalation",
@@ -41,29 +38,17 @@ EVENTS = {
 TEST_NOTE = "This is a test, and there is nothing to do."
 
 _CUT = "…"
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_BARE_AMPERSAND = re.compile("&(?!amp;|lt;|gt;)")
-# What is never cut in half: a control sequence, a placeholder, an entity, a character.
-_UNITS = re.compile(rf"{CONTROL.pattern}|{PLACEHOLDER.pattern}|&(?:amp|lt|gt);|.")
-
-# mrkdwn has no escape for its marks, and reads the fullwidth ones too; lookalikes it leaves alone.
-_LOOKALIKES = str.maketrans({"*": "∗", "＊": "∗", "~": "∼", "`": "ˋ", "｀": "ˋ", "＿": "ˍ"})
-# An underscore within a word is no mark: low_confidence and jane_doe@example.com stay as they are.
-_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_QUOTE = re.compile("^[>＞]+")
-# The end counts as a colon, as another text may follow; times and addresses keep theirs.
-_EMOJI = re.compile(r":(?=[0-9]*(?:[^\W0-9]|[+'-])[\w+'-]{0,100}(?::|$))")
-# Control characters, directional overrides and halves of characters, which could show what is not there.
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def compose(
     content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
 ) -> bytes:
     """
-    The message that tells of `content`, which has an escalation; fixed from then on, whatever is set later.
+    Return the message of `content`, which must have an escalation.
 
-    `message_format` and `mentions` are settings, see rules.slack_format; what it refuses has no effect here.
+    `message_format` and `mentions` are settings, see rules.slack_format; values that it refuses have no
+    effect.
     """
     return _composed(content, channel, message_format, mentions)
 
@@ -71,7 +56,7 @@ def compose(
 def compose_test(
     content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
 ) -> bytes:
-    """As `compose`, and says that it is a test: for a sample story, sent to see that all is set well."""
+    """Return the message of a sample, with a note that it is a test."""
     return _composed(replace(content, type=TEST), channel, message_format, mentions, _section(TEST_NOTE))
 
 
@@ -83,28 +68,27 @@ def _composed(
     note: Sequence[dict[str, Any]] = (),
 ) -> bytes:
     if (escalation := content.escalation) is None:
-        raise ValueError(f"{content.type} tells of no escalation")
+        raise ValueError(f"{content.type} has no escalation")
     event, priority = EVENTS[content.type], f"{escalation.priority.lower()} priority"
     values = _values(content, escalation, event)
-    told = _filled(message_format, values, _address(escalation.link))
-    mentioned = [f"{one} " for one in map(mention_of, mentions) if one]
-    blocks = [
-        {"type": "header", "text": {"type": "plain_text", "text": f"{event}: {priority}", "emoji": False}},
-        *note,
-        *_section(_cut(mentioned).rstrip()),
-        *_section(told),
-        *_section(f"<{_address(escalation.link)}|Open the escalation>"),
-        {"type": "context", "elements": [_mrkdwn(_small_print(content, values))]},
-    ]
+    link = _quoted(escalation.link)
     message: dict[str, Any] = {
         "channel": channel_in_full(channel),
-        "text": f"{event}, {priority}. {values['customer']}: {values['reason']}",
-        "blocks": blocks,
+        "text": f"{event}, {priority}. {values['customer']}: {values['reason']}".translate(_ESCAPES),
+        "blocks": [
+            {"type": "header", "text": _plain(f"{event}: {priority}")},
+            *note,
+            *_mentions(mentions),
+            *_body(message_format, values, content, escalation, link),
+            *_section(f"<{link.replace('&', '&amp;')}|Open the escalation>"),
+            {"type": "context", "elements": _small_print(content, escalation)},
+        ],
+        "mrkdwn": False,
         "parse": "none",
         "link_names": False,
         "unfurl_links": False,
         "unfurl_media": False,
-        # The same for every attempt: who reads the channel by machine can tell a message that came twice.
+        # The same at every attempt, so that a program can recognise a repeated message.
         "metadata": {
             "event_type": content.type.replace(".", "_"),
             "event_payload": {"delivery_id": content.id, "escalation_id": escalation.id},
@@ -113,20 +97,13 @@ def _composed(
     return orjson.dumps(message)
 
 
-def _escaped(text: str) -> str:
-    """What somebody wrote as one line that means nothing to Slack; cut visibly, with every escape whole."""
-    # One sign more than fits, so that the cut is seen; no more, as it may be long.
-    line = " ".join(_INVISIBLE.sub("", text).split())[: VALUE_LIMIT + 1]
-    line = _UNDERSCORE.sub("ˍ", line.translate(_LOOKALIKES))
-    line = _EMOJI.sub("∶", _QUOTE.sub(lambda found: "›" * len(found[0]), line))
-    return _cut([_ESCAPES.get(sign, sign) for sign in line], VALUE_LIMIT)
-
-
 def _values(content: NotificationContent, escalation: EscalationSnapshot, event: str) -> dict[str, str]:
-    """What stands in place of each of rules.slack_format.PLACEHOLDERS, escaped; the link is put in apart."""
-    said = [one.content for one in content.conversation.transcript if one.role is MessageRole.USER]
+    """Return the value of each of rules.slack_format.PLACEHOLDERS that is a text, in one line."""
+    messages = [
+        message.content for message in content.conversation.transcript if message.role is MessageRole.USER
+    ]
     confidence = escalation.confidence
-    written = {
+    values = {
         "event": event,
         "reason": escalation.reason,
         "detail": escalation.detail or "",
@@ -134,83 +111,94 @@ def _values(content: NotificationContent, escalation: EscalationSnapshot, event:
         "priority": escalation.priority.capitalize(),
         "status": escalation.status.capitalize().replace("_", " "),
         "customer": _customer(content.conversation),
-        "message": said[-1] if said else "",
+        "message": messages[-1] if messages else "",
         "assignee": escalation.assignee_name or escalation.assignee_email or "",
         "agent": content.agent_name,
         "workspace": content.workspace_name,
         "id": escalation.id,
     }
-    dates = {"created": _date(escalation.created_at), "due": _date(escalation.due_at)}
-    return {name: _escaped(value) for name, value in written.items()} | dates
+    return {name: _shortened(value, VALUE_LIMIT) for name, value in values.items()}
 
 
-def _customer(who: ConversationSnapshot) -> str:
-    if who.customer_name and who.customer_email:
-        return f"{who.customer_name} ({who.customer_email})"
-    known = who.customer_name or who.customer_email or who.customer_external_id
-    return known or "Unknown customer"
+def _shortened(text: str, limit: int) -> str:
+    line = one_line(text)
+    if size(line) <= limit:
+        return line
+    cut = cut_text(line, limit - size(_CUT)) + _CUT
+    return cut + closing(cut)
 
 
-def _date(at: datetime) -> str:
-    """A date that each reader sees in their own time zone."""
-    words = f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{words}>"
+def _customer(conversation: ConversationSnapshot) -> str:
+    name, email = conversation.customer_name, conversation.customer_email
+    if name and email:
+        return f"{one_line(name)} ({email})"
+    return name or email or conversation.customer_external_id or "Unknown customer"
 
 
-def _address(link: str) -> str:
-    # It is ours, but PUBLIC_URL is whatever was set: nothing in it may end the control sequence.
-    return quote(link, safe="%/:?#[]@!$&'()*+,;=").replace("&", "&amp;")
-
-
-def _small_print(content: NotificationContent, values: Mapping[str, str]) -> str:
-    return f"{values['workspace']} · {values['agent']} · {values['id']} · {_date(content.occurred_at)}"
-
-
-def _filled(message_format: str, values: Mapping[str, str], address: str) -> str:
-    """The format with its placeholders filled, without the lines that have nothing to say."""
+def _body(
+    message_format: str,
+    values: dict[str, str],
+    content: NotificationContent,
+    escalation: EscalationSnapshot,
+    link: str,
+) -> list[Element]:
     if slack_format_error(message_format):
         message_format = DEFAULT_FORMAT
-    values = {**values, "link": f"<{address}>"}
-    units: list[str] = []
-    for line in _BARE_AMPERSAND.sub("&amp;", message_format).replace("\r", "").split("\n"):
-        names = PLACEHOLDER.findall(line)
-        if not names or any(values[name] for name in names):
-            units += [*_units(line, values, address), "\n"]
-    return _cut(units).strip()
+    elements: dict[str, Element | None] = {
+        name: text_element(value) if value else None for name, value in values.items()
+    }
+    elements |= {
+        "created": _date(escalation.created_at, content.time_zone),
+        "due": _date(escalation.due_at, content.time_zone),
+        "link": {"type": "link", "url": link},
+    }
+    return rich_text(message_format, elements, link, SECTION_LIMIT)
 
 
-def _units(line: str, values: Mapping[str, str], address: str) -> Iterable[str]:
-    for found in _UNITS.finditer(line):
-        unit = found[0]
-        if unit.startswith("<"):
-            yield unit.replace("{link}", address)
-        elif unit.startswith("{") and len(unit) > 1:
-            yield from (inner[0] for inner in _UNITS.finditer(values[unit[1:-1]]))
-        else:
-            yield unit
+def _date(at: datetime, zone: str) -> Element:
+    """Return a date that each reader sees in their own time zone."""
+    return {
+        "type": "date",
+        "timestamp": int(at.timestamp()),
+        "format": "{date_short_pretty} {time}",
+        "fallback": _fallback(at, zone),
+    }
 
 
-def _cut(units: Sequence[str], limit: int = SECTION_LIMIT) -> str:
-    """`units` joined; when that is longer than `limit`, as many whole ones as fit, and a sign of the cut."""
-    if sum(map(_size, units)) <= limit:
-        return "".join(units)
-    taken, room = [], limit - _size(_CUT)
-    for unit in units:
-        room -= _size(unit)
-        if room < 0:
-            break
-        taken.append(unit)
-    return "".join(taken).rstrip() + _CUT
+def _fallback(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
 
-def _size(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
+def _mentions(mentions: Sequence[str]) -> list[Element]:
+    sequences = [sequence for mention in mentions if (sequence := mention_of(mention))]
+    shown: list[str] = []
+    for sequence in sequences:
+        if size(" ".join([*shown, sequence])) > SECTION_LIMIT - 2:
+            return _section(" ".join([*shown, _CUT]))
+        shown.append(sequence)
+    return _section(" ".join(shown))
 
 
-def _mrkdwn(text: str) -> dict[str, Any]:
-    # Verbatim: Slack makes no links and names of its own out of what stands there.
+def _quoted(link: str) -> str:
+    # BATON_PUBLIC_URL may hold any characters: none of them may end a control sequence.
+    return quote(link, safe="%/:?#[]@!$&'()*+,;=")
+
+
+def _small_print(content: NotificationContent, escalation: EscalationSnapshot) -> list[Element]:
+    workspace, agent = (_shortened(name, NAME_LIMIT) for name in (content.workspace_name, content.agent_name))
+    at = content.occurred_at
+    date = f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{_fallback(at, content.time_zone)}>"
+    return [_plain(f"{workspace} · {agent} · {escalation.id}"), _mrkdwn(date)]
+
+
+def _plain(text: str) -> Element:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _mrkdwn(text: str) -> Element:
+    # Verbatim: Slack turns no text into links and mentions.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _section(text: str) -> list[dict[str, Any]]:
+def _section(text: str) -> list[Element]:
     return [{"type": "section", "text": _mrkdwn(text)}] if text.strip() else []

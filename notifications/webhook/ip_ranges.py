@@ -1,5 +1,5 @@
 """
-Ranges of IP addresses that are not of the public internet.
+Ranges of IP addresses outside the public internet.
 
 Sources: the IANA IPv4 and IPv6 special-purpose address registries (RFC 6890 and its updates), and the IANA
 IPv6 address space registry. `ipaddress.is_global` is no substitute: it passes NAT64, multicast, site-local,
@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
 
-# What each leads to. The first that matches names it.
+# The name of each range. The first that matches is used.
 _NOT_PUBLIC: dict[IpNetwork, str] = {
     ip_network(network): words
     for network, words in {
@@ -58,19 +58,19 @@ _NOT_PUBLIC: dict[IpNetwork, str] = {
     }.items()
 }
 
-# Nothing else has been allocated to the public so far.
+# The only range allocated to the public so far.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
-# What a network of one's own cannot make sensible either.
+# Addresses that make no sense in a private network either.
 _SENSELESS: dict[IpNetwork, str] = {
     IPv4Network("0.0.0.0/8"): "“this network”",
     IPv4Network("224.0.0.0/4"): "a multicast address",
-    IPv4Network("255.255.255.255/32"): "everybody at once",
+    IPv4Network("255.255.255.255/32"): "a broadcast address",
     IPv6Network("::/128"): "no address",
     IPv6Network("ff00::/8"): "a multicast address",
 }
 
-# Where an IPv4 address stands in an IPv6 one: the bits to its right.
+# IPv6 ranges that embed an IPv4 address, with the number of bits to its right.
 _EMBEDDED = {
     IPv6Network("::/96"): 0,
     IPv6Network("::ffff:0:0/96"): 0,
@@ -81,7 +81,7 @@ _EMBEDDED = {
 
 
 def blocked_reason(address: IpAddress, allow_private: bool) -> str | None:
-    """What the address leads to, when that is not allowed. `allow_private` refuses senseless ones only."""
+    """Return the kind of an address that is not allowed, or None. `allow_private` allows private ranges."""
     if allow_private:
         return _named(_SENSELESS, address) or _named(_SENSELESS, _inner(address))
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:

@@ -1,4 +1,4 @@
-"""The public events: what a webhook's body says of each. `webhook_schemas` has its JSON Schema."""
+"""Bodies of webhooks, one kind for each public event; `schemas` describes them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +12,14 @@ from rules.message import MessageRole
 
 EVENT_TYPES: tuple[str, ...] = tuple(EventType)
 
-# Whoever else speaks is none of the outside's business.
+# Roles that leave Baton; notes, drafts and notices stay inside.
 SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
 
 
 def body_of(content: NotificationContent) -> bytes:
-    """The body of the event's webhook: JSON in UTF-8, as the schema of `content.type` says."""
-    told = {"type": content.type, "timestamp": _time(content.occurred_at), "data": _data(content)}
-    return orjson.dumps(told)
+    """Return the body of the event's webhook: JSON in UTF-8 that matches the schema of `content.type`."""
+    event = {"type": content.type, "timestamp": _time(content.occurred_at), "data": _data(content)}
+    return orjson.dumps(event)
 
 
 def _data(content: NotificationContent) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _data(content: NotificationContent) -> dict[str, Any]:
     if content.type in (EventType.AI_PAUSED, EventType.AI_RESUMED):
         return _control(content)
     if content.escalation is None:
-        raise ValueError(f"{content.type} is told of an escalation")
+        raise ValueError(f"{content.type} needs an escalation")
     data = _escalation(content, content.escalation)
     if content.type == EventType.UPDATED:
         data["change"] = content.change
@@ -42,7 +42,7 @@ def _data(content: NotificationContent) -> dict[str, Any]:
 def _escalation(content: NotificationContent, escalation: EscalationSnapshot) -> dict[str, Any]:
     conversation, assignee = content.conversation, escalation.assignee_name
     return {
-        # Those up to the transcript are the document's that the product was asked for with, in its order.
+        # Up to the transcript: the fields and the order of the product's requirements.
         "escalationId": escalation.id,
         "conversationId": conversation.id,
         "reason": escalation.reason,
@@ -83,7 +83,7 @@ def _turn(content: NotificationContent) -> dict[str, Any]:
 
 
 def _control(content: NotificationContent) -> dict[str, Any]:
-    # The state that the event is of: by now it may be another.
+    # The state at the event: the current state may differ.
     state = AiState.PAUSED if content.type == EventType.AI_PAUSED else AiState.ACTIVE
     return {
         "conversationId": content.conversation.id,
@@ -113,19 +113,23 @@ def _agent(content: NotificationContent) -> dict[str, Any]:
 
 
 def _transcript(content: NotificationContent) -> list[dict[str, Any]]:
-    said = content.conversation.transcript
-    return [{"role": _word(one.role), "content": one.content} for one in said if one.role in SPOKEN]
+    messages = content.conversation.transcript
+    return [
+        {"role": _word(message.role), "content": message.content}
+        for message in messages
+        if message.role in SPOKEN
+    ]
 
 
-def _message(said: TranscriptMessage | None) -> dict[str, Any] | None:
-    if said is None:
+def _message(message: TranscriptMessage | None) -> dict[str, Any] | None:
+    if message is None:
         return None
     return {
-        "id": said.id,
-        "role": _word(said.role),
-        "content": said.content,
-        "author": said.author,
-        "createdAt": _time(said.at),
+        "id": message.id,
+        "role": _word(message.role),
+        "content": message.content,
+        "author": message.author,
+        "createdAt": _time(message.at),
     }
 
 

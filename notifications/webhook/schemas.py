@@ -1,4 +1,4 @@
-"""The JSON Schemas (2020-12) of the bodies of webhooks, one for each event and one for a sample."""
+"""JSON Schemas (2020-12) of webhook bodies, one for each event and one for a sample."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -14,7 +14,7 @@ from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 
 Schema = dict[str, Any]
 
-# What escalation.updated may be of; each other kind of change is an event of its own.
+# The changes of escalation.updated; every other change has an event of its own.
 CHANGES = (
     "assigned",
     "unassigned",
@@ -26,7 +26,7 @@ CHANGES = (
 )
 
 
-def _said(description: str, schema: Schema) -> Schema:
+def _described(description: str, schema: Schema) -> Schema:
     return {"description": description, **schema}
 
 
@@ -43,7 +43,7 @@ def _words(members: Iterable[StrEnum]) -> Schema:
 
 
 def _object(properties: Schema) -> Schema:
-    """All of it is always there; more may be added later."""
+    """Return the schema of an object whose properties are all required; later versions may add some."""
     return {
         "type": "object",
         "required": list(properties),
@@ -58,7 +58,7 @@ _EPOCH: Schema = {"type": "integer", "minimum": 1}
 _EMAIL: Schema = {"type": "string", "pattern": "^[^@]+@[^@]+$"}
 
 _AGENT = {
-    "agentId": _said("The AI agent's.", _id(AGENT)),
+    "agentId": _described("The AI agent's.", _id(AGENT)),
     "agentName": _TEXT,
     "workspaceName": _TEXT,
 }
@@ -66,12 +66,12 @@ _AGENT = {
 _CUSTOMER = {
     "customerEmail": _or_null(_EMAIL),
     "customerName": _or_null(_TEXT),
-    "customerExternalId": _said("Your own id for the customer.", _or_null(_TEXT)),
+    "customerExternalId": _described("Your own id for the customer.", _or_null(_TEXT)),
 }
 
-_TRANSCRIPT = _said(
-    "What customer (user), AI (assistant) and team members (human) said, oldest first: the newest 200 "
-    "messages that the customer sees. Never notes or held replies.",
+_TRANSCRIPT = _described(
+    "The messages of customer (user), AI (assistant) and team members (human), oldest first: the newest 200 "
+    "that the customer sees. Never notes or held replies.",
     {"type": "array", "items": _object({"role": _words(SPOKEN), "content": _TEXT})},
 )
 
@@ -91,21 +91,21 @@ def _message(roles: Iterable[MessageRole], author: Schema) -> Schema:
 _ESCALATION = {
     "escalationId": _id(ESCALATION),
     "conversationId": _id(CONVERSATION),
-    "reason": _said("The caller's own words, or the trigger: “low_confidence”.", _TEXT),
-    "confidence": _said(
+    "reason": _described("The caller's own words, or the trigger: “low_confidence”.", _TEXT),
+    "confidence": _described(
         "The AI's, in percent, when it is known.", {"type": ["number", "null"], "minimum": 0, "maximum": 100}
     ),
     "priority": _words(Priority),
     "customerEmail": _CUSTOMER["customerEmail"],
     "transcript": _TRANSCRIPT,
     "status": _words(EscalationStatus),
-    "trigger": _said("What raised it first.", _words(EscalationTrigger)),
-    "detail": _said("What exactly matched: phrase, tool, topic or form.", _or_null(_TEXT)),
+    "trigger": _described("What raised it first.", _words(EscalationTrigger)),
+    "detail": _described("The phrase, tool, topic or form that matched.", _or_null(_TEXT)),
     "customerName": _CUSTOMER["customerName"],
     "customerExternalId": _CUSTOMER["customerExternalId"],
     "assignee": _or_null(_object({"name": _TEXT, "email": _or_null(_EMAIL)})),
     "createdAt": _TIME,
-    "targetMinutes": _said("Business minutes to the first reply.", {"type": "integer", "minimum": 1}),
+    "targetMinutes": _described("Business minutes to the first reply.", {"type": "integer", "minimum": 1}),
     "atRiskAt": _TIME,
     "dueAt": _TIME,
     "slaStatus": _words(SlaStatus),
@@ -113,29 +113,29 @@ _ESCALATION = {
     "resolvedAt": _or_null(_TIME),
     "resolutionNote": _or_null(_TEXT),
     "aiState": _words(AiState),
-    "epoch": _said("Grows by one whenever control passes between the AI and people.", _EPOCH),
+    "epoch": _described("Grows by one when control passes between the AI and people.", _EPOCH),
     **_AGENT,
-    "link": _said("Where people read and answer it.", {"type": "string", "format": "uri"}),
+    "link": _described("The page where team members read it.", {"type": "string", "format": "uri"}),
 }
 
 
 def _control(state: AiState) -> Schema:
     return {
         "conversationId": _id(CONVERSATION),
-        "epoch": _said("The epoch that begins.", _EPOCH),
+        "epoch": _described("The epoch that begins.", _EPOCH),
         "state": {"type": "string", "const": state.lower()},
-        "escalationId": _said("The escalation's that it is about, if any.", _or_null(_id(ESCALATION))),
+        "escalationId": _described("The escalation that caused it, if any.", _or_null(_id(ESCALATION))),
         **_CUSTOMER,
         **_AGENT,
     }
 
 
-_CHANGE = _said("What was changed.", {"type": "string", "enum": list(CHANGES)})
-_REPLY = _said("What the team member wrote.", _message([MessageRole.HUMAN], _or_null(_TEXT)))
+_CHANGE = _described("The kind of change.", {"type": "string", "enum": list(CHANGES)})
+_REPLY = _described("The message of the team member.", _message([MessageRole.HUMAN], _or_null(_TEXT)))
 _TURN = {
     "conversationId": _id(CONVERSATION),
-    "epoch": _said("Answer with it: a reply of an old epoch is held.", _EPOCH),
-    "message": _said("What the AI is to answer.", _message([MessageRole.USER], {"type": "null"})),
+    "epoch": _described("Answer with it: a reply of an old epoch is held.", _EPOCH),
+    "message": _described("What the AI should answer.", _message([MessageRole.USER], {"type": "null"})),
     **_CUSTOMER,
     "transcript": _TRANSCRIPT,
     **_AGENT,
@@ -149,17 +149,17 @@ _EVENTS: dict[str, tuple[str, Schema]] = {
     ),
     EventType.REPLIED: ("A team member answered the customer.", {**_ESCALATION, "message": _REPLY}),
     EventType.RESOLVED: ("An escalation was resolved.", _ESCALATION),
-    EventType.REOPENED: ("A resolved escalation was taken up again.", _ESCALATION),
+    EventType.REOPENED: ("A resolved escalation was reopened.", _ESCALATION),
     EventType.SLA_AT_RISK: ("The first reply is due soon.", _ESCALATION),
     EventType.SLA_BREACHED: ("The first reply is overdue.", _ESCALATION),
     EventType.TURN_REQUESTED: (
-        "A customer wrote in the widget, and the AI may answer. Messages that a back end recorded itself are "
-        "none of these: it knows them.",
+        "A customer wrote in the widget, and the AI may answer. Messages that a back end recorded itself "
+        "cause no event.",
         _TURN,
     ),
-    EventType.AI_PAUSED: ("People took control: the AI is to be silent.", _control(AiState.PAUSED)),
-    EventType.AI_RESUMED: ("Control went back: the AI may answer again.", _control(AiState.ACTIVE)),
-    TEST: ("A sample that somebody asked for in the settings. It is sent whatever types are chosen.", _AGENT),
+    EventType.AI_PAUSED: ("People took control: the AI must not answer.", _control(AiState.PAUSED)),
+    EventType.AI_RESUMED: ("Control returned: the AI may answer again.", _control(AiState.ACTIVE)),
+    TEST: ("A sample, requested in the settings. It is sent to every endpoint of the AI agent.", _AGENT),
 }
 
 SCHEMAS: dict[str, Schema] = {

@@ -1,5 +1,5 @@
 """
-A webhook: one POST to an address that was vetted, signed by the Standard Webhooks scheme.
+One POST to a checked URL, signed by the Standard Webhooks scheme.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -7,10 +7,8 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 import asyncio
 import base64
 import io
-import os
 import re
 import secrets as randomness
-import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,7 +21,8 @@ from aiohttp.client_proto import ResponseHandler
 from standardwebhooks import Webhook
 from yarl import URL
 
-from notifications.content.snapshots import Outcome
+from notifications.network import network_error_text, no_answer_text, open_session
+from notifications.outcome import Outcome
 from notifications.webhook.url_policy import (
     NotAllowedError,
     PinnedResolver,
@@ -31,17 +30,20 @@ from notifications.webhook.url_policy import (
     UnresolvableHostError,
     resolve_and_check,
 )
+from rules.backoff import MAX_RETRY_AFTER
 
 SECONDS = 15.0
 ANSWER_BYTES = 65_536
-LONGEST_WAIT = timedelta(days=1)
+
+_CONTENT_TOO_LARGE = 413
+_GONE = 410
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _WHOLE_SECONDS = re.compile(r"[0-9]+")
 
 
 def new_secret() -> str:
-    """A secret to sign with, as it is shown to who receives: “whsec_” and 32 random bytes in base64."""
+    """Return a new signing secret, in the form that the receiver needs: “whsec_” and 32 bytes in base64."""
     return "whsec_" + base64.b64encode(randomness.token_bytes(32)).decode()
 
 
@@ -56,34 +58,34 @@ async def send(
     seconds: float = SECONDS,
 ) -> Outcome:
     """
-    One attempt. `body` is JSON, `message_id` the same at every attempt, `at` the aware time of this one.
+    Make one attempt within `seconds`, and return an Outcome without any text of the answer.
 
-    Every secret signs. Whatever the network does comes back as an Outcome, within `seconds`; nothing of the
-    answer's words is in it. Raises ValueError for an id or a secret that is none.
+    `body` is JSON, `message_id` the same at every attempt, `at` the aware time of this one. Every secret
+    signs. Raise ValueError for a malformed id or secret.
     """
     headers = signed_headers(body, message_id, secrets, at)
     deadline = asyncio.get_running_loop().time() + seconds
     try:
         async with asyncio.timeout_at(deadline):
-            vetted = await resolve_and_check(url, allow_private)
-        return await _post(vetted, body, headers, at, deadline)
+            resolved = await resolve_and_check(url, allow_private)
+        return await _post(resolved, body, headers, at, deadline)
     except UnresolvableHostError as error:
-        return Outcome(False, f"the address {error}")
+        return Outcome(False, f"the URL {error}")
     except NotAllowedError as error:
-        return Outcome(False, f"refused: the address {error}")
+        return Outcome(False, f"refused: the URL {error}")
     except TimeoutError:
-        return Outcome(False, f"timed out after {seconds:g} s")
+        return Outcome(False, no_answer_text(seconds))
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Outcome(False, _fault(error))
+        return Outcome(False, network_error_text(error))
 
 
 def signed_headers(body: bytes, message_id: str, secrets: Sequence[str], at: datetime) -> dict[str, str]:
-    """The headers of one attempt, with a signature for every secret. Raises ValueError as `send` does."""
+    """Return the headers of one attempt, signed with every secret. Raise ValueError as `send` does."""
     if not _MESSAGE_ID.fullmatch(message_id):
-        raise ValueError("a message's id is letters, digits, _ and -")
+        raise ValueError("a message's id has only letters, digits, _ and -")
     if not secrets:
-        raise ValueError("a webhook is signed")
-    # The library takes the wall time of any zone for UTC.
+        raise ValueError("a webhook needs a secret to sign with")
+    # The library reads the wall time of any zone as UTC.
     moment, text = at.astimezone(UTC), body.decode()
     return {
         "content-type": "application/json",
@@ -107,26 +109,20 @@ def _webhook(secret: str) -> Webhook:
 
 
 async def _post(
-    vetted: ResolvedUrl, body: bytes, headers: Mapping[str, str], at: datetime, deadline: float
+    resolved: ResolvedUrl, body: bytes, headers: Mapping[str, str], at: datetime, deadline: float
 ) -> Outcome:
-    session = aiohttp.ClientSession(
-        connector=_Connector(resolver=PinnedResolver(vetted), use_dns_cache=False, force_close=True),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(),
-        auto_decompress=False,
-        trust_env=False,
-    )
-    async with session:
+    connector = _Connector(resolver=PinnedResolver(resolved), use_dns_cache=False, force_close=True)
+    async with open_session(connector) as session:
         async with asyncio.timeout_at(deadline):
             answer = await session.post(
-                URL(vetted.target.url, encoded=True),
+                URL(resolved.target.url, encoded=True),
                 # In a file, or a body of over a megabyte warns that it might block the loop.
                 data=io.BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
             )
         outcome = _outcome(answer, at)
-        # The status has been said; the rest is read so that the other side can end its sentence.
+        # The status is known. Drain the body so that the server can finish its response.
         with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
             async with asyncio.timeout_at(deadline):
                 async for _ in answer.content.iter_any():
@@ -136,7 +132,11 @@ async def _post(
 
 
 class _Answer(ResponseHandler):
-    """An answer that ends after ANSWER_BYTES, whatever they are: aiohttp's own limits leave some out."""
+    """
+    A response cut off after ANSWER_BYTES.
+
+    aiohttp's own limits do not cover an endless header section.
+    """
 
     _left = ANSWER_BYTES
 
@@ -148,7 +148,7 @@ class _Answer(ResponseHandler):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connections whose answers are bounded."""
+    """A connector whose responses are bounded."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -161,33 +161,21 @@ def _outcome(answer: aiohttp.ClientResponse, at: datetime) -> Outcome:
         return Outcome(True, str(status))
     words = f"{status}; redirects are not followed" if 300 <= status < 400 else str(status)
     wait = _wait(answer.headers.get("retry-after", ""), at)
-    return Outcome(False, words, retry_after=wait, gone=status == 410)
+    # The body is fixed: it is too large for this receiver at every attempt. Other refusals end when the
+    # receiver is mended, such as 404 during a deployment.
+    final = status in (_CONTENT_TOO_LARGE, _GONE)
+    return Outcome(False, words, retry_after=wait, final=final, gone=status == _GONE)
 
 
 def _wait(retry_after: str, now: datetime) -> timedelta | None:
-    """How long the other side asks to wait, a day at most; None when it does not say, or says the past."""
+    """Return the wait that the receiver asks for, a day at most; None without one, or for a past time."""
     text = retry_after.strip()
     if _WHOLE_SECONDS.fullmatch(text):
-        wait = timedelta(seconds=int(text)) if len(text) < 8 else LONGEST_WAIT
+        wait = timedelta(seconds=int(text)) if len(text) < 8 else MAX_RETRY_AFTER
     else:
         try:
             until = parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
         wait = until.replace(tzinfo=until.tzinfo or UTC) - now
-    return min(wait, LONGEST_WAIT) if wait > timedelta() else None
-
-
-def _fault(error: Exception) -> str:
-    # Never the error's own words: some hold what the other side sent.
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-        why = f": {cause.verify_message}" if isinstance(cause, ssl.SSLCertVerificationError) else ""
-        return f"its certificate is not valid{why}"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "TLS could not be agreed on"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {os.strerror(error.errno)}" if error.errno else "no connection"
-    if isinstance(error, OSError | aiohttp.ServerDisconnectedError):
-        return "the connection was closed before an answer"
-    return "the answer was not HTTP"
+    return min(wait, MAX_RETRY_AFTER) if wait > timedelta() else None

@@ -1,4 +1,4 @@
-"""Where webhooks may go: an address is read strictly, resolved once, and every answer is vetted."""
+"""URL policy of webhooks: a URL is parsed strictly, resolved once, and every IP address is checked."""
 
 import asyncio
 import ipaddress
@@ -26,17 +26,17 @@ _LOCAL_NAMES = frozenset({"localhost", "localdomain", "local", "internal", "home
 
 
 class NotAllowedError(Exception):
-    """Nothing is sent to the address. The message goes on where “The address …” begins."""
+    """A URL that webhooks must not use. The message continues a sentence that begins with “The URL”."""
 
 
 class UnresolvableHostError(NotAllowedError):
-    """The name leads nowhere by now; it may later."""
+    """A host name that does not resolve currently, and may do so later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """
-    An address as it was read. `host` is an ASCII name in lower case or an IP address in its one spelling.
+    A parsed URL. `host` is an ASCII name in lower case or an IP address in canonical form.
 
     `path` begins with a slash and holds the query; `literal` is set when `host` is an IP address.
     """
@@ -49,7 +49,7 @@ class Target:
 
     @property
     def url(self) -> str:
-        """The address in its one spelling."""
+        """The URL in canonical form."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
@@ -57,24 +57,24 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUrl:
-    """An address that may be called, at these IP addresses and at no others."""
+    """A URL that may be called, with the only IP addresses to connect to."""
 
     target: Target
     addresses: tuple[IpAddress, ...]
 
 
 class PinnedResolver(AbstractResolver):
-    """Gives aiohttp the vetted IP addresses of the one name, and asks nobody."""
+    """A resolver for aiohttp that knows the checked IP addresses of one name, and no other name."""
 
-    def __init__(self, vetted: ResolvedUrl) -> None:
-        self._vetted = vetted
+    def __init__(self, resolved: ResolvedUrl) -> None:
+        self._resolved = resolved
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The vetted answers; raises OSError for any other name."""
-        if host != self._vetted.target.host:
-            raise OSError("this name was not vetted")
+        """Return the checked addresses. Raise OSError for any other name."""
+        if host != self._resolved.target.host:
+            raise OSError("this name was not checked")
         return [
             ResolveResult(
                 hostname=host,
@@ -84,33 +84,33 @@ class PinnedResolver(AbstractResolver):
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in self._vetted.addresses
+            for address in self._resolved.addresses
         ]
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 async def resolve_and_check(
     url: str, allow_private: bool, *, seconds: float = RESOLVE_SECONDS
 ) -> ResolvedUrl:
     """
-    Reads the address, resolves its name once and vets every answer.
+    Parse the URL, resolve its name once and check every address.
 
-    One answer that is not allowed refuses all. `allow_private` lets all pass that can be called at all.
-    Raises NotAllowedError, and its subclass NotFoundError when the name is not found within `seconds`.
+    One address that is not allowed refuses the URL. `allow_private` allows every address that can be called.
+    Raise NotAllowedError, or its subclass UnresolvableHostError if the name is not resolved in `seconds`.
     """
-    target = read_url(url, allow_private)
-    found = (target.literal,) if target.literal else await _resolve(target, seconds)
-    for address in found:
+    target = parse_url(url, allow_private)
+    addresses = (target.literal,) if target.literal else await _resolve(target, seconds)
+    for address in addresses:
         if words := blocked_reason(address, allow_private):
-            hint = "" if allow_private else "; BATON_WEBHOOK_ALLOW_PRIVATE allows such"
+            hint = "" if allow_private else "; BATON_WEBHOOK_ALLOW_PRIVATE allows it"
             raise NotAllowedError(f"leads to {words}{hint}")
-    return ResolvedUrl(target, found)
+    return ResolvedUrl(target, addresses)
 
 
-def read_url(url: str, allow_private: bool) -> Target:
-    """The parts of an address. Raises NotAllowedError for all that some other reader could read otherwise."""
+def parse_url(url: str, allow_private: bool) -> Target:
+    """Return the parts of a URL. Raise NotAllowedError for all that another parser could read differently."""
     if len(url) > URL_LIMIT:
         raise NotAllowedError(f"is longer than {URL_LIMIT:,} characters")
     scheme, separator, rest = url.partition("://")
@@ -119,15 +119,15 @@ def read_url(url: str, allow_private: bool) -> Target:
         raise NotAllowedError("does not begin with https:// or http://")
     if "#" in rest:
         raise NotAllowedError("has a fragment (#…), which is never sent")
-    end = next((place for place, character in enumerate(rest) if character in "/?"), len(rest))
+    end = next((index for index, character in enumerate(rest) if character in "/?"), len(rest))
     authority, path = rest[:end], rest[end:]
     if not _PATH.fullmatch(path):
         raise NotAllowedError("has characters in its path that must be written as %-escapes")
     host, port = _split(authority)
-    found = _read_host(host, allow_private)
-    literal = None if isinstance(found, str) else found
+    parsed = _parse_host(host, allow_private)
+    literal = None if isinstance(parsed, str) else parsed
     path = path if path.startswith("/") else f"/{path}"
-    return Target(scheme, str(found), _port(port, scheme), path, literal)
+    return Target(scheme, str(parsed), _port(port, scheme), path, literal)
 
 
 def _split(authority: str) -> tuple[str, str | None]:
@@ -150,9 +150,9 @@ def _port(port: str | None, scheme: str) -> int:
     return int(port)
 
 
-def _read_host(host: str, allow_private: bool) -> IpAddress | str:
+def _parse_host(host: str, allow_private: bool) -> IpAddress | str:
     if host.startswith("["):
-        # A zone (%eth0) names an interface of this machine, which is nobody's to choose.
+        # A zone (%eth0) names an interface of this machine: not the caller's choice.
         return _ip(IPv6Address, "" if "%" in host else host[1:-1])
     name = _ascii(host)
     labels = name.split(".")
@@ -169,7 +169,7 @@ def _ip(kind: type[IPv4Address] | type[IPv6Address], text: str) -> IpAddress:
     try:
         return kind(text)
     except ValueError:
-        raise NotAllowedError("is neither a name nor an IP address in its usual spelling") from None
+        raise NotAllowedError("has a host that is neither a name nor a usual IP address") from None
 
 
 def _ascii(host: str) -> str:
@@ -177,7 +177,7 @@ def _ascii(host: str) -> str:
     if host.isascii():
         return host
     try:
-        # Strict: otherwise other dots than the plain one part the labels too.
+        # Strict: otherwise dots of other scripts separate labels too.
         return idna.encode(host, strict=True).decode()
     except idna.IDNAError:
         raise NotAllowedError("has a host that is no valid international name") from None
@@ -198,8 +198,8 @@ async def _resolve(target: Target, seconds: float) -> tuple[IpAddress, ...]:
         raise UnresolvableHostError(f"has a name that was not resolved within {seconds:g} s") from None
     except OSError:
         raise UnresolvableHostError("has a name that does not resolve") from None
-    # In their order, each once; a zone says where a link-local one is, and those are refused or useless.
-    found = dict.fromkeys(ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
-    if not found:
+    # In their order, without repetition. Zones are dropped: link-local addresses are refused or useless.
+    addresses = dict.fromkeys(ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers)
+    if not addresses:
         raise UnresolvableHostError("has a name that does not resolve")
-    return tuple(found)
+    return tuple(addresses)

@@ -27,7 +27,7 @@ from realtime.pubsub import Typing
 from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.errors import BatonError, ErrorCode, ResyncRequiredError
+from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.context import GraphQLContext
 from schema.errors import format_error
@@ -372,7 +372,7 @@ def _told(
 def _failure(result: dict[str, Any]) -> FailedError | None:
     # Who comes back with the last cursor gets the event again; who went on would have missed it.
     errors: list[dict[str, Any]] = result.get("errors", [])
-    failed = any(one["extensions"]["code"] == ErrorCode.INTERNAL for one in errors)
+    failed = any(one["extensions"]["code"] in FAILURES for one in errors)
     return FailedError(errors) if failed else None
 
 

@@ -9,7 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rules.handoff import Decision, decide_handoff, find_phrase
+from rules.handoff import Decision, decide_handoff
+from rules.handoff_phrases import find_phrase
 from server.console import console_on
 
 _WIDTH_OF_A_FILE = 120

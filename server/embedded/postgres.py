@@ -21,8 +21,6 @@ from tempfile import mkdtemp
 
 from server.embedded.location import ClusterLocation, EmbeddedPostgresError, cluster_location, give
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "embedded_postgres"]
-
 TIMEOUT = 60  # seconds for a start, a crash recovery or a stop
 ORPHANS_TIMEOUT = 10  # seconds for the children of a killed server to notice
 

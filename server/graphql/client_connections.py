@@ -1,4 +1,4 @@
-"""What is open to clients, sockets and event streams: their credentials, and how they are ended."""
+"""Open WebSockets and event streams of this process: their credentials, and how they are closed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -7,107 +7,130 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Services
 from resolvers.current import current_actors
 from server.graphql.protocol import CloseReason
 
 RECHECK_SECONDS = 4.0
-# Time for sockets that still drain to say goodbye.
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 5.0  # for all connections together, when the process stops
 
-FORBIDDEN = CloseReason(4403, "Forbidden")
+CREDENTIAL_UNKNOWN = CloseReason(4403, "Forbidden: the credential is unknown or was revoked")
+CREDENTIAL_EXPIRED = CloseReason(4403, "Forbidden: the credential has expired")
+CREDENTIAL_REVOKED = CloseReason(4403, "Forbidden: the credential was revoked")
+CREDENTIAL_CHANGED = CloseReason(4403, "Forbidden: the rights of the credential have changed")
+SESSION_ENDED = CloseReason(4403, "Forbidden: the session has ended")
 RESTART = CloseReason(1012, "Service restart")
-# These two are told to nobody: there is nobody, or they would not hear.
-CLIENT_GONE = CloseReason(1006, "The client has left")
-CLIENT_STALLED = CloseReason(1006, "The client does not take what it is sent")
+# No client reads these two: it has gone, or does not read.
+CLIENT_GONE = CloseReason(1006, "The client has gone")
+CLIENT_STALLED = CloseReason(1006, "The client does not read")
+
+# Widget tokens are not stored, so they only expire. A session may also be signed out, or its member removed.
+_END_OF_CREDENTIAL = {
+    ActorKind.CUSTOMER: CREDENTIAL_EXPIRED,
+    ActorKind.TEAM_MEMBER: SESSION_ENDED,
+    ActorKind.API_KEY: CREDENTIAL_REVOKED,
+}
 
 _logger = structlog.get_logger(__name__)
 
-WhoIsStillGood = Callable[[Collection[str]], Awaitable[Mapping[str, Actor]]]
+CurrentActors = Callable[[Collection[str]], Awaitable[Mapping[str, Actor]]]
 
 
 @dataclass(eq=False, slots=True)
 class ClientConnection:
-    """One open socket or event stream, and the credential that it came with, once that is known."""
+    """One open WebSocket or event stream, and its credential once that is known."""
 
-    reason: asyncio.Future[CloseReason] = field(
+    close_reason: asyncio.Future[CloseReason] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     token: str | None = None
     actor: Actor | None = None
 
-    def end(self, reason: CloseReason) -> None:
-        """Has it ended soon, and its client told why; the first reason counts."""
-        if not self.reason.done():
-            self.reason.set_result(reason)
+    def close(self, reason: CloseReason) -> None:
+        """Request a close; the first reason wins."""
+        if not self.close_reason.done():
+            self.close_reason.set_result(reason)
 
 
 class ClientConnections:
-    """Every visit of this process. `run` ends those whose credential is no longer good."""
+    """Every client connection of this process. `run` closes those whose credential has ended."""
 
-    def __init__(self, still_good: WhoIsStillGood, recheck_seconds: float = RECHECK_SECONDS) -> None:
-        self._still_good = still_good
+    def __init__(self, current: CurrentActors, recheck_seconds: float = RECHECK_SECONDS) -> None:
+        self._current = current
         self._recheck_seconds = recheck_seconds
         self._open: set[ClientConnection] = set()
-        self._left = asyncio.Event()
+        self._removed = asyncio.Event()
         self._closing = False
 
     @classmethod
     def of(cls, services: Services) -> "ClientConnections":
-        """The visits of a house: its database says which credentials are good."""
+        """Return the registry whose credentials are checked in the services' database."""
 
-        async def still_good(tokens: Collection[str]) -> Mapping[str, Actor]:
+        async def current(tokens: Collection[str]) -> Mapping[str, Actor]:
             async with services.database.autocommit_session() as session:
                 return await current_actors(session, services.widget_tokens, tokens)
 
-        return cls(still_good)
+        return cls(current)
 
     def __len__(self) -> int:
         return len(self._open)
 
-    @contextmanager
-    def entered(self, token: str | None = None, actor: Actor | None = None) -> Iterator[ClientConnection]:
-        """A visit, for as long as the block takes. While the process closes it is over at once."""
-        connection = ClientConnection(token=token, actor=actor)
+    def add(self, token: str | None = None, actor: Actor | None = None) -> ClientConnection:
+        """Register a connection. While the process stops it is closed immediately."""
+        client = ClientConnection(token=token, actor=actor)
         if self._closing:
-            connection.end(RESTART)
-        self._open.add(connection)
+            client.close(RESTART)
+        self._open.add(client)
+        return client
+
+    def remove(self, client: ClientConnection) -> None:
+        """Remove a connection that holds nothing any more."""
+        self._open.discard(client)
+        self._removed.set()
+
+    @contextmanager
+    def added(self, token: str | None = None, actor: Actor | None = None) -> Iterator[ClientConnection]:
+        """Register a connection for the duration of the block."""
+        client = self.add(token, actor)
         try:
-            yield connection
+            yield client
         finally:
-            self._open.discard(connection)
-            self._left.set()
+            self.remove(client)
 
     async def run(self) -> None:
-        """Looks at all credentials every 4 s: an end reaches its visits within 5 s. Runs until cancelled."""
+        """Check all credentials every 4 s, so that their end closes connections within 5 s. Never returns."""
         while True:
             await asyncio.sleep(self._recheck_seconds)
             try:
-                await self.end_those_no_longer_good()
+                await self._close_ended()
             except Exception as error:
                 _logger.warning("connections.recheck_failed", error=repr(error))
 
-    async def end_those_no_longer_good(self) -> None:
-        """Ends every visit whose credential has run out, was revoked, or has other rights than it had."""
-        held = [connection for connection in self._open if connection.token is not None]
-        tokens = {connection.token for connection in held if connection.token is not None}
+    async def _close_ended(self) -> None:
+        """Close connections whose credential has expired, was revoked, or has other rights than before."""
+        held = [client for client in self._open if client.token is not None]
+        tokens = {client.token for client in held if client.token is not None}
         if not tokens:
             return
-        actors = await self._still_good(tokens)
-        for connection in held:
-            if connection.token is not None and actors.get(connection.token) != connection.actor:
-                connection.end(FORBIDDEN)
+        actors = await self._current(tokens)
+        for client in held:
+            if client.token is not None and client.actor is not None:
+                current = actors.get(client.token)
+                if current is None or current.expired:
+                    client.close(_END_OF_CREDENTIAL[client.actor.kind])
+                elif current != client.actor:
+                    client.close(CREDENTIAL_CHANGED)
 
     async def close_all(self) -> None:
-        """Ends every visit with 1012, lets in no more, and waits up to 5 s until they have left."""
+        """Close every connection with 1012, refuse new ones, and wait up to 5 s until all are removed."""
         self._closing = True
-        for connection in list(self._open):
-            connection.end(RESTART)
+        for client in list(self._open):
+            client.close(RESTART)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._open:
-                    self._left.clear()
-                    await self._left.wait()
+                    self._removed.clear()
+                    await self._removed.wait()
         except TimeoutError:
             _logger.warning("connections.close_timeout", connections=len(self._open))

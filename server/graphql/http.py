@@ -1,10 +1,11 @@
 """
 GraphQL over HTTP: https://graphql.github.io/graphql-over-http/draft/.
 
-Clients that accept `application/graphql-response+json` get status codes; the others 200 for everything that
-is a well-formed request, as they expect.
+Clients that accept `application/graphql-response+json` get status codes. Others get 200 for every well-formed
+request, as they expect.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,55 +16,114 @@ from starlette.responses import HTMLResponse, Response
 
 from models.database import DATABASE_ERRORS
 from resolvers.context import Context
-from resolvers.errors import BatonError
+from resolvers.errors import BatonError, ErrorCode, ForbiddenError
 from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.execution import execute_call, run_any
 from schema.graphiql import graphiql_page
-from schema.operation import read_operation
+from schema.operation import MutationByGetError, Operation, read_operation
 from server.graphql.sse import event_stream
 from server.graphql.state import app_state
-from server.http.authentication import SESSION_COOKIE, authenticate
+from server.http.authentication import SESSION_COOKIE, AuthenticatedCall, authenticate
 from server.http.problems import headers_of, status_of
 from server.http.request_body import MalformedError, read_json
 
 MODERN = "application/graphql-response+json"
+EVENT_STREAM = "text/event-stream"
+METHODS = ["GET", "POST", "PUT", "DELETE"]
+
 _SESSION_SECONDS = 30 * 24 * 3600
+# A form, a link or an image of another site can send none of these.
+_PREFLIGHT_HEADERS = ("apollo-require-preflight", "x-requested-with")
+_STREAM_TOKEN = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
 
 
 async def graphql(request: Request) -> Response:
-    """POST runs an operation; GET shows GraphiQL to a browser."""
-    if request.method == "GET":
-        return _graphiql(request)
+    """Run the operation of a POST or a GET; show GraphiQL to a browser."""
     accepted = request.headers.get("accept", "")
+    if request.method == "GET" and "text/html" in accepted and MODERN not in accepted:
+        return HTMLResponse(graphiql_page())
     try:
-        context = (await authenticate(request)).context
-        operation = read_operation(await read_json(request))
+        _refuse_single_connection(request)
+        call = await authenticate(request)
+        operation = await _read_operation(request, call.context)
+        return await _answer_operation(request, call, operation)
     except HTTPException as error:
-        fault = {"errors": [format_error(MalformedError(error.detail))]}
-        return _answer(fault, error.status_code, accepted)
-    except (BatonError, *DATABASE_ERRORS) as error:
-        fault = {"errors": [format_error(error)]}
-        return _answer(fault, status_of(error), accepted, headers_of(error))
-    if "text/event-stream" in accepted:
-        groups = app_state(request).groups
-        return event_stream(partial(run_any, operation, context, groups), request, context)
-    call = GraphQLContext.of(context)
-    result = await execute_call(operation, call)
-    response = _answer(result, _status(result, accepted), accepted)
-    _set_cookie(response, call, context, request)
-    return response
+        result = {"errors": [format_error(MalformedError(error.detail))]}
+        return _response(result, error.status_code, accepted)
+    except MutationByGetError as error:
+        return _response({"errors": [format_error(error)]}, 405, accepted, {"Allow": "POST"})
+    except BatonError as error:
+        result, status = {"errors": [format_error(error)]}, _error_status(error, accepted)
+        return _response(result, status, accepted, headers_of(error))
+    except DATABASE_ERRORS as error:
+        result = {"errors": [format_error(error)]}
+        return _response(result, status_of(error), accepted, headers_of(error))
 
 
-def _graphiql(request: Request) -> Response:
-    if "text/html" not in request.headers.get("accept", ""):
-        return _answer(
-            {"errors": [format_error(MalformedError("Send a POST with a JSON body."))]},
-            405,
-            "",
-            {"Allow": "POST"},
+def _refuse_single_connection(request: Request) -> None:
+    """Raise HTTPException for graphql-sse's single connection mode and for unknown methods."""
+    reserves = request.method in {"PUT", "DELETE"}
+    if reserves or _STREAM_TOKEN in request.headers:
+        raise HTTPException(
+            # That client shows the status and not the body.
+            501 if reserves else 400,
+            "graphql-sse's single connection mode is not supported: create the client without "
+            "singleConnection, so that each operation has a request of its own.",
         )
-    return HTMLResponse(graphiql_page())
+
+
+async def _read_operation(request: Request, context: Context) -> Operation:
+    if request.method == "POST":
+        return read_operation(await read_json(request))
+    _require_preflight(request, context)
+    return read_operation(_query_parameters(request), read_only=True)
+
+
+def _require_preflight(request: Request, context: Context) -> None:
+    """Raise ForbiddenError for a GET that any page could make a browser send with the session cookie."""
+    if context.caller is None or "authorization" in request.headers:
+        return
+    headers = request.headers
+    is_safe = (
+        any(headers.get(name) for name in _PREFLIGHT_HEADERS)
+        or MODERN in headers.get("accept", "")
+        or MODERN in headers.get("content-type", "")
+        or headers.get("sec-fetch-site") == "same-origin"
+    )
+    if not is_safe:
+        raise ForbiddenError(
+            "A GET with the session cookie needs the header X-Requested-With or Apollo-Require-Preflight, "
+            f"or Accept: {MODERN}."
+        )
+
+
+def _query_parameters(request: Request) -> dict[str, Any]:
+    parameters: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            try:
+                parameters[name] = orjson.loads(parameters[name])
+            except orjson.JSONDecodeError as error:
+                raise MalformedError(f"is not JSON: {error.msg}", name) from None
+        else:
+            parameters.pop(name, None)
+    return parameters
+
+
+async def _answer_operation(request: Request, call: AuthenticatedCall, operation: Operation) -> Response:
+    context = call.context
+    accepted = request.headers.get("accept", "")
+    if EVENT_STREAM in accepted:
+        state = app_state(request)
+        run = partial(run_any, operation, context, state.groups)
+        return event_stream(run, request, call)
+    graphql_context = GraphQLContext.of(context)
+    result = await execute_call(operation, graphql_context)
+    headers = {"Cache-Control": "no-store"} if request.method == "GET" else None
+    response = _response(result, _status(result, accepted), accepted, headers)
+    _set_cookie(response, graphql_context, request)
+    return response
 
 
 def _status(result: dict[str, Any], accepted: str) -> int:
@@ -71,21 +131,28 @@ def _status(result: dict[str, Any], accepted: str) -> int:
     return 400 if "data" not in result and MODERN in accepted else 200
 
 
-def _answer(
-    result: dict[str, Any], status: int, accepted: str, headers: dict[str, str] | None = None
+def _error_status(error: BatonError, accepted: str) -> int:
+    if error.code is ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED:
+        # Some clients look for this error only in a response that has no error status.
+        return 400 if MODERN in accepted else 200
+    return status_of(error)
+
+
+def _response(
+    result: dict[str, Any], status: int, accepted: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    kind = MODERN if MODERN in accepted else "application/json"
-    return Response(orjson.dumps(result), status, headers, media_type=kind)
+    media_type = MODERN if MODERN in accepted else "application/json"
+    return Response(orjson.dumps(result), status, headers, media_type=media_type)
 
 
-def _set_cookie(response: Response, call: GraphQLContext, context: Context, request: Request) -> None:
-    if call.session_token is None:
+def _set_cookie(response: Response, graphql_context: GraphQLContext, request: Request) -> None:
+    if graphql_context.session_token is None:
         return
     secure = app_state(request).settings.url.startswith("https://")
-    if call.session_token:
+    if graphql_context.session_token:
         response.set_cookie(
             SESSION_COOKIE,
-            call.session_token,
+            graphql_context.session_token,
             max_age=_SESSION_SECONDS,
             httponly=True,
             samesite="lax",

@@ -1,130 +1,178 @@
-"""What waits to be sent to one client: bounded, in order."""
+"""Bounded queue of bytes for one client, emptied by the writer of a WebSocket or of an event stream."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import accumulate, takewhile
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 FRAMES = 1_000
 BYTES = 4 * 1_024 * 1_024
-PIECE = 65_536
+PIECE = 65_536  # bytes written at a time: a ping must not wait for megabytes
 
 
-class ClientStalledError(Exception):
-    """The other side does not take what it is sent."""
+class Writer(Protocol):
+    """Way to one client. It calls `on_change` when `writable` may have changed, also from within `write`."""
+
+    on_change: Callable[[], None]
+
+    @property
+    def writable(self) -> bool:
+        """Return whether `write` may be called now."""
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return how many bytes were written that the client has not taken yet."""
+
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Return the function that sends bytes to the client."""
 
 
 class QueuedBytes(NamedTuple):
-    """Bytes as they are sent: a number of frames of one operation, `owner`."""
+    """Bytes as they are sent: a number of frames (or events) of one operation."""
 
     data: bytes
     frames: int
-    owner: str
+    operation_id: str
 
 
-class Outgoing:
+class SendQueue:
     """
-    The chunks that wait, at most 1,000 frames or 4 MiB of them; a larger one waits alone.
+    Queue that sends bytes in order and keeps what its writer cannot take.
 
-    `wake` is called when something is added. Who finds no room may wait for it: it is up to whoever sends to
-    see that the other side takes anything at all.
+    It holds at most 1,000 frames or 4 MiB, or one larger item. `on_stalled` is called when the client has
+    read nothing for `timeout` seconds; a slow client is not stalled.
+
+    Invariant: `_writable` is true only if the queue is empty and the writer can take bytes. So nothing
+    overtakes queued bytes, and sending to a client that keeps up costs one call of `write`.
     """
 
-    __slots__ = ("_bytes", "_frames", "_taken", "_waiting", "_wake")
+    __slots__ = (
+        "_bytes",
+        "_changed",
+        "_deadline",
+        "_frames",
+        "_on_stalled",
+        "_queued",
+        "_timeout",
+        "_writable",
+        "_write",
+        "_writer",
+    )
 
-    def __init__(self, wake: Callable[[], None] | None = None) -> None:
-        self._wake = wake
-        self._waiting: list[QueuedBytes] = []
+    def __init__(self, writer: Writer, timeout: float, on_stalled: Callable[[], None]) -> None:
+        self._writer = writer
+        self._write = writer.write
+        self._timeout = timeout
+        self._on_stalled = on_stalled
+        self._queued: list[QueuedBytes] = []
         self._frames = 0
         self._bytes = 0
-        # Few ever wait for room, and an event of its own weighs as much as all else here.
-        self._taken: asyncio.Event | None = None
+        # Created on first use: few senders ever wait, and an event takes as much memory as all the rest.
+        self._changed: asyncio.Event | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._writable = False
+        writer.on_change = self._update
+        self._update()
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def offer(self, data: bytes, owner: str = "", frames: int = 1) -> bool:
-        """Adds frames behind all others if there is room; `owner` is the operation that they belong to."""
-        if self._waiting and (self._frames + frames > FRAMES or self._bytes + len(data) > BYTES):
+    def try_send(self, data: bytes, operation_id: str = "", frames: int = 1) -> bool:
+        """Send or queue bytes; return False if there is no space."""
+        if self._writable:
+            self._write(data)
+            return True
+        if self._queued and (self._frames + frames > FRAMES or self._bytes + len(data) > BYTES):
             return False
-        self.add(data, owner, frames)
+        self._append(data, operation_id, frames)
         return True
 
-    def add(self, data: bytes, owner: str = "", frames: int = 1) -> None:
-        """Adds frames whether there is room or not: an operation's last word, of which a client has few."""
-        self._waiting.append(QueuedBytes(data, frames, owner))
+    async def send(self, data: bytes, operation_id: str = "", frames: int = 1) -> None:
+        """Send or queue bytes as soon as there is space."""
+        while not self.try_send(data, operation_id, frames):
+            await self._wait_for_change()
+
+    def send_last(self, data: bytes, operation_id: str = "") -> None:
+        """Send or queue an operation's last frame even without space: a client has few of them."""
+        if self._writable:
+            self._write(data)
+        else:
+            self._append(data, operation_id, 1)
+
+    async def wait_for_space(self) -> None:
+        """Wait until a small frame has space."""
+        while not self._writable and (self._frames >= FRAMES or self._bytes >= BYTES):
+            await self._wait_for_change()
+
+    async def wait_until_sent(self) -> None:
+        """Wait until the writer has taken everything."""
+        while not self._writable:
+            await self._wait_for_change()
+
+    def discard(self, operation_id: str) -> None:
+        """Remove what is queued for an operation."""
+        self._keep([item for item in self._queued if item.operation_id != operation_id])
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._writable = False
+        self._writer.on_change = _do_nothing
+        if self._deadline:
+            self._deadline.cancel()
+
+    def _append(self, data: bytes, operation_id: str, frames: int) -> None:
+        self._queued.append(QueuedBytes(data, frames, operation_id))
         self._frames += frames
         self._bytes += len(data)
-        if self._wake:
-            self._wake()
 
-    async def put(self, data: bytes, owner: str = "", frames: int = 1) -> None:
-        """Adds frames as soon as there is room."""
-        while not self.offer(data, owner, frames):
-            await self.change()
+    def _update(self) -> None:
+        writer = self._writer
+        while self._queued and writer.writable:
+            self._write(self._take())
+        self._writable = writer.writable and not self._queued
+        if writer.writable:
+            self._set_deadline(None)
+        elif self._deadline is None:
+            self._watch(writer.unread_bytes)
+        if self._changed:
+            self._changed.set()
 
-    @property
-    def full(self) -> bool:
-        """Whether there is no room even for a small frame."""
-        return self._frames >= FRAMES or self._bytes >= BYTES
+    def _take(self) -> bytes:
+        """Remove the oldest items, as many as make up one piece, and return their bytes."""
+        count = len(self._queued)
+        if self._bytes > PIECE:
+            sizes = accumulate(len(item.data) for item in self._queued)
+            count = max(1, sum(1 for _ in takewhile(lambda size: size <= PIECE, sizes)))
+        taken = self._queued[:count]
+        self._keep(self._queued[count:])
+        return taken[0].data if count == 1 else b"".join([item.data for item in taken])
 
-    async def change(self) -> None:
-        """Waits until something has been taken."""
-        self._taken = self._taken or asyncio.Event()
-        self._taken.clear()
-        await self._taken.wait()
+    def _keep(self, items: list[QueuedBytes]) -> None:
+        self._queued = items
+        self._frames = sum([item.frames for item in items])
+        self._bytes = sum([len(item.data) for item in items])
+        if self._changed:
+            self._changed.set()
 
-    def take(self, most: int = BYTES) -> bytes:
-        """What waits longest, to be sent now: `most` bytes of it at most, but one chunk at least."""
-        waiting = self._waiting
-        count = len(waiting)
-        if self._bytes > most:
-            sizes = accumulate(len(chunk.data) for chunk in waiting)
-            count = max(1, sum(1 for _ in takewhile(lambda size: size <= most, sizes)))
-        data = waiting[0].data if count == 1 else b"".join([chunk.data for chunk in waiting[:count]])
-        self._keep(waiting[count:])
-        return data
+    async def _wait_for_change(self) -> None:
+        self._changed = self._changed or asyncio.Event()
+        self._changed.clear()
+        await self._changed.wait()
 
-    def forget(self, owner: str) -> None:
-        """Drops the frames of an operation that nobody waits for any more."""
-        self._keep([chunk for chunk in self._waiting if chunk.owner != owner])
+    def _watch(self, unread: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._set_deadline(loop.call_later(self._timeout, self._check_progress, unread))
 
-    def _keep(self, chunks: list[QueuedBytes]) -> None:
-        self._waiting = chunks
-        self._frames = sum([chunk.frames for chunk in chunks])
-        self._bytes = sum([len(chunk.data) for chunk in chunks])
-        if self._taken:
-            self._taken.set()
+    def _check_progress(self, unread: int) -> None:
+        remaining = self._writer.unread_bytes
+        if remaining < unread:
+            self._watch(remaining)
+        else:
+            self._on_stalled()
+
+    def _set_deadline(self, deadline: asyncio.TimerHandle | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = deadline
 
 
-class Sender:
-    """Sends what waits piece by piece by an ASGI `send`, which waits by itself."""
-
-    def __init__(self, patience: float, send: Callable[[bytes], Awaitable[None]]) -> None:
-        self._filled = asyncio.Event()
-        self._sent = asyncio.Event()
-        self._send = send
-        self._sending = False
-        self._patience = patience
-        self.outgoing = Outgoing(self._filled.set)
-
-    async def run(self) -> None:
-        """Sends until it is cancelled or `send` raises; StuckError when that is blocked."""
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            self._sending = True
-            while len(self.outgoing):
-                try:
-                    async with asyncio.timeout(self._patience):
-                        await self._send(self.outgoing.take(PIECE))
-                except TimeoutError:
-                    raise ClientStalledError from None
-            self._sending = False
-            self._sent.set()
-
-    async def drained(self) -> None:
-        """Waits until all has been sent."""
-        while len(self.outgoing) or self._sending:
-            self._sent.clear()
-            await self._sent.wait()
+def _do_nothing() -> None:
+    pass

@@ -1,37 +1,40 @@
 """
 GraphQL over Server-Sent Events: one operation for each request.
 
-That is the distinct connections mode of the protocol `graphql-sse` (github.com/enisdenjo/graphql-sse).
+This is the distinct connections mode of the protocol `graphql-sse` (github.com/enisdenjo/graphql-sse).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from realtime.cancellation import cancel_and_wait
 from resolvers.context import Context
 from schema.errors import format_error
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import Sink
-from server.graphql.client_connections import CLIENT_GONE, CLIENT_STALLED, ClientConnection, ClientConnections
+from server.graphql.client_connections import (
+    CLIENT_GONE,
+    CLIENT_STALLED,
+    ClientConnection,
+    ClientConnections,
+)
 from server.graphql.protocol import CloseReason
-from server.graphql.send_queue import ClientStalledError, Outgoing, Sender
-from server.graphql.uvicorn_protocols import abort_of
-from server.http.authentication import SESSION_COOKIE, bearer_token
+from server.graphql.send_queue import SendQueue
+from server.graphql.state import app_state
+from server.graphql.uvicorn_protocols import transport_of
+from server.http.authentication import AuthenticatedCall
 
-# Proxies close what is silent for a while, some after 15 s.
-AWAKE_SECONDS = 12.0
-PATIENCE_SECONDS = 30.0
-GOODBYE_SECONDS = 2.0
-
-_DONE = CloseReason(1000, "The operation is over")
-_BROKEN = CloseReason(1011, "Internal server error")
+_COMPLETED = CloseReason(1000, "The operation is over")
+_INTERNAL_ERROR = CloseReason(1011, "Internal server error")
 
 _COMMENT = b":\n\n"
 _COMPLETE = b"event: complete\ndata: \n\n"
@@ -40,168 +43,200 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _logger = structlog.get_logger(__name__)
 
 
-# Runs an operation, tells a listener its results, and gives the errors that ended it.
+@dataclass(frozen=True, slots=True)
+class StreamTimeouts:
+    """Seconds between comments, until a client has read something, and for the end of the response."""
+
+    # Proxies close a silent connection, some after 15 s.
+    comment: float = 12.0
+    send: float = 30.0
+    close: float = 2.0
+
+
+TIMEOUTS = StreamTimeouts()
+
+# Runs an operation, sends its results to a sink, and returns the errors that ended it.
 Run = Callable[[Sink], Awaitable[list[dict[str, Any]] | None]]
 
 
-def event_stream(run: Run, request: Request, context: Context) -> Response:
+def event_stream(
+    run: Run, request: Request, call: AuthenticatedCall, timeouts: StreamTimeouts = TIMEOUTS
+) -> Response:
     """
-    The response that carries an operation's results, for as long as the caller's credential is good.
+    Return the response that carries an operation's results while the caller's credential holds.
 
     The application's state has `connections`. A stream that is cut off ends without `complete`, so that
     clients reconnect.
     """
-    token = None
-    if context.caller is not None:
-        token = bearer_token(request.headers.get("authorization")) or request.cookies.get(SESSION_COOKIE)
-    return EventStream(run, request.app.state.connections, token, context)
+    return EventStream(run, app_state(request).connections, call.token, call.context, timeouts)
 
 
 class EventStream(Response):
-    """Sends each result as it comes, and a comment every 12 s."""
+    """Response that sends each result as it comes, and a comment every 12 s."""
 
     def __init__(
         self,
         run: Run,
-        connections: ClientConnections,
+        clients: ClientConnections,
         token: str | None,
         context: Context,
+        timeouts: StreamTimeouts,
     ) -> None:
-        # No body is known yet, so the base class must not measure one.
+        # The base class measures the body, which is not known yet.
         self.status_code = 200
         self.media_type = "text/event-stream"
         self.background = None
         self.init_headers(_HEADERS)
         self._run = run
-        self._visits = connections
+        self._clients = clients
         self._token = token
         self._context = context
+        self._timeouts = timeouts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers the request; afterwards nothing of it is left."""
-        with self._visits.entered(self._token, self._context.caller) as connection:
-            voice = _Voice(send)
-            left = asyncio.create_task(_leave(connection, receive))
-            parts: list[Callable[[], Awaitable[None]]] = [lambda: self._tell(voice), voice.keep_awake]
-            tasks = [asyncio.create_task(_guarded(connection, part)) for part in parts]
+        """Answer the request. Nothing of it is held afterwards."""
+        timeouts = self._timeouts
+        transport = transport_of(scope)
+        writer = SseWriter(send, transport.get_write_buffer_size)
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        with self._clients.added(self._token, self._context.caller) as client:
+            queue = SendQueue(writer, timeouts.send, partial(client.close, CLIENT_STALLED))
+            disconnected = asyncio.create_task(_wait_for_disconnect(client, receive))
+            work = (writer.run(start), self._run_operation(queue), _send_comments(queue, timeouts.comment))
+            tasks = [asyncio.create_task(_close_when_over(client, part)) for part in work]
             reason = CLIENT_GONE
             try:
-                reason = await connection.reason
+                reason = await client.close_reason
             finally:
+                queue.close()
                 await cancel_and_wait(tasks)
-                await _say_goodbye(reason, voice, scope, left)
-                await cancel_and_wait([left])
+                if not await _finish(reason, writer, timeouts.close):
+                    _logger.info("sse.client_stalled")
+                    transport.abort()
+                    # uvicorn learns of that in the next iteration of the event loop. It logs a response that
+                    # ends earlier as incomplete.
+                    await asyncio.wait({disconnected}, timeout=timeouts.close)
+                await cancel_and_wait([disconnected])
 
-    async def _tell(self, voice: "_Voice") -> None:
-        await voice.say(
-            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        )
-        sender = Sender(PATIENCE_SECONDS, voice.say_chunk)
-        tasks = {asyncio.create_task(part) for part in (sender.run(), self._tell_all(sender))}
+    async def _run_operation(self, queue: SendQueue) -> None:
         try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                task.result()
-        finally:
-            await cancel_and_wait(tasks)
-
-    async def _tell_all(self, sender: Sender) -> None:
-        errors = await self._until_last(sender.outgoing)
-        if errors is not None:
-            await sender.outgoing.put(_next(orjson.dumps({"errors": errors})))
-        await sender.outgoing.put(_COMPLETE)
-        await sender.drained()
-
-    async def _until_last(self, outgoing: Outgoing) -> list[dict[str, Any]] | None:
-        try:
-            return await self._run(_Teller(outgoing))
-        except ClientStalledError:
-            raise
+            errors = await self._run(SseSink(queue))
         except Exception as error:
-            return [format_error(error)]
+            errors = [format_error(error)]
+        if errors is not None:
+            await queue.send(_next_event(orjson.dumps({"errors": errors})))
+        await queue.send(_COMPLETE)
+        await queue.wait_until_sent()
 
 
-class _Teller:
-    """Has an operation's results sent as events."""
+class SseSink:
+    """Sink that sends an operation's results as events."""
 
-    def __init__(self, outgoing: Outgoing) -> None:
-        self._outgoing = outgoing
+    def __init__(self, queue: SendQueue) -> None:
+        self._queue = queue
 
-    def offer(self, results: EncodedBatch) -> bool:
-        """Has them sent, if there is room."""
-        events = results.shared("event-stream", _events)
-        return self._outgoing.offer(events, frames=len(results.payloads))
+    def offer(self, batch: EncodedBatch) -> bool:
+        """Send or queue all results; return False if there is no space."""
+        events = batch.shared("event-stream", _next_events)
+        return self._queue.try_send(events, frames=len(batch.payloads))
 
-    async def put(self, results: EncodedBatch) -> None:
-        """Has them sent as soon as there is room."""
-        for payload in results.payloads:
-            await self._outgoing.put(_next(payload))
+    async def put(self, batch: EncodedBatch) -> None:
+        """Send or queue each result as soon as there is space."""
+        for payload in batch.payloads:
+            await self._queue.send(_next_event(payload))
 
 
-class _Voice:
-    """Sends one thing at a time; StuckError is raised when one is blocked for 30 s."""
+class SseWriter:
+    """
+    Writer of a response's body by ASGI's `send`, one piece at a time.
 
-    def __init__(self, send: Send) -> None:
+    It is writable once `run` has sent the piece before. The start of the response is the first of them.
+    """
+
+    def __init__(self, send: Send, unread_bytes: Callable[[], int]) -> None:
+        self.on_change: Callable[[], None] = _do_nothing
         self._send = send
-        self._free = asyncio.Lock()
+        self._unread_bytes = unread_bytes
+        self._piece: bytes | None = b""
+        self._written = asyncio.Event()
 
-    async def say(self, message: Message, seconds: float | None = None) -> None:
-        try:
-            async with asyncio.timeout(seconds or PATIENCE_SECONDS), self._free:
-                await self._send(message)
-        except TimeoutError:
-            raise ClientStalledError from None
+    @property
+    def writable(self) -> bool:
+        """Return whether `write` may be called now."""
+        return self._piece is None
 
-    async def say_chunk(self, chunk: bytes) -> None:
-        await self.say({"type": "http.response.body", "body": chunk, "more_body": True})
+    @property
+    def unread_bytes(self) -> int:
+        """Return the number of bytes that the client's kernel has not taken yet."""
+        return self._unread_bytes()
 
-    async def say_last(self) -> None:
-        await self.say({"type": "http.response.body", "body": b"", "more_body": False}, GOODBYE_SECONDS)
+    def write(self, data: bytes) -> None:
+        """Have `run` send a piece."""
+        self._piece = data
+        self._written.set()
+        self.on_change()
 
-    async def keep_awake(self) -> None:
+    async def run(self, start: dict[str, Any]) -> None:
+        """Send the start of the response, then every piece. Never returns."""
+        await self._send(start)
         while True:
-            await asyncio.sleep(AWAKE_SECONDS)
-            await self.say_chunk(_COMMENT)
+            self._piece = None
+            self.on_change()
+            await self._written.wait()
+            self._written.clear()
+            await self._send({"type": "http.response.body", "body": self._piece, "more_body": True})
+
+    async def finish(self) -> None:
+        """End the response."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _events(payloads: Sequence[bytes], _: str) -> bytes:
-    return b"".join(map(_next, payloads))
+def _do_nothing() -> None:
+    pass
 
 
-def _next(payload: bytes) -> bytes:
+def _next_events(payloads: Sequence[bytes], _: str) -> bytes:
+    return b"".join(map(_next_event, payloads))
+
+
+def _next_event(payload: bytes) -> bytes:
     return b"event: next\ndata: " + payload + b"\n\n"
 
 
-async def _guarded(connection: ClientConnection, part: Callable[[], Awaitable[None]]) -> None:
+async def _send_comments(queue: SendQueue, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        queue.try_send(_COMMENT)
+
+
+async def _close_when_over(client: ClientConnection, part: Awaitable[None]) -> None:
     try:
-        await part()
-    except ClientStalledError:
-        connection.end(CLIENT_STALLED)
+        await part
     except OSError:
-        connection.end(CLIENT_GONE)
+        client.close(CLIENT_GONE)
     except Exception:
         _logger.exception("sse.failed")
-        connection.end(_BROKEN)
+        client.close(_INTERNAL_ERROR)
     else:
-        connection.end(_DONE)
+        client.close(_COMPLETED)
 
 
-async def _leave(connection: ClientConnection, receive: Receive) -> None:
+async def _wait_for_disconnect(client: ClientConnection, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    connection.end(CLIENT_GONE)
+    client.close(CLIENT_GONE)
 
 
-async def _say_goodbye(reason: CloseReason, voice: _Voice, scope: Scope, left: asyncio.Task[None]) -> None:
-    if reason not in (CLIENT_GONE, CLIENT_STALLED):
-        try:
-            await voice.say_last()
-        except ClientStalledError:
-            reason = CLIENT_STALLED
-        except OSError:
-            return
+async def _finish(reason: CloseReason, writer: SseWriter, seconds: float) -> bool:
+    """End the response; return False if the client does not read."""
     if reason is CLIENT_STALLED:
-        _logger.info("sse.client_stalled")
-        abort_of(scope)()
-        # uvicorn is told of it in the loop's next turn, and reports an answer that ends before as unfinished.
-        await asyncio.wait({left}, timeout=GOODBYE_SECONDS)
+        return False
+    if reason is not CLIENT_GONE:
+        try:
+            async with asyncio.timeout(seconds):
+                await writer.finish()
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+    return True

@@ -1,266 +1,258 @@
 """
-The live socket: GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
+GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
 
-A socket that only listens has one task, which waits for its end. What goes wrong in reading or writing ends
-the socket; what goes wrong in an operation ends that operation.
+An idle session has no task. An error in reading or writing closes the connection; an error in an operation
+ends that operation.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 from starlette.websockets import WebSocket
-from uvicorn.protocols.utils import ClientDisconnected
 
 from models.database import is_unavailable
 from realtime.cancellation import cancel_and_wait
 from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
-from resolvers.context import Context, Services
-from resolvers.credentials import actor_of
-from resolvers.errors import UnauthenticatedError
-from schema.live.groups import Groups
+from resolvers.context import Context
+from resolvers.credentials import SESSION_START, actor_of
+from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.graphql.client_connections import (
     CLIENT_GONE,
     CLIENT_STALLED,
-    FORBIDDEN,
-    ClientConnection,
-    ClientConnections,
+    CREDENTIAL_EXPIRED,
+    CREDENTIAL_UNKNOWN,
+    SESSION_ENDED,
 )
-from server.graphql.frame_writer import Wire
+from server.graphql.frame_writer import text_frame
 from server.graphql.operations import Operations
 from server.graphql.protocol import (
     ACK,
     PONG,
     SUBPROTOCOL,
+    ClientMessage,
     CloseReason,
-    Kind,
-    Message,
+    MessageType,
     ProtocolError,
-    framed,
     malformed,
-    read_message,
+    parse_message,
 )
-from server.graphql.uvicorn_protocols import abort_of, connection_of
-from server.http.authentication import SESSION_COOKIE, bearer_token
-from server.http.origins import is_foreign, may_call_from
+from server.graphql.send_queue import SendQueue
+from server.graphql.state import app_state
+from server.graphql.websocket_protocol import connection_of
+from server.http.authentication import client_address, presented_credential
+from server.http.origins import may_call_from
 
-_ACK, _PONG = framed(ACK), framed(PONG)
+_ACK, _PONG = text_frame(ACK), text_frame(PONG)
 
-_BROKEN = CloseReason(4500, "Internal server error")
-# Clients come back after 1013, and never after 4500.
-_LATER = CloseReason(1013, "Try again later")
+_INTERNAL_ERROR = CloseReason(4500, "Internal server error")
+# Clients reconnect after 1013, and never after 4500.
+_TRY_AGAIN_LATER = CloseReason(1013, "Try again later")
 _SUBPROTOCOL_NOT_ACCEPTABLE = CloseReason(4406, "Subprotocol not acceptable")
+_INIT_TIMEOUT = CloseReason(4408, "Connection initialisation timeout")
+_TOO_MANY_INITS = CloseReason(4429, "Too many initialisation requests")
+_UNAUTHORIZED = CloseReason(4401, "Unauthorized")
+_ORIGIN_NOT_ALLOWED = CloseReason(4403, "Forbidden: the origin of this page is not allowed")
+_CREDENTIAL_MALFORMED = CloseReason(4403, 'Forbidden: authorization must be "Bearer" and a token')
 
 _logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long is waited, in seconds: for the first message, for a blocked send, and for a farewell."""
+    """Seconds until a client has sent `connection_init`, has read something, and has answered a close."""
 
     init: float = 10.0
-    patience: float = 30.0
-    goodbye: float = 2.0
-    # uvicorn gives the close handshake 10 s, and then waits without end for its buffer to drain.
-    linger: float = 12.0
+    send: float = 30.0
+    close: float = 3.0
 
 
-PACE = Timeouts()
+TIMEOUTS = Timeouts()
 
 
-def live_endpoint(timeouts: Timeouts = PACE) -> Callable[[WebSocket], Awaitable[None]]:
+def websocket_endpoint(timeouts: Timeouts = TIMEOUTS) -> Callable[[WebSocket], Awaitable[None]]:
     """
-    The WebSocket endpoint. The application's state has `services`, `settings`, `groups` and `connections`.
+    Return the WebSocket endpoint.
 
-    Many who come back at once with one credential are looked up by one question.
+    The application's state has `services`, `settings`, `groups` and `connections`. Clients that present the
+    same credential concurrently share one look-up.
     """
+    lookups: SingleFlight[Actor | None] = SingleFlight()
 
-    who: SingleFlight[Actor | None] = SingleFlight()
+    async def accept(websocket: WebSocket) -> None:
+        WebSocketSession(websocket, lookups, timeouts)
 
-    async def live(websocket: WebSocket) -> None:
-        connections: ClientConnections = websocket.app.state.connections
-        with connections.entered() as visit:
-            if SUBPROTOCOL in websocket.scope["subprotocols"]:
-                await websocket.accept(SUBPROTOCOL)
-            else:
-                await websocket.accept()
-                visit.end(_SUBPROTOCOL_NOT_ACCEPTABLE)
-            await Socket(websocket, visit, who, timeouts).serve()
-
-    return live
+    return accept
 
 
-class Socket:
-    """
-    One accepted socket, from its first message to its end.
-
-    Messages come by `take`. A task reads while there are any; otherwise only `serve` waits, for the end.
-    """
+class WebSocketSession:
+    """One WebSocket, from its handshake to its end. The connection and its timers keep it alive."""
 
     __slots__ = (
-        "_abort",
+        "_client",
+        "_clients",
+        "_closing",
         "_connection",
         "_groups",
-        "_house",
         "_inbox",
         "_init_timer",
+        "_lookups",
         "_operations",
-        "_pace",
+        "_queue",
         "_reader",
+        "_services",
+        "_timeouts",
         "_url",
-        "_visit",
         "_websocket",
-        "_who",
-        "_wire",
     )
 
-    def __init__(
-        self,
-        websocket: WebSocket,
-        visit: ClientConnection,
-        who: SingleFlight[Actor | None],
-        timeouts: Timeouts,
-    ) -> None:
-        self._house: Services = websocket.app.state.services
-        self._groups: Groups = websocket.app.state.groups
-        self._url: str = websocket.app.state.settings.url
-        self._connection = connection_of(websocket.scope)
-        self._abort = abort_of(websocket.scope)
-        self._visit = visit
-        self._who = who
-        self._pace = timeouts
+    def __init__(self, websocket: WebSocket, lookups: SingleFlight[Actor | None], timeouts: Timeouts) -> None:
+        state = app_state(websocket)
+        self._services = state.services
+        self._groups = state.groups
+        self._clients = state.connections
+        self._url = state.settings.url
+        self._lookups = lookups
+        self._timeouts = timeouts
         self._websocket: WebSocket | None = websocket
         self._operations: Operations | None = None
-        self._inbox: list[Mapping[str, Any]] = []
+        self._inbox: list[tuple[bytes, bool]] = []
         self._reader: asyncio.Task[None] | None = None
-        self._wire = Wire(self._connection, timeouts.patience, partial(visit.end, CLIENT_STALLED))
-        late = CloseReason(4408, "Connection initialisation timeout")
-        self._init_timer = asyncio.get_running_loop().call_later(timeouts.init, visit.end, late)
+        self._closing: asyncio.Task[None] | None = None
+        self._client = self._clients.add()
+        self._client.close_reason.add_done_callback(self._start_closing)
+        self._init_timer = asyncio.get_running_loop().call_later(
+            timeouts.init, self._client.close, _INIT_TIMEOUT
+        )
+        self._connection = connection_of(websocket.scope)
+        stalled = partial(self._client.close, CLIENT_STALLED)
+        self._queue = SendQueue(self._connection, timeouts.send, stalled)
+        if SUBPROTOCOL in websocket.scope["subprotocols"]:
+            self._connection.accept(self, SUBPROTOCOL)
+        else:
+            self._connection.accept(self)
+            self._client.close(_SUBPROTOCOL_NOT_ACCEPTABLE)
 
-    async def serve(self) -> None:
-        """Serves until somebody ends it; afterwards nothing of it is left."""
-        reason = CLIENT_GONE
-        try:
-            self._connection.hand_to(self)
-            reason = await self._visit.reason
-        finally:
-            self._init_timer.cancel()
-            if self._reader:
-                await cancel_and_wait([self._reader])
-            self._wire.close()
-            try:
-                await self._say_goodbye(reason)
-            finally:
-                if self._operations is not None:
-                    await self._operations.stop_all()
+    def receive_message(self, data: bytes, is_text: bool) -> None:
+        """Handle a message after those before it."""
+        self._inbox.append((data, is_text))
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read())
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """A message has come, or the client has gone."""
-        if event["type"] == "websocket.disconnect":
-            self._wire.close()
-            self._visit.end(CLIENT_GONE)
-        elif not self._visit.reason.done():
-            self._inbox.append(event)
-            if self._reader is None:
-                self._reader = asyncio.create_task(self._read())
+    def client_gone(self) -> None:
+        """End the session, since there is no client any more."""
+        self._queue.close()
+        self._client.close(CLIENT_GONE)
 
     async def _read(self) -> None:
         try:
             while self._inbox:
-                # Who does not hear the answers need not ask on.
-                await self._wire.room()
-                await self._heed(_message_of(self._inbox.pop(0)))
-                # Many messages may have come in one piece; others have their turn in between.
+                # A client that does not read the answers gets no further ones.
+                await self._queue.wait_for_space()
+                await self._handle(_parse(*self._inbox.pop(0)))
+                # Many messages may have come together: let other clients' turns come in between.
                 await asyncio.sleep(0)
         except ProtocolError as error:
-            self._visit.end(error.ending)
+            self._client.close(error.reason)
         except Exception as error:
             if is_unavailable(error):
-                self._visit.end(_LATER)
+                self._client.close(_TRY_AGAIN_LATER)
             else:
                 _logger.exception("websocket.failed")
-                self._visit.end(_BROKEN)
+                self._client.close(_INTERNAL_ERROR)
         else:
             self._reader = None
-            self._connection.read_on()
+            self._connection.resume_reading()
 
-    async def _heed(self, message: Message) -> None:
-        if message.kind is Kind.PING:
-            await self._wire.put(_PONG)
+    async def _handle(self, message: ClientMessage) -> None:
+        if message.type is MessageType.PING:
+            await self._queue.send(_PONG)
         elif self._operations is not None:
-            await self._take_part(self._operations, message)
-        elif message.kind is Kind.CONNECTION_INIT:
-            await self._let_in(message)
-        elif message.kind is Kind.SUBSCRIBE:
-            raise ProtocolError(CloseReason(4401, "Unauthorized"))
+            await self._handle_operation(self._operations, message)
+        elif message.type is MessageType.CONNECTION_INIT:
+            await self._handle_init(message)
+        elif message.type is MessageType.SUBSCRIBE:
+            raise ProtocolError(_UNAUTHORIZED)
 
-    async def _take_part(self, operations: Operations, message: Message) -> None:
-        match message.kind:
-            case Kind.CONNECTION_INIT:
-                raise ProtocolError(CloseReason(4429, "Too many initialisation requests"))
-            case Kind.SUBSCRIBE:
+    async def _handle_operation(self, operations: Operations, message: ClientMessage) -> None:
+        match message.type:
+            case MessageType.CONNECTION_INIT:
+                raise ProtocolError(_TOO_MANY_INITS)
+            case MessageType.SUBSCRIBE:
                 await operations.start(message.id, message.payload or {})
-            case Kind.COMPLETE:
+            case MessageType.COMPLETE:
                 await operations.stop(message.id)
 
-    async def _let_in(self, init: Message) -> None:
-        assert self._websocket is not None  # nobody has been let in yet
+    async def _handle_init(self, init: ClientMessage) -> None:
+        assert self._websocket is not None  # it is kept until there are operations
         self._init_timer.cancel()
-        context = await self._introduced(self._websocket, init)
-        # What the handshake said is not asked for again.
+        context = await self._authenticate(self._websocket, init)
+        # Free the handshake: its headers take as much memory as the rest of the session.
         self._websocket = None
-        self._connection.forget_handshake()
-        self._operations = Operations(context, self._groups, self._wire)
-        await self._wire.put(_ACK)
+        self._operations = Operations(context, self._groups, self._queue)
+        await self._queue.send(_ACK)
 
-    async def _introduced(self, websocket: WebSocket, init: Message) -> Context:
-        """Who is at the other end; raises RefusedError for a credential that is not good here."""
-        address = websocket.client.host if websocket.client else ""
-        token = _presented(websocket, init, self._url)
+    async def _authenticate(self, websocket: WebSocket, init: ClientMessage) -> Context:
+        """Return the caller's context; raise ProtocolError for a credential that does not hold here."""
+        address = client_address(websocket)
+        token = _presented_token(websocket, init, self._url)
         if token is None:
-            return Context(self._house, None, address)
-        services = self._house
-        ask = partial(actor_of, services.database, services.widget_tokens, token)
-        actor = await self._who.run(token, ask)
-        good = actor is not None and not actor.expired
-        if not good or not await may_call_from(self._house, websocket, actor, self._url):
-            raise ProtocolError(FORBIDDEN)
-        self._visit.token, self._visit.actor = token, actor
-        return Context(self._house, actor, address)
+            return Context(self._services, None, address)
+        services = self._services
+        look_up = partial(actor_of, services.database, services.widget_tokens, token)
+        actor = await self._lookups.run(token, look_up)
+        if actor is None:
+            is_session = token.startswith(SESSION_START)
+            raise ProtocolError(SESSION_ENDED if is_session else CREDENTIAL_UNKNOWN)
+        if actor.expired:
+            raise ProtocolError(CREDENTIAL_EXPIRED)
+        if not await may_call_from(services, websocket, actor, self._url):
+            raise ProtocolError(_ORIGIN_NOT_ALLOWED)
+        self._client.token, self._client.actor = token, actor
+        return Context(services, actor, address)
 
-    async def _say_goodbye(self, reason: CloseReason) -> None:
-        if reason not in (CLIENT_GONE, CLIENT_STALLED):
-            try:
-                async with asyncio.timeout(self._pace.goodbye):
-                    with suppress(RuntimeError, ClientDisconnected):
-                        await self._connection.close(reason.code, reason.short_reason)
-            except TimeoutError:
-                reason = CLIENT_STALLED
+    def _start_closing(self, reason: asyncio.Future[CloseReason]) -> None:
+        self._closing = asyncio.create_task(self._close(reason.result()))
+
+    async def _close(self, reason: CloseReason) -> None:
+        """Close the connection and release everything that the session holds."""
+        self._init_timer.cancel()
+        self._queue.close()
         if reason is CLIENT_STALLED:
             _logger.info("websocket.client_stalled")
-            self._abort()
-        else:
-            asyncio.get_running_loop().call_later(self._pace.linger, self._abort)
+            self._connection.abort()
+        elif reason is not CLIENT_GONE:
+            self._connection.close(reason.code, reason.short_text, self._timeouts.close)
+        try:
+            if self._reader:
+                await cancel_and_wait([self._reader])
+            if self._operations is not None:
+                await self._operations.stop_all()
+        finally:
+            self._clients.remove(self._client)
 
 
-def _message_of(event: Mapping[str, Any]) -> Message:
-    text = event.get("text")
-    if text is None:
-        raise malformed("frames must be text")
-    return read_message(text)
+def _parse(data: bytes, is_text: bool) -> ClientMessage:
+    if not is_text:
+        raise malformed("messages must be text")
+    return parse_message(data)
 
 
-def _presented(websocket: WebSocket, init: Message, url: str) -> str | None:
-    for name, value in (init.payload or {}).items():
-        if name.lower() == "authorization" and value is not None:
-            try:
-                return bearer_token(str(value))
-            except UnauthenticatedError:
-                raise ProtocolError(FORBIDDEN) from None
-    # The browser adds the cookie to whatever page's socket: another site's must not ride on it.
-    return None if is_foreign(websocket, url) else websocket.cookies.get(SESSION_COOKIE)
+def _presented_token(websocket: WebSocket, init: ClientMessage, url: str) -> str | None:
+    fields = {name.lower(): value for name, value in (init.payload or {}).items()}
+    value = fields.get("authorization")
+    try:
+        credential = presented_credential(websocket, None if value is None else str(value), url)
+    except UnauthenticatedError:
+        raise ProtocolError(_CREDENTIAL_MALFORMED) from None
+    except ForbiddenError:
+        # A browser adds the cookie to a socket of any page: ignore it on a page of another site.
+        credential = None
+    if credential is None and fields and "authorization" not in fields:
+        # A client that sends its token in another field must not become anonymous without a word.
+        hint = '{"authorization": "Bearer TOKEN"}'
+        raise malformed(f'connection_init takes {hint}, and not "{next(iter(fields))}"')
+    return credential.token if credential else None

@@ -28,6 +28,8 @@ STATUS_OF: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.RESYNC_REQUIRED: HTTPStatus.GONE,
     ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.QUERY_TOO_COMPLEX: HTTPStatus.BAD_REQUEST,
+    ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _CODE_OF: dict[int, ErrorCode] = {
@@ -36,6 +38,7 @@ _CODE_OF: dict[int, ErrorCode] = {
     HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
     HTTPStatus.CONFLICT: ErrorCode.CONFLICT,
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
 }
 _DETAILS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists the addresses.",
@@ -118,11 +121,12 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
         _logger.warning(
             "request.database_unavailable", request_id=request_id, endpoint=endpoint, error=repr(error)
         )
-        detail = "The database cannot be reached just now. Try again in a moment."
+        code, detail = ErrorCode.UNAVAILABLE, "The database cannot be reached now. Try again in a moment."
     else:
+        code = ErrorCode.INTERNAL
         _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)
         detail = "Something went wrong here. The log of this server has it under the request id."
-    problem = _problem(status_of(error), ErrorCode.INTERNAL, detail, request_id=request_id)
+    problem = _problem(status_of(error), code, detail, request_id=request_id)
     return problem.response(headers_of(error))
 
 

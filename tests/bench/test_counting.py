@@ -24,12 +24,12 @@ async def test_every_request_that_is_counted_was_carried_out(workspace: Workspac
     records = tray.records(conversations)
     sample = await run(target, Asked(islice(records.requests, 12), records.begins), 3, 60)
     assert len(sample.latencies) == 12
-    assert [len(workspace.key.messages(one)) for one in conversations] == [4, 4, 4]
+    assert [len(workspace.key.messages(conversation)) for conversation in conversations] == [4, 4, 4]
 
     created = await run(target, tray.escalations(conversations), 2, 60)
     folded = await run(target, tray.folds(conversations), 2, 60)
     assert (len(created.latencies), len(folded.latencies)) == (3, 3)
-    assert all(workspace.key.conversation(one)["activeEscalation"] for one in conversations)
+    assert all(workspace.key.conversation(conversation)["activeEscalation"] for conversation in conversations)
 
 
 async def test_an_answer_that_is_not_the_expected_one_ends_the_run(workspace: Workspace) -> None:

@@ -45,9 +45,9 @@ def test_the_peer_that_baton_began_as_sends_the_same_frames() -> None:
         plain_strawberry() as audience,
         client(audience, 3) as three,
         limit() as other,
-        client(other, 1) as one,
+        client(other, 1) as item,
     ):
-        assert three.frame_bytes == one.frame_bytes
+        assert three.frame_bytes == item.frame_bytes
         assert three.pace(50, 1, 0.2).delivered == 30
 
 
@@ -60,7 +60,7 @@ def test_what_is_committed_beside_the_server_is_delivered_and_is_the_conversatio
         assert (run.delivered > 0, run.lost) == (True, 0)
         cut = five.cut(20, 30)
         assert (cut.missing, cut.doubled, cut.caught_up.count) == (0, 0, 5)
-    (found,) = workspace.server.rows(
+    (result,) = workspace.server.rows(
         """SELECT conversations.id, conversations.messages, streams.head,
                   (SELECT count(*) FROM messages WHERE conversation_id = conversations.id) AS said,
                   (SELECT count(*) FROM log WHERE stream = streams.id) AS logged
@@ -68,8 +68,8 @@ def test_what_is_committed_beside_the_server_is_delivered_and_is_the_conversatio
            WHERE conversations.workspace_id = (SELECT workspace_id FROM members WHERE email = $1)""",
         f"author-{workspace.id}@example.com",
     )
-    assert found["messages"] == found["said"] >= run.delivered / 5 + 20
-    assert found["head"] == found["logged"] == found["said"]
+    assert result["messages"] == result["said"] >= run.delivered / 5 + 20
+    assert result["head"] == result["logged"] == result["said"]
 
 
 def test_recorded_messages_and_replies_are_each_heard_by_whom_they_are_for(workspace: Workspace) -> None:

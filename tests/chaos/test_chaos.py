@@ -90,7 +90,7 @@ def truth(*contents: str) -> list[Committed]:
 
 
 def shown(*messages: Committed) -> list[Rendered]:
-    return [Rendered(one.position, one.content, f"cursor{one.position}") for one in messages]
+    return [Rendered(message.position, message.content, f"cursor{message.position}") for message in messages]
 
 
 def test_the_same_sequence_is_no_difference() -> None:
@@ -111,13 +111,15 @@ def test_the_same_sequence_is_no_difference() -> None:
         ((2, 1, 3), ["out of order: 1 “a” by cursor cursor1 came behind 2 “b” by cursor cursor2"]),
     ],
 )
-def test_what_is_rendered_otherwise_is_told_with_its_cursors(order: Sequence[int], found: list[str]) -> None:
+def test_what_is_rendered_otherwise_is_told_with_its_cursors(order: Sequence[int], rows: list[str]) -> None:
     everything = truth("a", "b", "c", "d")
-    assert differences(everything[:3], shown(*(everything[place - 1] for place in order))) == found
+    assert differences(everything[:3], shown(*(everything[place - 1] for place in order))) == rows
 
 
 def test_another_content_is_told() -> None:
-    rendered = [replace(one, content="B") if one.position == 2 else one for one in shown(*truth("a", "b"))]
+    rendered = [
+        replace(item, content="B") if item.position == 2 else item for item in shown(*truth("a", "b"))
+    ]
     assert differences(truth("a", "b"), rendered) == ["altered: 2 “B” by cursor cursor2, committed as “b”"]
 
 
@@ -133,9 +135,9 @@ def test_another_content_is_told() -> None:
         (Said("another", "a", 1, "DELIVERED"), "answered as"),
     ],
 )
-def test_what_was_answered_for_has_to_be_there_once(said: Said, found: str) -> None:
-    told = broken_promises([said], {CONVERSATION: truth("a", "twice", "twice")})
-    assert [one.startswith(found) for one in told] == ([True] if found else [])
+def test_what_was_answered_for_has_to_be_there_once(said: Said, rows: str) -> None:
+    received = broken_promises([said], {CONVERSATION: truth("a", "twice", "twice")})
+    assert [item.startswith(rows) for item in received] == ([True] if rows else [])
 
 
 def test_positions_have_no_gaps() -> None:
@@ -191,7 +193,7 @@ async def test_a_black_hole_holds_back_and_loses_nothing() -> None:
         assert heard == set()
         echo.link.heal()
         await asyncio.wait(deaf, timeout=10)
-        assert {one.result() for one in deaf} == {b"w", b"l"}
+        assert {item.result() for item in deaf} == {b"w", b"l"}
         assert await hears(reader, b"ithin")
         assert await hears(late_reader, b"ate")
         writer.close()
@@ -213,8 +215,8 @@ async def test_what_is_cut_is_reset_and_nobody_gets_in_until_it_is_healed() -> N
         again, again_writer = await echo.dial()
         again_writer.write(b"again")
         assert await hears(again, b"again")
-        for one in (writer, refused_writer, again_writer):
-            one.close()
+        for item in (writer, refused_writer, again_writer):
+            item.close()
 
 
 async def test_what_fell_silent_stays_so_and_others_pass() -> None:
@@ -296,8 +298,8 @@ def widget(workspace: Workspace, link: Link, http: aiohttp.ClientSession, blamed
     )
 
 
-def has_rendered(one: Widget, count: int) -> bool:
-    return len(one.rendered) == count
+def has_rendered(element: Widget, count: int) -> bool:
+    return len(element.rendered) == count
 
 
 async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspace: Workspace) -> None:
@@ -305,16 +307,16 @@ async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspa
     link = Link("front", lambda: asyncio.open_connection("127.0.0.1", port))
     await link.listen()
     async with session() as http:
-        one = widget(workspace, link, http, blamed)
-        following = asyncio.create_task(one.run())
+        element = widget(workspace, link, http, blamed)
+        following = asyncio.create_task(element.run())
         for place in range(3):
-            await asyncio.to_thread(workspace.key.record, one.conversation, "USER", f"words {place}")
-            await eventually(partial(has_rendered, one, place + 1))
+            await asyncio.to_thread(workspace.key.record, element.conversation, "USER", f"words {place}")
+            await eventually(partial(has_rendered, element, place + 1))
             link.cut()
             link.heal()
-        assert one.connections >= 3
+        assert element.connections >= 3
         # A second one reads what there is.
-        two = replace(one, name="two", cursor=None, rendered=[])
+        two = replace(element, name="two", cursor=None, rendered=[])
         reading = asyncio.create_task(two.run())
         await eventually(partial(has_rendered, two, 3))
         for task in (following, reading):
@@ -322,9 +324,9 @@ async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspa
         await asyncio.wait({following, reading})
     await link.close()
     connection = await asyncpg.connect(workspace.server.owner_url)
-    assert unlike([one, two], await committed(connection)) == []
+    assert unlike([element, two], await committed(connection)) == []
     await connection.execute("UPDATE messages SET content = 'other words' WHERE content = 'words 1'")
-    assert [text.split(":")[1] for text in unlike([one, two], await committed(connection))] == [
+    assert [text.split(":")[1] for text in unlike([element, two], await committed(connection))] == [
         " altered"
     ] * 2
     await connection.close()
@@ -341,8 +343,8 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
         "UPDATE escalations SET sla_at_risk_at = now() - interval '1 h', sla_next_at = NULL WHERE id = $1",
         key,
     )
-    (told,) = await announced_wrongly(connection, [escalation])
-    assert "was announced [], told [], when ['sla_at_risk'] had passed" in told
+    (received,) = await announced_wrongly(connection, [escalation])
+    assert "was announced [], told [], when ['sla_at_risk'] had passed" in received
     for count in (1, 2):
         await connection.execute(
             """INSERT INTO timeline_entries (escalation_id, position, kind, data, occurred_at)
@@ -350,15 +352,15 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
             key,
             100 + count,
         )
-        (told,) = await announced_wrongly(connection, [escalation])
-        assert f"was announced {['sla_at_risk'] * count}, told []" in told
+        (received,) = await announced_wrongly(connection, [escalation])
+        assert f"was announced {['sla_at_risk'] * count}, told []" in received
     await connection.close()
 
 
 async def test_escalations_of_which_the_webhook_has_not_heard_are_told(workspace: Workspace) -> None:
     escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
     connection = await asyncpg.connect(workspace.server.owner_url)
-    (told,) = await untold(connection, workspace.agent_id, {})
-    assert told == f"the webhook was not told of {escalation}: its delivery is None"
+    (received,) = await untold(connection, workspace.agent_id, {})
+    assert received == f"the webhook was not told of {escalation}: its delivery is None"
     assert await untold(connection, workspace.agent_id, {escalation: 1}) == []
     await connection.close()

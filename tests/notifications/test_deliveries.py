@@ -26,7 +26,6 @@ from tests.support.webhook_helpers import (
     refusing,
     retry,
     row_of,
-    shared_office,
     statuses,
     told,
     types,
@@ -42,11 +41,6 @@ REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
 CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +65,15 @@ def test_a_notice_that_has_become_untrue_is_dropped(team: Workspace) -> None:
         endpoint.when(lambda all_: breached in types(all_), "one to be breached")
         gate.open.set()
         ended = endpoint.ended()
-        dropped = [one for one in ended if one["status"] == "DROPPED"]
+        dropped = [item for item in ended if item["status"] == "DROPPED"]
         assert types(dropped) == [at_risk] * 2
-        assert {one["escalation"]["id"]: one["note"] for one in dropped} == {
+        assert {item["escalation"]["id"]: item["note"] for item in dropped} == {
             escalations[0]: "The escalation was answered or resolved before this was sent.",
-            escalations[1]: "The clock stands otherwise by now: breached.",
+            escalations[1]: "The clock has another status now: breached.",
         }
-        assert [(one["attempts"], one["nextAttemptAt"]) for one in dropped] == [([], None)] * 2
-        assert [one.id for one in receiver.received] == [
-            one["id"] for one in ended if one["status"] == "DELIVERED"
+        assert [(item["attempts"], item["nextAttemptAt"]) for item in dropped] == [([], None)] * 2
+        assert [item.id for item in receiver.received] == [
+            item["id"] for item in ended if item["status"] == "DELIVERED"
         ]
         assert len(receiver.received) == len(ended) - 2
         # Asking for it again makes it no truer.
@@ -103,14 +97,14 @@ def test_a_turn_whose_epoch_is_over_is_dropped(team: Workspace) -> None:
         first, second, third = endpoint.ended()
     assert statuses([first, second, third]) == ["DELIVERED", "DROPPED", "DELIVERED"]
     assert second["note"] == "The AI may not answer this turn any more."
-    turns = [told(one, endpoint)["data"] for one in receiver.received]
-    assert [(one["epoch"], one["message"]["content"]) for one in turns] == [(1, "hello?"), (3, "and now?")]
+    turns = [told(item, endpoint)["data"] for item in receiver.received]
+    assert [(turn["epoch"], turn["message"]["content"]) for turn in turns] == [(1, "hello?"), (3, "and now?")]
 
 
 def test_what_waits_for_an_endpoint_that_is_switched_off_or_deleted_is_dropped(team: Workspace) -> None:
     for note, end in (
         ("The endpoint has been deleted.", Endpoint.delete),
-        ("The endpoint is switched off.", lambda one: one.update(enabled=False)),
+        ("The endpoint is switched off.", lambda element: element.update(enabled=False)),
     ):
         with refusing() as receiver:
             endpoint = Endpoint.create(team, receiver.url, CREATED)
@@ -141,10 +135,10 @@ def test_the_body_is_fixed_at_the_first_attempt(team: Workspace) -> None:
     first = receiver.received[0]
     assert delivery["status"] == "DELIVERED"
     assert [attempt["response"] for attempt in delivery["attempts"]] == ["500", "503", "204"]
-    for one in receiver.received:
-        assert (one.id, one.body) == (delivery["id"], first.body)
-        assert told(one, endpoint)["data"]["status"] == "open"
-    stamps = [float(one.headers["webhook-timestamp"]) for one in receiver.received]
+    for item in receiver.received:
+        assert (item.id, item.body) == (delivery["id"], first.body)
+        assert told(item, endpoint)["data"]["status"] == "open"
+    stamps = [float(item.headers["webhook-timestamp"]) for item in receiver.received]
     assert stamps == sorted(stamps)
 
 
@@ -183,11 +177,11 @@ def test_deliveries_are_listed_newest_first_by_escalation_status_and_channel(off
         [CREATED] * 6 + [PAUSED] * 2 + ["escalation.resolved", "conversation.ai_resumed"]
     )
     assert statuses(ill.deliveries) == ["PENDING"] * 2
-    times = [one["createdAt"] for one in everything]
+    times = [item["createdAt"] for item in everything]
     assert times == sorted(times)
     waiting = {"escalation": escalations[0], "status": "PENDING"}
     for chosen in (waiting, {"channel": "EMAIL"}, {"channel": "SLACK"}, {"escalation": escalations[1]}):
-        assert ids(deliveries(team, **chosen)) == ids([one for one in everything if fits(one, chosen)])
+        assert ids(deliveries(team, **chosen)) == ids([item for item in everything if fits(item, chosen)])
     assert ids(deliveries(team, channel="SLACK")) == []
     pages: list[Row] = []
     after = None
@@ -197,14 +191,14 @@ def test_deliveries_are_listed_newest_first_by_escalation_status_and_channel(off
         assert ids(page["nodes"]) == [edge["node"]["id"] for edge in page["edges"]]
         after = page["pageInfo"]["endCursor"] if page["pageInfo"]["hasNextPage"] else None
     assert ids(pages[::-1])[: len(everything)] == ids(everything)
-    for one in everything:
-        assert team.key.ask(NODE, id=one["id"])["node"]["createdAt"] == one["createdAt"]
-        assert other.key.ask(NODE, id=one["id"]) == {"node": None}
+    for item in everything:
+        assert team.key.ask(NODE, id=item["id"])["node"]["createdAt"] == item["createdAt"]
+        assert other.key.ask(NODE, id=item["id"]) == {"node": None}
     assert deliveries(other) == []
 
 
-def ids(found: list[Row]) -> list[str]:
-    return [one["id"] for one in found]
+def ids(result: list[Row]) -> list[str]:
+    return [item["id"] for item in result]
 
 
 def fits(delivery: Row, chosen: dict[str, str]) -> bool:
@@ -262,7 +256,9 @@ def test_a_sample_tells_how_it_went(team: Workspace) -> None:
         well = Endpoint.create(team, receiver.url, TURN)
         (sample,) = well.sample()
         assert (sample["status"], sample["eventType"], sample["escalation"]) == ("DELIVERED", "test", None)
-        assert [(one["succeeded"], one["response"]) for one in sample["attempts"]] == [(True, "204")]
+        assert [(attempt["succeeded"], attempt["response"]) for attempt in sample["attempts"]] == [
+            (True, "204")
+        ]
         (received,) = receiver.received
         assert (received.id, told(received, well)["type"]) == (sample["id"], "test")
         ill = Endpoint.create(team, dead.url, agent_id=well.agent_id)
@@ -271,7 +267,9 @@ def test_a_sample_tells_how_it_went(team: Workspace) -> None:
         first, second = well.sample()
         assert (first["target"], first["status"]) == (well.url, "DELIVERED")
         assert (second["target"], second["status"]) == (ill.url, "PENDING")
-        assert [(one["succeeded"], one["response"]) for one in second["attempts"]] == [(False, "503")]
+        assert [(attempt["succeeded"], attempt["response"]) for attempt in second["attempts"]] == [
+            (False, "503")
+        ]
         assert second["nextAttemptAt"] > second["attempts"][0]["attemptedAt"]
         assert off.deliveries == []
 
@@ -282,7 +280,7 @@ def test_a_sample_is_tried_at_once_however_much_waits_and_however_long(team: Wor
         endpoint.escalate()
         endpoint.when(lambda all_: len(all_) == 2 and all_[0]["attempts"], "the first attempt")
         (sample,) = endpoint.sample()
-        assert [one["response"] for one in sample["attempts"]] == ["503"]
+        assert [attempt["response"] for attempt in sample["attempts"]] == ["503"]
         # Nor does what somebody asks for by hand wait until the receiver is to be left alone no longer.
         waiting = endpoint.deliveries[1]
         assert waiting["attempts"] == []
@@ -299,5 +297,5 @@ def test_a_sample_needs_somebody_to_send_it_to(team: Workspace) -> None:
         for channel in ("WEBHOOK", "EMAIL", "SLACK"):
             refusal = team.key.refusal(SAMPLE, id=agent_id, channel=channel)
             assert (refusal.code, refusal.field) == ("BAD_USER_INPUT", "channel")
-    agents = [agent_key(one.agent_id) for one in (endpoint, deleted)]
+    agents = [agent_key(item.agent_id) for item in (endpoint, deleted)]
     assert team.server.rows("SELECT id FROM deliveries WHERE agent_id = ANY($1)", agents) == []

@@ -24,7 +24,6 @@ from tests.support.webhook_helpers import (
     is_wanted,
     planned,
     row_of,
-    shared_office,
     statuses,
 )
 from tests.support.webhook_receivers import Answer, Hostile, Receiver, drip, hang
@@ -32,11 +31,6 @@ from tests.support.webhook_receivers import Answer, Hostile, Receiver, drip, han
 CREATED = "escalation.created"
 # Seconds: much less than what a receiver that hangs may take, and more than a busy machine needs.
 SOON = 8
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture
@@ -48,16 +42,16 @@ def team(office: PostOffice) -> Workspace:
 
 
 def cut_off(office: PostOffice, endpoint: Endpoint, receiver: Receiver, gate: Gate) -> None:
-    """Kills a worker when the receiver has what it sends, before that is written down."""
+    """Kill a worker when the receiver has what it sends, before that is written down."""
     worker = office.hire()
-    others = [one for one in office.workers if one is not worker]
-    for one in others:
-        one.pause()
+    others = [item for item in office.workers if item is not worker]
+    for other in others:
+        other.pause()
     escalation = endpoint.escalate()
     receiver.wait_for(1)
     worker.kill()
-    for one in others:
-        one.go_on()
+    for other in others:
+        other.go_on()
     gate.open.set()
     # The conversation goes on meanwhile: what is sent again is what was sent.
     endpoint.workspace.key.reply(escalation, authorEmail=endpoint.workspace.email)
@@ -74,7 +68,7 @@ def while_nothing_runs() -> None:
         assert office.rows("SELECT id FROM deliveries") == []
         stranger = office.hire(BATON_SECRET_KEY=secrets.token_hex(32))
         attempts = "SELECT succeeded, response FROM delivery_attempts"
-        wait_for(lambda: [one for one in office.rows(attempts) if one["response"]], "an attempt")
+        wait_for(lambda: [row for row in office.rows(attempts) if row["response"]], "an attempt")
         assert (stranger.runs, receiver.received) == (True, [])
         office.dismiss()
         office.serve()
@@ -83,7 +77,7 @@ def while_nothing_runs() -> None:
         endpoint.hurry()
         ended = endpoint.ended()
         assert statuses(ended) == ["DELIVERED"] * 2
-        assert sorted(one.id for one in receiver.received) == sorted(one["id"] for one in ended)
+        assert sorted(item.id for item in receiver.received) == sorted(item["id"] for item in ended)
         without_key, *_ = ended[0]["attempts"]
         assert without_key["succeeded"] is False
         assert "sealed with another BATON_SECRET_KEY" in without_key["response"]
@@ -116,9 +110,9 @@ def while_postgresql_crashes() -> None:
         for endpoint, came in ((quick, receiver), (in_hand, slow)):
             ended = endpoint.ended(60)
             assert statuses(ended) == ["DELIVERED"] * len(committed)
-            assert {one.id for one in came.received} == {one["id"] for one in ended}
-            assert [row_of(office, one)["position"] for one in ended] == [
-                one["position"] for one in committed
+            assert {item.id for item in came.received} == {item["id"] for item in ended}
+            assert [row_of(office, item)["position"] for item in ended] == [
+                item["position"] for item in committed
             ]
 
 
@@ -132,7 +126,7 @@ def escalate_often(endpoint: Endpoint, number: int) -> None:
 
 
 def crash(office: PostOffice) -> None:
-    """Ends PostgreSQL as `pg_ctl stop -m immediate` does; who uses it starts it again."""
+    """End PostgreSQL as `pg_ctl stop -m immediate` does; who uses it starts it again."""
     place = cluster_location(office.data_dir)
     os.kill(int((place.cluster / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
 
@@ -215,11 +209,11 @@ def test_hanging_dripping_and_dead_receivers_delay_nobody_else(office: PostOffic
         bad.append(stack.enter_context(Hostile(drip(b"HTTP/1.1 200 OK\r\nx: "))))
         refuser = stack.enter_context(Receiver(*[Answer(500)] * 1_000))
         dead = Endpoint.create(team, refuser.url, CREATED, agent_id=team.agent_id)
-        for one in bad:
-            Endpoint.create(team, one.url, CREATED, agent_id=team.agent_id)
+        for item in bad:
+            Endpoint.create(team, item.url, CREATED, agent_id=team.agent_id)
         dead.escalate()
         dead.when(lambda all_: all_ and all_[0]["attempts"], "the first attempt")
-        wait_for(lambda: all(one.connections for one in bad), "the others to be in hand")
+        wait_for(lambda: all(item.connections for item in bad), "the others to be in hand")
         dead.pile_up(10_000)
         dead.hurry()
         receiver = stack.enter_context(Receiver())
@@ -243,7 +237,7 @@ def test_a_workspace_that_cannot_be_planned_keeps_nobody_else_from_it(
     spoiled, later = office.new_workspace(), office.new_workspace()
     stream = parse_id(WORKSPACE, spoiled.id)
     with Receiver() as receiver:
-        endpoints = [Endpoint.create(one, receiver.url, CREATED) for one in (team, later)]
+        endpoints = [Endpoint.create(item, receiver.url, CREATED) for item in (team, later)]
         office.execute(
             """WITH bumped AS (UPDATE streams SET head = head + 1 WHERE id = $1 RETURNING head)
             INSERT INTO log (stream, position, type, data, occurred_at)
@@ -277,8 +271,8 @@ def test_what_a_killed_worker_had_sent_is_sent_again_as_it_was(killed: tuple[End
     (delivery,) = endpoint.ended(60)
     first, second = receiver.received
     assert (first.id, first.body) == (second.id, second.body) == (delivery["id"], first.body)
-    for one in (first, second):
-        one.verified(endpoint.secret)
+    for item in (first, second):
+        item.verified(endpoint.secret)
     lost, made = delivery["attempts"]
     assert (lost["succeeded"], lost["response"]) == (
         False,

@@ -27,7 +27,6 @@ from tests.support.webhook_helpers import (
     refusing,
     retry,
     row_of,
-    shared_office,
     statuses,
 )
 from tests.support.webhook_receivers import Answer, Receiver
@@ -45,11 +44,6 @@ DAY = timedelta(days=1)
 TEN_ATTEMPTS = "test_a_delivery_is_attempted_ten_times_and_then_admins_hear_that_it_failed"
 
 
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
-
-
 @pytest.fixture
 def team(office: PostOffice) -> Workspace:
     return office.new_workspace()
@@ -65,11 +59,13 @@ def ended_at(attempt: Row) -> datetime:
 
 def alerts(workspace: Workspace) -> list[Row]:
     """What admins are told by email of deliveries that fail."""
-    return [one for one in deliveries(workspace, channel="EMAIL") if one["eventType"] == "alert"]
+    return [
+        delivery for delivery in deliveries(workspace, channel="EMAIL") if delivery["eventType"] == "alert"
+    ]
 
 
 def last_attempt(endpoint: Endpoint, made: int = 9) -> None:
-    """Has what waits been attempted so often already, and the time come for the next attempt."""
+    """Have what waits been attempted so often already, and the time come for the next attempt."""
     planned(endpoint.workspace)
     endpoint.hurry(made)
 
@@ -99,13 +95,13 @@ def ten_attempts(office: PostOffice) -> None:
         assert (failed["status"], failed["nextAttemptAt"]) == ("FAILED", None)
         assert failed["note"] == "The last attempt: 500"
         assert [attempt["response"] for attempt in failed["attempts"]] == ["503"] + ["500"] * 9
-        assert {one.id for one in receiver.received} == {failed["id"]}
-        assert sorted(one["target"] for one in alerts(team)) == admins
+        assert {item.id for item in receiver.received} == {failed["id"]}
+        assert sorted(alert["target"] for alert in alerts(team)) == admins
         # Of another one on the same day, nobody is told again.
         endpoint.escalate()
         last_attempt(endpoint)
         assert statuses(endpoint.ended()) == ["FAILED"] * 2
-        assert sorted(one["target"] for one in alerts(team)) == admins
+        assert sorted(alert["target"] for alert in alerts(team)) == admins
         wait_for(lambda: all(mails_to(office.sink, to) for to in admins), "the admins' mails")
         for address in admins:
             (mail,) = mails_to(office.sink, address)
@@ -115,7 +111,7 @@ def ten_attempts(office: PostOffice) -> None:
         assert (again["status"], again["note"]) == ("PENDING", None)
         arrived, _ = endpoint.ended()
         assert (arrived["status"], arrived["attempts"][:10]) == ("DELIVERED", failed["attempts"])
-        assert [one["response"] for one in arrived["attempts"][10:]] == ["204"]
+        assert [item["response"] for item in arrived["attempts"][10:]] == ["204"]
         assert row_of(office, arrived)["attempts_made"] == 1
 
 
@@ -133,7 +129,7 @@ def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_al
 ) -> None:
     team.member("third@example.com", "ADMIN")
     with refusing() as receiver, refusing() as beside:
-        endpoints = [Endpoint.create(team, one.url, CREATED) for one in (receiver, beside)]
+        endpoints = [Endpoint.create(team, item.url, CREATED) for item in (receiver, beside)]
         for told, endpoint in enumerate(endpoints, 1):
             endpoint.escalate()
             endpoint.tried()
@@ -151,7 +147,7 @@ def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_al
             endpoints[0].escalate()
             last_attempt(endpoints[0])
             endpoints[0].ended()
-            wait_for(lambda: all(one["attempts"] for one in alerts(team)), "attempts to tell of it")
+            wait_for(lambda: all(alert["attempts"] for alert in alerts(team)), "attempts to tell of it")
             assert statuses(alerts(team)) == ["DELIVERED"] * 4 + ["PENDING"] * 2
             hurry(office, row_of(office, alerts(team)[-1])["target_id"], 9)
             wait_for(lambda: "FAILED" in statuses(alerts(team)), "an alert to fail")
@@ -169,7 +165,7 @@ def test_a_delivery_whose_last_attempt_was_cut_off_has_failed_too(team: Workspac
         (failed,) = endpoint.ended()
     assert (failed["status"], failed["note"]) == ("FAILED", "Every attempt was used up.")
     assert len(receiver.received) == 1
-    assert [one["target"] for one in alerts(team)] == [team.email]
+    assert [alert["target"] for alert in alerts(team)] == [team.email]
 
 
 WAITS = [
@@ -232,8 +228,8 @@ def test_an_endpoint_that_says_it_is_gone_is_switched_off(office: PostOffice, te
         endpoint.escalate()
         planned(team)
         endpoint.update(enabled=True)
-        for one in (failed, dropped):
-            assert retry(team, one)["status"] == "PENDING"
+        for item in (failed, dropped):
+            assert retry(team, item)["status"] == "PENDING"
         assert statuses(endpoint.ended()) == ["DELIVERED"] * 2
         endpoint.escalate()
         assert statuses(endpoint.ended()) == ["DELIVERED"] * 4
@@ -263,7 +259,7 @@ def test_an_endpoint_whose_every_attempt_of_five_days_failed_is_switched_off(
         assert endpoint.shown is not None
         assert endpoint.shown["enabled"] is False
         assert endpoint.shown["disabledReason"] == "Every attempt of five days failed."
-        assert [one["target"] for one in alerts(team)] == [team.email]
+        assert [alert["target"] for alert in alerts(team)] == [team.email]
         endpoint.hurry()
         assert statuses(endpoint.ended()) == ["DELIVERED", "DROPPED"]
         endpoint.update(enabled=True)
@@ -281,7 +277,7 @@ def failing_for(endpoint: Endpoint, **time: float) -> None:
 
 
 def attempted(endpoint: Endpoint, number: int) -> None:
-    """Waits until the newest delivery has been attempted so often, and all of it is written down."""
+    """Wait until the newest delivery has been attempted so often, and all of it is written down."""
     endpoint.when(lambda all_: len(all_[-1]["attempts"]) == number, f"{number} attempts")
     endpoint.left()
 

@@ -79,7 +79,7 @@ def digests(team: Team) -> list[Row]:
 
 
 def come(team: Team, digest: UUID) -> None:
-    """Has the hour of a digest come now, and its timer with it."""
+    """Have the hour of a digest come now, and its timer with it."""
     team.server.execute("UPDATE digests SET due_at = clock_timestamp() WHERE id = $1", digest)
     team.server.execute(TIMER_NOW, digest.bytes)
 
@@ -91,7 +91,7 @@ def sent(team: Team, digest: UUID) -> list[Row]:
         return team.server.rows("SELECT planned_at FROM digests WHERE id = $1", digest)[0]["planned_at"]
 
     wait_for(is_planned, "the digest to be planned")
-    return [one for one in team.ended() if team.row(one)["digest_id"] == digest]
+    return [item for item in team.ended() if team.row(item)["digest_id"] == digest]
 
 
 def now_sent(team: Team) -> list[Row]:
@@ -129,15 +129,18 @@ async def test_all_of_an_hour_is_one_mail_to_each_recipient(
 
     come(team, digest["id"])
     deliveries = sent(team, digest["id"])
-    assert [(one["target"], one["eventType"], one["status"], one["escalation"]) for one in deliveries] == [
-        (team.address(name), "digest", "DELIVERED", None) for name in ("ann", "bob")
-    ]
+    assert [
+        (delivery["target"], delivery["eventType"], delivery["status"], delivery["escalation"])
+        for delivery in deliveries
+    ] == [(team.address(name), "digest", "DELIVERED", None) for name in ("ann", "bob")]
     for name in ("ann", "bob"):
         (mail,) = office.mails(team, name)
         message = read(mail.raw)
         assert "2 escalations of An AI agent" in str(message["Subject"])
         assert message["Auto-Submitted"] == "auto-generated"
-        assert page_of(message).links == [f"{stage.url}/app/escalations/{one}" for one in escalations]
+        assert page_of(message).links == [
+            f"{stage.url}/app/escalations/{escalation}" for escalation in escalations
+        ]
         assert ["Jane Doe" in words(mail), "John Roe" in words(mail)] == [True, True]
         assert words(mail).count("raised") >= 2
         assert "reopened" in words(mail)
@@ -145,7 +148,7 @@ async def test_all_of_an_hour_is_one_mail_to_each_recipient(
     assert len(ids) == 2
 
     # Nothing new: no digest waits, and nothing is to come.
-    assert [one["planned_at"] is None for one in digests(team)] == [False]
+    assert [item["planned_at"] is None for item in digests(team)] == [False]
     assert stage.rows(JOBS, digest["id"].bytes) == []
 
 
@@ -156,14 +159,14 @@ async def test_what_comes_after_a_digest_was_sent_is_in_the_next_one(
     team.escalate(name="Jane Doe")
     (first,) = digests(team)
     come(team, first["id"])
-    assert [one["status"] for one in sent(team, first["id"])] == ["DELIVERED"]
+    assert [item["status"] for item in sent(team, first["id"])] == ["DELIVERED"]
     # Workers' clocks and the planner's delay: an event of this hour after this hour's digest.
     stage.execute("UPDATE digests SET due_at = $2 WHERE id = $1", first["id"], first["due_at"])
     escalation = team.escalate(name="John Roe")
     old, new = digests(team)
     assert (old["id"], new["due_at"], new["planned_at"]) == (first["id"], first["due_at"] + HOUR, None)
     come(team, new["id"])
-    assert [one["status"] for one in sent(team, new["id"])] == ["DELIVERED"]
+    assert [item["status"] for item in sent(team, new["id"])] == ["DELIVERED"]
     _, second = office.mails(team)
     assert "1 escalation of" in str(second.message["Subject"])
     assert page_of(read(second.raw)).links == [f"{stage.url}/app/escalations/{escalation}"]
@@ -219,7 +222,7 @@ async def test_each_ai_agent_has_a_frequency_of_its_own(office: NotificationServ
     assert (delivery["eventType"], delivery["escalation"]["id"]) == ("escalation.created", soon)
     assert digests(at_once) == []
     assert sections(office.mails(hourly)[0]) == [soon]
-    assert [one["status"] for one in now_sent(hourly)] == ["DELIVERED"]
+    assert [item["status"] for item in now_sent(hourly)] == ["DELIVERED"]
     assert sections(office.mails(hourly)[1]) == [later]
 
 
@@ -234,8 +237,8 @@ async def test_mails_at_once_again_do_not_take_back_what_was_promised(
     digests(team)
     team.told_by(email=AT_ONCE)
     told = team.escalate()
-    assert [one["escalation"]["id"] for one in team.ended()] == [told]
-    assert [one["status"] for one in now_sent(team)] == ["DELIVERED"]
+    assert [item["escalation"]["id"] for item in team.ended()] == [told]
+    assert [item["status"] for item in now_sent(team)] == ["DELIVERED"]
     assert [sections(mail) for mail in office.mails(team)] == [[told], [gathered]]
 
 
@@ -262,7 +265,7 @@ async def test_who_becomes_a_recipient_before_the_hour_ends_gets_it_too(
     escalation = team.escalate()
     digests(team)
     team.told_by(email={"recipients": [team.address("bob")]})
-    assert [one["target"] for one in now_sent(team)] == [team.address("bob")]
+    assert [item["target"] for item in now_sent(team)] == [team.address("bob")]
     assert [sections(mail) for mail in office.mails(team, "bob")] == [[escalation]]
     assert office.mails(team, "ann") == []
 
@@ -278,11 +281,11 @@ async def test_a_timer_that_comes_too_early_sends_nothing_and_is_not_missed(
     (digest,) = digests(team)
     stage.execute(TIMER_NOW, digest["id"].bytes)
     wait_for(lambda: stage.rows(JOBS, digest["id"].bytes) == [], "the timer to be lost")
-    assert [one["planned_at"] for one in digests(team)] == [None]
+    assert [item["planned_at"] for item in digests(team)] == [None]
     assert team.deliveries() == []
     come(team, digest["id"])
     due = stage.rows("SELECT due_at FROM digests WHERE id = $1", digest["id"])[0]["due_at"]
-    assert [one["status"] for one in sent(team, digest["id"])] == ["DELIVERED"]
+    assert [item["status"] for item in sent(team, digest["id"])] == ["DELIVERED"]
     (planned,) = digests(team)
     assert planned["planned_at"] < due + AFTER_A_FAULT
     assert [sections(mail) for mail in office.mails(team)] == [[escalation]]
@@ -307,9 +310,9 @@ async def test_three_workers_one_of_which_is_killed_send_one_mail_to_each(
         stage.execute(LEASE_OVER, digest["id"].bytes)
         await lock.queued(3)
     deliveries = sent(team, digest["id"])
-    assert [(one["target"], one["status"], len(one["attempts"])) for one in deliveries] == [
-        (team.address(name), "DELIVERED", 1) for name in ("ann", "bob")
-    ]
+    assert [
+        (delivery["target"], delivery["status"], len(delivery["attempts"])) for delivery in deliveries
+    ] == [(team.address(name), "DELIVERED", 1) for name in ("ann", "bob")]
     wait_for(lambda: stage.rows(JOBS, digest["id"].bytes) == [], "the timer to be done with")
     # One at a time to each: whatever came twice would have come before these.
     team.sample("EMAIL")

@@ -46,7 +46,7 @@ HOSTILE = [
 def seen(text: str) -> str:
     """What is left of a text in one line: no control characters, white space as single spaces."""
     broken = re.sub("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)
-    return " ".join(re.sub("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", broken).split())
+    return " ".join(re.sub("[\x00-\x1f\x7f-\x9f]", "", broken).split())
 
 
 @pytest.mark.parametrize("field", ["name", "detail", "reason", "agent", "workspace", "assignee", "note"])
@@ -80,9 +80,11 @@ def test_nothing_that_others_write_becomes_a_header_or_html(field: str, hostile:
 def test_a_subject_holds_the_customers_name_letter_by_letter(hostile: str) -> None:
     subject = str(composed(create_story(name=hostile))["Subject"])
     name = subject.removeprefix("[HIGH] ").removesuffix(": asked for a person")
+    # What a name leaves open ends with it: the words that follow have their own direction.
+    assert name.endswith("\u202c") is ("\u202e" in hostile)
     assert subject == f"[HIGH] {name}: asked for a person"
     assert len(subject) <= SUBJECT_LIMIT
-    expected = seen(hostile)
+    expected, name = seen(hostile), name.rstrip("\u202c")
     assert name == expected if len(expected) <= 40 else expected.startswith(name.removesuffix("…"))
     assert len(name) in (len(expected), 40, 39)
 
@@ -93,10 +95,8 @@ def test_a_subject_holds_the_customers_name_letter_by_letter(hostile: str) -> No
 @settings(max_examples=150, deadline=None)
 def test_any_name_comes_out_of_the_headers_as_it_went_in(name: str) -> None:
     subject = str(composed(create_story(name=name[:39] + "Jane"), transcript=False)["Subject"])
-    invisible = "\u200b\u2060\ufeff"
-    expected = "".join(letter for letter in seen(name[:39] + "Jane") if letter not in invisible)
     if not re.search("[\ud800-\udfff]", name):
-        assert subject.startswith(f"[HIGH] {expected[:39]}")
+        assert seen(subject).startswith(f"[HIGH] {seen(name[:39])}"[:46])
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -128,7 +128,6 @@ RECIPIENTS = [
     "\u202eann@example.com",
     "ann@[127.0.0.1]",
     "ann@127.0.0.1",
-    "ann@localhost",
     "mailto:ann@example.com?bcc=all@example.com",
     "group:ann@example.com",
     f"{'a' * 65}@example.com",

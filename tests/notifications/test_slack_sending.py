@@ -9,7 +9,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.slack.api import SLACK_API_URL, SlackFault, Team, send, verify_token
 from tests.support.baton_client import wait_for
 from tests.support.slack_server import SlackStandIn
@@ -80,8 +80,15 @@ async def test_an_address_without_its_slash_is_the_same(slack: SlackStandIn) -> 
 async def test_slack_s_error_is_named(slack: SlackStandIn, name: str) -> None:
     slack.will(name)
 
-    assert await send(TOKEN, BODY, slack.url) == Outcome(False, name)
+    assert await send(TOKEN, BODY, slack.url) == Outcome(False, name, final=True)
     assert len(slack.calls) == 1
+
+
+@pytest.mark.parametrize("name", ["internal_error", "fatal_error", "an_error_of_tomorrow"])
+async def test_slack_s_own_trouble_and_unknown_errors_are_not_final(slack: SlackStandIn, name: str) -> None:
+    slack.will(name)
+
+    assert await send(TOKEN, BODY, slack.url) == Outcome(False, name)
 
 
 async def test_the_stand_in_knows_bots_and_channels(slack: SlackStandIn) -> None:
@@ -128,8 +135,8 @@ async def test_slack_may_ask_to_wait(slack: SlackStandIn, header: str | None, wa
         ("list", "HTTP 200, but no answer as Slack gives it"),
         ("xoxb-1234-5678-abcdefgh", "HTTP 200, but no answer as Slack gives it"),
         ("An <b>error</b>\r\n", "HTTP 200, but no answer as Slack gives it"),
-        ("long", "the connection broke before the answer was whole"),
-        ("reset", "the connection broke before the answer was whole"),
+        ("long", "the connection broke before the answer was complete"),
+        ("reset", "the connection broke before the answer was complete"),
         ("hang", "no answer within 0.3 s"),
         ("drip", "no answer within 0.3 s"),
     ],
@@ -176,7 +183,7 @@ async def test_a_name_that_nobody_has_comes_back_in_words(monkeypatch: pytest.Mo
     monkeypatch.setattr(socket, "getaddrinfo", not_found)
     outcome = await send(TOKEN, BODY, "http://slack.invalid/api/")
 
-    assert outcome == Outcome(False, "no connection: the name of Slack's server was not found")
+    assert outcome == Outcome(False, "no connection: the name of the server was not found")
 
 
 async def test_who_does_not_speak_http_comes_back_in_words() -> None:
@@ -222,7 +229,6 @@ async def test_logs_hold_neither_tokens_nor_messages(
     slack: SlackStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.DEBUG, "slack_sdk")
     slack.will("ok", "invalid_auth", "broken", "text", "reset")
     for _ in range(5):
         await send(TOKEN, BODY, slack.url)
@@ -294,7 +300,7 @@ async def test_a_token_that_slack_refuses_is_refused(slack: SlackStandIn, name: 
         ("internal_error", "internal_error"),
         ("broken", "HTTP 500"),
         ("text", "HTTP 200, but no answer as Slack gives it"),
-        ("reset", "the connection broke before the answer was whole"),
+        ("reset", "the connection broke before the answer was complete"),
         ("hang", "no answer within 0.3 s"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import orjson
@@ -15,11 +16,14 @@ from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS, slack_format_error
 from tests.support.slack_samples import (
     CONVERSATION,
     CREATED,
+    CREATED_IN_MRKDWN,
     DUE,
     ESCALATION,
+    LINK,
     LINK_IN_SLACK,
     STORY,
     load_content,
+    spelled,
 )
 
 MENTIONS = ["here", "U0JANE", "S0TEAM"]
@@ -39,18 +43,20 @@ def message_of(
 
 def texts_of(message: dict[str, Any]) -> list[str]:
     """Everything in a message that Slack reads as mrkdwn."""
-    parts = [block.get("text") or block["elements"][0] for block in message["blocks"]]
-    return [message["text"], *(part["text"] for part in parts if part["type"] == "mrkdwn")]
+    *blocks, small_print = message["blocks"]
+    parts = [block.get("text") or {} for block in blocks] + small_print["elements"]
+    return [part["text"] for part in parts if part.get("type") == "mrkdwn"]
+
+
+def body_of(message: dict[str, Any]) -> dict[str, Any] | None:
+    """The block of the message format, if there is one."""
+    return next((block for block in message["blocks"] if block["type"] == "rich_text"), None)
 
 
 def told(message_format: str, story: NotificationContent = STORY) -> str | None:
-    """What becomes of a format: the section after the mentions; None when there is none."""
-    sections = [
-        block["text"]["text"]
-        for block in message_of(story, message_format)["blocks"]
-        if block["type"] == "section"
-    ]
-    return sections[1] if len(sections) == 3 else None
+    """What becomes of a format; None when nothing does."""
+    block = body_of(message_of(story, message_format))
+    return spelled(block) if block else None
 
 
 def test_a_new_escalation_is_told_in_blocks() -> None:
@@ -65,24 +71,29 @@ def test_a_new_escalation_is_told_in_blocks() -> None:
             "text": {"type": "plain_text", "text": "New escalation: high priority", "emoji": False},
         },
         {"type": "section", "text": text("<!here> <@U0JANE> <!subteam^S0TEAM>")},
-        {
-            "type": "section",
-            "text": text(
-                "*Customer:* Jane Doe (jane_doe@example.com)\n"
-                "*Reason:* low_confidence\n"
-                "*Detail:* a detail\n"
-                "*Confidence:* 35 %\n"
-                "*Last message:* My parcel is late\n"
-                "*Assigned to:* Bo\n"
-                f"*First reply due:* {DUE}"
-            ),
-        },
+        body_of(message),
         {"type": "section", "text": text(f"<{LINK_IN_SLACK}|Open the escalation>")},
-        {"type": "context", "elements": [text(f"Acme · Shop helper · esc_1 · {CREATED}")]},
+        {
+            "type": "context",
+            "elements": [
+                {"type": "plain_text", "text": "Acme · Shop helper · esc_1", "emoji": False},
+                text(CREATED_IN_MRKDWN),
+            ],
+        },
     ]
+    assert told(DEFAULT_FORMAT) == (
+        "*Customer:* Jane Doe (jane_doe@example.com)\n"
+        "*Reason:* low_confidence\n"
+        "*Detail:* a detail\n"
+        "*Confidence:* 35 %\n"
+        "*Last message:* My parcel is late\n"
+        "*Assigned to:* Bo\n"
+        f"*First reply due:* {DUE}"
+    )
     assert {name: message[name] for name in message if name != "blocks"} == {
         "channel": "C0123",
         "text": "New escalation, high priority. Jane Doe (jane_doe@example.com): low_confidence",
+        "mrkdwn": False,
         "parse": "none",
         "link_names": False,
         "unfurl_links": False,
@@ -112,13 +123,14 @@ def test_each_event_has_its_words(type_: str, words: str) -> None:
 
 
 def test_a_test_says_that_it_is_one() -> None:
-    body = compose_test(STORY, channel="C0123", message_format=DEFAULT_FORMAT, mentions=[])
-    message = orjson.loads(body)
+    message = orjson.loads(compose_test(STORY, channel="C0123", message_format=DEFAULT_FORMAT, mentions=[]))
 
     assert message["text"].startswith("Test of a new escalation")
     assert message["blocks"][0]["text"]["text"].startswith("Test of a new escalation")
-    assert texts_of(message)[1] == "This is a test, and there is nothing to do."
-    assert "*Reason:* low_confidence" in texts_of(message)[2]
+    assert texts_of(message)[0] == "This is a test, and there is nothing to do."
+    body = body_of(message)
+    assert body
+    assert "*Reason:* low_confidence" in spelled(body)
     assert message["metadata"]["event_type"] == "test"
 
 
@@ -147,7 +159,7 @@ def test_the_body_is_the_same_for_the_same_story() -> None:
         ("agent", "Shop helper"),
         ("workspace", "Acme"),
         ("id", "esc_1"),
-        ("link", f"<{LINK_IN_SLACK}>"),
+        ("link", f"[{LINK}]"),
     ],
 )
 def test_every_placeholder_is_filled(name: str, words: str) -> None:
@@ -188,16 +200,26 @@ def test_a_customer_goes_by_what_is_known() -> None:
     assert customer() == "Unknown customer"
 
 
-def test_a_format_may_have_links_quotes_and_signs_of_its_own() -> None:
-    given = (
-        "R&D &lt;3 {\n> {message}\n<{link}|Look> <https://wiki.example.com/a?b&amp;c|Runbook> <@U0BO> }\\x"
-    )
-
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("R&D &lt;3 {\n> {message}\nx }\\x", "R&D <3 {\n> My parcel is late\nx }\\x"),
+        ("&gt; {message}\n> more\n\nx", "> My parcel is late\nmore\n\nx"),
+        ("<{link}|Look>: {reason}", f"[{LINK}|Look]: low_confidence"),
+        ("<https://wiki.example.com/a?b&amp;c|R&amp;D>", "[https://wiki.example.com/a?b&c|R&D]"),
+        (
+            "<@U0BO> <!subteam^S0TEAM> <!here> <#C0123>",
+            "[user U0BO] [usergroup S0TEAM] [broadcast here] [channel C0123]",
+        ),
+        ("*bold _both {reason}_* ~old~ `{id}`", "*bold **_both low_confidence_* ~old~ `esc_1`"),
+        (":rotating_light: at 10:30:45", "[emoji rotating_light] at 10:30:45"),
+        ("snake_case_id 2*3*4 * a *", "snake_case_id 2*3*4 * a *"),
+        ("`code *as it is*`", "`code *as it is*`"),
+    ],
+)
+def test_marks_links_and_mentions_of_a_format_keep_their_meaning(given: str, shown: str) -> None:
     assert slack_format_error(given) is None
-    assert told(given) == (
-        "R&amp;D &lt;3 {\n> My parcel is late\n"
-        f"<{LINK_IN_SLACK}|Look> <https://wiki.example.com/a?b&amp;c|Runbook> <@U0BO> }}\\x"
-    )
+    assert told(given) == shown
 
 
 def test_a_format_that_cannot_be_used_is_the_default() -> None:
@@ -212,7 +234,7 @@ def test_a_channel_goes_by_id_or_name(channel: str, sent: str) -> None:
     assert message_of(channel=channel)["channel"] == sent
 
 
-# ------------------------------------------------------------------------------ what others write stays words
+# ------------------------------------------------------------- what others write keeps its characters
 
 HOSTILE = [
     "<!channel> <!here|x> <!everyone>",
@@ -245,31 +267,46 @@ FORMATS = [
     "{customer}{reason}{detail}\n{message}\n> {message}\n`{detail}` *{reason}* <{link}|Look>\n{link}&{id};",
 ]
 _CONTROLS = re.compile("<[^<>]*>")
-_MARKS = re.compile("[*~`＊｀＿]")
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def structure(message: dict[str, Any], first_format_sign: str = ">") -> list[Any]:
-    """What Slack would see in a message beside words: its blocks, control sequences, marks and quotes."""
-    texts = texts_of(message)
-    return [
-        [block["type"] for block in message["blocks"]],
-        [_CONTROLS.findall(text) for text in texts],
-        [_MARKS.findall(_CONTROLS.sub("", text)) for text in texts],
-        [[line[:1] == first_format_sign for line in text.split("\n")] for text in texts],
+def structure(message: dict[str, Any]) -> list[Any]:
+    """What Slack would see in a message next to words: its blocks, elements, styles and mrkdwn."""
+    body = body_of(message)
+    elements = [
+        {name: value for name, value in element.items() if element["type"] != "text" or name != "text"}
+        for part in (body["elements"] if body else [])
+        for element in part["elements"]
     ]
+    return [[block["type"] for block in message["blocks"]], elements, texts_of(message)]
+
+
+def words_of(text: str) -> str:
+    """The characters of a text that are to arrive, white space aside."""
+    return "".join(re.sub("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "", text).split())
 
 
 def check_only_words(story: NotificationContent, message_format: str) -> None:
     message, harmless = message_of(story, message_format), message_of(load_content("words"), message_format)
     assert structure(message) == structure(harmless)
-    for text in texts_of(message):
-        words = _CONTROLS.sub("", text)
-        assert "<" not in words
-        assert not re.search("&(?!amp;|lt;|gt;)", words)
-        assert not re.search("^(&gt;|＞)", words, re.MULTILINE)
-        assert not re.search(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", words)
-        assert not re.search(r":[a-z+'_-][a-z0-9+'_-]*:", words)
-        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", words)
+    assert message["mrkdwn"] is False
+    assert "<" not in message["text"]
+    assert not re.search("&(?!amp;|lt;|gt;)", message["text"])
+    assert not _CONTROL_CHARACTERS.search(message["text"])
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(hostile_texts)
+def test_every_character_arrives_as_it_was_written(text: str) -> None:
+    story = load_content(f"x{text}x")
+    message = message_of(story, "{reason}")
+    body = body_of(message)
+    assert body
+    [part] = body["elements"]
+    [element] = part["elements"]
+    assert element == {"type": "text", "text": element["text"]}
+    assert words_of(element["text"]).rstrip("\u202c\u2069") == words_of(f"x{text}x")
+    assert words_of(unescape(message["text"])).rstrip("\u202c\u2069").endswith(words_of(f"x{text}x"))
 
 
 @settings(deadline=None, derandomize=True, max_examples=400)
@@ -289,26 +326,44 @@ def test_only_settings_mention() -> None:
     alone = message_of(load_content("<!channel> @here <@U0BO>"), mentions=[])
     mentioned = message_of(mentions=["channel", "W0ANN", "<!everyone>", "everyone", "U1> <!everyone"])
 
-    assert not re.search("<[!@](?!date)", orjson.dumps(alone).decode())
-    assert texts_of(mentioned)[1] == "<!channel> <@W0ANN>"
+    assert not re.search("<[!@](?!date)", "".join(texts_of(alone)))
+    body = body_of(alone)
+    assert body
+    kinds = {element["type"] for part in body["elements"] for element in part["elements"]}
+    assert kinds == {"text", "date"}
+    assert texts_of(mentioned)[0] == "<!channel> <@W0ANN>"
     assert "everyone" not in orjson.dumps(mentioned).decode()
 
 
-def test_words_stay_readable() -> None:
-    def reason(text: str) -> str | None:
-        return told("{reason}", replace(STORY, escalation=replace(ESCALATION, reason=text)))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "R&D < 3 > 2 &amp; more",
+        "order_id 7, __init__, jane_doe@example.com",
+        "esc_01m8jy6kzxewk8qqr9hk594w9q",
+        "it's 10:30 – 100 % “fine” (ok) [1] #7 @ 5€",
+        "see https://example.com/a:b?c=d&e, or http://[::1]:8000/x",
+        "مرحبا, 你好, 👩‍👩‍👧 नमस्ते, Jose\u0301 José",
+        "*no* `code` _it_ ~x~ :smile: > quote ＊",
+    ],
+)
+def test_words_markup_and_ids_stay_as_they_are(text: str) -> None:
+    assert told("{reason}", replace(STORY, escalation=replace(ESCALATION, reason=text))) == text
 
-    assert reason("R&D < 3 > 2") == "R&amp;D &lt; 3 &gt; 2"
-    assert reason("order_id 7, jane_doe@example.com") == "order_id 7, jane_doe@example.com"
-    assert (
-        reason("it's 10:30 – 100 % “fine” (ok) [1] #7 @ 5€") == "it's 10:30 – 100 % “fine” (ok) [1] #7 @ 5€"
-    )
-    assert reason("see https://example.com/a:b?c=d, or http://[::1]:8000/x") == (
-        "see https://example.com/a:b?c=d, or http://[::1]:8000/x"
-    )
-    assert reason("مرحبا, 你好, 👩‍👩‍👧 नमस्ते") == "مرحبا, 你好, 👩‍👩‍👧 नमस्ते"
-    assert reason("*no* `code` _it_ ~x~ :smile:") == "∗no∗ ˋcodeˋ ˍitˍ ∼x∼ ∶smile:"
-    assert reason("one\n\n two\tthree ") == "one two three"
+
+def test_lines_become_one() -> None:
+    escalation = replace(ESCALATION, reason="one\n\n two\tthree ")
+    assert told("{reason}", replace(STORY, escalation=escalation)) == "one two three"
+
+
+def test_an_open_writing_direction_ends_with_its_text() -> None:
+    escalation = replace(ESCALATION, reason="\u202egnp.exe")
+    assert told("{reason} end", replace(STORY, escalation=escalation)) == "\u202egnp.exe\u202c end"
+
+
+def test_dates_are_in_the_schedules_zone_where_slack_cannot_convert_them() -> None:
+    story = replace(STORY, time_zone="America/New_York")
+    assert told("{due}", story) == DUE.replace("14:00 UTC", "09:00 America/New_York")
 
 
 # ------------------------------------------------------------------------------------------- Slack's limits
@@ -323,6 +378,10 @@ def check_limits(message: dict[str, Any]) -> None:
     assert len(message["blocks"]) <= 50
     assert size(message["blocks"][0]["text"]["text"]) <= 150
     assert size(message["text"]) < 40_000
+    body = body_of(message)
+    elements = [element for part in (body["elements"] if body else []) for element in part["elements"]]
+    texts = [element.get("text") or element.get("fallback") or element["url"] for element in elements]
+    assert sum(map(size, texts)) <= 3_000
     for text in texts_of(message):
         assert 1 <= size(text) <= 3_000
         assert re.search("&(?!amp;|lt;|gt;)", text) is None
@@ -333,16 +392,18 @@ def check_limits(message: dict[str, Any]) -> None:
 @pytest.mark.parametrize("text", ["&" * 20_000, "😀" * 20_000, "<" * 20_000, "word " * 4_000, "é" * 551])
 def test_long_words_are_cut_where_it_shows(text: str) -> None:
     message = message_of(load_content(text))
-    section = texts_of(message)[2]
+    body = body_of(message)
+    assert body
+    section = spelled(body)
 
     check_limits(message)
     # Each is cut by itself, so that none pushes another out.
-    assert [line[-1] for line in section.split("\n")] == ["…", "…", "…", "%", "…", "…", ">"]
+    assert [line[-1] for line in section.split("\n")] == ["…", "…", "…", "%", "…", "…", "]"]
     assert DUE in section
 
 
 def test_what_just_fits_is_not_cut() -> None:
-    for text in ("x" * 550, "&" * 110, "😀" * 275):
+    for text in ("x" * 550, "&" * 550, "😀" * 275):
         found = told("{reason}", load_content(text))
         assert found is not None
         assert size(found) == 550
@@ -351,28 +412,28 @@ def test_what_just_fits_is_not_cut() -> None:
 
 @pytest.mark.parametrize(
     "message_format",
-    ["{message}" * 200, "{due}" * 400, "{link}" * 300, "&" * 2_000, "<{link}|Open>" * 150, "😀" * 2_000],
+    ["{message}" * 200, "{due}" * 400, "{link}" * 300, "😀" * 2_000],
 )
 def test_a_long_message_is_cut_where_it_shows(message_format: str) -> None:
     assert slack_format_error(message_format) is None
-    message = message_of(load_content("&<😀 words"), message_format)
+    message = message_of(load_content("&<😀 words " * 3), message_format)
 
     check_limits(message)
-    section = texts_of(message)[2]
-    assert section.endswith("…")
-    assert size(section) > 2_800
-    assert texts_of(message)[3] == f"<{LINK_IN_SLACK}|Open the escalation>"
+    body = body_of(message)
+    assert body
+    assert spelled(body).endswith("…")
+    assert texts_of(message)[1] == f"<{LINK_IN_SLACK}|Open the escalation>"
 
 
 def test_many_mentions_are_cut_whole() -> None:
     message = message_of(mentions=[f"U{number:030}" for number in range(200)])
 
     check_limits(message)
-    assert set(_CONTROLS.sub("", texts_of(message)[1])) == {" ", "…"}
+    assert set(_CONTROLS.sub("", texts_of(message)[0])) == {" ", "…"}
 
 
 def test_a_strange_address_stays_within_its_link() -> None:
     strange = replace(STORY, escalation=replace(ESCALATION, link='https://x.example/a|b> <!channel>\n"é'))
-    (link,) = _CONTROLS.findall(texts_of(message_of(strange))[3])
+    (link,) = _CONTROLS.findall(texts_of(message_of(strange))[1])
 
     assert link == "<https://x.example/a%7Cb%3E%20%3C!channel%3E%0A%22%C3%A9|Open the escalation>"

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.webhook.send import new_secret, send
 from notifications.webhook.url_policy import (
     NotAllowedError,
     UnresolvableHostError,
-    read_url,
+    parse_url,
     resolve_and_check,
 )
 from tests.support.hostile_urls import HOSTILE, NOT_PUBLIC, OPEN, PRIVATE
@@ -46,12 +46,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, *answers: Sequence[str] | Exceptio
             asked.append(host)
         if isinstance(answer, Exception):
             raise answer
-        found = []
+        result = []
         for address in answer:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             place = (address, port, 0, 0) if ":" in address else (address, port)
-            found.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place))
-        return found
+            result.append((family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place))
+        return result
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     return asked
@@ -85,7 +85,7 @@ async def test_what_can_be_read_in_two_ways_reaches_nothing(
     for url in HOSTILE:
         url = url.replace("{p}", str(trap.port))
         outcome = await call(url, allow_private)
-        assert (outcome.response or "").startswith("refused: the address "), (url, outcome)
+        assert (outcome.response or "").startswith("refused: the URL "), (url, outcome)
         with pytest.raises(NotAllowedError):
             await resolve_and_check(url, allow_private)
     assert (asked, trap.caught) == ([], [])
@@ -97,7 +97,7 @@ async def test_private_names_and_literals_reach_nothing(monkeypatch: pytest.Monk
     for host in PRIVATE:
         for scheme in ("http", "https"):
             outcome = await call(f"{scheme}://{host.replace('{p}', str(trap.port))}/x")
-            assert (outcome.response or "").startswith("refused: the address "), (host, outcome)
+            assert (outcome.response or "").startswith("refused: the URL "), (host, outcome)
     assert (asked, trap.caught) == ([], [])
     assert len(HOSTILE) + len(PRIVATE) > 150
 
@@ -131,7 +131,7 @@ async def test_public_answers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None
     for address in OPEN:
         stand_in(monkeypatch, [address])
         vetted = await resolve_and_check("https://hooks.example.com/x", False)
-        assert [str(found) for found in vetted.addresses] == [address]
+        assert [str(result) for result in vetted.addresses] == [address]
 
 
 @settings(max_examples=500, deadline=None)
@@ -192,7 +192,7 @@ async def test_a_name_that_changes_its_answer_is_asked_once(
     assert set(dialled) == {(PUBLIC, trap.port), (PUBLIC_6, trap.port)}
     # By now the name leads here: the next attempt is refused before any connection.
     again = await call(f"http://hooks.example.com:{trap.port}/x")
-    assert (again.response or "").startswith("refused: the address leads to this very machine")
+    assert (again.response or "").startswith("refused: the URL leads to this very machine")
     assert (len(asked), len(dialled), trap.caught) == (2, 2, [])
 
 
@@ -219,7 +219,7 @@ async def test_a_name_that_leads_nowhere(
     with pytest.raises(UnresolvableHostError):
         await resolve_and_check("https://hooks.example.com/", False)
     assert await call("https://hooks.example.com/") == Outcome(
-        False, "the address has a name that does not resolve"
+        False, "the URL has a name that does not resolve"
     )
 
 
@@ -258,7 +258,7 @@ READABLE: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("url", "read"), READABLE)
 def test_ordinary_addresses_are_read(url: str, read: str) -> None:
-    assert read_url(url, False).url == read
+    assert parse_url(url, False).url == read
 
 
 HOSTS = st.text() | st.from_regex(r"\A[a-z0-9.\[\]:%@-]{1,12}\Z") | st.ip_addresses().map(str)
@@ -268,13 +268,13 @@ HOSTS = st.text() | st.from_regex(r"\A[a-z0-9.\[\]:%@-]{1,12}\Z") | st.ip_addres
 @given(st.sampled_from(["http://", "https://", ""]), HOSTS, st.text())
 def test_any_text_is_read_or_refused(scheme: str, host: str, rest: str) -> None:
     try:
-        read = read_url(scheme + host + rest, True)
+        read = parse_url(scheme + host + rest, True)
     except NotAllowedError:
         return
     assert read.url.isascii()
     assert read.url.isprintable()
     # What was read is read again as the same: its one spelling.
-    assert read_url(read.url, True) == read
+    assert parse_url(read.url, True) == read
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_any_text_is_read_or_refused(scheme: str, host: str, rest: str) -> None:
         ("https://me:secret@example.com/", "has a user name or a password in it"),
         ("https://example.com/#top", "has a fragment"),
         ("https://example.com:0/", "has a port that is not between 1 and 65535"),
-        ("https://127.1/", "is neither a name nor an IP address in its usual spelling"),
+        ("https://127.1/", "has a host that is neither a name nor a usual IP address"),
         ("https://example.com/a b", "has characters in its path that must be written as %-escapes"),
         ("https://printer.local/", "has a name of a private network; BATON_WEBHOOK_ALLOW_PRIVATE"),
         ("https://exa_mple..com/", "has no valid host"),
@@ -296,5 +296,5 @@ def test_any_text_is_read_or_refused(scheme: str, host: str, rest: str) -> None:
 )
 def test_refusals_say_why(url: str, words: str) -> None:
     with pytest.raises(NotAllowedError) as refused:
-        read_url(url, False)
+        parse_url(url, False)
     assert str(refused.value).startswith(words)

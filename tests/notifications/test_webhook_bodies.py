@@ -59,7 +59,7 @@ def created(**changes: Any) -> NotificationContent:
 
 def test_escalation_created_is_the_source_documents_example() -> None:
     story = created(id="esc_abc123")
-    said = [replace(one, content="...") for one in story.conversation.transcript]
+    said = [replace(item, content="...") for item in story.conversation.transcript]
     story = replace(story, conversation=replace(story.conversation, id="conv_xyz789", transcript=tuple(said)))
     body = json.loads(body_of(story))
     assert body["type"] == SOURCE["type"]
@@ -185,7 +185,7 @@ def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
 
 
 def test_an_escalations_event_without_escalation_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match=r"escalation\.created is told of an escalation"):
+    with pytest.raises(ValueError, match=r"escalation\.created needs an escalation"):
         body_of(replace(created(), escalation=None))
 
 

@@ -45,8 +45,8 @@ def agent_id(team: Workspace) -> str:
 
 
 def listed(team: Workspace, agent_id: str) -> list[Row]:
-    found: list[Row] = team.key.ask(LIST, id=agent_id)["escalationSettings"]["notifications"]["webhooks"]
-    return found
+    webhooks: list[Row] = team.key.ask(LIST, id=agent_id)["escalationSettings"]["notifications"]["webhooks"]
+    return webhooks
 
 
 def everything(workspace: Workspace) -> Any:
@@ -87,14 +87,14 @@ def test_an_endpoint_is_shown_as_it_was_made_and_its_secret_this_once(team: Work
     assert listed(team, agent_id) == [endpoint.shown] == [shown]
     other = Endpoint.create(team, URL, "turn.requested", "escalation.created", agent_id=agent_id)
     assert other.secret != endpoint.secret
-    assert [one["id"] for one in listed(team, agent_id)] == [endpoint.id, other.id]
+    assert [item["id"] for item in listed(team, agent_id)] == [endpoint.id, other.id]
     # As the events are listed, each once, however they were given.
     twice = Endpoint.create(
         team, URL, "turn.requested", "escalation.created", "turn.requested", agent_id=agent_id
     )
-    for one in (other, twice):
-        assert one.shown is not None
-        assert one.shown["eventTypes"] == ["escalation.created", "turn.requested"]
+    for item in (other, twice):
+        assert item.shown is not None
+        assert item.shown["eventTypes"] == ["escalation.created", "turn.requested"]
     assert listed(team, team.agent_id) == []
 
 
@@ -172,7 +172,7 @@ def test_a_deleted_endpoint_is_not_there_any_more(team: Workspace, agent_id: str
     kept, endpoint = (Endpoint.create(team, URL, agent_id=agent_id) for _ in range(2))
     endpoint.delete()
     assert endpoint.shown is None
-    assert [one["id"] for one in listed(team, agent_id)] == [kept.id]
+    assert [item["id"] for item in listed(team, agent_id)] == [kept.id]
     for query in (UPDATE, ROTATE, DELETE):
         assert refused(team, query, id=endpoint.id) == ("NOT_FOUND", None)
 
@@ -233,7 +233,7 @@ def test_an_ai_agent_has_fifty_endpoints_at_most_however_many_are_made_at_once(
     given = {"agentId": agent_id, "url": URL}
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: team.key.post(CREATE, {"input": given}), range(6)))
-    codes = [one["errors"][0]["extensions"]["code"] for one in answers if "errors" in one]
+    codes = [answer["errors"][0]["extensions"]["code"] for answer in answers if "errors" in answer]
     assert codes == ["CONFLICT"] * 5
     assert len(listed(team, agent_id)) == MOST
     assert refused(team, CREATE, input=given) == ("CONFLICT", None)

@@ -25,7 +25,6 @@ from tests.support.webhook_helpers import (
     Row,
     agent_key,
     mails_to,
-    shared_office,
     statuses,
     told,
     types,
@@ -41,11 +40,6 @@ REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
 CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
-
-
-@pytest.fixture(scope="module")
-def office(request: pytest.FixtureRequest) -> PostOffice:
-    return shared_office(request.session)
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +116,10 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
         escalation = a_whole_story(talk, receiver)
         receiver.wait_for(len(STORY))
         seen, seen_by_few = endpoint.ended(), few.ended()
-        bodies = [told(one, endpoint) for one in receiver.received]
-        heard = [told(one, few) for one in chosen.received]
+        bodies = [told(item, endpoint) for item in receiver.received]
+        heard = [told(item, few) for item in chosen.received]
         assert elsewhere.received == []
-        assert [one.deliveries for one in strangers] == [[], []]
+        assert [stranger.deliveries for stranger in strangers] == [[], []]
     assert [(body["type"], detail_of(body)) for body in bodies] == STORY
     for body in bodies:
         assert body["data"].get("escalationId") in (escalation, None)
@@ -135,11 +129,11 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
     assert [(body["type"], body["timestamp"]) for body in heard] == chosen_of
     # What is seen of it: one delivery for each, under the id that it came with.
     for shown, came in ((seen, receiver), (seen_by_few, chosen)):
-        assert [one["id"] for one in shown] == [one.id for one in came.received]
-        assert types(shown) == [one.event["type"] for one in came.received]
-        assert {attempt["response"] for one in shown for attempt in one["attempts"]} == {"204"}
-        assert [len(one["attempts"]) for one in shown] == [1] * len(shown)
-    assert not {one["id"] for one in seen} & {one["id"] for one in seen_by_few}
+        assert [item["id"] for item in shown] == [item.id for item in came.received]
+        assert types(shown) == [item.event["type"] for item in came.received]
+        assert {attempt["response"] for item in shown for attempt in item["attempts"]} == {"204"}
+        assert [len(item["attempts"]) for item in shown] == [1] * len(shown)
+    assert not {item["id"] for item in seen} & {item["id"] for item in seen_by_few}
     said_in(bodies, escalation)
 
 
@@ -184,7 +178,7 @@ def test_what_happens_at_once_is_told_in_the_order_of_the_log_and_of_each_agent_
     team: Workspace,
 ) -> None:
     with Receiver() as first, Receiver() as second:
-        endpoints = [Endpoint.create(team, one.url) for one in (first, second)]
+        endpoints = [Endpoint.create(team, item.url) for item in (first, second)]
         with ThreadPoolExecutor(8) as pool:
             escalations = list(pool.map(lambda number: endpoints[number % 2].escalate(), range(50)))
         for place, (endpoint, receiver) in enumerate(zip(endpoints, (first, second), strict=True)):
@@ -194,8 +188,8 @@ def test_what_happens_at_once_is_told_in_the_order_of_the_log_and_of_each_agent_
                 parse_id(WORKSPACE, team.id),
                 str(agent_key(endpoint.agent_id)),
             )
-            assert [one.event["type"] for one in receiver.received] == [row["type"] for row in log]
-            of = {one.event["data"]["escalationId"] for one in receiver.received}
+            assert [item.event["type"] for item in receiver.received] == [row["type"] for row in log]
+            of = {item.event["data"]["escalationId"] for item in receiver.received}
             assert of == {*escalations[place::2], None}
 
 
@@ -224,7 +218,7 @@ async def test_nothing_is_told_before_the_commit_nor_of_what_is_rolled_back(
         await committed
         receiver.wait_for(1)
         assert types(endpoint.ended()) == [CREATED]
-        assert [one.event["data"]["reason"] for one in receiver.received] == ["committed"]
+        assert [item.event["data"]["reason"] for item in receiver.received] == ["committed"]
 
 
 def test_an_act_that_is_refused_late_tells_nobody(team: Workspace) -> None:
@@ -237,7 +231,7 @@ def test_an_act_that_is_refused_late_tells_nobody(team: Workspace) -> None:
             assert team.key.refusal(UPDATE, i=given).code == code
         team.key.ask(UPDATE, i={"escalationId": escalation, "priority": "LOW"})
         assert types(endpoint.ended())[2:] == ["escalation.updated"]
-        (body,) = [told(one, endpoint) for one in receiver.received[2:]]
+        (body,) = [told(item, endpoint) for item in receiver.received[2:]]
     assert (body["data"]["change"], body["data"]["priority"]) == ("priority_changed", "low")
 
 
@@ -280,7 +274,7 @@ def test_the_example_back_end_answers_customers_and_is_quiet_while_people_have_c
 
     def answers() -> list[tuple[str, str]]:
         said = talk.key.messages(talk.id)
-        return [(one["content"], one["status"]) for one in said if one["role"] == "ASSISTANT"]
+        return [(item["content"], item["status"]) for item in said if item["role"] == "ASSISTANT"]
 
     environment["BATON_WEBHOOK_SECRET"] = endpoint.secret
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as back_end:

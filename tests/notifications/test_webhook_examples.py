@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from notifications.content.snapshots import Outcome, TranscriptMessage
+from notifications.content.snapshots import TranscriptMessage
+from notifications.outcome import Outcome
 from notifications.webhook.docs import sample_content
 from notifications.webhook.payloads import body_of
 from notifications.webhook.send import new_secret, send
@@ -30,8 +31,8 @@ INTEROP = Path(__file__).parents[1] / "interop/webhooks"
 
 def example(language: str) -> str:
     """The one receiver in the docs that is written in a language."""
-    [found] = re.findall(rf"```{language}\n(.+?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
-    return str(found)
+    [result] = re.findall(rf"```{language}\n(.+?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
+    return str(result)
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime
 
 
 def is_a_verifying_receiver(command: list[str]) -> None:
-    """Takes what is signed by its secret, alone or beside another, and nothing else."""
+    """Take what is signed by its secret, alone or beside another, and nothing else."""
     secret, new, port = new_secret(), new_secret(), free_port()
     body = body_of(replace(sample_content("escalation.created"), agent_name="Größe 😀 \u2028"))
     with running(command, port, SECRET=secret, PORT=str(port)) as receiver:
@@ -117,7 +118,7 @@ class BackEnd:
 
     def replies(self) -> list[dict[str, Any]]:
         """What the AI has said, held or not."""
-        return [one for one in self.talk.key.messages(self.talk.id) if one["role"] == "ASSISTANT"]
+        return [message for message in self.talk.key.messages(self.talk.id) if message["role"] == "ASSISTANT"]
 
 
 DONE = Outcome(True, "204")
@@ -130,11 +131,11 @@ def test_the_example_back_end_answers_each_turn_once(workspace: Workspace) -> No
         assert back_end.hears("turn.requested", 1, "dlv_1") == DONE
         # As an AI would, it answers differently the second time: the first answer stays.
         assert back_end.hears("turn.requested", 1, "dlv_1", said="in other words") == DONE
-        assert [(one["content"], one["status"]) for one in back_end.replies()] == [
+        assert [(reply["content"], reply["status"]) for reply in back_end.replies()] == [
             ("You wrote: hello?", "DELIVERED")
         ]
         assert back_end.hears("turn.requested", 1, "dlv_2", said="and now?") == DONE
-        assert [one["content"] for one in back_end.replies()][1:] == ["You wrote: and now?"]
+        assert [reply["content"] for reply in back_end.replies()][1:] == ["You wrote: and now?"]
 
 
 def test_the_example_back_end_is_silent_while_people_have_control(workspace: Workspace) -> None:
@@ -150,7 +151,7 @@ def test_the_example_back_end_is_silent_while_people_have_control(workspace: Wor
         assert back_end.hears("turn.requested", 1, "dlv_4") == DONE
         assert back_end.replies() == []
         assert back_end.hears("turn.requested", 3, "dlv_5", said="are you back?") == DONE
-        assert [(one["content"], one["status"]) for one in back_end.replies()] == [
+        assert [(reply["content"], reply["status"]) for reply in back_end.replies()] == [
             ("You wrote: are you back?", "DELIVERED")
         ]
 
@@ -160,7 +161,7 @@ def test_what_the_example_back_end_says_unheard_of_a_pause_is_held(workspace: Wo
         back_end.talk.says("hello?")
         back_end.talk.key.escalate(back_end.talk.id)
         assert back_end.hears("turn.requested", 1, "dlv_1") == DONE
-        assert [one["status"] for one in back_end.replies()] == ["HELD"]
+        assert [reply["status"] for reply in back_end.replies()] == ["HELD"]
 
 
 def test_the_example_back_end_takes_nothing_unsigned_and_fails_when_baton_does(workspace: Workspace) -> None:
@@ -170,5 +171,5 @@ def test_the_example_back_end_takes_nothing_unsigned_and_fails_when_baton_does(w
         assert forged == Outcome(False, "401")
         # An epoch that has not begun is refused by Baton: no 2xx, so the webhook comes again.
         refused = back_end.hears("turn.requested", 7, "dlv_2")
-        assert refused == Outcome(False, "the connection was closed before an answer")
+        assert refused == Outcome(False, "the connection broke before the answer was complete")
         assert back_end.replies() == []

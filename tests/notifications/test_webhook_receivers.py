@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.webhook.send import new_secret, send
 from tests.support.baton_client import wait_for
 from tests.support.webhook_receivers import (
@@ -35,7 +35,7 @@ HEAD = b"HTTP/1.1 500 our secret\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 LONG = b"x" * 65_536
 MEBIBYTE = 2**20
-CLOSED, NO_HTTP = "the connection was closed before an answer", "the answer was not HTTP"
+CLOSED, NO_HTTP = "the connection broke before the answer was complete", "the answer was not HTTP"
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +71,9 @@ async def post(url: str, seconds: float = 60) -> Outcome:
 async def test_who_takes_too_long_is_left(behave: Behaviour, scheme: str) -> None:
     with Hostile(behave, scheme=scheme) as hostile:
         # A handshake that is answered by HTTP fails at once, unless nothing or too little is said.
-        expected = {Outcome(False, "timed out after 0.4 s")}
+        expected = {Outcome(False, "no answer within 0.4 s")}
         if scheme == "https" and behave is not hang:
-            expected.add(Outcome(False, "TLS could not be agreed on"))
+            expected.add(Outcome(False, "no connection: TLS could not be agreed on"))
         assert await post(hostile.url, seconds=0.4) in expected
         assert await asyncio.to_thread(hostile.hung_up.wait, 10)
         assert hostile.connections == 1
@@ -230,7 +230,9 @@ def tls(certificate: Path) -> ssl.SSLContext:
 async def test_a_certificate_of_no_authority_is_refused(certificate: Path) -> None:
     with named_server(tls(certificate)) as (port, names):
         outcome = await post(f"https://localhost:{port}/")
-        assert outcome == Outcome(False, "its certificate is not valid: self-signed certificate")
+        assert outcome == Outcome(
+            False, "no connection: the certificate is not valid: self-signed certificate"
+        )
         assert set(names) == {"localhost"}
 
 
@@ -254,5 +256,5 @@ def test_a_certificate_counts_for_its_name_alone(certificate: Path) -> None:
         )
         trusted, wrong = done.stdout.splitlines()
         assert trusted == "204"
-        assert wrong.startswith("its certificate is not valid: IP address mismatch")
+        assert wrong.startswith("no connection: the certificate is not valid: IP address mismatch")
         assert names == ["localhost", None]

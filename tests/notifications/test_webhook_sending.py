@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from notifications.content.snapshots import Outcome
+from notifications.outcome import Outcome
 from notifications.webhook.send import new_secret, send
 from tests.support.webhook_receivers import Answer, Received, Receiver, Trap, has_ipv6
 
@@ -105,9 +105,14 @@ async def test_everything_else_is_failure_and_can_ask_to_wait(status: int) -> No
     assert waiting == Outcome(False, words, retry_after=timedelta(seconds=90))
 
 
+async def test_413_is_final_because_the_body_is_fixed() -> None:
+    with Receiver(Answer(413)) as receiver:
+        assert await post(receiver) == Outcome(False, "413", final=True)
+
+
 async def test_410_is_gone() -> None:
     with Receiver(Answer(410)) as receiver:
-        assert await post(receiver) == Outcome(False, "410", gone=True)
+        assert await post(receiver) == Outcome(False, "410", final=True, gone=True)
 
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -207,7 +212,9 @@ async def test_a_long_transcript_arrives_whole() -> None:
 async def test_no_header_can_be_smuggled_in_by_id_or_secret(given: dict[str, Any]) -> None:
     with Receiver() as receiver:
         secrets, id_ = given.get("secrets", [new_secret()]), given.get("id", "dlv_1")
-        with pytest.raises(ValueError, match=r"^a (message's id|webhook's secret|webhook) is "):
+        with pytest.raises(
+            ValueError, match=r"^a (message's id has only|webhook's secret is|webhook needs) "
+        ):
             await send(receiver.url, BODY, id_, secrets, allow_private=True, at=NOW)
         assert receiver.received == []
 

@@ -37,11 +37,11 @@ async def test_a_cursor_replays_what_came_since_and_then_goes_live(workspace: Wo
     await record(key, conversation, "one", "two", "three")
     async with key.socket() as socket:
         first = await take(socket, await socket.subscribe(MESSAGES, id=conversation, after=cursor), 3)
-        assert [one["message"]["content"] for one in first] == ["one", "two", "three"]
+        assert [item["message"]["content"] for item in first] == ["one", "two", "three"]
         again = await socket.subscribe(MESSAGES, id=conversation, after=first[0]["cursor"])
         await record(key, conversation, "four")
         rest = await take(socket, again, 3)
-        assert [one["message"]["content"] for one in rest] == ["two", "three", "four"]
+        assert [item["message"]["content"] for item in rest] == ["two", "three", "four"]
 
 
 async def test_a_long_backlog_is_replayed_whole_while_more_is_written(workspace: Workspace) -> None:
@@ -63,7 +63,7 @@ async def test_a_long_backlog_is_replayed_whole_while_more_is_written(workspace:
     async with key.socket() as socket:
         id_ = await socket.subscribe(MESSAGES, id=conversation, after=cursor)
         writer = asyncio.create_task(record(key, conversation, *(f"live {n}" for n in range(30))))
-        seen = [one["message"]["position"] for one in await take(socket, id_, 1230)]
+        seen = [item["message"]["position"] for item in await take(socket, id_, 1230)]
         await writer
     assert seen == list(range(1, 1231))
 
@@ -163,7 +163,7 @@ async def test_a_killed_server_loses_no_reply(own_dir: Path) -> None:
         async with widget.socket() as customer:
             id_ = await customer.subscribe(MESSAGES, id=conversation, after=before["cursor"])
             await record(key, conversation, "back again")
-            contents = [one["message"]["content"] for one in await take(customer, id_, 2)]
+            contents = [item["message"]["content"] for item in await take(customer, id_, 2)]
     assert contents == ["while away", "back again"]
 
 

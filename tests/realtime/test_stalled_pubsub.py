@@ -71,15 +71,15 @@ async def all_hear_all(
 ) -> None:
     """What is said at each process arrives at all of them, once and in the same order."""
     acts = [
-        asyncio.to_thread(Caller(one.url, caller.token).record, conversation, "USER", one.url)
-        for one in processes
+        asyncio.to_thread(Caller(process.url, caller.token).record, conversation, "USER", process.url)
+        for process in processes
     ]
     await asyncio.gather(*acts)
     heard = []
     for socket in sockets:
         events = [(await socket.next("1"))["messageAdded"] for _ in processes]
         heard.append([event["message"]["content"] for event in events])
-    assert sorted(heard[0]) == sorted(one.url for one in processes)
+    assert sorted(heard[0]) == sorted(process.url for process in processes)
     assert heard == [heard[0]] * len(sockets)
 
 
@@ -87,11 +87,11 @@ async def all_hear_all(
 def redis_servers() -> Iterator[list[RedisServer]]:
     need("redis-server", shutil.which("redis-server"))
     servers = [RedisServer(free_port()) for _ in range(2)]
-    for one in servers:
-        one.start()
+    for server in servers:
+        server.start()
     yield servers
-    for one in servers:
-        one.kill()
+    for server in servers:
+        server.kill()
 
 
 async def test_processes_whose_bells_fall_silent_still_hear_everything(
@@ -151,10 +151,10 @@ async def test_typing_is_told_now_and_then_and_kept_nowhere(workspace: Workspace
         typed = events[:-1]
         # Five a second; the burst takes far less than ten.
         assert 5 <= len(typed) <= 50
-        assert {(one["kind"], one["typing"], one["cursor"]) for one in typed} == {
+        assert {(item["kind"], item["typing"], item["cursor"]) for item in typed} == {
             ("typing_started", "USER", paused["cursor"])
         }
         again = await socket.subscribe(CHANGES, id=conversation, after=paused["cursor"])
         assert (await socket.next(again))["conversationUpdated"] == events[-1]
     now = workspace.server.rows("SELECT * FROM log WHERE stream = $1 ORDER BY position", stream)
-    assert [one["type"] for one in now[len(stood) :]] == ["message.added", "conversation.ai_resumed"]
+    assert [item["type"] for item in now[len(stood) :]] == ["message.added", "conversation.ai_resumed"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baton_client import Server, Workspace
+from tests.support.baton_client import Workspace
 from tests.support.conversation_driver import Talk
 from tests.support.seeded_workspace import stands
 
@@ -77,27 +77,16 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture
-def agent_id(team: Workspace) -> str:
-    return str(team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"])
-
-
 def read(team: Workspace, agent_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = team.key.ask(READ, id=agent_id)["escalationSettings"]
-    return found
+    escalation_settings: dict[str, Any] = team.key.ask(READ, id=agent_id)["escalationSettings"]
+    return escalation_settings
 
 
 def change(team: Workspace, agent_id: str, **changes: Any) -> dict[str, Any]:
     given = {"agentId": agent_id, **changes}
-    found: dict[str, Any] = team.key.ask(CHANGE, input=given)["updateEscalationSettings"]["settings"]
-    assert found == read(team, agent_id)
-    return found
+    settings: dict[str, Any] = team.key.ask(CHANGE, input=given)["updateEscalationSettings"]["settings"]
+    assert settings == read(team, agent_id)
+    return settings
 
 
 def only(settings: dict[str, Any]) -> dict[str, Any]:
@@ -270,8 +259,8 @@ def test_new_settings_hold_for_new_escalations(team: Workspace) -> None:
         widget={"confirmationMessage": "new"},
     )
     kept = talk.escalation
-    for found in (begun, kept):
-        del found["sla"]["remainingMinutes"]
+    for result in (begun, kept):
+        del result["sla"]["remainingMinutes"]
     assert kept == begun
     assert talk.presses()["confirmationMessage"] != "new"
 
@@ -284,9 +273,9 @@ def test_new_settings_hold_for_new_escalations(team: Workspace) -> None:
 
     later = Talk(team, talk.agent_id, talk.key.start(talk.agent_id))
     assert later.presses()["confirmationMessage"] == "new"
-    found = later.escalation
-    assert (found["priority"], found["sla"]["targetMinutes"]) == ("LOW", 90)
-    assert minutes_of(found["sla"], "atRiskAt") == 81
+    result = later.escalation
+    assert (result["priority"], result["sla"]["targetMinutes"]) == ("LOW", 90)
+    assert minutes_of(result["sla"], "atRiskAt") == 81
 
 
 def test_a_stopped_clock_is_not_reckoned_anew(team: Workspace) -> None:

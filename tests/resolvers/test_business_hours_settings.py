@@ -10,7 +10,7 @@ from rules.agent_settings import EscalationSettings
 from rules.business_hours import Hours, Weekday, hours_of
 from rules.customer_texts import AROUND_THE_CLOCK, business_hours_in_words
 from rules.sla_clock import MAX_SLA_HORIZON, Clock, SlaStatus, start_clock
-from tests.support.baton_client import Refused, Server, Workspace
+from tests.support.baton_client import Refused, Workspace
 from tests.support.conversation_driver import Talk
 from tests.support.seeded_workspace import stands
 
@@ -41,8 +41,8 @@ def days_off(first: date, count: int, step: timedelta = DAY) -> list[dict[str, s
 
 def document(*times: Interval, timezone: str = "UTC", **more: Any) -> dict[str, Any]:
     """As settings and policies keep it."""
-    found = {"timezone": timezone, "week": week(*times), "holidays": [], "holiday_calendar": None}
-    return found | more
+    result = {"timezone": timezone, "week": week(*times), "holidays": [], "holiday_calendar": None}
+    return result | more
 
 
 WORKING = every(DAYS[:5], "09:00", "17:00")
@@ -56,20 +56,9 @@ ALWAYS: dict[str, Any] = {"timezone": "UTC", "week": [], "holidays": [], "holida
 FULL = week(*[(DAYS[n % 7].value, f"{n // 7:02}:30", "00:00") for n in range(100)])
 
 
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture
-def agent_id(team: Workspace) -> str:
-    return str(team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"])
-
-
 def kept(team: Workspace, agent_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = team.key.ask(READ, id=agent_id)["escalationSettings"]
-    return found
+    escalation_settings: dict[str, Any] = team.key.ask(READ, id=agent_id)["escalationSettings"]
+    return escalation_settings
 
 
 def refusal(team: Workspace, agent_id: str, **sla: Any) -> Refused:
@@ -238,8 +227,13 @@ def consistent(sla: dict[str, Any], hours: Hours) -> None:
     start, due, target = read(sla["startedAt"]), read(sla["dueAt"]), timedelta(minutes=sla["targetMinutes"])
     assert due == hours.add(start, target)
     assert read(sla["atRiskAt"]) == hours.add(start, target * 4 / 5)
-    spans = [(read(one["from"]), read(one["to"]), one["running"], one["label"]) for one in sla["segments"]]
-    assert spans == [(one.start, one.end, one.running, one.label) for one in hours.segments(start, due)]
+    spans = [
+        (read(segment["from"]), read(segment["to"]), segment["running"], segment["label"])
+        for segment in sla["segments"]
+    ]
+    assert spans == [
+        (segment.start, segment.end, segment.running, segment.label) for segment in hours.segments(start, due)
+    ]
     assert (spans[0][0], spans[-1][1], spans[-1][2]) == (start, due, True)
     assert all(before[1] == after[0] for before, after in pairwise(spans))
     assert sum((to - from_ for from_, to, running, _ in spans if running), timedelta(0)) == target
@@ -258,7 +252,7 @@ def test_a_clock_stands_until_it_opens_and_runs_on_a_week_later(team: Workspace)
     opens += (DAYS.index(day) - start.weekday()) % 7 * DAY
     assert read(sla["atRiskAt"]) == opens + 7 * DAY + HOUR / 5
     assert read(sla["dueAt"]) == opens + 7 * DAY + HOUR / 2
-    assert [(one["running"], one["label"], read(one["from"])) for one in sla["segments"]] == [
+    assert [(segment["running"], segment["label"], read(segment["from"])) for segment in sla["segments"]] == [
         (False, "closed", start),
         (True, "business_hours", opens),
         (False, "closed", opens + HOUR),
@@ -275,7 +269,7 @@ def test_a_holiday_is_named_where_the_clock_stands(team: Workspace) -> None:
     talk.presses()
     before = datetime.now(UTC)
     sla = talk.escalation["sla"]
-    labels = [one["label"] for one in sla["segments"]]
+    labels = [segment["label"] for segment in sla["segments"]]
     assert labels == ["business_hours", "day off 0", "business_hours", "day off 1", "business_hours"]
     hours = hours_of(document(**given))
     consistent(sla, hours)

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.typing import Origin
@@ -15,7 +14,7 @@ from websockets.typing import Origin
 from resolvers.credentials import WidgetTokens
 from rules.roles import MemberRole, Scope
 from rules.typeid import CONVERSATION, parse_id
-from tests.support.baton_client import Caller, Socket, Workspace
+from tests.support.baton_client import Caller, Socket
 from tests.support.callers import Rows, Visitor, everything_kept, mint_widget_token
 
 KIND = "{ viewer { kind } }"
@@ -24,29 +23,18 @@ REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
 CLOSED_WITHIN = 2 * 5.0
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rows(workspace: Workspace, client: httpx.Client) -> Rows:
-    return Rows(workspace, client)
-
-
 # ---- API keys
 
 
 def revoke(key: Caller, key_id: str) -> dict[str, Any]:
     query = "mutation($id: ID!) { revokeApiKey(id: $id) { id revokedAt } }"
-    found: dict[str, Any] = key.ask(query, id=key_id)["revokeApiKey"]
-    return found
+    revoke_api_key: dict[str, Any] = key.ask(query, id=key_id)["revokeApiKey"]
+    return revoke_api_key
 
 
 def listed(key: Caller, key_id: str) -> dict[str, Any]:
-    found = key.ask("{ apiKeys { id prefix scopes createdAt lastUsedAt revokedAt } }")["apiKeys"]
-    (one,) = (one for one in found if one["id"] == key_id)
+    api_keys = key.ask("{ apiKeys { id prefix scopes createdAt lastUsedAt revokedAt } }")["apiKeys"]
+    (one,) = (item for item in api_keys if item["id"] == key_id)
     return dict(one)
 
 
@@ -118,7 +106,7 @@ async def test_the_end_of_a_credential_closes_its_sockets(rows: Rows) -> None:
     key, me = rows.key, rows.workspace.email
     key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
     removed, demoted, signed_out = (rows.make_member(MemberRole.AGENT) for _ in range(3))
-    ids = {one["email"]: one["id"] for one in key.ask("{ members { id email } }")["members"]}
+    ids = {member["email"]: member["id"] for member in key.ask("{ members { id email } }")["members"]}
     leaving = key.sign_in(signed_out)
     ends: dict[str, tuple[Visitor, str]] = {
         "a key that is revoked": (key.as_one(secret), f'revokeApiKey(id: "{key_id}") {{ id }}'),
@@ -173,8 +161,8 @@ def test_a_widget_token_opens_its_conversation_for_an_hour(rows: Rows) -> None:
 def test_a_widget_token_refreshes_itself_for_thirty_days(rows: Rows, age: timedelta) -> None:
     old = rows.key.as_one(mint_widget_token(rows.workspace.server, rows.conversation, age))
     fresh = old.ask(REFRESH, id=rows.conversation)["refreshWidgetToken"]
-    found = rows.key.as_one(fresh).ask("{ viewer { conversation { id } } }")
-    assert found == {"viewer": {"conversation": {"id": rows.conversation}}}
+    result = rows.key.as_one(fresh).ask("{ viewer { conversation { id } } }")
+    assert result == {"viewer": {"conversation": {"id": rows.conversation}}}
     if age:
         assert old.refusal(KIND).code in {"UNAUTHENTICATED", "FORBIDDEN"}
 
@@ -273,7 +261,7 @@ def test_browsers_are_told_that_pages_may_call_without_cookies(rows: Rows, at_th
     preflight = rows.key.client.options(f"{rows.key.url}/graphql", headers=asked)
     assert preflight.status_code == 200
     allowed = preflight.headers["access-control-allow-headers"].lower()
-    assert {"authorization", "content-type"} <= {one.strip() for one in allowed.split(",")}
+    assert {"authorization", "content-type"} <= {item.strip() for item in allowed.split(",")}
     assert "POST" in preflight.headers["access-control-allow-methods"]
     for response in (
         preflight,

@@ -27,9 +27,9 @@ def told(server: Server, door: Visitor) -> Told:
 
 
 def fields_of(type_: str) -> dict[str, GraphQLField]:
-    found = SCHEMA._schema.type_map[type_]
-    assert isinstance(found, GraphQLObjectType)
-    return dict(found.fields)
+    type_map = SCHEMA._schema.type_map[type_]
+    assert isinstance(type_map, GraphQLObjectType)
+    return dict(type_map.fields)
 
 
 def hidden_of(type_: str) -> Iterator[str]:
@@ -38,14 +38,14 @@ def hidden_of(type_: str) -> Iterator[str]:
 
 def asked(type_: str, name: str) -> str:
     """The selection of one field, under the name by which `values` finds it."""
-    found = get_named_type(fields_of(type_)[name].type)
-    return f"asked: {name}" + ("" if is_leaf_type(found) else " { __typename }")
+    result = get_named_type(fields_of(type_)[name].type)
+    return f"asked: {name}" + ("" if is_leaf_type(result) else " { __typename }")
 
 
 def values(answer: Any) -> list[Any]:
     """What the answer has for the field that was asked for, wherever it stands."""
     if isinstance(answer, list):
-        return [value for one in answer for value in values(one)]
+        return [value for item in answer for value in values(item)]
     if isinstance(answer, dict):
         here = [answer["asked"]] if "asked" in answer else []
         return here + [value for name, one in answer.items() if name != "asked" for value in values(one)]
@@ -85,15 +85,15 @@ def test_a_customer_is_told_only_what_is_for_customers(told: Told, type_: str) -
     assert SEEN[type_] <= set(fields_of(type_)), "the contract's fields are there"
     known_to_the_team, known_to_customers = set(), set()
     for path in PATHS[type_]:
-        for name, (found, codes) in ask_each(told.customer, told, type_, path).items():
+        for name, (result, codes) in ask_each(told.customer, told, type_, path).items():
             if name in SEEN[type_]:
                 assert codes == [], (path, name)
-                known_to_customers |= {name for value in found if value is not None}
+                known_to_customers |= {name for value in result if value is not None}
             else:
-                check(type_, name, found, codes)
-        for name, (found, codes) in ask_each(told.team, told, type_, path).items():
+                check(type_, name, result, codes)
+        for name, (result, codes) in ask_each(told.team, told, type_, path).items():
             assert codes == [], (path, name)
-            known_to_the_team |= {name for value in found if value not in (None, [])}
+            known_to_the_team |= {name for value in result if value not in (None, [])}
     assert known_to_customers >= SEEN[type_]
     # Else there would be nothing to hide, and nothing proved.
     assert known_to_the_team >= set(hidden_of(type_))
@@ -123,11 +123,11 @@ async def test_an_event_tells_a_customer_no_more(told: Told, event: str) -> None
                 after=told.cursor,
             )
             try:
-                found, codes = values(await socket.next(id_)), []
+                result, codes = values(await socket.next(id_)), []
             except Refused as refused:
-                found, codes = [], [error["extensions"]["code"] for error in refused.errors]
+                result, codes = [], [error["extensions"]["code"] for error in refused.errors]
             await socket.send(id=id_, type="complete")
-            check(type_, name, found, codes)
+            check(type_, name, result, codes)
 
 
 @pytest.mark.anyio
@@ -137,7 +137,7 @@ async def test_the_same_subscription_shows_each_what_is_theirs(workspace: Worksp
     document = """subscription($id: ID!, $after: String) { messageAdded(conversationId: $id, after: $after) {
         message { content confidence intents } } }"""
     async with workspace.widget(started).socket() as customer, key.socket() as team:
-        heard = [(one, await one.subscribe(document, **here)) for one in (customer, team)]
+        heard = [(item, await item.subscribe(document, **here)) for item in (customer, team)]
         key.record(here["id"], "ASSISTANT", "It is blue.", confidence=77, intents=["colour"])
         key.escalate(here["id"])
         key.record(here["id"], "ASSISTANT", "It may be red.", confidence=20)
@@ -146,12 +146,12 @@ async def test_the_same_subscription_shows_each_what_is_theirs(workspace: Worksp
             [(await one.next(id_))["messageAdded"]["message"] for _ in range(count)]
             for (one, id_), count in zip(heard, (3, 4), strict=True)
         ]
-    assert [(one["content"], one["confidence"], one["intents"]) for one in seen[0]] == [
+    assert [(item["content"], item["confidence"], item["intents"]) for item in seen[0]] == [
         ("It is blue.", None, []),
         (seen[1][1]["content"], None, []),
         ("Which now?", None, []),
     ]
-    assert [(one["content"], one["confidence"], one["intents"]) for one in seen[1]] == [
+    assert [(item["content"], item["confidence"], item["intents"]) for item in seen[1]] == [
         ("It is blue.", 77, ["colour"]),
         (seen[0][1]["content"], None, []),
         ("It may be red.", 20, []),
@@ -168,9 +168,9 @@ def drafted(server: Server, door: Visitor) -> Drafted:
 
 
 def ids(page: dict[str, Any]) -> list[str]:
-    found = [one["id"] for one in page["messages"]["nodes"]]
-    assert [edge["node"]["id"] for edge in page["messages"]["edges"]] == found
-    return found
+    result = [node["id"] for node in page["messages"]["nodes"]]
+    assert [edge["node"]["id"] for edge in page["messages"]["edges"]] == result
+    return result
 
 
 def test_no_page_holds_a_draft(drafted: Drafted) -> None:

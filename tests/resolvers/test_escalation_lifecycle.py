@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rules.typeid import ESCALATION, parse_id
-from tests.support.baton_client import Caller, Refused, Server, Workspace
+from tests.support.baton_client import Caller, Refused, Workspace
 from tests.support.conversation_driver import CONFIRMATION, HANDED_BACK, TAKING_OVER, Talk, resume
 from tests.support.seeded_workspace import stands
 
@@ -21,12 +21,6 @@ REPLY = "mutation($input: ReplyInput!) { replyToEscalation(input: $input) { mess
 RESOLVE = """mutation($input: ResolveEscalationInput!) { resolveEscalation(input: $input) {
     escalation { id } } }"""
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { ai { state } } } }"
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +53,13 @@ def last(talk: Talk) -> str:
 
 def update(caller: Caller, escalation: str, **changes: Any) -> dict[str, Any]:
     given = {"escalationId": escalation, **changes}
-    found: dict[str, Any] = caller.ask(UPDATE, input=given)["updateEscalation"]["escalation"]
-    return found
+    result: dict[str, Any] = caller.ask(UPDATE, input=given)["updateEscalation"]["escalation"]
+    return result
 
 
 def reopen(caller: Caller, escalation: str) -> dict[str, Any]:
-    found: dict[str, Any] = caller.ask(REOPEN, id=escalation)["reopenEscalation"]["escalation"]
-    return found
+    result: dict[str, Any] = caller.ask(REOPEN, id=escalation)["reopenEscalation"]["escalation"]
+    return result
 
 
 def refused(talk: Talk, caller: Caller, query: str, **variables: Any) -> Refused:
@@ -77,13 +71,13 @@ def refused(talk: Talk, caller: Caller, query: str, **variables: Any) -> Refused
 
 
 def kinds(escalation: dict[str, Any]) -> list[str]:
-    return [one["kind"] for one in escalation["timeline"]["nodes"]]
+    return [node["kind"] for node in escalation["timeline"]["nodes"]]
 
 
 def entry(escalation: dict[str, Any], kind: str) -> dict[str, Any]:
-    (only,) = (one for one in escalation["timeline"]["nodes"] if one["kind"] == kind)
-    found: dict[str, Any] = only
-    return found
+    (only,) = (node for node in escalation["timeline"]["nodes"] if node["kind"] == kind)
+    result: dict[str, Any] = only
+    return result
 
 
 def age(talk: Talk, minutes: int) -> dict[str, Any]:
@@ -114,7 +108,7 @@ def test_the_first_reply_takes_the_escalation_up_and_stops_the_clock(talk: Talk,
     again = talk.escalation
     assert again["firstRespondedAt"] == after["firstRespondedAt"]
     assert kinds(again) == [*kinds(after), "replied"]
-    assert [one["role"] for one in talk.widget.messages(talk.id)] == ["SYSTEM", "HUMAN", "HUMAN"]
+    assert [message["role"] for message in talk.widget.messages(talk.id)] == ["SYSTEM", "HUMAN", "HUMAN"]
 
 
 def test_a_reply_leaves_an_assignee_alone(talk: Talk, bo: Caller) -> None:
@@ -127,10 +121,10 @@ def test_neither_the_confirmation_nor_the_ai_stops_the_clock(talk: Talk) -> None
     talk.answers(99)
     resume(talk)
     talk.answers(99)
-    found = talk.escalation
-    assert (found["status"], found["firstRespondedAt"]) == ("OPEN", None)
-    assert (found["sla"]["outcome"], found["sla"]["metAt"]) == ("RUNNING", None)
-    assert 119 < found["sla"]["remainingMinutes"] <= 120
+    escalation = talk.escalation
+    assert (escalation["status"], escalation["firstRespondedAt"]) == ("OPEN", None)
+    assert (escalation["sla"]["outcome"], escalation["sla"]["metAt"]) == ("RUNNING", None)
+    assert 119 < escalation["sla"]["remainingMinutes"] <= 120
 
 
 def test_how_the_clock_stands_is_a_function_of_now(talk: Talk) -> None:
@@ -140,17 +134,19 @@ def test_how_the_clock_stands_is_a_function_of_now(talk: Talk) -> None:
     for minutes, status in [(0, "ON_TRACK"), (97, "AT_RISK"), (30, "BREACHED")]:
         sla = age(talk, minutes)["sla"]
         assert sla["status"] == status
-        for one in ("ON_TRACK", "AT_RISK", "BREACHED"):
-            found = talk.key.ask(listed, agent=talk.agent_id, status=[one])["escalations"]
-            assert (found["totalCount"], len(found["nodes"])) == ((1, 1) if one == status else (0, 0))
+        for item in ("ON_TRACK", "AT_RISK", "BREACHED"):
+            escalations = talk.key.ask(listed, agent=talk.agent_id, status=[item])["escalations"]
+            assert (escalations["totalCount"], len(escalations["nodes"])) == (
+                (1, 1) if item == status else (0, 0)
+            )
         seen[status] = sla
     assert (seen["AT_RISK"]["outcome"], seen["AT_RISK"]["breachedAt"]) == ("RUNNING", None)
     assert 22 < seen["AT_RISK"]["remainingMinutes"] <= 23
     assert seen["BREACHED"]["outcome"] == "MISSED"
     assert seen["BREACHED"]["breachedAt"] == seen["BREACHED"]["dueAt"]
     assert -8 < seen["BREACHED"]["remainingMinutes"] <= -7
-    found = talk.key.ask(listed, agent=talk.agent_id, status=["AT_RISK", "BREACHED"])["escalations"]
-    assert found["totalCount"] == 1
+    escalations = talk.key.ask(listed, agent=talk.agent_id, status=["AT_RISK", "BREACHED"])["escalations"]
+    assert escalations["totalCount"] == 1
 
 
 @pytest.mark.parametrize(
@@ -162,10 +158,10 @@ def test_after_a_reply_the_clock_stands_as_it_stood(
 ) -> None:
     due = age(talk, minutes)["sla"]["dueAt"]
     bo.reply(active(talk))
-    found = age(talk, 0)
-    sla = found["sla"]
+    result = age(talk, 0)
+    sla = result["sla"]
     assert (sla["outcome"], sla["status"], sla["remainingMinutes"]) == (outcome, status, None)
-    assert sla["metAt"] == (found["firstRespondedAt"] if outcome == "MET" else None)
+    assert sla["metAt"] == (result["firstRespondedAt"] if outcome == "MET" else None)
     assert sla["breachedAt"] == (due if outcome == "MISSED" else None)
 
 
@@ -257,7 +253,7 @@ def test_a_resolution_hands_back_to_the_ai(talk: Talk) -> None:
     ai = talk.stands["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"], ai["pausedAt"]) == ("ACTIVE", 3, None, None)
     assert talk.notices == [CONFIRMATION, HANDED_BACK]
-    drafts = {one["id"]: one["status"] for one in talk.key.messages(talk.id)}
+    drafts = {message["id"]: message["status"] for message in talk.key.messages(talk.id)}
     assert drafts[held] == "DISCARDED"
     assert talk.answers(99)["message"]["status"] == "DELIVERED"
 
@@ -332,7 +328,7 @@ def test_changes_are_made_together(talk: Talk, bo: Caller) -> None:
     added = kinds(talk.escalation)[len(before["timeline"]["nodes"]) :]
     assert sorted(added) == ["assigned", "noted", "priority_changed", "status_changed"]
     assert sorted(talk.told[2:]) == [f"escalation.{kind}" for kind in sorted(added)]
-    assert {one["actor"]["email"] for one in talk.escalation["timeline"]["nodes"][2:]} == {"bo@example.com"}
+    assert {node["actor"]["email"] for node in talk.escalation["timeline"]["nodes"][2:]} == {"bo@example.com"}
 
 
 @pytest.mark.parametrize(
@@ -395,6 +391,6 @@ def test_every_change_is_one_version_and_every_fact_one_entry(talk: Talk, bo: Ca
         *["created", "triggered", "assigned", "replied", "status_changed", "noted", "priority_changed"],
         *["resolved", "reopened"],
     ]
-    assert [one for one in kinds(talk.escalation) if not one.startswith("ai_")] == facts
-    told = [one.removeprefix("escalation.") for one in talk.told if one.startswith("escalation.")]
+    assert [kind for kind in kinds(talk.escalation) if not kind.startswith("ai_")] == facts
+    told = [item.removeprefix("escalation.") for item in talk.told if item.startswith("escalation.")]
     assert told == facts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.baton_client import Caller, Workspace
 from tests.support.conversation_driver import CONFIRMATION, TAKING_OVER, Talk, resume
 
 BILLING = {"name": "billing", "keywords": ["refund", "charged twice"], "intents": ["dispute"]}
@@ -18,18 +18,6 @@ TURNS = """subscription($agent: ID!, $after: String!) { turnRequested(agentId: $
 LOGGED = ["escalation.created", "conversation.ai_paused"]
 
 
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture(scope="module")
-def member(team: Workspace) -> Caller:
-    """A team member who is signed in."""
-    return team.member("bo@example.com")
-
-
 @pytest.fixture
 def talk(team: Workspace) -> Talk:
     """A conversation by the default settings."""
@@ -37,11 +25,11 @@ def talk(team: Workspace) -> Talk:
 
 
 def kinds(escalation: dict[str, Any]) -> list[str]:
-    return [one["kind"] for one in escalation["timeline"]["nodes"]]
+    return [node["kind"] for node in escalation["timeline"]["nodes"]]
 
 
 def fired(escalation: dict[str, Any]) -> list[tuple[str, str | None]]:
-    return [(one["trigger"], one["detail"]) for one in escalation["triggers"]]
+    return [(trigger["trigger"], trigger["detail"]) for trigger in escalation["triggers"]]
 
 
 def minutes_of(sla: dict[str, Any]) -> float:
@@ -72,26 +60,26 @@ def test_every_route_raises_an_escalation_with_its_reason(team: Workspace, route
     act, trigger, reason, detail, confidence = route
     talk = Talk.begin(team, triggers={"topics": [BILLING]})
     act(talk)
-    found = talk.escalation
+    escalation = talk.escalation
     once = {"trigger": trigger, "reason": reason, "detail": detail, "confidence": confidence}
-    assert {name: found[name] for name in once} == once
-    assert found["triggers"] == [once]
-    assert (found["status"], found["priority"], found["assignee"]) == ("OPEN", "MEDIUM", None)
+    assert {name: escalation[name] for name in once} == once
+    assert escalation["triggers"] == [once]
+    assert (escalation["status"], escalation["priority"], escalation["assignee"]) == ("OPEN", "MEDIUM", None)
     ai = talk.stands["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 2, "ESCALATION")
     assert talk.notices == [CONFIRMATION]
-    assert kinds(found) == ["created", "ai_paused"]
+    assert kinds(escalation) == ["created", "ai_paused"]
     assert talk.told == LOGGED
 
 
 def test_a_team_member_who_takes_over_is_assigned(team: Workspace, talk: Talk, member: Caller) -> None:
     member.escalate(talk.id, "I know her")
-    found = talk.escalation
-    assert (found["reason"], fired(found)) == ("team_member", [("TEAM_MEMBER", "I know her")])
-    assert found["assignee"]["email"] == "bo@example.com"
-    (created, _) = found["timeline"]["nodes"]
+    escalation = talk.escalation
+    assert (escalation["reason"], fired(escalation)) == ("team_member", [("TEAM_MEMBER", "I know her")])
+    assert escalation["assignee"]["email"] == "bo@example.com"
+    (created, _) = escalation["timeline"]["nodes"]
     assert (created["actor"], created["data"]["priority"]) == ({"email": "bo@example.com"}, "MEDIUM")
-    assert created["data"]["assignee"] == found["assignee"]["id"]
+    assert created["data"]["assignee"] == escalation["assignee"]["id"]
     assert talk.told == LOGGED
 
     beside = Talk.begin(team)
@@ -103,22 +91,26 @@ def test_a_team_member_who_takes_over_is_assigned(team: Workspace, talk: Talk, m
 def test_a_call_names_priority_and_assignee(team: Workspace, priority: str, minutes: int) -> None:
     talk = Talk.begin(team, sla={"targetsByPriority": TARGETS})
     talk.key.escalate(talk.id, priority=priority, assignTo=team.email)
-    found = talk.escalation
-    assert (found["priority"], found["assignee"]["email"]) == (priority, team.email)
-    assert found["sla"]["targetMinutes"] == minutes_of(found["sla"]) == minutes
-    assert kinds(found) == ["created", "ai_paused"]
+    escalation = talk.escalation
+    assert (escalation["priority"], escalation["assignee"]["email"]) == (priority, team.email)
+    assert escalation["sla"]["targetMinutes"] == minutes_of(escalation["sla"]) == minutes
+    assert kinds(escalation) == ["created", "ai_paused"]
 
 
 def test_a_message_that_fires_several_raises_one_escalation(team: Workspace) -> None:
     sla = {"targetsByPriority": TARGETS, "defaultPriority": "LOW"}
     talk = Talk.begin(team, triggers={"topics": [BILLING, LEGAL]}, sla=sla)
     talk.says("My lawyer says I was CHARGED TWICE. Let me talk to a human!")
-    found = talk.escalation
-    assert (found["trigger"], found["priority"]) == ("PHRASE", "URGENT")
-    assert fired(found) == [("PHRASE", "Let me talk to a human"), ("TOPIC", "billing"), ("TOPIC", "legal")]
-    assert found["timeline"]["nodes"][0]["data"]["priority"] == "URGENT"
-    assert kinds(found) == ["created", "triggered", "triggered", "ai_paused"]
-    assert found["sla"]["targetMinutes"] == 15
+    escalation = talk.escalation
+    assert (escalation["trigger"], escalation["priority"]) == ("PHRASE", "URGENT")
+    assert fired(escalation) == [
+        ("PHRASE", "Let me talk to a human"),
+        ("TOPIC", "billing"),
+        ("TOPIC", "legal"),
+    ]
+    assert escalation["timeline"]["nodes"][0]["data"]["priority"] == "URGENT"
+    assert kinds(escalation) == ["created", "triggered", "triggered", "ai_paused"]
+    assert escalation["sla"]["targetMinutes"] == 15
     assert talk.notices == [CONFIRMATION.replace("2 hours", "15 minutes")]
     assert talk.told.count("escalation.created") == 1
 
@@ -126,11 +118,11 @@ def test_a_message_that_fires_several_raises_one_escalation(team: Workspace) -> 
 def test_an_uncertain_reply_comes_before_the_topic_that_it_reports(team: Workspace) -> None:
     talk = Talk.begin(team, triggers={"topics": [BILLING | {"priority": "LOW"}]})
     talk.answers(10, intents=["dispute"])
-    found = talk.escalation
-    assert (found["trigger"], found["confidence"]) == ("LOW_CONFIDENCE", 10)
-    assert fired(found) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
+    escalation = talk.escalation
+    assert (escalation["trigger"], escalation["confidence"]) == ("LOW_CONFIDENCE", 10)
+    assert fired(escalation) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
     # A topic's own priority stands instead of the default, be it lower.
-    assert found["priority"] == "LOW"
+    assert escalation["priority"] == "LOW"
 
 
 def test_a_trigger_folds_into_the_active_escalation(team: Workspace) -> None:
@@ -199,7 +191,7 @@ def test_folding_pauses_an_ai_that_had_been_resumed(talk: Talk) -> None:
 def test_after_a_resolution_the_next_trigger_raises_a_new_one(talk: Talk) -> None:
     talk.key.resolve(talk.presses()["escalation"]["id"])
     assert talk.presses()["created"]
-    assert [one["status"] for one in talk.stands["escalations"]["nodes"]] == ["OPEN", "RESOLVED"]
+    assert [node["status"] for node in talk.stands["escalations"]["nodes"]] == ["OPEN", "RESOLVED"]
 
 
 def test_a_tool_escalates_at_the_limit(team: Workspace) -> None:

@@ -22,11 +22,6 @@ def workspace(server: Server) -> Workspace:
     return server.new_workspace()
 
 
-@pytest.fixture
-def scene(workspace: Workspace) -> Scene:
-    return Scene.of(workspace)
-
-
 def answer(scene: Scene, content: str = "an answer", **more: Any) -> Any:
     """The AI answers: recordMessage's payload."""
     return scene.key.record(scene.conversation, "ASSISTANT", content, **more)
@@ -34,12 +29,20 @@ def answer(scene: Scene, content: str = "an answer", **more: Any) -> Any:
 
 def shown(scene: Scene) -> list[str]:
     """The AI's words that the customer sees."""
-    return [one["content"] for one in scene.widget.messages(scene.conversation) if one["role"] == "ASSISTANT"]
+    return [
+        message["content"]
+        for message in scene.widget.messages(scene.conversation)
+        if message["role"] == "ASSISTANT"
+    ]
 
 
 def statuses(scene: Scene) -> list[str]:
     """What became of the AI's words, as the team sees them."""
-    return [one["status"] for one in scene.key.messages(scene.conversation) if one["role"] == "ASSISTANT"]
+    return [
+        message["status"]
+        for message in scene.key.messages(scene.conversation)
+        if message["role"] == "ASSISTANT"
+    ]
 
 
 # ---- one reply and one change of control, both ways round
@@ -159,13 +162,13 @@ async def test_no_reply_slips_through_while_control_changes_hands(scene: Scene, 
     answers = await outcomes(*calls)
     over.set()
 
-    assert {one for one in answers if isinstance(one, str)} <= {"CONFLICT"}
+    assert {item for item in answers if isinstance(item, str)} <= {"CONFLICT"}
     assert len(epochs) == 50
     ledger = Ledger.of(scene)
     ledger.check()
     delivered = check_replies(ledger, epochs)
     assert 0 < len(delivered) < 50
-    seen = [one["content"] for one in await customer_heard(scene, cursor)]
+    seen = [item["content"] for item in await customer_heard(scene, cursor)]
     assert [content for content in seen if content in epochs] == delivered
     assert shown(scene) == delivered
     assert await polled <= set(delivered)
@@ -192,15 +195,15 @@ def answer_seen_epoch(scene: Scene, content: str, epochs: dict[str, int | None])
 
 async def poll(scene: Scene, over: asyncio.Event) -> set[str]:
     """Every word of the AI that the customer finds in the conversation at any time."""
-    found: set[str] = set()
+    result: set[str] = set()
     while not over.is_set():
-        found.update(await send(shown, scene))
-    return found
+        result.update(await send(shown, scene))
+    return result
 
 
 def check_replies(ledger: Ledger, epochs: dict[str, int | None]) -> list[str]:
-    """Goes through the log: each reply has the status that it had to have there. Gives the delivered ones."""
-    messages = {str(one["id"]): one for one in ledger.messages}
+    """Go through the log: each reply has the status that it had to have there. Gives the delivered ones."""
+    messages = {str(item["id"]): item for item in ledger.messages}
     delivered = []
     for entry, control in ledger.replay():
         message = messages[entry["data"]["message"]] if entry["type"] == "message.added" else None
@@ -257,11 +260,11 @@ async def test_drafts_are_passed_over_when_control_goes_back(server: Server, pol
     assert statuses(scene) == ["DISCARDED"] * 3
     ledger = Ledger.of(scene)
     ledger.check()
-    assert {str(one["id"]) for one in ledger.messages if one["status"] == "DISCARDED"} == {
-        str(scene.message_uuid(one)) for one in drafts
+    assert {str(message["id"]) for message in ledger.messages if message["status"] == "DISCARDED"} == {
+        str(scene.message_uuid(item)) for item in drafts
     }
     heard = await customer_heard(scene, cursor)
-    assert not [one for one in heard if one["content"].startswith("draft")]
+    assert not [item for item in heard if item["content"].startswith("draft")]
     assert shown(scene) == []
 
 
@@ -297,7 +300,7 @@ async def test_a_draft_is_sent_as_a_members_own(scene: Scene, edited: str | None
     clock = {"outcome": "MET"}
     assert sent["escalation"] == {"id": escalation, "status": "IN_PROGRESS", "assignee": me, "sla": clock}
     assert statuses(scene) == ["DISCARDED"]
-    heard = [one["content"] for one in await customer_heard(scene, cursor)]
+    heard = [item["content"] for item in await customer_heard(scene, cursor)]
     assert heard == [words, "a marker"]
     Ledger.of(scene).check()
 
@@ -312,7 +315,7 @@ async def test_a_sent_draft_that_hands_back_is_sent_once(server: Server) -> None
     assert statuses(scene) == ["DISCARDED", "DISCARDED"]
     ledger = Ledger.of(scene)
     ledger.check()
-    assert [one["content"] for one in ledger.messages if one["role"] == "HUMAN"] == ["first"]
+    assert [message["content"] for message in ledger.messages if message["role"] == "HUMAN"] == ["first"]
     assert ledger.conversation["ai_state"] == "ACTIVE"
 
 
@@ -328,8 +331,8 @@ async def test_one_of_many_who_send_or_discard_a_draft_wins(scene: Scene) -> Non
     assert statuses(scene) == ["DISCARDED"]
     ledger = Ledger.of(scene)
     ledger.check()
-    sent = [one["content"] for one in ledger.messages if one["role"] == "HUMAN"]
-    assert sent == ["a draft"] * any(one != "CONFLICT" for one in answers[:4])
+    sent = [message["content"] for message in ledger.messages if message["role"] == "HUMAN"]
+    assert sent == ["a draft"] * any(item != "CONFLICT" for item in answers[:4])
 
 
 async def test_a_draft_that_a_resolution_overtakes_is_not_sent(scene: Scene) -> None:
@@ -340,7 +343,7 @@ async def test_a_draft_that_a_resolution_overtakes_is_not_sent(scene: Scene) -> 
         calls = await lock.in_order(partial(scene.key.resolve, escalation), partial(member.send_draft, held))
     _, sent = await outcomes(*calls)
     assert sent == "CONFLICT"
-    assert Counter(one["role"] for one in Ledger.of(scene).messages) == {"SYSTEM": 2, "ASSISTANT": 1}
+    assert Counter(message["role"] for message in Ledger.of(scene).messages) == {"SYSTEM": 2, "ASSISTANT": 1}
     assert shown(scene) == []
 
 

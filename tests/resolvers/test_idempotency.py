@@ -34,7 +34,7 @@ class Stage(Scene):
 
     @classmethod
     def of(cls, workspace: Workspace, order: str = "order 0") -> "Stage":
-        """Makes it."""
+        """Make it."""
         scene, elsewhere = Scene.of(workspace), Scene.of(workspace).conversation
         return cls(**vars(scene), escalation=scene.escalate(), elsewhere=elsewhere, order=order)
 
@@ -130,7 +130,7 @@ def once(operation: str) -> dict[str, int]:
 
 
 def grow_old(stage: Stage, interval: str) -> None:
-    """Moves the workspace's keys into the past."""
+    """Move the workspace's keys into the past."""
     stage.server.execute(
         "UPDATE idempotency_keys SET created_at = created_at - $2::text::interval WHERE scope_id = $1",
         parse_id(WORKSPACE, stage.workspace.id),
@@ -218,7 +218,7 @@ async def test_keys_count_per_operation(stage: Stage) -> None:
     after = stage.rows()
     repeats = [act(stage, "one") for act, _, _ in OPERATIONS.values()]
     assert stage.rows() == after
-    assert [sorted(one) for one in repeats] == [sorted(one) for one in firsts]
+    assert [sorted(repeat) for repeat in repeats] == [sorted(first) for first in firsts]
 
 
 # ---- what single operations promise besides
@@ -251,12 +251,12 @@ async def test_those_who_wait_for_a_call_that_is_refused_do_it_themselves(stage:
 
 async def test_customers_keys_count_in_their_own_conversation(workspace: Workspace, order: str) -> None:
     scenes = [Scene.of(workspace) for _ in range(2)]
-    callers = [(one.widget, one) for one in scenes] + [(scenes[0].key, scenes[0])]
+    callers = [(item.widget, item) for item in scenes] + [(scenes[0].key, scenes[0])]
     for place, (caller, scene) in enumerate(callers):
         caller.record(scene.conversation, "USER", f"words {place}", idempotencyKey=order)
     for place, (caller, scene) in enumerate(callers):
         caller.record(scene.conversation, "USER", f"words {place}", idempotencyKey=order)
-    contents = [[one["content"] for one in one.key.messages(one.conversation)] for one in scenes]
+    contents = [[item["content"] for item in item.key.messages(item.conversation)] for item in scenes]
     assert contents == [["words 0", "words 2"], ["words 1"]]
     again = send(scenes[0].widget.record, scenes[0].conversation, "USER", "other words", idempotencyKey=order)
     assert await outcomes(again) == ["IDEMPOTENCY_MISMATCH"]
@@ -359,4 +359,4 @@ async def test_each_message_is_recorded_once_though_the_server_is_killed(own_ser
     assert known.items() <= dict(zip(words, again, strict=True)).items()
     ledger = Ledger.of(scene)
     ledger.check()
-    assert sorted(one["content"] for one in ledger.messages) == sorted(words)
+    assert sorted(message["content"] for message in ledger.messages) == sorted(words)

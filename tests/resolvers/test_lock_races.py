@@ -24,11 +24,6 @@ def workspace(server: Server) -> Workspace:
     return server.new_workspace()
 
 
-@pytest.fixture
-def scene(workspace: Workspace) -> Scene:
-    return Scene.of(workspace)
-
-
 # ---- claiming
 
 
@@ -40,7 +35,7 @@ async def test_one_of_twenty_claims_wins(workspace: Workspace, scene: Scene) -> 
     answers = await outcomes(*claims)
 
     assert sorted(map(str, answers)).count("CONFLICT") == 19
-    (won,) = (one["escalation"] for one in answers if one != "CONFLICT")
+    (won,) = (answer["escalation"] for answer in answers if answer != "CONFLICT")
     assert won["version"] == 2
     assert scene.key.escalation(escalation)["assignee"]["email"] == won["assignee"]["email"]
     ledger = Ledger.of(scene)
@@ -99,7 +94,7 @@ async def test_twenty_triggers_at_once_raise_one_escalation(scene: Scene, first:
     assert (answers[0].get("created", True), says.count(True)) == (True, int("created" in answers[0]))
     escalation = scene.key.escalation(id_)
     assert escalation["trigger"] == escalation["triggers"][0]["trigger"] == first
-    fired = [one["trigger"] for one in escalation["triggers"]]
+    fired = [item["trigger"] for item in escalation["triggers"]]
     assert {trigger: fired.count(trigger) for trigger in ROUTES} == dict.fromkeys(ROUTES, 4)
     assert escalation["version"] == 20
 
@@ -109,7 +104,7 @@ async def test_twenty_triggers_at_once_raise_one_escalation(scene: Scene, first:
     assert ledger.kinds(row["id"]) == ["created", "ai_paused", *["triggered"] * 19]
     assert ledger.told(row["id"]) == ["created", *["triggered"] * 19]
     assert (ledger.count("conversation.escalated"), ledger.count("conversation.ai_paused")) == (1, 1)
-    confirmations = [one["content"] for one in ledger.messages if one["role"] == "SYSTEM"]
+    confirmations = [message["content"] for message in ledger.messages if message["role"] == "SYSTEM"]
     assert confirmations == [row["confirmation"]]
 
 
@@ -134,7 +129,7 @@ async def test_the_database_itself_refuses_a_second_active_escalation(scene: Sce
             await connection.execute("UPDATE escalations SET status = 'OPEN' WHERE id = $1", resolved)
     finally:
         await connection.close()
-    assert [one["id"] for one in Ledger.of(scene).active] == [first]
+    assert [item["id"] for item in Ledger.of(scene).active] == [first]
 
 
 # ---- changing
@@ -153,9 +148,9 @@ async def test_one_of_ten_updates_of_the_same_version_wins(scene: Scene) -> None
 
     (winner,) = (place for place, one in enumerate(answers) if one != "CONFLICT")
     assert answers.count("CONFLICT") == 9
-    found = scene.key.escalation(escalation)
-    assert (found["version"], found["priority"]) == (2, priorities[winner])
-    assert [note["body"] for note in found["notes"]] == [f"note {winner}"]
+    result = scene.key.escalation(escalation)
+    assert (result["version"], result["priority"]) == (2, priorities[winner])
+    assert [note["body"] for note in result["notes"]] == [f"note {winner}"]
     ledger = Ledger.of(scene)
     ledger.check()
     assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "priority_changed", "noted"]
@@ -173,7 +168,7 @@ async def test_a_reply_that_a_resolution_overtakes_is_refused(scene: Scene) -> N
     ledger.check()
     kinds = ledger.kinds(scene.escalation_uuid(escalation))
     assert kinds == ["created", "ai_paused", "resolved", "ai_resumed"]
-    assert [one["role"] for one in ledger.messages] == ["SYSTEM", "SYSTEM"]
+    assert [message["role"] for message in ledger.messages] == ["SYSTEM", "SYSTEM"]
     assert ledger.conversation["ai_state"] == "ACTIVE"
 
 
@@ -190,7 +185,7 @@ async def test_a_reply_just_before_a_resolution_counts(scene: Scene) -> None:
     ledger.check()
     kinds = ledger.kinds(scene.escalation_uuid(escalation))
     assert kinds == ["created", "ai_paused", "replied", "status_changed", "resolved", "ai_resumed"]
-    assert [one["role"] for one in ledger.messages] == ["SYSTEM", "HUMAN", "SYSTEM"]
+    assert [message["role"] for message in ledger.messages] == ["SYSTEM", "HUMAN", "SYSTEM"]
 
 
 async def test_one_of_ten_resolutions_wins(scene: Scene) -> None:
@@ -218,7 +213,7 @@ async def test_reopening_before_a_new_escalation_takes_it_in(scene: Scene) -> No
     assert (pressed["created"], pressed["escalation"]["id"]) == (False, escalation)
     ledger = Ledger.of(scene)
     ledger.check()
-    assert [one["id"] for one in ledger.active] == [scene.escalation_uuid(escalation)]
+    assert [item["id"] for item in ledger.active] == [scene.escalation_uuid(escalation)]
     assert (ledger.conversation["ai_state"], ledger.conversation["ai_epoch"]) == ("PAUSED", 4)
 
 
@@ -231,7 +226,7 @@ async def test_reopening_behind_a_new_escalation_is_refused(scene: Scene) -> Non
     assert (pressed["created"], reopened) == (True, "CONFLICT")
     ledger = Ledger.of(scene)
     ledger.check()
-    assert [one["id"] for one in ledger.active] == [scene.escalation_uuid(pressed["escalation"]["id"])]
+    assert [item["id"] for item in ledger.active] == [scene.escalation_uuid(pressed["escalation"]["id"])]
     kinds = ledger.kinds(scene.escalation_uuid(escalation))
     assert kinds == ["created", "ai_paused", "resolved", "ai_resumed"]
 
@@ -256,7 +251,7 @@ async def test_a_trigger_behind_a_resolution_raises_a_new_escalation(scene: Scen
     assert pressed["created"]
     ledger = Ledger.of(scene)
     ledger.check()
-    assert [one["id"] for one in ledger.active] == [scene.escalation_uuid(pressed["escalation"]["id"])]
+    assert [item["id"] for item in ledger.active] == [scene.escalation_uuid(pressed["escalation"]["id"])]
     assert (ledger.conversation["ai_state"], ledger.conversation["ai_epoch"]) == ("PAUSED", 4)
     assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "resolved"]
 
@@ -319,8 +314,8 @@ async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody
 
 def latest(scene: Scene) -> str:
     """The escalation that is active by now, else the last."""
-    found = scene.key.conversation(scene.conversation)
-    return str((found["activeEscalation"] or found["escalations"]["nodes"][0])["id"])
+    conversation = scene.key.conversation(scene.conversation)
+    return str((conversation["activeEscalation"] or conversation["escalations"]["nodes"][0])["id"])
 
 
 def storm_of(scene: Scene) -> list[Callable[[], Any]]:
@@ -356,14 +351,14 @@ async def test_a_storm_leaves_a_log_that_tells_what_happened(workspace: Workspac
     answers = await outcomes(*map(send, acts))
     over.set()
 
-    assert {one for one in answers if isinstance(one, str)} <= {"CONFLICT"}
+    assert {answer for answer in answers if isinstance(answer, str)} <= {"CONFLICT"}
     assert len(await watching) > 5
     for scene in scenes:
         Ledger.of(scene).check()
 
 
 async def watch_positions(workspace: Workspace, streams: list[UUID], over: asyncio.Event) -> set[int]:
-    """Looks at the log all the while: no position may be missing that appears later. Gives what it saw."""
+    """Look at the log all the while: no position may be missing that appears later. Gives what it saw."""
     connection = await asyncpg.connect(workspace.server.owner_url)
     seen = set()
     try:

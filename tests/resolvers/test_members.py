@@ -1,14 +1,12 @@
 """Team members: invitations, roles, and leaving."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from rules.roles import MemberRole
-from tests.support.baton_client import PASSWORD, Caller, Workspace
+from tests.support.baton_client import PASSWORD, Caller
 from tests.support.callers import Rows, Visitor, everything_kept, new_email
 from tests.support.member_cases import (
     ACCEPT,
@@ -22,23 +20,6 @@ from tests.support.member_cases import (
     me,
     team,
 )
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rows(workspace: Workspace, client: httpx.Client) -> Rows:
-    return Rows(workspace, client)
-
-
-@pytest.fixture
-def nobody(rows: Rows) -> Visitor:
-    return rows.key.as_one(None)
-
 
 # ---- invitations
 
@@ -58,7 +39,7 @@ def test_an_invitation_is_good_once(rows: Rows, nobody: Visitor) -> None:
     assert cookie_of(accepted)[0] == signed_in["token"]
     again = nobody.refusal(ACCEPT, token=token, password=NEW_PASSWORD)
     assert (again.code, again.field) == ("BAD_USER_INPUT", "token")
-    assert [can_sign_in(nobody, email, one) for one in (PASSWORD, NEW_PASSWORD)] == [True, False]
+    assert [can_sign_in(nobody, email, item) for item in (PASSWORD, NEW_PASSWORD)] == [True, False]
     with_password = {"email": new_email(), "name": "Paul", "role": "VIEWER", "password": PASSWORD}
     assert rows.key.ask(INVITE, input=with_password)["createMember"]["invitationToken"] is None
 
@@ -143,10 +124,10 @@ def test_the_last_admin_stays(rows: Rows) -> None:
 def the_only_admins(rows: Rows) -> list[tuple[Caller, str]]:
     """Two admins, each on a connection of their own, and their ids."""
     pair = [rows.key.sign_in(rows.make_member(MemberRole.ADMIN)) for _ in range(2)]
-    ids = [me(one)["id"] for one in pair]
-    for one in team(rows):
-        if one["role"] == "ADMIN" and one["id"] not in ids:
-            rows.key.ask(REMOVE, id=one["id"])
+    ids = [me(item)["id"] for item in pair]
+    for item in team(rows):
+        if item["role"] == "ADMIN" and item["id"] not in ids:
+            rows.key.ask(REMOVE, id=item["id"])
     return [(Caller(one.url, one.token), id_) for one, id_ in zip(pair, ids, strict=True)]
 
 
@@ -162,7 +143,7 @@ def turn_on_each_other(pair: list[tuple[Caller, str]], query: str, **more: str) 
 
 
 def admins(rows: Rows) -> list[str]:
-    return [one["id"] for one in team(rows) if one["role"] == "ADMIN"]
+    return [item["id"] for item in team(rows) if item["role"] == "ADMIN"]
 
 
 def test_two_admins_who_demote_each_other_at_once_leave_one(rows: Rows) -> None:
@@ -194,7 +175,7 @@ def test_who_is_removed_is_out_at_once_and_what_they_wrote_stays_theirs(rows: Ro
     assert rows.key.ask(REMOVE, id=own["id"]) == {"removeMember": True}
     assert not is_signed_in(member)
     assert not can_sign_in(nobody, email)
-    assert own["id"] not in [one["id"] for one in team(rows)]
+    assert own["id"] not in [item["id"] for item in team(rows)]
     assert rows.key.refusal(REMOVE, id=own["id"]).code == "NOT_FOUND"
     assert rows.key.refusal(UPDATE, id=own["id"], name="Max").code == "NOT_FOUND"
     said = "query($id: ID!) { conversation(id: $id) { messages(last: 1) { nodes { author { id name } } } } }"
@@ -204,7 +185,7 @@ def test_who_is_removed_is_out_at_once_and_what_they_wrote_stays_theirs(rows: Ro
     given = {"email": email, "name": "Nora", "role": "VIEWER", "password": NEW_PASSWORD}
     again = rows.key.ask(INVITE, input=given)["createMember"]["member"]
     assert (again["email"], again["id"] != own["id"]) == (email, True)
-    assert [can_sign_in(nobody, email, one) for one in (PASSWORD, NEW_PASSWORD)] == [False, True]
+    assert [can_sign_in(nobody, email, item) for item in (PASSWORD, NEW_PASSWORD)] == [False, True]
     assert not is_signed_in(member)
 
 

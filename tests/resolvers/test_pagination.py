@@ -15,7 +15,7 @@ from tests.support.baton_client import Caller, Server, Workspace
 def listing(declared: str, field: str, passed: str, node: str, counted: bool = True) -> str:
     """The query for a list; a field within another is written with a dot."""
     *outer, inner = field.split(".")
-    around = "".join(f"{one}(id: $id) {{ " for one in outer)
+    around = "".join(f"{item}(id: $id) {{ " for item in outer)
     return f"""query({declared}$first: Int, $after: String) {{ {around}
         {inner}({passed}first: $first, after: $after) {{ {"totalCount" if counted else ""}
             edges {{ cursor node {{ {node.split()[0]} }} }} nodes {{ {node} }}
@@ -46,24 +46,24 @@ Read = Callable[..., Connection]
 
 
 def escalations(caller: Caller, **given: Any) -> Connection:
-    found: Connection = caller.ask(ESCALATIONS, **given)["escalations"]
-    return found
+    result: Connection = caller.ask(ESCALATIONS, **given)["escalations"]
+    return result
 
 
 def conversations(caller: Caller, **given: Any) -> Connection:
-    found: Connection = caller.ask(CONVERSATIONS, **given)["conversations"]
-    return found
+    result: Connection = caller.ask(CONVERSATIONS, **given)["conversations"]
+    return result
 
 
 def within(caller: Caller, query: str, id_: str, **given: Any) -> Connection:
     """A list of a conversation or of an escalation."""
     (owner,) = caller.ask(query, id=id_, **given).values()
-    (found,) = owner.values()
-    return dict(found)
+    (result,) = owner.values()
+    return dict(result)
 
 
 def walk(read: Read, size: int, *, backward: bool = False) -> Iterator[list[dict[str, Any]]]:
-    """Pages until there is none beyond, as a client would turn them."""
+    """Turn pages until there is none beyond, as a client would turn them."""
     count, place = ("last", "before") if backward else ("first", "after")
     more, behind = ("hasPreviousPage", "hasNextPage") if backward else ("hasNextPage", "hasPreviousPage")
     cursor: dict[str, str] = {}
@@ -98,9 +98,9 @@ class Raised:
 
     def named(self, **filter_: Any) -> set[str]:
         """The names of the escalations that a filter chooses."""
-        found = escalations(self.workspace.key, filter=filter_, first=100)
-        assert found["totalCount"] == len(found["nodes"])
-        return {self.names[one["id"]] for one in found["nodes"]}
+        result = escalations(self.workspace.key, filter=filter_, first=100)
+        assert result["totalCount"] == len(result["nodes"])
+        return {self.names[node["id"]] for node in result["nodes"]}
 
 
 def raise_one(workspace: Workspace, agent_id: str, reason: str = "why", **more: Any) -> str:
@@ -151,7 +151,7 @@ def many(raised: Raised) -> str:
     workspace.server.execute(
         """UPDATE escalations SET created_at = now() - interval '1 day', sla_due_at = now() - interval '1 day'
            WHERE id = ANY($1)""",
-        [parse_id(ESCALATION, one) for one in made[3:8]],
+        [parse_id(ESCALATION, item) for item in made[3:8]],
     )
     return agent_id
 
@@ -165,7 +165,7 @@ def test_pages_of_escalations_give_each_row_once(
     read = partial(escalations, raised.workspace.key, filter={"agentId": many}, orderBy=order)
     rows = read(first=100)["nodes"]
     assert rows == sorted(rows, key=key, reverse=descending)
-    assert len({one["createdAt"] for one in rows}) < len(rows) == read(first=1)["totalCount"]
+    assert len({row["createdAt"] for row in rows}) < len(rows) == read(first=1)["totalCount"]
     for size in (3, len(rows)):
         assert whole(read, size, backward=backward) == rows
 
@@ -180,7 +180,7 @@ def test_also_while_escalations_are_raised(raised: Raised, order: str, backward:
     added: set[str] = set()
     seen: list[str] = []
     for page in walk(read, 2, backward=backward):
-        seen += [one["id"] for one in page]
+        seen += [item["id"] for item in page]
         if len(added) < 2:
             added.add(add(priority="MEDIUM"))
     assert len(seen) == len(set(seen))
@@ -193,16 +193,16 @@ def test_also_while_escalations_are_raised(raised: Raised, order: str, backward:
 def test_a_page_may_lie_between_two_cursors(raised: Raised, many: str) -> None:
     read = partial(escalations, raised.workspace.key, filter={"agentId": many})
     edges = read(first=100)["edges"]
-    between = [one["node"]["id"] for one in edges[2:6]]
+    between = [edge["node"]["id"] for edge in edges[2:6]]
     both = {"after": edges[1]["cursor"], "before": edges[6]["cursor"]}
-    assert [one["id"] for one in read(first=10, **both)["nodes"]] == between
-    assert [one["id"] for one in read(last=3, **both)["nodes"]] == between[1:]
+    assert [node["id"] for node in read(first=10, **both)["nodes"]] == between
+    assert [node["id"] for node in read(last=3, **both)["nodes"]] == between[1:]
 
 
 def test_an_empty_page_has_no_cursors(raised: Raised) -> None:
-    found = escalations(raised.workspace.key, filter={"agentId": new_agent(raised.workspace)})
+    result = escalations(raised.workspace.key, filter={"agentId": new_agent(raised.workspace)})
     nothing = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
-    assert (found["nodes"], found["totalCount"], found["pageInfo"]) == ([], 0, nothing)
+    assert (result["nodes"], result["totalCount"], result["pageInfo"]) == ([], 0, nothing)
 
 
 @pytest.fixture(scope="module")
@@ -229,10 +229,10 @@ def test_pages_of_messages_give_each_one_once(raised: Raised, talked: dict[str, 
     ]:
         read = partial(within, caller, MESSAGES, id_)
         for size in (60, 100):
-            assert [one["position"] for one in whole(read, size, backward=backward)] == seen
+            assert [item["position"] for item in whole(read, size, backward=backward)] == seen
         assert read(first=1)["totalCount"] == len(seen)
-        assert [one["position"] for one in read()["nodes"]] == seen[:50]
-        assert [one["position"] for one in read(last=2)["nodes"]] == seen[-2:]
+        assert [node["position"] for node in read()["nodes"]] == seen[:50]
+        assert [node["position"] for node in read(last=2)["nodes"]] == seen[-2:]
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
@@ -242,7 +242,7 @@ def test_also_while_messages_arrive(raised: Raised, backward: bool) -> None:
         key.record(conversation, "USER", f"{n}")
     seen: list[int] = []
     for page in walk(partial(within, key, MESSAGES, conversation), 2, backward=backward):
-        seen += [one["position"] for one in page]
+        seen += [item["position"] for item in page]
         if len(seen) < 6:
             key.record(conversation, "USER", "one more")
     assert sorted(seen) == ([1, 2, 3, 4] if backward else [1, 2, 3, 4, 5, 6])
@@ -253,10 +253,10 @@ def test_pages_of_conversations_give_each_one_once(raised: Raised) -> None:
     made = [workspace.key.start(agent_id)["conversation"]["id"] for _ in range(5)]
     read = partial(conversations, workspace.key, filter={"agentId": agent_id})
     for size in (2, 5):
-        assert [one["id"] for one in whole(read, size)] == made[::-1]
+        assert [item["id"] for item in whole(read, size)] == made[::-1]
     seen: list[str] = []
     for page in walk(read, 2):
-        seen += [one["id"] for one in page]
+        seen += [item["id"] for item in page]
         workspace.key.start(agent_id)
     assert seen == made[::-1]
 
@@ -268,10 +268,10 @@ def test_pages_of_a_conversations_own_lists(raised: Raised) -> None:
         made.append(key.escalate(conversation)["escalation"]["id"])
         key.resolve(made[-1])
     history = partial(within, key, HISTORY, conversation)
-    assert [one["id"] for one in whole(history, 2)] == made[::-1]
+    assert [item["id"] for item in whole(history, 2)] == made[::-1]
     assert history(first=1)["totalCount"] == 3
     timeline = whole(partial(within, key, TIMELINE, made[0]), 3)
-    assert [one["kind"] for one in timeline] == ["created", "ai_paused", "resolved", "ai_resumed"]
+    assert [item["kind"] for item in timeline] == ["created", "ai_paused", "resolved", "ai_resumed"]
 
 
 # ---- filters
@@ -322,8 +322,8 @@ def test_a_filter_chooses_by_agent_and_assignee(raised: Raised) -> None:
 
 
 def test_a_filter_chooses_by_the_time_of_creation(raised: Raised) -> None:
-    found = [raised.workspace.key.escalation(one) for one in raised.names]
-    _, invoice, refund, _ = (one["createdAt"] for one in found)
+    result = [raised.workspace.key.escalation(name) for name in raised.names]
+    _, invoice, refund, _ = (item["createdAt"] for item in result)
 
     def chosen(**times: str) -> set[str]:
         named = (raised.named(agentId=agent, **times) for agent in raised.agents)
@@ -351,14 +351,14 @@ def test_conversations_are_filtered(server: Server) -> None:
     workspace = server.new_workspace()
     key = workspace.key
     jane, john = ({"email": "Jane@Example.com"}, {"email": "john@example.com"})
-    plain, asked, back, silenced = (workspace.start(customer=one) for one in (jane, john, jane, john))
-    ids = [one["conversation"]["id"] for one in (plain, asked, back, silenced)]
+    plain, asked, back, silenced = (workspace.start(customer=item) for item in (jane, john, jane, john))
+    ids = [item["conversation"]["id"] for item in (plain, asked, back, silenced)]
     key.escalate(ids[1])
     key.resolve(key.escalate(ids[2])["escalation"]["id"])
     key.ask("mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }", id=ids[3])
 
     def chosen(**filter_: Any) -> list[int]:
-        return [ids.index(one["id"]) for one in conversations(key, filter=filter_)["nodes"]]
+        return [ids.index(node["id"]) for node in conversations(key, filter=filter_)["nodes"]]
 
     assert chosen() == [3, 2, 1, 0]
     assert (chosen(aiState="ACTIVE"), chosen(aiState="PAUSED")) == ([2, 0], [3, 1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.baton_client import Caller, Workspace
 from tests.support.conversation_driver import CONFIRMATION, TAKING_OVER, resume
 from tests.support.pending_escalations import Doubt, await_timers, instant, ring
 from tests.support.seeded_workspace import stands
@@ -19,18 +19,6 @@ CREATED = """subscription($agent: ID!, $after: String) { escalationCreated(agent
     escalation { trigger confidence status } } }"""
 SETTINGS = """mutation($input: UpdateEscalationSettingsInput!) { updateEscalationSettings(input: $input) {
     settings { autoEscalation { enabled confidenceThreshold delaySeconds } } } }"""
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
-@pytest.fixture(scope="module")
-def member(team: Workspace) -> Caller:
-    """A team member who is signed in."""
-    return team.member("bo@example.com")
 
 
 @pytest.fixture
@@ -136,8 +124,8 @@ def test_what_does_not_count_does_not_wait(team: Workspace, confidence: float | 
     held = doubt.replies(confidence)
     control(doubt.key, "resumeAi", doubt.id)
     late, unsaid = doubt.replies(confidence, epoch=1), doubt.replies(None)
-    assert [one["message"]["status"] for one in (held, late, unsaid)] == ["HELD", "HELD", "DELIVERED"]
-    assert [one["pendingEscalation"] for one in (held, late, unsaid)] == [None] * 3
+    assert [item["message"]["status"] for item in (held, late, unsaid)] == ["HELD", "HELD", "DELIVERED"]
+    assert [item["pendingEscalation"] for item in (held, late, unsaid)] == [None] * 3
     assert (doubt.waits, doubt.kept) == (None, [])
 
 
@@ -164,17 +152,17 @@ def test_another_trigger_takes_its_place_at_once(team: Workspace, member: Caller
     doubt = Doubt.begin(team, triggers={"topics": [DISPUTE]})
     doubt.replies(31.5)
     answer = act(doubt, member)
-    found = doubt.raised
-    assert answer["escalation"]["id"] == found["id"]
-    assert [one["trigger"] for one in found["triggers"]] == [found["trigger"]] == [trigger]
-    assert found["confidence"] is None
+    raised = doubt.raised
+    assert answer["escalation"]["id"] == raised["id"]
+    assert [item["trigger"] for item in raised["triggers"]] == [raised["trigger"]] == [trigger]
+    assert raised["confidence"] is None
     assert doubt.waits is None
     (kept,) = doubt.kept
-    assert (kept["outcome"], kept["ended_at"]) == ("TAKEN_OVER", instant(found["createdAt"]))
+    assert (kept["outcome"], kept["ended_at"]) == ("TAKEN_OVER", instant(raised["createdAt"]))
     assert doubt.logged == ["escalation_pending", "escalation_taken_over", "escalated", "ai_paused"]
 
     doubt.time_comes()
-    assert (doubt.raised, doubt.outcomes) == (found, ["TAKEN_OVER"])
+    assert (doubt.raised, doubt.outcomes) == (raised, ["TAKEN_OVER"])
     assert doubt.told == ["escalation.created", "conversation.ai_paused"]
 
 
@@ -182,7 +170,7 @@ def test_a_topic_in_the_first_uncertain_reply_leaves_nothing_to_wait(team: Works
     doubt = Doubt.begin(team, triggers={"topics": [DISPUTE]})
     said = doubt.replies(2, intents=["dispute"])
     assert (said["escalation"]["trigger"], said["pendingEscalation"]) == ("TOPIC", None)
-    assert [one["trigger"] for one in doubt.escalation["triggers"]] == ["TOPIC"]
+    assert [trigger["trigger"] for trigger in doubt.escalation["triggers"]] == ["TOPIC"]
     assert (doubt.waits, doubt.kept) == (None, [])
 
 
@@ -202,7 +190,7 @@ async def test_it_fires_after_its_delay(team: Workspace) -> None:
         pushed = (await socket.next(created))["escalationCreated"]["escalation"]
         assert pushed == {"trigger": "LOW_CONFIDENCE", "confidence": 31.5, "status": "OPEN"}
         heard = [(await socket.next(changes))["conversationUpdated"] for _ in range(4)]
-    assert [one["kind"] for one in heard] == [
+    assert [item["kind"] for item in heard] == [
         "escalation_pending",
         "escalation_fired",
         "escalated",
@@ -211,17 +199,23 @@ async def test_it_fires_after_its_delay(team: Workspace) -> None:
     escalated = {"ai": {"state": "PAUSED"}, "activeEscalation": {"trigger": "LOW_CONFIDENCE"}}
     assert heard[2]["conversation"] == escalated | {"pendingEscalation": None}
 
-    found = doubt.escalation
-    assert [(one["trigger"], one["confidence"]) for one in found["triggers"]] == [("LOW_CONFIDENCE", 31.5)]
-    assert (found["reason"], found["detail"], found["assignee"]) == ("low_confidence", None, None)
-    assert timedelta() <= instant(found["createdAt"]) - fires_at < timedelta(seconds=1)
-    assert [one["kind"] for one in found["timeline"]["nodes"]] == ["created", "ai_paused"]
+    escalation = doubt.escalation
+    assert [(trigger["trigger"], trigger["confidence"]) for trigger in escalation["triggers"]] == [
+        ("LOW_CONFIDENCE", 31.5)
+    ]
+    assert (escalation["reason"], escalation["detail"], escalation["assignee"]) == (
+        "low_confidence",
+        None,
+        None,
+    )
+    assert timedelta() <= instant(escalation["createdAt"]) - fires_at < timedelta(seconds=1)
+    assert [node["kind"] for node in escalation["timeline"]["nodes"]] == ["created", "ai_paused"]
     assert doubt.told == ["escalation.created", "conversation.ai_paused"]
     assert doubt.stands["ai"]["pausedBy"] == "ESCALATION"
     assert doubt.notices == [CONFIRMATION]
     assert doubt.replies(99)["message"]["status"] == "HELD"
     (kept,) = doubt.kept
-    assert (kept["outcome"], kept["ended_at"]) == ("FIRED", instant(found["createdAt"]))
+    assert (kept["outcome"], kept["ended_at"]) == ("FIRED", instant(escalation["createdAt"]))
     assert doubt.waits is None
 
 
@@ -243,12 +237,16 @@ def test_it_folds_into_an_escalation_that_is_active_by_then(doubt: Doubt) -> Non
     assert doubt.waits == again["pendingEscalation"]
     doubt.time_comes()
 
-    found = doubt.escalation
-    assert [(one["trigger"], one["confidence"]) for one in found["triggers"]] == [
+    escalation = doubt.escalation
+    assert [(trigger["trigger"], trigger["confidence"]) for trigger in escalation["triggers"]] == [
         ("LOW_CONFIDENCE", 31.5),
         ("LOW_CONFIDENCE", 7),
     ]
-    assert (found["id"], found["confidence"], found["version"]) == (before["id"], 31.5, before["version"] + 1)
+    assert (escalation["id"], escalation["confidence"], escalation["version"]) == (
+        before["id"],
+        31.5,
+        before["version"] + 1,
+    )
     assert doubt.outcomes == ["FIRED", "FIRED"]
     assert doubt.told.count("escalation.created") == 1
     assert doubt.stands["ai"]["state"] == "PAUSED"
@@ -297,11 +295,13 @@ def test_without_a_delay_the_next_uncertain_reply_escalates_at_once(doubt: Doubt
     assert doubt.waits is not None
     said = doubt.replies(44)
     assert (said["escalation"]["trigger"], said["pendingEscalation"]) == ("LOW_CONFIDENCE", None)
-    found = doubt.raised
-    assert [(one["trigger"], one["confidence"]) for one in found["triggers"]] == [("LOW_CONFIDENCE", 44)]
+    raised = doubt.raised
+    assert [(trigger["trigger"], trigger["confidence"]) for trigger in raised["triggers"]] == [
+        ("LOW_CONFIDENCE", 44)
+    ]
     assert doubt.outcomes == ["TAKEN_OVER"]
     doubt.time_comes()
-    assert (doubt.raised, doubt.outcomes) == (found, ["TAKEN_OVER"])
+    assert (doubt.raised, doubt.outcomes) == (raised, ["TAKEN_OVER"])
 
 
 def test_a_new_delay_does_not_move_what_waits(doubt: Doubt) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from rules.typeid import CONVERSATION, parse_id
-from tests.support.baton_client import Server, Workspace, wait_for
+from tests.support.baton_client import Workspace, wait_for
 from tests.support.conversation_driver import CONFIRMATION
 from tests.support.locks import hold, outcomes
 from tests.support.pending_escalations import (
@@ -31,12 +31,6 @@ pytestmark = pytest.mark.anyio
 
 RACES, AT_ONCE = 1_000, 100
 BUNDLE = 25  # conversations that one request begins
-
-
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module."""
-    return server.new_workspace()
 
 
 # ---- a thousand races
@@ -83,25 +77,25 @@ class Arena:
 
     async def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
         answer = await self._client.post("/graphql", json={"query": query, "variables": variables})
-        found: dict[str, Any] = answer.json()
-        assert "errors" not in found, found
-        data: dict[str, Any] = found["data"]
+        result: dict[str, Any] = answer.json()
+        assert "errors" not in result, result
+        data: dict[str, Any] = result["data"]
         return data
 
     async def _ask_bundled(self, field: str, ids: list[str]) -> list[Any]:
         """What a mutation of one id gives for each of many."""
         bundles = [ids[place : place + BUNDLE] for place in range(0, len(ids), BUNDLE)]
         fields = [" ".join(field % (n, f'"{id_}"') for n, id_ in enumerate(bundle)) for bundle in bundles]
-        answers = await asyncio.gather(*(self._ask(f"mutation {{ {one} }}") for one in fields))
-        return [one for answer in answers for one in answer.values()]
+        answers = await asyncio.gather(*(self._ask(f"mutation {{ {item} }}") for item in fields))
+        return [item for answer in answers for item in answer.values()]
 
     async def race(self, number: int) -> Counter[str]:
         """Who won so many races: every one is won by exactly one."""
         started = await self._ask_bundled(START, [self._agent_id] * number)
-        conversations = [one["conversation"]["id"] for one in started]
+        conversations = [item["conversation"]["id"] for item in started]
         waiting = {"pendingEscalation": {"confidence": 20}}
         assert await self._ask_bundled(DOUBT, conversations) == [waiting] * number
-        uuids = [parse_id(CONVERSATION, one) for one in conversations]
+        uuids = [parse_id(CONVERSATION, conversation) for conversation in conversations]
         query = "SELECT id FROM pending_escalations WHERE conversation_id = ANY($1)"
         keys = [row["id"] for row in self._server.rows(query, uuids)]
         assert jobs_of(self._server, keys) == number
@@ -117,15 +111,15 @@ class Arena:
 
     async def _answer(self, conversation: str) -> dict[str, Any]:
         given = {"conversationId": conversation, "role": "ASSISTANT", "content": "Yes.", "confidence": 90}
-        found: dict[str, Any] = (await self._ask(FOR_THE_TEAM, input=given))["recordMessage"]
-        return found
+        record_message: dict[str, Any] = (await self._ask(FOR_THE_TEAM, input=given))["recordMessage"]
+        return record_message
 
 
 def _winner(answer: dict[str, Any], row: dict[str, Any]) -> str:
     escalation = answer["escalation"] and answer["escalation"]["trigger"]
     said = (answer["message"]["status"], answer["ai"]["state"], escalation)
-    found = {"answer": said, **{name: row[name] for name in ("early", "triggers", "notices", "log")}}
-    assert found == WON[row["outcome"]]
+    result = {"answer": said, **{name: row[name] for name in ("early", "triggers", "notices", "log")}}
+    assert result == WON[row["outcome"]]
     assert answer["pendingEscalation"] is row["pending"] is None
     return str(row["outcome"])
 
@@ -168,7 +162,7 @@ async def test_a_timer_that_waits_for_the_lock_finds_nothing_to_fire(
     await outcomes(*calls)
     await_timers(team.server, [row["id"] for row in doubt.kept])
     assert (doubt.outcomes, doubt.waits) == ([outcome], None)
-    triggers = [one["trigger"] for one in doubt.checked().escalations]
+    triggers = [escalation["trigger"] for escalation in doubt.checked().escalations]
     assert triggers == ([] if outcome == "AVERTED" else ["BUTTON"])
 
 
@@ -184,9 +178,9 @@ async def test_a_confident_reply_that_waits_for_the_lock_of_the_timer_is_held(te
     assert (said["message"]["status"], said["pendingEscalation"]) == ("HELD", None)
     assert (pressed["created"], pressed["escalation"]) == (False, {"id": said["escalation"]["id"]})
     await_timers(team.server, keys)
-    found = doubt.checked()
-    assert [one["trigger"] for one in found.escalations] == ["LOW_CONFIDENCE"]
-    assert found.kinds(found.escalations[0]["id"]) == ["created", "ai_paused", "triggered"]
+    checked = doubt.checked()
+    assert [escalation["trigger"] for escalation in checked.escalations] == ["LOW_CONFIDENCE"]
+    assert checked.kinds(checked.escalations[0]["id"]) == ["created", "ai_paused", "triggered"]
     assert doubt.outcomes == ["FIRED"]
 
 
@@ -203,7 +197,7 @@ async def test_timers_that_come_twice_fire_once(team: Workspace) -> None:
         make_due(team.server, keys)
         await lock.queued(2)
     await_timers(team.server, keys)
-    assert [one["trigger"] for one in doubt.checked().escalations] == ["LOW_CONFIDENCE"]
+    assert [escalation["trigger"] for escalation in doubt.checked().escalations] == ["LOW_CONFIDENCE"]
     assert (doubt.notices, doubt.outcomes) == ([CONFIRMATION], ["FIRED"])
 
 
@@ -255,11 +249,11 @@ def test_whoever_speaks_next_finds_it_due(overdue: Doubt, late: tuple[Transactio
     assert (said["message"]["status"], said["pendingEscalation"]) == (status, None)
     assert said["ai"] == {"state": "PAUSED", "epoch": 2, "pausedBy": "ESCALATION"}
     assert said["escalation"]["id"] == overdue.escalation["id"]
-    fired = [(one["trigger"], one["confidence"]) for one in overdue.escalation["triggers"]]
-    assert fired == [("LOW_CONFIDENCE", 31.5), *((one, None) for one in folded)]
+    fired = [(trigger["trigger"], trigger["confidence"]) for trigger in overdue.escalation["triggers"]]
+    assert fired == [("LOW_CONFIDENCE", 31.5), *((item, None) for item in folded)]
     (kept,) = overdue.kept
     assert (kept["outcome"], kept["ended_at"]) == ("FIRED", instant(said["message"]["createdAt"]))
-    roles = [one["role"] for one in overdue.checked().messages]
+    roles = [message["role"] for message in overdue.checked().messages]
     assert roles[:2] == ["ASSISTANT", "SYSTEM"], "it was escalated before the message was said"
 
 
@@ -277,9 +271,9 @@ def test_another_trigger_that_comes_too_late_is_folded(
 ) -> None:
     act, trigger = call
     assert act(overdue)["escalation"]["id"] == overdue.escalation["id"]
-    found = overdue.checked()
-    assert [one["trigger"] for one in overdue.escalation["triggers"]] == ["LOW_CONFIDENCE", trigger]
-    assert found.kinds(found.escalations[0]["id"]) == ["created", "ai_paused", "triggered"]
+    checked = overdue.checked()
+    assert [item["trigger"] for item in overdue.escalation["triggers"]] == ["LOW_CONFIDENCE", trigger]
+    assert checked.kinds(checked.escalations[0]["id"]) == ["created", "ai_paused", "triggered"]
     assert (overdue.outcomes, overdue.notices) == (["FIRED"], [CONFIRMATION])
 
 
@@ -304,7 +298,7 @@ async def test_two_who_speak_at_once_fire_it_once(overdue: Doubt) -> None:
             *[partial(overdue.replies, confidence) for confidence in (90, 5, None, 99)]
         )
     said = await outcomes(*calls)
-    assert [one["message"]["status"] for one in said] == ["HELD"] * 4
+    assert [item["message"]["status"] for item in said] == ["HELD"] * 4
     assert len(overdue.checked().escalations) == 1
     assert (overdue.outcomes, overdue.notices) == (["FIRED"], [CONFIRMATION])
 
@@ -334,7 +328,9 @@ def test_what_was_due_while_nothing_ran_fires_once_after_the_start() -> None:
                 wait_for(partial(has_fired, doubt), "it to fire", 15)
             await_timers(stage, keys[:2])
             for doubt in doubts[:2]:
-                assert [one["trigger"] for one in doubt.checked().escalations] == ["LOW_CONFIDENCE"]
+                assert [escalation["trigger"] for escalation in doubt.checked().escalations] == [
+                    "LOW_CONFIDENCE"
+                ]
                 assert doubt.notices == [CONFIRMATION]
             assert (doubts[2].outcomes, doubts[2].silent) == (["WAITING"], True)
             assert doubts[2].replies(90)["pendingEscalation"] is None

@@ -79,12 +79,12 @@ def test_who_may_not_is_refused_and_changes_nothing(world: World, case: Case) ->
     assert all(rows.conversation for rows in aimed), "customers have theirs before anything is watched"
     before = world.fingerprint()
     wrong = [
-        (who.name, "at home" if home else "abroad", code, found)
+        (who.name, "at home" if home else "abroad", code, result)
         for rows, given in zip(aimed, givens, strict=True)
         for home in [world.at_home(rows)]
         for who in (EVERYBODY if home else ABROAD)
         if (code := case.expected(who, home))
-        and (found := ask(world, case, who, rows, given)) not in refusals(case, who, code)
+        and (result := ask(world, case, who, rows, given)) not in refusals(case, who, code)
     ]
     assert wrong == []
     assert world.fingerprint() == before
@@ -114,7 +114,7 @@ def test_who_may_is_granted(world: World, case: Case) -> None:
         answer = world.caller(who, rows).post(case.document(given), given)
         assert "errors" not in answer, (who.name, answer)
         assert answer["data"][case.field] is not None, who.name
-        assert not [one for one in world.foreign.ids if one in str(answer)], who.name
+        assert not [item for item in world.foreign.ids if item in str(answer)], who.name
         if case.field == "signOut":
             assert who.role is not None
             world.sign_in(who.role)
@@ -122,11 +122,11 @@ def test_who_may_is_granted(world: World, case: Case) -> None:
 
 def granted(case: Case) -> list[Who]:
     """Everybody who has the right; one of each kind for what takes none."""
-    found = [who for who in EVERYBODY if case.expected(who, at_home=True) is None]
-    assert found, "nobody at all may use it"
+    result = [who for who in EVERYBODY if case.expected(who, at_home=True) is None]
+    assert result, "nobody at all may use it"
     if PERMISSIONS[case.field] is None:
-        found = list({(who.kind, who.own, who.expired): who for who in found}.values())
-    return found
+        result = list({(who.kind, who.own, who.expired): who for who in result}.values())
+    return result
 
 
 # ---- over the live socket
@@ -139,12 +139,12 @@ def granted(case: Case) -> list[Who]:
 async def test_who_may_follow_what(world: World, who: Who) -> None:
     async with world.caller(who, world.rows).socket() as socket:
         wrong = [
-            (case.name, "at home" if home else "abroad", right, found)
+            (case.name, "at home" if home else "abroad", right, result)
             for case in cases_of(SUBSCRIPTION)
             for home in ([True, False] if case.target else [True])
             for given in [case.given(world.rows if home else world.foreign)]
             for right in [case.expected(who, home) or "an event"]
-            if (found := await first_answer(socket, case, given, world)) != right
+            if (result := await first_answer(socket, case, given, world)) != right
         ]
         assert wrong == []
         assert "data" in await once(socket, "{ __typename }")
@@ -158,7 +158,7 @@ async def first_answer(socket: Socket, case: Case, given: dict[str, Any], world:
     except Refused as refused:
         return refused.code
     await socket.send(id=id_, type="complete")
-    assert not [one for one in world.foreign.ids if one in str(event)]
+    assert not [item for item in world.foreign.ids if item in str(event)]
     return "an event" if event[case.field] else str(event)
 
 
@@ -237,11 +237,11 @@ def test_a_filter_by_rows_of_another_workspace_finds_nothing(world: World) -> No
         answer = world.rows.key.ask(
             f"{{ escalations(filter: {{ {given} }}) {{ totalCount nodes {{ id }} }} }}"
         )
-        assert not [one for one in foreign.ids if one in str(answer)], given
+        assert not [item for item in foreign.ids if item in str(answer)], given
     answer = world.rows.key.ask(
         f'{{ deliveries(escalationId: "{foreign.escalation}") {{ nodes {{ id }} }} }}'
     )
     assert answer == {"deliveries": {"nodes": []}}
     for given in (f'agentId: "{foreign.agent}"', 'customerEmail: "kim@example.com"'):
         answer = world.rows.key.ask(f"{{ conversations(filter: {{ {given} }}) {{ nodes {{ id }} }} }}")
-        assert not [one for one in foreign.ids if one in str(answer)], given
+        assert not [item for item in foreign.ids if item in str(answer)], given

@@ -1,9 +1,7 @@
 """Signing in and out: attempts, passwords, sessions and the dashboard's cookie."""
 
-import os
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,7 +14,8 @@ from websockets.typing import Origin
 from resolvers.passwords import salt_of
 from rules.roles import MemberRole
 from rules.typeid import WORKSPACE, parse_id
-from tests.support.baton_client import BATON, PASSWORD, Server, Workspace, wait_for
+from tests.support.baton_client import PASSWORD, Server, wait_for
+from tests.support.baton_process import BatonProcess
 from tests.support.callers import Rows, Visitor, everything_kept, new_email
 from tests.support.member_cases import (
     ACCEPT,
@@ -30,23 +29,6 @@ from tests.support.member_cases import (
     is_signed_in,
     team,
 )
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as opened:
-        yield opened
-
-
-@pytest.fixture
-def rows(workspace: Workspace, client: httpx.Client) -> Rows:
-    return Rows(workspace, client)
-
-
-@pytest.fixture
-def nobody(rows: Rows) -> Visitor:
-    return rows.key.as_one(None)
-
 
 # ---- signing in
 
@@ -72,10 +54,10 @@ def test_attempts_are_counted_by_email_and_by_address(rows: Rows, nobody: Visito
 
     assert [attempt(known, "not the password", here) for _ in range(10)] == ["UNAUTHENTICATED"] * 10
     # The right password too, and from anywhere: guessing would only be slower else.
-    assert [attempt(known, PASSWORD, one) for one in (here, there)] == ["RATE_LIMITED"] * 2
+    assert [attempt(known, PASSWORD, item) for item in (here, there)] == ["RATE_LIMITED"] * 2
     assert attempt(another, PASSWORD, here) is None
     assert [attempt(known, PASSWORD, here) for _ in range(100 - 12)] == ["RATE_LIMITED"] * 88
-    assert [attempt(another, PASSWORD, one) for one in (here, there)] == ["RATE_LIMITED", None]
+    assert [attempt(another, PASSWORD, item) for item in (here, there)] == ["RATE_LIMITED", None]
 
 
 def test_who_knows_the_password_may_sign_in_as_often_as_they_like(rows: Rows, nobody: Visitor) -> None:
@@ -188,8 +170,8 @@ def test_a_password_has_eight_to_two_hundred_characters(rows: Rows, nobody: Visi
             member.refusal(CHANGE, current=PASSWORD, new=password),
             nobody.refusal(ACCEPT, token=invitation, password=password),
         ]
-        assert [one.code for one in refused] == ["BAD_USER_INPUT"] * 3
-        assert [one.field for one in refused] == ["input.password", "new", "password"]
+        assert [item.code for item in refused] == ["BAD_USER_INPUT"] * 3
+        assert [item.field for item in refused] == ["input.password", "new", "password"]
     assert team(rows) == before
     assert can_sign_in(nobody, email)
     assert nobody.ask(ACCEPT, token=invitation, password="8 is ok!")
@@ -211,7 +193,7 @@ def test_signing_in_sets_a_cookie_that_scripts_cannot_read(rows: Rows, nobody: V
     assert value == response.json()["data"]["signIn"]["token"]
     assert {"httponly", "samesite=lax", "path=/"} <= attributes
     assert "secure" not in attributes, "plain HTTP would not get it back"
-    assert not [one for one in attributes if one.startswith("domain")]
+    assert not [attribute for attribute in attributes if attribute.startswith("domain")]
     refused = nobody.send(SIGN_IN, {"e": rows.workspace.email, "p": "not the password"})
     assert "set-cookie" not in refused.headers
 
@@ -222,11 +204,10 @@ def served_behind(server: Server, public_url: str) -> Iterator[Server]:
     second = Server(server.data_dir, server.owner_url, server.service_url)
     with socket.create_server(("127.0.0.1", 0)) as free:
         second.port = free.getsockname()[1]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     given = {"DATA_DIR": str(server.data_dir), "PORT": str(second.port), "PUBLIC_URL": public_url}
-    environment = inherited | {f"BATON_{name}": value for name, value in given.items()}
+    environment = {f"BATON_{name}": value for name, value in given.items()}
     with server.log.open("ab") as log:
-        second.process = subprocess.Popen([BATON, "serve"], env=environment, stdout=log, stderr=log)
+        second.process = BatonProcess("serve", environment=environment, output=log)
 
     def answers() -> bool:
         try:
@@ -248,8 +229,8 @@ def test_behind_https_the_cookie_goes_over_nothing_else(server: Server, rows: Ro
         value, attributes = cookie_of(response)
         assert {"secure", "httponly", "samesite=lax"} <= attributes
         cookie = f"baton_session={value}"
-        found = there.send(WHO, cookie=cookie, origin="https://baton.example").json()
-        assert found["data"]["viewer"]["member"]["email"] == rows.workspace.email
+        result = there.send(WHO, cookie=cookie, origin="https://baton.example").json()
+        assert result["data"]["viewer"]["member"]["email"] == rows.workspace.email
         answer = there.send(WHO, cookie=cookie, origin="https://evil.example").json()
         assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
@@ -259,7 +240,7 @@ def test_the_cookie_is_good_for_pages_of_this_service_alone(rows: Rows, nobody: 
     assert "errors" not in nobody.send(act, {"name": "own page"}, origin=nobody.url, cookie=cookie).json()
     assert "errors" not in nobody.send(act, {"name": "no page"}, cookie=cookie).json()
     before = rows.key.ask("{ agents { name } }")
-    assert {"own page", "no page"} <= {one["name"] for one in before["agents"]}
+    assert {"own page", "no page"} <= {agent["name"] for agent in before["agents"]}
     for origin in ("https://evil.example", "http://127.0.0.1:1", "http://localhost", "null"):
         answer = nobody.send(act, {"name": "evil page"}, origin=origin, cookie=cookie).json()
         assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN", origin
@@ -309,8 +290,8 @@ def test_a_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> 
     assert is_signed_in(other)
     assert not can_sign_in(nobody, email, NEW_PASSWORD)
     assert this.ask(CHANGE, current=PASSWORD, new=NEW_PASSWORD) == {"changePassword": True}
-    assert [is_signed_in(one) for one in (this, other, stranger)] == [True, False, True]
-    assert [can_sign_in(nobody, email, one) for one in (PASSWORD, NEW_PASSWORD)] == [False, True]
+    assert [is_signed_in(item) for item in (this, other, stranger)] == [True, False, True]
+    assert [can_sign_in(nobody, email, item) for item in (PASSWORD, NEW_PASSWORD)] == [False, True]
 
 
 def test_a_session_ends_after_thirty_days(rows: Rows) -> None:

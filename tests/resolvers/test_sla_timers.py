@@ -34,12 +34,6 @@ LIST = """query($filter: EscalationFilter!) { escalations(filter: $filter, first
     totalCount nodes { id } } }"""
 
 
-@pytest.fixture(scope="module")
-def team(server: Server) -> Workspace:
-    """One workspace for the module: every test has an AI agent of its own in it."""
-    return server.new_workspace()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def lost(server: Server) -> Clock:
     """A clock whose timer somebody has deleted: it takes its time to be found, so it begins first of all."""
@@ -63,17 +57,17 @@ def create_clock(workspace: Workspace, **sla: Any) -> Clock:
 
 
 def by_priority(**minutes: int) -> list[dict[str, Any]]:
-    """Targets of priorities."""
+    """Return targets of priorities."""
     return [{"priority": one, "targetResponseMinutes": number} for one, number in minutes.items()]
 
 
 def await_announced(number: int, *clocks: Clock) -> None:
-    """Waits until so much has been announced of each."""
+    """Wait until so much has been announced of each."""
     wait_for(lambda: all(len(clock.passed) >= number for clock in clocks), f"announcement {number}")
 
 
 def await_timers(*clocks: Clock) -> None:
-    """Waits until all timers that were set for them have run."""
+    """Wait until all timers that were set for them have run."""
     wait_for(lambda: not any(clock.jobs for clock in clocks), "timers to run")
 
 
@@ -99,8 +93,8 @@ async def test_at_risk_and_due_are_announced_in_time_to_those_who_follow(team: W
         assert (shown["status"], shown["breachedAt"]) == ("BREACHED", shown["dueAt"])
         assert clock.late("BREACHED") < in_time()
         assert await client.rest() == []
-    times = [datetime.fromisoformat(one["occurredAt"]) for one in (first, second)]
-    assert times == [one["occurred_at"] for one in clock.crossings]
+    times = [datetime.fromisoformat(item["occurredAt"]) for item in (first, second)]
+    assert times == [crossing["occurred_at"] for crossing in clock.crossings]
     clock.check("AT_RISK", "BREACHED")
     # Nobody has changed the escalation: an edit that was begun before is still good.
     assert team.key.escalation(clock.id)["version"] == before
@@ -155,7 +149,7 @@ def test_a_reply_announces_what_no_timer_has(team: Workspace) -> None:
     assert late.reply()["sla"] == {"outcome": "MISSED", "metAt": None}
     assert late.kinds == ["created", "sla_at_risk", "sla_breached", "replied", "status_changed"]
     late.check("AT_RISK", "BREACHED")
-    assert len({one["occurred_at"] for one in late.told[1:]}) == 1
+    assert len({item["occurred_at"] for item in late.told[1:]}) == 1
 
 
 # ---- a new priority
@@ -251,7 +245,7 @@ def test_a_missed_clock_that_is_reopened_is_not_announced_again(team: Workspace)
     assert team.key.resolve(clock.id)["sla"] == {"outcome": "MISSED", "status": "BREACHED"}
     assert clock.reopen()["status"] == "BREACHED"
     clock.reply()
-    assert [one for one in clock.kinds if one.startswith("sla")] == ["sla_at_risk", "sla_breached"]
+    assert [kind for kind in clock.kinds if kind.startswith("sla")] == ["sla_at_risk", "sla_breached"]
     clock.check("AT_RISK", "BREACHED")
 
 
@@ -282,10 +276,12 @@ def test_a_list_by_status_is_exact_whatever_was_announced(team: Workspace) -> No
     assert [own[clock.id] for clock in stopped] == [now, now, risk, risk, risk, over, over, now]
     for number in range(4):
         for chosen in combinations(STATUSES, number):
-            found = team.key.ask(LIST, filter={"agentId": agent, "slaStatus": list(chosen)})["escalations"]
+            escalations = team.key.ask(LIST, filter={"agentId": agent, "slaStatus": list(chosen)})[
+                "escalations"
+            ]
             expected = {id_ for id_, status in own.items() if status in chosen}
-            assert {one["id"] for one in found["nodes"]} == expected, chosen
-            assert found["totalCount"] == len(expected) == len(found["nodes"])
+            assert {node["id"] for node in escalations["nodes"]} == expected, chosen
+            assert escalations["totalCount"] == len(expected) == len(escalations["nodes"])
     said = [clock.row["sla_status"] for clock in running]
     assert said == [now, now, now, risk, risk, over, now], "else nothing was left to the clock"
 
@@ -339,17 +335,17 @@ async def test_who_follows_hears_of_their_own_alone(team: Workspace, other: Work
     agent, neighbour = create_agent(team), create_agent(team)
     after = cursor(team)
     async with hearing(team, agent) as of_agent, hearing(team) as of_all, hearing(other) as of_other:
-        clocks = [Clock.begin(team, one) for one in (agent, neighbour, agent)]
+        clocks = [Clock.begin(team, item) for item in (agent, neighbour, agent)]
         age(clocks, minutes=90)
         for clock in clocks:
             clock.reply()
-        first, strange, last = ([(clock.id, *one) for one in PASSED.values()] for clock in clocks)
+        first, strange, last = ([(clock.id, *item) for item in PASSED.values()] for clock in clocks)
         events = await of_agent.rest()
         assert heard(events) == [*first, *last]
-        mine = [one for one in heard(await of_all.rest()) if one[0] in {clock.id for clock in clocks}]
+        mine = [item for item in heard(await of_all.rest()) if item[0] in {clock.id for clock in clocks}]
         assert mine == [*first, *strange, *last]
         assert await of_other.rest() == []
-    for place, seen in enumerate([after, *(one["cursor"] for one in events[:-1])]):
+    for place, seen in enumerate([after, *(event["cursor"] for event in events[:-1])]):
         async with hearing(team, agent, after=seen) as resumed:
             assert [await resumed.next() for _ in events[place:]] == events[place:]
 

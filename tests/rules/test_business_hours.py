@@ -23,12 +23,12 @@ COUNTRIES = sorted(code for code in holidays.list_supported_countries(include_al
 
 
 def opening(day: str, times: str) -> Opening:
-    opens, closes = (int(one[:2]) * 60 + int(one[3:]) for one in times.split("-"))
+    opens, closes = (int(item[:2]) * 60 + int(item[3:]) for item in times.split("-"))
     return Opening(Weekday(day), opens, closes)
 
 
 def week(*times: str, days: list[Weekday] = DAYS[:5]) -> tuple[Opening, ...]:
-    return tuple(opening(day, one) for day in days for one in times)
+    return tuple(opening(day, time) for day in days for time in times)
 
 
 def berlin(*when: int) -> datetime:
@@ -122,7 +122,7 @@ def test_a_day_that_a_zone_skipped_does_not_exist(zone: str, skipped: date) -> N
     for free in ({}, {skipped: "never"}):
         hours = Hours(zone, week("09:00-17:00", days=DAYS), free)
         assert hours.add(eve, 2 * HOUR) == morrow - 6 * HOUR
-        assert [one.label for one in hours.segments(eve, morrow)] == [
+        assert [segment.label for segment in hours.segments(eve, morrow)] == [
             "business_hours",
             "closed",
             "business_hours",
@@ -149,7 +149,7 @@ def test_a_holiday_closes_its_whole_local_date_and_the_tail_of_its_own_night_sta
 def test_a_holiday_closes_around_the_clock_too() -> None:
     hours = Hours("Europe/Berlin", (), CHRISTMAS)
     assert hours.add(berlin(2026, 12, 24, 23), 2 * HOUR) == berlin(2026, 12, 26, 1)
-    assert [one.label for one in hours.segments(berlin(2026, 12, 20), berlin(2026, 12, 31))] == [
+    assert [segment.label for segment in hours.segments(berlin(2026, 12, 20), berlin(2026, 12, 31))] == [
         "business_hours",
         "Christmas",
         "business_hours",
@@ -177,7 +177,7 @@ def test_neighbours_are_one_segment_when_they_are_the_same() -> None:
     named[date(2026, 12, 28)] = "business_hours"
     hours = Hours("UTC", week("00:00-24:00", days=[*DAYS[:6]]), named)
     spans = hours.segments(datetime(2026, 12, 23, tzinfo=UTC), datetime(2026, 12, 30, tzinfo=UTC))
-    assert [(one.start.day, one.running, one.label) for one in spans] == [
+    assert [(span.start.day, span.running, span.label) for span in spans] == [
         (23, True, "business_hours"),
         (24, False, "Break"),
         (26, False, "closed"),  # Saturday's name, and Sunday
@@ -253,7 +253,7 @@ def test_a_public_calendar_closes_its_dates_by_their_names() -> None:
     )
     assert bavaria.add(start, HOUR) == berlin(2026, 6, 11, 10)
     assert hesse.add(start, HOUR) == holland.add(start, HOUR) == berlin(2026, 6, 4, 10)
-    labels = [one.label for one in bavaria.segments(start, berlin(2026, 6, 11, 10))]
+    labels = [segment.label for segment in bavaria.segments(start, berlin(2026, 6, 11, 10))]
     assert labels == ["closed", "Fronleichnam", "closed", "business_hours"]
     own = Hours("Europe/Berlin", bavaria.week, {date(2026, 6, 4): "Our day"}, "DE-BY")
     assert own.segments(start, berlin(2026, 6, 5))[1].label == "Our day"
@@ -264,7 +264,7 @@ def test_public_holidays_at_both_ends_of_a_year_are_closed_wherever_it_begins() 
         hours = Hours(zone, (), None, "BG")
         local = ZoneInfo(zone)
         eve, morrow = datetime(2026, 12, 31, tzinfo=local), datetime(2027, 1, 2, tzinfo=local)
-        kinds = [(one.start, one.label) for one in hours.segments(eve - DAY, morrow)]
+        kinds = [(segment.start, segment.label) for segment in hours.segments(eve - DAY, morrow)]
         assert kinds == [(eve - DAY, "business_hours"), (eve + DAY, "Нова година")]
 
 
@@ -312,8 +312,10 @@ def agree(schedule: Schedule, start: datetime, end: datetime, part: float) -> No
     """`Hours` says what walking by the minute says, to the microsecond."""
     hours, stretches = schedule.hours, schedule.stretches(start, end)
     segments = hours.segments(start, end)
-    assert [(one.start, one.end, one.label) for one in segments] == stretches
-    assert [one.running for one in segments] == [label == "business_hours" for _, _, label in stretches]
+    assert [(segment.start, segment.end, segment.label) for segment in segments] == stretches
+    assert [segment.running for segment in segments] == [
+        label == "business_hours" for _, _, label in stretches
+    ]
     opened = schedule.between(start, end)
     assert hours.between(start, end) == opened
     assert hours.between(end, start) == -opened

@@ -250,10 +250,10 @@ NOT_ASKING = [
 
 @pytest.mark.parametrize("text", ASKING)
 def test_a_request_for_a_person_is_found_as_the_customer_wrote_it(text: str) -> None:
-    found = find_handoff_request(text)
+    result = find_handoff_request(text)
 
-    assert found
-    assert found in text
+    assert result
+    assert result in text
 
 
 @pytest.mark.parametrize("text", NOT_ASKING)
@@ -299,9 +299,9 @@ def test_a_long_message_is_read_in_part_alone() -> None:
 
 @given(st.text())
 def test_any_text_is_taken(text: str) -> None:
-    found = find_handoff_request(text)
+    result = find_handoff_request(text)
 
-    assert found is None or (found and found in text)
+    assert result is None or (result and result in text)
 
 
 _TELLING = st.sampled_from(
@@ -320,10 +320,10 @@ _TELLING = st.sampled_from(
 
 @given(st.lists(_TELLING, max_size=60).map(" ".join), st.integers(1, 40))
 def test_any_mixture_of_telling_words_is_taken(text: str, times: int) -> None:
-    found = find_handoff_request(text * times)
+    result = find_handoff_request(text * times)
     read = [chunk for clause in read_clauses(split_words(text * times)) for chunk in clause.chunks]
 
-    assert found is None or (found and found in text * times)
+    assert result is None or (result and result in text * times)
     assert len(read) < 1_000
 
 

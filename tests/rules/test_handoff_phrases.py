@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.handoff import find_phrase
+from rules.handoff_phrases import find_phrase
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ AUTO = AutoEscalation(confidence_threshold=60)
 
 
 def names(found: list[FiredTrigger]) -> list[tuple[str, str | None]]:
-    return [(one.trigger, one.detail) for one in found]
+    return [(item.trigger, item.detail) for item in found]
 
 
 def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
@@ -84,34 +84,34 @@ def test_phrases_can_be_switched_off_and_added() -> None:
 def test_a_reply_below_the_threshold_is_uncertain(
     auto: AutoEscalation, confidence: float | None, uncertain: bool
 ) -> None:
-    found = triggers_of_reply(TOPICS, auto, [], confidence)
+    result = triggers_of_reply(TOPICS, auto, [], confidence)
 
-    assert names(found) == ([("LOW_CONFIDENCE", None)] if uncertain else [])
-    assert [one.confidence for one in found] == ([confidence] if uncertain else [])
+    assert names(result) == ([("LOW_CONFIDENCE", None)] if uncertain else [])
+    assert [item.confidence for item in result] == ([confidence] if uncertain else [])
 
 
 def test_a_reply_reports_intents() -> None:
-    found = triggers_of_reply(TOPICS, AUTO, ["billing.dispute"], 10)
+    result = triggers_of_reply(TOPICS, AUTO, ["billing.dispute"], 10)
 
-    assert names(found) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
+    assert names(result) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
 
 
 @given(st.permutations([FiredTrigger(trigger, "why") for trigger in EscalationTrigger]))
 def test_the_order_of_triggers_is_that_of_the_table(shuffled: list[FiredTrigger]) -> None:
     table = ["BUTTON", "PHRASE", "FORM", "LOW_CONFIDENCE", "TOOL_FAILURE", "TOPIC", "API", "TEAM_MEMBER"]
 
-    assert [one.trigger for one in in_order(shuffled)] == table
+    assert [item.trigger for item in in_order(shuffled)] == table
 
 
 def test_triggers_of_one_kind_keep_their_order() -> None:
     topics = [fired(EscalationTrigger.TOPIC, name) for name in ("zebra", "ant")]
 
-    assert [one.detail for one in in_order(topics)] == ["zebra", "ant"]
+    assert [item.detail for item in in_order(topics)] == ["zebra", "ant"]
 
 
 @given(st.lists(st.none() | st.sampled_from(list(Priority))))
 def test_the_highest_priority_wins(asked: list[Priority | None]) -> None:
-    found = highest_priority([FiredTrigger(EscalationTrigger.API, "why", priority=one) for one in asked])
-    given_ranks = [one.rank for one in asked if one]
+    result = highest_priority([FiredTrigger(EscalationTrigger.API, "why", priority=item) for item in asked])
+    given_ranks = [item.rank for item in asked if item]
 
-    assert (found.rank if found else None) == max(given_ranks, default=None)
+    assert (result.rank if result else None) == max(given_ranks, default=None)

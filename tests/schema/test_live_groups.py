@@ -104,9 +104,9 @@ async def test_shared_results_are_those_that_each_would_get_alone(talk: Talk) ->
             of_team, of_customers = counts
             said = [await said_next(socket, 2 * of_team) for socket in opened[: len(team)]]
             said += [await said_next(socket, 2 * of_customers) for socket in opened[len(team) :]]
-            for one in said:
-                assert {id_: one[id_] for id_ in one if id_ % 2} == {
-                    id_ - 1: one[id_] for id_ in one if not id_ % 2
+            for item in said:
+                assert {id_: item[id_] for id_ in item if id_ % 2} == {
+                    id_ - 1: item[id_] for id_ in item if not id_ % 2
                 }
             assert (said[0], said[2], said[5]) == (said[1], said[3], said[6])
             drafts += '"HELD"' in json.dumps(said[0])
@@ -120,7 +120,7 @@ def _fresh_token(talk: Talk) -> str:
 
 
 async def _in_place(talk: Talk, opened: list[Socket]) -> None:
-    """Waits until every socket has begun all that it was asked for: its answers come in order."""
+    """Wait until every socket has begun all that it was asked for: its answers come in order."""
     for socket in opened:
         id_ = await socket.subscribe("{ viewer { kind } }")
         await socket.next(id_)
@@ -135,10 +135,10 @@ async def _completed(socket: Socket, id_: str) -> None:
 def figures(server: Server) -> tuple[float, float]:
     """How many results were executed, and how many handed out."""
     text = httpx.get(f"{server.url}/metrics", trust_env=False).text
-    found = [
+    result = [
         re.search(rf"^baton_live_{name}_total (\S+)$", text, re.M) for name in ("executions", "deliveries")
     ]
-    executed, delivered = (float(one[1]) if one else 0.0 for one in found)
+    executed, delivered = (float(item[1]) if item else 0.0 for item in result)
     return executed, delivered
 
 
@@ -170,8 +170,8 @@ async def test_who_comes_back_by_cursor_joins_without_gap_or_repeat(talk: Talk) 
             await late.subscribe(MESSAGES, id=talk.id, after=events[place]["cursor"]) for place in (0, 9, 28)
         ]
         for place, id_ in zip((0, 9, 28), ids, strict=True):
-            found = [(await late.next(id_))["messageAdded"]["message"]["content"] for _ in range(59 - place)]
-            assert found == [f"message {number}" for number in range(place + 1, 60)]
+            result = [(await late.next(id_))["messageAdded"]["message"]["content"] for _ in range(59 - place)]
+            assert result == [f"message {number}" for number in range(place + 1, 60)]
         await saying
 
 
@@ -202,7 +202,7 @@ async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> No
         await asyncio.gather(*(record_and_follow() for _ in range(abreast)))
         await ask(RECORD, i={"conversationId": talk.id, "role": "ASSISTANT", "content": "the end"})
         heard: dict[str, list[int]] = {id_: [] for id_ in begun}
-        while any(one[-1:] != [last + 1] for one in heard.values()):
+        while any(item[-1:] != [last + 1] for item in heard.values()):
             message = await later.receive()
             event = message["payload"]["data"]["messageAdded"]
             heard[message["id"]].append(event["message"]["position"])
@@ -239,8 +239,8 @@ async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None
         for place, socket in enumerate(others):
             await socket.subscribe(MESSAGES, id=talk.id, after=cursors[place % 2])
         for place, socket in enumerate(others):
-            found = [(await socket.next("1"))["messageAdded"]["cursor"] for _ in range(missed - place % 2)]
-            assert found == cursors[place % 2 + 1 :]
+            result = [(await socket.next("1"))["messageAdded"]["cursor"] for _ in range(missed - place % 2)]
+            assert result == cursors[place % 2 + 1 :]
         now_executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
     # Read once, and once more by one who was a message further.
     assert now_executed - executed <= 2 * missed
@@ -269,8 +269,8 @@ async def test_a_reader_that_falls_behind_misses_nothing_and_holds_nobody_up(tal
 
             await asyncio.gather(*map(record, range(number)))
         for socket, id_ in ((quick, ahead), (slow, behind)):
-            found = [(await socket.next(id_))["messageAdded"]["message"]["position"] for _ in range(number)]
-            assert found == list(range(1, number + 1))
+            result = [(await socket.next(id_))["messageAdded"]["message"]["position"] for _ in range(number)]
+            assert result == list(range(1, number + 1))
 
 
 async def test_ones_own_typing_is_no_news_in_a_group_either(talk: Talk) -> None:

@@ -62,8 +62,8 @@ def test_so_does_a_conversation(workspace: Workspace, talks: list[Talk]) -> None
 
 def test_a_customers_page_shows_no_more_than_names(talks: list[Talk]) -> None:
     query = "query($id: ID!) { conversation(id: $id) { escalations { nodes { %s } } } }"
-    found = talks[3].widget.ask(query % "assignee { name email }", id=talks[3].id)["conversation"]
-    assert found["escalations"]["nodes"] == [
+    conversation = talks[3].widget.ask(query % "assignee { name email }", id=talks[3].id)["conversation"]
+    assert conversation["escalations"]["nodes"] == [
         {"assignee": {"name": "bo", "email": None}},
         {"assignee": {"name": "cy", "email": None}},
     ]
@@ -82,16 +82,16 @@ def test_each_of_several_acts_shows_what_it_has_changed(workspace: Workspace) ->
         fragment After on AiControlPayload { conversation { ...Talk } }
         fragment Talk on Conversation { ai { state epoch } activeEscalation { status } }"""
     said = {"conversationId": talk.id, "role": "USER", "content": "Hello?"}
-    found = workspace.key.ask(
+    result = workspace.key.ask(
         acts, id=talk.id, said=said, asked={"conversationId": talk.id, "reason": "asked"}
     )
-    assert [found[name]["conversation"] for name in ("paused", "resumed")] == [
+    assert [result[name]["conversation"] for name in ("paused", "resumed")] == [
         _stands("PAUSED", 2),
         _stands("ACTIVE", 3),
     ]
-    assert found["said"]["escalation"] is None
+    assert result["said"]["escalation"] is None
     escalated = _stands("PAUSED", 4, {"status": "OPEN"})
-    assert [found[name]["escalation"]["conversation"] for name in ("escalated", "again")] == [escalated] * 2
+    assert [result[name]["escalation"]["conversation"] for name in ("escalated", "again")] == [escalated] * 2
 
 
 def _stands(state: str, epoch: int, active: dict[str, Any] | None = None) -> dict[str, Any]:

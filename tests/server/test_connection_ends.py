@@ -35,15 +35,15 @@ async def test_who_loses_access_is_closed_in_five_seconds_and_the_group_goes_on(
         workspace.member("d@example.com", "ADMIN"),
         key,
     )
-    ids = {one["email"]: one["id"] for one in key.ask(MEMBERS)["members"]}
+    ids = {member["email"]: member["id"] for member in key.ask(MEMBERS)["members"]}
     secret = (workspace.server.data_dir / "secret_key").read_text().strip()
     soon = datetime.now(UTC) - WIDGET_LIFETIME + timedelta(seconds=4)
     token, _ = WidgetTokens(secret).issue(parse_id(CONVERSATION, conversation), soon)
     ending = [Caller(key.url, made["key"]), removed, demoted, Caller(key.url, token)]
     async with open_sockets(*ending, stays) as opened:
-        for one in opened:
-            await one.subscribe(MESSAGES, id=conversation)
-            assert await one.next(await one.subscribe(VIEWER))
+        for item in opened:
+            await item.subscribe(MESSAGES, id=conversation)
+            assert await item.next(await item.subscribe(VIEWER))
         key.ask("mutation($id: ID!) { revokeApiKey(id: $id) { id } }", id=made["apiKey"]["id"])
         key.ask("mutation($id: ID!) { removeMember(id: $id) }", id=ids["r@example.com"])
         key.ask(
@@ -71,14 +71,14 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
             open_sockets(*[here] * 20) as sockets,
             httpx.AsyncClient(trust_env=False, headers=here.headers, timeout=30) as client,
         ):
-            for one in sockets:
-                await one.subscribe(MESSAGES, id=conversation)
-                assert await one.next(await one.subscribe(VIEWER))
+            for socket in sockets:
+                await socket.subscribe(MESSAGES, id=conversation)
+                assert await socket.next(await socket.subscribe(VIEWER))
             heard = [asyncio.Event() for _ in range(5)]
-            streams = [asyncio.create_task(_stream(client, process, started, one)) for one in heard]
+            streams = [asyncio.create_task(_stream(client, process, started, item)) for item in heard]
             await asyncio.to_thread(here.record, conversation, "USER", "before")
-            for one in sockets:
-                assert await one.next("1")
+            for socket in sockets:
+                assert await socket.next("1")
             for event in heard:
                 await asyncio.wait_for(event.wait(), REACHED_SECONDS)
             async with hold(server, "conversations", parse_id(CONVERSATION, conversation)) as lock:
@@ -91,8 +91,11 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
             assert (await running)["message"]["position"] == 2
             assert await asyncio.to_thread(process.process.wait, 10) == 0
         assert codes == [1012] * 20
-        assert ["complete" in one for one in told] == [False] * 5
-        assert [one["content"] for one in workspace.key.messages(conversation)] == ["before", "meanwhile"]
+        assert ["complete" in item for item in told] == [False] * 5
+        assert [message["content"] for message in workspace.key.messages(conversation)] == [
+            "before",
+            "meanwhile",
+        ]
         assert "Traceback" not in process.log.read_text()
     finally:
         process.stop(signal.SIGKILL)

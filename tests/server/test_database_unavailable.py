@@ -44,7 +44,7 @@ def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
         os.kill(int(postmaster.read_text().split()[0]), signal.SIGQUIT)
         assert not ask()
         wait_for(ask, "the database to be started again")
-    assert set(seen) == {(503, MODERN, "INTERNAL", "1"), (200, MODERN, "OK", None)}
+    assert set(seen) == {(503, MODERN, "UNAVAILABLE", "1"), (200, MODERN, "OK", None)}
 
 
 def test_so_does_rest() -> None:
@@ -60,7 +60,7 @@ def test_so_does_rest() -> None:
         away = ask()
         assert (away.status_code, away.headers["retry-after"]) == (503, "1")
         problem = away.json()
-        assert (problem["code"], problem["status"]) == ("INTERNAL", 503)
+        assert (problem["code"], problem["status"]) == ("UNAVAILABLE", 503)
         assert "Try again" in problem["detail"]
         wait_for(lambda: ask().status_code == 200, "the database to be started again")
 
@@ -88,7 +88,7 @@ async def test_who_follows_hears_nothing_of_it_and_misses_nothing() -> None:
 
 
 def _record(key: Caller, conversation: str) -> str:
-    """Records a message as soon as the database is back."""
+    """Record a message as soon as the database is back."""
 
     def content() -> str | None:
         try:

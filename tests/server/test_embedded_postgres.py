@@ -17,7 +17,8 @@ import asyncpg
 import pytest
 
 from server.embedded import location
-from server.embedded.postgres import EmbeddedPostgresError, embedded_postgres
+from server.embedded.location import EmbeddedPostgresError
+from server.embedded.postgres import embedded_postgres
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """

@@ -18,8 +18,8 @@ from tests.support.requirements import need
 def _oldest_of_the_system() -> Path | None:
     # Debian's clients stand there too, without a server.
     servers = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    found = sorted((path.parent for path in servers), key=lambda path: float(path.parent.name))
-    return found[0] if found else None
+    result = sorted((path.parent for path in servers), key=lambda path: float(path.parent.name))
+    return result[0] if result else None
 
 
 @pytest.fixture

@@ -108,4 +108,4 @@ def test_what_was_committed_survives_kill_9_of_everything(own_dir: Path) -> None
         os.kill(postmaster, signal.SIGKILL)
     with Server.started(own_dir) as server:
         caller = Caller(server.url, workspace.api_key)
-        assert [one["content"] for one in caller.messages(conversation)] == ["do not forget me"]
+        assert [message["content"] for message in caller.messages(conversation)] == ["do not forget me"]

@@ -20,8 +20,8 @@ def test_the_front_door_and_the_dashboards_lead_to_graphiql(server: Server) -> N
 def test_a_link_to_an_escalation_asks_for_it(workspace: Workspace) -> None:
     escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
     asked = parse_qs(urlsplit(_leads_to(workspace.server, f"/app/escalations/{escalation}")).query)["q"][0]
-    found = workspace.key.ask(asked)["escalation"]
-    assert (found["status"], found["reason"]) == ("OPEN", "needs a person")
+    result = workspace.key.ask(asked)["escalation"]
+    assert (result["status"], result["reason"]) == ("OPEN", "needs a person")
 
 
 def test_a_link_cannot_put_words_into_the_question(server: Server) -> None:

@@ -38,9 +38,9 @@ def replays(folder: Replays) -> Replays:
 
 
 def test_the_example_shows_what_would_have_been_escalated_when_and_why(replays: Replays) -> None:
-    found = replays.example
-    rows = {one["conversationId"]: one for one in found["escalations"]}
-    assert [one["line"] for one in found["escalations"]] == [2, 3, 4, 5, 10]
+    example = replays.example
+    rows = {escalation["conversationId"]: escalation for escalation in example["escalations"]}
+    assert [escalation["line"] for escalation in example["escalations"]] == [2, 3, 4, 5, 10]
     assert rows["asks-for-a-person-2"] == {
         "conversationId": "asks-for-a-person-2",
         "line": 2,
@@ -59,7 +59,7 @@ def test_the_example_shows_what_would_have_been_escalated_when_and_why(replays: 
     assert unsure == ["LOW_CONFIDENCE", "low_confidence", 31.5]
     assert (rows["asks-twice-4"]["message"], rows["asks-twice-4"]["foldedTriggers"]) == (1, 2)
     assert (rows["without-times-10"]["message"], rows["without-times-10"]["at"]) == (3, None)
-    assert found["summary"] == {
+    assert example["summary"] == {
         "conversations": 10,
         "escalated": 5,
         "escalatedPercent": 50.0,
@@ -99,8 +99,8 @@ def test_the_readme_of_replays_shows_settings_that_work(replays: Replays) -> Non
     text = (ROOT / "docs/replay.md").read_text()
     path = replays.home / "documented.json"
     path.write_text(text.split("```json\n")[1].split("```")[0])
-    found = replays.result(EXAMPLE, "--settings", path)
-    rows = {one["conversationId"]: one for one in found["escalations"]}
+    result = replays.result(EXAMPLE, "--settings", path)
+    rows = {escalation["conversationId"]: escalation for escalation in result["escalations"]}
     assert (rows["refund-8"]["trigger"], rows["refund-8"]["detail"]) == ("TOPIC", "refunds")
     assert (rows["cancels-9"]["detail"], rows["cancels-9"]["priority"]) == ("leaving", "HIGH")
     assert rows["cancels-9"]["heldReplies"] == 1
@@ -115,8 +115,8 @@ def test_everything_is_written_on_the_recorded_clock(replays: Replays) -> None:
         says("human", "Bo here.", at=at[3]),
         says("user", "Thanks", at=at[4]),
     ]
-    found = replays.result(replays.file("clock.jsonl", {"id": "clock", "messages": talk}))
-    assert found["escalations"][0]["at"] == "2019-05-04T21:51:00.000000Z"
+    result = replays.result(replays.file("clock.jsonl", {"id": "clock", "messages": talk}))
+    assert result["escalations"][0]["at"] == "2019-05-04T21:51:00.000000Z"
     scratch = replays.scratches[-1]
     times = [datetime(2019, 5, 4, 21, minute, tzinfo=UTC) for minute in (51, 53, 54)]
     said = replays.rows(
@@ -124,7 +124,7 @@ def test_everything_is_written_on_the_recorded_clock(replays: Replays) -> None:
            WHERE c.workspace_id = $1 ORDER BY m.position""",
         scratch,
     )
-    assert [(one["role"], one["created_at"]) for one in said] == [
+    assert [(item["role"], item["created_at"]) for item in said] == [
         ("ASSISTANT", times[0]),
         ("SYSTEM", times[0]),
         ("USER", times[0]),
@@ -143,7 +143,7 @@ def test_everything_is_written_on_the_recorded_clock(replays: Replays) -> None:
               OR stream IN (SELECT id FROM conversations WHERE workspace_id = $1)""",
         scratch,
     )
-    dates = re.findall(r"\b(\d{4}-\d\d-\d\d)[T ]", " ".join(one["rows"] for one in written))
+    dates = re.findall(r"\b(\d{4}-\d\d-\d\d)[T ]", " ".join(item["rows"] for item in written))
     assert len(dates) > 20
     assert set(dates) == {"2019-05-04"}
 
@@ -162,10 +162,10 @@ def test_after_a_human_reply_hands_back_the_ai_speaks_with_the_new_epoch(replays
     path = replays.file("back.jsonl", {"id": "back", "messages": talk})
     settings = replays.home / "back.json"
     settings.write_text('{"ai": {"resumeOn": "HUMAN_REPLY"}}')
-    found = replays.result(path, "--settings", settings)
-    (row,) = found["escalations"]
+    result = replays.result(path, "--settings", settings)
+    (row,) = result["escalations"]
     assert (row["message"], row["foldedTriggers"], row["heldReplies"]) == (2, 1, 2)
-    assert found["summary"]["humanMessagesWithoutEscalation"] == 1
+    assert result["summary"]["humanMessagesWithoutEscalation"] == 1
     said = {row["content"]: row["status"] for row in replays.transcript(replays.scratches[-1])}
     assert (said["Held."], said["More of the same."]) == ("DISCARDED", "DISCARDED")
     assert said["Here I am again."] == said["Not sure."] == "DELIVERED"
@@ -191,7 +191,9 @@ def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace
         before = len(replays.scratches)
 
         def escalated(*arguments: object) -> list[str]:
-            return [one["conversationId"] for one in replays.result(file, *arguments)["escalations"]]
+            return [
+                escalation["conversationId"] for escalation in replays.result(file, *arguments)["escalations"]
+            ]
 
         assert escalated("--settings", tried) == []
         assert escalated("--agent", workspace.agent_id) == ["a", "b"]
@@ -278,7 +280,7 @@ def test_the_same_replay_twice_at_once_is_recorded_once(uninterrupted: Whole) ->
     result, transcript = uninterrupted
     assert result["summary"]["escalated"] == 20
     assert result["summary"]["humanMessagesWithoutEscalation"] == 20
-    assert len([one for one in transcript if one["role"] != "SYSTEM"]) == _TOLD
+    assert len([item for item in transcript if item["role"] != "SYSTEM"]) == _TOLD
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGKILL, signal.SIGKILL), (signal.SIGTERM, signal.SIGINT)])
@@ -297,7 +299,7 @@ def test_a_replay_that_ends_in_the_middle_goes_on_behind_the_last_message(
             assert code == 128 + number
             assert "of 30 conversations. Run the same command again to continue.\n" in err
         said = Counter(
-            one["line"] for one in replays.transcript(replays.scratches[-1]) if one["role"] != "SYSTEM"
+            item["line"] for item in replays.transcript(replays.scratches[-1]) if item["role"] != "SYSTEM"
         )
         assert set(said.values()) - {10, 12}, "no conversation was cut off in its middle"
 

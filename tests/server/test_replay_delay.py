@@ -101,7 +101,7 @@ def settings(replays: Replays, delay: int = DELAY, **more: Any) -> tuple[str, Pa
 
 
 def lines(conversations: dict[str, list[dict[str, Any]]], times: int = 1) -> list[dict[str, Any]]:
-    """Lines of a file: all conversations, so often."""
+    """Return the lines of a file: all conversations, so often."""
     return [
         {"id": f"{name}/{turn}", "messages": messages}
         for turn in range(times)
@@ -122,7 +122,9 @@ def report(replays: Replays) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ESCALATED)
 def test_what_escalates_is_told_with_its_uncertain_reply(report: dict[str, Any], name: str) -> None:
     messages, number, seconds, confidence, folded, held = ESCALATED[name]
-    (row,) = (one for one in report["escalations"] if one["conversationId"] == f"{name}/0")
+    (row,) = (
+        escalation for escalation in report["escalations"] if escalation["conversationId"] == f"{name}/0"
+    )
     fired = confidence is not None
     assert row == {
         "conversationId": f"{name}/0",
@@ -141,7 +143,7 @@ def test_what_escalates_is_told_with_its_uncertain_reply(report: dict[str, Any],
 
 
 def test_what_was_averted_does_not_escalate(report: dict[str, Any]) -> None:
-    names = [one["conversationId"].partition("/")[0] for one in report["escalations"]]
+    names = [escalation["conversationId"].partition("/")[0] for escalation in report["escalations"]]
     assert names == list(ESCALATED) * TIMES
     summary, escalated = report["summary"], len(ESCALATED) * TIMES
     assert (summary["conversations"], summary["escalated"]) == (len(EVERYTHING) * TIMES, escalated)
@@ -167,16 +169,16 @@ def pending(replays: Replays, scratch: Any) -> list[dict[str, Any]]:
 @pytest.mark.usefixtures("report")
 def test_everything_that_waited_is_kept_on_the_recorded_clock(replays: Replays) -> None:
     scratch = replays.scratches[0]
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for row in pending(replays, scratch):
-        found.setdefault(row["line"], []).append(row["outcome"])
+        result.setdefault(row["line"], []).append(row["outcome"])
         if row["times"]:
             requested, fires, ended = map(datetime.fromisoformat, json.loads(row["times"]))
             assert fires - requested == timedelta(seconds=DELAY)
             assert (ended == fires) == (row["outcome"] == "FIRED")
             assert BEGUN <= requested <= ended <= fires
     expected = {f"{name}/{turn}": kept for name, kept in OUTCOMES.items() for turn in range(TIMES)}
-    assert {line: ", ".join(outcomes) for line, outcomes in found.items()} == expected
+    assert {line: ", ".join(outcomes) for line, outcomes in result.items()} == expected
     # Nothing of it is left to any worker.
     keys = "SELECT uuid_send(id) FROM pending_escalations UNION ALL SELECT uuid_send(id) FROM escalations"
     assert replays.rows(f"SELECT 1 FROM pgqueuer WHERE payload IN ({keys})") == []
@@ -185,9 +187,9 @@ def test_everything_that_waited_is_kept_on_the_recorded_clock(replays: Replays) 
 @pytest.mark.usefixtures("report")
 def test_the_confirmation_stands_where_it_would_have_been_said(replays: Replays) -> None:
     told = [
-        (one["role"], one["status"], one["at"])
-        for one in replays.transcript(replays.scratches[0])
-        if one["line"] == "fired between two messages/0"
+        (item["role"], item["status"], item["at"])
+        for item in replays.transcript(replays.scratches[0])
+        if item["line"] == "fired between two messages/0"
     ]
     assert told == [
         ("USER", "DELIVERED", at(0)),
@@ -242,7 +244,7 @@ def test_time_that_passes_does_not_fire_what_has_no_recorded_clock(replays: Repl
     over = "SELECT 1 FROM pending_escalations WHERE outcome = 'WAITING' AND fires_at < clock_timestamp()"
     wait_for(lambda: replays.rows(over), "the delay to be over")
     assert replays.result(*given)["escalations"] == []
-    assert [one["outcome"] for one in pending(replays, replays.scratches[-1])] == ["AVERTED"]
+    assert [item["outcome"] for item in pending(replays, replays.scratches[-1])] == ["AVERTED"]
 
 
 def test_a_worker_leaves_alone_what_waits_in_a_replay(server: Server, workspace: Workspace) -> None:
@@ -255,7 +257,7 @@ def test_a_worker_leaves_alone_what_waits_in_a_replay(server: Server, workspace:
         assert code == -signal.SIGKILL
         scratch = replays.scratches[-1]
         waits = pending(replays, scratch)
-        assert {one["outcome"] for one in waits} == {"WAITING"}
+        assert {wait["outcome"] for wait in waits} == {"WAITING"}
 
         # Until the worker has fired what was due in earnest and had lost its timer.
         doubt = Doubt.begin(workspace)

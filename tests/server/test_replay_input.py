@@ -81,7 +81,10 @@ def _conversation(*messages: Any, **more: Any) -> str:
         ('{"id": "ok", "messages": []}', "id is that of line 1 already"),
         (_conversation(colour="red"), "colour is not known here"),
         (_conversation(customer={"external_id": "7"}), "customer.external_id is not known here"),
-        (_conversation(customer={"email": "Jane <jane@example.com>"}), "customer.email is not one plain"),
+        (
+            _conversation(customer={"email": "Jane <jane@example.com>"}),
+            "customer.email holds more than the address",
+        ),
         (_conversation(customer={"externalId": "7" * 201}), "customer.externalId has 201 characters"),
         (_conversation("hello"), "message 1 is not a JSON object"),
         (_conversation(ASKING, says("bot", "hi")), "message 2: role is not user, assistant, human or system"),

@@ -24,10 +24,11 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import Sink
-from server.graphql import sse
 from server.graphql.client_connections import ClientConnections
-from server.graphql.sse import event_stream
-from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
+from server.graphql.sse import StreamTimeouts, event_stream
+from server.graphql.uvicorn_protocols import RequestProtocol
+from server.graphql.websocket_protocol import WebSocketProtocol
+from server.http.authentication import AuthenticatedCall
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +45,7 @@ class Stage:
     server: uvicorn.Server = field(init=False)
     actors: dict[str, Actor] = field(default_factory=lambda: {"key": KEY})
     running: int = 0
+    timeouts: StreamTimeouts = field(default_factory=lambda: StreamTimeouts(comment=0.02, send=0.2))
 
     async def run(self, kind: str, listener: Sink) -> None:
         self.running += 1
@@ -64,7 +66,8 @@ class Stage:
     async def endpoint(self, request: Request) -> Response:
         caller = KEY if "authorization" in request.headers else None
         run = partial(self.run, request.path_params["kind"])
-        return event_stream(run, request, Context(cast(Any, None), caller))
+        call = AuthenticatedCall(Context(cast(Any, None), caller), "key" if caller else None)
+        return event_stream(run, request, call, self.timeouts)
 
     @asynccontextmanager
     async def asked(self, kind: str) -> AsyncIterator[httpx.Response]:
@@ -94,7 +97,7 @@ async def stage(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Stage]:
     app = Starlette(routes=[Route("/{kind}", stage.endpoint, methods=["POST"])])
     app.state = cast(Any, SimpleNamespace(connections=stage.connections))
     config = uvicorn.Config(
-        app, port=0, ws=SocketProtocol, http=RequestProtocol, log_config=None, lifespan="off"
+        app, port=0, ws=WebSocketProtocol, http=RequestProtocol, log_config=None, lifespan="off"
     )
     stage.server = uvicorn.Server(config)
     tasks = [asyncio.create_task(stage.server.serve()), asyncio.create_task(stage.connections.run())]
@@ -126,7 +129,6 @@ async def test_a_failure_is_masked_and_ends_the_operation(stage: Stage) -> None:
 
 
 async def test_comments_keep_a_silent_stream_awake(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "AWAKE_SECONDS", 0.02)
     async with stage.asked("endless") as response:
         lines = response.aiter_lines()
         while await anext(lines) != ":":
@@ -158,7 +160,6 @@ async def test_a_shutdown_ends_the_stream_without_complete(stage: Stage) -> None
 
 
 async def test_a_client_that_takes_nothing_is_dropped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "PATIENCE_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", stage.port)) as stuck:
         stuck.sendall(b"POST /flood HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n")
         await until(lambda: stage.running == 1)

@@ -114,7 +114,7 @@ async def test_pages_of_messages_come_once_while_more_are_said(workspace: Worksp
     everything = list(range(1, BACKLOG + LIVE + 1))
     for events in (first + later, whole):
         assert positions(events) == everything
-        assert [one["message"]["position"] for one in events] == everything
+        assert [event["message"]["position"] for event in events] == everything
 
 
 async def _say(key: Caller, conversation: str) -> None:
@@ -147,7 +147,7 @@ async def test_pages_of_a_workspaces_stream_come_once_while_more_happens(workspa
     assert len(written) == number
     for events in heard:
         assert positions(events) == written
-        assert {one["escalation"]["id"] for one in events} == {escalation}
+        assert {event["escalation"]["id"] for event in events} == {escalation}
 
 
 def _concerning(server: Server, stream: UUID) -> list[int]:
@@ -167,26 +167,20 @@ def forged(stream: UUID, position: int, micros: int) -> str:
     )
 
 
-async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
-    workspace: Workspace, other: Workspace
-) -> None:
-    key, started = workspace.key, workspace.start()["conversation"]
-    of_workspace = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
-    of_others = other.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
-    escalation = key.escalate(started["id"])["escalation"]["id"]
-    stream = parse_id(CONVERSATION, started["id"])
-    good = Cursor.parse(started["cursor"])
+def invalid_cursors(conversation: dict[str, Any], escalation_id: UUID) -> list[str]:
+    """Return cursors that belong to no stream, or to no position of the conversation's."""
+    stream = parse_id(CONVERSATION, conversation["id"])
+    good = Cursor.parse(conversation["cursor"])
     micros = int(good.at.timestamp() * 1_000_000)
-    nowhere = [
+    return [
         "",
         "=",
         "é",
         "\x00",
         "x" * 10_000,
-        started["cursor"] + "AA",
-        started["cursor"][:-1],
-        " " + started["cursor"],
-        of_others,
+        conversation["cursor"] + "AA",
+        conversation["cursor"][:-1],
+        " " + conversation["cursor"],
         forged(stream, -1, micros),
         forged(stream, 2**63 - 1, micros),
         forged(stream, 10_000, micros),
@@ -194,12 +188,25 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
         forged(stream, 1, 2**63 - 1),
         forged(stream, 1, -(2**63)),
         forged(UUID(int=0), 0, micros),
-        forged(parse_id(ESCALATION, escalation), 0, micros),
+        forged(escalation_id, 0, micros),
     ]
+
+
+async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
+    workspace: Workspace, other: Workspace
+) -> None:
+    key, started = workspace.key, workspace.start()["conversation"]
+    of_workspace = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
+    of_others = other.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
+    escalation = key.escalate(started["id"])["escalation"]["id"]
+    invalid = [*invalid_cursors(started, parse_id(ESCALATION, escalation)), of_others]
     async with key.socket() as socket:
         for query, foreign in (
-            *((one, [*nowhere, of_workspace]) for one in (MESSAGES, CHANGES)),
-            *((one, [*nowhere, started["cursor"]]) for one in (CREATED, UPDATED, TURNS, CLOCKS)),
+            *((subscription, [*invalid, of_workspace]) for subscription in (MESSAGES, CHANGES)),
+            *(
+                (subscription, [*invalid, started["cursor"]])
+                for subscription in (CREATED, UPDATED, TURNS, CLOCKS)
+            ),
         ):
             given = {"id": started["id"]} if "$id" in query else {}
             for cursor in foreign:
@@ -207,7 +214,18 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
                     query,
                     cursor,
                 )
-        # Those of one stream share their cursors.
+    async with streamed(key, CREATED, after=of_others) as results:
+        (error,) = (await anext(results))["errors"]
+        assert error["extensions"]["code"] == "RESYNC_REQUIRED"
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+
+
+async def test_cursors_are_shared_by_the_subscriptions_of_a_stream(workspace: Workspace) -> None:
+    key, started = workspace.key, workspace.start()["conversation"]
+    of_workspace = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
+    escalation = key.escalate(started["id"])["escalation"]["id"]
+    async with key.socket() as socket:
         changed = await socket.next(
             await socket.subscribe(CHANGES, id=started["id"], after=started["cursor"])
         )
@@ -225,11 +243,6 @@ async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
         id_ = await socket.subscribe(UPDATED, after=created["cursor"])
         await asyncio.to_thread(key.ask, NOTE, i={"escalationId": escalation, "note": "later"})
         assert (await socket.next(id_))["escalationUpdated"]["kind"] == "noted"
-    async with streamed(key, CREATED, after=of_others) as results:
-        (error,) = (await anext(results))["errors"]
-        assert error["extensions"]["code"] == "RESYNC_REQUIRED"
-        with pytest.raises(StopAsyncIteration):
-            await anext(results)
 
 
 async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspace: Workspace) -> None:
@@ -277,10 +290,10 @@ async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace
             feed.wake(Wakeup(stream, QUEUE_LIMIT + 1))
             await eventually(lambda: feed._streams[stream].position > QUEUE_LIMIT)
             feed.publish_typing(Typing(stream, "USER", "somebody", True))
-            found: list[int] = []
-            while len(found) < QUEUE_LIMIT:
-                found += [item.position for item in await anext(batches) if isinstance(item, Entry)]
-        assert found == list(range(2, QUEUE_LIMIT + 2))
+            result: list[int] = []
+            while len(result) < QUEUE_LIMIT:
+                result += [item.position for item in await anext(batches) if isinstance(item, Entry)]
+        assert result == list(range(2, QUEUE_LIMIT + 2))
     finally:
         await batches.aclose()
         await database.close()
@@ -313,5 +326,5 @@ async def executions(server: Server) -> float:
     """How many results the server has executed."""
     async with httpx.AsyncClient(trust_env=False) as client:
         said = (await client.get(f"{server.url}/metrics")).text
-    found = re.search(r"^baton_live_executions_total (\S+)$", said, re.M)
-    return float(found[1]) if found else 0.0
+    result = re.search(r"^baton_live_executions_total (\S+)$", said, re.M)
+    return float(result[1]) if result else 0.0

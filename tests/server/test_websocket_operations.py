@@ -1,7 +1,7 @@
 """The live socket's operations: how they end, with their clients or without, and leave nothing behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
@@ -11,14 +11,13 @@ from server.graphql.websocket import Timeouts
 from tests.support.websocket_server import (
     BROKEN,
     BROKEN_LATER,
+    EXPIRED,
     FLOOD,
     KEY,
     REFUSED,
     UNWRITABLE,
     Connect,
     Start,
-    connecting,
-    starting,
     tasks_now,
     until,
 )
@@ -29,18 +28,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
-
-
-@pytest.fixture
-async def start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    async with starting(monkeypatch, caplog) as started:
-        yield started
-
-
-@pytest.fixture
-async def connect(start: Start) -> AsyncIterator[Connect]:
-    async with connecting() as connected:
-        yield connected
 
 
 async def test_an_id_is_free_again_once_its_operation_is_over(start: Start, connect: Connect) -> None:
@@ -141,7 +128,7 @@ async def test_a_client_that_vanishes_leaves_nothing(start: Start, connect: Conn
 
 
 async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(patience=0.3))
+    stage = await start(Timeouts(send=0.3))
     slow, other = await connect(stage, max_queue=1), await connect(stage)
     for client in (slow, other):
         await client.introduce()
@@ -156,35 +143,40 @@ async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Con
     await until(lambda: stage.server and len(stage.server.server_state.connections) == 1)
 
 
-async def test_who_is_slow_but_takes_is_served(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(patience=0.3))
+async def test_client_that_reads_slowly_is_served(start: Start, connect: Connect) -> None:
+    stage = await start(Timeouts(send=1.5))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)
-    for _ in range(100):
+    for _ in range(200):
         assert (await client.hear())["type"] == "next"
         await asyncio.sleep(0.01)
     await client.say(id="one", type="complete")
     await until(lambda: stage.running == 0)
 
 
-async def test_the_end_of_a_credential_ends_its_sockets(start: Start, connect: Connect) -> None:
+async def test_end_of_a_credential_closes_its_sockets_with_the_reason(start: Start, connect: Connect) -> None:
     stage = await start(recheck_seconds=0.02)
-    anonymous, ended, twin, lives = [await connect(stage) for _ in range(4)]
+    anonymous, ended, twin, lives, customer, member = [await connect(stage) for _ in range(6)]
     await anonymous.introduce()
+    await customer.introduce(authorization="Bearer widget")
+    await member.introduce(authorization="Bearer cookie")
     for client in (ended, twin):
         await client.introduce(authorization="Bearer key")
         await client.follow("one")
     await lives.introduce(authorization="Bearer other")
-    await until(lambda: stage.asked[-1:] == [["key", "other"]])
-    del stage.actors["key"]
+    await until(lambda: stage.asked[-1:] == [["cookie", "key", "other", "widget"]])
+    del stage.actors["cookie"], stage.actors["key"]
+    stage.actors["widget"] = EXPIRED
     for client in (ended, twin):
-        assert await client.closed() == (4403, "Forbidden")
+        assert await client.closed() == (4403, "Forbidden: the credential was revoked")
+    assert await customer.closed() == (4403, "Forbidden: the credential has expired")
+    assert await member.closed() == (4403, "Forbidden: the session has ended")
     await until(lambda: stage.asked[-1:] == [["other"]])
     assert stage.running == 0
     await lives.follow("one")
     stage.actors["other"] = replace(KEY, scopes=frozenset())
-    assert await lives.closed() == (4403, "Forbidden")
+    assert await lives.closed() == (4403, "Forbidden: the rights of the credential have changed")
     await anonymous.follow("one")
 
 
@@ -222,7 +214,7 @@ async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -
 
 
 async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(goodbye=0.1))
+    stage = await start(Timeouts(close=0.1))
     client = await connect(stage, max_queue=1)
     await client.introduce()
     await client.subscribe("one", FLOOD)

@@ -1,14 +1,12 @@
 """The live socket on the wire: what it answers, whom it takes a client for, and how it closes."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from websockets.frames import Frame, Opcode
 from websockets.typing import Origin
 
 from resolvers.actor import Actor
 from server.graphql.websocket import Timeouts
-from tests.support.websocket_server import CUSTOMER, EVENTS, KEY, MEMBER, Connect, Start, connecting, starting
+from tests.support.websocket_server import CUSTOMER, EVENTS, KEY, MEMBER, Connect, Start
 
 pytestmark = pytest.mark.anyio
 
@@ -16,18 +14,6 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
-
-
-@pytest.fixture
-async def start(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    async with starting(monkeypatch, caplog) as started:
-        yield started
-
-
-@pytest.fixture
-async def connect(start: Start) -> AsyncIterator[Connect]:
-    async with connecting() as connected:
-        yield connected
 
 
 async def test_results_come_as_they_arise_and_the_operation_completes(start: Start, connect: Connect) -> None:
@@ -74,13 +60,58 @@ async def test_one_introduction_comes_first(start: Start, connect: Connect) -> N
     assert await client.closed() == (4429, "Too many initialisation requests")
 
 
+UNKNOWN = "the credential is unknown or was revoked"
+MALFORMED_CREDENTIAL = 'authorization must be "Bearer" and a token'
+
+
 @pytest.mark.parametrize(
-    "value", ["Bearer unknown", "Bearer old", "Bearer ", "Basic key", "key", "", 7, ["Bearer key"]]
+    ("value", "reason"),
+    [
+        ("Bearer unknown", UNKNOWN),
+        ("Bearer baton_ss_unknown", "the session has ended"),
+        ("Bearer old", "the credential has expired"),
+        *((value, MALFORMED_CREDENTIAL) for value in ("Bearer ", "Basic key", "key", "", 7, ["Bearer key"])),
+    ],
 )
-async def test_a_bad_credential_is_forbidden(start: Start, connect: Connect, value: object) -> None:
+async def test_bad_credential_is_forbidden_with_the_reason(
+    start: Start, connect: Connect, value: object, reason: str
+) -> None:
     client = await connect(await start())
     await client.say(type="connection_init", payload={"AUTHORIZATION": value})
-    assert await client.closed() == (4403, "Forbidden")
+    assert await client.closed() == (4403, f"Forbidden: {reason}")
+
+
+@pytest.mark.parametrize(
+    "payload", [{"token": "key"}, {"headers": {"authorization": "Bearer key"}}, {"x" * 500: 1}]
+)
+async def test_init_of_an_unknown_shape_is_refused_in_words(
+    start: Start, connect: Connect, payload: dict[str, object]
+) -> None:
+    client = await connect(await start())
+    await client.say(type="connection_init", payload=payload)
+    code, reason = await client.closed()
+    assert code == 4400
+    hint = 'Invalid message: connection_init takes {"authorization": "Bearer TOKEN"}, and not "'
+    assert reason.startswith(hint + next(iter(payload))[:20])
+
+
+@pytest.mark.parametrize(
+    ("payload", "cookie", "caller"),
+    [
+        ({"authorization": None}, "", None),
+        # Tools send other headers along.
+        ({"x-request-id": "1", "Authorization": "Bearer key"}, "", KEY),
+        ({"x-request-id": "1"}, "baton_session=cookie", MEMBER),
+    ],
+)
+async def test_init_with_other_fields_is_taken_if_its_credential_is_clear(
+    start: Start, connect: Connect, payload: dict[str, object], cookie: str, caller: Actor | None
+) -> None:
+    stage = await start()
+    client = await connect(stage, additional_headers={"Cookie": cookie})
+    await client.introduce(**payload)
+    await client.follow("one")
+    assert [context.caller for context in stage.contexts] == [caller]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +146,7 @@ async def test_who_calls(
 async def test_a_widget_token_is_bound_to_its_sites(start: Start, connect: Connect, origin: str) -> None:
     client = await connect(await start(), origin=Origin(origin))
     await client.say(type="connection_init", payload={"authorization": "Bearer widget"})
-    assert await client.closed() == (4403, "Forbidden")
+    assert await client.closed() == (4403, "Forbidden: the origin of this page is not allowed")
 
 
 MALFORMED = [

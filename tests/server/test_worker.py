@@ -62,7 +62,7 @@ def create_clock(stage: Stage, **sla: int) -> Clock:
 
 
 async def announced(number: int, *clocks: Clock) -> None:
-    """Waits until so much has been announced of each clock; sockets go on meanwhile."""
+    """Wait until so much has been announced of each clock; sockets go on meanwhile."""
 
     def all_are() -> bool:
         return all(len(clock.passed) >= number for clock in clocks)
@@ -96,12 +96,14 @@ async def test_several_workers_announce_everything_once_and_in_time(stage: Stage
             bring([clock], "sla_due_at", 1.5)
         limit = max(limit, in_time())
         await announced(2, *clocks)
-        everything = [one for one in told(workspace) if one["status"]]
+        everything = [item for item in told(workspace) if item["status"]]
         events = await client.rest()
     ids = {str(clock.key): clock.id for clock in clocks}
-    assert heard(events) == [(ids[one["escalation"]], one["previous"], one["status"]) for one in everything]
-    times = [datetime.fromisoformat(one["occurredAt"]) for one in events]
-    assert times == [one["occurred_at"] for one in everything]
+    assert heard(events) == [
+        (ids[item["escalation"]], item["previous"], item["status"]) for item in everything
+    ]
+    times = [datetime.fromisoformat(event["occurredAt"]) for event in events]
+    assert times == [item["occurred_at"] for item in everything]
     for clock in clocks:
         clock.check("AT_RISK", "BREACHED")
     assert max(late + [clock.late("BREACHED") for clock in clocks]) < limit
@@ -135,7 +137,7 @@ async def test_what_a_killed_or_a_stopped_worker_had_in_hand_is_announced_once(s
 
 async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: AsyncExitStack) -> datetime:
     """
-    Has one worker take up two clocks that it cannot finish, and gives the time at which it has them in hand.
+    Have one worker take up two clocks that it cannot finish, and gives the time at which it has them in hand.
 
     One waits for its conversation, and nothing but the lease tells of it; the other has its own locked, and
     waits for the log's head.
@@ -144,7 +146,7 @@ async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: As
     stage.only(worker)
     head = parse_id(WORKSPACE, amid.workspace.id)
     held = [hold(stage, "conversations", before.conversation_key), hold(stage, "streams", head)]
-    queues = [await locks.enter_async_context(one) for one in held]
+    queues = [await locks.enter_async_context(item) for item in held]
     bring(clocks, "sla_due_at", 0)
     hide_from_sweep(before)
     for queue in queues:
@@ -232,7 +234,7 @@ async def test_what_was_passed_while_postgresql_was_down_is_announced_afterwards
 
 
 def crash_over(stage: Stage, time: datetime) -> None:
-    """Ends PostgreSQL as `pg_ctl stop -m immediate` does; it is started again after `time`, not before."""
+    """End PostgreSQL as `pg_ctl stop -m immediate` does; it is started again after `time`, not before."""
     place = cluster_location(stage.data_dir)
     with (place.home / "postgres.start.lock").open("r+") as start:
         fcntl.flock(start, fcntl.LOCK_EX)

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -29,6 +27,7 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
+from tests.support.baton_process import BatonProcess
 
 T = TypeVar("T")
 
@@ -47,11 +46,11 @@ _HTTP = httpx.Client(
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Waits until `condition` gives something true, and returns it."""
+    """Wait until `condition` gives something true, and returns it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s in vain for {what}")
 
@@ -86,8 +85,8 @@ class Caller:
             json={"query": query, "variables": variables or {}},
             headers=self.headers | {"accept": "application/graphql-response+json"},
         )
-        found: dict[str, Any] = answer.json()
-        return found
+        result: dict[str, Any] = answer.json()
+        return result
 
     @property
     def headers(self) -> dict[str, str]:
@@ -113,8 +112,10 @@ class Caller:
         """startConversation's payload."""
         query = """mutation($input: StartConversationInput!) { startConversation(input: $input) {
             conversation { id cursor ai { state epoch pausedBy } } widgetToken widgetTokenExpiresAt } }"""
-        found: dict[str, Any] = self.ask(query, input={"agentId": agent_id, **more})["startConversation"]
-        return found
+        start_conversation: dict[str, Any] = self.ask(query, input={"agentId": agent_id, **more})[
+            "startConversation"
+        ]
+        return start_conversation
 
     def record(self, conversation: str, role: str, content: str, **more: Any) -> dict[str, Any]:
         """recordMessage's payload."""
@@ -122,8 +123,8 @@ class Caller:
             message { id position role status content } ai { state epoch pausedBy }
             escalation { id status } } }"""
         given = {"conversationId": conversation, "role": role, "content": content, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["recordMessage"]
-        return found
+        record_message: dict[str, Any] = self.ask(query, input=given)["recordMessage"]
+        return record_message
 
     def escalate(self, conversation: str, reason: str = "needs a person", **more: Any) -> dict[str, Any]:
         """escalateConversation's payload."""
@@ -131,8 +132,8 @@ class Caller:
             created confirmationMessage escalation { id status priority trigger reason version
             assignee { email } } } }"""
         given = {"conversationId": conversation, "reason": reason, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["escalateConversation"]
-        return found
+        escalate_conversation: dict[str, Any] = self.ask(query, input=given)["escalateConversation"]
+        return escalate_conversation
 
     def reply(self, escalation: str, content: str = "A person here.", **more: Any) -> dict[str, Any]:
         """replyToEscalation's payload."""
@@ -140,8 +141,8 @@ class Caller:
             message { id position role status content author { email } }
             escalation { id status version assignee { email } sla { outcome metAt } } } }"""
         given = {"escalationId": escalation, "content": content, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["replyToEscalation"]
-        return found
+        reply_to_escalation: dict[str, Any] = self.ask(query, input=given)["replyToEscalation"]
+        return reply_to_escalation
 
     def resolve(self, escalation: str, **more: Any) -> dict[str, Any]:
         """The escalation after resolveEscalation."""
@@ -149,31 +150,31 @@ class Caller:
             escalation { id status version resolvedAt resolution { note disposition keptAiPaused
             resolvedBy { email } } sla { outcome status } } } }"""
         given = {"escalationId": escalation, **more}
-        found: dict[str, Any] = self.ask(query, input=given)["resolveEscalation"]["escalation"]
-        return found
+        result: dict[str, Any] = self.ask(query, input=given)["resolveEscalation"]["escalation"]
+        return result
 
     def settings(self, agent_id: str, **changes: Any) -> dict[str, Any]:
         """The settings after updateEscalationSettings."""
         query = """mutation($input: UpdateEscalationSettingsInput!) {
             updateEscalationSettings(input: $input) { settings { version } } }"""
         given = {"agentId": agent_id, **changes}
-        found: dict[str, Any] = self.ask(query, input=given)["updateEscalationSettings"]["settings"]
-        return found
+        settings: dict[str, Any] = self.ask(query, input=given)["updateEscalationSettings"]["settings"]
+        return settings
 
     def messages(self, conversation: str) -> list[dict[str, Any]]:
         """The conversation's messages that this caller sees."""
         query = """query($id: ID!) { conversation(id: $id) { messages(first: 100) {
             nodes { id position role status content } } } }"""
-        found: list[dict[str, Any]] = self.ask(query, id=conversation)["conversation"]["messages"]["nodes"]
-        return found
+        nodes: list[dict[str, Any]] = self.ask(query, id=conversation)["conversation"]["messages"]["nodes"]
+        return nodes
 
     def conversation(self, conversation: str) -> dict[str, Any]:
         """Who has control, and the escalations, newest first."""
         query = """query($id: ID!) { conversation(id: $id) { id cursor ai { state epoch pausedBy pausedAt }
             button { visible text } activeEscalation { id status }
             escalations { nodes { id status } } } }"""
-        found: dict[str, Any] = self.ask(query, id=conversation)["conversation"]
-        return found
+        result: dict[str, Any] = self.ask(query, id=conversation)["conversation"]
+        return result
 
     def escalation(self, escalation: str) -> dict[str, Any]:
         """All of an escalation."""
@@ -185,8 +186,8 @@ class Caller:
             sla { status outcome targetMinutes startedAt atRiskAt dueAt metAt breachedAt remainingMinutes
                   segments { from to running label } }
             timeline(first: 100) { nodes { kind data actor { email } } } } }"""
-        found: dict[str, Any] = self.ask(query, id=escalation)["escalation"]
-        return found
+        result: dict[str, Any] = self.ask(query, id=escalation)["escalation"]
+        return result
 
     @asynccontextmanager
     async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
@@ -213,11 +214,11 @@ class Socket:
 
     async def receive(self, seconds: float = DEADLINE) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
-            found: dict[str, Any] = json.loads(await self.raw.recv())
-            return found
+            result: dict[str, Any] = json.loads(await self.raw.recv())
+            return result
 
     async def subscribe(self, query: str, **variables: Any) -> str:
-        """Begins an operation and returns its id."""
+        """Begin an operation and returns its id."""
         self._ids += 1
         payload = {"query": query, "variables": variables}
         await self.send(id=str(self._ids), type="subscribe", payload=payload)
@@ -323,7 +324,7 @@ class Server:
         self.owner_url = owner_url
         self.service_url = service_url
         self.port = 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: BatonProcess | None = None
         self.log = data_dir / "serve.log"
 
     @classmethod
@@ -343,24 +344,23 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, **environment: str) -> None:
-        """Starts the process and waits until it answers; a restart keeps the port."""
+        """Start the process and waits until it answers; a restart keeps the port."""
         given = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port), **environment}
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([BATON, "serve"], env=inherited | given, stdout=log, stderr=log)
+            self.process = BatonProcess("serve", environment=given, output=log)
 
         def ready() -> str | None:
             assert self.process is not None
             written = self.log.read_bytes()[begun:].decode()
             assert self.process.poll() is None, written
-            found = re.search(r"http://127\.0\.0\.1:(\d+)\",\"event\":\"serve.ready", written)
-            return found[1] if found else None
+            result = re.search(r"http://127\.0\.0\.1:(\d+)\",\"event\":\"serve.ready", written)
+            return result[1] if result else None
 
         self.port = int(wait_for(ready, "the server to answer", 60))
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
-        """Ends the process and gives its exit code."""
+        """End the process and gives its exit code."""
         if self.process is None:
             return 0
         self.process.send_signal(number)
@@ -384,7 +384,7 @@ class Server:
         return _run(make())
 
     def execute(self, statement: str, *values: Any) -> None:
-        """Changes the database behind Baton's back, as time or an accident would."""
+        """Change the database behind Baton's back, as time or an accident would."""
         self.rows(statement, *values)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ class Schedule:
         return not self.week
 
     def steps(self, start: datetime) -> Iterator[tuple[datetime, timedelta, str]]:
-        """Instants, each with how long nothing can change from it on, and what it is."""
+        """Return instants, each with how long nothing can change from it on, and what it is."""
         zone, instant = ZoneInfo(self.timezone), start
         while True:
             local = instant.astimezone(zone)
@@ -68,13 +68,13 @@ class Schedule:
 
     def stretches(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime, str]]:
         """From, to, and what is in between."""
-        found: list[tuple[datetime, datetime, str]] = []
+        result: list[tuple[datetime, datetime, str]] = []
         for instant, step, label in self.steps(start):
             if instant >= end:
                 break
-            begun = found.pop()[0] if found and found[-1][2] == label else instant
-            found.append((begun, min(instant + step, end), label))
-        return found
+            begun = result.pop()[0] if result and result[-1][2] == label else instant
+            result.append((begun, min(instant + step, end), label))
+        return result
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """How long it is open."""

@@ -43,8 +43,8 @@ class Visitor(Caller):
         return response
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = self.send(query, variables).json()
-        return found
+        result: dict[str, Any] = self.send(query, variables).json()
+        return result
 
     def as_one(self, token: str | None) -> "Visitor":
         """Somebody else on the same connection."""
@@ -114,8 +114,8 @@ class Rows:
         query = """mutation($input: CreateMemberInput!) {
             createMember(input: $input) { member { id email } invitationToken } }"""
         given = {"email": new_email(), "name": "Ina Invited", "role": "VIEWER"}
-        found: dict[str, Any] = self.key.ask(query, input=given)["createMember"]
-        return found
+        create_member: dict[str, Any] = self.key.ask(query, input=given)["createMember"]
+        return create_member
 
     @property
     def member(self) -> str:
@@ -180,10 +180,10 @@ class Rows:
         """Every id that has been made so far, and what else must stay within the workspace."""
         made = {"message", "escalation", "held", "resolved", "api_key", "endpoint", "delivery"}
         parts = made & vars(self).keys()
-        found = {str(vars(self)[name]) for name in parts} | {self.workspace.id, self.agent}
+        result = {str(vars(self)[name]) for name in parts} | {self.workspace.id, self.agent}
         if "started" in vars(self):
-            found |= {self.conversation, self.widget}
-        return found | ({self.member} if "invited" in vars(self) else set())
+            result |= {self.conversation, self.widget}
+        return result | ({self.member} if "invited" in vars(self) else set())
 
 
 _PEOPLE = count(1)
@@ -253,7 +253,7 @@ class World:
         self._receiver, self._slack = receiver, slack
         workspace, foreign = server.new_workspace(), server.new_workspace()
         self.rows, self.elsewhere, self.foreign = (
-            Rows(one, client, receiver.url) for one in (workspace, workspace, foreign)
+            Rows(item, client, receiver.url) for item in (workspace, workspace, foreign)
         )
         self._keys = {who.name: self._make_key(who) for who in _KEYS}
         self._emails = {role: self.rows.make_member(role) for role in MemberRole}
@@ -262,7 +262,7 @@ class World:
             self.sign_in(role)
 
     def fresh(self, rows: Rows) -> Rows:
-        """Rows of the same workspace that nobody has used."""
+        """Rows of the same workspace that are unused."""
         return Rows(rows.workspace, self.client, rows.hook)
 
     def _make_key(self, who: Who) -> str:
@@ -272,7 +272,7 @@ class World:
         return key
 
     def sign_in(self, role: MemberRole) -> None:
-        """Gives the member of that role a new session."""
+        """Give the member of that role a new session."""
         self._sessions[role] = str(self.rows.key.sign_in(self._emails[role]).token)
 
     def at_home(self, rows: Rows) -> bool:
@@ -304,9 +304,9 @@ class World:
             f" FROM (SELECT (to_jsonb(t) - 'last_used_at')::text AS row FROM \"{table}\" t) AS found"
             for table in self._tables
         ]
-        found = self.server.rows(" UNION ALL ".join(parts))
+        rows = self.server.rows(" UNION ALL ".join(parts))
         outside = {"outside": (len(self._slack.calls), len(self._receiver.received))}
-        return {one["name"]: (one["rows"], one["sum"]) for one in found} | outside
+        return {item["name"]: (item["rows"], item["sum"]) for item in rows} | outside
 
     def _is_quiet(self) -> bool:
         if self.server.rows(_BUSY):
@@ -316,8 +316,8 @@ class World:
 
     @cached_property
     def _tables(self) -> list[str]:
-        found = self.server.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-        return [one["tablename"] for one in found]
+        rows = self.server.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        return [item["tablename"] for item in rows]
 
 
 def mint_widget_token(server: Server, conversation: str, age: timedelta) -> str:
@@ -328,9 +328,9 @@ def mint_widget_token(server: Server, conversation: str, age: timedelta) -> str:
 
 def everything_kept(server: Server) -> str:
     """All rows of all tables as text; of binary columns both the bytes in hexadecimal and as they are."""
-    found = []
+    result = []
     for table in server.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
         for row in server.rows(f'SELECT * FROM "{table["tablename"]}"'):
             for value in row.values():
-                found += [value.hex(), value.decode("latin-1")] if isinstance(value, bytes) else [str(value)]
-    return "\n".join(found)
+                result += [value.hex(), value.decode("latin-1")] if isinstance(value, bytes) else [str(value)]
+    return "\n".join(result)

@@ -56,23 +56,23 @@ class Talk:
         query = """mutation($input: ReportToolResultInput!) { reportToolResult(input: $input) {
             consecutiveFailures escalation { id } } }"""
         given = {"conversationId": self.id, "tool": tool, "succeeded": False, **more}
-        found: dict[str, Any] = self.key.ask(query, input=given)["reportToolResult"]
-        return found
+        report_tool_result: dict[str, Any] = self.key.ask(query, input=given)["reportToolResult"]
+        return report_tool_result
 
     def presses(self) -> dict[str, Any]:
         """The customer presses the button."""
         query = """mutation($id: ID!) { requestHuman(conversationId: $id) {
             created confirmationMessage escalation { id } } }"""
-        found: dict[str, Any] = self.widget.ask(query, id=self.id)["requestHuman"]
-        return found
+        request_human: dict[str, Any] = self.widget.ask(query, id=self.id)["requestHuman"]
+        return request_human
 
     def submits(self, **more: Any) -> dict[str, Any] | None:
         """The customer submits a form."""
         query = """mutation($input: SubmitFormInput!) { submitForm(input: $input) {
             created confirmationMessage escalation { id } } }"""
         given = {"conversationId": self.id, "form": "refund", "fields": {"order": "1234"}, **more}
-        found: dict[str, Any] | None = self.widget.ask(query, input=given)["submitForm"]
-        return found
+        submit_form: dict[str, Any] | None = self.widget.ask(query, input=given)["submitForm"]
+        return submit_form
 
     @property
     def stands(self) -> dict[str, Any]:
@@ -94,7 +94,9 @@ class Talk:
     @property
     def notices(self) -> list[str]:
         """What Baton itself has said, as the customer sees it."""
-        return [one["content"] for one in self.widget.messages(self.id) if one["role"] == "SYSTEM"]
+        return [
+            message["content"] for message in self.widget.messages(self.id) if message["role"] == "SYSTEM"
+        ]
 
     @property
     def told(self) -> list[str]:
@@ -107,6 +109,6 @@ class Talk:
 
 
 def resume(talk: Talk) -> None:
-    """Lets the AI speak again, while the escalation stays."""
+    """Let the AI speak again, while the escalation stays."""
     query = "mutation($id: ID!) { resumeAi(conversationId: $id) { conversation { id } } }"
     talk.key.ask(query, id=talk.id)

@@ -170,7 +170,7 @@ class Drafted:
     @property
     def delivered(self) -> list[str]:
         """What the customer is to see, in order."""
-        return [one["id"] for one in self.team.messages(self.id) if one["status"] == "DELIVERED"]
+        return [message["id"] for message in self.team.messages(self.id) if message["status"] == "DELIVERED"]
 
     def page(self, **arguments: Any) -> dict[str, Any]:
         """A page of messages as the customer sees it."""
@@ -179,5 +179,5 @@ class Drafted:
               messages(first: $first, after: $after, last: $last, before: $before) {
                 totalCount nodes { id createdAt } edges { cursor node { id } }
                 pageInfo { hasNextPage hasPreviousPage } } } }"""
-        found: dict[str, Any] = self.customer.ask(query, id=self.id, **arguments)["conversation"]
-        return found
+        conversation: dict[str, Any] = self.customer.ask(query, id=self.id, **arguments)["conversation"]
+        return conversation

@@ -35,17 +35,17 @@ _BEHIND = """WITH RECURSIVE
 
 
 def send(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-    """Begins a call in a thread of its own, at once."""
+    """Begin a call in a thread of its own, at once."""
     return asyncio.get_running_loop().run_in_executor(_THREADS, partial(act, *args, **kwargs))
 
 
 async def outcomes(*calls: asyncio.Future[Any]) -> list[Any]:
     """What came of each call: its answer, or the code that it was refused with."""
     done = await asyncio.gather(*calls, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException) and not isinstance(one, Refused):
-            raise one
-    return [one.code if isinstance(one, Refused) else one for one in done]
+    for item in done:
+        if isinstance(item, BaseException) and not isinstance(item, Refused):
+            raise item
+    return [item.code if isinstance(item, Refused) else item for item in done]
 
 
 @dataclass
@@ -55,15 +55,15 @@ class Lock:
     connection: asyncpg.Connection
 
     async def queued(self, count: int) -> list[int]:
-        """Waits until `count` of the server's processes wait for the lock, and gives their ids."""
+        """Wait until `count` of the server's processes wait for the lock, and gives their ids."""
         async with asyncio.timeout(DEADLINE):
             while True:
-                if len(found := await self._behind()) >= count:
-                    return found
+                if len(_behind := await self._behind()) >= count:
+                    return _behind
                 await asyncio.sleep(0.005)
 
     async def in_order(self, *calls: Callable[[], T]) -> list[asyncio.Future[T]]:
-        """Begins calls one by one, each when the one before waits for the lock: that is their order."""
+        """Begin calls one by one, each when the one before waits for the lock: that is their order."""
         ahead = len(await self._behind())
         begun = []
         for place, call in enumerate(calls, 1):
@@ -78,7 +78,7 @@ class Lock:
 
 @asynccontextmanager
 async def hold(server: Server, table: str, key: UUID) -> AsyncIterator[Lock]:
-    """Keeps a row locked to the end of the block, as an act does that is not done yet."""
+    """Keep a row locked to the end of the block, as an act does that is not done yet."""
     connection = await asyncpg.connect(server.owner_url)
     try:
         async with connection.transaction():
@@ -99,8 +99,8 @@ class Contender(Caller):
         given = {"query": query, "variables": variables or {}}
         # The certificates of a TLS that is not used would take longer to load than the call takes.
         answer = httpx.post(f"{self.url}/graphql", json=given, headers=self.headers, timeout=60, verify=False)
-        found: dict[str, Any] = answer.json()
-        return found
+        result: dict[str, Any] = answer.json()
+        return result
 
     def act(self, field: str, types: str, fields: str, **given: Any) -> Any:
         """The payload of mutation `field`; `types` declares its arguments."""
@@ -190,7 +190,7 @@ class Scene:
         return parse_id(CONVERSATION, self.conversation)
 
     def escalate(self) -> str:
-        """Escalates, and gives the escalation's id."""
+        """Escalate, and gives the escalation's id."""
         return str(self.key.escalate(self.conversation)["escalation"]["id"])
 
     def escalation_uuid(self, escalation: str) -> UUID:
@@ -202,7 +202,7 @@ class Scene:
         return parse_id(MESSAGE, message)
 
     def locked(self, table: str = "conversations") -> Any:
-        """Holds the conversation's row, or that of its stream."""
+        """Hold the conversation's row, or that of its stream."""
         return hold(self.server, table, self.uuid)
 
     def rows(self) -> dict[str, list[str]]:
@@ -255,13 +255,13 @@ _EVERYTHING = " UNION ALL ".join(
 
 def rows_of(server: Server, workspace: Workspace) -> dict[str, list[str]]:
     """The workspace's rows by table, so that a test can say that an act has left nothing."""
-    found: dict[str, list[str]] = {table: [] for table in _OF_WORKSPACE}
+    result: dict[str, list[str]] = {table: [] for table in _OF_WORKSPACE}
     for row in server.rows(f"{_EVERYTHING} ORDER BY 1, 2", parse_id(WORKSPACE, workspace.id)):
-        found[row["name"]].append(row["row"])
-    return found
+        result[row["name"]].append(row["row"])
+    return result
 
 
 def is_counted(positions: Iterable[int]) -> bool:
     """Whether positions are 1, 2, 3 … without a gap."""
-    found = list(positions)
-    return found == list(range(1, len(found) + 1))
+    result = list(positions)
+    return result == list(range(1, len(result) + 1))

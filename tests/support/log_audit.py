@@ -45,7 +45,7 @@ class Ledger:
 
     @classmethod
     def of(cls, scene: Scene) -> "Ledger":
-        """Reads it when all acts are done."""
+        """Read it when all acts are done."""
         rows, key, workspace = scene.server.rows, scene.uuid, parse_id(WORKSPACE, scene.workspace.id)
         of_log = "SELECT position, type, data, occurred_at FROM log WHERE stream = $1 ORDER BY position"
         escalations = rows("SELECT * FROM escalations WHERE conversation_id = $1 ORDER BY created_at", key)
@@ -54,7 +54,9 @@ class Ledger:
             conversation=rows("SELECT * FROM conversations WHERE id = $1", key)[0],
             messages=rows("SELECT * FROM messages WHERE conversation_id = $1 ORDER BY position", key),
             escalations=escalations,
-            timelines={one["id"]: _parsed(rows(timeline, one["id"])) for one in escalations},
+            timelines={
+                escalation["id"]: _parsed(rows(timeline, escalation["id"])) for escalation in escalations
+            },
             log=_parsed(rows(of_log, key)),
             workspace_log=_parsed(rows(of_log, workspace)),
             heads={row["id"]: row["head"] for row in rows("SELECT id, head FROM streams")},
@@ -63,7 +65,7 @@ class Ledger:
     @property
     def active(self) -> list[Row]:
         """The escalations that somebody has to see to."""
-        return [one for one in self.escalations if one["status"] != "RESOLVED"]
+        return [escalation for escalation in self.escalations if escalation["status"] != "RESOLVED"]
 
     def kinds(self, escalation: UUID) -> list[str]:
         """What happened to an escalation, by its timeline."""
@@ -90,7 +92,7 @@ class Ledger:
             yield entry, control
 
     def check(self) -> None:
-        """Asserts that everything fits together."""
+        """Assert that everything fits together."""
         self._check_log()
         self._check_messages()
         self._check_control()
@@ -110,12 +112,12 @@ class Ledger:
         assert is_counted(message["position"] for message in self.messages)
         assert self.conversation["messages"] == len(self.messages)
         added = [entry for entry in self.log if entry["type"] == "message.added"]
-        assert [entry["data"]["message"] for entry in added] == [str(one["id"]) for one in self.messages]
-        assert [entry["occurred_at"] for entry in added] == [one["created_at"] for one in self.messages]
+        assert [entry["data"]["message"] for entry in added] == [str(item["id"]) for item in self.messages]
+        assert [entry["occurred_at"] for entry in added] == [item["created_at"] for item in self.messages]
         for entry, message in zip(added, self.messages, strict=True):
             was, by_now = entry["data"]["status"], message["status"]
             assert by_now == was or (was, by_now) == ("HELD", "DISCARDED")
-        discarded = [str(one["id"]) for one in self.messages if one["status"] == "DISCARDED"]
+        discarded = [str(item["id"]) for item in self.messages if item["status"] == "DISCARDED"]
         changed = [e["data"]["message"] for e in self.log if e["type"] == "message.status_changed"]
         assert sorted(changed) == sorted(discarded)
 
@@ -155,7 +157,7 @@ def _parsed(rows: list[Row]) -> list[Row]:
 @asynccontextmanager
 async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """
-    Follows everything; what it gives asserts that the next that each hears of is what happens then.
+    Follow everything; what it gives asserts that the next that each hears of is what happens then.
 
     The AI is to be paused at that time, and `drafts` of its replies held.
     """

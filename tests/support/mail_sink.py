@@ -79,8 +79,10 @@ class MailSink:
         tls: Literal["starttls", "tls"] | None = None,
         login: tuple[str, str] | None = None,
         names: Sequence[str] = (HOST, "localhost"),
+        smtputf8: bool = True,
     ) -> None:
         self.login = login
+        self.smtputf8 = smtputf8
         self.mails: list[Mail] = []
         self.faults: dict[Stage, str] = {}
         self.logins: list[tuple[str, str]] = []
@@ -167,6 +169,7 @@ class _Session(SMTP):
             auth_callback=sink.admits,
             # The library does not count TLS from the start as TLS.
             auth_require_tls=sink.tls == "starttls",
+            enable_SMTPUTF8=sink.smtputf8,
             auth_exclude_mechanism=() if sink.login else ("LOGIN", "PLAIN"),
         )
         self._sink = sink
@@ -232,7 +235,7 @@ class _Session(SMTP):
             cast(asyncio.Transport, self.transport).close()
 
     async def misbehave(self, fault: str) -> None:
-        """Comes back when `fault` is an answer; when not, the connection's end ends it."""
+        """Come back when `fault` is an answer; when not, the connection's end ends it."""
         if fault not in list(Fault):
             return
         transport = cast(asyncio.WriteTransport, self.transport)

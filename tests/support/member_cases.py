@@ -22,13 +22,13 @@ NEW_PASSWORD = "a horse of another colour"
 
 
 def me(caller: Caller) -> dict[str, Any]:
-    found: dict[str, Any] = caller.ask(WHO)["viewer"]["member"]
-    return found
+    member: dict[str, Any] = caller.ask(WHO)["viewer"]["member"]
+    return member
 
 
 def team(rows: Rows) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows.key.ask("{ members { id email name role available } }")["members"]
-    return found
+    members: list[dict[str, Any]] = rows.key.ask("{ members { id email name role available } }")["members"]
+    return members
 
 
 def is_signed_in(caller: Caller) -> bool:
@@ -47,6 +47,8 @@ def can_sign_in(nobody: Visitor, email: str, password: str = PASSWORD) -> bool:
 
 def cookie_of(response: httpx.Response) -> tuple[str, set[str]]:
     """The value of the session cookie that an answer sets, and its attributes in lower case."""
-    (header,) = (one for one in response.headers.get_list("set-cookie") if one.startswith("baton_session="))
+    (header,) = (
+        item for item in response.headers.get_list("set-cookie") if item.startswith("baton_session=")
+    )
     value, *attributes = header.removeprefix("baton_session=").split(";")
-    return value.strip('"'), {one.strip().lower() for one in attributes}
+    return value.strip('"'), {attribute.strip().lower() for attribute in attributes}

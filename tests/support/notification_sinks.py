@@ -81,13 +81,13 @@ class Outside:
     def mails(self, address: str, count: int) -> list[Mail]:
         """The same, as soon as there are so many; never more of them."""
         wait_for(lambda: len(self.mails_to(address)) >= count, f"{count} mails to {address}")
-        found = self.mails_to(address)
-        assert len(found) == count
-        return found
+        mails_to = self.mails_to(address)
+        assert len(mails_to) == count
+        return mails_to
 
     def messages_in(self, channel: str) -> list[Row]:
         """What was to be posted in a Slack channel, however Slack answered."""
-        return [one for one in self.slack.messages if one["channel"] == channel]
+        return [message for message in self.slack.messages if message["channel"] == channel]
 
 
 @dataclass(frozen=True)
@@ -139,22 +139,22 @@ class Team:
     @property
     def notifications(self) -> Row:
         """By what it is told, as it is set."""
-        found: Row = self.key.ask(SETTINGS, id=self.agent_id)["escalationSettings"]["notifications"]
-        return found
+        notifications: Row = self.key.ask(SETTINGS, id=self.agent_id)["escalationSettings"]["notifications"]
+        return notifications
 
     def told_by(self, **notifications: Any) -> Row:
-        """Changes by what it is told, and gives all of it."""
+        """Change by what it is told, and gives all of it."""
         given = {"agentId": self.agent_id, "notifications": notifications}
         settings = self.key.ask(CHANGE, input=given)["updateEscalationSettings"]["settings"]
         assert settings["notifications"] == self.notifications
-        found: Row = settings["notifications"]
-        return found
+        result: Row = settings["notifications"]
+        return result
 
     def connect(self, token: str, **slack: Any) -> Row:
-        """Connects Slack and chooses the team's channel; the settings' part on Slack."""
+        """Connect Slack and chooses the team's channel; the settings' part on Slack."""
         self.key.ask(CONNECT, id=self.agent_id, token=token)
-        found: Row = self.told_by(slack={"channel": self.channel, **slack})["slack"]
-        return found
+        result: Row = self.told_by(slack={"channel": self.channel, **slack})["slack"]
+        return result
 
     # ---- what happens
 
@@ -164,11 +164,11 @@ class Team:
         return str(self.key.escalate(conversation, reason)["escalation"]["id"])
 
     def update(self, escalation: str, **changes: Any) -> None:
-        """Changes an escalation."""
+        """Change an escalation."""
         self.key.ask(UPDATE, i={"escalationId": escalation, **changes})
 
     def reopen(self, escalation: str) -> None:
-        """Reopens an escalation."""
+        """Reopen an escalation."""
         self.key.ask(
             "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation { id } } }", id=escalation
         )
@@ -177,8 +177,8 @@ class Team:
 
     def deliveries(self, **chosen: Any) -> list[Row]:
         """The workspace's deliveries, oldest first."""
-        found: list[Row] = self.key.ask(DELIVERIES % DELIVERY_FIELDS, **chosen)["deliveries"]["nodes"]
-        return found[::-1]
+        nodes: list[Row] = self.key.ask(DELIVERIES % DELIVERY_FIELDS, **chosen)["deliveries"]["nodes"]
+        return nodes[::-1]
 
     def when(self, condition: Callable[[list[Row]], Any], what: str, **chosen: Any) -> list[Row]:
         """The deliveries as soon as they are so."""
@@ -194,7 +194,7 @@ class Team:
         """The deliveries of all that has happened, once none of them waits any more."""
         self.catch_up()
         return self.when(
-            lambda all_: all(one["status"] != "PENDING" for one in all_), "deliveries to end", **chosen
+            lambda all_: all(item["status"] != "PENDING" for item in all_), "deliveries to end", **chosen
         )
 
     def tried(self, attempts: int = 1, **chosen: Any) -> Row:
@@ -209,7 +209,7 @@ class Team:
         return one
 
     def catch_up(self) -> None:
-        """Waits until all that has happened has been planned: after it there are all deliveries of it."""
+        """Wait until all that has happened has been planned: after it there are all deliveries of it."""
         query = """SELECT position >= head AS done FROM planned_logs JOIN streams ON id = workspace_id
             WHERE workspace_id = $1"""
         key = parse_id(WORKSPACE, self.workspace.id)
@@ -226,8 +226,8 @@ class Team:
         self.server.execute(move, key, -1_000_000)
 
     def bring(self, *deliveries: Row) -> None:
-        """Has the time come for the next attempts of deliveries, by the jobs that are there for them."""
-        ids = [parse_id(DELIVERY, one["id"]) for one in deliveries]
+        """Have the time come for the next attempts of deliveries, by the jobs that are there for them."""
+        ids = [parse_id(DELIVERY, delivery["id"]) for delivery in deliveries]
         self.server.execute(
             """WITH free AS (UPDATE delivery_targets SET paused_until = NULL
                 WHERE id IN (SELECT target_id FROM deliveries WHERE id = ANY($1)) RETURNING id),
@@ -245,15 +245,17 @@ class Team:
         ]
 
     def retry(self, delivery: Row) -> Row:
-        """Has it attempted again."""
-        found: Row = self.key.ask(RETRY % DELIVERY_FIELDS, id=delivery["id"])["retryDelivery"]
-        return found
+        """Have it attempted again."""
+        retry_delivery: Row = self.key.ask(RETRY % DELIVERY_FIELDS, id=delivery["id"])["retryDelivery"]
+        return retry_delivery
 
     def sample(self, channel: str) -> list[Row]:
-        """Sends a sample; what became of it."""
+        """Send a sample; what became of it."""
         given = {"id": self.agent_id, "channel": channel}
-        found: list[Row] = self.key.ask(SAMPLE % DELIVERY_FIELDS, **given)["sendTestNotification"]
-        return found
+        send_test_notification: list[Row] = self.key.ask(SAMPLE % DELIVERY_FIELDS, **given)[
+            "sendTestNotification"
+        ]
+        return send_test_notification
 
     @property
     def key_of_agent(self) -> Any:
@@ -263,7 +265,7 @@ class Team:
 
 def events_of(deliveries: list[Row]) -> list[str]:
     """Of what they are, in short."""
-    return [one["eventType"].removeprefix("escalation.") for one in deliveries]
+    return [delivery["eventType"].removeprefix("escalation.") for delivery in deliveries]
 
 
 def at(time: str) -> datetime:

@@ -45,14 +45,14 @@ class Doubt(Talk):
     def records(self, role: str, content: str, **more: Any) -> dict[str, Any]:
         """recordMessage's payload, with what waits after it, as the AI's back end sees it."""
         given = {"conversationId": self.id, "role": role, "content": content, **more}
-        found: dict[str, Any] = self.key.ask(FOR_THE_TEAM, input=given)["recordMessage"]
-        return found
+        record_message: dict[str, Any] = self.key.ask(FOR_THE_TEAM, input=given)["recordMessage"]
+        return record_message
 
     def writes(self, content: str) -> dict[str, Any]:
         """The same as the customer sees it, who writes in the widget."""
         given = {"conversationId": self.id, "role": "USER", "content": content}
-        found: dict[str, Any] = self.widget.ask(FOR_CUSTOMERS, input=given)["recordMessage"]
-        return found
+        record_message: dict[str, Any] = self.widget.ask(FOR_CUSTOMERS, input=given)["recordMessage"]
+        return record_message
 
     def replies(self, confidence: float | None = None, **more: Any) -> dict[str, Any]:
         """The AI replies."""
@@ -61,8 +61,10 @@ class Doubt(Talk):
     @property
     def waits(self) -> dict[str, Any] | None:
         """What the conversation says that waits."""
-        found: dict[str, Any] | None = self.key.ask(WAITS, id=self.id)["conversation"]["pendingEscalation"]
-        return found
+        pending_escalation: dict[str, Any] | None = self.key.ask(WAITS, id=self.id)["conversation"][
+            "pendingEscalation"
+        ]
+        return pending_escalation
 
     @property
     def kept(self) -> list[dict[str, Any]]:
@@ -90,9 +92,11 @@ class Doubt(Talk):
     def checked(self) -> Ledger:
         """What the conversation has left in tables and log, once it was seen to fit together."""
         key, widget = (Contender(self.server.url, caller.token) for caller in (self.key, self.widget))
-        found = Ledger.of(Scene(self.workspace, key, widget, self.id, self.started["conversation"]["cursor"]))
-        found.check()
-        return found
+        result = Ledger.of(
+            Scene(self.workspace, key, widget, self.id, self.started["conversation"]["cursor"])
+        )
+        result.check()
+        return result
 
     def time_comes(self) -> None:
         """The delay of what waits in it is over, and the timers of all that has waited have run."""
@@ -103,7 +107,7 @@ class Doubt(Talk):
 
 
 def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
-    """Has the delay of these end so soon, at one instant; what is over already only has its timer run."""
+    """Have the delay of these end so soon, at one instant; what is over already only has its timer run."""
     server.execute(
         """WITH instant AS (SELECT clock_timestamp() + $3::interval AS at),
             due AS (UPDATE pending_escalations SET fires_at = at FROM instant
@@ -118,7 +122,7 @@ def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
 
 
 def ring(server: Server) -> None:
-    """Has workers look at once: moving a time wakes nobody, but removing jobs does, were it none."""
+    """Have workers look at once: moving a time wakes nobody, but removing jobs does, were it none."""
     server.execute("DELETE FROM pgqueuer WHERE false")
 
 
@@ -129,7 +133,7 @@ def jobs_of(server: Server, keys: Sequence[UUID]) -> int:
 
 
 def await_timers(server: Server, keys: Sequence[UUID]) -> None:
-    """Waits until the timers of these have run."""
+    """Wait until the timers of these have run."""
     wait_for(lambda: jobs_of(server, keys) == 0, "the timers to run")
 
 

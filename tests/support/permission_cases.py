@@ -100,7 +100,7 @@ class Case:
     def grants(self, who: Who) -> bool:
         """Whether the table gives `who` the right."""
         permissions = [PERMISSIONS[self.field], *([PERMISSIONS[self.by]] if self.by else [])]
-        return all(one is None or _grants(one, who) for one in permissions) and (
+        return all(permission is None or _grants(permission, who) for permission in permissions) and (
             self.also is None or self.also in who.scopes
         )
 
@@ -161,16 +161,16 @@ def _log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]]:
 
 def _clock_log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]]:
     def given(rows: Rows) -> dict[str, Any]:
-        found = _log(**more)(rows)
+        result = _log(**more)(rows)
         _announce(rows)
-        return found
+        return result
 
     return given
 
 
 @cache
 def _announce(rows: Rows) -> None:
-    """Has a clock announced behind the place in the log: one that a new priority leads past due."""
+    """Have a clock announced behind the place in the log: one that a new priority leads past due."""
     conversation = rows.key.start(rows.agent)["conversation"]["id"]
     escalation = rows.key.escalate(conversation)["escalation"]["id"]
     aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"

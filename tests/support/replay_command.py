@@ -34,7 +34,10 @@ class Replays:
 
     def file(self, name: str, *conversations: Any) -> Path:
         """A file of these conversations; a string is a line as it stands."""
-        lines = [one if isinstance(one, str) else json.dumps(one) for one in conversations]
+        lines = [
+            conversation if isinstance(conversation, str) else json.dumps(conversation)
+            for conversation in conversations
+        ]
         path = self.home / name
         path.write_text("".join(line + "\n" for line in lines))
         return path
@@ -55,11 +58,11 @@ class Replays:
         """What it prints as JSON."""
         code, out, err = self.run(*arguments, "--json")
         assert code == 0, err
-        found: dict[str, Any] = json.loads(out)
-        return found
+        result: dict[str, Any] = json.loads(out)
+        return result
 
     def stop(self, given: tuple[object, ...], number: int, after: int) -> tuple[int, str]:
-        """Sends the signal once so many messages more were recorded."""
+        """Send the signal once so many messages more were recorded."""
         before = self.recorded
         process = self.begin(*given)
         wait_for(lambda: self.recorded >= before + after or process.poll() is not None, "messages")

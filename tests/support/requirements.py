@@ -6,7 +6,7 @@ import pytest
 
 
 def need(name: str, there: object) -> None:
-    """Skips the test when `name` is not there; TESTS_REQUIRE=all makes that a failure."""
+    """Skip the test when `name` is not there; TESTS_REQUIRE=all makes that a failure."""
     if there:
         return
     if os.environ.get("TESTS_REQUIRE") == "all":

@@ -107,10 +107,10 @@ class Place:
     def variables(self, root: str, changes: dict[str, Any]) -> dict[str, Any]:
         """Good values of everything that is required, and `changes` by their paths."""
         args = ROOTS[root][1].args
-        found = {n: self.good(a.type, n, root) for n, a in args.items() if is_required_argument(a)}
+        result = {n: self.good(a.type, n, root) for n, a in args.items() if is_required_argument(a)}
         for path, value in changes.items():
-            self._put(found, args, path.split("."), value, root)
-        return found
+            self._put(result, args, path.split("."), value, root)
+        return result
 
     def _put(self, holder: Any, fields: Any, path: list[str], value: Any, root: str) -> None:
         step, *rest = path

@@ -1,9 +1,7 @@
 """Clocks that a test moves, what is announced of them, and workers as processes that it may kill or stop."""
 
-import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +14,8 @@ from uuid import UUID
 
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
 from server.embedded.postgres import embedded_postgres
-from tests.support.baton_client import BATON, Server, Socket, Workspace, wait_for
+from tests.support.baton_client import Server, Socket, Workspace, wait_for
+from tests.support.baton_process import BatonProcess
 
 Row = dict[str, Any]
 
@@ -85,30 +84,30 @@ class Clock:
     @property
     def told(self) -> list[Row]:
         """What the workspace was told of the escalation, in order."""
-        return [one for one in told(self.workspace) if one["escalation"] == str(self.key)]
+        return [item for item in told(self.workspace) if item["escalation"] == str(self.key)]
 
     @property
     def kinds(self) -> list[str]:
         """The same, in short."""
-        return [one["type"].removeprefix("escalation.") for one in self.told]
+        return [item["type"].removeprefix("escalation.") for item in self.told]
 
     @property
     def crossings(self) -> list[Row]:
         """What was announced of the clock."""
-        return [one for one in self.told if one["type"].startswith("escalation.sla_")]
+        return [item for item in self.told if item["type"].startswith("escalation.sla_")]
 
     @property
     def passed(self) -> list[tuple[str, str]]:
         """From where to where it was announced to have gone."""
-        return [(one["previous"], one["status"]) for one in self.crossings]
+        return [(crossing["previous"], crossing["status"]) for crossing in self.crossings]
 
     def check(self, *expected: str) -> None:
-        """Asserts that it was announced to be this, once each, in log and timeline alike, and stands so."""
-        assert self.passed == [PASSED[one] for one in expected]
+        """Assert that it was announced to be this, once each, in log and timeline alike, and stands so."""
+        assert self.passed == [PASSED[item] for item in expected]
         assert self.server.rows(_TIMELINE, self.key) == [
-            {"kind": one["type"].removeprefix("escalation."), "actor_id": None}
-            | {name: one[name] for name in ("previous", "status", "occurred_at")}
-            for one in self.crossings
+            {"kind": crossing["type"].removeprefix("escalation."), "actor_id": None}
+            | {name: crossing[name] for name in ("previous", "status", "occurred_at")}
+            for crossing in self.crossings
         ]
         sla = self.sla
         assert sla["status"] == (expected or ("ON_TRACK",))[-1]
@@ -116,7 +115,7 @@ class Clock:
 
     def late(self, status: str) -> timedelta:
         """How long after its time it was announced."""
-        (at,) = (one["occurred_at"] for one in self.crossings if one["status"] == status)
+        (at,) = (crossing["occurred_at"] for crossing in self.crossings if crossing["status"] == status)
         late: timedelta = at - self.row[{"AT_RISK": "sla_at_risk_at", "BREACHED": "sla_due_at"}[status]]
         assert late >= timedelta(), f"announced {-late} too early"
         return late
@@ -124,24 +123,24 @@ class Clock:
     @property
     def sla(self) -> Row:
         """How it stands, by the API."""
-        found: Row = self.workspace.key.escalation(self.id)["sla"]
-        return found
+        sla: Row = self.workspace.key.escalation(self.id)["sla"]
+        return sla
 
     def reply(self) -> Row:
         """A person answers; the escalation as the caller is shown it."""
-        found: Row = self.workspace.key.reply(self.id)["escalation"]
-        return found
+        escalation: Row = self.workspace.key.reply(self.id)["escalation"]
+        return escalation
 
     def prioritise(self, priority: str) -> Row:
         """How it stands by a new priority."""
         given = {"escalationId": self.id, "priority": priority}
-        found: Row = self.workspace.key.ask(_UPDATE, input=given)["updateEscalation"]["escalation"]["sla"]
-        return found
+        sla: Row = self.workspace.key.ask(_UPDATE, input=given)["updateEscalation"]["escalation"]["sla"]
+        return sla
 
     def reopen(self) -> Row:
         """How it stands once its escalation was reopened."""
-        found: Row = self.workspace.key.ask(_REOPEN, id=self.id)["reopenEscalation"]["escalation"]["sla"]
-        return found
+        sla: Row = self.workspace.key.ask(_REOPEN, id=self.id)["reopenEscalation"]["escalation"]["sla"]
+        return sla
 
 
 def in_time() -> timedelta:
@@ -158,14 +157,14 @@ def told(workspace: Workspace) -> list[Row]:
 
 
 def age(clocks: Sequence[Clock], **by: float) -> None:
-    """Has clocks begun so much earlier without that any timer or worker notices, as if there were none."""
+    """Have clocks begun so much earlier without that any timer or worker notices, as if there were none."""
     moved = ", ".join(f"{part} = {part} - $2::interval" for part in (*_PARTS, "sla_stopped_at"))
     statement = f"UPDATE escalations SET {moved} WHERE id = ANY($1)"
     clocks[0].server.execute(statement, [clock.key for clock in clocks], timedelta(**by))
 
 
 def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
-    """Moves clocks and their timers so that `sla_at_risk_at` or `sla_due_at` comes in so many seconds."""
+    """Move clocks and their timers so that `sla_at_risk_at` or `sla_due_at` comes in so many seconds."""
     by = f"(now() + $2::interval - {part})"
     clock = ", ".join(f"{part} = {part} + {by}" for part in (*_PARTS, "sla_next_at"))
     # RETURNING shows what was written: the distance has to be reckoned before.
@@ -173,11 +172,11 @@ def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
         moved AS (UPDATE escalations SET {clock} WHERE id = ANY($1))
         UPDATE pgqueuer SET execute_after = execute_after + by.by FROM by
         WHERE entrypoint = 'sla_clock' AND payload = uuid_send(by.id)"""
-    clocks[0].server.execute(statement, [one.key for one in clocks], timedelta(seconds=seconds))
+    clocks[0].server.execute(statement, [item.key for item in clocks], timedelta(seconds=seconds))
 
 
 def hide_from_sweep(clock: Clock) -> None:
-    """Leaves a clock to its timer alone."""
+    """Leave a clock to its timer alone."""
     clock.server.execute("UPDATE escalations SET sla_next_at = NULL WHERE id = $1", clock.key)
 
 
@@ -192,25 +191,25 @@ class Hearing:
 
     async def next(self) -> Row:
         """The next that it hears."""
-        found: Row = (await self._socket.next(self._operation))["slaStatusChanged"]
-        return found
+        sla_status_changed: Row = (await self._socket.next(self._operation))["slaStatusChanged"]
+        return sla_status_changed
 
     async def rest(self) -> list[Row]:
         """All that was announced until now and not heard yet: what comes before something new."""
         marker = Clock.begin(self._workspace, self._agent_id)
         age([marker], days=400)
         marker.reply()
-        found = [await self.next()]
-        while (found[-1]["escalation"]["id"], found[-1]["status"]) != (marker.id, "BREACHED"):
-            found.append(await self.next())
-        return [one for one in found if one["escalation"]["id"] != marker.id]
+        result = [await self.next()]
+        while (result[-1]["escalation"]["id"], result[-1]["status"]) != (marker.id, "BREACHED"):
+            result.append(await self.next())
+        return [item for item in result if item["escalation"]["id"] != marker.id]
 
 
 @asynccontextmanager
 async def hearing(
     workspace: Workspace, agent_id: str | None = None, after: str | None = None
 ) -> AsyncIterator[Hearing]:
-    """Follows clocks from now on, or from a cursor: those of an AI agent or of the whole workspace."""
+    """Follow clocks from now on, or from a cursor: those of an AI agent or of the whole workspace."""
     after = after or cursor(workspace)
     async with workspace.key.socket() as socket:
         operation = await socket.subscribe(CHANGES, agent=agent_id, after=after)
@@ -224,7 +223,7 @@ def cursor(workspace: Workspace) -> str:
 
 def heard(events: Iterable[Row]) -> list[tuple[str, str, str]]:
     """Of which escalations, from where, to where."""
-    return [(one["escalation"]["id"], one["previous"], one["status"]) for one in events]
+    return [(event["escalation"]["id"], event["previous"], event["status"]) for event in events]
 
 
 class Process:
@@ -234,10 +233,9 @@ class Process:
         self._log = data_dir / f"{name}.log"
         self._paused = False
         self._begun = self._log.stat().st_size if self._log.exists() else 0
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
         given = {"BATON_DATA_DIR": str(data_dir), **environment}
         with self._log.open("ab") as log:
-            self.popen = subprocess.Popen([BATON, *arguments], env=inherited | given, stdout=log, stderr=log)
+            self.popen = BatonProcess(*arguments, environment=given, output=log)
 
     @property
     def runs(self) -> bool:
@@ -245,7 +243,7 @@ class Process:
         return self.popen.poll() is None
 
     def says(self, pattern: str) -> str:
-        """Waits until its log holds the pattern, and gives what its group matched."""
+        """Wait until its log holds the pattern, and gives what its group matched."""
 
         def found() -> re.Match[str] | None:
             written = self._log.read_bytes()[self._begun :].decode()
@@ -255,28 +253,27 @@ class Process:
         return str(wait_for(found, f"{self._log.name} to say {pattern}", 60)[1])
 
     def pause(self) -> None:
-        """Stops it, as a machine does that is too busy."""
+        """Stop it, as a machine does that is too busy."""
         if not self._paused:
-            self.popen.send_signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED)
+            self.popen.pause()
             self._paused = True
 
     def go_on(self) -> None:
-        """Lets it go on."""
+        """Let it go on."""
         self.popen.send_signal(signal.SIGCONT)
         self._paused = False
 
     def kill(self) -> None:
-        """Ends it without a word."""
+        """End it without a word."""
         self.popen.kill()
         self.popen.wait()
 
     def ask_to_end(self) -> None:
-        """Tells it to end, and does not wait."""
+        """Tell it to end, and does not wait."""
         self.popen.send_signal(signal.SIGTERM)
 
     def end(self, seconds: float = 30) -> None:
-        """Tells it to end, and sees that it does so in time and in order."""
+        """Tell it to end, and sees that it does so in time and in order."""
         self.ask_to_end()
         assert self.popen.wait(seconds) == 0
 
@@ -324,14 +321,14 @@ class Stage(Server):
         return list(self.workers)
 
     def only(self, worker: Process) -> None:
-        """Has one worker run, and the others stand still."""
-        for one in self.workers:
-            if one is not worker and one.runs:
-                one.pause()
+        """Have one worker run, and the others stand still."""
+        for item in self.workers:
+            if item is not worker and item.runs:
+                item.pause()
         worker.go_on()
 
     def dismiss(self) -> None:
-        """Ends all workers."""
+        """End all workers."""
         self._end([worker for worker in self.workers if worker.runs])
 
     def _end(self, workers: Sequence[Process]) -> None:

@@ -18,8 +18,9 @@ from rules.sla_clock import SlaStatus
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LINK = "https://baton.example.com/app/escalations/esc_1?a=1&b=2"
 LINK_IN_SLACK = LINK.replace("&", "&amp;")
-DUE = f"<!date^{int(NOON.timestamp()) + 7_200}^{{date_short_pretty}} {{time}}|2026-03-02 14:00 UTC>"
-CREATED = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} {{time}}|2026-03-02 12:00 UTC>"
+DUE = f"[date {int(NOON.timestamp()) + 7_200}, 2026-03-02 14:00 UTC]"
+CREATED = f"[date {int(NOON.timestamp())}, 2026-03-02 12:00 UTC]"
+CREATED_IN_MRKDWN = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} {{time}}|2026-03-02 12:00 UTC>"
 
 ESCALATION = EscalationSnapshot(
     id="esc_1",
@@ -82,3 +83,30 @@ def load_content(
     return replace(
         STORY, conversation=conversation, escalation=escalation, agent_name=text, workspace_name=text
     )
+
+
+_MARKS = {"bold": "*", "italic": "_", "strike": "~", "code": "`"}
+
+
+def spelled(block: dict[str, Any]) -> str:
+    """A rich_text block as text: styles as marks, quotes as lines with “> ”, other elements in brackets."""
+    parts = []
+    for part in block["elements"]:
+        text = "".join(map(_spelled_element, part["elements"]))
+        parts.append(f"> {text}" if part["type"] == "rich_text_quote" else text)
+    return "\n".join(parts)
+
+
+def _spelled_element(element: dict[str, Any]) -> str:
+    match element["type"]:
+        case "text":
+            marks = "".join(_MARKS[style] for style in element.get("style", {}))
+            return f"{marks}{element['text']}{marks[::-1]}"
+        case "link":
+            return f"[{element['url']}{'|' + element['text'] if 'text' in element else ''}]"
+        case "date":
+            assert element["format"] == "{date_short_pretty} {time}"
+            return f"[date {element['timestamp']}, {element['fallback']}]"
+        case kind:
+            [(_, value)] = [item for item in element.items() if item[0] not in ("type", "style")]
+            return f"[{kind} {value}]"

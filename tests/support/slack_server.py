@@ -95,13 +95,13 @@ class SlackStandIn:
 
     def wait_for_messages(self, count: int) -> list[dict[str, Any]]:
         """The messages, as soon as there are so many."""
-        found: list[dict[str, Any]] = wait_for(
+        result: list[dict[str, Any]] = wait_for(
             lambda: self.messages if len(self.messages) >= count else None, f"{count} Slack messages"
         )
-        return found
+        return result
 
     def take(self, call: Call) -> str:
-        """Keeps a request and says what happens to it."""
+        """Keep a request and says what happens to it."""
         with self._lock:
             self.calls.append(call)
             if self._ways:
@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
         self.slack = slack
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Callers may hang up: they are what is tested, not this."""
+        """Ignore callers that hang up: they are what is tested, not this."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -162,8 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
             "long": (200, b'{"ok": true, "_": "' + b"x" * 2_000_000 + b'"}', {}),
             "redirect": (307, b"", {"Location": slack.redirect_to}),
         }
-        status, found, headers = known.get(way, (200, {"ok": False, "error": way}, {}))
-        self._say(status, found if isinstance(found, bytes) else json.dumps(found).encode(), headers)
+        status, result, headers = known.get(way, (200, {"ok": False, "error": way}, {}))
+        self._say(status, result if isinstance(result, bytes) else json.dumps(result).encode(), headers)
 
     def _told(self, call: Call) -> dict[str, Any]:
         if call.method == "auth.test":

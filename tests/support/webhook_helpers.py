@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -63,18 +63,18 @@ _WORKERS = count(1)
 
 def deliveries(workspace: Workspace, **chosen: Any) -> list[Row]:
     """The newest hundred of the workspace, oldest first."""
-    found: list[Row] = workspace.key.ask(DELIVERIES, first=100, **chosen)["deliveries"]["nodes"]
-    return found[::-1]
+    nodes: list[Row] = workspace.key.ask(DELIVERIES, first=100, **chosen)["deliveries"]["nodes"]
+    return nodes[::-1]
 
 
 def retry(workspace: Workspace, delivery: Row) -> Row:
-    """Has a delivery attempted again."""
-    found: Row = workspace.key.ask(RETRY, id=delivery["id"])["retryDelivery"]
-    return found
+    """Have a delivery attempted again."""
+    retry_delivery: Row = workspace.key.ask(RETRY, id=delivery["id"])["retryDelivery"]
+    return retry_delivery
 
 
 def planned(workspace: Workspace) -> None:
-    """Waits until all that has happened has its deliveries."""
+    """Wait until all that has happened has its deliveries."""
     query = """SELECT position = head AS done FROM planned_logs JOIN streams ON id = workspace_id
         WHERE workspace_id = $1"""
     key = parse_id(WORKSPACE, workspace.id)
@@ -116,8 +116,8 @@ class Endpoint:
     @property
     def shown(self) -> Row | None:
         """As a reader is shown it."""
-        found: Row | None = self.workspace.key.ask(ENDPOINT, id=self.id)["node"]
-        return found
+        node: Row | None = self.workspace.key.ask(ENDPOINT, id=self.id)["node"]
+        return node
 
     @property
     def row(self) -> Row:
@@ -129,8 +129,8 @@ class Endpoint:
         payload = self.workspace.key.ask(UPDATE, id=self.id, **changes)["updateWebhookEndpoint"]
         assert payload["secret"] is None
         assert payload["endpoint"] == self.shown
-        found: Row = payload["endpoint"]
-        return found
+        endpoint: Row = payload["endpoint"]
+        return endpoint
 
     def rotate(self) -> "Endpoint":
         """The endpoint with its new secret."""
@@ -139,7 +139,7 @@ class Endpoint:
         return replace(self, secret=payload["secret"])
 
     def delete(self) -> None:
-        """Takes it away."""
+        """Take it away."""
         assert self.workspace.key.ask(DELETE, id=self.id) == {"deleteWebhookEndpoint": True}
 
     # ---- what happens, and what is told of it
@@ -150,15 +150,19 @@ class Endpoint:
         return str(self.workspace.key.escalate(conversation, reason)["escalation"]["id"])
 
     def sample(self) -> list[Row]:
-        """Sends a sample to all of the AI agent's endpoints."""
+        """Send a sample to all of the AI agent's endpoints."""
         given = {"id": self.agent_id, "channel": "WEBHOOK"}
-        found: list[Row] = self.workspace.key.ask(SAMPLE, **given)["sendTestNotification"]
-        return found
+        send_test_notification: list[Row] = self.workspace.key.ask(SAMPLE, **given)["sendTestNotification"]
+        return send_test_notification
 
     @property
     def deliveries(self) -> list[Row]:
         """Those to it, oldest first."""
-        return [one for one in deliveries(self.workspace, channel="WEBHOOK") if one["target"] == self.url]
+        return [
+            delivery
+            for delivery in deliveries(self.workspace, channel="WEBHOOK")
+            if delivery["target"] == self.url
+        ]
 
     def when(self, condition: Callable[[list[Row]], Any], what: str, seconds: float = DEADLINE) -> list[Row]:
         """Its deliveries as soon as they are so."""
@@ -196,11 +200,11 @@ class Endpoint:
         return self.server.rows(query, self.target["id"].bytes)
 
     def hurry(self, made: int | None = None) -> None:
-        """Has the time come that what is to be sent there waits for; see `hurry`."""
+        """Have the time come that what is to be sent there waits for; see `hurry`."""
         hurry(self.server, self.target["id"], made)
 
     def left(self) -> None:
-        """Waits until nobody has its deliveries in hand, and all of it is written down."""
+        """Wait until nobody has its deliveries in hand, and all of it is written down."""
         wait_for(lambda: self.target["lease"] is None, "the target to be left")
 
     def pile_up(self, number: int) -> None:
@@ -228,12 +232,12 @@ def told(received: Received, endpoint: Endpoint) -> Row:
 
 def statuses(found: list[Row]) -> list[str]:
     """How deliveries stand."""
-    return [one["status"] for one in found]
+    return [item["status"] for item in found]
 
 
 def types(found: list[Row]) -> list[str]:
     """Of which events deliveries are."""
-    return [one["eventType"] for one in found]
+    return [item["eventType"] for item in found]
 
 
 def row_of(server: Server, delivery: Row) -> Row:
@@ -243,7 +247,7 @@ def row_of(server: Server, delivery: Row) -> Row:
 
 def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     """
-    Has the time come that a target's deliveries, and the job for them, wait for.
+    Have the time come that a target's deliveries, and the job for them, wait for.
 
     With `made` they have been attempted so often by now. Whoever has one in hand is waited for: the job for
     what is left is written at the end.
@@ -351,7 +355,7 @@ class PostOffice(Server):
         return worker
 
     def dismiss(self) -> None:
-        """Ends all workers."""
+        """End all workers."""
         running = [worker for worker in self.workers if worker.runs]
         for worker in running:
             worker.go_on()
@@ -359,21 +363,6 @@ class PostOffice(Server):
         for worker in running:
             assert worker.popen.wait(30) == 0
         self.workers = []
-
-
-_SHARED = pytest.StashKey[PostOffice]()
-
-
-def shared_office(session: pytest.Session) -> PostOffice:
-    """One for all the modules of a session, as its start takes long: two workers beside a server without."""
-    if _SHARED not in session.stash:
-        opened = ExitStack()
-        office = session.stash[_SHARED] = opened.enter_context(PostOffice.opened())
-        session.addfinalizer(opened.close)
-        office.serve("--no-worker")
-        for _ in range(2):
-            office.hire()
-    return session.stash[_SHARED]
 
 
 def is_wanted(request: pytest.FixtureRequest, name: str) -> bool:
@@ -385,6 +374,6 @@ def is_wanted(request: pytest.FixtureRequest, name: str) -> bool:
 def begun(
     request: pytest.FixtureRequest, stories: Mapping[str, Callable[[], None]]
 ) -> Iterator[dict[str, "Future[None]"]]:
-    """Stories that take long, each in a thread of its own, by the names of their tests, if those are run."""
+    """Story that take long, each in a thread of its own, by the names of their tests, if those are run."""
     with ThreadPoolExecutor() as pool:
         yield {name: pool.submit(story) for name, story in stories.items() if is_wanted(request, name)}

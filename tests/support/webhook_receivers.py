@@ -33,13 +33,13 @@ class Received:
     @property
     def event(self) -> dict[str, Any]:
         """The body, unverified."""
-        found: dict[str, Any] = json.loads(self.body)
-        return found
+        result: dict[str, Any] = json.loads(self.body)
+        return result
 
     def verified(self, secret: str) -> dict[str, Any]:
         """The body, if `secret` has signed it; raises WebhookVerificationError."""
-        found: dict[str, Any] = Webhook(secret).verify(self.body, dict(self.headers))
-        return found
+        verify: dict[str, Any] = Webhook(secret).verify(self.body, dict(self.headers))
+        return verify
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Tests look at what was received."""
+        """Test look at what was received."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -104,7 +104,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook"
 
     def take(self, received: Received) -> Answer:
-        """Keeps a request and gives the next answer."""
+        """Keep a request and gives the next answer."""
         with self._lock:
             answer = next(self._answers, Answer())
             self.received.append(received)
@@ -119,7 +119,7 @@ class Receiver:
         """The first event of a type, once it has come."""
 
         def found() -> dict[str, Any] | None:
-            return next((one.event for one in list(self.received) if one.event["type"] == type_), None)
+            return next((item.event for item in list(self.received) if item.event["type"] == type_), None)
 
         event: dict[str, Any] = wait_for(found, type_, seconds)
         return event
@@ -228,7 +228,7 @@ class Hostile:
 
 
 def hang(connection: socket.socket, over: threading.Event) -> None:
-    """Says nothing, until the other side leaves."""
+    """Say nothing, until the other side leaves."""
     connection.settimeout(0.05)
     while not over.is_set():
         with suppress(TimeoutError):
@@ -237,7 +237,7 @@ def hang(connection: socket.socket, over: threading.Event) -> None:
 
 
 def drip(text: bytes, begin: bytes = b"") -> Behaviour:
-    """Says `begin` at once and `text` byte by byte, its last one for ever."""
+    """Say `begin` at once and `text` byte by byte, its last one for ever."""
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(begin)
@@ -249,12 +249,12 @@ def drip(text: bytes, begin: bytes = b"") -> Behaviour:
 
 
 def reset(connection: socket.socket, _: threading.Event) -> None:
-    """Breaks the connection."""
+    """Break the connection."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def say(*texts: bytes) -> Behaviour:
-    """Says so and closes."""
+    """Say so and closes."""
 
     def behave(connection: socket.socket, _: threading.Event) -> None:
         for text in texts:
@@ -264,7 +264,7 @@ def say(*texts: bytes) -> Behaviour:
 
 
 def say_and_wait(*texts: bytes) -> Behaviour:
-    """Says so and waits for the other side to leave."""
+    """Say so and waits for the other side to leave."""
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         say(*texts)(connection, over)
@@ -274,7 +274,7 @@ def say_and_wait(*texts: bytes) -> Behaviour:
 
 
 def pour(begin: bytes, drop: bytes) -> Behaviour:
-    """Says `begin`, and `drop` without end."""
+    """Say `begin`, and `drop` without end."""
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(begin)

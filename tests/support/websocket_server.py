@@ -28,8 +28,9 @@ from schema.live.groups import Groups, Sink
 from schema.operation import Operation
 from server.graphql import operations, websocket
 from server.graphql.client_connections import ClientConnections
-from server.graphql.uvicorn_protocols import RequestProtocol, SocketProtocol
-from server.graphql.websocket import Timeouts, live_endpoint
+from server.graphql.uvicorn_protocols import RequestProtocol
+from server.graphql.websocket import Timeouts, websocket_endpoint
+from server.graphql.websocket_protocol import WebSocketProtocol
 from server.http import origins
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -153,11 +154,6 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-@asynccontextmanager
-async def _no_database() -> AsyncIterator[None]:
-    yield
-
-
 def tasks_now() -> set[asyncio.Task[Any]]:
     """All but the test runner's own, which has another for each fixture and test."""
     return {task for task in asyncio.all_tasks() if "TestRunner" not in repr(task.get_coro())}
@@ -165,15 +161,15 @@ def tasks_now() -> set[asyncio.Task[Any]]:
 
 @asynccontextmanager
 async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    """Servers for a test; neither tasks, nor failures that nobody reads, nor error lines may stay behind."""
+    """Server for a test; neither tasks, nor failures that nobody reads, nor error lines may stay behind."""
     before = tasks_now()
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     async with AsyncExitStack() as closing:
 
-        async def started(pace: Timeouts = websocket.PACE, recheck_seconds: float = 60) -> Stage:
+        async def started(timeouts: Timeouts = websocket.TIMEOUTS, recheck_seconds: float = 60) -> Stage:
             stage = Stage(ClientConnections(lambda tokens: stage.still_good(tokens), recheck_seconds))
-            await closing.enter_async_context(_running(stage, pace, monkeypatch))
+            await closing.enter_async_context(_running(stage, timeouts, monkeypatch))
             return stage
 
         yield started
@@ -184,7 +180,7 @@ async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
 
 
 @asynccontextmanager
-async def _running(stage: Stage, pace: Timeouts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     async def actor_of(_: object, __: object, token: str) -> Actor | None:
         return stage.actors.get(token)
 
@@ -195,17 +191,15 @@ async def _running(stage: Stage, pace: Timeouts, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
     monkeypatch.setattr(operations, "run", stage.run)
     monkeypatch.setattr(operations, "is_subscription", lambda _: False)
-    app = Starlette(routes=[WebSocketRoute("/graphql", live_endpoint(pace))])
-    app.state.services = cast(
-        Any, SimpleNamespace(database=SimpleNamespace(reading=_no_database), widget_tokens=None)
-    )
+    app = Starlette(routes=[WebSocketRoute("/graphql", websocket_endpoint(timeouts))])
+    app.state.services = cast(Any, SimpleNamespace(database=SimpleNamespace(), widget_tokens=None))
     app.state.settings = SimpleNamespace(url="https://baton.example/")
     app.state.groups = Groups()
     app.state.connections = stage.connections
     config = uvicorn.Config(
         app,
         port=0,
-        ws=SocketProtocol,
+        ws=WebSocketProtocol,
         http=RequestProtocol,
         ws_max_size=65_536,
         log_config=None,
@@ -226,7 +220,7 @@ async def _running(stage: Stage, pace: Timeouts, monkeypatch: pytest.MonkeyPatch
 
 @asynccontextmanager
 async def connecting() -> AsyncIterator[Connect]:
-    """Clients for a test, who go when it is over."""
+    """Client for a test, who go when it is over."""
     async with AsyncExitStack() as closing:
 
         async def connected(stage: Stage, subprotocol: str = SUBPROTOCOL, **options: Any) -> Client:

@@ -48,8 +48,8 @@ def keys(acme: Workspace, strangers: Workspace) -> Keys:
 
 
 def revoked(workspace: Workspace, key: str) -> str:
-    found = workspace.key.ask("{ apiKeys { id prefix } }")["apiKeys"]
-    (key_id,) = (one["id"] for one in found if key.startswith(one["prefix"]))
+    api_keys = workspace.key.ask("{ apiKeys { id prefix } }")["apiKeys"]
+    (key_id,) = (item["id"] for item in api_keys if key.startswith(item["prefix"]))
     workspace.key.ask("mutation($id: ID!) { revokeApiKey(id: $id) { id } }", id=key_id)
     return key
 

@@ -47,9 +47,9 @@ def test_every_reference_leads_somewhere() -> None:
 
     assert references
     for reference in references:
-        found: Any = whole
+        result: Any = whole
         for step in reference.split("/"):
-            found = found[step]
+            result = result[step]
 
 
 def test_every_example_fits_its_schema() -> None:

@@ -62,7 +62,7 @@ def test_expected_error_is_told_in_its_own_words() -> None:
         (ResyncRequiredError(), 410, "RESYNC_REQUIRED"),
         (HTTPException(403), 403, "FORBIDDEN"),
         (HTTPException(418, "No coffee."), 418, "BAD_USER_INPUT"),
-        (HTTPException(503), 503, "INTERNAL"),
+        (HTTPException(503), 503, "UNAVAILABLE"),
         (HTTPException(499, "Odd."), 499, "BAD_USER_INPUT"),
     ],
 )

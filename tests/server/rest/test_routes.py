@@ -114,14 +114,14 @@ def test_links_lead_through_all_pages(client: httpx.Client, started: Start, agen
     seen, cursors, address = [], [], f"/escalations?agentId={agent_id}&status=open&first=3"
     while address:
         page = client.get(address)
-        seen += [one["id"] for one in page.json()["escalations"]]
+        seen += [escalation["id"] for escalation in page.json()["escalations"]]
         cursors.append(page.json()["nextCursor"])
         address = page.links.get("next", {}).get("url", "")
 
     assert seen == ids[::-1]
     assert [cursor is None for cursor in cursors] == [False, False, True]
     by_hand = client.get("/escalations", params={"agentId": agent_id, "first": 3, "after": cursors[0]})
-    assert [one["id"] for one in by_hand.json()["escalations"]] == ids[::-1][3:6]
+    assert [escalation["id"] for escalation in by_hand.json()["escalations"]] == ids[::-1][3:6]
 
 
 def test_lists_are_chosen_by_status_and_priority(client: httpx.Client, started: Start, agent_id: str) -> None:
@@ -129,8 +129,8 @@ def test_lists_are_chosen_by_status_and_priority(client: httpx.Client, started: 
     client.patch(f"/escalations/{ids['urgent']}", json={"status": "resolved"})
 
     def chosen(query: str) -> set[str]:
-        found = client.get(f"/escalations?agentId={agent_id}&{query}").json()["escalations"]
-        return {one["id"] for one in found}
+        escalations = client.get(f"/escalations?agentId={agent_id}&{query}").json()["escalations"]
+        return {item["id"] for item in escalations}
 
     assert chosen("status=open") == {ids["low"], ids["high"]}
     assert chosen("status=open,resolved") == set(ids.values())

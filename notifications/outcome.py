@@ -1,0 +1,20 @@
+"""The result of one attempt to send."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    The result of one attempt. `response` is the HTTP status, SMTP reply or Slack error name, in a few words.
+
+    `retry_after`: the receiver asked for this wait. `final`: another attempt cannot succeed. `gone`: the
+    receiver wants no further events (410).
+    """
+
+    succeeded: bool
+    response: str | None
+    retry_after: timedelta | None = None
+    final: bool = False
+    gone: bool = False

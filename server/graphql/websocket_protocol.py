@@ -1,0 +1,358 @@
+"""
+WebSocket connections: RFC 6455 by websockets' sans-I/O `ServerProtocol`, bytes by an asyncio transport.
+
+uvicorn creates a WebSocketProtocol for each upgrade request and calls `connection_made`, `data_received` and
+`shutdown`. The ASGI application finds it in its scope and accepts the handshake through it. Messages then go
+to a receiver by plain calls, so an idle connection needs no task.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+from urllib.parse import unquote
+
+import structlog
+import uvicorn
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+READ_BYTES = 4_096  # bytes parsed in one iteration of the event loop: up to 700 of the smallest frames
+FRAGMENTS = 1_000  # per message: an empty fragment takes memory, too
+CLOSE_SECONDS = 3.0
+
+_EXTENSION = "baton.connection"
+
+_logger = structlog.get_logger(__name__)
+
+
+def connection_of(scope: Mapping[str, Any]) -> "WebSocketProtocol":
+    """Return the connection that an ASGI WebSocket scope belongs to."""
+    connection: WebSocketProtocol = scope["extensions"][_EXTENSION]["connection"]
+    return connection
+
+
+class MessageReceiver(Protocol):
+    """Destination of the messages of one connection."""
+
+    def receive_message(self, data: bytes, is_text: bool) -> None:
+        """Take a message. The connection reads no further until `resume_reading` is called."""
+
+    def client_gone(self) -> None:
+        """Handle the end by the client: it closed, broke RFC 6455 or vanished. Called at most once."""
+
+
+class ServerState(Protocol):
+    """Connections and tasks that uvicorn waits for when it stops."""
+
+    connections: set[Any]
+    tasks: set["asyncio.Task[None]"]
+
+
+class WebSocketProtocol(asyncio.Protocol):
+    """
+    One WebSocket connection, from its handshake to its end.
+
+    `write` takes whole frames. `on_change` is called when `writable` may have changed.
+    """
+
+    __slots__ = (
+        "_app",
+        "_app_state",
+        "_blocked",
+        "_fragments",
+        "_is_text",
+        "_ping_interval",
+        "_protocol",
+        "_reading_paused",
+        "_receiver",
+        "_response",
+        "_root_path",
+        "_server_state",
+        "_silent",
+        "_timer",
+        "_transport",
+        "_unparsed",
+        "on_change",
+    )
+
+    def __init__(
+        self, config: uvicorn.Config, server_state: ServerState, app_state: Mapping[str, Any]
+    ) -> None:
+        self.on_change: Callable[[], None] = _do_nothing
+        self._app = config.loaded_app
+        self._root_path = config.root_path
+        self._ping_interval = config.ws_ping_interval
+        self._server_state = server_state
+        self._app_state = app_state
+        self._protocol = ServerProtocol(max_size=config.ws_max_size)
+        self._transport: asyncio.Transport
+        self._receiver: MessageReceiver | None = None
+        self._response: Response | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._fragments: list[bytes] = []
+        self._is_text = False
+        self._unparsed = b""
+        self._reading_paused = False
+        self._blocked = False
+        self._silent = False
+
+    # Called by uvicorn and the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the transport."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._server_state.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a little in each iteration of the event loop, since many tiny frames would block it."""
+        self._silent = False
+        if self._unparsed or len(data) > READ_BYTES:
+            self._unparsed += data
+            self._transport.pause_reading()
+            self._parse_next()
+        else:
+            self._parse(data)
+
+    def pause_writing(self) -> None:
+        """Note that the client reads more slowly than it is written to."""
+        self._blocked = True
+        self.on_change()
+
+    def resume_writing(self) -> None:
+        """Note that the client has caught up."""
+        self._blocked = False
+        self.on_change()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Release everything."""
+        self._server_state.connections.discard(self)
+        self._set_timer(None)
+        self._unparsed = b""
+        self._fragments.clear()
+        self.on_change()
+        self._report_gone()
+
+    def shutdown(self) -> None:
+        """Close the connection, since uvicorn stops."""
+        if self._protocol.state is OPEN:
+            self.close(CloseCode.SERVICE_RESTART, "Service restart")
+        self._transport.close()
+
+    # Called by the application
+
+    def accept(self, receiver: MessageReceiver, subprotocol: str | None = None) -> None:
+        """Complete the handshake. The receiver gets every message from now on."""
+        self._receiver = receiver
+        if self._response is None or self._transport.is_closing():
+            self._report_gone()
+            return
+        if subprotocol:
+            self._response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        self._protocol.send_response(self._response)
+        self._response = None
+        self._flush()
+        self._schedule_ping()
+        self.on_change()
+
+    def resume_reading(self) -> None:
+        """Read on after a message."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self._read_on()
+
+    def close(self, code: int, reason: str, seconds: float = CLOSE_SECONDS) -> None:
+        """Start the closing handshake, and abort the connection if it is not over in time."""
+        self._receiver = None
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code, reason)
+            self._flush()
+        self._abort_after(seconds)
+        self.resume_reading()
+        self.on_change()
+
+    def abort(self) -> None:
+        """Drop the connection and everything that the client has not read."""
+        self._receiver = None
+        self._transport.abort()
+
+    @property
+    def writable(self) -> bool:
+        """Return whether frames may be written now."""
+        return not self._blocked and self._protocol.state is OPEN and not self._transport.is_closing()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return the number of bytes that the client's kernel has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def write(self) -> Callable[[bytes], None]:
+        """Return the transport's method, so that writing costs one call."""
+        return self._transport.write
+
+    # Reading
+
+    def _parse_next(self) -> None:
+        piece, self._unparsed = self._unparsed[:READ_BYTES], self._unparsed[READ_BYTES:]
+        self._parse(piece)
+        if not self._reading_paused:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._unparsed:
+            asyncio.get_running_loop().call_soon(self._parse_next)
+        elif not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Frame):
+                self._handle_frame(event)
+            elif isinstance(event, Request):
+                self._handle_request(event)
+        if self._blocked and self._protocol.state is OPEN:
+            # Drop pongs: they would pile up while the client does not read.
+            self._protocol.data_to_send()
+        else:
+            self._flush()
+
+    def _handle_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CONT:
+            if len(self._fragments) == FRAGMENTS:
+                self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+                return
+            self._fragments.append(bytes(frame.data))
+        elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+            self._is_text = frame.opcode is Opcode.TEXT
+            self._fragments = [bytes(frame.data)]
+        else:
+            return  # ServerProtocol answers pings and closes
+        if frame.fin:
+            message, self._fragments = b"".join(self._fragments), []
+            self._deliver(message)
+
+    def _deliver(self, message: bytes) -> None:
+        if self._receiver is None or self._transport.is_closing():
+            return
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+        self._receiver.receive_message(message, self._is_text)
+
+    # Handshake
+
+    def _handle_request(self, request: Request) -> None:
+        response = self._protocol.accept(request)
+        if response.status_code != 101:
+            self._protocol.send_response(response)
+            return
+        self._response = response
+        task = asyncio.get_running_loop().create_task(self._run_app(self._scope(request)))
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
+
+    def _scope(self, request: Request) -> dict[str, Any]:
+        raw_path, _, query = request.path.partition("?")
+        return {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if self._transport.get_extra_info("sslcontext") else "ws",
+            "server": _address(self._transport.get_extra_info("sockname")),
+            "client": _address(self._transport.get_extra_info("peername")),
+            "root_path": self._root_path,
+            "path": self._root_path + unquote(raw_path),
+            "raw_path": (self._root_path + raw_path).encode("ascii"),
+            "query_string": query.encode("ascii"),
+            "headers": _raw_headers(request.headers),
+            "subprotocols": _offered_subprotocols(request.headers),
+            "state": dict(self._app_state),
+            "extensions": {_EXTENSION: {"connection": self}},
+        }
+
+    async def _run_app(self, scope: dict[str, Any]) -> None:
+        try:
+            await self._app(cast(Any, scope), cast(Any, _receive), cast(Any, self._refuse))
+        except Exception:
+            _logger.exception("websocket.handshake_failed")
+        finally:
+            self._reject(500)
+
+    async def _refuse(self, _: Mapping[str, Any]) -> None:
+        """Refuse the handshake: that is all that an application can say by ASGI's `send`."""
+        self._reject(403)
+
+    def _reject(self, status: int) -> None:
+        if self._response is not None:
+            self._response = None
+            self._protocol.send_response(self._protocol.reject(status, ""))
+            self._flush()
+
+    # Writing and the end
+
+    def _flush(self) -> None:
+        output = self._protocol.data_to_send()
+        if self._transport.is_closing():
+            return
+        for data in output:
+            if data:
+                self._transport.write(data)
+            else:
+                # ServerProtocol is done: it refused, failed, or has taken the client's close.
+                self._transport.close()
+                self._abort_after(CLOSE_SECONDS)
+                self.on_change()
+                self._report_gone()
+
+    def _report_gone(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.client_gone()
+
+    def _schedule_ping(self) -> None:
+        if self._ping_interval:
+            self._set_timer(asyncio.get_running_loop().call_later(self._ping_interval, self._check_client))
+
+    def _check_client(self) -> None:
+        """Send a ping, or abort the connection if nothing at all came since the last one."""
+        if self._silent and not self._reading_paused:
+            self._transport.abort()
+            return
+        if self.writable:
+            self._silent = True
+            self._protocol.send_ping(b"")
+            self._flush()
+        self._schedule_ping()
+
+    def _abort_after(self, seconds: float) -> None:
+        self._set_timer(asyncio.get_running_loop().call_later(seconds, self._transport.abort))
+
+    def _set_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = timer
+
+
+async def _receive() -> dict[str, str]:
+    return {"type": "websocket.connect"}
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _address(name: object) -> tuple[str, int] | None:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) and len(name) >= 2 else None
+
+
+def _raw_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.raw_items()]
+
+
+def _offered_subprotocols(headers: Headers) -> list[str]:
+    values = headers.get_all("Sec-WebSocket-Protocol")
+    return [token.strip() for value in values for token in value.split(",")]

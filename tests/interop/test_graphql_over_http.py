@@ -1,0 +1,15 @@
+"""The audit of GraphQL over HTTP passes, and graphql-sse says that its single connection mode is missing."""
+
+import json
+
+from tests.interop.conftest import Node
+from tests.support.baton_client import Server
+
+
+def test_audit_of_graphql_over_http_passes(node: Node, server: Server) -> None:
+    with node("audit.mjs", f"{server.url}/graphql") as process:
+        assert process.stdout is not None
+        audit, single_connection = map(json.loads, process.stdout)
+        assert process.wait(20) == 0
+    assert audit == {"audits": 61, "failed": []}
+    assert single_connection == {"message": "Server responded with 501: Not Implemented"}

@@ -1,0 +1,127 @@
+"""`baton` processes, forked by `tests.support.fork_server`."""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import IO
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60  # The first process waits for the fork server's imports.
+
+
+class BatonProcess:
+    """
+    A running `baton` command, with the methods of `subprocess.Popen`.
+
+    `environment` replaces the variables of the tests whose names begin with BATON_. The process writes to
+    `output`, and reads nothing.
+    """
+
+    def __init__(self, *arguments: str, environment: dict[str, str], output: IO[bytes]) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+        self._status = _fork_server().start(arguments, inherited | environment, output)
+        self._lock = Lock()
+        self._received = b""
+        self._is_stopped = False
+        self.pid = 0
+        self.returncode: int | None = None
+        self._read_until(lambda: self.pid, START_SECONDS)
+
+    def poll(self) -> int | None:
+        """Return the exit code of a process that has ended."""
+        self._read(0)
+        return self.returncode
+
+    def wait(self, timeout: float = 60) -> int:
+        """Return the exit code when the process ends. Raises TimeoutExpired."""
+        self._read_until(lambda: self.returncode is not None, timeout)
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the process without a chance to clean up."""
+        self.send_signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Stop the process, and wait until it is stopped."""
+        self._is_stopped = False
+        self.send_signal(signal.SIGSTOP)
+        self._read_until(lambda: self._is_stopped or self.returncode is not None, START_SECONDS)
+
+    def _read_until(self, condition: Callable[[], object], seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            remaining = end - time.monotonic()
+            if remaining <= 0:
+                raise subprocess.TimeoutExpired("baton", seconds)
+            self._read(min(remaining, 0.1))
+
+    def _read(self, seconds: float) -> None:
+        with self._lock:
+            if self.returncode is not None:
+                return
+            self._status.settimeout(seconds)
+            try:
+                self._received += self._status.recv(4096)
+            except (BlockingIOError, TimeoutError):
+                return
+            *lines, self._received = self._received.split(b"\n")
+            for line in lines:
+                self._take(line.decode())
+
+    def _take(self, line: str) -> None:
+        word, _, number = line.partition(" ")
+        if word == "pid":
+            self.pid = int(number)
+        elif word == "stopped":
+            self._is_stopped = True
+        else:
+            self.returncode = int(number)
+            self._status.close()
+
+
+class _ForkServer:
+    """The process that forks, as long as this one runs."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+        self._lock = Lock()
+        atexit.register(self._end)
+
+    def start(
+        self, arguments: tuple[str, ...], environment: dict[str, str], output: IO[bytes]
+    ) -> socket.socket:
+        """Request a process, and return its status socket."""
+        body = json.dumps({"arguments": arguments, "environment": environment}).encode()
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            length = len(body).to_bytes(4, "big")
+            socket.send_fds(self._control, [length], [theirs.fileno(), output.fileno()])
+            self._control.sendall(body)
+        return ours
+
+    def _end(self) -> None:
+        self._control.close()
+        self._process.wait(10)
+
+
+@cache
+def _fork_server() -> _ForkServer:
+    return _ForkServer()

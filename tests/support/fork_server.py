@@ -1,0 +1,105 @@
+"""
+A process that has imported Baton and forks a `baton` process for each request.
+
+Importing takes more CPU time than everything else that a process does in most tests. The tests of the
+command itself (`tests/server/test_process.py`, `test_wheel.py` and others) start it as a user does.
+
+A request is a length, with the file descriptors of a status socket and of the output, and then JSON:
+the arguments and the environment. On the status socket come the lines `pid N`, `stopped` and `ended CODE`.
+"""
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from server.cli.main import app
+
+
+class ForkServer:
+    """The loop of the process."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._statuses: dict[int, socket.socket] = {}
+
+    def run(self) -> list[str] | None:
+        """Fork on request. Returns the arguments in a forked process, and None at the end."""
+        signalled, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(signalled, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fd == signalled:
+                        os.read(signalled, 4096)
+                        self._report()
+                        continue
+                    length, descriptors, _, _ = socket.recv_fds(self._control, 4, 2)
+                    if not length:
+                        return None
+                    request = json.loads(self._received(int.from_bytes(length, "big")))
+                    arguments = self._fork(request, *descriptors)
+                    if arguments is not None:
+                        return arguments
+
+    def _received(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            data += self._control.recv(length - len(data))
+        return data
+
+    def _fork(self, request: dict[str, Any], status: int, output: int) -> list[str] | None:
+        pid = os.fork()
+        if pid == 0:
+            self._become(request["environment"], output)
+            arguments: list[str] = request["arguments"]
+            return arguments
+        os.close(output)
+        self._statuses[pid] = socket.socket(fileno=status)
+        self._statuses[pid].sendall(f"pid {pid}\n".encode())
+        return None
+
+    @staticmethod
+    def _become(environment: dict[str, str], output: int) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        # The sockets of other processes, and the lock files of the tests, must not stay open here.
+        os.closerange(3, max(map(int, os.listdir("/dev/fd"))) + 1)
+        os.environ.clear()
+        os.environ.update(environment)
+
+    def _report(self) -> None:
+        while self._statuses:
+            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+            if pid == 0:
+                return
+            if os.WIFSTOPPED(status):
+                self._send(self._statuses[pid], "stopped")
+            else:
+                with self._statuses.pop(pid) as connection:
+                    self._send(connection, f"ended {os.waitstatus_to_exitcode(status)}")
+
+    @staticmethod
+    def _send(connection: socket.socket, line: str) -> None:
+        # The test may have ended without waiting for the process.
+        with suppress(OSError):
+            connection.sendall(f"{line}\n".encode())
+
+
+if __name__ == "__main__":
+    gc.freeze()
+    command = ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
+    if command is not None:
+        sys.argv = ["baton", *command]
+        app()
