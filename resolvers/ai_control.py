@@ -19,7 +19,13 @@ from rules.customer_texts import HAND_BACK_NOTICE, PEOPLE_NOTICE
 from rules.message import MessageRole, MessageStatus
 
 
-def pause(tx: Transaction, conversation: Conversation, cause: AiPauseCause, notice: str | None) -> bool:
+def pause(
+    tx: Transaction,
+    conversation: Conversation,
+    cause: AiPauseCause,
+    notice: str | None,
+    escalation_id: UUID | None = None,
+) -> bool:
     """
     People take control: the AI falls silent, the epoch grows, `notice` says so in the conversation.
 
@@ -33,13 +39,15 @@ def pause(tx: Transaction, conversation: Conversation, cause: AiPauseCause, noti
         conversation.ai_paused_at = tx.now
         if notice:
             post_notice(tx, conversation, notice)
-        _tell(tx, conversation, "ai_paused")
+        _log(tx, conversation, "ai_paused", escalation_id)
     return passed
 
 
-async def hand_back(tx: Transaction, conversation: Conversation) -> bool:
+async def hand_back(tx: Transaction, conversation: Conversation, escalation_id: UUID | None = None) -> bool:
     """
     Return control to the AI: increment the epoch, discard held drafts, post a notice.
+
+    `escalation_id` is the escalation that causes it, if any.
 
     Return whether control changed; an active AI keeps it.
     """
@@ -51,7 +59,7 @@ async def hand_back(tx: Transaction, conversation: Conversation) -> bool:
     conversation.ai_pause_cause = None
     await _discard_drafts(tx, conversation)
     post_notice(tx, conversation, HAND_BACK_NOTICE)
-    _tell(tx, conversation, "ai_resumed")
+    _log(tx, conversation, "ai_resumed", escalation_id)
     return True
 
 
@@ -71,7 +79,7 @@ async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
         tx.log_to_conversation(conversation.id, "message.status_changed", message=message)
 
 
-def _tell(tx: Transaction, conversation: Conversation, kind: str) -> None:
+def _log(tx: Transaction, conversation: Conversation, kind: str, escalation_id: UUID | None) -> None:
     tx.log_to_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch)
     tx.log_to_workspace(
         conversation.workspace_id,
@@ -79,6 +87,7 @@ def _tell(tx: Transaction, conversation: Conversation, kind: str) -> None:
         conversation=conversation.id,
         agent=conversation.agent_id,
         epoch=conversation.ai_epoch,
+        **({"escalation": escalation_id} if escalation_id else {}),
     )
 
 

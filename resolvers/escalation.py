@@ -177,8 +177,8 @@ async def _resolve(
     write_fact(tx, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
     tx.log_to_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
     if keep:
-        pause(tx, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, notice=None)
-    elif await hand_back(tx, conversation):
+        pause(tx, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, None, escalation.id)
+    elif await hand_back(tx, conversation, escalation.id):
         write_timeline(tx, escalation, "ai_resumed", actor)
 
 
@@ -223,7 +223,7 @@ async def _reopen(
     if escalation.sla_stopped_at is None:
         announce_crossings(tx, escalation)
     tx.log_to_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
-    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
+    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
 
 

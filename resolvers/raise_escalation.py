@@ -107,7 +107,7 @@ def _announce(
     _add_trigger(tx, escalation, triggers[0])
     _write_triggers(tx, escalation, triggers[1:], actor)
     tx.log_to_conversation(conversation.id, "conversation.escalated", escalation=escalation.id)
-    if pause(tx, conversation, AiPauseCause.ESCALATION, notice=None):
+    if pause(tx, conversation, AiPauseCause.ESCALATION, None, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
     post_notice(tx, conversation, escalation.confirmation)
 
@@ -127,7 +127,7 @@ def _fold(
         change_priority(tx, escalation, asked, actor)
     if assignee_id and escalation.assignee_id is None:
         assign(tx, escalation, assignee_id, actor)
-    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE):
+    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
 
 

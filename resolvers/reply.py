@@ -120,6 +120,6 @@ async def _reply(
         assign(tx, escalation, author_id, context.actor)
     by_policy = locked.settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
     if by_policy and conversation.ai_pause_cause is AiPauseCause.ESCALATION:
-        await hand_back(tx, conversation)
+        await hand_back(tx, conversation, escalation.id)
         write_timeline(tx, escalation, "ai_resumed", context.actor)
     return message

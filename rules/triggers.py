@@ -1,12 +1,14 @@
-"""What in a message raises an escalation, and which of several triggers comes first."""
+"""The triggers of a message, and their order."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rules.agent_settings import AutoEscalation, TopicRule, TriggerSettings
 from rules.escalation import EscalationTrigger, Priority
-from rules.handoff import find_handoff_request
-from rules.handoff_phrases import find_phrase
+from rules.handoff.detector import find_handoff_request
+from rules.handoff.phrases import SearchableText
+from rules.quoted_text import strip_quoted_text
 
 REASONS = {
     EscalationTrigger.BUTTON: "user_button",
@@ -51,11 +53,18 @@ def fired(
 def triggers_of_customer_message(
     settings: TriggerSettings, content: str, intents: Sequence[str]
 ) -> list[FiredTrigger]:
-    """What a customer's words raise: a request for a person, and each topic that they touch."""
-    found = []
-    if settings.phrases_enabled and (words := _asking_words(settings, content)):
-        found.append(fired(EscalationTrigger.PHRASE, words))
-    return found + _topics(settings.topics, content, intents)
+    """
+    Return the triggers of a customer message: a request for a person, and each topic that matches.
+
+    Quoted text is ignored, because it is not the customer's words.
+    """
+    own_words = strip_quoted_text(content)
+    searchable = SearchableText(own_words)
+    topics = _topics(settings.topics, searchable, intents)
+    if not settings.phrases_enabled:
+        return topics
+    words = searchable.find(settings.extra_phrases) or find_handoff_request(own_words)
+    return [fired(EscalationTrigger.PHRASE, words), *topics] if words else topics
 
 
 def triggers_of_reply(
@@ -65,7 +74,7 @@ def triggers_of_reply(
     found = []
     if is_uncertain(auto, confidence) and not auto.delay_seconds:
         found.append(fired(EscalationTrigger.LOW_CONFIDENCE, confidence=confidence))
-    return found + _topics(settings.topics, "", intents)
+    return found + _topics(settings.topics, SearchableText(""), intents)
 
 
 def is_uncertain(auto: AutoEscalation, confidence: float | None) -> bool:
@@ -80,22 +89,27 @@ def is_confident(auto: AutoEscalation, confidence: float | None) -> bool:
 
 def in_order(fired_triggers: Iterable[FiredTrigger]) -> list[FiredTrigger]:
     """First the one that gives an escalation its `trigger`."""
-    return sorted(fired_triggers, key=lambda one: _ORDER[one.trigger])
+    return sorted(fired_triggers, key=lambda fired: _ORDER[fired.trigger])
 
 
 def highest_priority(fired_triggers: Iterable[FiredTrigger]) -> Priority | None:
     """The highest priority that the triggers themselves ask for, if any does."""
-    asked = [one.priority for one in fired_triggers if one.priority]
+    asked = [fired.priority for fired in fired_triggers if fired.priority]
     return max(asked, key=lambda priority: priority.rank, default=None)
 
 
-def _asking_words(settings: TriggerSettings, content: str) -> str | None:
-    return find_phrase(content, settings.extra_phrases) or find_handoff_request(content)
-
-
-def _topics(topics: Iterable[TopicRule], content: str, intents: Sequence[str]) -> list[FiredTrigger]:
+def _topics(
+    topics: Iterable[TopicRule], content: SearchableText, intents: Sequence[str]
+) -> list[FiredTrigger]:
+    """Return a trigger for each topic with a keyword in the content or with one of the intents."""
+    recorded = _composed(intents)
     return [
         fired(EscalationTrigger.TOPIC, topic.name, priority=topic.priority)
         for topic in topics
-        if set(topic.intents) & set(intents) or (content and find_phrase(content, topic.keywords))
+        if not recorded.isdisjoint(_composed(topic.intents)) or content.find(topic.keywords)
     ]
+
+
+def _composed(intents: Iterable[str]) -> set[str]:
+    """Return intents with composed accents, so that intents that look the same are equal."""
+    return {unicodedata.normalize("NFC", intent) for intent in intents}

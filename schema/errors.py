@@ -1,11 +1,10 @@
 """Errors as clients see them: expected ones with their code, everything else masked."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError, VariableDefinitionNode
 from graphql.language import FieldNode
 from structlog.contextvars import get_contextvars
 
@@ -15,8 +14,8 @@ from resolvers.errors import BatonError, ErrorCode
 
 _logger = structlog.get_logger(__name__)
 
-# What graphql-core says of a variable that does not fit its type.
-_VARIABLE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at (\S+))?: ")
+# A message can repeat a name of the document, which may be as long as the document.
+_MESSAGE_LIMIT = 1_000
 
 
 class TooComplexError(BatonError):
@@ -25,34 +24,45 @@ class TooComplexError(BatonError):
     code = ErrorCode.QUERY_TOO_COMPLEX
 
 
-def format_errors(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
-    """The errors of a result, ready to be sent."""
-    return [_dressed(error) for error in errors]
+class RefusedError(Exception):
+    """The operation cannot be run; `errors` are formatted."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__("the operation is refused")
+        self.errors = errors
+
+
+def format_errors(
+    errors: Iterable[GraphQLError], argument_of_variable: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Return the errors of a result, ready to be sent.
+
+    `argument_of_variable` names the argument of a variable that does not fit its type.
+    """
+    return [_format(error, argument_of_variable or {}) for error in errors]
 
 
 def format_error(error: Exception) -> dict[str, Any]:
-    """An error that arose outside any operation; what is not expected is masked."""
+    """Return an error that arose outside any operation; an unexpected one is masked."""
     located = GraphQLError(str(error), original_error=error)
-    return _dressed(located) if isinstance(error, BatonError) else _masked(located, error)
+    return _format(located, {}) if isinstance(error, BatonError) else _mask(located, error)
 
 
-def _dressed(error: GraphQLError) -> dict[str, Any]:
+def _format(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]:
     original = original_of(error)
     if isinstance(original, BatonError):
         extensions: dict[str, Any] = {"code": original.code.value}
         if original.field:
             extensions["field"] = _prefix(error) + original.field
-            return _formatted(
-                error, str(original).replace(original.field, extensions["field"], 1), extensions
-            )
-        return _formatted(error, str(original), extensions)
+            return _as_dict(error, str(original).replace(original.field, extensions["field"], 1), extensions)
+        return _as_dict(error, str(original), extensions)
     if original is None or _before_execution(error, original):
-        return _formatted(error, error.message, _of_document(error))
-    return _masked(error, original)
+        return _as_dict(error, error.message, _of_document(error, arguments))
+    return _mask(error, original)
 
 
 def original_of(error: GraphQLError) -> BaseException | None:
-    """What was raised by ours or by a library, if anything was."""
+    """Return the exception that a resolver or a library raised, if any."""
     original: BaseException | None = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
@@ -60,36 +70,41 @@ def original_of(error: GraphQLError) -> BaseException | None:
 
 
 def _before_execution(error: GraphQLError, original: BaseException) -> bool:
-    # A scalar's own refusal of a value: nothing has been executed by then.
+    # A scalar refused a value: nothing has been executed.
     return error.path is None and isinstance(original, ValueError | TypeError)
 
 
 def _prefix(error: GraphQLError) -> str:
-    # An act whose arguments come as one `input` names the fields within it.
+    # A mutation whose arguments come as one `input` names the fields within it.
     for node in error.nodes or ():
-        if isinstance(node, FieldNode) and any(one.name.value == "input" for one in node.arguments or ()):
+        if isinstance(node, FieldNode) and any(
+            argument.name.value == "input" for argument in node.arguments or ()
+        ):
             return "input."
     return ""
 
 
-def _of_document(error: GraphQLError) -> dict[str, Any]:
-    if isinstance(error, GraphQLSyntaxError) and "tokens" in error.message:
-        return {"code": ErrorCode.QUERY_TOO_COMPLEX.value}
+def _of_document(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]:
     code = (error.extensions or {}).get("code", ErrorCode.BAD_USER_INPUT.value)
-    found = _VARIABLE.match(error.message)
-    if not found:
+    definition = error.nodes[0] if error.nodes else None
+    cause = error.original_error
+    if not isinstance(definition, VariableDefinitionNode) or not isinstance(cause, GraphQLError):
         return {"code": code}
-    name, path = found[1], (found[2] or "").replace("[", ".").replace("]", "")
-    # The path begins with the argument that the variable is given to.
-    body = error.source.body if error.source else ""
-    argument = re.search(rf"(\w+)\s*:\s*\${name}\b(?!\s*:)", body)
-    return {"code": code, "field": (argument[1] if argument else name) + path}
+    name = definition.variable.name.value
+    return {"code": code, "field": arguments.get(name, name) + _path_in_variable(error, cause, name)}
 
 
-def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
+def _path_in_variable(error: GraphQLError, cause: GraphQLError, name: str) -> str:
+    """Return the path to the faulty value from graphql-core's “… invalid value at .sla.week[0]: …”."""
+    written = error.message.removeprefix(f"Variable '${name}' has invalid value")
+    path = written.removesuffix(f": {cause.message}").removeprefix(" at ")
+    return path[:_MESSAGE_LIMIT].replace("[", ".").replace("]", "")
+
+
+def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
     if isinstance(original, RecursionError):
         message = "The document is nested too deep."
-        return _formatted(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
+        return _as_dict(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(get_contextvars().get("request_id") or new_id())
     code = ErrorCode.INTERNAL
     if is_unavailable(original):
@@ -101,13 +116,14 @@ def _masked(error: GraphQLError, original: BaseException) -> dict[str, Any]:
     else:
         _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
         message = f"Something went wrong on our side. Quote the requestId {request_id} when you report it."
-    return _formatted(error, message, {"code": code.value, "requestId": request_id})
+    return _as_dict(error, message, {"code": code.value, "requestId": request_id})
 
 
-def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
-    formatted: dict[str, Any] = {"message": message}
+def _as_dict(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    shown = message if len(message) <= _MESSAGE_LIMIT else f"{message[:_MESSAGE_LIMIT]}…"
+    formatted: dict[str, Any] = {"message": shown}
     if error.locations:
-        formatted["locations"] = [one.formatted for one in error.locations]
+        formatted["locations"] = [location.formatted for location in error.locations]
     if error.path is not None:
         formatted["path"] = error.path
     return {**formatted, "extensions": extensions}

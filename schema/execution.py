@@ -3,49 +3,40 @@
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, GraphQLError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types.graphql import OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType
 
-from realtime.cancellation import convert_stray_cancellation
 from resolvers.context import Context
 from resolvers.errors import FAILURES
-from schema.api import SCHEMA
+from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.errors import format_errors
+from schema.documents import build_executor, find
+from schema.errors import RefusedError, format_errors
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import GroupMember, Groups, Sink
-from schema.live.subscription_plan import RefusedError, is_subscription, prepare
+from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
-
-_READ_ONLY = (OperationType.QUERY,)
-_ANSWERED = (OperationType.QUERY, OperationType.MUTATION)
 
 
 async def execute(operation: Operation, context: Context) -> dict[str, Any]:
-    """The result of a query or a mutation."""
+    """Return the result of a query or a mutation."""
     return await execute_call(operation, GraphQLContext.of(context))
 
 
 async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, Any]:
-    """The same, leaving in `call` what the transport is to see to, such as the cookie."""
+    """Return the result, and leave in `call` the cookie that the transport must set."""
     try:
-        result = await convert_stray_cancellation(
-            SCHEMA.execute(
-                operation.query,
-                variable_values=_variables(operation),
-                context_value=call,
-                operation_name=operation.name,
-                allowed_operation_types=_READ_ONLY if operation.read_only else _ANSWERED,
-            )
-        )
-    except InvalidOperationTypeError as error:
-        if error.operation_type is OperationType.MUTATION:
-            raise MutationByGetError from None
-        return _refused("Subscriptions go over WebSocket or Server-Sent Events (Accept: text/event-stream).")
-    except CannotGetOperationTypeError:
-        return _refused("The document holds several operations or none of that name: give operationName.")
-    return _formatted(result)
+        document, node = find(operation, call)
+    except RefusedError as refused:
+        return {"errors": refused.errors}
+    if node.operation is OperationType.SUBSCRIPTION:
+        message = "Subscriptions go over WebSocket or Server-Sent Events (Accept: text/event-stream)."
+        return {"errors": format_errors([GraphQLError(message)])}
+    if operation.read_only and node.operation is OperationType.MUTATION:
+        raise MutationByGetError
+    executor = build_executor(document, operation, call)
+    if not isinstance(executor, BoundedExecutor):
+        return {"errors": format_errors(executor, document.argument_of_variable)}
+    return _formatted(await executor.run())
 
 
 def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -> GroupMember:
@@ -91,15 +82,7 @@ def _failed(errors: list[dict[str, Any]]) -> bool:
     return any(error["extensions"]["code"] in FAILURES for error in errors)
 
 
-def _variables(operation: Operation) -> dict[str, Any] | None:
-    return dict(operation.variables) if operation.variables else None
-
-
-def _refused(message: str) -> dict[str, Any]:
-    return {"errors": format_errors([GraphQLError(message)])}
-
-
-def _formatted(result: Any) -> dict[str, Any]:
+def _formatted(result: ExecutionResult) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
     formatted: dict[str, Any] = {"errors": format_errors(result.errors)}

@@ -1,7 +1,7 @@
 """The table of permissions, for people to read."""
 
 from resolvers.permissions import PERMISSIONS, Permission
-from schema.api import SCHEMA
+from schema.api import GRAPHQL_SCHEMA
 
 _HEAD = """\
 # Who may use what
@@ -18,7 +18,7 @@ workspace, or for a customer of another conversation, does not exist for the cal
 
 def printed_permissions() -> str:
     """Markdown: every root field, and REST's own, with its scope."""
-    schema = SCHEMA._schema
+    schema = GRAPHQL_SCHEMA
     kinds = (
         ("query", schema.query_type),
         ("mutation", schema.mutation_type),

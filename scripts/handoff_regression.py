@@ -1,82 +1,83 @@
 """
-Logistic regression in plain Python.
+Fit a logistic regression in plain Python.
 
-No library: it takes seconds, and gives the same weights every time.
+A library would be faster. This takes seconds and gives the same weights on every run.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 
-# The places of the features that a row has, whether it asks (1.0) or not (-1.0), its weight
+# The indexes of a row's features, its label (1.0: asks, -1.0: does not), and its weight
 Row = tuple[tuple[int, ...], float, float]
 Vector = list[float]
 
-_STEPS, _MEMORY = 60, 8
+_MAX_STEPS, _HISTORY = 60, 8
 
 
 def fit(rows: Sequence[Row], weights: Vector, strength: float) -> Vector:
     """
-    The weights with the least penalised loss, from given ones on; the last is the bias.
+    Return the weights with the least penalised log loss; the last weight is the bias.
 
-    `strength` is the inverse of the L2 penalty. L-BFGS (J. Nocedal, 1980) with a backtracking line search.
+    `weights` is the starting point, `strength` the inverse of the L2 penalty. The method is L-BFGS
+    (J. Nocedal, 1980) with a backtracking line search.
     """
-    loss, slope = _loss(rows, weights, strength)
-    past: list[tuple[Vector, Vector, float]] = []
-    for _ in range(_STEPS):
-        way = _way_down(slope, past)
-        fall = _dot(way, slope)
-        length = 1.0 if past else 1.0 / max(1.0, math.sqrt(-fall))
+    loss, gradient = _loss(rows, weights, strength)
+    history: list[tuple[Vector, Vector, float]] = []
+    for _ in range(_MAX_STEPS):
+        direction = _descent_direction(gradient, history)
+        slope = _dot(direction, gradient)
+        length = 1.0 if history else 1.0 / max(1.0, math.sqrt(-slope))
         new_loss = math.inf
-        while new_loss > loss + 1e-4 * length * fall and length > 1e-9:
-            tried = [w + length * d for w, d in zip(weights, way, strict=True)]
-            new_loss, new_slope = _loss(rows, tried, strength)
+        while new_loss > loss + 1e-4 * length * slope and length > 1e-9:
+            new_weights = [w + length * d for w, d in zip(weights, direction, strict=True)]
+            new_loss, new_gradient = _loss(rows, new_weights, strength)
             length /= 2
-        step = [b - a for a, b in zip(weights, tried, strict=True)]
-        bend = [b - a for a, b in zip(slope, new_slope, strict=True)]
+        step = [b - a for a, b in zip(weights, new_weights, strict=True)]
+        change = [b - a for a, b in zip(gradient, new_gradient, strict=True)]
         gain = loss - new_loss
-        weights, loss, slope = tried, new_loss, new_slope
-        if gain < 1e-6 * abs(loss) or _dot(step, bend) < 1e-12:
+        weights, loss, gradient = new_weights, new_loss, new_gradient
+        if gain < 1e-6 * abs(loss) or _dot(step, change) < 1e-12:
             break
-        past = [*past[1 - _MEMORY :], (step, bend, 1 / _dot(step, bend))]
+        history = [*history[1 - _HISTORY :], (step, change, 1 / _dot(step, change))]
     return weights
 
 
-def total(weights: Vector, places: Iterable[int]) -> float:
-    """The bias and the weights at these places."""
-    return weights[-1] + sum(map(weights.__getitem__, places))
+def total(weights: Vector, features: Iterable[int]) -> float:
+    """Return the sum of the bias and of the weights at these indexes."""
+    return weights[-1] + sum(map(weights.__getitem__, features))
 
 
 def _loss(rows: Iterable[Row], weights: Vector, strength: float) -> tuple[float, Vector]:
-    """The penalised log loss (the bias is not penalised), and its gradient."""
-    slope = [weight / strength for weight in weights]
-    slope[-1] = 0.0
+    """Return the penalised log loss and its gradient; the bias is not penalised."""
+    gradient = [weight / strength for weight in weights]
+    gradient[-1] = 0.0
     loss = _dot(weights[:-1], weights[:-1]) / (2 * strength)
-    for places, sign, weight in rows:
-        margin = sign * total(weights, places)
-        small = math.exp(-abs(margin))
-        loss += weight * (math.log1p(small) + max(0.0, -margin))
-        pull = weight * sign * (small if margin > 0 else 1.0) / (1.0 + small)
-        slope[-1] -= pull
-        for at in places:
-            slope[at] -= pull
-    return loss, slope
+    for features, label, weight in rows:
+        margin = label * total(weights, features)
+        exponential = math.exp(-abs(margin))
+        loss += weight * (math.log1p(exponential) + max(0.0, -margin))
+        pull = weight * label * (exponential if margin > 0 else 1.0) / (1.0 + exponential)
+        gradient[-1] -= pull
+        for index in features:
+            gradient[index] -= pull
+    return loss, gradient
 
 
-def _way_down(slope: Vector, past: Sequence[tuple[Vector, Vector, float]]) -> Vector:
-    """The direction of the next step, from the slope and what the last steps told of its bends."""
-    way = [-s for s in slope]
-    shares = []
-    for step, bend, scale in reversed(past):
-        shares.append(scale * _dot(step, way))
-        way = [d - shares[-1] * b for d, b in zip(way, bend, strict=True)]
-    if past:
-        _, bend, scale = past[-1]
-        fitting = 1 / (scale * _dot(bend, bend))
-        way = [fitting * d for d in way]
-    for (step, bend, scale), share in zip(past, reversed(shares), strict=True):
-        rest = share - scale * _dot(bend, way)
-        way = [d + rest * s for d, s in zip(way, step, strict=True)]
-    return way
+def _descent_direction(gradient: Vector, history: Sequence[tuple[Vector, Vector, float]]) -> Vector:
+    """Return the direction of the next step, from the gradient and the curvature of the last steps."""
+    direction = [-g for g in gradient]
+    alphas = []
+    for step, change, scale in reversed(history):
+        alphas.append(scale * _dot(step, direction))
+        direction = [d - alphas[-1] * c for d, c in zip(direction, change, strict=True)]
+    if history:
+        _, change, scale = history[-1]
+        factor = 1 / (scale * _dot(change, change))
+        direction = [factor * d for d in direction]
+    for (step, change, scale), alpha in zip(history, reversed(alphas), strict=True):
+        rest = alpha - scale * _dot(change, direction)
+        direction = [d + rest * s for d, s in zip(direction, step, strict=True)]
+    return direction
 
 
 def _dot(left: Vector, right: Vector) -> float:

@@ -1,4 +1,4 @@
-"""Training the model of `rules/handoff_model.py` from labelled utterances and made-up messages."""
+"""Train the model of `rules/handoff/model.py` from labelled utterances and generated messages."""
 
 import json
 from collections import Counter, defaultdict
@@ -7,32 +7,33 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from rules.handoff import why_never
-from rules.handoff_clauses import read_clauses
-from rules.handoff_model import Model, features_of
-from rules.handoff_words import split_words
-from scripts.handoff_examples import LEARNED, UNSEEN, Maker
+from rules.handoff.clauses import split_clauses
+from rules.handoff.detector import exclusion_reason
+from rules.handoff.model import Model, clause_features
+from rules.handoff.tokens import tokenize
+from scripts.handoff_examples import TRAINING_GRAMMAR, UNSEEN_GRAMMAR, MessageGenerator
 from scripts.handoff_regression import Row, fit, total
 
-MADE_UP = 16_000  # messages of each kind
-MADE_UP_WEIGHT = 0.3  # of one, that of an utterance of the data being 1
+GENERATED_MESSAGES = 16_000  # of each kind
+GENERATED_WEIGHT = 0.3  # of a generated message; an utterance weighs 1
+OWN_UTTERANCES = Path(__file__).with_name("handoff_utterances.txt")
 SEED = 7
 STRENGTH = 1.0  # the inverse of the L2 penalty
-RARE = 3  # a feature of fewer messages is left out
-SMALL = 3  # as is a weight of fewer hundredths
-# What the threshold must keep, as a false alarm silences an AI that could have answered: of all that was not
-# learned from, and of the left-out sources alone, in which one of 37 messages asks
+MIN_MESSAGES = 3  # a feature of fewer messages is dropped
+MIN_WEIGHT = 3  # a smaller weight, in hundredths, is dropped
+# The precision that the threshold keeps, on all held-out messages and on the held-out sources only. A false
+# alarm silences an AI that could have answered.
 PRECISION, PRECISION_LEFT_OUT = 0.95, 0.96
 THRESHOLDS = range(-150, 200, 10)  # in hundredths
-UNSEEN_MESSAGES = 2_000  # of each kind, of the second grammar
+UNSEEN_MESSAGES = 2_000  # of each kind, from the second grammar
 _NO_CLAUSE = -10_000
 
 
 class Example(NamedTuple):
     """
-    A message: its text, whether it asks, its source and weight, and the features of each of its clauses.
+    A labelled message: text, label, source, weight, and the features of each of its clauses.
 
-    `never` says of each clause whether it is of a form that never asks.
+    `excluded` states for each clause if an exclusion applies.
     """
 
     text: str
@@ -40,113 +41,149 @@ class Example(NamedTuple):
     source: str
     weight: float
     clauses: tuple[frozenset[str], ...]
-    never: tuple[bool, ...]
+    excluded: tuple[bool, ...]
+
+
+def read_all_examples(paths: Sequence[Path]) -> list[Example]:
+    """Read JSON Lines files, and the labelled messages that come with the project."""
+    return [*read_examples(paths), *read_labelled_text(OWN_UTTERANCES)]
+
+
+def read_labelled_text(path: Path) -> list[Example]:
+    """Read labelled messages: "[source: domain]" lines, then "+ message" (asks) and "- message" lines."""
+    examples, source = [], path.stem
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            source = line.strip("[]").partition(":")[0]
+        elif line.startswith(("+ ", "- ")):
+            examples.append(create_example(line[2:], line.startswith("+"), source))
+    return examples
 
 
 def read_examples(paths: Sequence[Path]) -> list[Example]:
-    """The messages of JSON Lines files with `text`, `label` (1 or 0) and, where known, `source_repo`."""
+    """Read JSON Lines files with `text`, `label` (1 or 0) and an optional `source_repo`."""
     return [
-        example(row["text"], bool(row["label"]), row.get("source_repo") or path.stem)
+        create_example(row["text"], bool(row["label"]), row.get("source_repo") or path.stem)
         for path in paths
         for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())
     ]
 
 
 @cache
-def made_up_examples(grammar: Path = LEARNED, count: int = MADE_UP) -> tuple[Example, ...]:
-    """Messages that a grammar makes up, as many of each kind, the same ones every time."""
-    maker = Maker(grammar, SEED)
+def generated_examples(
+    grammar: Path = TRAINING_GRAMMAR, count: int = GENERATED_MESSAGES
+) -> tuple[Example, ...]:
+    """Return messages that a grammar generates, `count` of each kind, the same on every run."""
+    generator = MessageGenerator(grammar, SEED)
     return tuple(
-        example(text, asks, "made up", MADE_UP_WEIGHT)
+        create_example(text, asks, "generated", GENERATED_WEIGHT)
         for asks in (True, False)
-        for text in maker.messages(count, asking=asks)
+        for text in generator.messages(count, asking=asks)
     )
 
 
-def example(text: str, asks: bool, source: str, weight: float = 1.0) -> Example:
-    """A message, read."""
-    clauses = list(read_clauses(split_words(text)))
-    features = tuple(frozenset(features_of(clause)) for clause in clauses)
-    return Example(text, asks, source, weight, features, tuple(bool(why_never(c.names)) for c in clauses))
+def unseen_examples() -> tuple[Example, ...]:
+    """Return the messages of the second grammar."""
+    return generated_examples(UNSEEN_GRAMMAR, UNSEEN_MESSAGES)
 
 
-def score(model: Model, message: Example) -> int:
-    """The score of the message's best clause, in hundredths; far below any threshold without one."""
+def create_example(text: str, asks: bool, source: str, weight: float = 1.0) -> Example:
+    """Return a message as an example, with the features of its clauses."""
+    clauses = list(split_clauses(tokenize(text)))
+    features = tuple(frozenset(clause_features(clause)) for clause in clauses)
+    excluded = tuple(exclusion_reason(clause.names) is not None for clause in clauses)
+    return Example(text, asks, source, weight, features, excluded)
+
+
+def score(model: Model, example: Example) -> int:
+    """Return the score of the message's best clause, in hundredths; without one, a very low score."""
     scores = [
         model.bias + sum([model.weights.get(feature, 0) for feature in clause])
-        for clause, never in zip(message.clauses, message.never, strict=True)
-        if not never
+        for clause, excluded in zip(example.clauses, example.excluded, strict=True)
+        if not excluded
     ]
     return max(scores, default=_NO_CLAUSE)
 
 
-def leave_one_source_out(examples: Sequence[Example]) -> Iterator[tuple[Example, int]]:
-    """Each example with its score by a model of all sources but its own, and of the made-up messages."""
-    made_up = made_up_examples()
-    for source in sorted({message.source for message in examples}):
-        model = train([*(message for message in examples if message.source != source), *made_up])
-        yield from ((message, score(model, message)) for message in examples if message.source == source)
-
-
-def trained(examples: Sequence[Example], left_out: Sequence[tuple[Example, int]]) -> Model:
+def leave_one_source_out(examples: Sequence[Example], model: Model) -> Iterator[tuple[Example, int]]:
     """
-    The model of all examples, with the threshold that suits what was not learned from.
+    Yield each example with its score by a model trained without the example's source.
 
-    That is the examples of `leave_one_source_out`, which are few that ask, and the second grammar's.
+    `model` is the model of all examples, from which each of these trainings starts. The loss is convex, so
+    the start saves time and does not change the result, apart from the tolerance.
     """
-    model = train([*examples, *made_up_examples()])
-    unseen = [(message, score(model, message)) for message in unseen_examples()]
+    generated = generated_examples()
+    for source in sorted({example.source for example in examples}):
+        others = [example for example in examples if example.source != source]
+        partial = train([*others, *generated], model)
+        yield from ((example, score(partial, example)) for example in examples if example.source == source)
+
+
+def set_threshold(model: Model, left_out: Sequence[tuple[Example, int]]) -> Model:
+    """
+    Return the model with the threshold that fits messages outside the training.
+
+    These are the examples of `leave_one_source_out`, of which few ask, and those of the second grammar.
+    """
+    unseen = [(example, score(model, example)) for example in unseen_examples()]
     lowest = _lowest_threshold([*left_out, *unseen], PRECISION)
     return model._replace(threshold=max(lowest, _lowest_threshold(left_out, PRECISION_LEFT_OUT)))
 
 
-def unseen_examples() -> tuple[Example, ...]:
-    """The messages of the second grammar."""
-    return made_up_examples(UNSEEN, UNSEEN_MESSAGES)
-
-
-def _lowest_threshold(judged: Sequence[tuple[Example, int]], precision: float) -> int:
-    """The lowest threshold, in steps of a tenth, from which on the precision is reached."""
+def _lowest_threshold(scored: Sequence[tuple[Example, int]], precision: float) -> int:
+    """Return the lowest threshold, in steps of a tenth, from which on the precision is reached."""
     too_low = THRESHOLDS.start - THRESHOLDS.step
     for threshold in THRESHOLDS:
-        found = [message.asks for message, points in judged if points > threshold]
-        if sum(found) < precision * len(found):
+        detected = [example.asks for example, points in scored if points > threshold]
+        if sum(detected) < precision * len(detected):
             too_low = threshold
     return too_low + THRESHOLDS.step
 
 
-def train(examples: Sequence[Example]) -> Model:
+def train(examples: Sequence[Example], start: Model | None = None) -> Model:
     """
-    A model of the examples, with threshold 0.
+    Return a model of the examples, with threshold 0; `start` is a similar model to begin with.
 
-    Which clause of a message asks is not in the data: at first the last is taken to, then the one that looks
-    most like it. In a message that does not ask, none does.
+    The data does not say which clause of a message asks. Training starts with the last clause and continues
+    with the one that scores best. In a message that does not ask, no clause does.
     """
-    counts = Counter(feature for message in examples for feature in frozenset().union(*message.clauses))
-    known = {f: at for at, f in enumerate(sorted(f for f, count in counts.items() if count >= RARE))}
-    read = [
-        [tuple(sorted(known[f] for f in clause if f in known)) for clause in message.clauses]
-        for message in examples
+    counts = Counter(feature for example in examples for feature in frozenset().union(*example.clauses))
+    frequent = sorted(feature for feature, count in counts.items() if count >= MIN_MESSAGES)
+    indexes = {feature: index for index, feature in enumerate(frequent)}
+    indexed = [
+        [tuple(sorted(indexes[f] for f in clause if f in indexes)) for clause in example.clauses]
+        for example in examples
     ]
-    asking = [len(clauses) - 1 for clauses in read]
-    weights = [0.0] * (len(known) + 1)
-    for _ in range(2):
-        weights = fit(_rows(examples, read, asking), weights, STRENGTH)
-        asking = [max(range(len(own)), key=lambda at: total(weights, own[at]), default=-1) for own in read]
-    rounded = {feature: round(100 * weights[at]) for feature, at in known.items()}
-    kept = {feature: weight for feature, weight in rounded.items() if abs(weight) >= SMALL}
+    weights = [0.0] * (len(indexes) + 1)
+    asking = [len(clauses) - 1 for clauses in indexed]
+    if start:
+        weights = [start.weights.get(feature, 0) / 100 for feature in frequent] + [start.bias / 100]
+        asking = _best_clauses(weights, indexed)
+    for _ in range(1 if start else 2):
+        weights = fit(_rows(examples, indexed, asking), weights, STRENGTH)
+        asking = _best_clauses(weights, indexed)
+    rounded = {feature: round(100 * weights[index]) for feature, index in indexes.items()}
+    kept = {feature: weight for feature, weight in rounded.items() if abs(weight) >= MIN_WEIGHT}
     return Model(round(100 * weights[-1]), 0, kept)
 
 
+def _best_clauses(weights: list[float], indexed: Sequence[Sequence[tuple[int, ...]]]) -> list[int]:
+    """Return the index of the best-scoring clause of each message, or -1 for a message without clauses."""
+    return [
+        max(range(len(clauses)), key=lambda index: total(weights, clauses[index]), default=-1)
+        for clauses in indexed
+    ]
+
+
 def _rows(
-    examples: Sequence[Example], read: Sequence[Sequence[tuple[int, ...]]], asking: Sequence[int]
+    examples: Sequence[Example], indexed: Sequence[Sequence[tuple[int, ...]]], asking: Sequence[int]
 ) -> list[Row]:
-    """What is learned from: the clause that asks of each message that does, all clauses of the others."""
+    """Return the training rows: the asking clause of each message that asks, every clause of the others."""
     rows: defaultdict[tuple[tuple[int, ...], float], float] = defaultdict(float)
-    for message, clauses, at in zip(examples, read, asking, strict=True):
-        if not message.asks:
+    for example, clauses, index in zip(examples, indexed, asking, strict=True):
+        if not example.asks:
             for clause in clauses:
-                rows[clause, -1.0] += message.weight
+                rows[clause, -1.0] += example.weight
         elif clauses:
-            rows[clauses[at], 1.0] += message.weight
-    return [(places, sign, weight) for (places, sign), weight in rows.items()]
+            rows[clauses[index], 1.0] += example.weight
+    return [(features, label, weight) for (features, label), weight in rows.items()]

@@ -17,6 +17,7 @@ from models.escalation import Escalation
 from models.member import Member
 from models.message import Message
 from models.workspace import Workspace
+from notifications.content.changes import load_changed_field
 from notifications.content.snapshots import (
     ConversationSnapshot,
     EscalationSnapshot,
@@ -88,6 +89,7 @@ async def load_content(
         subject = _Subject(await session.get_one(Conversation, delivery.conversation_id))
     transcripts = await _transcripts(session, [subject.conversation.id])
     message = await _message(session, delivery.message_id) if delivery.message_id else None
+    turn = delivery.event_type == EventType.TURN_REQUESTED
     content = _content(delivery.event_type, delivery.occurred_at, agent, subject, url, now)
     return replace(
         _with_transcript(content, transcripts),
@@ -95,6 +97,8 @@ async def load_content(
         change=delivery.change,
         message=message,
         epoch=delivery.epoch,
+        latest=await _is_latest(session, delivery) if turn else True,
+        changed=await load_changed_field(session, delivery) if delivery.change else None,
     )
 
 
@@ -179,7 +183,7 @@ async def _transcripts(
     return transcripts
 
 
-def _newest_messages(conversation_id: UUID) -> Select[UUID, MessageRole, str, datetime, str]:
+def _newest_messages(conversation_id: UUID) -> Select[UUID, MessageRole, str, datetime, str, list[str]]:
     return (
         _MESSAGE.where(
             Message.conversation_id == conversation_id,
@@ -191,9 +195,9 @@ def _newest_messages(conversation_id: UUID) -> Select[UUID, MessageRole, str, da
     )
 
 
-_MESSAGE = select(Message.id, Message.role, Message.content, Message.created_at, Member.name).outerjoin(
-    Member, Member.id == Message.author_id
-)
+_MESSAGE = select(
+    Message.id, Message.role, Message.content, Message.created_at, Member.name, Message.intents
+).outerjoin(Member, Member.id == Message.author_id)
 
 
 async def _message(session: AsyncSession, message_id: UUID) -> TranscriptMessage:
@@ -202,9 +206,20 @@ async def _message(session: AsyncSession, message_id: UUID) -> TranscriptMessage
 
 
 def _transcript_message(
-    message_id: UUID, role: MessageRole, content: str, at: datetime, author: str | None
+    message_id: UUID, role: MessageRole, content: str, at: datetime, author: str | None, intents: list[str]
 ) -> TranscriptMessage:
-    return TranscriptMessage(format_id(MESSAGE, message_id), role, content, at, author)
+    return TranscriptMessage(format_id(MESSAGE, message_id), role, content, at, author, tuple(intents))
+
+
+async def _is_latest(session: AsyncSession, delivery: Delivery) -> bool:
+    """Return whether the customer has written nothing since the message of a turn."""
+    newest = await session.scalar(
+        select(Message.id)
+        .where(Message.conversation_id == delivery.conversation_id, Message.role == MessageRole.USER)
+        .order_by(Message.position.desc())
+        .limit(1)
+    )
+    return newest == delivery.message_id
 
 
 def _with_transcript(
@@ -234,6 +249,7 @@ def _content(
             ai_state=conversation.ai_state,
             ai_epoch=conversation.ai_epoch,
             transcript=(),
+            metadata=conversation.details,
         ),
         escalation=_escalation(subject, subject.escalation, url, now) if subject.escalation else None,
     )
@@ -261,4 +277,5 @@ def _escalation(subject: _Subject, row: Escalation, url: str, now: datetime) -> 
         resolved_at=row.resolved_at,
         resolution_note=row.resolution_note,
         business_hours=row.sla_policy["business_hours"],
+        version=row.version,
     )

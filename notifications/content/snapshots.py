@@ -15,13 +15,18 @@ DIGEST_PERIOD = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class TranscriptMessage:
-    """A message that the customer sees or wrote; `author` names the team member of a HUMAN one."""
+    """
+    A message that the customer sees or wrote.
+
+    `author` names the team member of a HUMAN one. `intents` are those that its caller recorded.
+    """
 
     id: str
     role: MessageRole
     content: str
     at: datetime
     author: str | None = None
+    intents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class ConversationSnapshot:
     ai_state: AiState
     ai_epoch: int
     transcript: tuple[TranscriptMessage, ...]
+    metadata: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class EscalationSnapshot:
     resolved_at: datetime | None
     resolution_note: str | None
     business_hours: Mapping[str, Any] | None = None
+    version: int = 1
 
     @property
     def urgency(self) -> tuple[int, datetime, str]:
@@ -77,13 +84,28 @@ class EscalationSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedField:
+    """
+    The change of an escalation.updated: a field with its values before and after.
+
+    `field` is assignee (with email addresses as values), priority, status, slaStatus, trigger or note. The
+    text of a note is internal and left out.
+    """
+
+    field: str
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationContent:
     """
     One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
     `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
-    triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. `epoch`
-    is that of the event. `time_zone` is that of the AI agent's schedule, in which people read times.
+    triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. It is
+    `latest` if the customer has written nothing since. `epoch` is that of the event. `time_zone` is that of
+    the AI agent's schedule, in which people read times.
     """
 
     id: str
@@ -98,3 +120,5 @@ class NotificationContent:
     message: TranscriptMessage | None = None
     epoch: int | None = None
     time_zone: str = "UTC"
+    changed: ChangedField | None = None
+    latest: bool = True

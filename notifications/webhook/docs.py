@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from notifications.content.snapshots import (
+    ChangedField,
     ConversationSnapshot,
     EscalationSnapshot,
     NotificationContent,
@@ -39,7 +40,11 @@ def _id(prefix: str, number: int) -> str:
 
 
 _QUESTION = TranscriptMessage(
-    _id(MESSAGE, 3), MessageRole.USER, "Where is my parcel?", _RAISED - timedelta(seconds=9)
+    _id(MESSAGE, 3),
+    MessageRole.USER,
+    "Where is my parcel?",
+    _RAISED - timedelta(seconds=9),
+    intents=("parcel",),
 )
 _ANSWER = TranscriptMessage(_id(MESSAGE, 4), MessageRole.ASSISTANT, "I am not sure. On its way?", _RAISED)
 _REPLY = TranscriptMessage(
@@ -82,6 +87,7 @@ _CREATED = NotificationContent(
         ai_state=AiState.PAUSED,
         ai_epoch=2,
         transcript=(_QUESTION, _ANSWER),
+        metadata={"orderId": "1042"},
     ),
     escalation=_ESCALATION,
 )
@@ -89,7 +95,8 @@ _CREATED = NotificationContent(
 
 def _updated() -> NotificationContent:
     escalation = replace(_ESCALATION, assignee_name="Bo", assignee_email="bo@example.com")
-    return replace(_CREATED, occurred_at=_REPLY.at, escalation=escalation, change="assigned")
+    changed = ChangedField("assignee", None, "bo@example.com")
+    return replace(_CREATED, occurred_at=_REPLY.at, escalation=escalation, change="assigned", changed=changed)
 
 
 def _replied() -> NotificationContent:
@@ -99,7 +106,9 @@ def _replied() -> NotificationContent:
         content.escalation, status=EscalationStatus.IN_PROGRESS, first_responded_at=_REPLY.at
     )
     conversation = replace(content.conversation, transcript=(_QUESTION, _ANSWER, _REPLY))
-    return replace(content, change=None, escalation=escalation, conversation=conversation, message=_REPLY)
+    return replace(
+        content, change=None, changed=None, escalation=escalation, conversation=conversation, message=_REPLY
+    )
 
 
 def _resolved() -> NotificationContent:

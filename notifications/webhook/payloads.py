@@ -5,7 +5,12 @@ from typing import Any
 
 import orjson
 
-from notifications.content.snapshots import EscalationSnapshot, NotificationContent, TranscriptMessage
+from notifications.content.snapshots import (
+    ChangedField,
+    EscalationSnapshot,
+    NotificationContent,
+    TranscriptMessage,
+)
 from rules.ai_control import AiState
 from rules.events import TEST, EventType
 from rules.message import MessageRole
@@ -34,6 +39,7 @@ def _data(content: NotificationContent) -> dict[str, Any]:
     data = _escalation(content, content.escalation)
     if content.type == EventType.UPDATED:
         data["change"] = content.change
+        data["changed"] = _changed(content.changed)
     if content.type == EventType.REPLIED:
         data["message"] = _message(content.message)
     return data
@@ -68,7 +74,15 @@ def _escalation(content: NotificationContent, escalation: EscalationSnapshot) ->
         "epoch": _epoch(content),
         **_agent(content),
         "link": escalation.link,
+        "version": escalation.version,
+        "conversationMetadata": conversation.metadata,
     }
+
+
+def _changed(changed: ChangedField | None) -> dict[str, Any] | None:
+    if changed is None:
+        return None
+    return {"field": changed.field, "before": changed.before, "after": changed.after}
 
 
 def _turn(content: NotificationContent) -> dict[str, Any]:
@@ -76,9 +90,11 @@ def _turn(content: NotificationContent) -> dict[str, Any]:
         "conversationId": content.conversation.id,
         "epoch": _epoch(content),
         "message": _message(content.message),
+        "latest": content.latest,
         **_customer(content),
         "transcript": _transcript(content),
         **_agent(content),
+        "conversationMetadata": content.conversation.metadata,
     }
 
 
@@ -115,7 +131,13 @@ def _agent(content: NotificationContent) -> dict[str, Any]:
 def _transcript(content: NotificationContent) -> list[dict[str, Any]]:
     messages = content.conversation.transcript
     return [
-        {"role": _word(message.role), "content": message.content}
+        {
+            "role": _word(message.role),
+            "content": message.content,
+            "id": message.id,
+            "createdAt": _time(message.at),
+            "intents": message.intents,
+        }
         for message in messages
         if message.role in SPOKEN
     ]
@@ -130,6 +152,7 @@ def _message(message: TranscriptMessage | None) -> dict[str, Any] | None:
         "content": message.content,
         "author": message.author,
         "createdAt": _time(message.at),
+        "intents": message.intents,
     }
 
 

@@ -69,10 +69,25 @@ _CUSTOMER = {
     "customerExternalId": _described("Your own id for the customer.", _or_null(_TEXT)),
 }
 
+_INTENTS = _described("The intents that its caller recorded.", {"type": "array", "items": _TEXT})
+
+_METADATA = _described("Your own data of the conversation.", {"type": ["object", "null"]})
+
 _TRANSCRIPT = _described(
     "The messages of customer (user), AI (assistant) and team members (human), oldest first: the newest 200 "
     "that the customer sees. Never notes or held replies.",
-    {"type": "array", "items": _object({"role": _words(SPOKEN), "content": _TEXT})},
+    {
+        "type": "array",
+        "items": _object(
+            {
+                "role": _words(SPOKEN),
+                "content": _TEXT,
+                "id": _id(MESSAGE),
+                "createdAt": _TIME,
+                "intents": _INTENTS,
+            }
+        ),
+    },
 )
 
 
@@ -84,6 +99,7 @@ def _message(roles: Iterable[MessageRole], author: Schema) -> Schema:
             "content": _TEXT,
             "author": author,
             "createdAt": _TIME,
+            "intents": _INTENTS,
         }
     )
 
@@ -116,6 +132,11 @@ _ESCALATION = {
     "epoch": _described("Grows by one when control passes between the AI and people.", _EPOCH),
     **_AGENT,
     "link": _described("The page where team members read it.", {"type": "string", "format": "uri"}),
+    "version": _described(
+        "The version of the escalation that this body shows. Ignore a body with a lower one than before.",
+        {"type": "integer", "minimum": 1},
+    ),
+    "conversationMetadata": _METADATA,
 }
 
 
@@ -131,21 +152,43 @@ def _control(state: AiState) -> Schema:
 
 
 _CHANGE = _described("The kind of change.", {"type": "string", "enum": list(CHANGES)})
+_CHANGED = _described(
+    "The changed field with its values before and after: for an assignee email addresses. The body shows the "
+    "state when it is first sent, which may be newer. Null for events from before this was recorded.",
+    {
+        **_object(
+            {
+                "field": {
+                    "type": "string",
+                    "enum": ["assignee", "priority", "status", "slaStatus", "trigger", "note"],
+                },
+                "before": _or_null(_TEXT),
+                "after": _or_null(_TEXT),
+            }
+        ),
+        "type": ["object", "null"],
+    },
+)
 _REPLY = _described("The message of the team member.", _message([MessageRole.HUMAN], _or_null(_TEXT)))
 _TURN = {
     "conversationId": _id(CONVERSATION),
     "epoch": _described("Answer with it: a reply of an old epoch is held.", _EPOCH),
     "message": _described("What the AI should answer.", _message([MessageRole.USER], {"type": "null"})),
+    "latest": _described(
+        "False if the customer has written again when this is first sent: another turn follows.",
+        {"type": "boolean"},
+    ),
     **_CUSTOMER,
     "transcript": _TRANSCRIPT,
     **_AGENT,
+    "conversationMetadata": _METADATA,
 }
 
 _EVENTS: dict[str, tuple[str, Schema]] = {
     EventType.CREATED: ("An escalation was raised.", _ESCALATION),
     EventType.UPDATED: (
         "An escalation was changed in a way that is no other event.",
-        {**_ESCALATION, "change": _CHANGE},
+        {**_ESCALATION, "change": _CHANGE, "changed": _CHANGED},
     ),
     EventType.REPLIED: ("A team member answered the customer.", {**_ESCALATION, "message": _REPLY}),
     EventType.RESOLVED: ("An escalation was resolved.", _ESCALATION),

@@ -30,9 +30,9 @@ from resolvers.context import Context
 from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.context import GraphQLContext
-from schema.errors import format_error
+from schema.errors import RefusedError, format_error
 from schema.live.event_buffer import RECENT_SECONDS, EncodedBatch, EncodedEvent, EventBuffer
-from schema.live.subscription_plan import RefusedError, SubscriptionPlan
+from schema.live.subscription_plan import SubscriptionPlan
 
 TOGETHER = 50  # events that are looked up at once
 

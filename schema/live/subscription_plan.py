@@ -2,56 +2,33 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
 from graphql import (
-    DocumentNode,
-    ExecutionResult,
     FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
     VariableNode,
-    execute_subscription_event,
-    get_operation_ast,
     located_error,
-    parse,
-    specified_rules,
-    validate,
-    visit,
 )
-from graphql.execution import Executor
 from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import get_argument_values
-from graphql.language import Visitor
 
 from models.database import is_unavailable
-from realtime.cancellation import convert_stray_cancellation
 from resolvers.actor import Actor
 from resolvers.errors import BatonError
 from resolvers.subscription_sources import StreamEvent
-from schema.api import SCHEMA
+from schema.api import GRAPHQL_SCHEMA
+from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.errors import format_errors, original_of
+from schema.documents import Document, build_executor, find, load
+from schema.errors import RefusedError, format_errors, original_of
 from schema.operation import Operation
-from schema.query_cost import TOKENS, CostRule
 from schema.subscriptions import FOLLOWED, Followed
 
-# A document weighs some 600 bytes a token, and whoever sends one need not have signed in.
-REMEMBERED = 4_096
-
 _AFTER = "after"
-_RULES = (*specified_rules, CostRule)
-
-
-class RefusedError(Exception):
-    """The operation cannot be run; `errors` are dressed."""
-
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
-        super().__init__("the operation is refused")
-        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +40,7 @@ class SubscriptionPlan:
     """
 
     call: GraphQLContext
-    executor: Executor[Any]
+    executor: BoundedExecutor
     followed: Followed
     field: FieldNode
     after: str | None
@@ -72,8 +49,8 @@ class SubscriptionPlan:
     async def execute(self, event: StreamEvent) -> dict[str, Any]:
         """The result for one happening, as the rows are now; raises what says that the database is away."""
         executor = self.executor.build_per_event_executor(self.followed.dress(event))
-        found = execute_subscription_event(executor)
-        result = found if isinstance(found, ExecutionResult) else await convert_stray_cancellation(found)
+        assert isinstance(executor, BoundedExecutor)  # a copy of this plan's
+        result = await executor.run()
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):
@@ -87,34 +64,25 @@ class SubscriptionPlan:
 
 
 def is_subscription(operation: Operation) -> bool:
-    """Whether the document's operation of that name is one; what cannot be read is none."""
+    """Return whether the document's operation of that name is a subscription; an unreadable one is not."""
     try:
-        found = get_operation_ast(_parsed(operation.query), operation.name)
+        return load(operation.query).operation(operation.name).operation is OperationType.SUBSCRIPTION
     except GraphQLError:
         return False
-    return found is not None and found.operation is OperationType.SUBSCRIPTION
 
 
 def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
-    """Reads a subscription for a caller; raises RefusedError."""
-    document = _document(operation.query)
-    node = get_operation_ast(document, operation.name)
-    assert node is not None  # `is_subscription` has found it
-    executor = Executor.build(
-        SCHEMA._schema,
-        document,
-        context_value=call,
-        raw_variable_values=dict(operation.variables or {}),
-        operation_name=operation.name,
-    )
-    if isinstance(executor, list):
-        raise RefusedError(format_errors(executor))
+    """Read a subscription for a caller; raise RefusedError."""
+    document, node = find(operation, call)
+    executor = build_executor(document, operation, call)
+    if not isinstance(executor, BoundedExecutor):
+        raise RefusedError(format_errors(executor, document.argument_of_variable))
     field, arguments = _root(executor, node)
     try:
         followed = FOLLOWED[field.name.value](call, arguments)
     except BatonError as error:
         raise _refusal(field, error) from None
-    key = _key(operation, node, field, call)
+    key = _key(operation, document, node, field, call)
     return SubscriptionPlan(call, executor, followed, field, arguments.get(_AFTER), key)
 
 
@@ -123,39 +91,11 @@ def _refusal(field: FieldNode, error: Exception) -> RefusedError:
     return RefusedError(format_errors([located_error(error, [field], [name])]))
 
 
-def _parsed(query: str) -> DocumentNode:
-    return _remembered(query) if len(query) <= REMEMBERED else parse(query, max_tokens=TOKENS)
-
-
-@lru_cache(200)
-def _remembered(query: str) -> DocumentNode:
-    return parse(query, max_tokens=TOKENS)
-
-
-def _faults(query: str) -> tuple[GraphQLError, ...]:
-    return _remembered_faults(query) if len(query) <= REMEMBERED else _found_faults(query)
-
-
-@lru_cache(200)
-def _remembered_faults(query: str) -> tuple[GraphQLError, ...]:
-    return _found_faults(query)
-
-
-def _found_faults(query: str) -> tuple[GraphQLError, ...]:
-    return tuple(validate(SCHEMA._schema, _parsed(query), _RULES))
-
-
-def _document(query: str) -> DocumentNode:
-    if faults := _faults(query):
-        raise RefusedError(format_errors(faults))
-    return _parsed(query)
-
-
-def _root(executor: Executor[Any], node: OperationDefinitionNode) -> tuple[FieldNode, Mapping[str, Any]]:
-    root = SCHEMA._schema.subscription_type
+def _root(executor: BoundedExecutor, node: OperationDefinitionNode) -> tuple[FieldNode, Mapping[str, Any]]:
+    root = GRAPHQL_SCHEMA.subscription_type
     assert root is not None
     collected = collect_fields(
-        SCHEMA._schema, executor.fragments, executor.variable_values, root, node
+        GRAPHQL_SCHEMA, executor.fragments, executor.variable_values, root, node
     ).grouped_field_set
     details = next(iter(collected.values()))[0]
     field = details.node
@@ -163,11 +103,15 @@ def _root(executor: Executor[Any], node: OperationDefinitionNode) -> tuple[Field
 
 
 def _key(
-    operation: Operation, node: OperationDefinitionNode, field: FieldNode, call: GraphQLContext
+    operation: Operation,
+    document: Document,
+    node: OperationDefinitionNode,
+    field: FieldNode,
+    call: GraphQLContext,
 ) -> Hashable:
     # What is given beside the variables that the document declares has no part in anything.
     declared = {one.variable.name.value for one in node.variable_definitions or ()}
-    declared.discard(_variable_of_after(operation.query, field) or "")
+    declared.discard(_variable_of_after(document, field) or "")
     variables = {name: value for name, value in (operation.variables or {}).items() if name in declared}
     spelled = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
     return operation.query, operation.name, spelled, visibility(call.caller)
@@ -180,26 +124,10 @@ def visibility(actor: Actor | None) -> Hashable:
     return actor.workspace_id, actor.kind, actor.conversation_id, actor.scopes
 
 
-@lru_cache(500)
-def _uses(query: str) -> Mapping[str, int]:
-    """How often each variable is used."""
-    uses: dict[str, int] = {}
-
-    class Count(Visitor):
-        def enter_variable_definition(self, *_: Any) -> Any:
-            return False
-
-        def enter_variable(self, node: VariableNode, *_: Any) -> None:
-            uses[node.name.value] = uses.get(node.name.value, 0) + 1
-
-    visit(_parsed(query), Count())
-    return uses
-
-
-def _variable_of_after(query: str, field: FieldNode) -> str | None:
-    """The variable that gives `after`, when it gives nothing else."""
+def _variable_of_after(document: Document, field: FieldNode) -> str | None:
+    """Return the variable that gives `after`, when it gives nothing else."""
     for argument in field.arguments or ():
         if argument.name.value == _AFTER and isinstance(argument.value, VariableNode):
             name = argument.value.name.value
-            return name if _uses(query)[name] == 1 else None
+            return name if document.uses_of_variable[name] == 1 else None
     return None

@@ -1,4 +1,4 @@
-"""The output of `baton phrases`: the decision whether a message asks for a person, and its reasons."""
+"""Output of `baton phrases`: the decision on a customer's words, with its reasons."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,38 +9,40 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rules.handoff import Decision, decide_handoff
-from rules.handoff_phrases import find_phrase
+from rules.handoff.detector import Decision, decide_handoff
+from rules.handoff.phrases import find_phrase
+from rules.quoted_text import strip_quoted_text
 from server.console import console_on
 
-_WIDTH_OF_A_FILE = 120
+_FILE_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision on a text, and the team's own phrase in it, if any, which takes precedence."""
+    """The decision on a text, and the first of the team's own phrases in it; the phrase takes precedence."""
 
     decision: Decision
     phrase: str | None
 
     @classmethod
     def of(cls, text: str, phrases: Iterable[str]) -> Self:
-        """Explain the decision on `text`, given a team's own phrases."""
-        return cls(decide_handoff(text), find_phrase(text, phrases))
+        """Return the decision on `text` without its quoted parts, given a team's own phrases."""
+        own_words = strip_quoted_text(text)
+        return cls(decide_handoff(own_words), find_phrase(own_words, phrases))
 
     def as_json(self) -> str:
-        """Return one JSON object."""
+        """Return the explanation as one JSON object."""
         return orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
     def print(self, out: TextIO) -> None:
-        """Write the decision and its reasons for people."""
-        console = console_on(out, _WIDTH_OF_A_FILE)
+        """Print the decision and its reasons as text and tables."""
+        console = console_on(out, _FILE_WIDTH)
         console.print(self._verdict())
         console.print(self._reason())
-        if self.decision.reading:
-            console.print(_table("read as", self.decision.reading))
+        if self.decision.chunks:
+            console.print(_table("chunks", self.decision.chunks))
             weights = [(feature, f"{weight:+.2f}") for feature, weight in self.decision.evidence]
-            console.print(_table("what weighed most", weights))
+            console.print(_table("strongest features", weights))
 
     def _asks(self) -> bool:
         return bool(self.phrase or self.decision.words)
@@ -55,10 +57,10 @@ class Explanation:
     def _reason(self) -> Text:
         decision = self.decision
         if decision.score is None:
-            return Text("it has no words of such a request")
+            return Text("no clause mentions a person or contact")
         passes = decision.score > decision.threshold
         score = f"score {decision.score:.2f}, {'above' if passes else 'not above'} {decision.threshold:.2f}"
-        return Text(f"{score}; never, as {decision.never}" if decision.never else score)
+        return Text(f"{score}; excluded: {decision.exclusion}" if decision.exclusion else score)
 
     def _plain(self) -> dict[str, Any]:
         decision = self.decision
@@ -68,8 +70,8 @@ class Explanation:
             "extraPhrase": self.phrase,
             "score": decision.score,
             "threshold": decision.threshold,
-            "never": decision.never,
-            "reading": [{"words": words, "as": name} for words, name in decision.reading],
+            "never": decision.exclusion,
+            "reading": [{"words": words, "as": name} for words, name in decision.chunks],
             "evidence": [{"feature": feature, "weight": weight} for feature, weight in decision.evidence],
         }
 

@@ -8,10 +8,10 @@ from typing import Any
 from realtime.cancellation import cancel_and_wait
 from resolvers.context import Context
 from resolvers.errors import BadInputError, RateLimitedError
+from schema.errors import RefusedError as RefusedOperationError
 from schema.errors import format_error
 from schema.execution import follow, run
 from schema.live.groups import GroupMember, Groups
-from schema.live.subscription_plan import RefusedError as RefusedOperationError
 from schema.live.subscription_plan import is_subscription
 from schema.operation import Operation, PersistedQueryNotSupportedError, read_operation
 from server.graphql.frame_writer import FrameWriter, text_frame

@@ -163,7 +163,8 @@ class SendQueue:
 
     def _check_progress(self, unread: int) -> None:
         remaining = self._writer.unread_bytes
-        if remaining < unread:
+        # Without unread bytes the writer is late, and not the client.
+        if remaining < unread or remaining == 0:
             self._watch(remaining)
         else:
             self._on_stalled()

@@ -55,6 +55,7 @@ _SUBPROTOCOL_NOT_ACCEPTABLE = CloseReason(4406, "Subprotocol not acceptable")
 _INIT_TIMEOUT = CloseReason(4408, "Connection initialisation timeout")
 _TOO_MANY_INITS = CloseReason(4429, "Too many initialisation requests")
 _UNAUTHORIZED = CloseReason(4401, "Unauthorized")
+_NO_CREDENTIAL = CloseReason(4401, "Unauthorized: a connection without credential ends after 15 s")
 _ORIGIN_NOT_ALLOWED = CloseReason(4403, "Forbidden: the origin of this page is not allowed")
 _CREDENTIAL_MALFORMED = CloseReason(4403, 'Forbidden: authorization must be "Bearer" and a token')
 
@@ -63,9 +64,10 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds until a client has sent `connection_init`, has read something, and has answered a close."""
+    """Seconds for `connection_init`, for an anonymous connection, for an unread message, and for a close."""
 
     init: float = 10.0
+    anonymous: float = 15.0
     send: float = 30.0
     close: float = 3.0
 
@@ -193,6 +195,11 @@ class WebSocketSession:
         # Free the handshake: its headers take as much memory as the rest of the session.
         self._websocket = None
         self._operations = Operations(context, self._groups, self._queue)
+        if context.caller is None:
+            # Signing in and public queries are possible, but not holding a connection.
+            self._init_timer = asyncio.get_running_loop().call_later(
+                self._timeouts.anonymous, self._client.close, _NO_CREDENTIAL
+            )
         await self._queue.send(_ACK)
 
     async def _authenticate(self, websocket: WebSocket, init: ClientMessage) -> Context:

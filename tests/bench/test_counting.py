@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-# The bench is not installed with the rooms; `pytest` alone does not look in the repository's root.
+# The bench is not an installed package; it is imported from the repository's root.
 from bench.client import Asked, BadAnswerError, Target, body_of, run
 from bench.live import measure_pushes
 from bench.workloads import Tray

@@ -45,9 +45,9 @@ def test_the_peer_that_baton_began_as_sends_the_same_frames() -> None:
         plain_strawberry() as audience,
         client(audience, 3) as three,
         limit() as other,
-        client(other, 1) as item,
+        client(other, 1) as first_client,
     ):
-        assert three.frame_bytes == item.frame_bytes
+        assert three.frame_bytes == first_client.frame_bytes
         assert three.pace(50, 1, 0.2).delivered == 30
 
 

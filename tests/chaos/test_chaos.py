@@ -19,7 +19,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-# The fault test is not installed with the rooms; `pytest` alone does not look in the repository's root.
+# The fault test is not an installed package; it is imported from the repository's root.
 from chaos.checker import Committed, broken_promises, committed, differences, gaps_in_positions, unlike
 from chaos.client import Client, session
 from chaos.generator import Said
@@ -102,7 +102,7 @@ def test_the_same_sequence_is_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "found"),
+    ("order", "expected"),
     [
         ((1, 3), ["lost: 2 “b” behind cursor cursor1, before cursor3"]),
         ((1, 2), ["lost: 3 “c” behind cursor cursor2, before none"]),
@@ -111,9 +111,11 @@ def test_the_same_sequence_is_no_difference() -> None:
         ((2, 1, 3), ["out of order: 1 “a” by cursor cursor1 came behind 2 “b” by cursor cursor2"]),
     ],
 )
-def test_what_is_rendered_otherwise_is_told_with_its_cursors(order: Sequence[int], rows: list[str]) -> None:
+def test_what_is_rendered_otherwise_is_told_with_its_cursors(
+    order: Sequence[int], expected: list[str]
+) -> None:
     everything = truth("a", "b", "c", "d")
-    assert differences(everything[:3], shown(*(everything[place - 1] for place in order))) == rows
+    assert differences(everything[:3], shown(*(everything[place - 1] for place in order))) == expected
 
 
 def test_another_content_is_told() -> None:
@@ -124,7 +126,7 @@ def test_another_content_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("said", "expected"),
     [
         (Said(CONVERSATION, "a", 1, "DELIVERED"), ""),
         (Said(CONVERSATION, "never answered for"), ""),
@@ -135,9 +137,9 @@ def test_another_content_is_told() -> None:
         (Said("another", "a", 1, "DELIVERED"), "answered as"),
     ],
 )
-def test_what_was_answered_for_has_to_be_there_once(said: Said, rows: str) -> None:
-    received = broken_promises([said], {CONVERSATION: truth("a", "twice", "twice")})
-    assert [item.startswith(rows) for item in received] == ([True] if rows else [])
+def test_what_was_answered_for_has_to_be_there_once(said: Said, expected: str) -> None:
+    problems = broken_promises([said], {CONVERSATION: truth("a", "twice", "twice")})
+    assert [item.startswith(expected) for item in problems] == ([True] if expected else [])
 
 
 def test_positions_have_no_gaps() -> None:
@@ -244,7 +246,7 @@ async def test_a_slow_link_hands_on_no_faster_than_it_may() -> None:
         began = clock()
         writer.write(bytes(512))
         assert await hears(reader, bytes(512))
-        # Each way takes 512 bytes in half a second, the second piece of one beside the first of the other.
+        # Each direction passes 512 bytes in half a second, both concurrently.
         assert clock() - began >= 0.7
         echo.link.heal()
         writer.write_eof()
@@ -283,7 +285,7 @@ async def test_who_is_killed_stays_down_and_who_ends_by_itself_is_blamed(tmp_pat
 
 
 def widget(workspace: Workspace, link: Link, http: aiohttp.ClientSession, blamed: list[str]) -> Widget:
-    """A widget of a new conversation, behind a link."""
+    """Open a widget of a new conversation over a link."""
     started = workspace.start()
     urls = [f"http://127.0.0.1:{link.port}"]
     return Widget(
@@ -298,8 +300,8 @@ def widget(workspace: Workspace, link: Link, http: aiohttp.ClientSession, blamed
     )
 
 
-def has_rendered(element: Widget, count: int) -> bool:
-    return len(element.rendered) == count
+def has_rendered(viewer: Widget, count: int) -> bool:
+    return len(viewer.rendered) == count
 
 
 async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspace: Workspace) -> None:
@@ -307,16 +309,16 @@ async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspa
     link = Link("front", lambda: asyncio.open_connection("127.0.0.1", port))
     await link.listen()
     async with session() as http:
-        element = widget(workspace, link, http, blamed)
-        following = asyncio.create_task(element.run())
+        viewer = widget(workspace, link, http, blamed)
+        following = asyncio.create_task(viewer.run())
         for place in range(3):
-            await asyncio.to_thread(workspace.key.record, element.conversation, "USER", f"words {place}")
-            await eventually(partial(has_rendered, element, place + 1))
+            await asyncio.to_thread(workspace.key.record, viewer.conversation, "USER", f"words {place}")
+            await eventually(partial(has_rendered, viewer, place + 1))
             link.cut()
             link.heal()
-        assert element.connections >= 3
+        assert viewer.connections >= 3
         # A second one reads what there is.
-        two = replace(element, name="two", cursor=None, rendered=[])
+        two = replace(viewer, name="two", cursor=None, rendered=[])
         reading = asyncio.create_task(two.run())
         await eventually(partial(has_rendered, two, 3))
         for task in (following, reading):
@@ -324,9 +326,9 @@ async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspa
         await asyncio.wait({following, reading})
     await link.close()
     connection = await asyncpg.connect(workspace.server.owner_url)
-    assert unlike([element, two], await committed(connection)) == []
+    assert unlike([viewer, two], await committed(connection)) == []
     await connection.execute("UPDATE messages SET content = 'other words' WHERE content = 'words 1'")
-    assert [text.split(":")[1] for text in unlike([element, two], await committed(connection))] == [
+    assert [text.split(":")[1] for text in unlike([viewer, two], await committed(connection))] == [
         " altered"
     ] * 2
     await connection.close()
@@ -343,8 +345,8 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
         "UPDATE escalations SET sla_at_risk_at = now() - interval '1 h', sla_next_at = NULL WHERE id = $1",
         key,
     )
-    (received,) = await announced_wrongly(connection, [escalation])
-    assert "was announced [], told [], when ['sla_at_risk'] had passed" in received
+    (problem,) = await announced_wrongly(connection, [escalation])
+    assert "was announced [], told [], when ['sla_at_risk'] had passed" in problem
     for count in (1, 2):
         await connection.execute(
             """INSERT INTO timeline_entries (escalation_id, position, kind, data, occurred_at)
@@ -352,15 +354,15 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
             key,
             100 + count,
         )
-        (received,) = await announced_wrongly(connection, [escalation])
-        assert f"was announced {['sla_at_risk'] * count}, told []" in received
+        (problem,) = await announced_wrongly(connection, [escalation])
+        assert f"was announced {['sla_at_risk'] * count}, told []" in problem
     await connection.close()
 
 
 async def test_escalations_of_which_the_webhook_has_not_heard_are_told(workspace: Workspace) -> None:
     escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
     connection = await asyncpg.connect(workspace.server.owner_url)
-    (received,) = await untold(connection, workspace.agent_id, {})
-    assert received == f"the webhook was not told of {escalation}: its delivery is None"
+    (problem,) = await untold(connection, workspace.agent_id, {})
+    assert problem == f"the webhook was not told of {escalation}: its delivery is None"
     assert await untold(connection, workspace.agent_id, {escalation: 1}) == []
     await connection.close()

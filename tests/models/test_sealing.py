@@ -1,4 +1,4 @@
-"""Secrets of others lie sealed in the database, and open by the same key for the same purpose alone."""
+"""Secrets of third parties are sealed in the database, and open only with the same key and purpose."""
 
 import pytest
 from hypothesis import given, settings

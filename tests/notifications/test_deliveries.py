@@ -49,7 +49,7 @@ def team(office: PostOffice) -> Workspace:
     return office.new_workspace()
 
 
-# ---- what is not told any more
+# ---- obsolete notices
 
 
 def test_a_notice_that_has_become_untrue_is_dropped(team: Workspace) -> None:
@@ -104,7 +104,7 @@ def test_a_turn_whose_epoch_is_over_is_dropped(team: Workspace) -> None:
 def test_what_waits_for_an_endpoint_that_is_switched_off_or_deleted_is_dropped(team: Workspace) -> None:
     for note, end in (
         ("The endpoint has been deleted.", Endpoint.delete),
-        ("The endpoint is switched off.", lambda element: element.update(enabled=False)),
+        ("The endpoint is switched off.", lambda target: target.update(enabled=False)),
     ):
         with refusing() as receiver:
             endpoint = Endpoint.create(team, receiver.url, CREATED)
@@ -197,8 +197,8 @@ def test_deliveries_are_listed_newest_first_by_escalation_status_and_channel(off
     assert deliveries(other) == []
 
 
-def ids(result: list[Row]) -> list[str]:
-    return [item["id"] for item in result]
+def ids(rows: list[Row]) -> list[str]:
+    return [item["id"] for item in rows]
 
 
 def fits(delivery: Row, chosen: dict[str, str]) -> bool:
@@ -234,7 +234,7 @@ def test_every_attempt_is_seen_with_its_answer_and_the_next_one(team: Workspace)
         assert (attempt["succeeded"], attempt["response"]) == (False, "500")
         assert 0 <= attempt["durationMs"] < 15_000
         assert failed["createdAt"] <= attempt["attemptedAt"] < failed["nextAttemptAt"]
-        # Whoever does not want to wait asks for it: that is the second attempt, not a first one again.
+        # A retry by hand does not wait. It is the second attempt, not a new first one.
         assert retry(team, failed)["status"] == "PENDING"
         (arrived,) = endpoint.ended()
     assert arrived["attempts"][0] == attempt
@@ -281,7 +281,7 @@ def test_a_sample_is_tried_at_once_however_much_waits_and_however_long(team: Wor
         endpoint.when(lambda all_: len(all_) == 2 and all_[0]["attempts"], "the first attempt")
         (sample,) = endpoint.sample()
         assert [attempt["response"] for attempt in sample["attempts"]] == ["503"]
-        # Nor does what somebody asks for by hand wait until the receiver is to be left alone no longer.
+        # A retry by hand does not wait for the end of the receiver's Retry-After either.
         waiting = endpoint.deliveries[1]
         assert waiting["attempts"] == []
         retry(team, waiting)

@@ -38,11 +38,11 @@ def team(office: PostOffice) -> Workspace:
     return office.new_workspace()
 
 
-# ---- what takes long is begun first of all, and goes on beside the other tests
+# ---- slow stories start first, and run during the other tests
 
 
 def cut_off(office: PostOffice, endpoint: Endpoint, receiver: Receiver, gate: Gate) -> None:
-    """Kill a worker when the receiver has what it sends, before that is written down."""
+    """Kill a worker after the receiver has the request and before the outcome is recorded."""
     worker = office.hire()
     others = [item for item in office.workers if item is not worker]
     for other in others:
@@ -117,7 +117,7 @@ def while_postgresql_crashes() -> None:
 
 
 def escalate_often(endpoint: Endpoint, number: int) -> None:
-    """Whoever is refused waits for the database and goes on."""
+    """Escalate `number` times, and wait for the database after a refusal."""
     for _ in range(number):
         try:
             endpoint.escalate()
@@ -126,7 +126,7 @@ def escalate_often(endpoint: Endpoint, number: int) -> None:
 
 
 def crash(office: PostOffice) -> None:
-    """End PostgreSQL as `pg_ctl stop -m immediate` does; who uses it starts it again."""
+    """Stop PostgreSQL like `pg_ctl stop -m immediate`; its users start it again."""
     place = cluster_location(office.data_dir)
     os.kill(int((place.cluster / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
 

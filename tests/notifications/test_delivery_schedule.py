@@ -34,7 +34,7 @@ from tests.support.webhook_receivers import Answer, Receiver
 pytestmark = pytest.mark.anyio
 
 CREATED = "escalation.created"
-# Before the third attempt and those after it; the first comes at once, the second 5 s later.
+# Before the third and later attempts. The first is immediate, the second 5 s later.
 PAUSES = [
     timedelta(minutes=5),
     timedelta(minutes=30),
@@ -58,14 +58,14 @@ def ended_at(attempt: Row) -> datetime:
 
 
 def alerts(workspace: Workspace) -> list[Row]:
-    """What admins are told by email of deliveries that fail."""
+    """Return the alerts to admins about failing deliveries."""
     return [
         delivery for delivery in deliveries(workspace, channel="EMAIL") if delivery["eventType"] == "alert"
     ]
 
 
 def last_attempt(endpoint: Endpoint, made: int = 9) -> None:
-    """Have what waits been attempted so often already, and the time come for the next attempt."""
+    """Set the number of attempts so far, and make the next attempt due."""
     planned(endpoint.workspace)
     endpoint.hurry(made)
 
@@ -74,7 +74,7 @@ def last_attempt(endpoint: Endpoint, made: int = 9) -> None:
 
 
 def ten_attempts(office: PostOffice) -> None:
-    """A delivery that nothing comes of, until somebody has mended the receiver."""
+    """Make ten failing attempts, then repair the receiver."""
     team = office.new_workspace()
     team.member("second@example.com", "ADMIN")
     team.member("agent@example.com", "AGENT")
@@ -97,7 +97,7 @@ def ten_attempts(office: PostOffice) -> None:
         assert [attempt["response"] for attempt in failed["attempts"]] == ["503"] + ["500"] * 9
         assert {item.id for item in receiver.received} == {failed["id"]}
         assert sorted(alert["target"] for alert in alerts(team)) == admins
-        # Of another one on the same day, nobody is told again.
+        # Another failure on the same day sends no alert.
         endpoint.escalate()
         last_attempt(endpoint)
         assert statuses(endpoint.ended()) == ["FAILED"] * 2
@@ -106,7 +106,7 @@ def ten_attempts(office: PostOffice) -> None:
         for address in admins:
             (mail,) = mails_to(office.sink, address)
             assert receiver.url in mail.text()
-        # Whoever has mended it has it sent, at once and by a fresh schedule.
+        # A retry after the repair is sent immediately, with a new schedule.
         again = retry(team, failed)
         assert (again["status"], again["note"]) == ("PENDING", None)
         arrived, _ = endpoint.ended()
@@ -130,12 +130,12 @@ def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_al
     team.member("third@example.com", "ADMIN")
     with refusing() as receiver, refusing() as beside:
         endpoints = [Endpoint.create(team, item.url, CREATED) for item in (receiver, beside)]
-        for told, endpoint in enumerate(endpoints, 1):
+        for count, endpoint in enumerate(endpoints, 1):
             endpoint.escalate()
             endpoint.tried()
             last_attempt(endpoint)
             endpoint.ended()
-            assert len(alerts(team)) == 2 * told
+            assert len(alerts(team)) == 2 * count
         wait_for(lambda: statuses(alerts(team)) == ["DELIVERED"] * 4, "the alerts to arrive")
         office.execute(
             "UPDATE delivery_targets SET alerted_on = alerted_on - 1 WHERE id = $1",
@@ -194,7 +194,7 @@ def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(team: Workspace) -> 
             assert attempt["response"] == str(status)
             for instant in (at(asks["nextAttemptAt"]), endpoint.target["paused_until"]):
                 assert least <= instant - ended_at(attempt) <= most + timedelta(seconds=5)
-            # What waits beside is left alone, too.
+            # Other pending deliveries do not change either.
             assert waits["attempts"] == []
             assert min(job["execute_after"] for job in endpoint.jobs) >= endpoint.target["paused_until"]
             endpoint.hurry()
@@ -244,7 +244,7 @@ def test_an_endpoint_whose_every_attempt_of_five_days_failed_is_switched_off(
         endpoint.tried()
         failing_for(endpoint, days=6)
         endpoint.hurry()
-        # One that arrives ends it: the five days are counted anew.
+        # A success ends it: the five days start again.
         assert statuses(endpoint.ended()) == ["DELIVERED"]
         assert endpoint.target["failing_since"] is None
         endpoint.escalate()
@@ -277,7 +277,7 @@ def failing_for(endpoint: Endpoint, **time: float) -> None:
 
 
 def attempted(endpoint: Endpoint, number: int) -> None:
-    """Wait until the newest delivery has been attempted so often, and all of it is written down."""
+    """Wait until the newest delivery has this number of recorded attempts."""
     endpoint.when(lambda all_: len(all_[-1]["attempts"]) == number, f"{number} attempts")
     endpoint.left()
 

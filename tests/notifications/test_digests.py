@@ -50,13 +50,13 @@ class NotificationServices:
         return list(self.stage.workers)
 
     def mails(self, team: Team, name: str = "ann") -> list[Mail]:
-        """What somebody has got."""
+        """Return a recipient's mails."""
         return [mail for mail in list(self.sink.mails) if mail.recipients == [team.address(name)]]
 
 
 @pytest.fixture(scope="module")
 def office() -> Iterator[NotificationServices]:
-    """Three workers, as long as nobody ends one."""
+    """Three workers next to a server."""
     with tempfile.TemporaryDirectory(prefix="baton-digests-") as folder, MailSink() as sink:
         Path(folder).chmod(0o755)
         with Stage.built(Path(folder)) as stage:
@@ -73,19 +73,19 @@ def stage(office: NotificationServices) -> Stage:
 
 
 def digests(team: Team) -> list[Row]:
-    """The AI agent's digests once all that has happened is in them, by their hours."""
+    """Return the AI agent's digests by hour, after all events have been planned."""
     team.catch_up()
     return team.server.rows(DIGESTS, team.key_of_agent)
 
 
 def come(team: Team, digest: UUID) -> None:
-    """Have the hour of a digest come now, and its timer with it."""
+    """Make a digest and its timer due."""
     team.server.execute("UPDATE digests SET due_at = clock_timestamp() WHERE id = $1", digest)
     team.server.execute(TIMER_NOW, digest.bytes)
 
 
 def sent(team: Team, digest: UUID) -> list[Row]:
-    """What has become of a digest that is due, for each recipient."""
+    """Return the deliveries of a due digest, one for each recipient."""
 
     def is_planned() -> Any:
         return team.server.rows("SELECT planned_at FROM digests WHERE id = $1", digest)[0]["planned_at"]
@@ -95,14 +95,14 @@ def sent(team: Team, digest: UUID) -> list[Row]:
 
 
 def now_sent(team: Team) -> list[Row]:
-    """The AI agent's one digest, at once."""
+    """Send the AI agent's only digest immediately and return its deliveries."""
     (digest,) = digests(team)
     come(team, digest["id"])
     return sent(team, digest["id"])
 
 
 def words(mail: Mail) -> str:
-    """What a mail says, in one line."""
+    """Return a mail's text in one line."""
     message = read(mail.raw)
     page = page_of(message)
     assert page.links, "escalations to open"
@@ -147,7 +147,7 @@ async def test_all_of_an_hour_is_one_mail_to_each_recipient(
     ids = {str(mail.message["Message-ID"]) for name in ("ann", "bob") for mail in office.mails(team, name)}
     assert len(ids) == 2
 
-    # Nothing new: no digest waits, and nothing is to come.
+    # Nothing new: there is no pending digest.
     assert [item["planned_at"] is None for item in digests(team)] == [False]
     assert stage.rows(JOBS, digest["id"].bytes) == []
 
@@ -187,12 +187,12 @@ async def test_what_is_no_longer_true_is_left_out(office: NotificationServices, 
     (mail,) = office.mails(team)
     assert delivery["status"] == "DELIVERED"
     assert "2 escalations" in str(mail.message["Subject"])
-    told = dict(zip(sections(mail), words(mail).split("Happened: ")[1:], strict=True))
-    assert ["at risk" in told[clock.id] for clock in (answered, waiting)] == [False, True]
+    events = dict(zip(sections(mail), words(mail).split("Happened: ")[1:], strict=True))
+    assert ["at risk" in events[clock.id] for clock in (answered, waiting)] == [False, True]
 
 
 def sections(mail: Mail) -> list[str]:
-    """The ids of the escalations, in the mail's order."""
+    """Return the ids of the escalations, in the mail's order."""
     return [str(link).rpartition("/")[2] for link in page_of(read(mail.raw)).links]
 
 
@@ -236,10 +236,10 @@ async def test_mails_at_once_again_do_not_take_back_what_was_promised(
     gathered = team.escalate()
     digests(team)
     team.told_by(email=AT_ONCE)
-    told = team.escalate()
-    assert [item["escalation"]["id"] for item in team.ended()] == [told]
+    notified = team.escalate()
+    assert [item["escalation"]["id"] for item in team.ended()] == [notified]
     assert [item["status"] for item in now_sent(team)] == ["DELIVERED"]
-    assert [sections(mail) for mail in office.mails(team)] == [[told], [gathered]]
+    assert [sections(mail) for mail in office.mails(team)] == [[notified], [gathered]]
 
 
 @pytest.mark.parametrize("change", [{"recipients": []}, {"enabled": False}], ids=["nobody", "switched off"])
@@ -252,7 +252,7 @@ async def test_a_digest_goes_to_those_who_are_recipients_then(
     team.told_by(email=change)
     assert now_sent(team) == []
     assert team.deliveries() == []
-    # Nobody who is to hear anything is no reason for a digest either.
+    # Without recipients there is no digest either.
     team.escalate()
     assert len(digests(team)) == 1
     assert office.mails(team) == []

@@ -1,4 +1,4 @@
-"""What admins are told by email: targets that take nothing, endpoints that were switched off."""
+"""Alerts to admins by email: failing targets and disabled endpoints."""
 
 from dataclasses import replace
 from datetime import timedelta

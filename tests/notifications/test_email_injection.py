@@ -44,7 +44,7 @@ HOSTILE = [
 
 
 def seen(text: str) -> str:
-    """What is left of a text in one line: no control characters, white space as single spaces."""
+    """Return a text in one line: no control characters, white space as single spaces."""
     broken = re.sub("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)
     return " ".join(re.sub("[\x00-\x1f\x7f-\x9f]", "", broken).split())
 

@@ -1,4 +1,4 @@
-"""Mails to the team: at once, one to each recipient, what stands in them, and those that do not arrive."""
+"""Immediate mails to the team: one to each recipient, their content, and failures."""
 
 from collections.abc import Iterator
 
@@ -121,10 +121,13 @@ EVIL = (
 
 def test_what_customers_write_stays_text(outside: Outside, server: Server) -> None:
     team, plain = Team.create(server, "ann"), Team.create(server, "ann")
-    for one, words, name in ((team, EVIL, f'{EVIL[:150]}" <all@example.com>'), (plain, "help\nme", "Jane")):
-        conversation = one.workspace.start(customer={"name": name})["conversation"]["id"]
-        one.key.record(conversation, "USER", words)
-        one.key.escalate(conversation, words)
+    for writers, words, name in (
+        (team, EVIL, f'{EVIL[:150]}" <all@example.com>'),
+        (plain, "help\nme", "Jane"),
+    ):
+        conversation = writers.workspace.start(customer={"name": name})["conversation"]["id"]
+        writers.key.record(conversation, "USER", words)
+        writers.key.escalate(conversation, words)
     hostile, usual = (read(outside.mails(item.address("ann"), 1)[0].raw) for item in (team, plain))
     assert [name for name, _ in hostile.items()] == [name for name, _ in usual.items()]
     assert hostile["To"].addresses[0].addr_spec == team.address("ann")
@@ -138,7 +141,7 @@ def test_what_customers_write_stays_text(outside: Outside, server: Server) -> No
     assert [mail.recipients for mail in outside.sink.mails if "all@example.com" in str(mail.recipients)] == []
 
 
-# ---- what does not arrive at once
+# ---- mails that do not arrive immediately
 
 
 def test_a_mail_that_is_put_off_comes_by_its_schedule_as_it_was(outside: Outside, server: Server) -> None:
@@ -171,8 +174,8 @@ def test_a_mail_server_that_is_away_is_waited_for(outside: Outside, server: Serv
     team.escalate()
     team.escalate()
     team.catch_up()
-    waiting = team.when(lambda all_: any(one["attempts"] for one in all_), "an attempt")
-    assert [len(one["attempts"]) for one in waiting] == [1, 0], "the others wait for the first"
+    waiting = team.when(lambda all_: any(entry["attempts"] for entry in all_), "an attempt")
+    assert [len(entry["attempts"]) for entry in waiting] == [1, 0], "the others wait for the first"
     assert waiting[0]["attempts"][0]["response"].startswith(("the connection broke", "no connection"))
     outside.sink.faults.clear()
     team.bring(*waiting)
@@ -229,10 +232,10 @@ def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", "bob")
     outside.sink.faults["RCPT"] = "550 5.1.1 No such person"
     refused = team.sample("EMAIL")
-    assert [one["target"] for one in refused] == [team.address("ann"), team.address("bob")]
-    for one in refused:
-        assert [attempt["response"] for attempt in one["attempts"]] == ["550 5.1.1 No such person"]
-        assert (one["status"], one["note"]) == (
+    assert [entry["target"] for entry in refused] == [team.address("ann"), team.address("bob")]
+    for entry in refused:
+        assert [attempt["response"] for attempt in entry["attempts"]] == ["550 5.1.1 No such person"]
+        assert (entry["status"], entry["note"]) == (
             "FAILED",
             "Another attempt cannot succeed: 550 5.1.1 No such person",
         )
@@ -241,7 +244,7 @@ def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
     assert [(item["status"], item["eventType"], item["escalation"]) for item in sent] == [
         ("DELIVERED", "test", None)
     ] * 2
-    # One at a time: the one that was refused before comes as well, behind it or before it.
+    # One at a time: the refused mail arrives too, before or after it.
     subjects = [str(mail.message["Subject"]) for mail in outside.mails_to(team.address("bob"))]
     assert set(subjects) == {"Test: email notifications of An AI agent work"}
 

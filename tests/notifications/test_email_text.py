@@ -1,4 +1,4 @@
-"""What emails say: created, reopened, at risk, breached, digests, alerts and tests."""
+"""The content of emails: created, reopened, at risk, breached, digests, alerts and samples."""
 
 import re
 from dataclasses import replace
@@ -86,8 +86,8 @@ def test_mails_of_an_escalation_are_one_thread() -> None:
 def test_the_same_story_is_the_same_mail_and_each_recipient_has_one_of_its_own() -> None:
     story = create_story(create_said("Grüße 😀"))
 
-    def written(recipient: str, one: NotificationContent = story) -> bytes:
-        return compose(one, sender=SENDER, recipient=recipient, include_transcript=True)
+    def written(recipient: str, content: NotificationContent = story) -> bytes:
+        return compose(content, sender=SENDER, recipient=recipient, include_transcript=True)
 
     assert written(TEAM) == written(TEAM)
     ids = [read(written(*args))["Message-ID"] for args in ((TEAM,), ("ann@example.com",))]

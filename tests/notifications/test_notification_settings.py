@@ -1,4 +1,4 @@
-"""By what the team is told: defaults, changes, what is refused, and what the server itself has to be told."""
+"""Notification settings: defaults, changes, refusals, and the server's own settings."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def team(server: Server) -> Team:
 
 
 def with_defaults(**changes: Row) -> Row:
-    """The defaults with changes in their parts."""
+    """Return the defaults with changes in their parts."""
     return {name: {**part, **changes.get(name, {})} if part else part for name, part in DEFAULTS.items()}
 
 
@@ -177,7 +177,7 @@ def test_what_is_refused_is_named_and_changes_nothing(
 ) -> None:
     team = place_of_all
     part, name = path.split(".")
-    # What stands beside it in the same request is not changed either.
+    # Other parts of the same request are not changed either.
     given: Row = {"email": {"includeTranscript": False}, "slack": {"enabled": False}}
     given[part][name] = value
     before = stands(team.workspace)
@@ -196,7 +196,7 @@ def place_of_all(server: Server) -> Team:
     return Team.create(server, "ann")
 
 
-# ---- what the server has to be told
+# ---- settings of the server
 
 
 def test_without_a_mail_server_a_sample_says_what_is_missing(server: Server) -> None:

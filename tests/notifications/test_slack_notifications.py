@@ -265,9 +265,9 @@ def test_what_slack_says_is_shown(connected: Team, slack: SlackStandIn, error: s
         slack.channels = {"#general"}
     (sample,) = connected.sample("SLACK")
     assert (sample["target"], sample["eventType"], sample["status"]) == (connected.channel, "test", "FAILED")
-    assert [(one["succeeded"], one["response"]) for one in sample["attempts"]] == [(False, error)]
+    assert [(item["succeeded"], item["response"]) for item in sample["attempts"]] == [(False, error)]
     assert connected.deliveries(channel="SLACK", status="FAILED") == [sample]
-    # Somebody mends it.
+    # The bot is repaired.
     slack.forget()
     connected.retry(sample)
     (mended,) = connected.ended()

@@ -1,4 +1,4 @@
-"""What Slack is told: in blocks that it takes, with a link, and with nobody else's words getting through."""
+"""Slack messages: valid blocks, a link, and no markup from foreign text."""
 
 import re
 from dataclasses import replace
@@ -35,7 +35,7 @@ def message_of(
     mentions: list[str] = MENTIONS,
     channel: str = "C0123",
 ) -> dict[str, Any]:
-    """The message as Slack gets it."""
+    """Return the message as Slack receives it."""
     body = compose(story, channel=channel, message_format=message_format, mentions=mentions)
     message: dict[str, Any] = orjson.loads(body)
     return message
@@ -49,12 +49,12 @@ def texts_of(message: dict[str, Any]) -> list[str]:
 
 
 def body_of(message: dict[str, Any]) -> dict[str, Any] | None:
-    """The block of the message format, if there is one."""
+    """Return the block of the message format, or None."""
     return next((block for block in message["blocks"] if block["type"] == "rich_text"), None)
 
 
 def told(message_format: str, story: NotificationContent = STORY) -> str | None:
-    """What becomes of a format; None when nothing does."""
+    """Render a format and return its text, or None."""
     block = body_of(message_of(story, message_format))
     return spelled(block) if block else None
 
@@ -189,9 +189,9 @@ def test_what_is_unknown_is_left_out_with_its_line() -> None:
 
 
 def test_a_customer_goes_by_what_is_known() -> None:
-    def customer(**known: Any) -> str | None:
+    def customer(**details: Any) -> str | None:
         nobody = replace(CONVERSATION, customer_name=None, customer_email=None, customer_external_id=None)
-        return told("{customer}", replace(STORY, conversation=replace(nobody, **known)))
+        return told("{customer}", replace(STORY, conversation=replace(nobody, **details)))
 
     assert customer(customer_name="Jane") == "Jane"
     assert customer(customer_email="jane@example.com") == "jane@example.com"
@@ -271,7 +271,7 @@ _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 def structure(message: dict[str, Any]) -> list[Any]:
-    """What Slack would see in a message next to words: its blocks, elements, styles and mrkdwn."""
+    """Return a message's structure: its blocks, elements, styles and mrkdwn."""
     body = body_of(message)
     elements = [
         {name: value for name, value in element.items() if element["type"] != "text" or name != "text"}
@@ -282,7 +282,7 @@ def structure(message: dict[str, Any]) -> list[Any]:
 
 
 def words_of(text: str) -> str:
-    """The characters of a text that are to arrive, white space aside."""
+    """Return the characters of a text that must arrive, without white space."""
     return "".join(re.sub("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]", "", text).split())
 
 
@@ -404,10 +404,10 @@ def test_long_words_are_cut_where_it_shows(text: str) -> None:
 
 def test_what_just_fits_is_not_cut() -> None:
     for text in ("x" * 550, "&" * 550, "😀" * 275):
-        found = told("{reason}", load_content(text))
-        assert found is not None
-        assert size(found) == 550
-        assert not found.endswith("…")
+        result = told("{reason}", load_content(text))
+        assert result is not None
+        assert size(result) == 550
+        assert not result.endswith("…")
 
 
 @pytest.mark.parametrize(

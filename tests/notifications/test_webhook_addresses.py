@@ -39,7 +39,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, *answers: Sequence[str] | Exceptio
     asked: list[str] = []
 
     async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        # IP addresses ask nobody: uvloop reads them by it when it connects.
+        # No look-up for IP addresses: uvloop parses them with it when it connects.
         answer: Sequence[str] | Exception = [host]
         if not is_address(host):
             answer = answers[min(len(asked), len(answers) - 1)]
@@ -122,7 +122,7 @@ async def test_one_answer_that_is_not_public_refuses_all(
         with pytest.raises(NotAllowedError, match="leads to ") as refused:
             await resolve_and_check("https://hooks.example.com/x", False)
         assert asked == ["hooks.example.com"]
-        # What a name of somebody's network leads to is not for everybody to know.
+        # The address of an internal name must not be disclosed.
         assert address not in str(refused.value)
 
 
@@ -183,7 +183,7 @@ async def test_a_name_that_changes_its_answer_is_asked_once(
 
     async def sock_connect(_: socket.socket, address: Any) -> None:
         dialled.append(address[:2])
-        raise ConnectionRefusedError(111, "nobody there")
+        raise ConnectionRefusedError(111, "refused by the test")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", sock_connect)
     outcome = await call(f"http://hooks.example.com:{trap.port}/x")

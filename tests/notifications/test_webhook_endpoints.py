@@ -58,7 +58,7 @@ def everything(workspace: Workspace) -> Any:
 
 
 def refused(team: Workspace, query: str, **variables: Any) -> tuple[str, str | None]:
-    """The code and the field of a refusal that changes nothing."""
+    """Return code and field of a refusal, and assert that nothing changed."""
     before = everything(team)
     refusal: Refused = team.key.refusal(query, **variables)
     assert everything(team) == before
@@ -164,7 +164,7 @@ def test_secrets_cannot_be_read_in_the_rows(team: Workspace, agent_id: str) -> N
             assert spelled not in dump["sealed"]
             assert spelled.hex() not in dump["text"]
         assert secret.removeprefix("whsec_") not in dump["text"]
-    # Nor anywhere else: an act that may be repeated, the log, or what a process says.
+    # Nor anywhere else: in idempotency keys, the log, or a process's output.
     assert endpoint.secret not in team.server.log.read_text()
 
 
@@ -186,7 +186,7 @@ def test_an_address_that_nothing_may_go_to_is_refused(team: Workspace, url: str)
     given = {"agentId": agent_id, "url": url, "eventTypes": ["turn.requested"]}
     assert refused(team, CREATE, input=given) == ("BAD_USER_INPUT", "input.url")
     endpoint = Endpoint.create(team, URL, agent_id=agent_id)
-    # What could be changed beside it is not.
+    # Other fields of the same request do not change.
     changes = {"id": endpoint.id, "url": url, "enabled": False, "eventTypes": ["turn.requested"]}
     assert refused(team, UPDATE, **changes) == ("BAD_USER_INPUT", "url")
     endpoint.delete()

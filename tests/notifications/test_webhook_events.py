@@ -1,4 +1,4 @@
-"""What others are told by webhook of what happens: each event once and in order, and of nothing else."""
+"""Webhook events: each once, in order, and no others."""
 
 import json
 import os
@@ -40,6 +40,7 @@ REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
 CREATED, PAUSED, TURN = "escalation.created", "conversation.ai_paused", "turn.requested"
+RESUMED = "conversation.ai_resumed"
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +49,14 @@ def team(office: PostOffice) -> Workspace:
     return office.new_workspace()
 
 
-# ---- what is told
+# ---- events
 
 
 def a_whole_story(talk: Talk, receiver: Receiver) -> str:
     """
-    Everything that others are told of, once at least; the escalation's id.
+    Cause every event at least once, and return the escalation's id.
 
-    It waits where what is told would not be true any more, or be told as it has become since.
+    It waits where an event would become obsolete, or would be sent with a later state.
     """
     key, admin = talk.key, talk.workspace.email
     talk.says("hello?")
@@ -121,10 +122,24 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
         assert elsewhere.received == []
         assert [stranger.deliveries for stranger in strangers] == [[], []]
     assert [(body["type"], detail_of(body)) for body in bodies] == STORY
+    updates = [body["data"]["changed"] for body in bodies if body["type"] == "escalation.updated"]
+    assert [(changed["field"], changed["before"], changed["after"]) for changed in updates] == [
+        ("note", None, None),
+        ("priority", "medium", "urgent"),
+        ("assignee", None, team.email),
+        ("assignee", team.email, None),
+        ("trigger", None, "button"),
+        ("status", "open", "in_progress"),
+        ("assignee", None, team.email),
+    ]
+    # The escalation where it was the cause, and nothing where a team member decided.
+    control = [body["data"]["escalationId"] for body in bodies if body["type"] in (PAUSED, RESUMED)]
+    assert control == [escalation, None, None, escalation, escalation]
+    assert {body["data"]["latest"] for body in bodies if body["type"] == TURN} == {True}
     for body in bodies:
         assert body["data"].get("escalationId") in (escalation, None)
         assert (body["data"]["conversationId"], body["data"]["agentId"]) == (talk.id, talk.agent_id)
-    # The same events; each endpoint is told of them as they are when its turn comes.
+    # The same events. Each endpoint receives the state at the time of its own delivery.
     chosen_of = [(body["type"], body["timestamp"]) for body in bodies if body["type"] in few_types]
     assert [(body["type"], body["timestamp"]) for body in heard] == chosen_of
     # What is seen of it: one delivery for each, under the id that it came with.
@@ -138,13 +153,13 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
 
 
 def detail_of(body: Row) -> Any:
-    """Of what kind an update is, and of which epoch what is about control."""
+    """Return the kind of an update, or the epoch of a control event."""
     data = body["data"]
     return data.get("change") or (None if body["type"].startswith("escalation.") else data["epoch"])
 
 
 def said_in(bodies: list[Row], escalation: str) -> None:
-    """What the bodies of the whole story have to say, and what they may not."""
+    """Assert the content of the whole story's bodies."""
     by_type = {body["type"]: body["data"] for body in bodies}
     created = by_type[CREATED]
     assert list(created.items())[2:6] == [
@@ -260,7 +275,7 @@ def test_a_replay_tells_nobody(office: PostOffice, team: Workspace) -> None:
     assert office.rows(query) == [{"n": 0}]
 
 
-# ---- an AI back end that lives on webhooks alone
+# ---- an AI back end that uses only webhooks
 
 
 def test_the_example_back_end_answers_customers_and_is_quiet_while_people_have_control(

@@ -30,30 +30,30 @@ INTEROP = Path(__file__).parents[1] / "interop/webhooks"
 
 
 def example(language: str) -> str:
-    """The one receiver in the docs that is written in a language."""
+    """Return the example receiver of the docs in a language."""
     [result] = re.findall(rf"```{language}\n(.+?)```", (ROOT / "docs/webhooks.md").read_text(), re.DOTALL)
     return str(result)
 
 
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that listens on a port; it is ended at the end."""
+    """Run a process that listens on a port."""
     given = os.environ | environment
     with subprocess.Popen(
         command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as one:
+    ) as process:
 
         def listens() -> bool:
-            assert one.poll() is None, one.communicate()
+            assert process.poll() is None, process.communicate()
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 return True
             return False
 
         try:
             wait_for(listens, f"{command} to listen")
-            yield one
+            yield process
         finally:
-            one.terminate()
+            process.terminate()
 
 
 def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime | None = None) -> Outcome:
@@ -63,7 +63,7 @@ def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime
 
 
 def is_a_verifying_receiver(command: list[str]) -> None:
-    """Take what is signed by its secret, alone or beside another, and nothing else."""
+    """Assert that a receiver accepts only bodies with a signature by its secret, also next to others."""
     secret, new, port = new_secret(), new_secret(), free_port()
     body = body_of(replace(sample_content("escalation.created"), agent_name="Größe 😀 \u2028"))
     with running(command, port, SECRET=secret, PORT=str(port)) as receiver:
@@ -101,7 +101,7 @@ class BackEnd:
     @classmethod
     @contextmanager
     def of(cls, workspace: Workspace) -> Iterator["BackEnd"]:
-        """A back end for a new conversation."""
+        """Run a back end for a new conversation."""
         talk, port, secret = Talk.begin(workspace), free_port(), new_secret()
         command = [sys.executable, "-W", "error", str(ROOT / "examples/ai_backend.py"), str(port)]
         given = {"BATON_URL": workspace.server.url, "BATON_API_KEY": workspace.api_key}
@@ -117,7 +117,7 @@ class BackEnd:
         return post(self.port, body_of(story), secret or self.secret, id_=id_)
 
     def replies(self) -> list[dict[str, Any]]:
-        """What the AI has said, held or not."""
+        """Return the AI's replies, held or not."""
         return [message for message in self.talk.key.messages(self.talk.id) if message["role"] == "ASSISTANT"]
 
 

@@ -1,4 +1,4 @@
-"""Receivers that behave badly cost little time, traffic and memory, and nobody reads what they say."""
+"""Misbehaving receivers cost little time, traffic and memory, and their answers are not read."""
 
 import asyncio
 import ipaddress
@@ -70,7 +70,7 @@ async def post(url: str, seconds: float = 60) -> Outcome:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_who_takes_too_long_is_left(behave: Behaviour, scheme: str) -> None:
     with Hostile(behave, scheme=scheme) as hostile:
-        # A handshake that is answered by HTTP fails at once, unless nothing or too little is said.
+        # A handshake that is answered by HTTP fails immediately, unless the answer is too short.
         expected = {Outcome(False, "no answer within 0.4 s")}
         if scheme == "https" and behave is not hang:
             expected.add(Outcome(False, "no connection: TLS could not be agreed on"))
@@ -170,7 +170,7 @@ async def test_endless_answers_are_cut_off(behave: Behaviour, response: str | No
         tracemalloc.stop()
         assert await asyncio.to_thread(hostile.hung_up.wait, 10)
     assert outcome.response in ({response} if response else {CLOSED, NO_HTTP, "500"})
-    # 64 KiB and what the parser makes of it; the bomb alone would be 16.
+    # 64 KiB and the parser's own data. The unpacked bomb is 16 MiB.
     assert peak < 4 * MEBIBYTE
 
 

@@ -1,4 +1,4 @@
-"""What a webhook's receiver gets, and what becomes of its answer."""
+"""The request to a webhook's receiver, and the outcome of its answer."""
 
 import base64
 import re

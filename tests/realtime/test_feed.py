@@ -1,4 +1,4 @@
-"""The live feed: resuming by cursor, and what happens when processes, bells and databases fail."""
+"""The live feed: resuming by cursor, and failures of processes, pub/sub and databases."""
 
 import asyncio
 import os
@@ -84,13 +84,13 @@ async def test_a_cursor_that_is_no_place_in_the_log_asks_for_a_resync(workspace:
                 return refused.code
             return "replayed"
 
-        (one, _) = await take(socket, await socket.subscribe(MESSAGES, id=conversation, after=cursor), 2)
-        assert await outcome(one["cursor"]) == "replayed"
-        for wrong in ("", "nonsense", foreign, ahead["cursor"], one["cursor"][:-4] + "AAAA"):
+        (entry, _) = await take(socket, await socket.subscribe(MESSAGES, id=conversation, after=cursor), 2)
+        assert await outcome(entry["cursor"]) == "replayed"
+        for wrong in ("", "nonsense", foreign, ahead["cursor"], entry["cursor"][:-4] + "AAAA"):
             assert await outcome(wrong) == "RESYNC_REQUIRED", wrong
         # As after 30 days: what stood there has been purged.
         workspace.server.execute("DELETE FROM log WHERE stream = $1 AND position = 1", stream)
-        assert await outcome(one["cursor"]) == "RESYNC_REQUIRED"
+        assert await outcome(entry["cursor"]) == "RESYNC_REQUIRED"
         assert await outcome(cursor) == "RESYNC_REQUIRED"
 
 
@@ -100,7 +100,7 @@ async def test_a_cursor_of_before_a_restore_asks_for_a_resync(workspace: Workspa
     await record(key, conversation, "one")
     stream = parse_id(CONVERSATION, conversation)
     async with key.socket() as socket:
-        (one,) = await take(socket, await socket.subscribe(MESSAGES, id=conversation, after=cursor), 1)
+        (entry,) = await take(socket, await socket.subscribe(MESSAGES, id=conversation, after=cursor), 1)
     # The database is put back to before the message, and goes on with another.
     workspace.server.execute(
         "WITH gone AS (DELETE FROM log WHERE stream = $1 AND position >= 1) "
@@ -109,7 +109,7 @@ async def test_a_cursor_of_before_a_restore_asks_for_a_resync(workspace: Workspa
     )
     await record(key, conversation, "another", "and another")
     async with key.socket() as socket:
-        id_ = await socket.subscribe(MESSAGES, id=conversation, after=one["cursor"])
+        id_ = await socket.subscribe(MESSAGES, id=conversation, after=entry["cursor"])
         with pytest.raises(Refused) as refused:
             await socket.next(id_)
     assert refused.value.code == "RESYNC_REQUIRED"
@@ -191,7 +191,7 @@ def _status(url: str) -> int:
 
 
 async def test_everything_arrives_without_a_bell_and_across_processes(own_dir: Path) -> None:
-    # Nobody listens at this Redis: only the poll of the heads carries events from one process to the other.
+    # There is no Redis at this address: only the poll of the heads carries events between the processes.
     deaf = {"BATON_BROADCAST_URL": "redis://127.0.0.1:1"}
     with Server.started(own_dir, **deaf) as first:
         second = Server(own_dir, first.owner_url, first.service_url)

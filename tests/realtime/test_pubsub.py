@@ -1,4 +1,4 @@
-"""The bell over a real PostgreSQL and a real Redis: what it carries, and what fits a message."""
+"""Pub/sub over a real PostgreSQL and a real Redis: wake-ups, typing, and message sizes."""
 
 import asyncio
 import random
@@ -25,15 +25,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_two_bells_hear_each_other(url: str) -> None:
-    async with listening(url, url) as (one, other):
-        await hear_each_other(one, other)
+    async with listening(url, url) as (first, other):
+        await hear_each_other(first, other)
         typing = Typing(uuid4(), "HUMAN", "user:7", True)
-        one.pubsub.publish_typing(typing)
+        first.pubsub.publish_typing(typing)
         await eventually(lambda: other.typings == [typing])
-        assert one.typings == [typing]
-        assert not one.pubsub.stalled
+        assert first.typings == [typing]
+        assert not first.pubsub.stalled
         assert not other.pubsub.stalled
-        assert one.recoveries == other.recoveries == 0
+        assert first.recoveries == other.recoveries == 0
 
 
 async def test_the_first_subscription_of_a_process_hears(url: str) -> None:
@@ -44,38 +44,38 @@ async def test_the_first_subscription_of_a_process_hears(url: str) -> None:
 
 
 async def test_an_own_ring_is_heard_once_and_at_once(url: str) -> None:
-    async with listening(url, url) as (one, other):
-        await hear_each_other(one, other)
+    async with listening(url, url) as (first, other):
+        await hear_each_other(first, other)
         wakeup = Wakeup(uuid4(), 5)
-        one.pubsub.publish_wakeup(wakeup)
-        assert one.wakeups.count(wakeup) == 1
+        first.pubsub.publish_wakeup(wakeup)
+        assert first.wakeups.count(wakeup) == 1
         await eventually(lambda: wakeup in other.wakeups)
-        await hear_each_other(one, other)
-        assert one.wakeups.count(wakeup) == 1
+        await hear_each_other(first, other)
+        assert first.wakeups.count(wakeup) == 1
 
 
 async def test_a_burst_arrives_with_the_highest_position_of_each_stream(url: str) -> None:
     streams = [uuid4() for _ in range(50)]
     numbers = random.Random(7).sample(range(10_000), 10_000)
-    async with listening(url, url) as (one, other):
-        await hear_each_other(one, other)
+    async with listening(url, url) as (first, other):
+        await hear_each_other(first, other)
         other.wakeups.clear()
         for count, number in enumerate(numbers):
-            one.pubsub.publish_wakeup(Wakeup(streams[number % 50], number))
+            first.pubsub.publish_wakeup(Wakeup(streams[number % 50], number))
             if count % 100 == 0:
                 await asyncio.sleep(0)
         await eventually(lambda: all(other.highest().get(s) == 9_950 + i for i, s in enumerate(streams)))
         assert len(other.wakeups) < 10_000
-        assert one.recoveries == other.recoveries == 0
+        assert first.recoveries == other.recoveries == 0
 
 
 async def test_more_streams_than_fit_a_message_all_arrive(url: str) -> None:
     wakeups = {uuid4(): 2**63 - 1 for _ in range(1_000)}
-    async with listening(url, url) as (one, other):
-        await hear_each_other(one, other)
+    async with listening(url, url) as (first, other):
+        await hear_each_other(first, other)
         for stream, position in wakeups.items():
-            one.pubsub.publish_wakeup(Wakeup(stream, position))
-            one.pubsub.publish_typing(Typing(stream, "ASSISTANT", "a" * 100, True))
+            first.pubsub.publish_wakeup(Wakeup(stream, position))
+            first.pubsub.publish_typing(Typing(stream, "ASSISTANT", "a" * 100, True))
         await eventually(lambda: wakeups.items() <= other.highest().items())
         assert 0 < len(other.typings) <= TYPINGS_WAITING + TYPINGS_PER_MESSAGE
 

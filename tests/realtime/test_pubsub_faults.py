@@ -1,4 +1,4 @@
-"""The bell through every way that its PostgreSQL, its Redis and those around it have of failing."""
+"""Pub/sub during failures of PostgreSQL, of Redis and of its callbacks."""
 
 import asyncio
 import time
@@ -17,29 +17,29 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_closed_connections_are_rebuilt_and_everybody_catches_up(url: str) -> None:
-    async with listening(url, url) as (one, other):
-        await hear_each_other(one, other)
+    async with listening(url, url) as (first, other):
+        await hear_each_other(first, other)
         await drop_connections(url)
-        await eventually(lambda: one.recoveries == other.recoveries == 1)
-        await hear_each_other(one, other)
-        assert not one.pubsub.stalled
+        await eventually(lambda: first.recoveries == other.recoveries == 1)
+        await hear_each_other(first, other)
+        assert not first.pubsub.stalled
         assert not other.pubsub.stalled
 
 
 async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> None:
     with capture_logs() as lines:
-        async with listening(redis_server.url, redis_server.url) as (one, other):
-            await hear_each_other(one, other)
+        async with listening(redis_server.url, redis_server.url) as (first, other):
+            await hear_each_other(first, other)
             redis_server.kill()
-            await eventually(lambda: one.pubsub.stalled and other.pubsub.stalled)
+            await eventually(lambda: first.pubsub.stalled and other.pubsub.stalled)
             missed = Wakeup(uuid4(), 3)
-            one.pubsub.publish_wakeup(missed)
+            first.pubsub.publish_wakeup(missed)
             await eventually(lambda: [line["event"] for line in told(lines)] == ["pubsub.stalled"] * 2)
-            assert one.recoveries == other.recoveries == 0
+            assert first.recoveries == other.recoveries == 0
             redis_server.start()
-            await eventually(lambda: one.recoveries >= 1 and other.recoveries >= 1)
-            await hear_each_other(one, other)
-            assert not one.pubsub.stalled
+            await eventually(lambda: first.recoveries >= 1 and other.recoveries >= 1)
+            await hear_each_other(first, other)
+            assert not first.pubsub.stalled
             assert not other.pubsub.stalled
     assert (
         sorted(str(line["event"]) for line in told(lines))
@@ -49,18 +49,18 @@ async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> N
 
 async def test_a_connection_that_swallows_everything(url: str) -> None:
     with capture_logs() as lines:
-        async with BlackHole(url).serve() as hole, listening(hole.url, url) as (one, other):
-            await hear_each_other(one, other)
+        async with BlackHole(url).serve() as hole, listening(hole.url, url) as (first, other):
+            await hear_each_other(first, other)
             hole.swallow()
             stream = uuid4()
-            one.pubsub.publish_wakeup(Wakeup(stream, 8))
+            first.pubsub.publish_wakeup(Wakeup(stream, 8))
             await eventually(lambda: bool(told(lines)))
-            assert one.pubsub.stalled
+            assert first.pubsub.stalled
             await eventually(lambda: [line["event"] for line in lines].count("pubsub.connection_lost") > 1)
             hole.pass_on()
-            await eventually(lambda: one.recoveries >= 1)
-            await hear_each_other(one, other)
-            assert not one.pubsub.stalled
+            await eventually(lambda: first.recoveries >= 1)
+            await hear_each_other(first, other)
+            assert not first.pubsub.stalled
             assert other.highest()[stream] == 8
             assert other.recoveries == 0
     assert [line["event"] for line in told(lines)] == ["pubsub.stalled", "pubsub.recovered"]
@@ -118,26 +118,26 @@ MALFORMED = [
 
 async def test_malformed_messages_are_ignored(url: str) -> None:
     with capture_logs() as lines:
-        async with listening(url, url) as (one, other):
-            await hear_each_other(one, other)
+        async with listening(url, url) as (first, other):
+            await hear_each_other(first, other)
             heard = len(other.typings)
             await publish(url, *MALFORMED)
             await eventually(
                 lambda: sum(x["event"] == "pubsub.malformed" for x in lines) == 2 * len(MALFORMED)
             )
-            await hear_each_other(one, other)
+            await hear_each_other(first, other)
             assert len(other.typings) == heard
-            assert one.recoveries == other.recoveries == 0
+            assert first.recoveries == other.recoveries == 0
     assert not told(lines)
 
 
 async def test_bytes_that_are_no_text_do_not_end_the_bell(redis_server: RedisServer) -> None:
-    async with listening(redis_server.url, redis_server.url) as (one, other):
-        await hear_each_other(one, other)
+    async with listening(redis_server.url, redis_server.url) as (first, other):
+        await hear_each_other(first, other)
         await publish(redis_server.url, b"\xff")
-        await eventually(lambda: one.recoveries == other.recoveries == 1)
-        await hear_each_other(one, other)
-        assert not one.pubsub.stalled
+        await eventually(lambda: first.recoveries == other.recoveries == 1)
+        await hear_each_other(first, other)
+        assert not first.pubsub.stalled
 
 
 async def test_a_client_that_swallows_a_cancellation_does_not_keep_the_connection_alive() -> None:

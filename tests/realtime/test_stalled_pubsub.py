@@ -1,4 +1,4 @@
-"""Several processes whose bells fall silent still hear everything; typing is told by the bell alone."""
+"""Several processes with stalled pub/sub still get every event. Typing needs pub/sub."""
 
 import asyncio
 import shutil
@@ -26,7 +26,7 @@ PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id }
 
 @asynccontextmanager
 async def beside(server: Server, **bells: str) -> AsyncIterator[list[Server]]:
-    """More processes on the same database, each with the bell that it is named after."""
+    """Start more processes on the same database, each with the pub/sub backend of its name."""
     processes = [Server(server.data_dir, server.owner_url, server.service_url) for _ in bells]
     starting = []
     for process, (name, url) in zip(processes, bells.items(), strict=True):
@@ -40,7 +40,7 @@ async def beside(server: Server, **bells: str) -> AsyncIterator[list[Server]]:
 
 
 async def pubsub(process: Server) -> str:
-    """What /readyz says of the bell, with 200."""
+    """Return the pub/sub state by /readyz, and assert status 200."""
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{process.url}/readyz")
     assert answer.status_code == 200
@@ -55,7 +55,7 @@ async def becomes(process: Server, state: str) -> None:
 
 @asynccontextmanager
 async def following(conversation: str, token: str, *processes: Server) -> AsyncIterator[list[Socket]]:
-    """A socket at each process that follows the conversation's messages."""
+    """Open a socket at each process and subscribe to the conversation's messages."""
     async with AsyncExitStack() as stack:
         sockets = []
         for process in processes:
@@ -69,7 +69,7 @@ async def following(conversation: str, token: str, *processes: Server) -> AsyncI
 async def all_hear_all(
     caller: Caller, conversation: str, processes: list[Server], sockets: list[Socket]
 ) -> None:
-    """What is said at each process arrives at all of them, once and in the same order."""
+    """Assert that messages from each process arrive at all, once and in the same order."""
     acts = [
         asyncio.to_thread(Caller(process.url, caller.token).record, conversation, "USER", process.url)
         for process in processes

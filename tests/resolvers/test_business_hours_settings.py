@@ -1,4 +1,4 @@
-"""Business hours in the settings and on the clock: set, refused, kept with the escalation, told in words."""
+"""Business hours in settings and clocks: changes, refusals, storage with the escalation, texts."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -40,7 +40,7 @@ def days_off(first: date, count: int, step: timedelta = DAY) -> list[dict[str, s
 
 
 def document(*times: Interval, timezone: str = "UTC", **more: Any) -> dict[str, Any]:
-    """As settings and policies keep it."""
+    """Return the stored form of business hours."""
     result = {"timezone": timezone, "week": week(*times), "holidays": [], "holiday_calendar": None}
     return result | more
 
@@ -62,7 +62,7 @@ def kept(team: Workspace, agent_id: str) -> dict[str, Any]:
 
 
 def refusal(team: Workspace, agent_id: str, **sla: Any) -> Refused:
-    """How the change is refused, which has changed nothing."""
+    """Return the refusal of a change, and assert that nothing changed."""
     before = stands(team)
     refused = team.key.refusal(CHANGE, input={"agentId": agent_id, "sla": {"atRiskPercent": 7} | sla})
     assert stands(team) == before

@@ -34,8 +34,8 @@ def revoke(key: Caller, key_id: str) -> dict[str, Any]:
 
 def listed(key: Caller, key_id: str) -> dict[str, Any]:
     api_keys = key.ask("{ apiKeys { id prefix scopes createdAt lastUsedAt revokedAt } }")["apiKeys"]
-    (one,) = (item for item in api_keys if item["id"] == key_id)
-    return dict(one)
+    (api_key,) = (item for item in api_keys if item["id"] == key_id)
+    return dict(api_key)
 
 
 def test_a_key_is_shown_once_and_kept_as_a_hash(rows: Rows) -> None:

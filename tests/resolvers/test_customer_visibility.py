@@ -1,4 +1,4 @@
-"""What a customer sees, field by field, and that drafts are not among it."""
+"""The fields that a customer sees, without drafts."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import pytest
 from graphql import GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType, get_named_type, is_leaf_type
 
-from schema.api import SCHEMA
+from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import Caller, Refused, Server, Workspace
 from tests.support.callers import Visitor
 from tests.support.customer_cases import ACTS, EVENTS, PATHS, SEEN, Drafted, Told
@@ -21,15 +21,15 @@ def door(server: Server) -> Iterator[Visitor]:
 
 
 @pytest.fixture(scope="module")
-def told(server: Server, door: Visitor) -> Told:
-    """What is asked of it changes nothing that another test looks at."""
+def disclosed(server: Server, door: Visitor) -> Told:
+    """A conversation that tests only read."""
     return Told(server.new_workspace(), door)
 
 
 def fields_of(type_: str) -> dict[str, GraphQLField]:
-    type_map = SCHEMA._schema.type_map[type_]
-    assert isinstance(type_map, GraphQLObjectType)
-    return dict(type_map.fields)
+    object_type = GRAPHQL_SCHEMA.type_map[type_]
+    assert isinstance(object_type, GraphQLObjectType)
+    return dict(object_type.fields)
 
 
 def hidden_of(type_: str) -> Iterator[str]:
@@ -37,39 +37,41 @@ def hidden_of(type_: str) -> Iterator[str]:
 
 
 def asked(type_: str, name: str) -> str:
-    """The selection of one field, under the name by which `values` finds it."""
+    """Return the selection of one field, with the alias that `values` looks for."""
     result = get_named_type(fields_of(type_)[name].type)
     return f"asked: {name}" + ("" if is_leaf_type(result) else " { __typename }")
 
 
 def values(answer: Any) -> list[Any]:
-    """What the answer has for the field that was asked for, wherever it stands."""
+    """Return the values of the selected field, at any depth."""
     if isinstance(answer, list):
         return [value for item in answer for value in values(item)]
     if isinstance(answer, dict):
         here = [answer["asked"]] if "asked" in answer else []
-        return here + [value for name, one in answer.items() if name != "asked" for value in values(one)]
+        return here + [value for name, part in answer.items() if name != "asked" for value in values(part)]
     return []
 
 
-def check(type_: str, name: str, found: list[Any], codes: list[str]) -> None:
-    """A field that is not for customers is null, an empty list, or, where it can be neither, FORBIDDEN."""
+def check(type_: str, name: str, shown: list[Any], codes: list[str]) -> None:
+    """Assert that a hidden field is null, an empty list, or, if it can be neither, FORBIDDEN."""
     declared = fields_of(type_)[name].type
     if not isinstance(declared, GraphQLNonNull):
-        assert (set(map(str, found)), codes) == ({"None"}, []), name
+        assert (set(map(str, shown)), codes) == ({"None"}, []), name
     elif isinstance(declared.of_type, GraphQLList):
         assert codes == [], name
-        assert found, name
-        assert all(value == [] for value in found), name
+        assert shown, name
+        assert all(value == [] for value in shown), name
     else:
-        assert found == [], name
+        assert shown == [], name
         assert codes, name
         assert set(codes) == {"FORBIDDEN"}, name
 
 
-def ask_each(caller: Caller, told: Told, type_: str, path: str) -> dict[str, tuple[list[Any], list[str]]]:
+def ask_each(
+    caller: Caller, disclosed: Told, type_: str, path: str
+) -> dict[str, tuple[list[Any], list[str]]]:
     """Every field of a type by one path: its values, and the codes of its errors."""
-    given = {name: value for name, value in told.variables.items() if f"${name}" in path}
+    given = {name: value for name, value in disclosed.variables.items() if f"${name}" in path}
     uses = " ".join(f"{name}: {path.replace('%', asked(type_, name))}" for name in fields_of(type_))
     heads = ", ".join(f"${name}: ID!" for name in given)
     answer = caller.post(f"query{f'({heads})' if heads else ''} {{ {uses} }}", given)
@@ -81,17 +83,17 @@ def ask_each(caller: Caller, told: Told, type_: str, path: str) -> dict[str, tup
 
 
 @pytest.mark.parametrize("type_", SEEN)
-def test_a_customer_is_told_only_what_is_for_customers(told: Told, type_: str) -> None:
+def test_a_customer_is_told_only_what_is_for_customers(disclosed: Told, type_: str) -> None:
     assert SEEN[type_] <= set(fields_of(type_)), "the contract's fields are there"
     known_to_the_team, known_to_customers = set(), set()
     for path in PATHS[type_]:
-        for name, (result, codes) in ask_each(told.customer, told, type_, path).items():
+        for name, (result, codes) in ask_each(disclosed.customer, disclosed, type_, path).items():
             if name in SEEN[type_]:
                 assert codes == [], (path, name)
                 known_to_customers |= {name for value in result if value is not None}
             else:
                 check(type_, name, result, codes)
-        for name, (result, codes) in ask_each(told.team, told, type_, path).items():
+        for name, (result, codes) in ask_each(disclosed.team, disclosed, type_, path).items():
             assert codes == [], (path, name)
             known_to_the_team |= {name for value in result if value not in (None, [])}
     assert known_to_customers >= SEEN[type_]
@@ -102,25 +104,25 @@ def test_a_customer_is_told_only_what_is_for_customers(told: Told, type_: str) -
 @pytest.mark.parametrize("act", ACTS)
 def test_the_answer_to_a_customers_act_tells_no_more(server: Server, door: Visitor, act: str) -> None:
     type_, document = ACTS[act]
-    told = Told(server.new_workspace(), door)
+    disclosed = Told(server.new_workspace(), door)
     for name in hidden_of(type_):
         use = document.replace("%", asked(type_, name))
-        answer = told.customer.post(f"mutation($id: ID!) {{ {use} }}", {"id": told.conversation})
+        answer = disclosed.customer.post(f"mutation($id: ID!) {{ {use} }}", {"id": disclosed.conversation})
         codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
         check(type_, name, values(answer["data"]), codes)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("event", EVENTS)
-async def test_an_event_tells_a_customer_no_more(told: Told, event: str) -> None:
+async def test_an_event_tells_a_customer_no_more(disclosed: Told, event: str) -> None:
     type_, document = EVENTS[event]
-    async with told.customer.socket() as socket:
+    async with disclosed.customer.socket() as socket:
         for name in hidden_of(type_):
             use = document.replace("%", asked(type_, name))
             id_ = await socket.subscribe(
                 f"subscription($id: ID!, $after: String) {{ {use} }}",
-                id=told.conversation,
-                after=told.cursor,
+                id=disclosed.conversation,
+                after=disclosed.cursor,
             )
             try:
                 result, codes = values(await socket.next(id_)), []
@@ -143,8 +145,8 @@ async def test_the_same_subscription_shows_each_what_is_theirs(workspace: Worksp
         key.record(here["id"], "ASSISTANT", "It may be red.", confidence=20)
         key.record(here["id"], "USER", "Which now?")
         seen = [
-            [(await one.next(id_))["messageAdded"]["message"] for _ in range(count)]
-            for (one, id_), count in zip(heard, (3, 4), strict=True)
+            [(await entry.next(id_))["messageAdded"]["message"] for _ in range(count)]
+            for (entry, id_), count in zip(heard, (3, 4), strict=True)
         ]
     assert [(item["content"], item["confidence"], item["intents"]) for item in seen[0]] == [
         ("It is blue.", None, []),

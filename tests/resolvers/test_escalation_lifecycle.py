@@ -63,7 +63,7 @@ def reopen(caller: Caller, escalation: str) -> dict[str, Any]:
 
 
 def refused(talk: Talk, caller: Caller, query: str, **variables: Any) -> Refused:
-    """The refusal, which has changed nothing and told nobody."""
+    """Return the refusal, and assert that nothing changed and no event was published."""
     before = stands(talk.workspace)
     refusal = caller.refusal(query, **variables)
     assert stands(talk.workspace) == before
@@ -81,7 +81,7 @@ def entry(escalation: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def age(talk: Talk, minutes: int) -> dict[str, Any]:
-    """The escalation as if it had been raised so many minutes ago."""
+    """Move the escalation's start into the past and return it."""
     talk.workspace.server.execute(
         """UPDATE escalations SET sla_started_at = sla_started_at - $2::interval,
                sla_at_risk_at = sla_at_risk_at - $2::interval, sla_due_at = sla_due_at - $2::interval
@@ -201,8 +201,8 @@ def test_one_that_had_not_been_answered_reopens_as_open_with_a_new_clock(talk: T
     assert datetime.fromisoformat(after["sla"]["dueAt"]) - started == timedelta(minutes=120)
     assert kinds(after) == [*kinds(resolved), "reopened", "sla_on_track", "ai_paused"]
     assert entry(after, "reopened")["actor"] == {"email": "bo@example.com"}
-    told = ["escalation.reopened", "escalation.sla_on_track", "conversation.ai_paused"]
-    assert talk.told[-3:] == told
+    events = ["escalation.reopened", "escalation.sla_on_track", "conversation.ai_paused"]
+    assert talk.told[-3:] == events
     ai = talk.stands["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 4, "ESCALATION")
     assert talk.notices == [CONFIRMATION, HANDED_BACK, TAKING_OVER]
@@ -392,5 +392,5 @@ def test_every_change_is_one_version_and_every_fact_one_entry(talk: Talk, bo: Ca
         *["resolved", "reopened"],
     ]
     assert [kind for kind in kinds(talk.escalation) if not kind.startswith("ai_")] == facts
-    told = [item.removeprefix("escalation.") for item in talk.told if item.startswith("escalation.")]
-    assert told == facts
+    events = [item.removeprefix("escalation.") for item in talk.told if item.startswith("escalation.")]
+    assert events == facts

@@ -1,4 +1,4 @@
-"""What raises an escalation, by which route, and what happens when one is active already."""
+"""The triggers of escalations, and folding into an active one."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -347,7 +347,7 @@ def test_the_button_shows_by_the_settings(team: Workspace, visibility: str) -> N
     assert talk.widget.conversation(talk.id)["button"] == {"visible": begun, "text": "Get me a person"}
     talk.says("two")
     assert talk.widget.conversation(talk.id)["button"]["visible"] is later
-    # It is a matter of looks: whoever presses it all the same is heard.
+    # Visibility is only a hint to the widget: pressing a hidden button still escalates.
     assert talk.presses()["created"]
 
 

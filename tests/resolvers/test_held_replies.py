@@ -23,12 +23,12 @@ def workspace(server: Server) -> Workspace:
 
 
 def answer(scene: Scene, content: str = "an answer", **more: Any) -> Any:
-    """The AI answers: recordMessage's payload."""
+    """Record an answer of the AI and return recordMessage's payload."""
     return scene.key.record(scene.conversation, "ASSISTANT", content, **more)
 
 
 def shown(scene: Scene) -> list[str]:
-    """The AI's words that the customer sees."""
+    """Return the AI's messages that the customer sees."""
     return [
         message["content"]
         for message in scene.widget.messages(scene.conversation)
@@ -37,7 +37,7 @@ def shown(scene: Scene) -> list[str]:
 
 
 def statuses(scene: Scene) -> list[str]:
-    """What became of the AI's words, as the team sees them."""
+    """Return the statuses of the AI's messages."""
     return [
         message["status"]
         for message in scene.key.messages(scene.conversation)
@@ -131,7 +131,7 @@ async def test_an_epoch_that_has_not_begun_is_refused(scene: Scene) -> None:
     assert scene.rows() == before
 
 
-# ---- fifty at once
+# ---- fifty concurrent replies
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -188,7 +188,7 @@ def controls(scene: Scene, escalation: str) -> list[Callable[[], Any]]:
 
 
 def answer_seen_epoch(scene: Scene, content: str, epochs: dict[str, int | None]) -> Any:
-    """As an AI does: sees an epoch, thinks, and answers with what it saw."""
+    """Answer like an AI: read the epoch, think, and reply with the epoch that was read."""
     epochs[content] = int(scene.key.conversation(scene.conversation)["ai"]["epoch"])
     return answer(scene, content, epoch=epochs[content])
 
@@ -202,7 +202,7 @@ async def poll(scene: Scene, over: asyncio.Event) -> set[str]:
 
 
 def check_replies(ledger: Ledger, epochs: dict[str, int | None]) -> list[str]:
-    """Go through the log: each reply has the status that it had to have there. Gives the delivered ones."""
+    """Check each reply's status against the log, and return the delivered ones."""
     messages = {str(item["id"]): item for item in ledger.messages}
     delivered = []
     for entry, control in ledger.replay():
@@ -231,7 +231,7 @@ async def customer_heard(scene: Scene, cursor: str) -> list[dict[str, Any]]:
 
 
 def draft(scene: Scene, content: str = "a draft") -> str:
-    """A reply that is held."""
+    """Record a reply that is held, and return its id."""
     message = answer(scene, content)["message"]
     assert message["status"] == "HELD"
     return str(message["id"])
@@ -367,11 +367,11 @@ async def test_a_draft_that_is_refused_stays_as_it_is(scene: Scene, other: Works
             for act in (Contender.send_draft, Contender.discard_draft)
         ],
     ]
-    async with listening(scene, drafts=1) as told:
+    async with listening(scene, drafts=1) as check_events:
         before = scene.rows()
         assert await outcomes(*(send(call) for _, call in refused)) == [code for code, _ in refused]
         assert scene.rows() == before
-        await told()
+        await check_events()
 
 
 async def test_a_draft_is_not_sent_without_an_escalation(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""Idempotency keys: a call that is made again, at once, later or after a crash, is done once."""
+"""Idempotency keys: a repeated call, concurrent, later or after a crash, is executed once."""
 
 import asyncio
 import tempfile
@@ -34,12 +34,12 @@ class Stage(Scene):
 
     @classmethod
     def of(cls, workspace: Workspace, order: str = "order 0") -> "Stage":
-        """Make it."""
+        """Create the rows that the operations need."""
         scene, elsewhere = Scene.of(workspace), Scene.of(workspace).conversation
         return cls(**vars(scene), escalation=scene.escalate(), elsewhere=elsewhere, order=order)
 
     def grown(self, before: dict[str, list[str]]) -> dict[str, int]:
-        """How many rows have come to each of the tables that matter here."""
+        """Return the number of new rows in each table."""
         after, counted = self.rows(), ("conversations", "messages", "trigger_events", "idempotency_keys")
         return {table: len(after[table]) - len(before[table]) for table in counted}
 
@@ -57,7 +57,7 @@ def other(server: Server) -> Workspace:
 
 @pytest.fixture
 def order() -> str:
-    """A key that nobody has used."""
+    """A new key."""
     return f"order {next(ORDERS)}"
 
 
@@ -119,7 +119,7 @@ def act_of(operation: str) -> Transaction:
 
 
 def once(operation: str) -> dict[str, int]:
-    """The rows that come of doing it once."""
+    """Return the number of rows that one execution adds."""
     conversations, messages, triggers = OPERATIONS[operation][2]
     return {
         "conversations": conversations,
@@ -331,7 +331,7 @@ async def test_each_message_is_recorded_once_though_the_server_is_killed(own_ser
     words = [f"message {place}" for place in range(90)]
 
     def say(content: str) -> str | None:
-        """The message's id, or None when there was no answer."""
+        """Record a message and return its id, or None without an answer."""
         try:
             said = scene.key.record(scene.conversation, "USER", content, idempotencyKey=content)
         except httpx.TransportError:
@@ -349,14 +349,14 @@ async def test_each_message_is_recorded_once_though_the_server_is_killed(own_ser
     # The others wait for each other at the conversation's lock, or have not been answered yet.
     assert own_server.stop(SIGKILL) == -SIGKILL
     answers = await asyncio.gather(*calls)
-    known = {content: id_ for content, id_ in zip(words, answers, strict=True) if id_}
-    assert 10 <= len(known) <= recorded() < len(words)
+    by_content = {content: id_ for content, id_ in zip(words, answers, strict=True) if id_}
+    assert 10 <= len(by_content) <= recorded() < len(words)
 
     own_server.start()
     again = await asyncio.gather(*(send(say, content) for content in words))
     assert len(set(again)) == len(words)
     assert None not in again
-    assert known.items() <= dict(zip(words, again, strict=True)).items()
+    assert by_content.items() <= dict(zip(words, again, strict=True)).items()
     ledger = Ledger.of(scene)
     ledger.check()
     assert sorted(message["content"] for message in ledger.messages) == sorted(words)

@@ -82,7 +82,7 @@ async def test_twenty_triggers_at_once_raise_one_escalation(scene: Scene, first:
         scene.key.fail(scene.conversation)
     later = [route for trigger, route in ROUTES.items() for _ in range(4 - (trigger == first))]
     random.Random(first).shuffle(later)
-    # The first has the conversation's lock and waits for the log, so that nobody can overtake it.
+    # The first call has the conversation's lock and waits for the log, so no other can overtake it.
     async with scene.locked("streams") as lock:
         calls = await lock.in_order(partial(ROUTES[first], scene))
         calls += [send(route, scene) for route in later]
@@ -123,7 +123,7 @@ async def test_the_database_itself_refuses_a_second_active_escalation(scene: Sce
         for status in ("OPEN", "IN_PROGRESS"):
             with pytest.raises(asyncpg.UniqueViolationError, match="escalations_active_key"):
                 await connection.fetchval(copy, first, status)
-        # A resolved one may stand beside it, until it is to become active.
+        # A resolved escalation may exist next to it, until it is reopened.
         resolved = await connection.fetchval(copy, first, "RESOLVED")
         with pytest.raises(asyncpg.UniqueViolationError, match="escalations_active_key"):
             await connection.execute("UPDATE escalations SET status = 'OPEN' WHERE id = $1", resolved)
@@ -146,7 +146,7 @@ async def test_one_of_ten_updates_of_the_same_version_wins(scene: Scene) -> None
         await lock.queued(10)
     answers = await outcomes(*updates)
 
-    (winner,) = (place for place, one in enumerate(answers) if one != "CONFLICT")
+    (winner,) = (place for place, answer in enumerate(answers) if answer != "CONFLICT")
     assert answers.count("CONFLICT") == 9
     result = scene.key.escalation(escalation)
     assert (result["version"], result["priority"]) == (2, priorities[winner])
@@ -194,7 +194,7 @@ async def test_one_of_ten_resolutions_wins(scene: Scene) -> None:
         calls = [send(scene.key.resolve, escalation, note=f"by {place}") for place in range(10)]
         await lock.queued(10)
     answers = await outcomes(*calls)
-    (winner,) = (place for place, one in enumerate(answers) if one != "CONFLICT")
+    (winner,) = (place for place, answer in enumerate(answers) if answer != "CONFLICT")
     assert answers.count("CONFLICT") == 9
     assert scene.key.escalation(escalation)["resolution"]["note"] == f"by {winner}"
     ledger = Ledger.of(scene)
@@ -280,19 +280,19 @@ async def test_refused_acts_leave_nothing_and_tell_nobody(workspace: Workspace, 
         ("BAD_USER_INPUT", partial(scene.key.record, scene.conversation, "ASSISTANT", "?", epoch=99)),
         ("BAD_USER_INPUT", partial(scene.key.reply, escalation, authorEmail="stranger@example.com")),
     ]
-    async with listening(scene) as told:
+    async with listening(scene) as check_events:
         before = scene.rows()
         codes = await outcomes(*(send(call) for _, call in refused))
         assert codes == [code for code, _ in refused]
         assert scene.rows() == before
-        await told()
+        await check_events()
 
 
 async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody(scene: Scene) -> None:
     escalation = scene.escalate()
     before = scene.rows()
     workspace = parse_id(WORKSPACE, scene.workspace.id)
-    async with listening(scene) as told:
+    async with listening(scene) as check_events:
         # It has written everything but the workspace's log when its connection is cut.
         async with hold(scene.server, "streams", workspace) as lock:
             (reply,) = await lock.in_order(partial(scene.key.resolve, escalation))
@@ -304,22 +304,22 @@ async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody
                 await service.close()
             assert await outcomes(reply) == ["INTERNAL"]
         assert scene.rows() == before
-        await told()
+        await check_events()
     scene.key.resolve(escalation)
     Ledger.of(scene).check()
 
 
-# ---- everything at once
+# ---- all kinds concurrently
 
 
 def latest(scene: Scene) -> str:
-    """The escalation that is active by now, else the last."""
+    """Return the active escalation, or else the last one."""
     conversation = scene.key.conversation(scene.conversation)
     return str((conversation["activeEscalation"] or conversation["escalations"]["nodes"][0])["id"])
 
 
 def storm_of(scene: Scene) -> list[Callable[[], Any]]:
-    """Acts of every kind; each looks up by itself what it is about."""
+    """Return mutations of every kind; each reads its own target."""
     key, conversation = scene.key, scene.conversation
     acts: list[tuple[int, Callable[[], Any]]] = [
         (6, partial(scene.widget.record, conversation, "USER", "my parcel is late")),
@@ -358,7 +358,7 @@ async def test_a_storm_leaves_a_log_that_tells_what_happened(workspace: Workspac
 
 
 async def watch_positions(workspace: Workspace, streams: list[UUID], over: asyncio.Event) -> set[int]:
-    """Look at the log all the while: no position may be missing that appears later. Gives what it saw."""
+    """Read the log until `over`, assert that positions appear in order, and return the entries."""
     connection = await asyncpg.connect(workspace.server.owner_url)
     seen = set()
     try:

@@ -128,11 +128,11 @@ def the_only_admins(rows: Rows) -> list[tuple[Caller, str]]:
     for item in team(rows):
         if item["role"] == "ADMIN" and item["id"] not in ids:
             rows.key.ask(REMOVE, id=item["id"])
-    return [(Caller(one.url, one.token), id_) for one, id_ in zip(pair, ids, strict=True)]
+    return [(Caller(caller.url, caller.token), id_) for caller, id_ in zip(pair, ids, strict=True)]
 
 
 def turn_on_each_other(pair: list[tuple[Caller, str]], query: str, **more: str) -> list[list[str]]:
-    """The codes of what both are answered who do that to the other at the same time."""
+    """Run a mutation of two callers on each other concurrently, and return the error codes."""
 
     def turn_on(place: int) -> list[str]:
         answer = pair[place][0].post(query, {"id": pair[1 - place][1], **more})
@@ -149,7 +149,7 @@ def admins(rows: Rows) -> list[str]:
 def test_two_admins_who_demote_each_other_at_once_leave_one(rows: Rows) -> None:
     pair = the_only_admins(rows)
     for _ in range(5):
-        # The loser was still an admin when it asked, or by then was none.
+        # The loser was still an admin when it called, or no longer.
         assert turn_on_each_other(pair, UPDATE, role="AGENT") in ([[], ["CONFLICT"]], [[], ["FORBIDDEN"]])
         assert len(admins(rows)) == 1
         for _, id_ in pair:

@@ -13,7 +13,7 @@ from tests.support.baton_client import Caller, Server, Workspace
 
 
 def listing(declared: str, field: str, passed: str, node: str, counted: bool = True) -> str:
-    """The query for a list; a field within another is written with a dot."""
+    """Return the query for a list; a nested field is written with a dot."""
     *outer, inner = field.split(".")
     around = "".join(f"{item}(id: $id) {{ " for item in outer)
     return f"""query({declared}$first: Int, $after: String) {{ {around}
@@ -35,10 +35,10 @@ HISTORY = listing("$id: ID!, ", "conversation.escalations", "", "id")
 TIMELINE = listing("$id: ID!, ", "escalation.timeline", "", "kind", False)
 RANKS = ["LOW", "MEDIUM", "HIGH", "URGENT"]
 ORDERS: dict[str, tuple[Callable[[dict[str, Any]], Any], bool]] = {
-    "CREATED_DESC": (lambda one: (one["createdAt"], one["id"]), True),
-    "CREATED_ASC": (lambda one: (one["createdAt"], one["id"]), False),
-    "DUE_ASC": (lambda one: (one["sla"]["dueAt"], one["id"]), False),
-    "PRIORITY_DESC": (lambda one: (RANKS.index(one["priority"]), one["createdAt"], one["id"]), True),
+    "CREATED_DESC": (lambda node: (node["createdAt"], node["id"]), True),
+    "CREATED_ASC": (lambda node: (node["createdAt"], node["id"]), False),
+    "DUE_ASC": (lambda node: (node["sla"]["dueAt"], node["id"]), False),
+    "PRIORITY_DESC": (lambda node: (RANKS.index(node["priority"]), node["createdAt"], node["id"]), True),
 }
 
 Connection = dict[str, Any]
@@ -56,14 +56,14 @@ def conversations(caller: Caller, **given: Any) -> Connection:
 
 
 def within(caller: Caller, query: str, id_: str, **given: Any) -> Connection:
-    """A list of a conversation or of an escalation."""
+    """Return a list of a conversation or of an escalation."""
     (owner,) = caller.ask(query, id=id_, **given).values()
     (result,) = owner.values()
     return dict(result)
 
 
 def walk(read: Read, size: int, *, backward: bool = False) -> Iterator[list[dict[str, Any]]]:
-    """Turn pages until there is none beyond, as a client would turn them."""
+    """Yield all pages, as a client reads them."""
     count, place = ("last", "before") if backward else ("first", "after")
     more, behind = ("hasPreviousPage", "hasNextPage") if backward else ("hasNextPage", "hasPreviousPage")
     cursor: dict[str, str] = {}
@@ -71,7 +71,7 @@ def walk(read: Read, size: int, *, backward: bool = False) -> Iterator[list[dict
     while True:
         page = read(**{count: size}, **cursor)
         info, edges = page["pageInfo"], page["edges"]
-        assert [one["node"].items() <= node.items() for one, node in zip(edges, page["nodes"], strict=True)]
+        assert [edge["node"].items() <= node.items() for edge, node in zip(edges, page["nodes"], strict=True)]
         assert (info["startCursor"], info["endCursor"]) == (edges[0]["cursor"], edges[-1]["cursor"])
         assert info[behind] is turned
         yield page["nodes"]
@@ -97,7 +97,7 @@ class Raised:
     names: dict[str, str]
 
     def named(self, **filter_: Any) -> set[str]:
-        """The names of the escalations that a filter chooses."""
+        """Return the names of the escalations that a filter selects."""
         result = escalations(self.workspace.key, filter=filter_, first=100)
         assert result["totalCount"] == len(result["nodes"])
         return {self.names[node["id"]] for node in result["nodes"]}

@@ -91,7 +91,7 @@ def test_after_one_was_averted_the_next_uncertain_reply_waits_anew(doubt: Doubt)
 
 
 def held(doubt: Doubt, confidence: float) -> None:
-    """A reply to a turn that is over."""
+    """Assert that a reply to a finished turn is held."""
     control(doubt.key, "pauseAi", doubt.id)
     assert doubt.replies(confidence)["message"]["status"] == "HELD"
     resume(doubt)

@@ -1,4 +1,4 @@
-"""Whether low confidence is averted or fires is settled once: by the clock, and by who has the lock."""
+"""A pending escalation is averted or fires exactly once, decided by the clock and the lock."""
 
 import asyncio
 import signal
@@ -83,14 +83,14 @@ class Arena:
         return data
 
     async def _ask_bundled(self, field: str, ids: list[str]) -> list[Any]:
-        """What a mutation of one id gives for each of many."""
+        """Run a mutation for each id in one request, and return the payloads."""
         bundles = [ids[place : place + BUNDLE] for place in range(0, len(ids), BUNDLE)]
         fields = [" ".join(field % (n, f'"{id_}"') for n, id_ in enumerate(bundle)) for bundle in bundles]
         answers = await asyncio.gather(*(self._ask(f"mutation {{ {item} }}") for item in fields))
         return [item for answer in answers for item in answer.values()]
 
     async def race(self, number: int) -> Counter[str]:
-        """Who won so many races: every one is won by exactly one."""
+        """Run races and count the winners. Each race has exactly one."""
         started = await self._ask_bundled(START, [self._agent_id] * number)
         conversations = [item["conversation"]["id"] for item in started]
         waiting = {"pendingEscalation": {"confidence": 20}}
@@ -124,7 +124,7 @@ def _winner(answer: dict[str, Any], row: dict[str, Any]) -> str:
     return str(row["outcome"])
 
 
-@pytest.mark.timeout(300)  # where others work beside it; alone it takes a dozen seconds
+@pytest.mark.timeout(300)  # on a busy machine; otherwise it takes a dozen seconds
 async def test_each_of_a_thousand_races_has_exactly_one_winner(team: Workspace) -> None:
     async with httpx.AsyncClient(
         base_url=team.server.url,
@@ -201,7 +201,7 @@ async def test_timers_that_come_twice_fire_once(team: Workspace) -> None:
     assert (doubt.notices, doubt.outcomes) == ([CONFIRMATION], ["FIRED"])
 
 
-# ---- when nobody runs the timers
+# ---- when no worker runs
 
 
 @pytest.fixture(scope="module")

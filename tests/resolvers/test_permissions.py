@@ -1,4 +1,4 @@
-"""Who may do what: every root field of the API with every kind of credential."""
+"""Permissions: every root field of the API with every kind of credential."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.support.webhook_receivers import Receiver
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """On a server of its own, so that nobody else writes while a refused act is watched."""
+    """A world on its own server, so that no other test writes while a refusal is checked."""
     with (
         tempfile.TemporaryDirectory(prefix="baton-permissions-") as folder,
         Receiver() as receiver,
@@ -51,7 +51,7 @@ def test_every_root_field_has_a_case_and_a_permission() -> None:
 
 def test_customers_may_do_this_and_no_more() -> None:
     # What a customer may: read its conversation, post, press the button, submit forms, type, subscribe.
-    assert {name for name, one in PERMISSIONS.items() if one and one.customers} == {
+    assert {name for name, permission in PERMISSIONS.items() if permission and permission.customers} == {
         "viewer",
         "node",
         "conversation",
@@ -91,7 +91,7 @@ def test_who_may_not_is_refused_and_changes_nothing(world: World, case: Case) ->
 
 
 def ask(world: World, case: Case, who: Who, rows: Rows, given: dict[str, Any]) -> tuple[str, ...]:
-    """The codes of the errors; what is not refused, and yet tells nothing, is ()."""
+    """Return the error codes; () for an answer without data and without error."""
     response = world.caller(who, rows).send(case.document(given), given)
     answer = response.json()
     if (answer.get("data") or {}).get(case.field) is not None or "set-cookie" in response.headers:
@@ -100,7 +100,7 @@ def ask(world: World, case: Case, who: Who, rows: Rows, given: dict[str, Any]) -
 
 
 def refusals(case: Case, who: Who, code: str) -> list[tuple[str, ...]]:
-    """The answers that are right: of what is not there, who may ask is told null where that can be said."""
+    """Return the correct answers. For a missing row it is null, if the field is nullable and permitted."""
     if code == "NOT_FOUND" and case.nullable:
         return [()] if case.grants(who) else [(), (code,)]
     return [(code,)]
@@ -151,7 +151,7 @@ async def test_who_may_follow_what(world: World, who: Who) -> None:
 
 
 async def first_answer(socket: Socket, case: Case, given: dict[str, Any], world: World) -> str:
-    """What a subscription begins with: what has happened since its cursor, or a refusal."""
+    """Return the first answer of a subscription: an event since its cursor, or a refusal."""
     id_ = await socket.subscribe(case.document(given), **given)
     try:
         event = await socket.next(id_)
@@ -163,7 +163,7 @@ async def first_answer(socket: Socket, case: Case, given: dict[str, Any], world:
 
 
 async def once(socket: Socket, query: str) -> dict[str, Any]:
-    """The payload of a query that is sent behind all the others: nothing of theirs comes in between."""
+    """Return the payload of a query that is sent last, and assert that no other result precedes it."""
     id_ = await socket.subscribe(query)
     while (message := await socket.receive())["id"] != id_:
         assert message["type"] == "next", message
@@ -209,7 +209,7 @@ async def test_refused_typing_reaches_nobody(world: World) -> None:
         assert heard == {"kind": "typing_stopped", "typing": "ASSISTANT"}
 
 
-# ---- rows that are named beside the one that is aimed at
+# ---- rows that are named next to the target
 
 
 def test_a_member_of_another_workspace_cannot_be_named(world: World) -> None:

@@ -34,29 +34,29 @@ from tests.support.member_cases import (
 
 
 def test_a_wrong_password_and_an_unknown_address_look_the_same(rows: Rows, nobody: Visitor) -> None:
-    known = rows.workspace.email
-    tries = [(known, "not the password"), (new_email(), "not the password"), (new_email(), PASSWORD)]
+    email = rows.workspace.email
+    tries = [(email, "not the password"), (new_email(), "not the password"), (new_email(), PASSWORD)]
     first, *others = (nobody.post(SIGN_IN, {"e": email, "p": password}) for email, password in tries)
     assert others == [first, first]
     assert first["data"] is None
     assert first["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
-    assert nobody.ask(SIGN_IN, e=known.upper(), p=PASSWORD)["signIn"]["member"] == {"email": known}
+    assert nobody.ask(SIGN_IN, e=email.upper(), p=PASSWORD)["signIn"]["member"] == {"email": email}
 
 
 def test_attempts_are_counted_by_email_and_by_address(rows: Rows, nobody: Visitor) -> None:
     # Addresses of documentation (RFC 5737), which no other test comes from.
     here, there = ({"x-forwarded-for": f"192.0.2.{n}"} for n in (1, 2))
-    known, another = rows.workspace.email, rows.make_member(MemberRole.AGENT)
+    member, another = rows.workspace.email, rows.make_member(MemberRole.AGENT)
 
     def attempt(email: str, password: str, address: dict[str, str]) -> str | None:
         answer = nobody.send(SIGN_IN, {"e": email, "p": password}, **address).json()
         return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else None
 
-    assert [attempt(known, "not the password", here) for _ in range(10)] == ["UNAUTHENTICATED"] * 10
+    assert [attempt(member, "not the password", here) for _ in range(10)] == ["UNAUTHENTICATED"] * 10
     # The right password too, and from anywhere: guessing would only be slower else.
-    assert [attempt(known, PASSWORD, item) for item in (here, there)] == ["RATE_LIMITED"] * 2
+    assert [attempt(member, PASSWORD, item) for item in (here, there)] == ["RATE_LIMITED"] * 2
     assert attempt(another, PASSWORD, here) is None
-    assert [attempt(known, PASSWORD, here) for _ in range(100 - 12)] == ["RATE_LIMITED"] * 88
+    assert [attempt(member, PASSWORD, here) for _ in range(100 - 12)] == ["RATE_LIMITED"] * 88
     assert [attempt(another, PASSWORD, item) for item in (here, there)] == ["RATE_LIMITED", None]
 
 

@@ -1,4 +1,4 @@
-"""What clocks announce and when: each crossing once, by whoever first finds it passed."""
+"""Announcements of clocks: each crossing once, by the first process that notices it."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ LIST = """query($filter: EscalationFilter!) { escalations(filter: $filter, first
 
 @pytest.fixture(scope="module", autouse=True)
 def lost(server: Server) -> Clock:
-    """A clock whose timer somebody has deleted: it takes its time to be found, so it begins first of all."""
+    """A clock without its timer. Only the sweep finds it, so it starts first."""
     clock = create_clock(server.new_workspace())
     server.execute("DELETE FROM pgqueuer WHERE payload = $1", clock.key.bytes)
     bring([clock], "sla_at_risk_at", 0)
@@ -45,29 +45,29 @@ def lost(server: Server) -> Clock:
 
 
 def create_agent(workspace: Workspace, **sla: Any) -> str:
-    """An AI agent; when nothing else is said, its clocks are due after an hour, at risk after 48 minutes."""
+    """Create an AI agent whose clocks are due after an hour and at risk after 48 minutes."""
     made = workspace.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]
     workspace.key.settings(made["id"], sla={"targetResponseMinutes": HOUR, **sla})
     return str(made["id"])
 
 
 def create_clock(workspace: Workspace, **sla: Any) -> Clock:
-    """A clock of a new AI agent."""
+    """Create a clock of a new AI agent."""
     return Clock.begin(workspace, create_agent(workspace, **sla))
 
 
 def by_priority(**minutes: int) -> list[dict[str, Any]]:
-    """Return targets of priorities."""
-    return [{"priority": one, "targetResponseMinutes": number} for one, number in minutes.items()]
+    """Return the targets of priorities."""
+    return [{"priority": priority, "targetResponseMinutes": number} for priority, number in minutes.items()]
 
 
 def await_announced(number: int, *clocks: Clock) -> None:
-    """Wait until so much has been announced of each."""
+    """Wait until each clock has this number of announcements."""
     wait_for(lambda: all(len(clock.passed) >= number for clock in clocks), f"announcement {number}")
 
 
 def await_timers(*clocks: Clock) -> None:
-    """Wait until all timers that were set for them have run."""
+    """Wait until the clocks' timers have run."""
     wait_for(lambda: not any(clock.jobs for clock in clocks), "timers to run")
 
 
@@ -96,7 +96,7 @@ async def test_at_risk_and_due_are_announced_in_time_to_those_who_follow(team: W
     times = [datetime.fromisoformat(item["occurredAt"]) for item in (first, second)]
     assert times == [crossing["occurred_at"] for crossing in clock.crossings]
     clock.check("AT_RISK", "BREACHED")
-    # Nobody has changed the escalation: an edit that was begun before is still good.
+    # No caller has changed the escalation: an earlier edit is still valid.
     assert team.key.escalation(clock.id)["version"] == before
     await_timers(clock)
 
@@ -127,9 +127,9 @@ def test_timers_of_a_clock_that_was_answered_in_time_come_to_nothing(workspace: 
     replied = clock.reply()
     assert (replied["sla"]["outcome"], clock.jobs) == ("MET", ["queued"])
     bring([clock], "sla_at_risk_at", 0.5)
-    told, stood = clock.told, stands(workspace)
+    events, stood = clock.told, stands(workspace)
     await_timers(clock)
-    assert (clock.told, stands(workspace)) == (told, stood)
+    assert (clock.told, stands(workspace)) == (events, stood)
     assert workspace.key.escalation(clock.id)["version"] == replied["version"]
     clock.check()
 
@@ -292,7 +292,7 @@ def test_a_list_by_status_is_exact_whatever_was_announced(team: Workspace) -> No
 def test_a_timer_of_an_act_that_is_rolled_back_does_not_exist(workspace: Workspace) -> None:
     server, conversation = workspace.server, workspace.start()["conversation"]["id"]
     written = "SELECT last_value AS id FROM pgqueuer_id_seq"
-    # The log comes last of all in an act: it has no room for one more entry.
+    # The log is written last in a transaction: here it refuses another entry.
     full = "UPDATE streams SET head = 9223372036854775807 WHERE id = $1"
     server.execute(full, parse_id(CONVERSATION, conversation))
     begun, stood = server.rows(written)[0]["id"], stands(workspace)
@@ -365,7 +365,7 @@ async def test_who_may_not_read_escalations_is_refused(team: Workspace, other: W
 
 
 async def refusal(caller: Caller, **given: str) -> str:
-    """The code with which following is refused."""
+    """Return the error code of a subscription."""
     async with caller.socket() as socket:
         with pytest.raises(Refused) as refused:
             await socket.next(await socket.subscribe(CHANGES, **given))

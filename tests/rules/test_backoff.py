@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rules.backoff import ATTEMPTS, next_attempt, target_cooldown
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-# In seconds: at once, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+# In seconds: immediately, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
 PAUSES = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
 DAY = timedelta(days=1)
 

@@ -1,4 +1,4 @@
-"""Business hours: by hand where it is hard, and beside a second implementation that walks by the minute."""
+"""Business hours: difficult cases by hand, and a comparison with a minute-by-minute implementation."""
 
 import random
 import warnings
@@ -370,21 +370,23 @@ def test_any_schedule_agrees(schedule: Schedule, start: datetime, length: int, p
 @calmly
 @given(
     schedules.filter(
-        lambda one: sum(opening.ends - opening.opens for opening in one.week) > 200 or not one.week
+        lambda drawnst: (
+            sum(opening.ends - opening.opens for opening in drawnst.week) > 200 or not drawnst.week
+        )
     ),
     instants,
     st.integers(0, 60_000_000_000),
     st.integers(0, 6_000_000_000_000),
 )
 def test_time_adds_up(schedule: Schedule, start: datetime, little: int, much: int) -> None:
-    hours, one, other = schedule.hours, timedelta(microseconds=little), timedelta(microseconds=much // 100)
-    middle, due = hours.add(start, one), hours.add(start, one + other)
+    hours, first, other = schedule.hours, timedelta(microseconds=little), timedelta(microseconds=much // 100)
+    middle, due = hours.add(start, first), hours.add(start, first + other)
     assert start <= middle <= due
     assert hours.add(middle, other) == due
-    assert hours.between(start, middle) == one
-    assert hours.between(start, due) == one + other
+    assert hours.between(start, middle) == first
+    assert hours.between(start, due) == first + other
     segments = hours.segments(start, due)
-    assert sum((s.end - s.start for s in segments if s.running), timedelta(0)) == one + other
+    assert sum((s.end - s.start for s in segments if s.running), timedelta(0)) == first + other
     assert all(before.end == after.start for before, after in pairwise(segments))
     assert all(before.label != after.label for before, after in pairwise(segments))
     if segments:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from scripts import check_handoff
-from scripts.handoff_examples import LEARNED, UNSEEN, Maker
-from scripts.handoff_training import Example, read_examples, score, train
+from scripts.handoff_examples import TRAINING_GRAMMAR, UNSEEN_GRAMMAR, MessageGenerator
+from scripts.handoff_training import Example, read_examples, read_labelled_text, score, train
 
 ASKING = [
     "fetch me a colleague",
@@ -37,29 +37,52 @@ def test_a_model_is_learned_from_a_teams_own_utterances(examples: list[Example])
     assert all((score(model, example) > 0) == example.asks for example in examples)
 
 
-def test_the_same_utterances_give_the_same_bytes(examples: list[Example]) -> None:
-    assert train(examples).written() == train(examples).written()
-    assert train(examples).written() != train(examples[:-4]).written()
+def test_training_on_the_same_utterances_gives_the_same_bytes(examples: list[Example]) -> None:
+    assert train(examples).to_json() == train(examples).to_json()
+    assert train(examples).to_json() != train(examples[:-4]).to_json()
 
 
-def test_utterances_without_a_source_belong_to_their_file(examples: list[Example]) -> None:
+def test_utterances_without_a_source_are_grouped_by_file(examples: list[Example]) -> None:
     assert {example.source for example in examples} == {"ours"}
 
 
-@pytest.mark.parametrize("grammar", [LEARNED, UNSEEN])
+@pytest.mark.parametrize("grammar", [TRAINING_GRAMMAR, UNSEEN_GRAMMAR])
 @pytest.mark.parametrize("asking", [True, False])
-def test_messages_are_made_up_the_same_every_time(grammar: Path, asking: bool) -> None:
-    messages = list(Maker(grammar, 1).messages(2_000, asking=asking))
+def test_generator_with_the_same_seed_gives_the_same_messages(grammar: Path, asking: bool) -> None:
+    messages = list(MessageGenerator(grammar, 1).messages(2_000, asking=asking))
 
-    assert messages == list(Maker(grammar, 1).messages(2_000, asking=asking))
-    assert messages != list(Maker(grammar, 2).messages(2_000, asking=asking))
+    assert messages == list(MessageGenerator(grammar, 1).messages(2_000, asking=asking))
+    assert messages != list(MessageGenerator(grammar, 2).messages(2_000, asking=asking))
     assert not [message for message in messages if re.search(r"[{}|\[\]]|  ", message)]
 
 
-def test_figures_that_fall_are_seen(capsys: pytest.CaptureFixture[str]) -> None:
+def test_labelled_text_is_read_by_source(tmp_path: Path) -> None:
+    file = tmp_path / "labelled.txt"
+    file.write_text(
+        "# comment\n\n[services: bank]\n+ an agent please\n- hello\n[products: phone]\n- call me Sam\n"
+    )
+
+    assert [(example.text, example.asks, example.source) for example in read_labelled_text(file)] == [
+        ("an agent please", True, "services"),
+        ("hello", False, "services"),
+        ("call me Sam", False, "products"),
+    ]
+
+
+def test_training_from_a_similar_model_gives_nearly_the_same_weights(examples: list[Example]) -> None:
+    model = train(examples)
+    again = train(examples, model)
+
+    assert again.weights.keys() == model.weights.keys()
+    assert all(abs(again.weights[feature] - weight) <= 2 for feature, weight in model.weights.items())
+
+
+def test_figure_below_the_floor_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     fine = [(True, True)] * 99 + [(True, False), (False, False)]
 
     assert check_handoff.is_above("left out", fine)
     assert not check_handoff.is_above("left out", fine + [(True, False)] * 9)
     assert not check_handoff.is_above("left out", fine + [(False, True)] * 19)
-    assert capsys.readouterr().out.count("BELOW") == 2
+    assert check_handoff.is_above("own left out", fine + [(True, False)] * 9)
+    assert not check_handoff.is_above("own left out", fine + [(True, False)] * 19)
+    assert capsys.readouterr().out.count("BELOW") == 3

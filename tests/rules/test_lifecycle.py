@@ -25,7 +25,7 @@ def test_only_an_active_ai_that_answers_the_present_epoch_is_heard(
 
 
 def test_priorities_rise() -> None:
-    assert sorted(Priority, key=lambda one: one.rank) == ["LOW", "MEDIUM", "HIGH", "URGENT"]
+    assert sorted(Priority, key=lambda priority: priority.rank) == ["LOW", "MEDIUM", "HIGH", "URGENT"]
 
 
 def test_a_reopened_escalation_is_in_progress_when_it_had_been_answered() -> None:

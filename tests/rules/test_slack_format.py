@@ -1,4 +1,4 @@
-"""What may be set for Slack: a format, mentions, a channel, a bot's token; and what is refused, in words."""
+"""Slack settings: format, mentions, channel and token, and the error messages."""
 
 import pytest
 

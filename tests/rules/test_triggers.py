@@ -21,8 +21,8 @@ TOPICS = TriggerSettings(topics=[BILLING, LEGAL])
 AUTO = AutoEscalation(confidence_threshold=60)
 
 
-def names(found: list[FiredTrigger]) -> list[tuple[str, str | None]]:
-    return [(item.trigger, item.detail) for item in found]
+def names(triggers: list[FiredTrigger]) -> list[tuple[str, str | None]]:
+    return [(item.trigger, item.detail) for item in triggers]
 
 
 def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
@@ -31,7 +31,7 @@ def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "intents", "found"),
+    ("content", "intents", "expected"),
     [
         ("hello", [], []),
         (ASKS, [], [("PHRASE", ASKS)]),
@@ -47,8 +47,36 @@ def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
         ),
     ],
 )
-def test_a_customers_words_raise(content: str, intents: list[str], found: list[tuple[str, str]]) -> None:
-    assert names(triggers_of_customer_message(TOPICS, content, intents)) == found
+def test_a_customers_words_raise(content: str, intents: list[str], expected: list[tuple[str, str]]) -> None:
+    assert names(triggers_of_customer_message(TOPICS, content, intents)) == expected
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        f"> my lawyer, {ASKS}",
+        f"[Assistant]: my lawyer, {ASKS}",
+        f"-----Original Message-----\nFrom: Support\n\nmy lawyer, {ASKS}",
+        f"On Monday Support wrote:\n\nmy lawyer, {ASKS}",
+    ],
+)
+def test_quoted_text_raises_neither_phrases_nor_topics(quoted: str) -> None:
+    triggers = triggers_of_customer_message(TOPICS, f"I was charged twice\n{quoted}", [])
+
+    assert names(triggers) == [("TOPIC", "billing")]
+
+
+def test_decomposed_words_match_composed_settings() -> None:
+    settings = TriggerSettings(
+        extra_phrases=["Jos\u00e9"],
+        topics=[TopicRule(name="t", keywords=["caf\u00e9"], intents=["r\u00e9clamation"])],
+    )
+
+    for content, intents in (("JOSE\u0301, cafe\u0301", []), ("Jose\u0301", ["re\u0301clamation"])):
+        assert names(triggers_of_customer_message(settings, content, intents)) == [
+            ("PHRASE", "Jos\u00e9"),
+            ("TOPIC", "t"),
+        ]
 
 
 def test_a_topic_carries_its_priority() -> None:

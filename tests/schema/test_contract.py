@@ -21,7 +21,7 @@ from tests.support.baton_client import BATON
 ROOT = Path(__file__).parents[2]
 CONTRACT = build_schema((ROOT / "tests/contract.graphql").read_text())
 
-# What stands in the contract and is left out of the schema until it works; nothing else may be.
+# Parts of the contract that are not built yet. No other part may be missing.
 NOT_YET_TYPES = {
     "AnalyticsInterval",
     "AnalyticsPoint",
@@ -91,20 +91,20 @@ def _faults(schema: GraphQLSchema, name: str, wanted: object) -> list[str]:
     ]
 
 
-def _field_faults(path: str, wanted: Any, found: Any) -> list[str]:
-    if found is None:
+def _field_faults(path: str, wanted: Any, actual: Any) -> list[str]:
+    if actual is None:
         return [f"{path} is missing"]
     faults = []
-    if str(wanted.type) != str(found.type):
-        faults.append(f"{path} is {found.type}, not {wanted.type}")
+    if str(wanted.type) != str(actual.type):
+        faults.append(f"{path} is {actual.type}, not {wanted.type}")
     wanted_args: dict[str, GraphQLArgument] = getattr(wanted, "args", {})
-    found_args: dict[str, GraphQLArgument] = getattr(found, "args", {})
+    found_args: dict[str, GraphQLArgument] = getattr(actual, "args", {})
     for name, argument in wanted_args.items():
         if name not in found_args or str(found_args[name].type) != str(argument.type):
             faults.append(f"{path}({name}:) is not {argument.type}")
         elif found_args[name].default_value != argument.default_value:
             faults.append(f"{path}({name}:) has another default")
-    if hasattr(wanted, "default_value") and wanted.default_value != found.default_value:
+    if hasattr(wanted, "default_value") and wanted.default_value != actual.default_value:
         faults.append(f"{path} has another default")
     faults += [
         f"{path}({name}:) is stricter than the contract"

@@ -1,4 +1,4 @@
-"""Subscribers of the same who see the same share one execution, and nobody can tell."""
+"""Identical subscriptions with the same visibility share one execution, with unchanged results."""
 
 import asyncio
 import json
@@ -47,12 +47,12 @@ async def follow(socket: Socket, document: str, talk: Talk) -> str:
 
 
 def alone(document: str, who: int) -> str:
-    """The same subscription, spelled so that nobody else has it."""
+    """Return the same subscription in a unique spelling."""
     return f"{document} # {who}"
 
 
 async def said_next(socket: Socket, number: int) -> dict[int, list[Any]]:
-    """The next payloads of a socket, errors and all, by operation."""
+    """Return the next payloads of a socket by operation, with errors."""
     said: dict[int, list[Any]] = {}
     for _ in range(number):
         message = await socket.receive()
@@ -120,7 +120,7 @@ def _fresh_token(talk: Talk) -> str:
 
 
 async def _in_place(talk: Talk, opened: list[Socket]) -> None:
-    """Wait until every socket has begun all that it was asked for: its answers come in order."""
+    """Wait until every socket has started its operations: its answers come in order."""
     for socket in opened:
         id_ = await socket.subscribe("{ viewer { kind } }")
         await socket.next(id_)
@@ -133,7 +133,7 @@ async def _completed(socket: Socket, id_: str) -> None:
 
 
 def figures(server: Server) -> tuple[float, float]:
-    """How many results were executed, and how many handed out."""
+    """Return the numbers of executed and of delivered results."""
     text = httpx.get(f"{server.url}/metrics", trust_env=False).text
     result = [
         re.search(rf"^baton_live_{name}_total (\S+)$", text, re.M) for name in ("executions", "deliveries")
@@ -179,7 +179,7 @@ async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> No
     cursor_of = "query($id: ID!) { conversation(id: $id) { cursor } }"
     rounds, abreast = 8, 6
     last = rounds * abreast
-    begun: dict[str, int] = {}  # operations, and the position that each began behind
+    begun: dict[str, int] = {}  # the position after which each operation started
     async with (
         sockets(talk.key, talk.key) as (steady, later),
         httpx.AsyncClient(trust_env=False, headers=talk.key.headers, timeout=60) as client,
@@ -192,7 +192,7 @@ async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> No
             return (await client.post(f"{talk.key.url}/graphql", json=body)).json()["data"]
 
         async def record_and_follow() -> None:
-            # What the group makes of the last messages is still under way, as many come at once.
+            # The group still executes the last messages, because many arrive together.
             for number in range(rounds):
                 await ask(RECORD, i={"conversationId": talk.id, "role": "ASSISTANT", "content": f"{number}"})
                 cursor = (await ask(cursor_of, id=talk.id))["conversation"]["cursor"]
@@ -221,9 +221,9 @@ async def test_who_types_is_told_with_a_cursor_of_now(talk: Talk) -> None:
         of_fresh = await fresh.subscribe(changes, id=talk.id)
         await _in_place(talk, [fresh])
         await asyncio.to_thread(talk.workspace.member("ada@example.com").ask, typing, id=talk.id)
-        told = (await fresh.next(of_fresh))["conversationUpdated"]
-        assert told["kind"] == "typing_started"
-        assert Cursor.parse(told["cursor"]).position >= Cursor.parse(last["cursor"]).position
+        event = (await fresh.next(of_fresh))["conversationUpdated"]
+        assert event["kind"] == "typing_started"
+        assert Cursor.parse(event["cursor"]).position >= Cursor.parse(last["cursor"]).position
 
 
 async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None:

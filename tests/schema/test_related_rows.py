@@ -1,4 +1,4 @@
-"""What nodes show of other rows: in a page as by themselves, and after each act as it is by then."""
+"""Related rows of nodes: the same in a page and in a single query, and current after each mutation."""
 
 import asyncio
 from typing import Any
@@ -72,7 +72,7 @@ def test_a_customers_page_shows_no_more_than_names(talks: list[Talk]) -> None:
 
 
 def test_each_of_several_acts_shows_what_it_has_changed(workspace: Workspace) -> None:
-    """What an operation has looked up for one act is not what the next one leaves."""
+    """Rows that were loaded for one mutation are loaded again for the next."""
     talk = Talk.begin(workspace)
     acts = """mutation($id: ID!, $said: RecordMessageInput!, $asked: EscalateConversationInput!) {
         paused: pauseAi(conversationId: $id) { ...After } resumed: resumeAi(conversationId: $id) { ...After }
@@ -104,7 +104,7 @@ FAILING = """query($id: ID!) { conversations { nodes { agent { name }
 
 
 def test_a_field_that_fails_takes_nothing_from_others(workspace: Workspace, talks: list[Talk]) -> None:
-    """Fields beside it and elsewhere wait for the same rows; they are not given up with it."""
+    """Other fields wait for the same rows and are not cancelled with it."""
     for talk in talks:
         answer = workspace.key.post(FAILING, {"id": talk.id})
         assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}

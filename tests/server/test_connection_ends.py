@@ -1,4 +1,4 @@
-"""How live connections end: with their credentials, and with the process."""
+"""Live connections end with their credentials, and with the process."""
 
 import asyncio
 import signal
@@ -86,12 +86,12 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
                 assert process.process is not None
                 process.process.send_signal(signal.SIGTERM)
                 codes = await asyncio.gather(*map(close_code, sockets))
-                told = await asyncio.gather(*streams)
+                received = await asyncio.gather(*streams)
                 assert not running.done()
             assert (await running)["message"]["position"] == 2
             assert await asyncio.to_thread(process.process.wait, 10) == 0
         assert codes == [1012] * 20
-        assert ["complete" in item for item in told] == [False] * 5
+        assert ["complete" in item for item in received] == [False] * 5
         assert [message["content"] for message in workspace.key.messages(conversation)] == [
             "before",
             "meanwhile",
@@ -102,7 +102,7 @@ async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, wor
 
 
 async def _stream(client: httpx.AsyncClient, process: Server, started: Any, heard: asyncio.Event) -> str:
-    """All that an event stream tells until it ends."""
+    """Read an event stream until it ends."""
     body = {"query": RESUMED, "variables": {"id": started["id"], "after": started["cursor"]}}
     headers = {"accept": "text/event-stream"}
     text = ""

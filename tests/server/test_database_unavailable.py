@@ -1,4 +1,4 @@
-"""What callers are told while the database is away, and that it passes."""
+"""Answers while the database is unavailable, and the recovery."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Logs on a pipe that nobody reads, that is closed, or that is missing: nothing waits for it."""
+"""Logs on a pipe that is full, closed or missing: no request waits for them."""
 
 import fcntl
 import os

@@ -34,7 +34,7 @@ def replays(folder: Replays) -> Replays:
     return folder
 
 
-# ---- what it tells
+# ---- the report
 
 
 def test_the_example_shows_what_would_have_been_escalated_when_and_why(replays: Replays) -> None:
@@ -199,12 +199,12 @@ def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace
         assert escalated("--agent", workspace.agent_id) == ["a", "b"]
         assert escalated("--agent", workspace.agent_id, "--settings", tried) == ["b"]
 
-        # Nobody is told: the agent's own workspace has nothing of it, not even in its log.
+        # No notification: the agent's own workspace has no row of it, not even in its log.
         assert workspace.key.ask("{ escalations { cursor } }") == cursor
         assert workspace.key.ask("{ conversations { nodes { id } } }")["conversations"]["nodes"] == []
         assert len(replays.scratches) == before + 3
-        told = server.rows("SELECT scratch FROM workspaces WHERE name LIKE 'replay %'")
-        assert all(row["scratch"] for row in told)
+        scratches = server.rows("SELECT scratch FROM workspaces WHERE name LIKE 'replay %'")
+        assert all(row["scratch"] for row in scratches)
         unknown = workspace.agent_id[:-4] + "0000"
         assert replays.run(file, "--agent", unknown) == (1, "", "There is no such AI agent.\n")
         assert len(replays.scratches) == before + 3
@@ -233,7 +233,7 @@ _TOLD = 10 * 10 + 20 * 12
 
 
 def _long(replays: Replays, name: str) -> tuple[object, ...]:
-    """A replay that takes a while, with everything in it; of its messages, `_TOLD` are recorded."""
+    """Return the arguments of a long replay of every kind. `_TOLD` of its messages are recorded."""
     talk = [
         says("system", "Be kind."),
         says("human", "Too early."),
@@ -264,9 +264,9 @@ Whole = tuple[dict[str, Any], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def uninterrupted(replays: Replays) -> Whole:
-    """What the long replay prints, and all that was said in it, when nothing stops it."""
+    """The output and the messages of the long replay without interruption."""
     given, before, recorded = _long(replays, "uninterrupted"), len(replays.scratches), replays.recorded
-    # Twice at once, which must come out as once.
+    # Two concurrent runs, with the result of one.
     both = [replays.begin(*given, "--json") for _ in range(2)]
     printed = [process.communicate(timeout=60)[0] for process in both]
     assert printed[0] == printed[1]

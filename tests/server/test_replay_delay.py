@@ -24,7 +24,7 @@ def at(seconds: float) -> datetime:
 
 
 def spoken(seconds: float) -> str:
-    """The same as the report spells it."""
+    """Return a time as the report prints it."""
     return f"{at(seconds):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
@@ -33,7 +33,7 @@ def ai(seconds: float | None, confidence: float | None = None, content: str = "P
 
 
 def said(role: str, seconds: float | None, content: str = "Hm.", **more: Any) -> dict[str, Any]:
-    """A message, so long after the beginning."""
+    """Return a message at a time after the start."""
     return says(role, content, **more, **({} if seconds is None else {"at": spoken(seconds)}))
 
 
@@ -94,14 +94,14 @@ def replays() -> Iterator[Replays]:
 
 
 def settings(replays: Replays, delay: int = DELAY, **more: Any) -> tuple[str, Path]:
-    """The option with a file of settings."""
+    """Return the option with a file of settings."""
     path = replays.home / f"settings-{len(list(replays.home.iterdir()))}.json"
     path.write_text(json.dumps({"autoEscalation": {"delaySeconds": delay}, **more}))
     return "--settings", path
 
 
 def lines(conversations: dict[str, list[dict[str, Any]]], times: int = 1) -> list[dict[str, Any]]:
-    """Return the lines of a file: all conversations, so often."""
+    """Return the lines of a file: all conversations, `times` times."""
     return [
         {"id": f"{name}/{turn}", "messages": messages}
         for turn in range(times)
@@ -115,7 +115,7 @@ TIMES = 4
 
 @pytest.fixture(scope="module")
 def report(replays: Replays) -> dict[str, Any]:
-    """What the replay of all of these prints."""
+    """The report of the replay of all of these."""
     return replays.result(replays.file("all.jsonl", *lines(EVERYTHING, TIMES)), *settings(replays))
 
 
@@ -186,12 +186,12 @@ def test_everything_that_waited_is_kept_on_the_recorded_clock(replays: Replays) 
 
 @pytest.mark.usefixtures("report")
 def test_the_confirmation_stands_where_it_would_have_been_said(replays: Replays) -> None:
-    told = [
+    notices = [
         (item["role"], item["status"], item["at"])
         for item in replays.transcript(replays.scratches[0])
         if item["line"] == "fired between two messages/0"
     ]
-    assert told == [
+    assert notices == [
         ("USER", "DELIVERED", at(0)),
         ("ASSISTANT", "DELIVERED", at(5)),
         ("ASSISTANT", "DELIVERED", at(6)),
@@ -216,7 +216,7 @@ Whole = tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def whole(replays: Replays, report: dict[str, Any], scratch: Any) -> Whole:
-    """What a replay has printed, and all that it has left."""
+    """Return the output of a replay and its rows."""
     return report, replays.transcript(scratch), pending(replays, scratch)
 
 
@@ -259,7 +259,7 @@ def test_a_worker_leaves_alone_what_waits_in_a_replay(server: Server, workspace:
         waits = pending(replays, scratch)
         assert {wait["outcome"] for wait in waits} == {"WAITING"}
 
-        # Until the worker has fired what was due in earnest and had lost its timer.
+        # Until the worker has fired the pending escalation that is really due and had lost its timer.
         doubt = Doubt.begin(workspace)
         doubt.replies(30)
         key = doubt.kept[0]["id"]

@@ -1,4 +1,4 @@
-"""What `baton replay` refuses of its two files, and what it puts up with."""
+"""The two files of `baton replay`: refused and tolerated input."""
 
 import json
 from pathlib import Path

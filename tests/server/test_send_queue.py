@@ -162,8 +162,19 @@ async def test_client_that_reads_slowly_is_not_stalled() -> None:
     assert not stalled.is_set()
 
 
+async def test_client_that_has_read_everything_is_not_stalled_by_a_late_writer() -> None:
+    line, queue, stalled = queued(timeout=0.01)
+    line.block()
+    assert queue.try_send(b"a")
+    await asyncio.sleep(0.05)
+    assert not stalled.is_set()
+    line.read_on()
+    assert line.sent == [b"a"]
+
+
 async def test_closed_queue_writes_nothing_and_stalls_nobody() -> None:
     line, queue, stalled = queued(timeout=0.01)
+    line.unread_bytes = 1_000
     line.block()
     queue.send_last(b"waits")
     queue.close()

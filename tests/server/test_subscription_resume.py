@@ -45,7 +45,7 @@ def field(query: str) -> str:
 
 @asynccontextmanager
 async def streamed(caller: Caller, query: str, **variables: Any) -> AsyncIterator[AsyncIterator[Any]]:
-    """The results of a subscription over Server-Sent Events."""
+    """Yield the results of a subscription over Server-Sent Events."""
 
     async def results(response: httpx.Response) -> AsyncIterator[Any]:
         async for line in response.aiter_lines():
@@ -68,7 +68,7 @@ async def by_stream(caller: Caller, number: int, query: str, **variables: Any) -
 
 
 async def by_socket(caller: Caller, number: int, query: str, **variables: Any) -> list[Any]:
-    """The same over a WebSocket."""
+    """Return the results of a subscription over a WebSocket."""
     async with caller.socket() as socket:
         id_ = await socket.subscribe(query, **variables)
         return [(await socket.next(id_))[field(query)] for _ in range(number)]
@@ -79,7 +79,7 @@ def positions(events: Iterable[Any]) -> list[int]:
 
 
 def write_messages(server: Server, conversation: UUID, number: int, content: str = "") -> None:
-    """A backlog, as if it had been said."""
+    """Write a backlog of messages directly into the database."""
     server.execute(
         """WITH bumped AS (UPDATE streams SET head = head + $2::int, head_at = now() WHERE id = $1
                            RETURNING head - $2::int AS stood),
@@ -246,7 +246,7 @@ async def test_cursors_are_shared_by_the_subscriptions_of_a_stream(workspace: Wo
 
 
 async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspace: Workspace) -> None:
-    """The cursor's own entry stands, and a page behind it; then some are gone, as by a purge meanwhile."""
+    """The cursor's entry and the page after it exist; then some entries are purged."""
     key, server, started = workspace.key, workspace.server, workspace.start()["conversation"]
     stream = parse_id(CONVERSATION, started["id"])
     write_messages(server, stream, BACKLOG)
@@ -257,8 +257,8 @@ async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspa
     async with key.socket() as socket:
         for position, cursor in cursors.items():
             id_ = await socket.subscribe(MESSAGES, id=started["id"], after=cursor)
-            told = [(await socket.next(id_))["messageAdded"] for _ in range(PAGE - position)]
-            assert positions(told) == list(range(position + 1, PAGE + 1))
+            events = [(await socket.next(id_))["messageAdded"] for _ in range(PAGE - position)]
+            assert positions(events) == list(range(position + 1, PAGE + 1))
             with pytest.raises(Refused) as refused:
                 await socket.next(id_)
             assert refused.value.code == "RESYNC_REQUIRED"
@@ -285,7 +285,7 @@ async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace
     try:
         async with asyncio.timeout(10):
             assert [item.position for item in await anext(batches) if isinstance(item, Entry)] == [1]
-            # Nobody takes what comes now: the queue is full to the brim, and then somebody types.
+            # The client reads nothing, the queue is full, and then a typing signal arrives.
             server.execute(write, stream, 2, QUEUE_LIMIT + 1)
             feed.wake(Wakeup(stream, QUEUE_LIMIT + 1))
             await eventually(lambda: feed._streams[stream].position > QUEUE_LIMIT)
@@ -323,7 +323,7 @@ async def test_a_slow_reader_costs_little_more_than_it_is_told(workspace: Worksp
 
 
 async def executions(server: Server) -> float:
-    """How many results the server has executed."""
+    """Return the number of results that the server has executed."""
     async with httpx.AsyncClient(trust_env=False) as client:
         said = (await client.get(f"{server.url}/metrics")).text
     result = re.search(r"^baton_live_executions_total (\S+)$", said, re.M)

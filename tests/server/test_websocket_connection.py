@@ -101,14 +101,14 @@ class Client:
         return head[0], await self.reader.readexactly(length)
 
     async def closed(self) -> tuple[int, str]:
-        """The code and the reason of the close frame, once it has come."""
+        """Wait for the close frame and return its code and reason."""
         while True:
             opcode, payload = await self.frame()
             if opcode == 0x88:
                 return int.from_bytes(payload[:2], "big"), payload[2:].decode()
 
     async def hung_up(self) -> bytes:
-        """The bytes that come before the connection ends."""
+        """Return the bytes that arrive before the connection ends."""
         async with asyncio.timeout(10):
             try:
                 return await self.reader.read()
@@ -254,9 +254,9 @@ async def test_nothing_is_read_while_a_message_is_being_handled(start: Start) ->
             await client.writer.drain()
     assert len(session.messages) == 1
     for _ in range(5):
-        known = len(session.messages)
+        count = len(session.messages)
         session.connection.resume_reading()
-        await until(partial(session.has_more_than, known))
+        await until(partial(session.has_more_than, count))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The live socket's operations: how they end, with their clients or without, and leave nothing behind."""
+"""Operations on the WebSocket: their end, with or without their clients, leaves nothing."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -33,7 +33,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 async def test_an_id_is_free_again_once_its_operation_is_over(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     for _ in range(3):
         await client.subscribe("one", "{ answer }")
         assert [(await client.hear())["type"] for _ in range(2)] == ["next", "complete"]
@@ -53,7 +53,7 @@ async def test_an_id_is_free_again_once_its_operation_is_over(start: Start, conn
 async def test_complete_stops_one_operation_at_once(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     await client.follow("one")
     await client.follow("two")
     assert stage.running == 2
@@ -65,7 +65,7 @@ async def test_complete_stops_one_operation_at_once(start: Start, connect: Conne
 async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     await client.follow("stays")
     await client.subscribe("refused", REFUSED)
     payload = [{"message": "No.", "extensions": {"code": "FORBIDDEN"}}]
@@ -73,7 +73,7 @@ async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect)
     for query, nexts in {BROKEN: 0, BROKEN_LATER: 2, UNWRITABLE: 0}.items():
         await client.subscribe("broken", query)
         heard = [await client.hear() for _ in range(nexts + 1)]
-        assert [one["type"] for one in heard] == ["next"] * nexts + ["error"]
+        assert [message["type"] for message in heard] == ["next"] * nexts + ["error"]
         (error,) = heard[-1]["payload"]
         assert error["extensions"]["code"] == "INTERNAL"
         assert error["extensions"]["requestId"]
@@ -87,7 +87,7 @@ async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect)
 async def test_a_socket_runs_a_hundred_operations_at_once(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     for number in range(100):
         await client.follow(str(number))
     await client.subscribe("over")
@@ -102,7 +102,7 @@ async def test_a_socket_runs_a_hundred_operations_at_once(start: Start, connect:
 async def test_ten_thousand_operations_one_after_another(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     before = tasks_now()
     for _ in range(5_000):
         await client.subscribe("one", "{ answer }")
@@ -131,7 +131,7 @@ async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Con
     stage = await start(Timeouts(send=0.3))
     slow, other = await connect(stage, max_queue=1), await connect(stage)
     for client in (slow, other):
-        await client.introduce()
+        await client.introduce(authorization="Bearer key")
     for number in range(10):
         await slow.subscribe(str(number), FLOOD)
     await until(lambda: stage.running == 10)
@@ -146,7 +146,7 @@ async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Con
 async def test_client_that_reads_slowly_is_served(start: Start, connect: Connect) -> None:
     stage = await start(Timeouts(send=1.5))
     client = await connect(stage, max_queue=1)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     await client.subscribe("one", FLOOD)
     for _ in range(200):
         assert (await client.hear())["type"] == "next"
@@ -216,7 +216,7 @@ async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -
 async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
     stage = await start(Timeouts(close=0.1))
     client = await connect(stage, max_queue=1)
-    await client.introduce()
+    await client.introduce(authorization="Bearer key")
     await client.subscribe("one", FLOOD)
     assert stage.server is not None
     await until(lambda: stage.running == 1)

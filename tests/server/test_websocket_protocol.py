@@ -49,6 +49,18 @@ async def test_who_says_nothing_is_sent_away(start: Start, connect: Connect) -> 
     assert await client.closed() == (4408, "Connection initialisation timeout")
 
 
+async def test_connection_without_credential_ends_soon_and_one_with_a_credential_stays(
+    start: Start, connect: Connect
+) -> None:
+    stage = await start(Timeouts(init=0.1, anonymous=0.1))
+    anonymous, known = await connect(stage), await connect(stage)
+    await known.introduce(authorization="Bearer key")
+    await anonymous.introduce()
+    reason = "Unauthorized: a connection without credential ends after 15 s"
+    assert await anonymous.closed() == (4401, reason)
+    await known.follow("one")
+
+
 async def test_one_introduction_comes_first(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)

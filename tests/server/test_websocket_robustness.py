@@ -1,4 +1,4 @@
-"""A client that breaks every rule is sent away in the right way, and nobody else notices."""
+"""A client that breaks the protocol is closed with the right code, and other clients notice nothing."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ RECORD = """mutation($id: ID!, $content: String!) {
 
 @pytest.fixture(autouse=True)
 async def nobody_else_notices(server: Server) -> AsyncIterator[None]:
-    """Somebody else follows a conversation all the while, and the server's log stays clean."""
+    """Follow a conversation as another client throughout, and assert that the server logs no error."""
     workspace = server.new_workspace()
     conversation = workspace.start()["conversation"]["id"]
     begun = server.log.stat().st_size
@@ -183,15 +183,15 @@ async def test_a_wrong_operation_ends_alone(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     async with workspace.key.socket() as client:
         stays = await client.subscribe(MESSAGES, id=conversation)
-        found = {}
+        messages = {}
         for name, (payload, _) in WRONG_OPERATIONS.items():
             await client.send(id=name, type="subscribe", payload=payload)
             said = await client.receive()
             assert (said["id"], said["type"]) == (name, "error"), said
-            found[name] = said["payload"][0]["extensions"]["code"]
-        assert found == {name: code for name, (_, code) in WRONG_OPERATIONS.items()}
+            messages[name] = said["payload"][0]["extensions"]["code"]
+        assert messages == {name: code for name, (_, code) in WRONG_OPERATIONS.items()}
         await client.send(id="never begun", type="complete")
-        # An act goes over the socket too, and what it brings about.
+        # A mutation works over the socket too, and so does its event.
         await client.send(
             id="act",
             type="subscribe",
@@ -232,7 +232,7 @@ async def test_ten_thousand_operations_leave_nothing_behind(workspace: Workspace
 
 
 async def _many(client: Socket, conversation: str, number: int) -> None:
-    """As many operations as asked for, 50 at once: most are answered, one in five is broken off."""
+    """Run operations, 50 at a time: most are answered, one in five is cancelled."""
     for start in range(0, number, 50):
         for place in range(start, start + 40):
             await client.send(id=str(place), type="subscribe", payload={"query": "{ __typename }"})
@@ -241,16 +241,16 @@ async def _many(client: Socket, conversation: str, number: int) -> None:
             await client.send(id=str(place), type="subscribe", payload=payload)
             await client.send(id=str(place), type="complete")
         said = [await client.receive() for _ in range(2 * 40)]
-        assert sorted(one["type"] for one in said) == ["complete"] * 40 + ["next"] * 40
-        assert {int(one["id"]) for one in said} == set(range(start, start + 40))
+        assert sorted(message["type"] for message in said) == ["complete"] * 40 + ["next"] * 40
+        assert {int(message["id"]) for message in said} == set(range(start, start + 40))
 
 
 async def _resident_bytes(server: Server) -> float:
     async with httpx.AsyncClient(trust_env=False) as client:
         said = (await client.get(f"{server.url}/metrics")).text
-    found = re.search(r"^process_resident_memory_bytes (\S+)$", said, re.M)
-    assert found
-    return float(found[1])
+    match = re.search(r"^process_resident_memory_bytes (\S+)$", said, re.M)
+    assert match
+    return float(match[1])
 
 
 async def test_more_operations_than_are_allowed_at_once_are_refused_one_by_one(workspace: Workspace) -> None:
@@ -324,4 +324,4 @@ async def test_who_reads_nothing_holds_nobody_up(workspace: Workspace) -> None:
                     await asyncio.gather(*map(record, range(start, start + 10)))
             for other in others:
                 heard = [(await other.next("1"))["messageAdded"]["message"]["content"] for _ in range(number)]
-                assert {int(one.split()[0]) for one in heard} == set(range(number))
+                assert {int(text.split()[0]) for text in heard} == set(range(number))

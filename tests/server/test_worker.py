@@ -1,4 +1,4 @@
-"""`baton worker` as processes: several at once, killed, stopped, told to end, and without their database."""
+"""`baton worker` processes: several of them, killed, stopped, ended, and without their database."""
 
 import asyncio
 import fcntl
@@ -55,14 +55,14 @@ def stage(built: Stage) -> Stage:
 
 
 def create_clock(stage: Stage, **sla: int) -> Clock:
-    """A clock in a workspace of its own; when nothing else is said, at risk 0.6 s after now."""
+    """Create a clock in a new workspace, by default at risk in 0.6 s."""
     workspace = stage.new_workspace()
     workspace.key.settings(workspace.agent_id, sla=sla or QUICK)
     return Clock.begin(workspace)
 
 
 async def announced(number: int, *clocks: Clock) -> None:
-    """Wait until so much has been announced of each clock; sockets go on meanwhile."""
+    """Wait until each clock has this number of announcements, without blocking the sockets."""
 
     def all_are() -> bool:
         return all(len(clock.passed) >= number for clock in clocks)
@@ -137,9 +137,9 @@ async def test_what_a_killed_or_a_stopped_worker_had_in_hand_is_announced_once(s
 
 async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: AsyncExitStack) -> datetime:
     """
-    Have one worker take up two clocks that it cannot finish, and gives the time at which it has them in hand.
+    Let one worker claim two clocks that it cannot finish, and return the time after the claims.
 
-    One waits for its conversation, and nothing but the lease tells of it; the other has its own locked, and
+    One waits for its conversation, and only the lease shows it. The other has its own locked, and
     waits for the log's head.
     """
     before, amid = clocks
@@ -162,7 +162,7 @@ async def test_who_is_told_to_end_finishes_or_gives_back_in_time(stage: Stage) -
     stage.stop()
     async with AsyncExitStack() as locks, hold(stage, "conversations", given_back.conversation_key) as stuck:
         soon = await locks.enter_async_context(hold(stage, "conversations", finished.conversation_key))
-        # So late that the sweeps find it as they begin, beside its timer.
+        # So late that the first sweep finds it, as well as its timer.
         bring([given_back], "sla_due_at", -60)
         bring([finished], "sla_due_at", 0)
         stage.serve()
@@ -221,7 +221,7 @@ async def test_what_was_passed_while_postgresql_was_down_is_announced_afterwards
                 due, fault = waiting.row["sla_due_at"], stage.now
                 crash_over(stage, due)
         await announced(2, waiting, in_hand)
-        # Timers run again too: nobody else would find this one.
+        # Timers run again too: nothing else would find this one.
         bring([later], "sla_due_at", 0)
         hide_from_sweep(later)
         await announced(2, later)
@@ -234,7 +234,7 @@ async def test_what_was_passed_while_postgresql_was_down_is_announced_afterwards
 
 
 def crash_over(stage: Stage, time: datetime) -> None:
-    """End PostgreSQL as `pg_ctl stop -m immediate` does; it is started again after `time`, not before."""
+    """Stop PostgreSQL like `pg_ctl stop -m immediate`, and start it again after `time`."""
     place = cluster_location(stage.data_dir)
     with (place.home / "postgres.start.lock").open("r+") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
@@ -261,9 +261,9 @@ async def test_a_clock_that_fails_every_time_keeps_no_other_from_being_announced
         stage.execute(
             "DELETE FROM pgqueuer WHERE entrypoint = 'sla_clock' AND payload = uuid_send($1)", clock.key
         )
-    head, stream = "UPDATE streams SET head = $2 WHERE id = $1", parse_id(WORKSPACE, failing.workspace.id)
-    known = stage.rows("SELECT head FROM streams WHERE id = $1", stream)[0]["head"]
-    stage.execute(head, stream, 2**63 - 1)
+    set_head, stream = "UPDATE streams SET head = $2 WHERE id = $1", parse_id(WORKSPACE, failing.workspace.id)
+    head = stage.rows("SELECT head FROM streams WHERE id = $1", stream)[0]["head"]
+    stage.execute(set_head, stream, 2**63 - 1)
     bring([failing], "sla_at_risk_at", -20)
     bring([lost], "sla_at_risk_at", -10)
     try:
@@ -271,5 +271,5 @@ async def test_a_clock_that_fails_every_time_keeps_no_other_from_being_announced
         await announced(1, lost)
         assert failing.kinds == ["created"]
     finally:
-        stage.execute(head, stream, known)
+        stage.execute(set_head, stream, head)
     await announced(1, failing)

@@ -1,4 +1,4 @@
-"""Driving a running Baton through its public doors."""
+"""A client of a running Baton, through its public entry points."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ _HTTP = httpx.Client(
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Wait until `condition` gives something true, and returns it."""
+    """Wait until `condition` returns something true, and return it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if result := condition():
@@ -73,13 +73,13 @@ class Refused(AssertionError):
 
 @dataclass
 class Caller:
-    """Somebody with a credential, or without one."""
+    """A caller with or without a credential."""
 
     url: str
     token: str | None = None
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The whole answer to a GraphQL request."""
+        """Send a GraphQL request and return the whole answer."""
         answer = _HTTP.post(
             f"{self.url}/graphql",
             json={"query": query, "variables": variables or {}},
@@ -93,7 +93,7 @@ class Caller:
         return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The data; raises Refused when there are errors."""
+        """Send a GraphQL request and return the data. Raises Refused."""
         answer = self.post(query, variables)
         if "errors" in answer:
             raise Refused(answer["errors"])
@@ -101,7 +101,7 @@ class Caller:
         return data
 
     def refusal(self, query: str, **variables: Any) -> Refused:
-        """The refusal that the request must meet."""
+        """Return the refusal of a request. Fails if it is answered."""
         try:
             data = self.ask(query, **variables)
         except Refused as refused:
@@ -145,7 +145,7 @@ class Caller:
         return reply_to_escalation
 
     def resolve(self, escalation: str, **more: Any) -> dict[str, Any]:
-        """The escalation after resolveEscalation."""
+        """Resolve an escalation and return it."""
         query = """mutation($input: ResolveEscalationInput!) { resolveEscalation(input: $input) {
             escalation { id status version resolvedAt resolution { note disposition keptAiPaused
             resolvedBy { email } } sla { outcome status } } } }"""
@@ -154,7 +154,7 @@ class Caller:
         return result
 
     def settings(self, agent_id: str, **changes: Any) -> dict[str, Any]:
-        """The settings after updateEscalationSettings."""
+        """Update the settings and return them."""
         query = """mutation($input: UpdateEscalationSettingsInput!) {
             updateEscalationSettings(input: $input) { settings { version } } }"""
         given = {"agentId": agent_id, **changes}
@@ -162,14 +162,14 @@ class Caller:
         return settings
 
     def messages(self, conversation: str) -> list[dict[str, Any]]:
-        """The conversation's messages that this caller sees."""
+        """Return the conversation's messages that this caller sees."""
         query = """query($id: ID!) { conversation(id: $id) { messages(first: 100) {
             nodes { id position role status content } } } }"""
         nodes: list[dict[str, Any]] = self.ask(query, id=conversation)["conversation"]["messages"]["nodes"]
         return nodes
 
     def conversation(self, conversation: str) -> dict[str, Any]:
-        """Who has control, and the escalations, newest first."""
+        """Return the control state and the escalations, newest first."""
         query = """query($id: ID!) { conversation(id: $id) { id cursor ai { state epoch pausedBy pausedAt }
             button { visible text } activeEscalation { id status }
             escalations { nodes { id status } } } }"""
@@ -191,7 +191,7 @@ class Caller:
 
     @asynccontextmanager
     async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
-        """A graphql-transport-ws socket that has been acknowledged."""
+        """Open a graphql-transport-ws socket and wait for connection_ack."""
         url = self.url.replace("http", "ws", 1) + "/graphql"
         async with connect(url, subprotocols=[PROTOCOL], **options) as raw:
             socket = Socket(raw)
@@ -218,14 +218,14 @@ class Socket:
             return result
 
     async def subscribe(self, query: str, **variables: Any) -> str:
-        """Begin an operation and returns its id."""
+        """Start an operation and return its id."""
         self._ids += 1
         payload = {"query": query, "variables": variables}
         await self.send(id=str(self._ids), type="subscribe", payload=payload)
         return str(self._ids)
 
     async def next(self, id_: str, seconds: float = DEADLINE) -> dict[str, Any]:
-        """The next result's data of an operation; what comes for others waits."""
+        """Return the data of an operation's next result. Results of others are kept."""
         async with asyncio.timeout(seconds):
             while True:
                 for place, message in enumerate(self._waiting):
@@ -262,34 +262,34 @@ class Workspace:
 
     @property
     def nobody(self) -> Caller:
-        """Somebody without a credential."""
+        """Return a caller without a credential."""
         return Caller(self.server.url)
 
     def widget(self, started: dict[str, Any]) -> Caller:
-        """The customer of a conversation that was started."""
+        """Return the customer of a conversation."""
         return Caller(self.server.url, started["widgetToken"])
 
     def sign_in(self, email: str | None = None, password: str = PASSWORD) -> Caller:
-        """A team member; the admin when none is named."""
+        """Sign in a team member, by default the admin."""
         query = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
         token = self.nobody.ask(query, e=email or self.email, p=password)["signIn"]["token"]
         return Caller(self.server.url, token)
 
     def member(self, email: str, role: str = "AGENT") -> Caller:
-        """A new team member, signed in."""
+        """Create a team member and sign in."""
         query = "mutation($input: CreateMemberInput!) { createMember(input: $input) { member { id } } }"
         given = {"email": email, "name": email.partition("@")[0], "role": role, "password": PASSWORD}
         self.key.ask(query, input=given)
         return self.sign_in(email)
 
     def key_with(self, *scopes: str) -> Caller:
-        """The holder of a new key of just these scopes."""
+        """Create an API key with exactly these scopes and return its holder."""
         query = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { key } }"
         key = self.key.ask(query, input={"name": "a key", "scopes": list(scopes)})["createApiKey"]["key"]
         return Caller(self.server.url, key)
 
     def start(self, **more: Any) -> dict[str, Any]:
-        """A new conversation: startConversation's payload."""
+        """Start a conversation and return startConversation's payload."""
         return self.key.start(self.agent_id, **more)
 
 
@@ -330,7 +330,7 @@ class Server:
     @classmethod
     @contextmanager
     def started(cls, data_dir: Path, **environment: str) -> Iterator["Server"]:
-        """A server that answers; it is stopped at the end."""
+        """Run a server that answers, and stop it at the end."""
         with embedded_postgres(data_dir) as urls:
             server = cls(data_dir, urls.owner_url, urls.service_url)
             server.start(**environment)
@@ -344,7 +344,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, **environment: str) -> None:
-        """Start the process and waits until it answers; a restart keeps the port."""
+        """Start the process and wait until it answers. A restart keeps the port."""
         given = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port), **environment}
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -360,7 +360,7 @@ class Server:
         self.port = int(wait_for(ready, "the server to answer", 60))
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
-        """End the process and gives its exit code."""
+        """End the process and return its exit code."""
         if self.process is None:
             return 0
         self.process.send_signal(number)
@@ -369,7 +369,7 @@ class Server:
         return code
 
     def new_workspace(self, email: str | None = None, password: str = PASSWORD) -> Workspace:
-        """Made as `baton init` makes one, without starting a process for each."""
+        """Create a workspace like `baton init`, without a process."""
         email = email or f"admin{next(_WORKSPACES)}@example.com"
         admin = NewMember(email, "Ada Admin", MemberRole.ADMIN, password)
         new = NewWorkspace("A workspace", "An AI agent", admin)
@@ -384,11 +384,11 @@ class Server:
         return _run(make())
 
     def execute(self, statement: str, *values: Any) -> None:
-        """Change the database behind Baton's back, as time or an accident would."""
+        """Change the database directly, like time or an accident."""
         self.rows(statement, *values)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """What stands in the database, for tests that must show that nothing changed."""
+        """Return rows of the database, for tests that assert that nothing changed."""
 
         async def read() -> list[dict[str, Any]]:
             connection = await asyncpg.connect(self.owner_url)

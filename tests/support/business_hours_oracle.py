@@ -13,7 +13,7 @@ WEEKDAYS = list(Weekday)
 
 @dataclass(frozen=True)
 class Schedule:
-    """What `Hours` is given."""
+    """The input of `Hours`."""
 
     timezone: str
     week: tuple[Opening, ...] = ()
@@ -21,11 +21,11 @@ class Schedule:
 
     @property
     def hours(self) -> Hours:
-        """What is tested."""
+        """Return the implementation under test."""
         return Hours(self.timezone, self.week, self.holidays)
 
     def label(self, instant: datetime) -> str:
-        """What the instant is: business hours, closed, or a holiday."""
+        """Return the kind of an instant: business hours, closed, or a holiday."""
         local = instant.astimezone(ZoneInfo(self.timezone))
         if local.date() in self.holidays:
             return self.holidays[local.date()]
@@ -46,7 +46,7 @@ class Schedule:
         return not self.week
 
     def steps(self, start: datetime) -> Iterator[tuple[datetime, timedelta, str]]:
-        """Return instants, each with how long nothing can change from it on, and what it is."""
+        """Yield instants, each with its kind and the time during which the kind cannot change."""
         zone, instant = ZoneInfo(self.timezone), start
         while True:
             local = instant.astimezone(zone)
@@ -57,7 +57,7 @@ class Schedule:
             instant += step
 
     def add(self, start: datetime, duration: timedelta) -> datetime:
-        """The earliest instant by which it has been open for `duration`."""
+        """Return the earliest instant after `duration` of open time."""
         left = duration
         for instant, step, label in self.steps(start):
             if label == "business_hours":
@@ -77,13 +77,13 @@ class Schedule:
         return result
 
     def between(self, start: datetime, end: datetime) -> timedelta:
-        """How long it is open."""
+        """Return the open time."""
         lengths = [to - from_ for from_, to, label in self.stretches(start, end) if label == "business_hours"]
         return sum(lengths, timedelta(0))
 
 
 def changes(timezone: str, before: datetime) -> Iterator[datetime]:
-    """When the zone changed its clocks, to the second, latest first, back to 1840."""
+    """Yield the zone's clock changes, to the second, latest first, back to 1840."""
     zone, step, instant = ZoneInfo(timezone), timedelta(days=6), before
     while instant.year > 1840:
         earlier = instant - step

@@ -32,7 +32,7 @@ class Visitor(Caller):
     client: httpx.Client = field(default_factory=httpx.Client, kw_only=True)
 
     def send(self, query: str, variables: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
-        """The response to a GraphQL request."""
+        """Send a GraphQL request and return the response."""
         response = self.client.post(
             f"{self.url}/graphql",
             json={"query": query, "variables": variables or {}},
@@ -47,17 +47,17 @@ class Visitor(Caller):
         return result
 
     def as_one(self, token: str | None) -> "Visitor":
-        """Somebody else on the same connection."""
+        """Return another caller on the same connection."""
         return Visitor(self.url, token, client=self.client)
 
     def sign_in(self, email: str, password: str = PASSWORD) -> "Visitor":
-        """The member of that address, in a session of their own."""
+        """Sign in a member in a new session."""
         query = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
         return self.as_one(self.as_one(None).ask(query, e=email, p=password)["signIn"]["token"])
 
 
 class Rows:
-    """What may be aimed at in one workspace. Each is made when it is first asked for."""
+    """The target rows of one workspace. Each is created at its first use."""
 
     def __init__(self, workspace: Workspace, client: httpx.Client, hook: str = "") -> None:
         self.workspace = workspace
@@ -127,7 +127,7 @@ class Rows:
 
     @property
     def new_endpoint(self) -> dict[str, Any]:
-        """What makes a webhook endpoint, which hears of what happens here to nobody."""
+        """Create a webhook endpoint that receives no event of these tests."""
         return {"agentId": self.agent, "url": self.hook, "eventTypes": ["escalation.sla_at_risk"]}
 
     @cached_property
@@ -138,7 +138,7 @@ class Rows:
 
     @cached_property
     def delivery(self) -> str:
-        """A mail that was given up, to somebody who is no recipient."""
+        """Return a failed mail to an address that is no recipient."""
         key, target, server = new_id(), new_id(), self.workspace.server
         server.execute(
             """INSERT INTO delivery_targets (id, workspace_id, channel, key) VALUES ($1, $2, 'EMAIL', $3)""",
@@ -154,7 +154,7 @@ class Rows:
         return format_id(DELIVERY, key)
 
     def make_key(self, name: str, *scopes: Scope) -> tuple[str, str]:
-        """The id of a new API key, and the key."""
+        """Create an API key and return its id and the key."""
         query = "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { apiKey { id } key } }"
         made = self.key.ask(query, i={"name": name, "scopes": list(scopes)})["createApiKey"]
         return made["apiKey"]["id"], made["key"]
@@ -169,7 +169,7 @@ class Rows:
         return next(self._signers)
 
     def make_member(self, role: MemberRole) -> str:
-        """The address of a new member with the usual password."""
+        """Create a member with the usual password and return the address."""
         query = "mutation($input: CreateMemberInput!) { createMember(input: $input) { member { id } } }"
         given = {"email": new_email(), "name": f"Some {role}", "role": role, "password": PASSWORD}
         self.key.ask(query, input=given)
@@ -190,7 +190,7 @@ _PEOPLE = count(1)
 
 
 def new_email() -> str:
-    """An address that nobody has."""
+    """Return an unused address."""
     return f"person{next(_PEOPLE)}@example.com"
 
 
@@ -262,7 +262,7 @@ class World:
             self.sign_in(role)
 
     def fresh(self, rows: Rows) -> Rows:
-        """Rows of the same workspace that are unused."""
+        """Return unused rows of the same workspace."""
         return Rows(rows.workspace, self.client, rows.hook)
 
     def _make_key(self, who: Who) -> str:
@@ -276,7 +276,7 @@ class World:
         self._sessions[role] = str(self.rows.key.sign_in(self._emails[role]).token)
 
     def at_home(self, rows: Rows) -> bool:
-        """Whether they are of the workspace that everybody is in."""
+        """Return true if the rows belong to the callers' workspace."""
         return rows.workspace is self.rows.workspace
 
     def caller(self, who: Who, aimed: Rows) -> Visitor:
@@ -321,7 +321,7 @@ class World:
 
 
 def mint_widget_token(server: Server, conversation: str, age: timedelta) -> str:
-    """A widget token that was issued so long ago."""
+    """Return a widget token of this age."""
     tokens = WidgetTokens((server.data_dir / "secret_key").read_text().strip())
     return tokens.issue(parse_id(CONVERSATION, conversation), datetime.now(UTC) - age)[0]
 

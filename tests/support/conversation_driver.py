@@ -22,7 +22,7 @@ class Talk:
 
     @classmethod
     def begin(cls, workspace: Workspace, **settings: Any) -> "Talk":
-        """A conversation with a new AI agent that has the defaults but for `settings`."""
+        """Start a conversation with a new AI agent that has `settings`."""
         made = workspace.key.ask('mutation { createAgent(name: "Robot") { id } }')
         agent_id = made["createAgent"]["id"]
         if settings:
@@ -44,15 +44,15 @@ class Talk:
         return self.workspace.widget(self.started)
 
     def says(self, content: str, **more: Any) -> dict[str, Any]:
-        """The customer writes in the widget."""
+        """Write as the customer in the widget."""
         return self.widget.record(self.id, "USER", content, **more)
 
     def answers(self, confidence: float | None = None, **more: Any) -> dict[str, Any]:
-        """The AI replies."""
+        """Record a reply of the AI."""
         return self.key.record(self.id, "ASSISTANT", "Let me see.", confidence=confidence, **more)
 
     def fails(self, tool: str = "billing", **more: Any) -> dict[str, Any]:
-        """The AI's back end reports that a tool has failed, or with succeeded=True that it has not."""
+        """Report a failed tool as the AI's back end, or with succeeded=True a successful one."""
         query = """mutation($input: ReportToolResultInput!) { reportToolResult(input: $input) {
             consecutiveFailures escalation { id } } }"""
         given = {"conversationId": self.id, "tool": tool, "succeeded": False, **more}
@@ -60,14 +60,14 @@ class Talk:
         return report_tool_result
 
     def presses(self) -> dict[str, Any]:
-        """The customer presses the button."""
+        """Press the button as the customer."""
         query = """mutation($id: ID!) { requestHuman(conversationId: $id) {
             created confirmationMessage escalation { id } } }"""
         request_human: dict[str, Any] = self.widget.ask(query, id=self.id)["requestHuman"]
         return request_human
 
     def submits(self, **more: Any) -> dict[str, Any] | None:
-        """The customer submits a form."""
+        """Submit a form as the customer."""
         query = """mutation($input: SubmitFormInput!) { submitForm(input: $input) {
             created confirmationMessage escalation { id } } }"""
         given = {"conversationId": self.id, "form": "refund", "fields": {"order": "1234"}, **more}
@@ -76,7 +76,7 @@ class Talk:
 
     @property
     def stands(self) -> dict[str, Any]:
-        """Who has control, and the escalations."""
+        """Return the control state and the escalations."""
         return self.key.conversation(self.id)
 
     @property
@@ -87,20 +87,20 @@ class Talk:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing has been raised, and the AI may speak."""
+        """Return true if there is no escalation and the AI is active."""
         stands = self.stands
         return not stands["escalations"]["nodes"] and stands["ai"]["state"] == "ACTIVE"
 
     @property
     def notices(self) -> list[str]:
-        """What Baton itself has said, as the customer sees it."""
+        """Return Baton's own messages, as the customer sees them."""
         return [
             message["content"] for message in self.widget.messages(self.id) if message["role"] == "SYSTEM"
         ]
 
     @property
     def told(self) -> list[str]:
-        """What the workspace has been told of the conversation: what notifications are made of."""
+        """Return the workspace's log entries about the conversation, which notifications are made from."""
         rows = self.workspace.server.rows(
             "SELECT type FROM log WHERE data ->> 'conversation' = $1 ORDER BY stream, position",
             str(parse_id(CONVERSATION, self.id)),
@@ -109,6 +109,6 @@ class Talk:
 
 
 def resume(talk: Talk) -> None:
-    """Let the AI speak again, while the escalation stays."""
+    """Resume the AI and keep the escalation."""
     query = "mutation($id: ID!) { resumeAi(conversationId: $id) { conversation { id } } }"
     talk.key.ask(query, id=talk.id)

@@ -1,4 +1,4 @@
-"""What customers may see, every way that leads to it, and conversations in which there is much to hide."""
+"""Fields that customers may see, every path to them, and conversations with much to hide."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ EVENTS = {
 
 
 class Told:
-    """A conversation in which everything that can be told has been told, and both who hear of it."""
+    """A conversation with every kind of event, and its two kinds of subscribers."""
 
     def __init__(self, workspace: Workspace, door: Visitor) -> None:
         self.team = door.as_one(workspace.api_key)
@@ -169,11 +169,11 @@ class Drafted:
 
     @property
     def delivered(self) -> list[str]:
-        """What the customer is to see, in order."""
+        """Return the messages that the customer must see, in order."""
         return [message["id"] for message in self.team.messages(self.id) if message["status"] == "DELIVERED"]
 
     def page(self, **arguments: Any) -> dict[str, Any]:
-        """A page of messages as the customer sees it."""
+        """Return a page of messages as the customer sees it."""
         query = """query($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
             conversation(id: $id) { lastMessageAt
               messages(first: $first, after: $after, last: $last, before: $before) {

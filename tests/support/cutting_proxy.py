@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts every connection at once, for clients that must reconnect."""
+"""A TCP proxy that cuts all its connections together, for clients that must reconnect."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Stories to tell by email, and mails read back as mail programs do."""
+"""Notification contents for emails, and mails parsed as mail programs do."""
 
 import re
 from dataclasses import replace
@@ -96,7 +96,7 @@ def composed(story: NotificationContent, *, transcript: bool = True, recipient: 
 
 
 def read(raw: bytes) -> EmailMessage:
-    """The message as a mail program reads it, its form checked."""
+    """Parse a message like a mail program, and check its form."""
     assert re.search(rb"(?<!\r)\n|\r(?!\n)", raw) is None
     assert max(map(len, raw.split(b"\r\n"))) <= 200
     assert raw.isascii()

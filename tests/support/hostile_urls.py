@@ -1,4 +1,4 @@
-"""URLs that are not what they seem, and IP addresses around every range. `{p}` stands for a port."""
+"""Misleading URLs, and IP addresses around every range. `{p}` is replaced by a port."""
 
 
 def _words(text: str) -> list[str]:
@@ -81,7 +81,7 @@ INJECTIONS = [
     "http://127.0.0.1:\n{p}/",
 ]
 
-# For nobody, not even inside a private network.
+# Refused even inside a private network.
 HOSTILE = [
     *(f"http://{host}" if "/" in host or "#" in host else f"http://{host}/x" for host in UNREADABLE),
     *ODD_SCHEMES,

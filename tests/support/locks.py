@@ -1,4 +1,4 @@
-"""Real concurrency: locks that a test holds, many callers at once, and what the database says afterwards."""
+"""Real concurrency: locks that a test holds, concurrent callers, and the database's state afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -26,7 +26,7 @@ MANY = 16
 
 _THREADS = ThreadPoolExecutor(96, thread_name_prefix="caller")
 
-# Everybody who waits for the process $1, or for somebody who does.
+# Every process that waits for process $1, directly or indirectly.
 _BEHIND = """WITH RECURSIVE
     waiting AS (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted),
     blocked AS (SELECT pid, unnest(pg_blocking_pids(pid)) AS by FROM waiting),
@@ -35,12 +35,12 @@ _BEHIND = """WITH RECURSIVE
 
 
 def send(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-    """Begin a call in a thread of its own, at once."""
+    """Start a call in its own thread, immediately."""
     return asyncio.get_running_loop().run_in_executor(_THREADS, partial(act, *args, **kwargs))
 
 
 async def outcomes(*calls: asyncio.Future[Any]) -> list[Any]:
-    """What came of each call: its answer, or the code that it was refused with."""
+    """Return the answer of each call, or its error code."""
     done = await asyncio.gather(*calls, return_exceptions=True)
     for item in done:
         if isinstance(item, BaseException) and not isinstance(item, Refused):
@@ -55,7 +55,7 @@ class Lock:
     connection: asyncpg.Connection
 
     async def queued(self, count: int) -> list[int]:
-        """Wait until `count` of the server's processes wait for the lock, and gives their ids."""
+        """Wait until `count` database processes wait for the lock, and return their ids."""
         async with asyncio.timeout(DEADLINE):
             while True:
                 if len(_behind := await self._behind()) >= count:
@@ -63,7 +63,7 @@ class Lock:
                 await asyncio.sleep(0.005)
 
     async def in_order(self, *calls: Callable[[], T]) -> list[asyncio.Future[T]]:
-        """Begin calls one by one, each when the one before waits for the lock: that is their order."""
+        """Start calls in order: each starts when the previous one waits for the lock."""
         ahead = len(await self._behind())
         begun = []
         for place, call in enumerate(calls, 1):
@@ -78,7 +78,7 @@ class Lock:
 
 @asynccontextmanager
 async def hold(server: Server, table: str, key: UUID) -> AsyncIterator[Lock]:
-    """Keep a row locked to the end of the block, as an act does that is not done yet."""
+    """Lock a row until the end of the block, like an unfinished transaction."""
     connection = await asyncpg.connect(server.owner_url)
     try:
         async with connection.transaction():
@@ -95,7 +95,7 @@ class Contender(Caller):
     email: str = ""
 
     def post(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The whole answer to a GraphQL request."""
+        """Send a GraphQL request and return the whole answer."""
         given = {"query": query, "variables": variables or {}}
         # The certificates of a TLS that is not used would take longer to load than the call takes.
         answer = httpx.post(f"{self.url}/graphql", json=given, headers=self.headers, timeout=60, verify=False)
@@ -103,7 +103,7 @@ class Contender(Caller):
         return result
 
     def act(self, field: str, types: str, fields: str, **given: Any) -> Any:
-        """The payload of mutation `field`; `types` declares its arguments."""
+        """Run mutation `field` and return its payload. `types` declares its arguments."""
         passed = ", ".join(f"{name}: ${name}" for name in given)
         return self.ask(f"mutation({types}) {{ {field}({passed}) {fields} }}", **given)[field]
 
@@ -152,7 +152,7 @@ class Contender(Caller):
         return self.act("sendHeldReply", types, fields, messageId=message, content=content)
 
     def discard_draft(self, message: str) -> Any:
-        """The message after discardHeldReply."""
+        """Discard a held reply and return the message."""
         return self.act("discardHeldReply", "$messageId: ID!", "{ id status }", messageId=message)
 
 
@@ -173,7 +173,7 @@ class Scene:
 
     @classmethod
     def of(cls, workspace: Workspace) -> "Scene":
-        """A new conversation."""
+        """Start a new conversation."""
         key = Contender(workspace.server.url, workspace.api_key)
         started = key.start(workspace.agent_id)
         widget = Contender(key.url, started["widgetToken"])
@@ -181,7 +181,7 @@ class Scene:
 
     @property
     def server(self) -> Server:
-        """Where it takes place."""
+        """Return its server."""
         return self.workspace.server
 
     @property
@@ -190,19 +190,19 @@ class Scene:
         return parse_id(CONVERSATION, self.conversation)
 
     def escalate(self) -> str:
-        """Escalate, and gives the escalation's id."""
+        """Escalate, and return the escalation's id."""
         return str(self.key.escalate(self.conversation)["escalation"]["id"])
 
     def escalation_uuid(self, escalation: str) -> UUID:
-        """An escalation's key."""
+        """Return an escalation's UUID."""
         return parse_id(ESCALATION, escalation)
 
     def message_uuid(self, message: str) -> UUID:
-        """A message's key."""
+        """Return a message's UUID."""
         return parse_id(MESSAGE, message)
 
     def locked(self, table: str = "conversations") -> Any:
-        """Hold the conversation's row, or that of its stream."""
+        """Lock the conversation's row, or that of its stream."""
         return hold(self.server, table, self.uuid)
 
     def rows(self) -> dict[str, list[str]]:
@@ -254,7 +254,7 @@ _EVERYTHING = " UNION ALL ".join(
 
 
 def rows_of(server: Server, workspace: Workspace) -> dict[str, list[str]]:
-    """The workspace's rows by table, so that a test can say that an act has left nothing."""
+    """Return the workspace's rows by table, to assert that a transaction has left nothing."""
     result: dict[str, list[str]] = {table: [] for table in _OF_WORKSPACE}
     for row in server.rows(f"{_EVERYTHING} ORDER BY 1, 2", parse_id(WORKSPACE, workspace.id)):
         result[row["name"]].append(row["row"])
@@ -262,6 +262,6 @@ def rows_of(server: Server, workspace: Workspace) -> dict[str, list[str]]:
 
 
 def is_counted(positions: Iterable[int]) -> bool:
-    """Whether positions are 1, 2, 3 … without a gap."""
+    """Return true if positions are 1, 2, 3 … without a gap."""
     result = list(positions)
     return result == list(range(1, len(result) + 1))

@@ -1,4 +1,4 @@
-"""What a conversation has left in tables and log, whether the two tell the same, and who hears of it."""
+"""A conversation's rows and log entries, checks that they agree, and their subscribers."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,7 +25,7 @@ _CONTROL = {"conversation.ai_paused": "PAUSED", "conversation.ai_resumed": "ACTI
 
 @dataclass(frozen=True)
 class Control:
-    """Whether the AI might speak at a moment."""
+    """The control state at a moment."""
 
     state: str = "ACTIVE"
     epoch: int = 1
@@ -45,7 +45,7 @@ class Ledger:
 
     @classmethod
     def of(cls, scene: Scene) -> "Ledger":
-        """Read it when all acts are done."""
+        """Read it after all transactions."""
         rows, key, workspace = scene.server.rows, scene.uuid, parse_id(WORKSPACE, scene.workspace.id)
         of_log = "SELECT position, type, data, occurred_at FROM log WHERE stream = $1 ORDER BY position"
         escalations = rows("SELECT * FROM escalations WHERE conversation_id = $1 ORDER BY created_at", key)
@@ -64,15 +64,15 @@ class Ledger:
 
     @property
     def active(self) -> list[Row]:
-        """The escalations that somebody has to see to."""
+        """Return the active escalations."""
         return [escalation for escalation in self.escalations if escalation["status"] != "RESOLVED"]
 
     def kinds(self, escalation: UUID) -> list[str]:
-        """What happened to an escalation, by its timeline."""
+        """Return the kinds of an escalation's timeline entries."""
         return [entry["kind"] for entry in self.timelines[escalation]]
 
     def told(self, escalation: UUID) -> list[str]:
-        """What happened to an escalation, by the workspace's log."""
+        """Return the types of an escalation's entries in the workspace's log."""
         return [
             entry["type"].removeprefix("escalation.")
             for entry in self.workspace_log
@@ -80,11 +80,11 @@ class Ledger:
         ]
 
     def count(self, type_: str) -> int:
-        """How often something stands in the conversation's log."""
+        """Return the number of entries of a type in the conversation's log."""
         return sum(entry["type"] == type_ for entry in self.log)
 
     def replay(self) -> Iterator[tuple[Row, Control]]:
-        """The log's entries in order, each with who had control when it was written."""
+        """Yield the log's entries in order, each with the control state at that position."""
         control = Control()
         for entry in self.log:
             if state := _CONTROL.get(entry["type"]):
@@ -92,7 +92,7 @@ class Ledger:
             yield entry, control
 
     def check(self) -> None:
-        """Assert that everything fits together."""
+        """Assert that tables and log agree."""
         self._check_log()
         self._check_messages()
         self._check_control()
@@ -106,7 +106,7 @@ class Ledger:
         assert is_counted(entry["position"] for entry in self.workspace_log)
         assert self.heads[self.conversation["id"]] == len(self.log)
         assert self.heads[self.conversation["workspace_id"]] == len(self.workspace_log)
-        assert all(one["occurred_at"] <= after["occurred_at"] for one, after in pairwise(self.log))
+        assert all(before["occurred_at"] <= after["occurred_at"] for before, after in pairwise(self.log))
 
     def _check_messages(self) -> None:
         assert is_counted(message["position"] for message in self.messages)
@@ -128,10 +128,10 @@ class Ledger:
         assert [_CONTROL[entry["type"]] for entry in passed] == states
         assert self.conversation["ai_epoch"] == len(passed) + 1
         assert self.conversation["ai_state"] == (["ACTIVE", *states])[-1]
-        told = [
+        events = [
             e for e in self.workspace_log if e["data"].get("conversation") == str(self.conversation["id"])
         ]
-        assert [e["type"] for e in told if e["type"] in _CONTROL] == [e["type"] for e in passed]
+        assert [e["type"] for e in events if e["type"] in _CONTROL] == [e["type"] for e in passed]
         if self.conversation["ai_pause_cause"] == "ESCALATION":
             assert self.active
 
@@ -139,7 +139,7 @@ class Ledger:
         timeline = self.timelines[escalation["id"]]
         assert is_counted(entry["position"] for entry in timeline)
         assert escalation["timeline"] == len(timeline)
-        assert all(one["occurred_at"] <= after["occurred_at"] for one, after in pairwise(timeline))
+        assert all(before["occurred_at"] <= after["occurred_at"] for before, after in pairwise(timeline))
         kinds = self.kinds(escalation["id"])
         assert kinds[0] == "created"
         assert self.told(escalation["id"]) == [kind for kind in kinds if not kind.startswith("ai_")]
@@ -159,7 +159,7 @@ async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[],
     """
     Follow everything; what it gives asserts that the next that each hears of is what happens then.
 
-    The AI is to be paused at that time, and `drafts` of its replies held.
+    The AI must be paused at that time, and `drafts` of its replies held.
     """
     here = {"id": scene.conversation, "after": scene.key.conversation(scene.conversation)["cursor"]}
     now = scene.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]

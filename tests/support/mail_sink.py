@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what arrives, and misbehaves when told to."""
+"""A mail server on loopback that keeps mails, and misbehaves on request."""
 
 import asyncio
 import socket
@@ -28,12 +28,12 @@ HOST = "127.0.0.1"
 
 
 class Fault(StrEnum):
-    """What the sink can do instead of answering; any other text is its answer."""
+    """Faults of the sink. Any other text is sent as its answer."""
 
     HANG = "hang"
     CLOSE = "close"
     RESET = "reset"
-    # After the message alone: it is kept and accepted, and the connection is closed.
+    # Only after the message: it is kept and accepted, and the connection is closed.
     ACCEPT_AND_CLOSE = "accept and close"
 
 
@@ -56,7 +56,7 @@ class Mail:
         return message_from_bytes(self.raw, policy=default)
 
     def text(self, kind: Literal["plain", "html"] = "plain") -> str:
-        """The text of one part, decoded."""
+        """Return the decoded text of one part."""
         part = self.message.get_body((kind,))
         assert part is not None
         content = part.get_content()
@@ -66,11 +66,11 @@ class Mail:
 
 class MailSink:
     """
-    Serves in a thread of its own: `with MailSink() as sink: … sink.url … sink.wait_for(1)`.
+    A mail server in its own thread: `with MailSink() as sink: … sink.url … sink.wait_for(1)`.
 
     `faults` says what happens at a stage instead of the right answer (an SMTP reply or a Fault); DATA is the
     command, BODY while the message would be read, MESSAGE when it is there. It may be changed while the sink
-    runs. A sink with a `login` (user, password) takes mail from it alone. `names` are its certificate's.
+    runs. A sink with a `login` (user, password) takes mail only from it. `names` are its certificate's.
     """
 
     def __init__(
@@ -102,16 +102,16 @@ class MailSink:
 
     @property
     def trusting(self) -> ssl.SSLContext:
-        """A client's context that trusts the sink's certificate alone."""
+        """Return a client's context that trusts only the sink's certificate."""
         return ssl.create_default_context(cadata=self.certificate.decode())
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """Return the number of open connections."""
         return len(self._live)
 
     def wait_for(self, count: int, seconds: float = 20) -> list[Mail]:
-        """The mails so far, once there are `count` of them."""
+        """Wait for `count` mails and return all mails so far."""
         with self._changed:
             arrived = self._changed.wait_for(lambda: len(self.mails) >= count, seconds)
             assert arrived, f"{len(self.mails)} of {count} mails arrived"
@@ -153,7 +153,7 @@ class MailSink:
 
     @property
     def offered(self) -> ssl.SSLContext | None:
-        """What STARTTLS leads to."""
+        """Return the context of STARTTLS."""
         return self._server_context if self.tls == "starttls" else None
 
 
@@ -235,7 +235,7 @@ class _Session(SMTP):
             cast(asyncio.Transport, self.transport).close()
 
     async def misbehave(self, fault: str) -> None:
-        """Come back when `fault` is an answer; when not, the connection's end ends it."""
+        """Return if `fault` is an answer; otherwise run until the connection ends."""
         if fault not in list(Fault):
             return
         transport = cast(asyncio.WriteTransport, self.transport)
@@ -252,7 +252,7 @@ class _Session(SMTP):
 
 
 class _Keeper:
-    """What the library calls when a message is there."""
+    """The library's handler of messages."""
 
     def __init__(self, sink: MailSink) -> None:
         self._sink = sink
@@ -279,7 +279,7 @@ class _Keeper:
 
 
 def _certify(names: Sequence[str]) -> tuple[bytes, ssl.SSLContext]:
-    """A certificate of its own making for `names`, and a server's context with it."""
+    """Return a self-signed certificate for `names`, and a server's context with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sink.test")])
     now = datetime.now(UTC)

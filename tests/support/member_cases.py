@@ -1,4 +1,4 @@
-"""What tests of team members ask."""
+"""Operations of the tests of team members."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def can_sign_in(nobody: Visitor, email: str, password: str = PASSWORD) -> bool:
 
 
 def cookie_of(response: httpx.Response) -> tuple[str, set[str]]:
-    """The value of the session cookie that an answer sets, and its attributes in lower case."""
+    """Return the session cookie's value and its attributes in lower case."""
     (header,) = (
         item for item in response.headers.get_list("set-cookie") if item.startswith("baton_session=")
     )

@@ -1,4 +1,4 @@
-"""Those who are told outside: a server with a mail server and a Slack, teams, and what they were told."""
+"""A server with a mail server and a Slack, teams, and the notifications that arrived."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ _TEAMS = count(1)
 
 @dataclass(frozen=True)
 class Outside:
-    """A server, and where what it tells outside arrives."""
+    """A server, and the sinks of its notifications."""
 
     server: Server
     sink: MailSink
@@ -50,7 +50,7 @@ class Outside:
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator["Outside"]:
-        """A server with a worker inside, a mail server and a stand-in of Slack."""
+        """Start a server with an embedded worker, a mail server and a local Slack server."""
         with (
             tempfile.TemporaryDirectory(prefix="baton-outside-") as folder,
             MailSink() as sink,
@@ -63,7 +63,7 @@ class Outside:
 
     @contextmanager
     def served(self, **environment: str) -> Iterator[None]:
-        """The server with another environment for a while; what is “” is not set."""
+        """Run the server with another environment; an empty value unsets the variable."""
         self._restart(self.environment | environment)
         try:
             yield
@@ -75,24 +75,24 @@ class Outside:
         self.server.start(**{name: value for name, value in environment.items() if value})
 
     def mails_to(self, address: str) -> list[Mail]:
-        """What has arrived at an address."""
+        """Return the mails to an address."""
         return [mail for mail in list(self.sink.mails) if address in mail.recipients]
 
     def mails(self, address: str, count: int) -> list[Mail]:
-        """The same, as soon as there are so many; never more of them."""
+        """Wait for exactly `count` mails to an address and return them."""
         wait_for(lambda: len(self.mails_to(address)) >= count, f"{count} mails to {address}")
         mails_to = self.mails_to(address)
         assert len(mails_to) == count
         return mails_to
 
     def messages_in(self, channel: str) -> list[Row]:
-        """What was to be posted in a Slack channel, however Slack answered."""
+        """Return all messages that were sent to a Slack channel, accepted or not."""
         return [message for message in self.slack.messages if message["channel"] == channel]
 
 
 @dataclass(frozen=True)
 class Team:
-    """A workspace's AI agent with those who are told of its escalations; the names are nobody else's."""
+    """An AI agent with its recipients. No other team has their names."""
 
     workspace: Workspace
     agent_id: str
@@ -100,7 +100,7 @@ class Team:
 
     @classmethod
     def create(cls, server: Server, *names: str, email: Row | None = None, **settings: Any) -> "Team":
-        """A team in a workspace of its own; the people of these names get mails."""
+        """Create a team in a new workspace; the named people receive mails."""
         workspace = server.new_workspace()
         team = cls(workspace, workspace.agent_id, next(_TEAMS))
         return team._set_up(names, email, settings)
@@ -111,8 +111,8 @@ class Team:
         return Team(self.workspace, made, next(_TEAMS))._set_up(names, email, settings)
 
     def _set_up(self, names: tuple[str, ...], email: Row | None, settings: Row) -> "Team":
-        told = {"email": {"recipients": [self.address(name) for name in names], **(email or {})}}
-        self.key.settings(self.agent_id, notifications=told, **settings)
+        recipients = {"email": {"recipients": [self.address(name) for name in names], **(email or {})}}
+        self.key.settings(self.agent_id, notifications=recipients, **settings)
         return self
 
     @property
@@ -122,7 +122,7 @@ class Team:
 
     @property
     def server(self) -> Server:
-        """Where it runs."""
+        """Return its server."""
         return self.workspace.server
 
     @property
@@ -131,19 +131,19 @@ class Team:
         return f"#team-{self.number}"
 
     def address(self, name: str) -> str:
-        """Somebody's address."""
+        """Return a recipient's address."""
         return f"{name}@team{self.number}.example.com"
 
     # ---- settings
 
     @property
     def notifications(self) -> Row:
-        """By what it is told, as it is set."""
+        """Return the notification settings."""
         notifications: Row = self.key.ask(SETTINGS, id=self.agent_id)["escalationSettings"]["notifications"]
         return notifications
 
     def told_by(self, **notifications: Any) -> Row:
-        """Change by what it is told, and gives all of it."""
+        """Change the notification settings and return them."""
         given = {"agentId": self.agent_id, "notifications": notifications}
         settings = self.key.ask(CHANGE, input=given)["updateEscalationSettings"]["settings"]
         assert settings["notifications"] == self.notifications
@@ -151,7 +151,7 @@ class Team:
         return result
 
     def connect(self, token: str, **slack: Any) -> Row:
-        """Connect Slack and chooses the team's channel; the settings' part on Slack."""
+        """Connect Slack, choose the team's channel, and return the Slack settings."""
         self.key.ask(CONNECT, id=self.agent_id, token=token)
         result: Row = self.told_by(slack={"channel": self.channel, **slack})["slack"]
         return result
@@ -159,7 +159,7 @@ class Team:
     # ---- what happens
 
     def escalate(self, reason: str = "needs a person", **customer: Any) -> str:
-        """A new escalation's id."""
+        """Escalate a new conversation and return the escalation's id."""
         conversation = self.key.start(self.agent_id, customer=customer or None)["conversation"]["id"]
         return str(self.key.escalate(conversation, reason)["escalation"]["id"])
 
@@ -173,15 +173,15 @@ class Team:
             "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation { id } } }", id=escalation
         )
 
-    # ---- what is told of it
+    # ---- deliveries
 
     def deliveries(self, **chosen: Any) -> list[Row]:
-        """The workspace's deliveries, oldest first."""
+        """Return the workspace's deliveries, oldest first."""
         nodes: list[Row] = self.key.ask(DELIVERIES % DELIVERY_FIELDS, **chosen)["deliveries"]["nodes"]
         return nodes[::-1]
 
     def when(self, condition: Callable[[list[Row]], Any], what: str, **chosen: Any) -> list[Row]:
-        """The deliveries as soon as they are so."""
+        """Wait for a condition on the deliveries and return them."""
 
         def found() -> tuple[list[Row]] | None:
             deliveries = self.deliveries(**chosen)
@@ -191,25 +191,25 @@ class Team:
         return list(deliveries)
 
     def ended(self, **chosen: Any) -> list[Row]:
-        """The deliveries of all that has happened, once none of them waits any more."""
+        """Wait until no delivery is pending and return all of them."""
         self.catch_up()
         return self.when(
             lambda all_: all(item["status"] != "PENDING" for item in all_), "deliveries to end", **chosen
         )
 
     def tried(self, attempts: int = 1, **chosen: Any) -> Row:
-        """The one delivery, once it has been attempted so often."""
+        """Wait for this number of attempts of the only delivery and return it."""
         self.catch_up()
         self.when(
             lambda all_: all_ and len(all_[0]["attempts"]) >= attempts, f"{attempts} attempts", **chosen
         )
         # An attempt may come to its end between the reading of a delivery and of its attempts.
-        (one,) = self.deliveries(**chosen)
-        assert len(one["attempts"]) == attempts
-        return one
+        (delivery,) = self.deliveries(**chosen)
+        assert len(delivery["attempts"]) == attempts
+        return delivery
 
     def catch_up(self) -> None:
-        """Wait until all that has happened has been planned: after it there are all deliveries of it."""
+        """Wait until every event so far has been planned, so that its deliveries exist."""
         query = """SELECT position >= head AS done FROM planned_logs JOIN streams ON id = workspace_id
             WHERE workspace_id = $1"""
         key = parse_id(WORKSPACE, self.workspace.id)
@@ -226,7 +226,7 @@ class Team:
         self.server.execute(move, key, -1_000_000)
 
     def bring(self, *deliveries: Row) -> None:
-        """Have the time come for the next attempts of deliveries, by the jobs that are there for them."""
+        """Make the next attempts of deliveries due, together with their jobs."""
         ids = [parse_id(DELIVERY, delivery["id"]) for delivery in deliveries]
         self.server.execute(
             """WITH free AS (UPDATE delivery_targets SET paused_until = NULL
@@ -239,18 +239,18 @@ class Team:
         )
 
     def row(self, delivery: Row) -> Row:
-        """A delivery as it stands in the database."""
+        """Return a delivery's row in the database."""
         return self.server.rows("SELECT * FROM deliveries WHERE id = $1", parse_id(DELIVERY, delivery["id"]))[
             0
         ]
 
     def retry(self, delivery: Row) -> Row:
-        """Have it attempted again."""
+        """Retry a delivery."""
         retry_delivery: Row = self.key.ask(RETRY % DELIVERY_FIELDS, id=delivery["id"])["retryDelivery"]
         return retry_delivery
 
     def sample(self, channel: str) -> list[Row]:
-        """Send a sample; what became of it."""
+        """Send a sample and return its deliveries."""
         given = {"id": self.agent_id, "channel": channel}
         send_test_notification: list[Row] = self.key.ask(SAMPLE % DELIVERY_FIELDS, **given)[
             "sendTestNotification"
@@ -264,10 +264,10 @@ class Team:
 
 
 def events_of(deliveries: list[Row]) -> list[str]:
-    """Of what they are, in short."""
+    """Return short event types."""
     return [delivery["eventType"].removeprefix("escalation.") for delivery in deliveries]
 
 
 def at(time: str) -> datetime:
-    """An instant as the API spells it."""
+    """Parse an instant of the API."""
     return datetime.fromisoformat(time)

@@ -27,14 +27,14 @@ class Doubt(Talk):
 
     @classmethod
     def begin(cls, workspace: Workspace, delay: int = LONG, **settings: Any) -> "Doubt":
-        """A conversation with a new AI agent that has this delay, and the defaults but for `settings`."""
+        """Start a conversation with a new AI agent that has this delay and `settings`."""
         auto = {"delaySeconds": delay, **settings.pop("autoEscalation", {})}
         begun = Talk.begin(workspace, autoEscalation=auto, **settings)
         return cls(begun.workspace, begun.agent_id, begun.started)
 
     @property
     def server(self) -> Server:
-        """Where it takes place."""
+        """Return its server."""
         return self.workspace.server
 
     @property
@@ -49,18 +49,18 @@ class Doubt(Talk):
         return record_message
 
     def writes(self, content: str) -> dict[str, Any]:
-        """The same as the customer sees it, who writes in the widget."""
+        """Write as the customer in the widget."""
         given = {"conversationId": self.id, "role": "USER", "content": content}
         record_message: dict[str, Any] = self.widget.ask(FOR_CUSTOMERS, input=given)["recordMessage"]
         return record_message
 
     def replies(self, confidence: float | None = None, **more: Any) -> dict[str, Any]:
-        """The AI replies."""
+        """Record a reply of the AI."""
         return self.records("ASSISTANT", "It may be so.", confidence=confidence, **more)
 
     @property
     def waits(self) -> dict[str, Any] | None:
-        """What the conversation says that waits."""
+        """Return the conversation's pending escalation."""
         pending_escalation: dict[str, Any] | None = self.key.ask(WAITS, id=self.id)["conversation"][
             "pendingEscalation"
         ]
@@ -74,7 +74,7 @@ class Doubt(Talk):
 
     @property
     def outcomes(self) -> list[str]:
-        """What became of them."""
+        """Return the outcomes."""
         return [row["outcome"] for row in self.kept]
 
     @property
@@ -84,13 +84,13 @@ class Doubt(Talk):
 
     @property
     def logged(self) -> list[str]:
-        """What those who follow the conversation are told, but for messages."""
+        """Return the conversation's log entries, except messages."""
         query = "SELECT type FROM log WHERE stream = $1 ORDER BY position"
         types = [row["type"] for row in self.server.rows(query, self.uuid)]
         return [type_.removeprefix("conversation.") for type_ in types if type_ != "message.added"]
 
     def checked(self) -> Ledger:
-        """What the conversation has left in tables and log, once it was seen to fit together."""
+        """Return the conversation's tables and log after a consistency check."""
         key, widget = (Contender(self.server.url, caller.token) for caller in (self.key, self.widget))
         result = Ledger.of(
             Scene(self.workspace, key, widget, self.id, self.started["conversation"]["cursor"])
@@ -99,7 +99,7 @@ class Doubt(Talk):
         return result
 
     def time_comes(self) -> None:
-        """The delay of what waits in it is over, and the timers of all that has waited have run."""
+        """End the delay and wait until the timers have run."""
         keys = [row["id"] for row in self.kept]
         assert jobs_of(self.server, keys[-1:]) == 1, "else there would be no timer to wait for"
         make_due(self.server, keys)
@@ -107,7 +107,7 @@ class Doubt(Talk):
 
 
 def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
-    """Have the delay of these end so soon, at one instant; what is over already only has its timer run."""
+    """Let delays end in `seconds`, all at one instant. For past ones only the timer runs."""
     server.execute(
         """WITH instant AS (SELECT clock_timestamp() + $3::interval AS at),
             due AS (UPDATE pending_escalations SET fires_at = at FROM instant
@@ -122,21 +122,21 @@ def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
 
 
 def ring(server: Server) -> None:
-    """Have workers look at once: moving a time wakes nobody, but removing jobs does, were it none."""
+    """Wake the workers: moving a time does not, but removing jobs does, even none."""
     server.execute("DELETE FROM pgqueuer WHERE false")
 
 
 def jobs_of(server: Server, keys: Sequence[UUID]) -> int:
-    """How many timers of these are still to run."""
+    """Return the number of timers that have not run."""
     query = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'pending_escalation' AND payload = ANY($1)"
     return int(server.rows(query, [key.bytes for key in keys])[0]["count"])
 
 
 def await_timers(server: Server, keys: Sequence[UUID]) -> None:
-    """Wait until the timers of these have run."""
+    """Wait until the timers have run."""
     wait_for(lambda: jobs_of(server, keys) == 0, "the timers to run")
 
 
 def instant(text: str) -> datetime:
-    """A time as the API spells it."""
+    """Parse a time of the API."""
     return datetime.fromisoformat(text)

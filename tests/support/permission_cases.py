@@ -13,20 +13,20 @@ from resolvers.permissions import PERMISSIONS, Permission
 from rules.roles import Scope
 from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import parse_id
-from schema.api import SCHEMA
+from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
-    name: (kind, found)
+    name: (kind, field)
     for kind, type_ in (
-        (QUERY, SCHEMA._schema.query_type),
-        (MUTATION, SCHEMA._schema.mutation_type),
-        (SUBSCRIPTION, SCHEMA._schema.subscription_type),
+        (QUERY, GRAPHQL_SCHEMA.query_type),
+        (MUTATION, GRAPHQL_SCHEMA.mutation_type),
+        (SUBSCRIPTION, GRAPHQL_SCHEMA.subscription_type),
     )
     if type_
-    for name, found in type_.fields.items()
+    for name, field in type_.fields.items()
 }
 
 
@@ -47,7 +47,7 @@ class Target(Enum):
 
 AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE, WORKSPACE = Target
 
-# What a customer sees: of its own conversation, whoever's it is in the workspace, or never.
+# Rows that a customer sees: only in its own conversation, or in the whole workspace.
 _OWN = {CONVERSATION, ESCALATION, MESSAGE}
 _ANYBODYS = {AGENT, WORKSPACE}
 
@@ -61,8 +61,8 @@ class Case:
     """
     A use of a root field: its selection, the row it aims at, and its arguments.
 
-    `once`: what it aims at is used up by it. `also`: a scope that this use takes beside the field's own.
-    `by`: the permission's name where it is another field's, that `node` stands in for.
+    `once`: it uses up its target. `also`: a scope that this use needs in addition to the field's own.
+    `by`: the name of the permission, if `node` uses that of another field.
     """
 
     field: str
@@ -83,11 +83,11 @@ class Case:
 
     @property
     def nullable(self) -> bool:
-        """Whether null answers for what is not there."""
+        """Return true if the answer for a missing row is null."""
         return self.kind == QUERY and not isinstance(ROOTS[self.field][1].type, GraphQLNonNull)
 
     def document(self, given: dict[str, Any]) -> str:
-        """The operation, with a variable for each argument."""
+        """Return the operation, with a variable for each argument."""
         arguments = ROOTS[self.field][1].args
         heads = ", ".join(f"${name}: {arguments[name].type}" for name in given)
         uses = ", ".join(f"{name}: ${name}" for name in given)
@@ -98,20 +98,20 @@ class Case:
         )
 
     def grants(self, who: Who) -> bool:
-        """Whether the table gives `who` the right."""
+        """Return true if the table grants the permission to `who`."""
         permissions = [PERMISSIONS[self.field], *([PERMISSIONS[self.by]] if self.by else [])]
         return all(permission is None or _grants(permission, who) for permission in permissions) and (
             self.also is None or self.also in who.scopes
         )
 
     def shows_to(self, who: Who) -> bool:
-        """Whether `who` sees the row that is aimed at in their own workspace."""
+        """Return true if `who` sees the target row in their own workspace."""
         if self.target is None or not who.is_customer:
             return True
         return self.target in _ANYBODYS or (self.target in _OWN and who.own)
 
     def expected(self, who: Who, at_home: bool) -> str | None:
-        """The code of the refusal, None when it is granted."""
+        """Return the expected error code, or None if it is granted."""
         if who.revoked or (who.kind is None and PERMISSIONS[self.field] is not None):
             return "UNAUTHENTICATED"
         if self.target and not (at_home and self.shows_to(who)):
@@ -170,7 +170,7 @@ def _clock_log(**more: Callable[[Rows], str]) -> Callable[[Rows], dict[str, Any]
 
 @cache
 def _announce(rows: Rows) -> None:
-    """Have a clock announced behind the place in the log: one that a new priority leads past due."""
+    """Announce a clock after the cursor: a new priority makes it past due."""
     conversation = rows.key.start(rows.agent)["conversation"]["id"]
     escalation = rows.key.escalate(conversation)["escalation"]["id"]
     aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"
@@ -356,5 +356,5 @@ CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_ADMINISTERING, *_NOTIFYING, *_SUBS
 
 
 def cases_of(*kinds: str) -> list[Case]:
-    """The cases whose field is a query, a mutation or a subscription."""
+    """Return the cases whose field is of these kinds."""
     return [case for case in CASES if case.kind in kinds]

@@ -1,4 +1,4 @@
-"""The servers that bells hang on, and ways to take them away."""
+"""Servers of pub/sub, and ways to make them fail."""
 
 import asyncio
 import socket
@@ -51,7 +51,7 @@ class RedisServer:
 
 
 async def publish(url: str, *payloads: str | bytes) -> None:
-    """Put payloads on the bell's channel past the bell."""
+    """Publish payloads on the channel directly."""
     if url.startswith("redis"):
         async with redis.Redis.from_url(url) as client:
             for payload in payloads:
@@ -64,7 +64,7 @@ async def publish(url: str, *payloads: str | bytes) -> None:
 
 
 async def drop_connections(url: str) -> None:
-    """Have the server close what the bells have open, and nothing else."""
+    """Close the server's pub/sub connections, and no others."""
     if url.startswith("redis"):
         async with redis.Redis.from_url(url) as client:
             await client.client_kill_filter(_type="normal", skipme=True)

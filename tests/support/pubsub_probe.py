@@ -1,4 +1,4 @@
-"""Bells over a real server, and all that they tell."""
+"""Pub/sub over a real server, and its callbacks."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ CANARY_SECONDS = 0.2
 
 @dataclass
 class Ears:
-    """A bell and what it has told."""
+    """A pub/sub and its recorded callbacks."""
 
     pubsub: PubSub
     wakeups: list[Wakeup] = field(default_factory=list)
@@ -47,7 +47,7 @@ def create_ears(url: str) -> Ears:
 
 @asynccontextmanager
 async def listening(*urls: str) -> AsyncIterator[list[Ears]]:
-    """Run a bell for each address; neither tasks nor failures that nobody reads may stay behind."""
+    """Run a pub/sub for each address, and assert that no task and no unread failure remains."""
     unread: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
     everyone = [create_ears(url) for url in urls]
@@ -78,7 +78,7 @@ async def eventually(condition: Callable[[], bool], within: float = 15.0) -> Non
 
 
 async def hear_each_other(*everyone: Ears) -> None:
-    """Wait until a ring from each of several bells has reached all of them."""
+    """Wait until a wake-up of each has reached all of them."""
     assert len(everyone) > 1, "a bell's own rings take no way"
     for caller in everyone:
         stream, position = uuid4(), 0
@@ -95,6 +95,6 @@ async def hear_each_other(*everyone: Ears) -> None:
 
 
 def told(lines: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    """The lines that an operator sees, which hold no traceback."""
+    """Return the log lines that an operator sees, and assert that they have no traceback."""
     assert not any("exc_info" in line for line in lines)
     return [line for line in lines if line["log_level"] != "debug"]

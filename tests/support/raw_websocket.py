@@ -29,7 +29,7 @@ class Raw:
         self.socket.close()
 
     def ask(self, *more: str) -> str:
-        """The answer to the handshake."""
+        """Send the handshake and return the answer."""
         lines = [
             "GET /graphql HTTP/1.1",
             "Host: 127.0.0.1",
@@ -55,7 +55,7 @@ class Raw:
         self.socket.sendall(text(json.dumps(message).encode()))
 
     def frame(self) -> tuple[int, bytes]:
-        """The next frame's first byte and its payload; nothing when the other side has hung up."""
+        """Return the next frame's first byte and payload; empty after the peer has disconnected."""
         head = self._read.read(2)
         if len(head) < 2:
             return 0, b""
@@ -70,7 +70,7 @@ class Raw:
         return json.loads(payload)
 
     def closed(self) -> int:
-        """The code of the close, once it has come."""
+        """Wait for the close frame and return its code."""
         while True:
             first, payload = self.frame()
             assert first, "the other side has hung up without a word"
@@ -79,7 +79,7 @@ class Raw:
 
 
 def framed(first: int, payload: bytes = b"", masked: int = 0x80) -> bytes:
-    """A client's frame that begins with this byte; its mask is zero."""
+    """Return a client's frame that begins with this byte, with a mask of zero."""
     length = len(payload)
     if length < 126:
         head = bytes((first, masked | length))
@@ -89,12 +89,12 @@ def framed(first: int, payload: bytes = b"", masked: int = 0x80) -> bytes:
 
 
 def begun(payload: bytes) -> bytes:
-    """The first piece of a text."""
+    """Return the first fragment of a text."""
     return framed(0x01, payload)
 
 
 def more(payload: bytes = b"") -> bytes:
-    """A piece that is not the last."""
+    """Return a fragment that is not the last."""
     return framed(0x00, payload)
 
 

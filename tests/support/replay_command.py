@@ -24,7 +24,7 @@ class Replays:
     @classmethod
     @contextmanager
     def opened(cls) -> Iterator["Replays"]:
-        """A folder of its own, with a database that has no tables yet."""
+        """Open a new folder with a database without tables."""
         with tempfile.TemporaryDirectory(prefix="baton-replays-") as folder:
             home = Path(folder)
             home.chmod(0o755)
@@ -33,7 +33,7 @@ class Replays:
                 yield cls(home, Server(data_dir, urls.owner_url, urls.service_url))
 
     def file(self, name: str, *conversations: Any) -> Path:
-        """A file of these conversations; a string is a line as it stands."""
+        """Write a file of conversations; a string is a raw line."""
         lines = [
             conversation if isinstance(conversation, str) else json.dumps(conversation)
             for conversation in conversations
@@ -49,20 +49,20 @@ class Replays:
         return subprocess.Popen([BATON, "replay", *map(str, arguments)], env=environment, text=True, **pipes)
 
     def run(self, *arguments: object) -> tuple[int, str, str]:
-        """Its exit code, and what it said on standard output and on standard error."""
+        """Run a replay and return exit code, standard output and standard error."""
         process = self.begin(*arguments)
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
     def result(self, *arguments: object) -> dict[str, Any]:
-        """What it prints as JSON."""
+        """Run a replay and return its JSON."""
         code, out, err = self.run(*arguments, "--json")
         assert code == 0, err
         result: dict[str, Any] = json.loads(out)
         return result
 
     def stop(self, given: tuple[object, ...], number: int, after: int) -> tuple[int, str]:
-        """Send the signal once so many messages more were recorded."""
+        """Send a signal after this number of further messages."""
         before = self.recorded
         process = self.begin(*given)
         wait_for(lambda: self.recorded >= before + after or process.poll() is not None, "messages")
@@ -81,7 +81,7 @@ class Replays:
 
     @property
     def recorded(self) -> int:
-        """How many messages have been recorded, in all replays."""
+        """Return the number of recorded messages in all replays."""
         return int(self.rows("SELECT count(*) AS n FROM messages")[0]["n"])
 
     def transcript(self, workspace: Any) -> list[dict[str, Any]]:

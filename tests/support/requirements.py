@@ -1,4 +1,4 @@
-"""What single tests need beside Python; without it they are skipped, but never in CI."""
+"""Programs that single tests need. Without them they are skipped, but never in CI."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def need(name: str, there: object) -> None:
-    """Skip the test when `name` is not there; TESTS_REQUIRE=all makes that a failure."""
+    """Skip the test if `name` is missing. With TESTS_REQUIRE=all it fails."""
     if there:
         return
     if os.environ.get("TESTS_REQUIRE") == "all":

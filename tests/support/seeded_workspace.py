@@ -1,4 +1,4 @@
-"""A workspace in which something of every kind stands, to show what a refused request has left alone."""
+"""A workspace with a row of every kind, to show that a refused request has changed none."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ INSERT INTO deliveries (id, workspace_id, agent_id, target_id, channel, target, 
 
 
 def quiet_endpoint(workspace: Workspace) -> dict[str, str]:
-    """A webhook endpoint that is switched off and a delivery to it: their ids by who takes them."""
+    """Create a disabled webhook endpoint and a delivery to it, and return their ids by argument."""
     key = new_id()
     of = (parse_id(WORKSPACE, workspace.id), parse_id(AGENT, workspace.agent_id))
     workspace.server.execute(_QUIET, key, *of)
@@ -91,7 +91,7 @@ class Place:
     stood: list[dict[str, Any]]
 
     def good(self, type_: Any, name: str, root: str) -> Any:
-        """A value that the API takes."""
+        """Return a value that the API accepts."""
         plain = get_nullable_type(type_)
         if is_list_type(plain):
             return [self.good(plain.of_type, name, root)]
@@ -127,7 +127,7 @@ class Place:
         self._put(inner, plain.fields, rest, value, root)
 
     def refusal(self, root: str, changes: dict[str, Any]) -> Refused:
-        """How a root field refuses its good values with `changes`."""
+        """Return the refusal of a root field for its valid values with `changes`."""
         kind, field = ROOTS[root]
         given = self.variables(root, changes)
         declared = ", ".join(f"${name}: {field.args[name].type}" for name in given)
@@ -139,7 +139,7 @@ class Place:
         return Refused(answer["errors"])
 
     def post(self, query: str, variables: Any = None, headers: Any = None) -> httpx.Response:
-        """A GraphQL request as it should be."""
+        """Send a valid GraphQL request."""
         return self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
 

@@ -43,7 +43,7 @@ _TOLD = """SELECT type, occurred_at, data ->> 'previous' AS previous, data ->> '
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock of an escalation that nobody has answered yet."""
+    """The clock of an escalation without a first response."""
 
     workspace: Workspace
     conversation: str
@@ -51,13 +51,13 @@ class Clock:
 
     @classmethod
     def begin(cls, workspace: Workspace, agent_id: str | None = None) -> "Clock":
-        """A conversation that is escalated now."""
+        """Start a conversation and escalate it."""
         conversation = workspace.key.start(agent_id or workspace.agent_id)["conversation"]["id"]
         return cls(workspace, conversation, workspace.key.escalate(conversation)["escalation"]["id"])
 
     @property
     def server(self) -> Server:
-        """Where it runs."""
+        """Return its server."""
         return self.workspace.server
 
     @property
@@ -72,7 +72,7 @@ class Clock:
 
     @property
     def row(self) -> Row:
-        """The escalation as it stands in the database."""
+        """Return the escalation's row in the database."""
         return self.server.rows("SELECT * FROM escalations WHERE id = $1", self.key)[0]
 
     @property
@@ -83,7 +83,7 @@ class Clock:
 
     @property
     def told(self) -> list[Row]:
-        """What the workspace was told of the escalation, in order."""
+        """Return the workspace's log entries about the escalation, in order."""
         return [item for item in told(self.workspace) if item["escalation"] == str(self.key)]
 
     @property
@@ -93,7 +93,7 @@ class Clock:
 
     @property
     def crossings(self) -> list[Row]:
-        """What was announced of the clock."""
+        """Return the crossings that were announced."""
         return [item for item in self.told if item["type"].startswith("escalation.sla_")]
 
     @property
@@ -102,7 +102,7 @@ class Clock:
         return [(crossing["previous"], crossing["status"]) for crossing in self.crossings]
 
     def check(self, *expected: str) -> None:
-        """Assert that it was announced to be this, once each, in log and timeline alike, and stands so."""
+        """Assert the announced statuses, once each in log and timeline, and the current one."""
         assert self.passed == [PASSED[item] for item in expected]
         assert self.server.rows(_TIMELINE, self.key) == [
             {"kind": crossing["type"].removeprefix("escalation."), "actor_id": None}
@@ -114,7 +114,7 @@ class Clock:
         assert sla["breachedAt"] == (sla["dueAt"] if "BREACHED" in expected else None)
 
     def late(self, status: str) -> timedelta:
-        """How long after its time it was announced."""
+        """Return the delay between a crossing and its announcement."""
         (at,) = (crossing["occurred_at"] for crossing in self.crossings if crossing["status"] == status)
         late: timedelta = at - self.row[{"AT_RISK": "sla_at_risk_at", "BREACHED": "sla_due_at"}[status]]
         assert late >= timedelta(), f"announced {-late} too early"
@@ -122,29 +122,29 @@ class Clock:
 
     @property
     def sla(self) -> Row:
-        """How it stands, by the API."""
+        """Return its state by the API."""
         sla: Row = self.workspace.key.escalation(self.id)["sla"]
         return sla
 
     def reply(self) -> Row:
-        """A person answers; the escalation as the caller is shown it."""
+        """Reply as a team member and return the escalation."""
         escalation: Row = self.workspace.key.reply(self.id)["escalation"]
         return escalation
 
     def prioritise(self, priority: str) -> Row:
-        """How it stands by a new priority."""
+        """Change the priority and return the clock's new state."""
         given = {"escalationId": self.id, "priority": priority}
         sla: Row = self.workspace.key.ask(_UPDATE, input=given)["updateEscalation"]["escalation"]["sla"]
         return sla
 
     def reopen(self) -> Row:
-        """How it stands once its escalation was reopened."""
+        """Reopen the escalation and return the clock's new state."""
         sla: Row = self.workspace.key.ask(_REOPEN, id=self.id)["reopenEscalation"]["escalation"]["sla"]
         return sla
 
 
 def in_time() -> timedelta:
-    """A second; on a machine that others keep busy so much more as work of its own takes longer there."""
+    """Return one second, or more on a busy machine, in proportion to the time of a fixed computation."""
     wall, own = time.perf_counter(), time.thread_time()
     while time.thread_time() - own < _SAMPLE_SECONDS:
         pass
@@ -152,22 +152,22 @@ def in_time() -> timedelta:
 
 
 def told(workspace: Workspace) -> list[Row]:
-    """What the workspace was told of its escalations, in order."""
+    """Return the workspace's log entries about escalations, in order."""
     return workspace.server.rows(_TOLD, parse_id(WORKSPACE, workspace.id))
 
 
 def age(clocks: Sequence[Clock], **by: float) -> None:
-    """Have clocks begun so much earlier without that any timer or worker notices, as if there were none."""
+    """Move the start of clocks into the past, unnoticed by timers and workers."""
     moved = ", ".join(f"{part} = {part} - $2::interval" for part in (*_PARTS, "sla_stopped_at"))
     statement = f"UPDATE escalations SET {moved} WHERE id = ANY($1)"
     clocks[0].server.execute(statement, [clock.key for clock in clocks], timedelta(**by))
 
 
 def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
-    """Move clocks and their timers so that `sla_at_risk_at` or `sla_due_at` comes in so many seconds."""
+    """Move clocks and timers so that `sla_at_risk_at` or `sla_due_at` is `seconds` from now."""
     by = f"(now() + $2::interval - {part})"
     clock = ", ".join(f"{part} = {part} + {by}" for part in (*_PARTS, "sla_next_at"))
-    # RETURNING shows what was written: the distance has to be reckoned before.
+    # RETURNING shows the new values, so the distance is computed first.
     statement = f"""WITH by AS (SELECT id, {by} AS by FROM escalations WHERE id = ANY($1)),
         moved AS (UPDATE escalations SET {clock} WHERE id = ANY($1))
         UPDATE pgqueuer SET execute_after = execute_after + by.by FROM by
@@ -176,7 +176,7 @@ def bring(clocks: Sequence[Clock], part: str, seconds: float) -> None:
 
 
 def hide_from_sweep(clock: Clock) -> None:
-    """Leave a clock to its timer alone."""
+    """Hide a clock from the sweep, so that only its timer can announce it."""
     clock.server.execute("UPDATE escalations SET sla_next_at = NULL WHERE id = $1", clock.key)
 
 
@@ -190,7 +190,7 @@ class Hearing:
         self._agent_id = agent_id
 
     async def next(self) -> Row:
-        """The next that it hears."""
+        """Return the next event."""
         sla_status_changed: Row = (await self._socket.next(self._operation))["slaStatusChanged"]
         return sla_status_changed
 
@@ -209,7 +209,7 @@ class Hearing:
 async def hearing(
     workspace: Workspace, agent_id: str | None = None, after: str | None = None
 ) -> AsyncIterator[Hearing]:
-    """Follow clocks from now on, or from a cursor: those of an AI agent or of the whole workspace."""
+    """Subscribe to the clocks of an AI agent or of the workspace, from now or from a cursor."""
     after = after or cursor(workspace)
     async with workspace.key.socket() as socket:
         operation = await socket.subscribe(CHANGES, agent=agent_id, after=after)
@@ -217,17 +217,17 @@ async def hearing(
 
 
 def cursor(workspace: Workspace) -> str:
-    """Where the workspace's log stands."""
+    """Return the workspace's current cursor."""
     return str(workspace.key.ask("{ escalations { cursor } }")["escalations"]["cursor"])
 
 
 def heard(events: Iterable[Row]) -> list[tuple[str, str, str]]:
-    """Of which escalations, from where, to where."""
+    """Return escalation, previous status and new status of each event."""
     return [(event["escalation"]["id"], event["previous"], event["status"]) for event in events]
 
 
 class Process:
-    """A command of Baton's that runs, until somebody ends it."""
+    """A running `baton` command."""
 
     def __init__(self, data_dir: Path, name: str, *arguments: str, **environment: str) -> None:
         self._log = data_dir / f"{name}.log"
@@ -239,11 +239,11 @@ class Process:
 
     @property
     def runs(self) -> bool:
-        """Whether it has not ended."""
+        """Return true until it ends."""
         return self.popen.poll() is None
 
     def says(self, pattern: str) -> str:
-        """Wait until its log holds the pattern, and gives what its group matched."""
+        """Wait for a pattern in its log and return the pattern's first group."""
 
         def found() -> re.Match[str] | None:
             written = self._log.read_bytes()[self._begun :].decode()
@@ -253,27 +253,27 @@ class Process:
         return str(wait_for(found, f"{self._log.name} to say {pattern}", 60)[1])
 
     def pause(self) -> None:
-        """Stop it, as a machine does that is too busy."""
+        """Stop it, like a machine that is too busy."""
         if not self._paused:
             self.popen.pause()
             self._paused = True
 
     def go_on(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         self.popen.send_signal(signal.SIGCONT)
         self._paused = False
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         self.popen.kill()
         self.popen.wait()
 
     def ask_to_end(self) -> None:
-        """Tell it to end, and does not wait."""
+        """Request its end and return."""
         self.popen.send_signal(signal.SIGTERM)
 
     def end(self, seconds: float = 30) -> None:
-        """Tell it to end, and sees that it does so in time and in order."""
+        """Request its end, and assert that it exits with 0 in time."""
         self.ask_to_end()
         assert self.popen.wait(seconds) == 0
 
@@ -321,7 +321,7 @@ class Stage(Server):
         return list(self.workers)
 
     def only(self, worker: Process) -> None:
-        """Have one worker run, and the others stand still."""
+        """Run one worker and pause the others."""
         for item in self.workers:
             if item is not worker and item.runs:
                 item.pause()
@@ -340,6 +340,6 @@ class Stage(Server):
 
     @property
     def now(self) -> datetime:
-        """By the clock that everything goes by."""
+        """Return the database's time."""
         at: datetime = self.rows("SELECT clock_timestamp() AS at")[0]["at"]
         return at

@@ -1,4 +1,4 @@
-"""A story to tell Slack, and one in which somebody's text stands wherever others can write."""
+"""A notification content for Slack, and one with hostile text in every writable place."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -70,7 +70,7 @@ STORY = NotificationContent(
 def load_content(
     text: str, *, name: str | None = None, escalation: EscalationSnapshot = ESCALATION, **changes: Any
 ) -> NotificationContent:
-    """A story in which `text` stands wherever a customer, a caller or a member can write."""
+    """Return a content with `text` wherever a customer, a caller or a member can write."""
     said = (TranscriptMessage("msg_1", MessageRole.USER, text, NOON),)
     conversation = replace(
         CONVERSATION,
@@ -89,7 +89,7 @@ _MARKS = {"bold": "*", "italic": "_", "strike": "~", "code": "`"}
 
 
 def spelled(block: dict[str, Any]) -> str:
-    """A rich_text block as text: styles as marks, quotes as lines with “> ”, other elements in brackets."""
+    """Return a rich_text block as text: styles as marks, quotes as “> ”, other elements in brackets."""
     parts = []
     for part in block["elements"]:
         text = "".join(map(_spelled_element, part["elements"]))

@@ -1,8 +1,8 @@
 """
-A stand-in of Slack's Web API: a real HTTP server on loopback that keeps what it was sent.
+A local server of Slack's Web API on loopback, which keeps the requests.
 
-`slack.will("ratelimited", "reset")` says what happens to the next requests; after those all goes well again.
-Beside the ways of WAYS, any other word is Slack's name of an error. `bots`, `channels` and `outside` make it
+`slack.will("ratelimited", "reset")` plans the next answers. Later requests succeed.
+Other words than those of WAYS are Slack's error names. `bots`, `channels` and `outside` make it
 strict: other tokens are invalid_auth, other channels channel_not_found, those outside not_in_channel.
 """
 
@@ -61,7 +61,7 @@ class SlackStandIn:
     @classmethod
     @contextmanager
     def started(cls) -> Iterator["SlackStandIn"]:
-        """A stand-in that answers at `url`, which BATON_SLACK_API_URL takes."""
+        """Run a server at `url`, for BATON_SLACK_API_URL."""
         slack = cls()
         server = _Server(slack)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -76,12 +76,12 @@ class SlackStandIn:
             server.server_close()
 
     def will(self, *ways: str) -> None:
-        """What happens to the next requests, one by one."""
+        """Plan the answers of the next requests, in order."""
         with self._lock:
             self._ways.extend(ways)
 
     def forget(self) -> None:
-        """As new: no calls, nothing planned, every token and channel known."""
+        """Reset it: no calls, no planned answers, and every token and channel is valid."""
         with self._lock:
             self.calls.clear()
             self._ways.clear()
@@ -94,14 +94,14 @@ class SlackStandIn:
         return [call.body for call in list(self.calls) if call.method == "chat.postMessage"]
 
     def wait_for_messages(self, count: int) -> list[dict[str, Any]]:
-        """The messages, as soon as there are so many."""
+        """Wait for `count` messages and return them."""
         result: list[dict[str, Any]] = wait_for(
             lambda: self.messages if len(self.messages) >= count else None, f"{count} Slack messages"
         )
         return result
 
     def take(self, call: Call) -> str:
-        """Keep a request and says what happens to it."""
+        """Keep a request and return its planned answer."""
         with self._lock:
             self.calls.append(call)
             if self._ways:
@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
         self.slack = slack
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore callers that hang up: they are what is tested, not this."""
+        """Ignore callers that disconnect."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             faults[way]()
             return
         wait = {"Retry-After": slack.retry_after}
-        known: dict[str, tuple[int, Any, dict[str, str | None]]] = {
+        answers: dict[str, tuple[int, Any, dict[str, str | None]]] = {
             "ok": (200, {"ok": True, **self._told(call)}, {"X-OAuth-Scopes": slack.scopes}),
             "ratelimited": (429, {"ok": False, "error": "ratelimited"}, wait),
             "status": (503, {"ok": True}, wait),
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             "long": (200, b'{"ok": true, "_": "' + b"x" * 2_000_000 + b'"}', {}),
             "redirect": (307, b"", {"Location": slack.redirect_to}),
         }
-        status, result, headers = known.get(way, (200, {"ok": False, "error": way}, {}))
+        status, result, headers = answers.get(way, (200, {"ok": False, "error": way}, {}))
         self._say(status, result if isinstance(result, bytes) else json.dumps(result).encode(), headers)
 
     def _told(self, call: Call) -> dict[str, Any]:

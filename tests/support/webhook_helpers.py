@@ -62,19 +62,19 @@ _WORKERS = count(1)
 
 
 def deliveries(workspace: Workspace, **chosen: Any) -> list[Row]:
-    """The newest hundred of the workspace, oldest first."""
+    """Return the workspace's newest hundred deliveries, oldest first."""
     nodes: list[Row] = workspace.key.ask(DELIVERIES, first=100, **chosen)["deliveries"]["nodes"]
     return nodes[::-1]
 
 
 def retry(workspace: Workspace, delivery: Row) -> Row:
-    """Have a delivery attempted again."""
+    """Retry a delivery."""
     retry_delivery: Row = workspace.key.ask(RETRY, id=delivery["id"])["retryDelivery"]
     return retry_delivery
 
 
 def planned(workspace: Workspace) -> None:
-    """Wait until all that has happened has its deliveries."""
+    """Wait until every event so far has been planned."""
     query = """SELECT position = head AS done FROM planned_logs JOIN streams ON id = workspace_id
         WHERE workspace_id = $1"""
     key = parse_id(WORKSPACE, workspace.id)
@@ -83,7 +83,7 @@ def planned(workspace: Workspace) -> None:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A webhook endpoint of an AI agent; its URL is nobody else's in the workspace."""
+    """A webhook endpoint of an AI agent. No other endpoint of the workspace has its URL."""
 
     workspace: Workspace
     agent_id: str
@@ -95,7 +95,7 @@ class Endpoint:
     def create(
         cls, workspace: Workspace, url: str, *types: str, agent_id: str | None = None, **more: Any
     ) -> "Endpoint":
-        """An endpoint for some event types, or all; its AI agent is new when none is named."""
+        """Create an endpoint for some event types, or all. Without `agent_id` it creates an AI agent."""
         agent_id = agent_id or str(workspace.key.ask(AGENT_MADE)["createAgent"]["id"])
         given = {"agentId": agent_id, "url": url, **({"eventTypes": list(types)} if types else {}), **more}
         made = workspace.key.ask(CREATE, input=given)["createWebhookEndpoint"]
@@ -103,7 +103,7 @@ class Endpoint:
 
     @property
     def server(self) -> Server:
-        """Where it is."""
+        """Return its server."""
         return self.workspace.server
 
     @property
@@ -121,11 +121,11 @@ class Endpoint:
 
     @property
     def row(self) -> Row:
-        """As it stands in the database."""
+        """Return its row in the database."""
         return self.server.rows("SELECT * FROM webhook_endpoints WHERE id = $1", self.key)[0]
 
     def update(self, **changes: Any) -> Row:
-        """The endpoint after updateWebhookEndpoint."""
+        """Update the endpoint and return it."""
         payload = self.workspace.key.ask(UPDATE, id=self.id, **changes)["updateWebhookEndpoint"]
         assert payload["secret"] is None
         assert payload["endpoint"] == self.shown
@@ -133,19 +133,19 @@ class Endpoint:
         return endpoint
 
     def rotate(self) -> "Endpoint":
-        """The endpoint with its new secret."""
+        """Rotate the secret and return the endpoint with the new one."""
         payload = self.workspace.key.ask(ROTATE, id=self.id)["rotateWebhookSecret"]
         assert payload["endpoint"] == self.shown
         return replace(self, secret=payload["secret"])
 
     def delete(self) -> None:
-        """Take it away."""
+        """Delete the endpoint."""
         assert self.workspace.key.ask(DELETE, id=self.id) == {"deleteWebhookEndpoint": True}
 
-    # ---- what happens, and what is told of it
+    # ---- events and their deliveries
 
     def escalate(self, reason: str = "needs a person") -> str:
-        """A new escalation of its AI agent: escalation.created, then conversation.ai_paused."""
+        """Escalate a new conversation: escalation.created, then conversation.ai_paused."""
         conversation = self.workspace.key.start(self.agent_id)["conversation"]["id"]
         return str(self.workspace.key.escalate(conversation, reason)["escalation"]["id"])
 
@@ -165,7 +165,7 @@ class Endpoint:
         ]
 
     def when(self, condition: Callable[[list[Row]], Any], what: str, seconds: float = DEADLINE) -> list[Row]:
-        """Its deliveries as soon as they are so."""
+        """Wait for a condition on its deliveries and return them."""
 
         def found() -> list[Row] | None:
             time.sleep(LOOK * seconds / DEADLINE)
@@ -175,17 +175,17 @@ class Endpoint:
         return result
 
     def ended(self, seconds: float = DEADLINE) -> list[Row]:
-        """Its deliveries of all that has happened, once none of them waits."""
+        """Wait until no delivery is pending and return all of them."""
         planned(self.workspace)
         return self.when(lambda all_: "PENDING" not in statuses(all_), "deliveries to end", seconds)
 
     def tried(self, attempts: int = 1, seconds: float = DEADLINE) -> Row:
-        """Its one delivery, once it has been attempted so often, and not oftener."""
+        """Wait for this number of attempts of its only delivery and return it."""
         self.when(lambda all_: all_ and len(all_[0]["attempts"]) >= attempts, f"{attempts} attempts", seconds)
-        # Read anew: a delivery and its attempts are not read at one instant.
-        (one,) = self.deliveries
-        assert len(one["attempts"]) == attempts
-        return one
+        # Read again: a delivery and its attempts are read by two statements.
+        (delivery,) = self.deliveries
+        assert len(delivery["attempts"]) == attempts
+        return delivery
 
     @property
     def target(self) -> Row:
@@ -200,11 +200,11 @@ class Endpoint:
         return self.server.rows(query, self.target["id"].bytes)
 
     def hurry(self, made: int | None = None) -> None:
-        """Have the time come that what is to be sent there waits for; see `hurry`."""
+        """Make its deliveries due; see the function `hurry`."""
         hurry(self.server, self.target["id"], made)
 
     def left(self) -> None:
-        """Wait until nobody has its deliveries in hand, and all of it is written down."""
+        """Wait until no worker holds its lease and all outcomes are recorded."""
         wait_for(lambda: self.target["lease"] is None, "the target to be left")
 
     def pile_up(self, number: int) -> None:
@@ -224,24 +224,24 @@ class Endpoint:
 
 
 def told(received: Received, endpoint: Endpoint) -> Row:
-    """The body: signed by the endpoint's secret, as the schema of its type says."""
+    """Return the body after a check of its signature and of its schema."""
     body = received.verified(endpoint.secret)
     VALIDATORS[body["type"]].validate(body)
     return body
 
 
-def statuses(found: list[Row]) -> list[str]:
-    """How deliveries stand."""
-    return [item["status"] for item in found]
+def statuses(rows: list[Row]) -> list[str]:
+    """Return the deliveries' statuses."""
+    return [item["status"] for item in rows]
 
 
-def types(found: list[Row]) -> list[str]:
-    """Of which events deliveries are."""
-    return [item["eventType"] for item in found]
+def types(rows: list[Row]) -> list[str]:
+    """Return the deliveries' event types."""
+    return [item["eventType"] for item in rows]
 
 
 def row_of(server: Server, delivery: Row) -> Row:
-    """A delivery as it stands in the database."""
+    """Return a delivery's row in the database."""
     return server.rows("SELECT * FROM deliveries WHERE id = $1", parse_id(DELIVERY, delivery["id"]))[0]
 
 
@@ -249,7 +249,7 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     """
     Have the time come that a target's deliveries, and the job for them, wait for.
 
-    With `made` they have been attempted so often by now. Whoever has one in hand is waited for: the job for
+    `made` sets the number of attempts so far. It waits for a running attempt: the job for
     what is left is written at the end.
     """
     lease = "SELECT lease FROM delivery_targets WHERE id = $1"
@@ -268,7 +268,7 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
 
 
 def agent_key(agent_id: str) -> UUID:
-    """An AI agent's key."""
+    """Return an AI agent's UUID."""
     return parse_id(AGENT, agent_id)
 
 
@@ -276,7 +276,7 @@ class Gate:
     """
     A receiver's answer that is held back until it opens, and for `pause` seconds after that.
 
-    `most` is how many it has held at once.
+    `most` is the largest number of concurrently held requests.
     """
 
     def __init__(self, answer: Answer | None = None, pause: float = 0) -> None:
@@ -300,19 +300,19 @@ class Gate:
 
 @contextmanager
 def refusing(status: int = 500, **headers: str) -> Iterator[Receiver]:
-    """A receiver that answers everything so; unless told otherwise, it asks to be left alone for an hour."""
+    """Run a receiver that refuses every request, by default with `Retry-After` of an hour."""
     named = {name.replace("_", "-"): value for name, value in headers.items()} or LATER
     with Receiver(*[Answer(status, named)] * 1_000) as receiver:
         yield receiver
 
 
 def mails_to(sink: MailSink, address: str) -> list[Mail]:
-    """What has arrived at an address."""
+    """Return the mails to an address."""
     return [mail for mail in list(sink.mails) if address in mail.recipients]
 
 
 class PostOffice(Server):
-    """A server that may post to loopback, with a mail server, and `baton worker` processes beside it."""
+    """A server that may post to loopback, a mail server, and `baton worker` processes."""
 
     sink: MailSink
     workers: list[Process]
@@ -334,7 +334,7 @@ class PostOffice(Server):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its processes are told."""
+        """Return the environment of its processes."""
         return {"BATON_WEBHOOK_ALLOW_PRIVATE": "true", "BATON_SMTP_URL": self.sink.url}
 
     def serve(self, *options: str, **more: str) -> Process:
@@ -347,7 +347,7 @@ class PostOffice(Server):
         return serving
 
     def hire(self, **more: str) -> Process:
-        """A `baton worker` that is ready."""
+        """Start a `baton worker` and wait until it is ready."""
         given = self.environment | more
         worker = Process(self.data_dir, f"worker{next(_WORKERS)}", "worker", **given)
         self.workers.append(worker)
@@ -366,7 +366,7 @@ class PostOffice(Server):
 
 
 def is_wanted(request: pytest.FixtureRequest, name: str) -> bool:
-    """Whether the test of this name is to be run."""
+    """Return true if the test of this name is selected."""
     return any(item.name == name for item in request.session.items)
 
 
@@ -374,6 +374,6 @@ def is_wanted(request: pytest.FixtureRequest, name: str) -> bool:
 def begun(
     request: pytest.FixtureRequest, stories: Mapping[str, Callable[[], None]]
 ) -> Iterator[dict[str, "Future[None]"]]:
-    """Story that take long, each in a thread of its own, by the names of their tests, if those are run."""
+    """Start the slow stories of the selected tests, each in its own thread, and yield them by test name."""
     with ThreadPoolExecutor() as pool:
         yield {name: pool.submit(story) for name, story in stories.items() if is_wanted(request, name)}

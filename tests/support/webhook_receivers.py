@@ -37,14 +37,14 @@ class Received:
         return result
 
     def verified(self, secret: str) -> dict[str, Any]:
-        """The body, if `secret` has signed it; raises WebhookVerificationError."""
+        """Return the body if `secret` has signed it. Raises WebhookVerificationError."""
         verify: dict[str, Any] = Webhook(secret).verify(self.body, dict(self.headers))
         return verify
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a receiver answers."""
+    """The answer of a receiver."""
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Test look at what was received."""
+        """Log nothing: tests read the received requests."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -77,7 +77,7 @@ class _Server(ThreadingHTTPServer):
     receiver: "Receiver"
 
     def handle_error(self, *_: Any) -> None:
-        """Who sent has hung up."""
+        """Ignore a sender that has disconnected."""
 
 
 class Receiver:
@@ -104,19 +104,19 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook"
 
     def take(self, received: Received) -> Answer:
-        """Keep a request and gives the next answer."""
+        """Keep a request and return the next answer."""
         with self._lock:
             answer = next(self._answers, Answer())
             self.received.append(received)
         return answer if isinstance(answer, Answer) else answer(received)
 
     def wait_for(self, count: int, seconds: float = DEADLINE) -> list[Received]:
-        """The first `count` requests, once they have come."""
+        """Wait for `count` requests and return them."""
         wait_for(lambda: len(self.received) >= count, f"{count} webhooks", seconds)
         return self.received[:count]
 
     def wait_for_event(self, type_: str, seconds: float = DEADLINE) -> dict[str, Any]:
-        """The first event of a type, once it has come."""
+        """Wait for the first event of a type and return it."""
 
         def found() -> dict[str, Any] | None:
             return next((item.event for item in list(self.received) if item.event["type"] == type_), None)
@@ -135,7 +135,7 @@ class Receiver:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine has ::1."""
+    """Return true if this machine has ::1."""
     with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
         return True
     return False
@@ -154,7 +154,7 @@ class Trap:
 
     @property
     def caught(self) -> list[Any]:
-        """Where the connections so far came from: the kernel has made each before `connect` returns."""
+        """Return the connections' peers: the kernel accepts each before `connect` returns."""
         for listening in self._listening:
             with suppress(BlockingIOError):
                 while True:
@@ -218,7 +218,7 @@ class Hostile:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        # Closing alone does not wake a thread that waits in accept().
+        # Closing does not wake a thread that waits in accept().
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -228,7 +228,7 @@ class Hostile:
 
 
 def hang(connection: socket.socket, over: threading.Event) -> None:
-    """Say nothing, until the other side leaves."""
+    """Send nothing until the peer disconnects."""
     connection.settimeout(0.05)
     while not over.is_set():
         with suppress(TimeoutError):
@@ -237,7 +237,7 @@ def hang(connection: socket.socket, over: threading.Event) -> None:
 
 
 def drip(text: bytes, begin: bytes = b"") -> Behaviour:
-    """Say `begin` at once and `text` byte by byte, its last one for ever."""
+    """Send `begin` immediately, then `text` byte by byte, and its last byte forever."""
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(begin)
@@ -249,12 +249,12 @@ def drip(text: bytes, begin: bytes = b"") -> Behaviour:
 
 
 def reset(connection: socket.socket, _: threading.Event) -> None:
-    """Break the connection."""
+    """Reset the connection."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def say(*texts: bytes) -> Behaviour:
-    """Say so and closes."""
+    """Send texts and close."""
 
     def behave(connection: socket.socket, _: threading.Event) -> None:
         for text in texts:
@@ -264,7 +264,7 @@ def say(*texts: bytes) -> Behaviour:
 
 
 def say_and_wait(*texts: bytes) -> Behaviour:
-    """Say so and waits for the other side to leave."""
+    """Send texts and wait until the peer disconnects."""
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         say(*texts)(connection, over)
@@ -274,7 +274,7 @@ def say_and_wait(*texts: bytes) -> Behaviour:
 
 
 def pour(begin: bytes, drop: bytes) -> Behaviour:
-    """Say `begin`, and `drop` without end."""
+    """Send `begin`, and then `drop` without end."""
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(begin)
@@ -285,7 +285,7 @@ def pour(begin: bytes, drop: bytes) -> Behaviour:
 
 
 def gzip_bomb() -> Behaviour:
-    """An answer of 16 KiB that would unpack to 16 MiB."""
+    """Return an answer of 16 KiB that unpacks to 16 MiB."""
     bomb = gzip.compress(bytes(2**24))
     head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(bomb)}\r\n\r\n"
     return say(head.encode() + bomb)
@@ -293,7 +293,7 @@ def gzip_bomb() -> Behaviour:
 
 @contextmanager
 def named_server(context: ssl.SSLContext) -> Iterator[tuple[int, Sequence[str | None]]]:
-    """A TLS server that answers 204: its port, and the names under which it was called."""
+    """Run a TLS server that answers 204. Yields its port and the requested server names."""
     names: list[str | None] = []
 
     def note(_: ssl.SSLObject | ssl.SSLSocket, name: str | None, __: ssl.SSLContext) -> None:

@@ -1,4 +1,4 @@
-"""A server with nothing behind it but the live socket, and clients to try that with."""
+"""A server with only the WebSocket endpoint, and its clients."""
 
 import asyncio
 import gc
@@ -135,7 +135,7 @@ class Client:
         assert [(await self.hear())["id"] for _ in range(2)] == [id_, id_]
 
     async def closed(self) -> tuple[int, str]:
-        """The code and the reason of the close, once it has come."""
+        """Wait for the close and return its code and reason."""
         with suppress(ConnectionClosed):
             while True:
                 await self.hear()
@@ -161,7 +161,7 @@ def tasks_now() -> set[asyncio.Task[Any]]:
 
 @asynccontextmanager
 async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Start]:
-    """Server for a test; neither tasks, nor failures that nobody reads, nor error lines may stay behind."""
+    """Run servers for a test, and assert that no task, unread failure or error line remains."""
     before = tasks_now()
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
@@ -220,7 +220,7 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
 
 @asynccontextmanager
 async def connecting() -> AsyncIterator[Connect]:
-    """Client for a test, who go when it is over."""
+    """Open clients for a test, and close them at its end."""
     async with AsyncExitStack() as closing:
 
         async def connected(stage: Stage, subprotocol: str = SUBPROTOCOL, **options: Any) -> Client:

@@ -81,30 +81,30 @@ def _examples(node: Any) -> list[tuple[str, Any]]:
 def test_server_does_as_it_says(
     case: Any, client: httpx.Client, keys: Any, conversation_id: str, escalation_id: str
 ) -> None:
-    known = {"conversationId": conversation_id, "escalationId": escalation_id, "token": keys.hook}
-    _make_it_real(case, known)
+    existing = {"conversationId": conversation_id, "escalationId": escalation_id, "token": keys.hook}
+    _make_it_real(case, existing)
     case.call_and_validate(base_url=str(client.base_url), headers={"Authorization": f"Bearer {keys.full}"})
 
 
-def _make_it_real(case: Any, known: dict[str, str]) -> None:
-    """Where good input was made, puts in what no generator can know: ids, an email, no used key."""
+def _make_it_real(case: Any, existing: dict[str, str]) -> None:
+    """Replace generated values that must exist: ids, an email, an unused key."""
     for place, component in case.meta.components.items():
         if component.mode.is_negative:
             continue
         if place is ParameterLocation.PATH:
-            case.path_parameters = {name: known[name] for name in case.path_parameters}
+            case.path_parameters = {name: existing[name] for name in case.path_parameters}
         elif place is ParameterLocation.HEADER:
             case.headers.pop("Idempotency-Key", None)
         elif place is ParameterLocation.QUERY:
             case.query.pop("after", None)
         elif place is ParameterLocation.BODY:
-            case.body = _real_body(case.body, known)
+            case.body = _real_body(case.body, existing)
 
 
-def _real_body(body: Any, known: dict[str, str]) -> Any:
+def _real_body(body: Any, existing: dict[str, str]) -> Any:
     real = {name: value for name, value in body.items() if name != "expectedVersion"}
     if real.get("assignTo"):
         real["assignTo"] = "jane@example.com"
     if "conversationId" in real:
-        real["conversationId"] = known["conversationId"]
+        real["conversationId"] = existing["conversationId"]
     return real

@@ -17,7 +17,7 @@ from server.http.problems import EXCEPTION_HANDLERS, STATUS_OF
 
 
 def answer_to(error: Exception) -> httpx.Response:
-    """What a caller gets when a request ends in `error`."""
+    """Return the response to a request that ends in `error`."""
 
     async def fail(_: Request) -> Response:
         raise error

@@ -1,4 +1,4 @@
-"""What the REST API refuses, and that a refused call changes nothing."""
+"""Refusals of the REST API, which change nothing."""
 
 from typing import Any
 

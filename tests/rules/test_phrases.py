@@ -1,10 +1,8 @@
-"""A team's own phrases are found in any language, as whole words, however they are typed."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.handoff_phrases import find_phrase
+from rules.handoff.phrases import find_phrase
 
 
 @pytest.mark.parametrize(
@@ -34,7 +32,7 @@ from rules.handoff_phrases import find_phrase
         ("is it c++?", "C++"),
     ],
 )
-def test_a_teams_phrase_is_found_and_given_as_the_team_wrote_it(text: str, phrase: str) -> None:
+def test_phrase_in_any_language_is_returned_as_the_team_wrote_it(text: str, phrase: str) -> None:
     assert find_phrase(text, [phrase]) == phrase
 
 
@@ -53,19 +51,19 @@ def test_a_teams_phrase_is_found_and_given_as_the_team_wrote_it(text: str, phras
         ("", "refund"),
     ],
 )
-def test_part_of_a_word_is_not_a_phrase(text: str, phrase: str) -> None:
+def test_part_of_a_word_is_no_match(text: str, phrase: str) -> None:
     assert find_phrase(text, [phrase]) is None
 
 
-def test_the_first_phrase_in_the_teams_order_is_given() -> None:
+def test_several_matches_return_the_first_in_the_order_of_the_team() -> None:
     assert find_phrase("lawyer and chargeback", ["refund", "Chargeback", "lawyer"]) == "Chargeback"
 
 
 @given(st.text(), st.lists(st.text()))
-def test_any_phrase_is_looked_for(text: str, phrases: list[str]) -> None:
+def test_any_text_and_phrases_return_none_or_a_phrase(text: str, phrases: list[str]) -> None:
     assert find_phrase(text, phrases) in {None, *phrases}
 
 
 @given(st.text(min_size=1).filter(str.strip))
-def test_a_text_holds_itself(text: str) -> None:
+def test_any_text_contains_itself(text: str) -> None:
     assert find_phrase(text, [text]) == text

@@ -1,8 +1,16 @@
 """
-Words read as chunks: parties ("one of your agents"), acts ("put me through to"), ways of asking ("can I").
+Read words as chunks: parties ("one of your agents"), actions ("put me through to"), request forms ("can I").
 
-Names in capitals are the classes of `handoff_lexicon`, names in small letters those of chunks. A word that
-is part of no chunk stays by itself, with its class for a name.
+Names in capitals are the word classes of `lexicon`; names in small letters are chunks. A word that belongs to
+no chunk keeps its class as its name. A worked example, for "Could you put me through to one of your agents?":
+
+1. Words (`tokens`): Could CAN, you YOU, put PUT, me ME, through THROUGH, to TO, one ONE, of OF, your YOUR,
+   agents AGENT. The question mark ends the clause (`clauses`).
+2. Noun groups: "your agents" becomes `agent`, so the clause reads CAN YOU PUT ME THROUGH TO ONE OF agent.
+3. Patterns, the longest first: CAN YOU is `can-you`, PUT ME THROUGH TO is `connect-me-to`, ONE OF agent is
+   `agent`. The chunks are `can-you connect-me-to agent`.
+4. Score (`model`): the bias, plus the weights of "^ can-you", "can-you connect-me-to", "connect-me-to agent
+   $", "with ?", "3 chunks" and further features. The clause asks if the sum exceeds the threshold.
 """
 
 import re
@@ -12,7 +20,7 @@ from typing import Any, NamedTuple
 
 
 class Chunk(NamedTuple):
-    """The words from number `first` to number `last` of a message, read as one thing."""
+    """A named group of consecutive tokens of a message, from index `first` to index `last`."""
 
     name: str
     first: int
@@ -26,16 +34,16 @@ def _names(names: str) -> frozenset[str]:
 PARTIES = _names(
     "real-person person agent boss expert staff department branch someone someone-else someone-of-yours"
 )
-ACTS = _names(
+ACTIONS = _names(
     "talk-to TALK talking-to talk-to-me connect-me-to connect-me connect-to be-connected-to escalate call-me"
-    " reach get help-me take-over handle MOVE MOVING PUT TAKE BYPASS START"
+    " reach get help-me take-over handle MOVE MOVING PUT TAKE HAND BYPASS START"
 )
-ASKING = _names("i-want want i-asked can-i can-you let-me how-do-i who-can-i is-there")
+REQUEST_FORMS = _names("i-want want i-asked can-i can-you let-me how-do-i who-can-i is-there")
 
-# Noun groups. The last noun says what the group is, as always in English: an agent number is a number.
+# Noun groups. The last noun decides the meaning, as always in English: an agent number is a number.
 
 _DETERMINERS = _names("A THE YOUR MY THEY THEM SOME THIS")
-_OWNERS, _NOT_OURS = _names("YOUR MY THEY THEM"), _names("MY THEY THEM")
+_OWNERS, _OTHER_OWNERS = _names("YOUR MY THEY THEM"), _names("MY THEY THEM")
 _PEOPLE = _names("HUMAN AGENT ADVISOR BOSS EXPERT STAFF PEOPLE")
 _TEAMS = _names("TEAM HOTLINE SERVICE BRANCH")
 _THINGS = _names("THING CASE")
@@ -45,60 +53,62 @@ _NOUNS = (
     | _TEAMS
     | _THINGS
     | _DESCRIPTIONS
-    | _names("AREA CUSTOMER PHONE BOT AUTOMATIC RELATIVE OTHER_TRADE MOVES MODE")
+    | _names("AREA CUSTOMER PHONE BOT AUTOMATIC RELATIVE OTHER_TRADE MOVES MODE VOICE")
 )
-_FIELDS = _names("CUSTOMER SERVICE BRANCH PHONE AREA")  # which make somebody one of the team: "sales guy"
+_FIELDS = _names("CUSTOMER SERVICE BRANCH PHONE AREA")  # these make a person part of the team: "sales guy"
 _SERVED = _names("CUSTOMER SERVICE BRANCH EXPERT LANGUAGE AREA STAFF")  # "customer service", "tech support"
-# Of a noun group in "human help", "live chat", "Spanish speaking agent"; else verbs
+# Verbs that are part of a noun group in "human help", "live chat", "Spanish speaking agent"
 _VERBS_TOO = _names("HELP TALK TALKING WORD BODY")
 _MAKES_NOUN = _names("REAL HUMAN AGENT CUSTOMER LANGUAGE")
 _VERBS_OF_TEAMS = _names("HELP CALL REACH")  # "call center"
 _GROUP_STARTS = _DETERMINERS | _NOUNS | _VERBS_OF_TEAMS | {"LETTING"}
-_LEFT_OUT = _names("A THE ADJECTIVE")
-_BEFORE_A_VERDICT = _names("NOT IS")  # "not helpful": what follows is not what is denied
+_IGNORED = _names("A THE ADJECTIVE")
+_BEFORE_A_VERDICT = _names("NOT IS")  # "not helpful" does not deny the words that follow
+_MAX_GROUP = 24  # words: a bound on the time for a long run of nouns
 
 
-def _noun_group(classes: Sequence[str], at: int) -> tuple[str, int] | None:
-    """The name of the noun group that begins at a word, and the word behind it; None if none begins there."""
-    first = at
-    while first < len(classes) and first < at + 3 and classes[first] in _DETERMINERS:
-        first += 1
-    behind = first
-    while behind < len(classes) and _goes_on(classes, at, first, behind):
-        behind += 1
-    while behind > first and classes[behind - 1] in _DESCRIPTIONS:
-        behind -= 1
-    if behind == first:
+def _noun_group(classes: Sequence[str], start: int) -> tuple[str, int] | None:
+    """Return the name of the noun group that begins at `start` and its end, or None if none begins there."""
+    limit = min(len(classes), start + _MAX_GROUP)
+    noun = start
+    while noun < limit and noun < start + 3 and classes[noun] in _DETERMINERS:
+        noun += 1
+    end = noun
+    while end < limit and _continues_group(classes, start, noun, end):
+        end += 1
+    while end > noun and classes[end - 1] in _DESCRIPTIONS:
+        end -= 1
+    if end == noun:
         return None
-    owner = next((name for name in classes[at:first] if name in _OWNERS), "")
-    return _group_name([name for name in classes[first:behind] if name != "ADJECTIVE"], owner), behind
+    owner = next((name for name in classes[start:noun] if name in _OWNERS), "")
+    return _group_name([name for name in classes[noun:end] if name != "ADJECTIVE"], owner), end
 
 
-def _goes_on(classes: Sequence[str], at: int, first: int, place: int) -> bool:
-    """Whether a noun group with determiners from `at` and nouns from `first` has the word at `place`."""
-    name = classes[place]
-    following = classes[place + 1] if place + 1 < len(classes) else ""
+def _continues_group(classes: Sequence[str], start: int, noun: int, index: int) -> bool:
+    """Return whether the word at `index` belongs to a group: determiners from `start`, nouns from `noun`."""
+    name = classes[index]
+    following = classes[index + 1] if index + 1 < len(classes) else ""
     if name in _NOUNS:
-        is_verb = name == "PHONE" and (following == "ME" or (place == at and following in _DETERMINERS))
+        is_verb = name == "PHONE" and (following == "ME" or (index == start and following in _DETERMINERS))
         return not is_verb
-    if place == first and name in _VERBS_OF_TEAMS:
+    if index == noun and name in _VERBS_OF_TEAMS:
         return following == "TEAM"
     if name == "LETTING":
         return following == "AGENT"
     if name == "MOVE":
-        return place == first > at and classes[place - 1] == "THE"  # "the transfer"
+        return index == noun > start and classes[index - 1] == "THE"  # "the transfer"
     if name in _VERBS_TOO:
         is_verb = following == "ME" or (name != "HELP" and following in ("TO", "WITH"))
-        return place > first and classes[place - 1] in _MAKES_NOUN and not is_verb
-    return name == "OTHER" and place > at and (following in _PEOPLE or following in _TEAMS)
+        return index > noun and classes[index - 1] in _MAKES_NOUN and not is_verb
+    return name == "OTHER" and index > start and (following in _PEOPLE or following in _TEAMS)
 
 
 def _group_name(nouns: Sequence[str], owner: str) -> str:
-    """What a noun group is, given the classes of its nouns and of the owner before them, if any."""
+    """Return the chunk name of a noun group, given its nouns' classes and its owner, if any."""
     head, before = nouns[-1], frozenset(nouns[:-1])
-    is_of_people = not before.isdisjoint(_PEOPLE | _TEAMS | {"REAL", "BOT"})
+    has_people = not before.isdisjoint(_PEOPLE | _TEAMS | {"REAL", "BOT"})
     if not {"OTHER_TRADE", "LETTING"}.isdisjoint(nouns) or (
-        is_of_people and head in ("THING", "CASE", "AREA", "PHONE")
+        has_people and head in ("THING", "CASE", "AREA", "PHONE")
     ):
         return "thing"
     if "BOT" in nouns or "AUTOMATIC" in nouns:
@@ -106,24 +116,24 @@ def _group_name(nouns: Sequence[str], owner: str) -> str:
     if "RELATIVE" in nouns:
         return "their-people"
     if head in _PEOPLE:
-        return _people_not_ours(head, before) if owner in _NOT_OURS else _people(head, before)
+        return _owned_people_name(head, before) if owner in _OTHER_OWNERS else _people_name(head, before)
     if head in ("MOVE", "MOVES"):
         return "moves"
     if head in _THINGS or "MODE" in before:
         return "topic"
-    if owner in _NOT_OURS:
+    if owner in _OTHER_OWNERS:
         return "their-people" if head == "TEAM" else "topic"
-    return _team(head, before, owner)
+    return _team_name(head, before, owner)
 
 
-def _people_not_ours(head: str, before: frozenset[str]) -> str:
-    """ "My account manager", "my case worker" and "my advisor" are the team's all the same."""
+def _owned_people_name(head: str, before: frozenset[str]) -> str:
+    """Name people with a foreign owner; "my account manager" and "my advisor" still belong to the team."""
     if head == "ADVISOR" or before & (_FIELDS | {"OTHER", "CASE"}):
         return "expert"
     return "their-agent" if head == "AGENT" else "their-people"
 
 
-def _people(head: str, before: frozenset[str]) -> str:
+def _people_name(head: str, before: frozenset[str]) -> str:
     if head == "BOSS":
         return "boss"
     if before & {"REAL", "HUMAN"}:
@@ -133,7 +143,7 @@ def _people(head: str, before: frozenset[str]) -> str:
     return {"HUMAN": "person", "EXPERT": "expert"}.get(head, "staff")
 
 
-def _team(head: str, before: frozenset[str], owner: str) -> str:
+def _team_name(head: str, before: frozenset[str], owner: str) -> str:
     if before & {"REAL", "HUMAN"}:
         return "real-person"
     if "AGENT" in before:
@@ -142,12 +152,12 @@ def _team(head: str, before: frozenset[str], owner: str) -> str:
         return "department"
     if owner and head in ("TEAM", "BRANCH"):
         return "department"
-    return {"TEAM": "staff", "BRANCH": "branch", "AREA": "area"}.get(head, "topic")
+    return {"TEAM": "staff", "BRANCH": "branch", "AREA": "area", "VOICE": "voice"}.get(head, "topic")
 
 
-# Phrases. `[…]` may be left out, `a/b` is one or the other. The longest one at a place counts.
+# Patterns. `[…]` is optional, `a/b` is an alternative. The longest match at a position wins.
 
-PHRASES = """
+PATTERNS = """
 someone             SOMEONE | SOME ONE/BODY
 someone-else        SOMEONE ELSE | SOME ONE/BODY ELSE
 real-person         SOMEONE/someone/someone-else REAL/person/HUMAN | SOMEONE ELSE REAL | REAL ONE
@@ -180,20 +190,22 @@ talk-to             TALK [THEY/THIS] [THROUGH] TO/WITH | TALKTO | HAVE WORD/TALK
 talking-to          TALKING [THEY/THIS] [TO/WITH] | HAVE TO TALK TO
 not-talking-to      IM/I [IS] NOT TALKING [THEY/THIS] [TO/WITH]
 talk-to-me          TALK/TALKING TO/WITH ME
-connect-me-to       MOVE/MOVING/PUT/TAKE/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
+connect-me-to       MOVE/MOVING/PUT/TAKE/HAND/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
                   | PUT/GET/TALK ME FROM topic WITH | PUT ME FROM WITH | GET/LET ME THROUGH TO
-                  | MOVE/MOVING/TAKE/PUT THIS/THEY/topic/TALK/WORD/CALL [THROUGH] TO/WITH
-                  | MOVE/MOVING/TAKE/PUT [THROUGH] THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
-                  | MOVE/TAKE THROUGH THIS/THEY/topic/TALK/WORD/CALL TO/WITH | PUT ME FROM topic FOR
-connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH] | PUT ME THROUGH
-connect-to          MOVE/TAKE [THROUGH] TO/WITH | PUT THROUGH TO
+                  | MOVE/MOVING/TAKE/HAND/PUT THIS/THEY/topic/TALK/WORD/CALL [THROUGH] TO/WITH
+                  | MOVE/MOVING/TAKE/HAND/PUT [THROUGH] THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
+                  | MOVE/TAKE/HAND THROUGH THIS/THEY/topic/TALK/WORD/CALL TO/WITH | PUT ME FROM topic FOR
+connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH]
+                  | PUT ME THROUGH | HAND ME [THROUGH]
+connect-to          MOVE/TAKE/HAND [THROUGH] TO/WITH | PUT THROUGH TO
 be-connected-to     [GET/HAVE/IS] MOVED [THROUGH] [THROUGH] [TO/WITH] | IS/GET PUT THROUGH TO
                   | IS/GET PUT FROM TOUCH WITH | IS/GET PUT FROM TO/WITH | IS/GET HELPED FROM
 escalate            ESCALATE [THIS/THEY/ME/topic] [TO] | ESCALATE THIS TALK/WORD/CALL [TO]
 call-me             CALL/REACH/PHONE [THROUGH] [TO] ME [THROUGH] | CALLBACK | CALL THROUGH | GET ME CALL
                   | GET THROUGH TO ME | GET FROM TOUCH WITH ME | WRITE ME [THROUGH]
                   | IS/GET CALLED [THROUGH]
-reach               PHONE | [GET/HAVE/IS] FROM TOUCH/REACH [TO/WITH] | [GET/HAVE] TOUCH OF
+reach               MOVING THROUGH TO | MOVING TOUCH OF | MOVING FROM TOUCH/REACH WITH | PHONE
+                  | [GET/HAVE/IS] FROM TOUCH/REACH [TO/WITH] | [GET/HAVE] TOUCH OF
                   | GET [THROUGH] TO | REACH/CALL [THROUGH] [TO/WITH]
 get                 GET [ME/FOR] | CONFERENCE FROM | GETME | SEND ME/FOR | TAKE FROM
 help-me             HELP ME
@@ -221,7 +233,9 @@ can-i               CAN/CANT I | IF I CAN | [I/IM] [IS/HAVE] [BEEN] WONDER IF I 
 can-you             CAN/WILL/CANT YOU [WONDER] | [I/IM] [IS] WONDER IF YOU CAN | WHY CANT/NOT YOU | WHY NOT
                   | I WANT/PREFER YOU TO | I CAN LIKE YOU TO | ID LIKE YOU TO
 let-me              LET/LETTING ME [TO] | HELP ME TO | GET FOR ME TO
-how-do-i            HOW DO/CAN/WILL/IS I [HAVE/OTHER/POSSIBLE] [TO] | HOW TO | HOW I CAN
+how-do-i            WHAT DO I WANT/HAVE [TO] DO TO | WHAT DO/CAN/WILL I DO TO | WHAT thing DO I PRESS TO
+                  | WHAT DO I WANT/HAVE TO SAY/PRESS TO | HOW DO/CAN/WILL/IS I [HAVE/OTHER/POSSIBLE] [TO]
+                  | HOW TO | HOW I CAN
                   | WHAT DO I HAVE TO DO TO | WHAT DO I [HAVE TO] SAY/PRESS TO | WHERE DO/CAN I [OTHER] [TO]
                   | WHAT IS WAY TO | HOW DO/CAN YOU/ONE | HOW DO I ASK FOR
 who-can-i           WHO DO/CAN I | WHO CAN
@@ -234,7 +248,8 @@ are-you             IS/NOT YOU/I/THEY/THIS | YOU/IM/I/THEY/THIS [IS] NOT | YOU/I
 did-you             [WHY/IF] DO YOU
 have-i-to           DO/WILL/CAN/CANT I HAVE/WANT TO | DO I | IS THEY NECESSARY [FOR ME] [TO]
                   | IS I NECESSARY TO | NECESSARY TO | DO ONE HAVE TO | WANT ONE
-i-do-not-want       [I] [DO] NOT WANT/LIKE/PREFER/HAVE/ASK/ASKED [TO/FOR]
+i-do-not-want       YOU [DO] NOT WANT/HAVE [TO] | YOU [DO] NOT BOTHER
+                  | [I] [DO] NOT WANT/LIKE/PREFER/HAVE/ASK/ASKED [TO/FOR]
                   | [I] [DO] NOT THINK I WANT/HAVE [TO] | I CAN [LIKE/PREFER] NOT [LIKE/PREFER/WANT] [TO]
                   | ID [LIKE/PREFER] NOT [LIKE/PREFER/WANT] [TO] | LIKE/PREFER NOT TO | NO WANT [TO/FOR]
 i-cannot            [I] CANT | I CAN NOT
@@ -248,72 +263,73 @@ tired-of            [I/IM/ID] [IS/HAVE] [HAVE] HATE [OF/WITH/FROM/THROUGH]
 says                SAY | LETS ME
 past                [HAVE] [BEEN] PAST [TO/WITH] | [HAVE] CALLED
 """
-_CHOICE = re.compile(r"\[([^\[\]]+)\]|(\S+)")
+_PART = re.compile(r"\[([^\[\]]+)\]|(\S+)")
 
 
-def _expanded(pattern: str) -> Iterator[list[str]]:
-    """The sequences of names that a pattern stands for."""
-    choices = [
-        [*(way.split() for way in (optional or needed).split("/")), *([[]] if optional else [])]
-        for optional, needed in _CHOICE.findall(pattern)
+def _expand(pattern: str) -> Iterator[list[str]]:
+    """Yield the sequences of names that a pattern matches."""
+    parts = [
+        [*(option.split() for option in (optional or required).split("/")), *([[]] if optional else [])]
+        for optional, required in _PART.findall(pattern)
     ]
-    for chosen in product(*choices):
-        yield [name for way in chosen for name in way]
+    for choice in product(*parts):
+        yield [name for option in choice for name in option]
 
 
-def _tree(rows: Iterable[str]) -> dict[str, Any]:
+def _build_trie(rows: Iterable[str]) -> dict[str, Any]:
     """
-    What each phrase is read as, as a tree: name by name, and under "" the name of the whole.
+    Return the patterns as a trie of names; the key "" holds the name of the completed chunk.
 
-    Of two rows with the same phrase the first counts.
+    Of two rows with the same pattern the first counts.
     """
-    tree: dict[str, Any] = {}
+    trie: dict[str, Any] = {}
     for row in rows:
         name, patterns = row.split(maxsplit=1)
         for pattern in patterns.split("|"):
-            for phrase in _expanded(pattern):
-                node = tree
-                for part in phrase:
+            for sequence in _expand(pattern):
+                node = trie
+                for part in sequence:
                     node = node.setdefault(part, {})
                 node.setdefault("", name)
-    return tree
+    return trie
 
 
-_TREE = _tree(row for row in re.sub(r"\n {3,}", " ", PHRASES).split("\n") if row)
+_TRIE = _build_trie(row for row in re.sub(r"\n {3,}", " ", PATTERNS).split("\n") if row)
 
 
-def read_chunks(words: Sequence[tuple[str, int]]) -> list[Chunk]:
-    """The chunks of words, each given by its class and its number."""
-    # Twice, as phrases are parts of phrases: "someone" of "someone real".
-    return _with_phrases(_with_phrases(_with_groups(words)))
+def chunk_words(words: Sequence[tuple[str, int]]) -> list[Chunk]:
+    """Return the chunks of words, each given as its class and its index."""
+    # Twice, because patterns contain chunks of other patterns: "someone" in "someone real".
+    return _apply_patterns(_apply_patterns(_group_nouns(words)))
 
 
-def _with_groups(words: Sequence[tuple[str, int]]) -> list[Chunk]:
+def _group_nouns(words: Sequence[tuple[str, int]]) -> list[Chunk]:
+    """Return the words as chunks, with each noun group as one chunk."""
     classes = [name for name, _ in words]
-    found: list[Chunk] = []
-    at = 0
-    while at < len(words):
-        group = _noun_group(classes, at) if classes[at] in _GROUP_STARTS else None
-        name, behind = group or (classes[at], at + 1)
-        if name == "ADJECTIVE" and found and found[-1].name in _BEFORE_A_VERDICT:
+    chunks: list[Chunk] = []
+    index = 0
+    while index < len(words):
+        group = _noun_group(classes, index) if classes[index] in _GROUP_STARTS else None
+        name, end = group or (classes[index], index + 1)
+        if name == "ADJECTIVE" and chunks and chunks[-1].name in _BEFORE_A_VERDICT:
             name = "OTHER"
-        if name not in _LEFT_OUT:
-            found.append(Chunk(name, words[at][1], words[behind - 1][1]))
-        at = behind
-    return found
+        if name not in _IGNORED:
+            chunks.append(Chunk(name, words[index][1], words[end - 1][1]))
+        index = end
+    return chunks
 
 
-def _with_phrases(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """Chunks with the longest phrase that begins at each place read as one."""
-    found, at = [], 0
-    while at < len(chunks):
-        name, behind = chunks[at].name, at + 1
-        node, place = _TREE.get(name), at + 1
+def _apply_patterns(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """Return the chunks with the longest pattern at each position merged into one chunk."""
+    merged, index = [], 0
+    while index < len(chunks):
+        name, end = chunks[index].name, index + 1
+        node, following = _TRIE.get(name), index + 1
         while node is not None:
             if "" in node:
-                name, behind = node[""], place
-            node = node.get(chunks[place].name) if place < len(chunks) else None
-            place += 1
-        found.append(Chunk(name, chunks[at].first, chunks[behind - 1].last))
-        at = behind
-    return found
+                name, end = node[""], following
+            node = node.get(chunks[following].name) if following < len(chunks) else None
+            following += 1
+        merged.append(Chunk(name, chunks[index].first, chunks[end - 1].last))
+        index = end
+    return merged

@@ -1,12 +1,12 @@
 """
-The words that requests for a person are made of, by class.
+The vocabulary of requests for a person, by word class.
 
-A class says what a word is, or what it does in a request. A word of no class is OTHER. Common misspellings
-stand here where `handoff_words` would not find them.
+A class names the meaning of a word or its function in a request. A word without a class is OTHER. Common
+misspellings are listed if the typo search in `tokens` does not find them.
 """
 
-WORDS = {
-    # Parties: nouns that a request may be for
+WORD_CLASSES = {
+    # Parties: nouns that name the person or team wanted
     "HUMAN": (
         "human humans person persons individual individuals hooman hoomans being beings humn humam humen "
         "hman hmn"
@@ -15,7 +15,7 @@ WORDS = {
         "agent agents operator operators representative representatives rep reps csr csrs agnt aent "
         "agen agemt associate associates attendant attendants"
     ),
-    # Agents who are the team's though somebody has one: "my advisor"
+    # Agents of the team even with a possessive: "my advisor"
     "ADVISOR": "advisor advisors adviser advisers caseworker caseworkers",
     "BOSS": (
         "manager managers supervisor supervisors superior superiors boss bosses founder founders owner "
@@ -64,10 +64,11 @@ WORDS = {
     ),
     "CUSTOMER": (
         "customer costumer costomer custumer costumers cust customers client clients consumer store "
-        "shop company voice duty user users guest guests passenger passengers"
+        "shop company duty user users guest guests passenger passengers"
     ),
+    "VOICE": "voice voices",
     "PHONE": "phone telephone tele line",
-    # How something is billed or sent, never who
+    # Ways of billing or sending; never a party
     "MODE": "paperless paper electronic monthly annual yearly quarterly weekly fortnightly",
     "REAL": "real live actual proper living breathing physical genuine true authentic irl manual warm",
     "ADJECTIVE": (
@@ -82,21 +83,21 @@ WORDS = {
         "algorithm recording recordings ivr chatgpt gpt"
     ),
     "AUTOMATIC": "automated virtual digital automatic artificial prerecorded scripted",
-    # People who are not the team's
+    # People outside the team
     "RELATIVE": (
         "wife husband friend friends mom mum mother dad father brother sister son daughter partner "
         "girlfriend boyfriend parents kids landlord roommate neighbor neighbour family spouse seller "
         "sellers driver drivers host courier vendor merchant recruiter therapist therapists "
         "dentist teacher creator creators grandma priest strangers players alexa siri cortana"
     ),
-    # Agents that are no people of the team: an estate agent, the user agent
+    # Agents outside the team: an estate agent, the user agent
     "OTHER_TRADE": (
         "estate travel cleaning bleaching secret double crane tour forklift task password device file "
         "window download campaign project asset session package modulo boolean monitoring "
         "undercover border literary sports"
     ),
-    "LETTING": "letting",  # an agent is no person of the team, letting me is leave
-    # Acts
+    "LETTING": "letting",  # a letting agent is outside the team; "letting me" is permission
+    # Actions
     "TALK": (
         "talk tallk talkk tslk talck sepak spaeak speal sepeak spesk speak chat converse tlk tlak takl "
         "spk spek speek speack communicate interact correspond spaek speka took tak tal talke spkea tok "
@@ -106,6 +107,8 @@ WORDS = {
     "TALKTO": "talkto speakto",
     "HEAR": "hear",
     "WORD": "word conversation convo discussion dialogue dialog",
+    # Qualities of speech: what a voice assistant is asked to change
+    "SPEECH": "accent accents dialect tone pitch louder slower faster quieter softer deeper volume whisper",
     "DISCUSS": "discuss consult complain",
     "DEAL": "deal work engage",
     "TALKING": (
@@ -117,10 +120,8 @@ WORDS = {
     "MOVES": "transfers handoffs handovers",
     "PRESS": "press pressing",
     "PUT": "put",
-    "TAKE": (
-        "swap take bring loop go point turn route patch refer hand direct bounce bump pass link pull push "
-        "rope involve"
-    ),
+    "TAKE": ("swap take bring loop go point turn route refer direct bounce bump link pull push rope involve"),
+    "HAND": "hand patch pass",
     "MOVED": (
         "connected transferred transfered forwarded redirected rerouted routed patched escalated "
         "referred switched passed handed directed"
@@ -147,7 +148,7 @@ WORDS = {
         "handle look review read check answer join respond explain advise step intervene fix resolve "
         "solve understand understands know knows clarify guide investigate deals handles sort"
     ),
-    # Ways of asking, and their opposites
+    # Request forms and their opposites
     "WANT": (
         "whant wnt want need wanna wana wnat wan wants needs gotta wish request demand require desire "
         "must requires wantto nned ned"
@@ -192,7 +193,7 @@ WORDS = {
     "THINK": "think believe suppose guess feel hope",
     "DO": "do does did should shall",
     "WONDER": "wonder wondering mind",
-    # Small words
+    # Function words
     "I": "i we",
     "ID": "",  # "i'd", "we'd"
     "IDENTITY": "id wed",
@@ -223,11 +224,11 @@ WORDS = {
     "AVAILABLE": "available online free",
     "CHARGE": "charge authority",
     "LATER": (
-        "tomorrow tonight morning afternoon evening later monday tuesday wednesday thursday friday saturday "
-        "sunday"
+        "tomorrow tonight night morning afternoon evening later monday tuesday wednesday thursday friday "
+        "saturday sunday"
     ),
     "ZERO": "0 zero",
-    # What was, what is written
+    # Past events and written statements
     "PAST": (
         "tried heard spoke talked chatted spoken reached hung promised answered emailed messaged came "
         "refused missed"
@@ -238,7 +239,7 @@ WORDS = {
         "article site instructions faq rules"
     ),
     "TELL": "tell",
-    # What may be handed over, and nouns that make a role a mere attribute: "agent number"
+    # Objects that can be handed over, and nouns that turn a role into an attribute: "agent number"
     "CASE": "case ticket issue query enquiry inquiry concern matter problem situation",
     "THING": (
         "number numbers email emails mail address name names hours info information details detail "
@@ -251,24 +252,25 @@ WORDS = {
         "position script skills area room club node flow workflow intent webhook widget trigger"
     ),
     "MONEY": "money cash fund funds dollar dollars euro euros pound pounds bucks rupees usd eur gbp amount",
-    # Left out of what is read
+    # Ignored words
     "FILL": (
         "just really now actually even still also directly immediately right asap today ok okay yes "
         "yeah yep well kindly again simply honestly obviously sure as soon possibly anymore already "
         "quickly quick away damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
-        "only tho though hi hello hey sir madam bro omg wtf ffs lol um uh hmm hm oh maybe perhaps finally "
+        "only tho though sir madam bro omg wtf ffs lol um uh hmm hm oh maybe perhaps finally "
         "kinda kind luv mate such very alright too ugh ahead hell heck fuck earth especially"
     ),
+    "GREETING": "hi hello hey hiya heya howdy hallo hullo greetings yo",
     "DEAR": "dear",
     "THANK": "thank thanks thx thnx thanx ty",
     "PLEASE": "please pls plz plse plss pleas plzz",
-    # Between clauses
+    # Clause boundaries
     "BREAK": "but so then because cuz cos coz since therefore nevermind however",
     "AND": "and or nor",
 }
 
-# Words that are no slip of another, though one away from it
-APART = frozenset(
+# Words that look like a typo of a known word, and are none
+NOT_TYPOS = frozenset(
     """
     accounts contract advised advises advisory assists automate charting chanting cheating colleges collages
     consulate constant constants conversion conversions conversations electives employed employer employers
@@ -281,8 +283,8 @@ APART = frozenset(
     """.split()  # noqa: SIM905
 )
 
-# Words long and telling enough to be known with a slip of the finger in them
-SLIPPERY = tuple(
+# Words that are recognised with a typo in them: long enough, and important
+TYPO_TOLERANT = tuple(
     """
     human humans person agent agents operator operators representative representatives manager managers
     supervisor supervisors superior advisor advisors adviser specialist specialists associate consultant

@@ -1,0 +1,110 @@
+"""An executor that counts the bytes of the reply while it is made, and stops at a limit."""
+
+from collections.abc import Awaitable
+from typing import Any, cast
+
+import orjson
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    OperationType,
+    Undefined,
+    located_error,
+)
+from graphql.execution import Executor
+from graphql.pyutils import Path
+
+from realtime.cancellation import convert_stray_cancellation
+from resolvers.actor import Actor
+from schema.errors import TooComplexError
+
+CUSTOMER_LIMIT = 2 * 1024 * 1024
+LIMIT = 8 * 1024 * 1024
+
+# Quotes, colon, comma and the braces of the object, roughly.
+_PUNCTUATION = 5
+_ERROR_BYTES = 120
+
+
+def reply_limit(caller: Actor | None) -> int:
+    """Return how many bytes one reply to the caller may have."""
+    return CUSTOMER_LIMIT if caller is None or caller.is_customer else LIMIT
+
+
+class BoundedExecutor(Executor[Any]):
+    """
+    A graphql-core executor whose reply has at most `reply_bytes` bytes.
+
+    Once the reply is full, no further field is resolved. A query or an event then has no data. A mutation
+    keeps the finished root fields and is null at the others, so the caller sees which changes were made.
+    """
+
+    def __init__(self, *args: Any, reply_bytes: int = LIMIT, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._limit = reply_bytes
+        self._left = reply_bytes
+        self._last_root: tuple[str, list[FieldNode]] | None = None
+        self._unfinished: dict[str, list[FieldNode]] = {}
+
+    async def run(self) -> ExecutionResult:
+        """Execute the operation, for a subscription one event; raise a bare cancellation as an error."""
+        result = self.execute_operation()
+        if not isinstance(result, ExecutionResult):
+            result = await convert_stray_cancellation(cast("Awaitable[ExecutionResult]", result))
+        return result if self._left >= 0 else self._without_unfinished(result)
+
+    def _without_unfinished(self, result: ExecutionResult) -> ExecutionResult:
+        error = TooComplexError(
+            f"The reply has more than {self._limit:,} bytes. Ask for smaller pages or fewer fields."
+        )
+        if self.operation.operation is not OperationType.MUTATION or result.data is None:
+            return ExecutionResult(None, [GraphQLError(str(error), self.operation, original_error=error)])
+        if self._last_root is not None:
+            name, nodes = self._last_root
+            self._unfinished = {name: nodes, **self._unfinished}
+        errors = [
+            given for given in result.errors or () if not given.path or given.path[0] not in self._unfinished
+        ]
+        errors += [located_error(error, nodes, [name]) for name, nodes in self._unfinished.items()]
+        return ExecutionResult({**result.data, **dict.fromkeys(self._unfinished)}, errors)
+
+    def execute_field(
+        self,
+        parent_type: GraphQLObjectType,
+        source: Any,
+        field_details_list: Any,
+        path: Path,
+        position_context: Any,
+    ) -> Any:
+        """Resolve a field, unless the reply is full."""
+        name = str(path.key)
+        if path.prev is None:
+            nodes = [details.node for details in field_details_list]
+            if self._left < 0:
+                self._unfinished[name] = nodes
+            else:
+                self._last_root = name, nodes
+        if self._left < 0:
+            return Undefined
+        self._left -= len(name) + _PUNCTUATION
+        return super().execute_field(parent_type, source, field_details_list, path, position_context)
+
+    def complete_leaf_value(  # type: ignore[override]  # it is called through the instance
+        self, return_type: GraphQLLeafType, result: Any
+    ) -> Any:
+        """Return the value of a scalar or enum and count its bytes."""
+        value = super().complete_leaf_value(return_type, result)
+        self._left -= len(orjson.dumps(value))
+        return value
+
+    def handle_field_error(
+        self, raw_error: Exception, return_type: GraphQLOutputType, field_details_list: Any, path: Path
+    ) -> None:
+        """Add the error to the reply and count its bytes."""
+        if not (isinstance(raw_error, GraphQLError) and raw_error.path):
+            self._left -= _ERROR_BYTES + sum(len(str(key)) for key in path.as_list())
+        super().handle_field_error(raw_error, return_type, field_details_list, path)

@@ -1,0 +1,241 @@
+"""
+GraphQL documents: parsed, validated and counted once, and kept in one cache that is bounded by bytes.
+
+Queries, mutations and subscriptions share the cache. Only valid documents enter it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    VariableNode,
+    parse,
+    specified_rules,
+    validate,
+    visit,
+)
+from graphql.language import Visitor
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+
+from resolvers.errors import UnauthenticatedError
+from schema.api import GRAPHQL_SCHEMA
+from schema.bounded_executor import BoundedExecutor, reply_limit
+from schema.context import GraphQLContext
+from schema.errors import RefusedError, TooComplexError, format_errors
+from schema.operation import Operation
+from schema.query_cost import Cost, CostCounter, check_cost
+
+# graphql-core compares fields of one name pairwise: 5,000 tokens took 0.9 s, 1,000 take 0.04 s at worst.
+# The default of GraphQL Armor is 1,000, too.
+TOKEN_LIMIT = 1_000
+# An error finds its line by reading the document from the start, and validation gives up to 100 errors.
+CHARACTER_LIMIT = 131_072
+LINE_LIMIT = 5_000
+
+CACHE_BYTES = 16 * 1024 * 1024
+# Measured with tracemalloc: a token with its share of the nodes.
+_TOKEN_BYTES = 700
+_CHARACTER_BYTES = 4
+
+
+@dataclass(eq=False)
+class Document:
+    """A parsed document, the errors of its validation, and the static costs of its operations."""
+
+    text: str
+    node: DocumentNode
+    errors: Sequence[GraphQLError]
+    _costs: dict[int, tuple[Cost, bool]] = field(default_factory=dict)
+
+    @cached_property
+    def operations(self) -> list[OperationDefinitionNode]:
+        """Return the operations in their order."""
+        return [node for node in self.node.definitions if isinstance(node, OperationDefinitionNode)]
+
+    @cached_property
+    def fragments(self) -> dict[str, FragmentDefinitionNode]:
+        """Return the fragments by name."""
+        return {
+            node.name.value: node
+            for node in self.node.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+
+    @cached_property
+    def argument_of_variable(self) -> Mapping[str, str]:
+        """Return the name of the first argument that each variable is given to."""
+        names: dict[str, str] = {}
+
+        class _Arguments(Visitor):
+            def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+                if isinstance(node.value, VariableNode):
+                    names.setdefault(node.value.name.value, node.name.value)
+
+        visit(self.node, _Arguments())
+        return names
+
+    @cached_property
+    def uses_of_variable(self) -> Mapping[str, int]:
+        """Return how often each variable is used."""
+        uses: dict[str, int] = {}
+
+        class _Uses(Visitor):
+            def enter_variable_definition(self, *_: Any) -> Any:
+                return False
+
+            def enter_variable(self, node: VariableNode, *_: Any) -> None:
+                uses[node.name.value] = uses.get(node.name.value, 0) + 1
+
+        visit(self.node, _Uses())
+        return uses
+
+    @property
+    def bytes(self) -> int:
+        """Return an estimate of the memory that the document takes."""
+        tokens, token = 0, self.node.loc.start_token if self.node.loc else None
+        while token is not None:
+            tokens, token = tokens + 1, token.next
+        return tokens * _TOKEN_BYTES + len(self.text) * _CHARACTER_BYTES
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """Return the operation of that name, or the only one; raise GraphQLError when there is none."""
+        operations = [
+            node for node in self.operations if name is None or (node.name and node.name.value == name)
+        ]
+        if len(operations) != 1:
+            raise GraphQLError(
+                "The document holds several operations or none of that name: give operationName."
+            )
+        return operations[0]
+
+    def static_cost(self, operation: OperationDefinitionNode) -> tuple[Cost, bool]:
+        """Return the cost for any variables, and whether the operation reads the schema itself."""
+        if id(operation) not in self._costs:
+            counter = CostCounter(GRAPHQL_SCHEMA, operation, self.fragments)
+            self._costs[id(operation)] = counter.count(), counter.introspects
+        return self._costs[id(operation)]
+
+
+class _Cache:
+    """The most recently used documents, as many as fit into `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.bytes = 0
+        self._limit = limit
+        self._documents: OrderedDict[str, tuple[Document, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def get(self, text: str) -> Document | None:
+        """Return the document of that text, if it is kept."""
+        entry = self._documents.get(text)
+        if entry is None:
+            return None
+        self._documents.move_to_end(text)
+        return entry[0]
+
+    def add(self, document: Document) -> None:
+        """Keep the document and drop the least recently used ones that no longer fit."""
+        size = document.bytes
+        self._documents[document.text] = document, size
+        self.bytes += size
+        while self.bytes > self._limit:
+            _, (_, dropped) = self._documents.popitem(last=False)
+            self.bytes -= dropped
+
+
+CACHE = _Cache(CACHE_BYTES)
+
+
+def load(text: str) -> Document:
+    """Return the document of that text; raise GraphQLError when it cannot be parsed."""
+    document = CACHE.get(text)
+    if document is None:
+        document = _read(text)
+        if not document.errors:
+            CACHE.add(document)
+    return document
+
+
+def find(operation: Operation, call: GraphQLContext) -> tuple[Document, OperationDefinitionNode]:
+    """Return the document and the operation to run, which may be run for this caller; raise RefusedError."""
+    try:
+        document = load(operation.query)
+    except GraphQLError as error:
+        raise RefusedError(format_errors([error])) from None
+    if document.errors:
+        raise RefusedError(format_errors(document.errors, document.argument_of_variable))
+    try:
+        node = document.operation(operation.name)
+        _check(document, node, operation, call)
+    except GraphQLError as error:
+        raise RefusedError(format_errors([error])) from None
+    return document, node
+
+
+def build_executor(
+    document: Document, operation: Operation, call: GraphQLContext
+) -> BoundedExecutor | list[GraphQLError]:
+    """Return an executor for the operation, or the errors of its variables."""
+    executor = BoundedExecutor.build(
+        GRAPHQL_SCHEMA,
+        document.node,
+        context_value=call,
+        raw_variable_values=dict(operation.variables or {}),
+        operation_name=operation.name,
+        is_awaitable=cast("Any", optimized_is_awaitable),
+        reply_bytes=reply_limit(call.caller),
+    )
+    return cast("BoundedExecutor | list[GraphQLError]", executor)
+
+
+def _check(
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
+) -> None:
+    try:
+        cost, introspects = document.static_cost(node)
+        if introspects and call.caller is None:
+            raise UnauthenticatedError(
+                "Reading the schema needs a credential: sign in or present an API key."
+            )
+        try:
+            check_cost(cost)
+        except TooComplexError:
+            variables = operation.variables or {}
+            check_cost(CostCounter(GRAPHQL_SCHEMA, node, document.fragments, variables).count())
+    except (TooComplexError, UnauthenticatedError) as error:
+        raise GraphQLError(str(error), node, original_error=error) from None
+
+
+def _read(text: str) -> Document:
+    _check_size(text)
+    try:
+        node = parse(text, max_tokens=TOKEN_LIMIT)
+    except GraphQLSyntaxError as error:
+        if f"more than {TOKEN_LIMIT} tokens" in error.message:
+            raise _too_complex(f"The document has more than {TOKEN_LIMIT:,} tokens.") from None
+        raise
+    return Document(text, node, validate(GRAPHQL_SCHEMA, node, specified_rules))
+
+
+def _check_size(text: str) -> None:
+    if len(text) > CHARACTER_LIMIT:
+        raise _too_complex(
+            f"The document has more than {CHARACTER_LIMIT:,} characters. Send long values as variables."
+        )
+    if text.count("\n") + text.count("\r") > LINE_LIMIT:
+        raise _too_complex(f"The document has more than {LINE_LIMIT:,} lines.")
+
+
+def _too_complex(message: str) -> GraphQLError:
+    return GraphQLError(message, original_error=TooComplexError(message))
