@@ -142,9 +142,8 @@ async def _workspace_of(services: Services, agent_id: str) -> UUID:
 async def _measure(stage: Stage, tenant: Tenant) -> None:
     counts = Counts()
     settings = Settings(data_dir=stage.data_dir, webhook_allow_private=True)
-    async with open_services(settings, stage.database_url) as services, _receiver() as url:
-        notifications = services.external
-        assert isinstance(notifications, NotificationServices)
+    async with open_services(settings, stage.database_url) as opened, _receiver() as url:
+        services, notifications = opened.services, opened.notifications
         endpoint = {"agentId": tenant.agent_id, "url": url, "eventTypes": ["escalation.created"]}
         await asyncio.to_thread(_ask, stage, tenant, "endpoint", input=endpoint)
         workspace = await _workspace_of(services, tenant.agent_id)

@@ -42,11 +42,11 @@ class Postgres:
 
     async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to PostgreSQL."""
-        return await asyncio.open_unix_connection(f"{self._embedded.place.sockets}/.s.PGSQL.5432")
+        return await asyncio.open_unix_connection(f"{self._embedded.location.sockets}/.s.PGSQL.5432")
 
     def end(self, way: str) -> None:
         """End PostgreSQL: "killed", "immediately" (a crash) or "fast" (as a service manager does)."""
-        noted = (self._embedded.place.cluster / "postmaster.pid").read_text()
+        noted = (self._embedded.location.cluster / "postmaster.pid").read_text()
         os.kill(int(noted.split()[0]), _ENDS[way])
 
     async def restart_if_dead(self) -> None:

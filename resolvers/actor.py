@@ -1,21 +1,29 @@
-"""Who is calling."""
+"""The caller of a query or mutation."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
-from rules.roles import Scope, ViewerKind
+from rules.roles import Scope
+
+
+class ActorKind(StrEnum):
+    """The kind of an actor: that of its credential, or SYSTEM for Baton itself."""
+
+    API_KEY = "API_KEY"
+    TEAM_MEMBER = "TEAM_MEMBER"
+    CUSTOMER = "CUSTOMER"
+    SYSTEM = "SYSTEM"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """
-    Whom a presented credential speaks for; exactly one of the three ids is set, by its kind;
-    none for Baton itself.
+    """The holder of a credential. Its kind says which of the three ids is set; SYSTEM has none.
 
-    An `expired` widget token is good for a fresh one and for nothing else.
+    An `expired` widget token can be exchanged for a fresh one and is valid for nothing else.
     """
 
-    kind: ViewerKind
+    kind: ActorKind
     workspace_id: UUID
     scopes: frozenset[Scope] = frozenset()
     member_id: UUID | None = None
@@ -26,22 +34,20 @@ class Actor:
 
     @classmethod
     def system(cls, workspace_id: UUID) -> "Actor":
-        """Who does what timers do in a workspace: nobody in particular."""
-        return cls(ViewerKind.API_KEY, workspace_id)
+        """Return the actor of timers in a workspace. It sees the whole workspace and has no scope."""
+        return cls(ActorKind.SYSTEM, workspace_id)
 
     @property
     def is_customer(self) -> bool:
-        """Whether a widget token was presented."""
-        return self.kind is ViewerKind.CUSTOMER
+        """The actor presented a widget token."""
+        return self.kind is ActorKind.CUSTOMER
 
     @property
     def idempotency_scope(self) -> UUID:
-        """Where this caller's idempotency keys count."""
+        """The id within which this actor's idempotency keys are unique."""
         return self.conversation_id or self.workspace_id
 
     @property
     def id(self) -> UUID:
-        """What tells this caller from others."""
-        found = self.member_id or self.api_key_id or self.conversation_id
-        assert found is not None
-        return found
+        """The id that distinguishes this actor from others; for SYSTEM that of the workspace."""
+        return self.member_id or self.api_key_id or self.conversation_id or self.workspace_id

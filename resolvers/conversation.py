@@ -15,6 +15,7 @@ from models.message import Message
 from realtime.log import open_stream
 from realtime.pubsub import Typing
 from realtime.transaction import Transaction
+from resolvers.actor import ActorKind
 from resolvers.context import Context
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.idempotency import begin_idempotent
@@ -26,7 +27,6 @@ from resolvers.validation import check_email, check_json, check_key, check_name
 from resolvers.visibility import AGENT, CONVERSATION, visible_agents, visible_conversations, visible_messages
 from rules.ai_control import AiState
 from rules.message import MessageRole
-from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> N
 
 
 _TYPING_ROLES = {
-    ViewerKind.CUSTOMER: MessageRole.USER,
-    ViewerKind.API_KEY: MessageRole.ASSISTANT,
-    ViewerKind.TEAM_MEMBER: MessageRole.HUMAN,
+    ActorKind.CUSTOMER: MessageRole.USER,
+    ActorKind.API_KEY: MessageRole.ASSISTANT,
+    ActorKind.TEAM_MEMBER: MessageRole.HUMAN,
 }
 
 

@@ -16,8 +16,8 @@ from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database
 from models.member import Member, MemberSession
-from resolvers.actor import Actor
-from rules.roles import SCOPES_OF_ROLE, Scope, ViewerKind
+from resolvers.actor import Actor, ActorKind
+from rules.roles import SCOPES_OF_ROLE, Scope
 
 API_KEY_START = "baton_sk_"
 SESSION_START = "baton_ss_"
@@ -113,7 +113,7 @@ async def actor_of(database: Database, tokens: WidgetTokens, token: str) -> Acto
 async def _api_key_actor(database: Database, token: str) -> Actor | None:
     for key, workspace, scopes, last_used_at in await _API_KEY.rows(database, hash=token_hash(token)):
         await _note_use(database, key, last_used_at)
-        return Actor(ViewerKind.API_KEY, workspace, frozenset(map(Scope, scopes)), api_key_id=key)
+        return Actor(ActorKind.API_KEY, workspace, frozenset(map(Scope, scopes)), api_key_id=key)
     return None
 
 
@@ -129,7 +129,7 @@ async def _member_actor(database: Database, token: str) -> Actor | None:
     hashed = token_hash(token)
     for member, workspace, role in await _MEMBER.rows(database, hash=hashed, now=datetime.now(UTC)):
         scopes = SCOPES_OF_ROLE[role]
-        return Actor(ViewerKind.TEAM_MEMBER, workspace, scopes, member_id=member, session_hash=hashed)
+        return Actor(ActorKind.TEAM_MEMBER, workspace, scopes, member_id=member, session_hash=hashed)
     return None
 
 
@@ -142,5 +142,5 @@ async def _customer_actor(database: Database, tokens: WidgetTokens, token: str) 
     if now > expires_at + WIDGET_REFRESH:
         return None
     for (workspace,) in await _WORKSPACE.rows(database, conversation=conversation):
-        return Actor(ViewerKind.CUSTOMER, workspace, conversation_id=conversation, expired=now >= expires_at)
+        return Actor(ActorKind.CUSTOMER, workspace, conversation_id=conversation, expired=now >= expires_at)
     return None

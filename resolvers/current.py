@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.api_key import ApiKey
 from models.conversation import Conversation
 from models.member import Member, MemberSession
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.credentials import API_KEY_START, SESSION_START, WIDGET_START, WidgetTokens, token_hash
-from rules.roles import SCOPES_OF_ROLE, Scope, ViewerKind
+from rules.roles import SCOPES_OF_ROLE, Scope
 
 # A statement takes at most 32,767 parameters.
 _BATCH = 1_000
@@ -50,7 +50,7 @@ async def _api_keys(session: AsyncSession, tokens: list[str]) -> dict[str, Actor
     )
     return {
         hashes[row.key_hash]: Actor(
-            ViewerKind.API_KEY, row.workspace_id, frozenset(map(Scope, row.scopes)), api_key_id=row.id
+            ActorKind.API_KEY, row.workspace_id, frozenset(map(Scope, row.scopes)), api_key_id=row.id
         )
         for row in rows
     }
@@ -69,7 +69,7 @@ async def _members(session: AsyncSession, tokens: list[str]) -> dict[str, Actor]
     )
     return {
         hashes[row.token_hash]: Actor(
-            ViewerKind.TEAM_MEMBER,
+            ActorKind.TEAM_MEMBER,
             row.workspace_id,
             SCOPES_OF_ROLE[row.role],
             member_id=row.id,
@@ -91,7 +91,7 @@ async def _customers(
     )
     workspaces = {row.id: row.workspace_id for row in rows}
     return {
-        token: Actor(ViewerKind.CUSTOMER, workspaces[conversation], conversation_id=conversation)
+        token: Actor(ActorKind.CUSTOMER, workspaces[conversation], conversation_id=conversation)
         for token, (conversation, _) in opened.items()
         if conversation in workspaces
     }

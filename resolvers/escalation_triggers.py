@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from models.conversation import ToolFailures
 from models.escalation import Escalation
 from realtime.transaction import Transaction
+from resolvers.actor import ActorKind
 from resolvers.append_message import post
 from resolvers.context import Context
 from resolvers.idempotency import IdempotentCall, begin_idempotent
@@ -25,7 +26,6 @@ from resolvers.validation import check_content, check_json, check_name, check_wo
 from resolvers.visibility import CONVERSATION
 from rules.escalation import EscalationTrigger, Priority
 from rules.message import MessageRole
-from rules.roles import ViewerKind
 from rules.triggers import FiredTrigger, fired
 
 
@@ -209,7 +209,7 @@ async def _escalate(
 
 
 def _call_trigger(context: Context, reason: str, priority: Priority | None) -> FiredTrigger:
-    if context.actor.kind is ViewerKind.TEAM_MEMBER:
+    if context.actor.kind is ActorKind.TEAM_MEMBER:
         return fired(EscalationTrigger.TEAM_MEMBER, reason, priority=priority)
     return FiredTrigger(EscalationTrigger.API, reason, priority=priority)
 

@@ -25,7 +25,7 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.cursor import Cursor
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from resolvers.visibility import (
     bind_values,
@@ -39,7 +39,6 @@ from resolvers.visibility import (
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
 from rules.pending_escalation import PendingOutcome
-from rules.roles import ViewerKind
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -48,8 +47,8 @@ Ts = TypeVarTuple("Ts")
 _IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ViewerKind, CompiledSelect[*Ts]]:
-    return {kind: CompiledSelect(ask(template_actor(kind))) for kind in ViewerKind}
+def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ActorKind, CompiledSelect[*Ts]]:
+    return {kind: CompiledSelect(ask(template_actor(kind))) for kind in ActorKind}
 
 
 # Rows of live events and lists.
@@ -75,7 +74,7 @@ _MEMBERS = CompiledSelect(
 
 
 async def _visible(
-    context: Context, kept: dict[ViewerKind, CompiledSelect[*Ts]], ids: Sequence[UUID]
+    context: Context, kept: dict[ActorKind, CompiledSelect[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
     actor = context.actor
     return await kept[actor.kind].rows(context.database, **bind_values(actor), ids=ids)

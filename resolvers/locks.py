@@ -12,17 +12,18 @@ from uuid import UUID
 
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
+from structlog.contextvars import bind_contextvars
 
 from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
 from realtime.transaction import Transaction
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.errors import NotFoundError
 from resolvers.visibility import bind_values, template_actor, visible_conversations, visible_escalations
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
-from rules.roles import ViewerKind
+from rules.typeid import CONVERSATION, format_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def _of_escalation(actor: Actor) -> Select[Conversation]:
 # Built once: building them for each act is a third of what recording a message costs.
 _CONVERSATION = {
     kind: _locking(visible_conversations(template_actor(kind)).where(Conversation.id == bindparam("key")))
-    for kind in ViewerKind
+    for kind in ActorKind
 }
-_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(template_actor(kind))) for kind in ViewerKind}
+_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(template_actor(kind))) for kind in ActorKind}
 _LOCKED_ESCALATION = (
     select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
 )
@@ -88,7 +89,7 @@ async def lock_active_escalation(tx: Transaction, conversation: Conversation) ->
 
 
 async def _locked(
-    tx: Transaction, actor: Actor, statements: Mapping[ViewerKind, Select[Any]], key: UUID, what: str
+    tx: Transaction, actor: Actor, statements: Mapping[ActorKind, Select[Any]], key: UUID, what: str
 ) -> LockedConversation:
     rows = await tx.session.execute(statements[actor.kind], {**bind_values(actor), "key": key})
     row = rows.one_or_none()
@@ -96,4 +97,5 @@ async def _locked(
         raise NotFoundError(what)
     conversation, settings, clock = row
     tx.set_now(clock)
+    bind_contextvars(conversation=format_id(CONVERSATION, conversation.id))
     return LockedConversation(conversation, EscalationSettings.model_validate(settings))

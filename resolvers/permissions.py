@@ -6,11 +6,11 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from resolvers.errors import ForbiddenError, UnauthenticatedError
 from resolvers.visibility import VisibleRow
-from rules.roles import Scope, ViewerKind
+from rules.roles import Scope
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +34,7 @@ class Permission:
         """Return whether `actor` has the permission, regardless of the row."""
         if actor.is_customer:
             return self.customers and (self.expired_customers or not actor.expired)
-        if self.members_only and actor.kind is not ViewerKind.TEAM_MEMBER:
+        if self.members_only and actor.kind is not ActorKind.TEAM_MEMBER:
             return False
         if actor.scopes == {Scope.INCOMING_WEBHOOK}:
             return self.scope is Scope.INCOMING_WEBHOOK

@@ -37,7 +37,7 @@ from models.escalation import Escalation, TriggerEvent
 from models.message import Message
 from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context, Services
 from resolvers.errors import NotFoundError
 from resolvers.locks import lock_conversation
@@ -48,7 +48,7 @@ from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
 from rules.message import MessageRole, MessageStatus
 from rules.pending_escalation import PendingOutcome
-from rules.roles import EVERY_SCOPE, MemberRole, ViewerKind
+from rules.roles import EVERY_SCOPE, MemberRole
 
 # Reserved domain (RFC 2606), so it matches no real sign-in.
 _ADMIN = "replay@baton.invalid"
@@ -206,7 +206,7 @@ def _name(digest: str, *, complete: bool = False) -> str:
 def _scratch(
     services: Services, workspace_id: UUID, agent_id: UUID, key_id: UUID, digest: str, complete: bool
 ) -> Scratch:
-    actor = Actor(ViewerKind.API_KEY, workspace_id, EVERY_SCOPE, api_key_id=key_id)
+    actor = Actor(ActorKind.API_KEY, workspace_id, EVERY_SCOPE, api_key_id=key_id)
     return Scratch(Context(services, actor), workspace_id, agent_id, digest, complete)
 
 

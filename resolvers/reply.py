@@ -6,6 +6,7 @@ from uuid import UUID
 from models.escalation import Escalation
 from models.message import Message
 from realtime.transaction import Transaction
+from resolvers.actor import ActorKind
 from resolvers.ai_control import hand_back
 from resolvers.append_message import post
 from resolvers.context import Context
@@ -23,7 +24,6 @@ from resolvers.visibility import ESCALATION, MESSAGE
 from rules.ai_control import AiPauseCause, AiResumePolicy
 from rules.escalation import EscalationStatus
 from rules.message import MessageRole
-from rules.roles import ViewerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ async def reply_to_escalation(
     Raises ConflictError for a resolved escalation.
     """
     check_content("content", content)
-    if author_email is not None and context.actor.kind is ViewerKind.TEAM_MEMBER:
+    if author_email is not None and context.actor.kind is ActorKind.TEAM_MEMBER:
         raise BadInputError("author_email", "is for API keys; a signed-in team member is the author")
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"escalation": escalation_id, "content": content, "author": author_email}

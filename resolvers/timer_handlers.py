@@ -4,7 +4,7 @@ The handlers of timers.
 Each reads the current state under the conversation's lock, so a repeated, late or stale timer is harmless.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from sqlalchemy import Select, func, select
 from models.escalation import Escalation
 from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
-from realtime.timers import TimerKind
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.context import Services
@@ -68,26 +67,26 @@ async def _itself(tx: Transaction, workspace_of: Select[UUID]) -> Actor | None:
     return None if workspace_id is None else Actor.system(workspace_id)
 
 
-TIMERS: dict[TimerKind, Callable[[Services, UUID], Awaitable[None]]] = {
-    TimerKind.SLA_CLOCK: announce_clock,
-    TimerKind.PENDING_ESCALATION: fire_pending,
-}
-
-
-async def overdue(services: Services, grace: timedelta) -> list[tuple[TimerKind, UUID]]:
-    """Return timers that have been overdue for longer than `grace`, at most some hundred."""
+async def overdue_clocks(services: Services, grace: timedelta) -> Sequence[UUID]:
+    """Return escalations whose clock passed something more than `grace` ago without a timer."""
     since = func.clock_timestamp() - grace
-    clocks = select(Escalation.id).where(Escalation.sla_next_at <= since)
-    pending = (
+    return await _some(services, select(Escalation.id).where(Escalation.sla_next_at <= since))
+
+
+async def overdue_pending(services: Services, grace: timedelta) -> Sequence[UUID]:
+    """Return pending escalations whose delay ended more than `grace` ago without a timer."""
+    since = func.clock_timestamp() - grace
+    waiting_since = (
         select(PendingEscalation.id)
         .join(Workspace, Workspace.id == PendingEscalation.workspace_id)
-        # A replay goes by its own clock.
+        # A replay has its own clock.
         .where(~Workspace.scratch)
         .where(PendingEscalation.outcome == PendingOutcome.WAITING, PendingEscalation.fires_at <= since)
     )
-    rows: list[tuple[TimerKind, UUID]] = []
+    return await _some(services, waiting_since)
+
+
+async def _some(services: Services, ids: Select[UUID]) -> Sequence[UUID]:
+    # In random order: those that fail every time must not keep the others from their turn.
     async with services.database.autocommit_session() as session:
-        for kind, keys in ((TimerKind.SLA_CLOCK, clocks), (TimerKind.PENDING_ESCALATION, pending)):
-            # In no order: those that fail every time must not keep the others from their turn.
-            rows += [(kind, key) for key in await session.scalars(keys.order_by(func.random()).limit(_BATCH))]
-    return rows
+        return (await session.scalars(ids.order_by(func.random()).limit(_BATCH))).all()

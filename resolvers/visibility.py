@@ -19,10 +19,9 @@ from models.member import Member
 from models.message import Message
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.errors import NotFoundError
 from rules.message import MessageStatus
-from rules.roles import ViewerKind
 
 
 def visible_conversations(actor: Actor) -> Select[Conversation]:
@@ -98,7 +97,7 @@ def visible_workspaces(actor: Actor) -> Select[Workspace]:
 _WORKSPACE, _CONVERSATION = "own_workspace", "own_conversation"
 
 
-def template_actor(kind: ViewerKind) -> Actor:
+def template_actor(kind: ActorKind) -> Actor:
     """Return an actor whose ids are parameters, for a statement compiled once; `bind_values` fills them."""
     workspace, conversation = bindparam(_WORKSPACE, type_=Uuid), bindparam(_CONVERSATION, type_=Uuid)
     return Actor(kind, cast(UUID, workspace), conversation_id=cast(UUID, conversation))
@@ -128,7 +127,7 @@ class VisibleRow:
 
 
 @cache
-def _seen(what: VisibleRow, kind: ViewerKind) -> CompiledSelect[UUID]:
+def _seen(what: VisibleRow, kind: ActorKind) -> CompiledSelect[UUID]:
     return CompiledSelect(
         what.select(template_actor(kind)).where(what.key == bindparam("key")).with_only_columns(what.key)
     )

@@ -3,10 +3,10 @@
 import strawberry
 
 from resolvers import agent, api_key, member, session
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.member import NewMember
 from resolvers.session import SignedIn
-from rules.roles import SCOPES_OF_ROLE, MemberRole, ViewerKind
+from rules.roles import SCOPES_OF_ROLE, MemberRole
 from rules.typeid import AGENT, API_KEY, MEMBER
 from schema.agent import Agent
 from schema.context import GraphQLContext, Info, parse_global_id
@@ -119,7 +119,7 @@ def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload:
     info.context.session_token = signed_in.token
     row = signed_in.member
     # The answer is dressed for the member that has just signed in.
-    actor = Actor(ViewerKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)
+    actor = Actor(ActorKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)
     call = GraphQLContext(info.context.services, actor)
     return SignInPayload(
         member=TeamMember.of(row, call), token=signed_in.token, expires_at=signed_in.expires_at

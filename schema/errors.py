@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError, VariableDefinitionNode
 from graphql.language import FieldNode
+from structlog.contextvars import get_contextvars
 
 from models.database import is_unavailable
 from models.ids import new_id
@@ -104,7 +105,7 @@ def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
     if isinstance(original, RecursionError):
         message = "The document is nested too deep."
         return _as_dict(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
-    request_id = str(new_id())
+    request_id = str(get_contextvars().get("request_id") or new_id())
     code = ErrorCode.INTERNAL
     if is_unavailable(original):
         code = ErrorCode.UNAVAILABLE

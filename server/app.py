@@ -1,9 +1,11 @@
-"""The application: routes, and what stands behind them."""
+"""The ASGI application: its routes and its state."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
@@ -14,15 +16,17 @@ from resolvers.context import Services
 from schema.live.groups import Groups
 from server.graphql.client_connections import ClientConnections
 from server.graphql.http import METHODS, graphql
+from server.graphql.state import AppState
 from server.graphql.websocket import websocket_endpoint
 from server.http.health import healthz, metrics, readyz
+from server.http.log_context import log_context
 from server.http.problems import EXCEPTION_HANDLERS
-from server.http.redirects import ROUTES as DOORS
+from server.http.redirects import ROUTES as REDIRECTS
 from server.rest.routes import ROUTES as REST_ROUTES
 from server.settings import Settings
 
-# Any page may call with a token of its own; what a widget token may be used from is checked with the token,
-# and cookies are not shared: credentials are not allowed.
+# Any page may call with its own token, and a widget token's origin is checked with the token. Cookies are not
+# shared with pages of other sites: `allow_credentials` stays off.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origins=["*"],
@@ -35,29 +39,38 @@ _CORS = Middleware(
 
 
 class App(Starlette):
-    """Routes everything but live sockets, which stay for hours, and each layer around one would stay, too."""
+    """The routes, with the log context of each request.
 
-    def __init__(self, live: Callable[[WebSocket], Awaitable[None]], **options: Any) -> None:
+    WebSockets bypass the middleware: they stay open for hours, and each layer around one would stay, too.
+    """
+
+    def __init__(self, live: Callable[[WebSocket], Awaitable[None]], state: AppState, **options: Any) -> None:
         super().__init__(**options)
         self._live = live
+        self.state = cast(State, state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves a connection."""
+        """Serve a connection."""
         if scope["type"] == "websocket" and scope["path"] == "/graphql":
             scope["app"] = self
             await self._live(WebSocket(scope, receive, send))
+        elif scope["type"] == "http":
+            # Starlette raises an answered error again, and the server would log it a second time.
+            with log_context(), suppress(Exception):
+                await super().__call__(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
 def make_app(services: Services, settings: Settings, connections: ClientConnections) -> App:
-    """The application on a house that stands."""
-    app = App(
+    """Return the application on running services."""
+    return App(
         websocket_endpoint(),
+        AppState(services, settings, Groups(), connections),
         routes=[
-            # Routes are tried one after the other.
+            # The most frequent first: routes are tried in this order.
             Route("/graphql", graphql, methods=METHODS),
-            *DOORS,
+            *REDIRECTS,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
@@ -66,8 +79,3 @@ def make_app(services: Services, settings: Settings, connections: ClientConnecti
         middleware=[_CORS],
         exception_handlers=EXCEPTION_HANDLERS,
     )
-    app.state.services = services
-    app.state.settings = settings
-    app.state.groups = Groups()
-    app.state.connections = connections
-    return app

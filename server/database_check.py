@@ -1,4 +1,4 @@
-"""Making sure of the database before anything is built on it."""
+"""A check of the database before anything is built on it."""
 
 from urllib.parse import urlsplit
 
@@ -7,16 +7,16 @@ import asyncpg
 OLDEST = 15
 
 
-class DatabaseUnavailableError(Exception):
+class DatabaseCheckError(Exception):
     """The database cannot be used; the message says what to look at, without the password."""
 
 
 async def reach(url: str) -> None:
-    """Connects once; raises DatabaseUnavailableError when that fails or the server is too old."""
+    """Connect once; raises DatabaseCheckError when that fails or the server is too old."""
     try:
         connection = await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise DatabaseUnavailableError(
+        raise DatabaseCheckError(
             f"Cannot use the PostgreSQL at {_address(url)}: {error or type(error).__name__}. "
             "Check that it runs, and that BATON_DATABASE_URL (and BATON_MIGRATION_URL, if set) name it, "
             "its database, user and password."
@@ -26,7 +26,7 @@ async def reach(url: str) -> None:
     finally:
         await connection.close()
     if version.major < OLDEST:
-        raise DatabaseUnavailableError(
+        raise DatabaseCheckError(
             f"The PostgreSQL at {_address(url)} is version {version.major}; {OLDEST} or newer is needed."
         )
 

@@ -1,4 +1,4 @@
-"""Jobs of pgqueuer: what runs them, on one connection, so that all of it fails and is built anew together."""
+"""The runner of pgqueuer's jobs, on one connection: all of it fails and is rebuilt together."""
 
 import asyncio
 import time
@@ -14,16 +14,17 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job
 from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
+from structlog.contextvars import bind_contextvars
 
 from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
 
 LEASE = timedelta(seconds=10)
 LOOK = timedelta(seconds=1)
-LONGEST_SECONDS = 120  # that one job may take
-GRACE_SECONDS = 4  # for what is in hand when they are told to stop
-LONGEST_PAUSE_SECONDS = 5
-LONG_RUN_SECONDS = 30  # after which a failure is a new one
+JOB_SECONDS = 120  # for one job
+GRACE_SECONDS = 4  # for running jobs when the runner must stop
+MAX_PAUSE_SECONDS = 5
+LONG_RUN_SECONDS = 30  # a failure after a longer run starts with the shortest pause again
 
 Handlers = Mapping[TimerKind, Callable[[UUID], Awaitable[None]]]
 
@@ -31,36 +32,36 @@ _logger = structlog.get_logger(__name__)
 
 
 class RetryLaterError(Exception):
-    """A handler cannot do it now; it is to be tried again after `delay`."""
+    """A job that cannot be done now and must be tried again after `delay`."""
 
     def __init__(self, delay: timedelta) -> None:
-        super().__init__(f"to be tried again after {delay}")
+        super().__init__(f"must be tried again after {delay}")
         self.delay = delay
 
 
 class Jobs:
-    """A runner of jobs, at most `at_once` concurrently, until `stop`; each handler receives the key."""
+    """A runner of at most `limit` concurrent jobs until `stop`; each handler receives the id of a row."""
 
-    def __init__(self, url: str, handlers: Handlers, at_once: int, stopping: asyncio.Event) -> None:
+    def __init__(self, url: str, handlers: Handlers, limit: int, stopping: asyncio.Event) -> None:
         self._url = url
         self._handlers = handlers
-        self._at_once = at_once
+        self._limit = limit
         self._stopping = stopping
         self._connection: asyncpg.Connection | None = None
         self._manager: QueueManager | None = None
 
     def stop(self) -> None:
-        """Takes up nothing more; what is in hand ends or is given back."""
+        """Take up no further job; running jobs end or are returned to the queue."""
         if self._manager:
             self._manager.shutdown.set()
 
     def abandon(self) -> None:
-        """Cuts the connection: a job that is cancelled counts as done, and nobody is to write that down."""
+        """Cut the connection, since pgqueuer would record a cancelled job as done."""
         if self._connection:
             self._connection.terminate()
 
     async def run(self) -> None:
-        """Runs jobs until told to stop; raises whatever goes wrong with the connection."""
+        """Run jobs until `stop`; raises any failure of the connection."""
         connection = await asyncpg.connect(self._url, timeout=10, command_timeout=10)
         try:
             manager = QueueManager(Queries(AsyncpgDriver(connection)))
@@ -70,8 +71,8 @@ class Jobs:
             if not self._stopping.is_set():
                 await manager.run(
                     dequeue_timeout=LOOK,
-                    batch_size=self._at_once // 2,
-                    max_concurrent_tasks=self._at_once,
+                    batch_size=self._limit // 2,
+                    max_concurrent_tasks=self._limit,
                     shutdown_on_listener_failure=True,
                     heartbeat_timeout=LEASE,
                     log_aggregation_interval=timedelta(),
@@ -82,8 +83,9 @@ class Jobs:
 
     def _handler(self, kind: TimerKind) -> Callable[[Job], Awaitable[None]]:
         async def handle(job: Job) -> None:
-            # A job without a key is of no use whenever it is tried: it is held, and the log says so.
+            # A job without a key can never succeed: pgqueuer holds it and logs that.
             key = UUID(bytes=job.payload)
+            bind_contextvars(timer=kind.value, row_id=str(key))
             try:
                 await self._run_job(self._handlers[kind](key))
             except RetryRequested:
@@ -92,32 +94,33 @@ class Jobs:
                 raise RetryRequested(later.delay) from later
             except Exception as error:
                 delay = min(2**job.attempts, 60)
-                _logger.warning("job.failed", kind=kind, error=repr(error), again_in_seconds=delay)
+                _logger.warning("job.failed", kind=kind, error=repr(error), retry_seconds=delay)
                 raise RetryRequested(timedelta(seconds=delay)) from error
 
         return handle
 
-    async def _run_job(self, tx: Awaitable[None]) -> None:
-        """Does it; gives it back, undone, when there is to be an end and it does not come to one."""
-        doing = asyncio.ensure_future(tx)
+    async def _run_job(self, handling: Awaitable[None]) -> None:
+        """Run the job; on shutdown, return it to the queue if it does not finish."""
+        running = asyncio.ensure_future(handling)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait(
-                {doing, stopping}, timeout=LONGEST_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if not doing.done():
-                await asyncio.wait({doing}, timeout=GRACE_SECONDS)
+            await asyncio.wait({running, stopping}, timeout=JOB_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                await asyncio.wait({running}, timeout=GRACE_SECONDS)
         finally:
             stopping.cancel()
-            if not doing.done():
-                await cancel_and_wait([doing])
-        if doing.cancelled():
-            raise RetryRequested(timedelta(), "given back")
-        doing.result()
+            if not running.done():
+                await cancel_and_wait([running])
+        if running.cancelled():
+            raise RetryRequested(timedelta(), "returned to the queue")
+        running.result()
 
 
 async def supervised(loop: Callable[[], Awaitable[None]], name: str, stopping: asyncio.Event) -> None:
-    """Runs `loop` again and again until told to stop; after a failure a little later."""
+    """Run `loop` repeatedly until `stopping` is set, after a failure with a growing pause.
+
+    tenacity would not be simpler: the pause shrinks after a long run and ends early at a stop.
+    """
     pause = 0.2
     while not stopping.is_set():
         began = time.monotonic()
@@ -127,12 +130,12 @@ async def supervised(loop: Callable[[], Awaitable[None]], name: str, stopping: a
         except Exception as error:
             if time.monotonic() - began > LONG_RUN_SECONDS:
                 pause = 0.2
-            _logger.warning("worker.failed", loop=name, error=repr(error), again_in_seconds=pause)
+            _logger.warning("worker.failed", loop=name, error=repr(error), retry_seconds=pause)
             await wait(stopping, pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Waits for an event, so long at most."""
+    """Wait for an event, for `seconds` at most."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -20,6 +21,7 @@ REPEAT_SECONDS = 1.0
 KINDS_LIMIT = 1_000
 
 _STDERR = 2
+_DETAIL = "DETAIL:"
 
 
 def set_up_logs(level: str) -> LogWriter:
@@ -32,6 +34,7 @@ def set_up_logs(level: str) -> LogWriter:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_row_details,
         shorten_expected_failure,
     ]
     limit = RepeatLimit()
@@ -107,12 +110,31 @@ def _renderers(terminal: bool) -> list[Processor]:
     ]
 
 
-def shorten_expected_failure(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace the traceback of a database or network failure by one line."""
+def hide_row_details(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Cut the details of PostgreSQL's errors, which quote rows and so the messages of customers."""
+    error, seen = _exception_of(event), set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+        if error.args and isinstance(error.args[0], str):
+            error.args = (error.args[0].partition(_DETAIL)[0].rstrip(), *error.args[1:])
+        error = error.__cause__ or error.__context__
+    if isinstance(event.get("error"), str):
+        event["error"] = event["error"].partition(_DETAIL)[0]
+    return event
+
+
+def _exception_of(event: EventDict) -> BaseException | None:
     raised = event.get("exc_info")
     if raised is True:
         raised = sys.exc_info()
-    error: BaseException | None = raised[1] if isinstance(raised, tuple) else raised
+    return raised[1] if isinstance(raised, tuple) else raised
+
+
+def shorten_expected_failure(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace the traceback of a database or network failure by one line."""
+    error = _exception_of(event)
     if is_unavailable(error) or isinstance(error, TimeoutError):
         del event["exc_info"]
         event.setdefault("error", repr(error))

@@ -1,8 +1,7 @@
-"""The process that serves: settings, database, house, app, uvicorn."""
+"""The serving process: settings, database, services, application, uvicorn."""
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -21,37 +20,46 @@ from server.graphql.websocket_protocol import WebSocketProtocol
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
+from server.stop_signals import stop_signals
+from server.version import VERSION
 from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
 
-Beside = Callable[[Services, Settings], Awaitable[None]]
+OnReady = Callable[[Services, Settings], Awaitable[None]]
 
 _logger = structlog.get_logger(__name__)
 
 
 def serve(
-    settings: Settings, beside: Beside | None = None, *, works: bool = True, mail_folder: Path | None = None
+    settings: Settings,
+    on_ready: OnReady | None = None,
+    *,
+    with_worker: bool = True,
+    mail_folder: Path | None = None,
 ) -> None:
-    """
-    Serves until told to stop, with a worker inside if it `works`; `beside` begins when it answers.
+    """Serve until a signal to stop; `on_ready` starts when the service answers.
 
-    Without a mail server mails go to `mail_folder`, if one is given.
+    Without a mail server, mails go to `mail_folder`, if one is given.
     """
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
-        stop_deadline = StopDeadline()
+        stop_deadline = StopDeadline(urls.embedded.stop_if_last if urls.embedded else _nothing)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, urls, sock, stop_deadline, beside, works, mail_folder))
+            runner.run(_serve(settings, urls, sock, stop_deadline, on_ready, with_worker, mail_folder))
         stop_deadline.cancel()
         _logger.info("serve.stopped", host=host, port=port)
 
 
+def _nothing() -> None:
+    pass
+
+
 def _bound(settings: Settings) -> socket.socket:
-    # Before anything is done, so that a taken port is the first thing to be said.
+    # Before anything else, so that a taken port is the first failure to be reported.
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -64,7 +72,7 @@ def _bound(settings: Settings) -> socket.socket:
 
 
 class PortTakenError(Exception):
-    """The address cannot be listened on."""
+    """The address is in use, or is not one of this machine."""
 
     def __init__(self, host: str, port: int, why: str) -> None:
         super().__init__(
@@ -78,20 +86,21 @@ async def _serve(
     urls: DatabaseUrls,
     sock: socket.socket,
     stop_deadline: StopDeadline,
-    beside: Beside | None,
-    works: bool,
+    on_ready: OnReady | None,
+    with_worker: bool,
     mail_folder: Path | None,
 ) -> None:
     await prepare(urls)
-    async with open_services(settings, urls.service, mail_folder=mail_folder) as services:
+    async with open_services(settings, urls.service, mail_folder=mail_folder) as opened:
+        services = opened.services
         connections = ClientConnections.of(services)
-        worker = Worker(services, urls.service) if works else None
+        worker = Worker(opened, urls.service) if with_worker else None
         server = _Server(
             _config(make_app(services, settings, connections)), connections, worker, stop_deadline
         )
         tasks = [
             asyncio.create_task(connections.run()),
-            asyncio.create_task(_greet(server, services, settings, beside)),
+            asyncio.create_task(_on_ready(server, services, settings, on_ready)),
         ]
         if urls.embedded:
             tasks.append(asyncio.create_task(keep_embedded_running(urls.embedded)))
@@ -105,16 +114,19 @@ async def _serve(
             await cancel_and_wait(tasks)
 
 
-async def _greet(server: "_Server", services: Services, settings: Settings, beside: Beside | None) -> None:
-    await server.answers.wait()
-    # What has been built by now stays: looking through it again and again stops every request for 0.1 s.
+async def _on_ready(
+    server: "_Server", services: Services, settings: Settings, on_ready: OnReady | None
+) -> None:
+    await server.ready.wait()
+    # These objects stay: each look of the garbage collector at them would stop every request for 0.1 s.
     gc.collect()
     gc.freeze()
-    # Sockets stay, too; with Python's thresholds of 700, 10 and 10 they were looked through again and again.
+    # Sockets stay, too: Python's thresholds of 700, 10 and 10 would have them examined all the time.
     gc.set_threshold(10_000, 20, 20)
-    _logger.info("serve.ready", url=settings.url)
-    if beside is not None:
-        await beside(services, settings)
+    listening = f"{settings.host}:{settings.port}"
+    _logger.info("serve.ready", version=VERSION, listening=listening, url=settings.url)
+    if on_ready is not None:
+        await on_ready(services, settings)
 
 
 def _config(app: object) -> uvicorn.Config:
@@ -128,13 +140,13 @@ def _config(app: object) -> uvicorn.Config:
         ws_ping_interval=20,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
-        # Of proxies on this machine, or of those that FORWARDED_ALLOW_IPS names.
+        # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.
         proxy_headers=True,
     )
 
 
 class _Server(uvicorn.Server):
-    """Says when it answers, and ends sockets and streams before uvicorn waits for them."""
+    """A uvicorn server that reports when it answers, and closes sockets and streams before it waits."""
 
     def __init__(
         self,
@@ -147,15 +159,15 @@ class _Server(uvicorn.Server):
         self._connections = connections
         self._worker = worker
         self._stop_deadline = stop_deadline
-        self.answers = asyncio.Event()
+        self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to answer."""
+        """Start to answer."""
         await super().startup(sockets=sockets)
-        self.answers.set()
+        self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Sends everybody who follows something to another process, then lets what runs end."""
+        """Close sockets and streams, so that clients reconnect elsewhere, then let requests end."""
         self._stop_deadline.start()
         if self._worker:
             self._worker.stop()
@@ -164,12 +176,12 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Ends in an orderly way: uvicorn's own raises the signal again, which skips what is to be closed."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Stop in order: uvicorn would raise the signal again, and nothing would be closed."""
+        loop, numbers = asyncio.get_running_loop(), stop_signals()
+        for number in numbers:
             loop.add_signal_handler(number, self.handle_exit, number, None)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in numbers:
                 loop.remove_signal_handler(number)

@@ -1,4 +1,4 @@
-"""Standing up what every process needs: the database, the bell, the feed."""
+"""The services that every process needs: database, pub/sub, feed."""
 
 import asyncio
 import secrets
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import Database
 from models.grants import grant_service
-from models.migrate import migrate
+from models.migrate import Migration, migrate
 from models.sealing import Seal
 from notifications.email.smtp import Smtp
 from notifications.services import NotificationServices
@@ -26,12 +28,12 @@ from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter
-from server.database_check import reach
+from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
 from server.settings import Settings, secret_key_of
 
-REVIVE_SECONDS = 2.0
+RESTART_SECONDS = 2.0
 CLOSE_SECONDS = 3.0
 
 _logger = structlog.get_logger(__name__)
@@ -39,7 +41,7 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """Whom migrations run as, and whom the service connects as."""
+    """The URLs of the role that runs migrations and of the role that the service connects as."""
 
     owner: str
     service: str
@@ -48,7 +50,7 @@ class DatabaseUrls:
 
 @contextmanager
 def database_urls(settings: Settings) -> Iterator[DatabaseUrls]:
-    """The database that is set, else the embedded one, which runs as long as somebody is in the block."""
+    """Yield the database that is set, else the embedded one, which runs while any process is in the block."""
     if settings.database_url:
         yield DatabaseUrls(settings.migration_url or settings.database_url, settings.database_url)
         return
@@ -57,9 +59,9 @@ def database_urls(settings: Settings) -> Iterator[DatabaseUrls]:
 
 
 async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
-    """Nobody else starts it again when it is killed. Runs until cancelled."""
+    """Restart the embedded PostgreSQL when it has died, until cancelled."""
     while True:
-        await asyncio.sleep(REVIVE_SECONDS)
+        await asyncio.sleep(RESTART_SECONDS)
         try:
             if await asyncio.to_thread(embedded.restart_if_dead):
                 _logger.warning("embedded_postgres.restarted")
@@ -67,14 +69,83 @@ async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
             _logger.error("embedded_postgres.failed", error=str(error))
 
 
-async def prepare(urls: DatabaseUrls) -> None:
-    """Brings the database up to this version."""
+async def prepare(urls: DatabaseUrls) -> Migration:
+    """Bring the database up to this version; raises DatabaseCheckError if its role may not do that."""
     for url in dict.fromkeys((urls.owner, urls.service)):
         await reach(url)
-    await migrate(urls.owner)
-    await install_timers(urls.owner)
-    if urls.owner != urls.service:
-        await grant_service(urls.owner, urls.service)
+    try:
+        migration = await migrate(urls.owner)
+        await _upgrade_timers(urls.owner, migration)
+        if urls.owner != urls.service:
+            await grant_service(urls.owner, urls.service)
+    except (SQLAlchemyError, asyncpg.PostgresError) as error:
+        raise DatabaseCheckError(
+            f"The database cannot be brought up to this version of Baton: {_first_line(error)}. Run "
+            "`baton migrate` with BATON_MIGRATION_URL set to the role that owns the tables, then start again."
+        ) from error
+    return migration
+
+
+async def _upgrade_timers(url: str, migration: Migration) -> None:
+    try:
+        await install_timers(url)
+    except asyncpg.InsufficientPrivilegeError:
+        # The service's role on a database that its owner has migrated.
+        if migration.before != migration.after:
+            raise
+
+
+def _first_line(error: Exception) -> str:
+    original = getattr(error, "orig", None) or error
+    return str(original).partition("\n")[0].rpartition(">: ")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessServices:
+    """The services of resolvers, and those of notifications, which resolvers know only as a protocol."""
+
+    services: Services
+    notifications: NotificationServices
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, url: str, *, live: bool = True, mail_folder: Path | None = None
+) -> AsyncIterator[ProcessServices]:
+    """Open the services of a process, and close them at the end of the block.
+
+    Without `live` they follow no log, publish no wake-ups and set no timers. Without a mail server, mails go
+    to `mail_folder`, if one is given.
+    """
+    database = Database(url)
+    live_database = database.with_own_query_pool()
+    feed = Feed(live_database)
+    broadcast = settings.broadcast_url or url
+    pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)
+    transactions = Transactions(database, pubsub.publish_wakeup, timers_enabled=live)
+    # Processes such as `baton init` issue no token and need no key.
+    secret = secret_key_of(settings) if live else secrets.token_hex()
+    seal = Seal(secret)
+    notifications = _notification_services(settings, database, transactions, seal, mail_folder)
+    services = Services(
+        database=database,
+        live_database=live_database,
+        transactions=transactions,
+        feed=feed,
+        pubsub=pubsub,
+        widget_tokens=WidgetTokens(secret),
+        seal=seal,
+        external=notifications,
+        passwords=Passwords(),
+        rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
+    )
+    loops = [pubsub.run(), feed.run(), purge_periodically(database)] if live else []
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield ProcessServices(services, notifications)
+    finally:
+        await cancel_and_wait(tasks)
+        await _close(live_database, database)
 
 
 def _notification_services(
@@ -93,47 +164,10 @@ def _notification_services(
     )
 
 
-@asynccontextmanager
-async def open_services(
-    settings: Settings, url: str, *, live: bool = True, mail_folder: Path | None = None
-) -> AsyncIterator[Services]:
-    """
-    Everything that stands for a process's life.
-
-    Without `live` it follows nothing, wakes nobody, and sets no timers: its acts are not of this time.
-    Without a mail server mails go to `mail_folder`, if one is given.
-    """
-    database = Database(url)
-    live_database = database.with_own_query_pool()
-    feed = Feed(live_database)
-    broadcast = settings.broadcast_url or url
-    pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)
-    redis = broadcast if broadcast.startswith("redis") else None
-    transactions = Transactions(database, pubsub.publish_wakeup, timers_enabled=live)
-    # What only looks in, such as `baton init`, hands out no token that is to be read later.
-    secret = secret_key_of(settings) if live else secrets.token_hex()
-    seal = Seal(secret)
-    services = Services(
-        database=database,
-        live_database=live_database,
-        transactions=transactions,
-        feed=feed,
-        pubsub=pubsub,
-        widget_tokens=WidgetTokens(secret),
-        seal=seal,
-        external=_notification_services(settings, database, transactions, seal, mail_folder),
-        passwords=Passwords(),
-        rate_limiter=RateLimiter(redis),
-    )
-    loops = [pubsub.run(), feed.run(), purge_periodically(database)] if live else []
-    tasks = [asyncio.create_task(loop) for loop in loops]
+async def _close(*databases: Database) -> None:
     try:
-        yield services
-    finally:
-        await cancel_and_wait(tasks)
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await live_database.close()
+        async with asyncio.timeout(CLOSE_SECONDS):
+            for database in databases:
                 await database.close()
-        except TimeoutError:
-            _logger.warning("services.close_timeout")
+    except TimeoutError:
+        _logger.warning("services.close_timeout")

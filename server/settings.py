@@ -1,16 +1,17 @@
-"""What can be set, by environment variables that begin with BATON_."""
+"""The settings: environment variables that begin with BATON_."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
-from realtime.pubsub import SCHEMES as BELL_SCHEMES
+from realtime.pubsub import SCHEMES as BROADCAST_SCHEMES
 from server.secret_key import check_secret_key, kept_secret_key
 
 _PREFIX = "BATON_"
@@ -20,13 +21,13 @@ _logger = structlog.get_logger(__name__)
 
 
 class SettingsError(Exception):
-    """The environment holds what cannot be used; the message says which variable and what it takes."""
+    """An environment variable has an invalid value; the message names it and says what it takes."""
 
 
 def _url_of(*schemes: str) -> AfterValidator:
     def check(url: str) -> str:
         if urlsplit(url).scheme not in schemes:
-            raise ValueError(f"must begin with {' or '.join(f'{one}://' for one in schemes)}")
+            raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
         return url
 
     return AfterValidator(check)
@@ -38,18 +39,17 @@ def _smtp(url: str) -> str:
 
 
 class Settings(BaseSettings):
-    """
-    Everything has a default: with none set, Baton keeps a PostgreSQL of its own in `data_dir`.
+    """The settings of a process. Each has a default: Baton then runs its own PostgreSQL in `data_dir`.
 
-    `migration_url` is for who lets the tables belong to another role than the service's: migrations run
-    by it, and the role of `database_url` is granted what it needs.
+    `migration_url` is the database as the role that owns the tables, if that is not the service's role.
+    Migrations run as this role, and grant the role of `database_url` what it needs.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     database_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
     migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
-    broadcast_url: Annotated[str, _url_of(*BELL_SCHEMES)] | None = None
+    broadcast_url: Annotated[str, _url_of(*BROADCAST_SCHEMES)] | None = None
     public_url: Annotated[str, _url_of("http", "https")] | None = None
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
@@ -60,26 +60,41 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
+    @model_validator(mode="after")
+    def _check_database_urls(self) -> Self:
+        if self.migration_url and not self.database_url:
+            raise ValueError(
+                "BATON_MIGRATION_URL: BATON_DATABASE_URL is missing. Without it the embedded database would "
+                "be served. Set BATON_DATABASE_URL to the same database as the service's role."
+            )
+        return self
+
     @property
     def url(self) -> str:
-        """Where people reach the service."""
+        """The URL under which people reach the service."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
 def read_settings() -> Settings:
-    """Reads the environment; an unknown variable is a warning, an invalid one a SettingsError."""
-    known = {_PREFIX + name.upper() for name in Settings.model_fields}
-    for name in sorted(os.environ):
-        if name.startswith(_PREFIX) and name not in known:
-            _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
+    """Read the environment; logs unknown variables, and raises SettingsError for invalid ones."""
+    for name in unknown_variables(os.environ):
+        _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
     try:
         return Settings()
     except ValidationError as error:
         faults = [
-            f"{_PREFIX}{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors(include_url=False, include_input=False)
+            _PREFIX
+            + "".join(f"{str(name).upper()}: " for name in fault["loc"][:1])
+            + fault["msg"].removeprefix("Value error, ").removeprefix(_PREFIX)
+            for fault in error.errors(include_url=False, include_input=False)
         ]
         raise SettingsError("\n".join(faults)) from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the names that begin with BATON_ and are no settings."""
+    names = {_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(_PREFIX) and name not in names)
 
 
 def secret_key_of(settings: Settings) -> str:

@@ -1,16 +1,15 @@
-"""
-The worker: does what happens later, beside a serving process or as a process of its own.
+"""The worker: runs timers and deliveries, inside a serving process or as a process of its own.
 
-It runs timers and attempts deliveries as jobs of pgqueuer, and plans deliveries from the log. Any number of
-workers share all of it. One that dies, or stops longer than its lease, loses its jobs to the others; what has
-lost its job altogether is found overdue by all of them.
+It runs the jobs of pgqueuer and plans deliveries from the log. Any number of workers share the work. The jobs
+of a worker that dies, or stops longer than its lease, go to the others. Every worker also looks for overdue
+work that has lost its job.
 """
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -24,43 +23,93 @@ from notifications.planner import plan, workspaces_to_plan
 from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
+from realtime.transaction import Transactions
 from resolvers.analytics.rollups import has_changes, refresh_months, refresh_rollups
 from resolvers.context import Services
-from resolvers.timer_handlers import TIMERS, overdue
-from server.job_runner import Handlers, Jobs, RetryLaterError, supervised, wait
-from server.services import database_urls, keep_embedded_running, open_services, prepare
+from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clocks, overdue_pending
+from rules.typeid import WORKSPACE, format_id
+from server.job_runner import Jobs, RetryLaterError, supervised, wait
+from server.services import ProcessServices, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
+from server.stop_signals import stop_signals
 
-# Timers and deliveries do not wait for each other: a receiver that hangs delays no clock.
-TIMERS_AT_ONCE, DELIVERIES_AT_ONCE = 10, 20
+# Separate runners, so that a receiver that hangs delays no clock.
+MAX_TIMERS, MAX_DELIVERIES = 10, 20  # that run concurrently
 SWEEP_SECONDS = 5
-OVERDUE_SECONDS = 3  # that one thing may take in a sweep
+SWEEP_LIMIT_SECONDS = 3  # for one overdue timer
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
-PLAN_SECONDS = 1  # between looks at the logs' heads, beside the bell
-PLAN_PAUSE_SECONDS = 0.05  # what happens within it is planned together
-ANALYTICS_SECONDS, MONTHS_SECONDS = 2, 60  # between looks at changes, and between sums of months
+PLAN_SECONDS = 1  # between two looks at the heads of the logs, without a wake-up
+PLAN_PAUSE_SECONDS = 0.05  # events within this time are planned together
+ANALYTICS_SECONDS, MONTHS_SECONDS = 2, 60  # between checks for changes, and between sums of months
 CLOSE_SECONDS = 8
-BUSY = timedelta(seconds=2)  # until a target is looked at again that another worker attends to
+BUSY = timedelta(seconds=2)  # until the next look at a target that another worker holds
 
 _logger = structlog.get_logger(__name__)
 
 
-class Worker:
-    """Does what is due from `start` to `cancel_and_wait`; `close` waits until what is in hand has ended."""
+@dataclass(frozen=True, slots=True)
+class TimerHandler:
+    """The handling of one kind of timer.
 
-    def __init__(self, services: Services, url: str) -> None:
-        assert isinstance(services.external, NotificationServices)
-        self._house, self._office = services, services.external
+    `overdue` returns the ids of rows that have been due for longer than a grace period. The sweep runs these
+    itself.
+    """
+
+    run: Callable[[UUID], Awaitable[None]]
+    overdue: Callable[[], Awaitable[Sequence[UUID]]]
+
+
+def timer_handlers(
+    services: Services, notifications: NotificationServices
+) -> Mapping[TimerKind, TimerHandler]:
+    """Return the one table of timers: for each kind its handler and its overdue query."""
+    database, transactions = services.database, services.transactions
+    return {
+        TimerKind.SLA_CLOCK: TimerHandler(
+            partial(announce_clock, services), partial(overdue_clocks, services, OVERDUE)
+        ),
+        TimerKind.PENDING_ESCALATION: TimerHandler(
+            partial(fire_pending, services), partial(overdue_pending, services, OVERDUE)
+        ),
+        TimerKind.DIGEST: TimerHandler(
+            partial(plan_digest, transactions), partial(overdue_digests, database, OVERDUE)
+        ),
+        TimerKind.DELIVERIES: TimerHandler(
+            partial(_deliver, notifications), partial(_reschedule_deliveries, transactions)
+        ),
+    }
+
+
+async def _deliver(notifications: NotificationServices, target_id: UUID) -> None:
+    try:
+        await deliver_due(notifications, target_id)
+    except TargetBusyError as busy:
+        raise RetryLaterError(BUSY) from busy
+
+
+async def _reschedule_deliveries(transactions: Transactions) -> Sequence[UUID]:
+    # An attempt takes long: overdue targets get a new job instead of being attempted in the sweep.
+    await overdue_targets(transactions, OVERDUE_DELIVERIES)
+    return ()
+
+
+class Worker:
+    """The loops that run what is due, from `start` to `close`."""
+
+    def __init__(self, opened: ProcessServices, url: str) -> None:
+        self._services = opened.services
+        self._handlers = timer_handlers(opened.services, opened.notifications)
         self._stopping = asyncio.Event()
-        self._timers = Jobs(url, self._timer_handlers(), TIMERS_AT_ONCE, self._stopping)
-        deliveries: Handlers = {TimerKind.DELIVERIES: self._attend}
-        self._deliveries = Jobs(url, deliveries, DELIVERIES_AT_ONCE, self._stopping)
-        self._rung = asyncio.Event()
+        jobs = {kind: handler.run for kind, handler in self._handlers.items()}
+        deliveries = {TimerKind.DELIVERIES: jobs.pop(TimerKind.DELIVERIES)}
+        self._timers = Jobs(url, jobs, MAX_TIMERS, self._stopping)
+        self._deliveries = Jobs(url, deliveries, MAX_DELIVERIES, self._stopping)
+        self._woken = asyncio.Event()
         self._months_due = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Begins to work."""
+        """Start the loops."""
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "timers": self._timers.run,
             "deliveries": self._deliveries.run,
@@ -73,14 +122,14 @@ class Worker:
         }
 
     def stop(self) -> None:
-        """Takes up nothing more."""
+        """Take up no further work."""
         self._stopping.set()
         self._timers.stop()
         self._deliveries.stop()
-        self._rung.set()
+        self._woken.set()
 
     async def close(self) -> None:
-        """Stops, and waits up to 8 s for what is in hand: it ends, or is given back."""
+        """Stop, and wait up to 8 s for running jobs: each ends or is returned to the queue."""
         self.stop()
         _, running = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         if running:
@@ -89,40 +138,29 @@ class Worker:
             _logger.warning("worker.close_timeout", loops=len(running))
             await cancel_and_wait(running)
 
-    def _timer_handlers(self) -> Handlers:
-        of_house = {kind: partial(tx, self._house) for kind, tx in TIMERS.items()}
-        return {**of_house, TimerKind.DIGEST: partial(plan_digest, self._house.transactions)}
-
-    async def _attend(self, target_id: UUID) -> None:
-        try:
-            await deliver_due(self._office, target_id)
-        except TargetBusyError as busy:
-            raise RetryLaterError(BUSY) from busy
-
     async def _plan(self) -> None:
-        self._rung.clear()
-        for workspace_id in await workspaces_to_plan(self._house.database):
-            self._house.feed.listen(workspace_id, self._rung)
+        self._woken.clear()
+        for workspace_id in await workspaces_to_plan(self._services.database):
+            self._services.feed.listen(workspace_id, self._woken)
             try:
-                while await plan(self._house.transactions, workspace_id) and not self._stopping.is_set():
+                while await plan(self._services.transactions, workspace_id) and not self._stopping.is_set():
                     pass
-            except Exception as error:
-                # One workspace must not keep the others from being told.
-                _logger.exception("planner.failed", workspace=str(workspace_id), error=repr(error))
+            except Exception:
+                # The notifications of other workspaces must go on.
+                workspace = format_id(WORKSPACE, workspace_id)
+                _logger.exception("planner.failed", workspace=workspace)
         await wait(self._stopping, PLAN_PAUSE_SECONDS)
-        await wait(self._rung, PLAN_SECONDS)
+        await wait(self._woken, PLAN_SECONDS)
 
     async def _sweep(self) -> None:
-        for kind, key in await overdue(self._house, OVERDUE):
-            await self._do_overdue(kind, TIMERS[kind](self._house, key))
-        for digest_id in await overdue_digests(self._house.database, OVERDUE):
-            await self._do_overdue(TimerKind.DIGEST, plan_digest(self._house.transactions, digest_id))
-        await overdue_targets(self._house.transactions, OVERDUE_DELIVERIES)
+        for kind, handler in self._handlers.items():
+            for row_id in await handler.overdue():
+                await self._run_overdue(kind, handler.run(row_id))
         await wait(self._stopping, SWEEP_SECONDS)
 
     async def _refresh_analytics(self) -> None:
-        transactions = self._house.transactions
-        if await has_changes(self._house.database):
+        transactions = self._services.transactions
+        if await has_changes(self._services.database):
             while await refresh_rollups(transactions) and not self._stopping.is_set():
                 pass
         if time.monotonic() >= self._months_due:
@@ -130,35 +168,39 @@ class Worker:
             await refresh_months(transactions)
         await wait(self._stopping, ANALYTICS_SECONDS)
 
-    async def _do_overdue(self, kind: TimerKind, tx: Awaitable[None]) -> None:
-        """Does one thing; it holds up the others for 3 s at most, whatever is the matter with it."""
-        doing = asyncio.ensure_future(tx)
+    async def _run_overdue(self, kind: TimerKind, handling: Awaitable[None]) -> None:
+        """Run one overdue timer for 3 s at most, so that none holds up the others."""
+        running = asyncio.ensure_future(handling)
         stopping = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({doing, stopping}, timeout=OVERDUE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {running, stopping}, timeout=SWEEP_LIMIT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
         stopping.cancel()
-        await cancel_and_wait([doing])
-        failed = "took too long" if doing.cancelled() else doing.exception() and repr(doing.exception())
+        await cancel_and_wait([running])
+        failed = "took too long" if running.cancelled() else running.exception() and repr(running.exception())
         _logger.log(logging.WARNING if failed else logging.INFO, "timer.overdue", kind=kind, failed=failed)
 
 
 def work(settings: Settings) -> None:
-    """Works until it is told to stop."""
+    """Run a worker until a signal to stop."""
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 
         async def run() -> None:
             await prepare(urls)
-            asked = asyncio.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, asked.set)
-            async with open_services(settings, urls.service) as services:
-                worker = Worker(services, urls.service)
+            stopped = asyncio.Event()
+            for number in stop_signals():
+                asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+            async with open_services(settings, urls.service) as opened:
+                worker = Worker(opened, urls.service)
                 worker.start()
+                tasks = []
+                if urls.embedded:
+                    tasks.append(asyncio.create_task(keep_embedded_running(urls.embedded)))
                 _logger.info("worker.ready")
-                beside = [asyncio.create_task(keep_embedded_running(urls.embedded))] if urls.embedded else []
-                await asked.wait()
+                await stopped.wait()
                 await worker.close()
-                await cancel_and_wait(beside)
+                await cancel_and_wait(tasks)
 
         runner.run(run())
     _logger.info("worker.stopped")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import numpy as np
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.analytics.blocks import (
     OUTCOMES,
     OWN_REASON,
@@ -40,7 +40,7 @@ from rules.analytics import (
     ratio,
 )
 from rules.escalation import EscalationTrigger, Priority
-from rules.roles import Scope, ViewerKind
+from rules.roles import Scope
 from rules.sla_clock import SlaOutcome
 from rules.triggers import REASONS
 
@@ -301,7 +301,7 @@ async def operator_context(services: Services, agent_id: UUID) -> Context:
     if not result:
         raise NotFoundError("AI agent")
     scopes = frozenset({Scope.ANALYTICS_READ})
-    return Context(services, Actor(ViewerKind.API_KEY, result[0]["workspace_id"], scopes))
+    return Context(services, Actor(ActorKind.API_KEY, result[0]["workspace_id"], scopes))
 
 
 def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:

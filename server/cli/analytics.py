@@ -76,8 +76,8 @@ def print_analytics(
 
         async def run() -> tuple[Metrics, list[ReasonCount]]:
             await prepare(urls)
-            async with open_services(settings, urls.service, live=False) as services:
-                return await read(services)
+            async with open_services(settings, urls.service, live=False) as opened:
+                return await read(opened.services)
 
         document = _document(*asyncio.run(run()))
     if as_json:
@@ -187,8 +187,8 @@ def rebuild(settings: Settings) -> int:
 
         async def run() -> int:
             await prepare(urls)
-            async with open_services(settings, urls.service, live=False) as services:
-                return await _rebuild(services, console)
+            async with open_services(settings, urls.service, live=False) as opened:
+                return await _rebuild(opened.services, console)
 
         return asyncio.run(run())
 

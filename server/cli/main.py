@@ -3,17 +3,12 @@
 import asyncio
 import json
 import secrets
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from resolvers.errors import BatonError
 from resolvers.member import NewMember
 from resolvers.workspace import MadeWorkspace, NewWorkspace, make_workspace
 from rules.roles import MemberRole
@@ -21,17 +16,16 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from schema.api import printed_schema
 from schema.permissions import printed_permissions
 from server.cli.analytics import print_analytics, read_instant, rebuild
+from server.cli.operator import doctor, key_app, pg, reset_password
 from server.cli.phrases import Explanation
-from server.database_check import DatabaseUnavailableError
+from server.cli.reporting import command_settings, write_utf8
 from server.demo.run import mail_folder, run_demo
-from server.embedded.location import EmbeddedPostgresError
-from server.logging_setup import set_up_logs
+from server.replay.file import ConfidenceScale
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
-from server.secret_key import SecretKeyError
-from server.serve import PortTakenError, serve
+from server.serve import serve
 from server.services import database_urls, open_services, prepare
-from server.settings import Settings, SettingsError, read_settings
+from server.version import VERSION
 from server.worker import work
 
 app = typer.Typer(
@@ -40,74 +34,67 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hands conversations from an AI agent to people and back.",
 )
-_TOLD = (
-    SettingsError,
-    SecretKeyError,
-    EmbeddedPostgresError,
-    DatabaseUnavailableError,
-    PortTakenError,
-    BatonError,
-)
+app.add_typer(key_app, name="key")
+app.command("reset-password")(reset_password)
+app.command("doctor")(doctor)
+app.command("pg", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(pg)
 
 
-@contextmanager
-def _told() -> Iterator[Settings]:
-    """The settings, with the logs set up; what the user can mend is told in words, not as a traceback."""
-    writer = set_up_logs("info")
-    # As an exception, so that what is open is closed: an embedded PostgreSQL among others.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        settings = read_settings()
-        set_up_logs(settings.log_level)
-        yield settings
-    except _TOLD as error:
-        errors = Console(file=writer)  # type: ignore[arg-type]  # it has what the console calls
-        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"baton {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hand conversations from an AI agent to people and back."""
 
 
 @app.command("serve")
 def serve_command(
     no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Leave what happens later to `baton worker` processes.")
+        bool, typer.Option("--no-worker", help="Leave timers and deliveries to `baton worker` processes.")
     ] = False,
 ) -> None:
     """Serve the API. Settings are environment variables: see docs/settings.md."""
-    with _told() as settings:
-        serve(settings, works=not no_worker)
+    with command_settings() as settings:
+        serve(settings, with_worker=not no_worker)
 
 
 @app.command()
 def worker() -> None:
-    """Do what happens later, such as clocks that run out; `serve` has a worker inside unless told not to."""
-    with _told() as settings:
+    """Run timers and deliveries. `serve` runs a worker itself unless given `--no-worker`."""
+    with command_settings() as settings:
         work(settings)
 
 
 @app.command()
 def demo() -> None:
-    """Serve a sample workspace with simulated customers, and print where to look and how to sign in."""
-    with _told() as settings:
-        serve(settings, beside=run_demo, mail_folder=mail_folder(settings))
+    """Serve a sample workspace with simulated customers, and print how to sign in."""
+    with command_settings() as settings:
+        serve(settings, run_demo, mail_folder=mail_folder(settings))
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the database up to this version; `serve` does so itself."""
-    with _told() as settings, database_urls(settings) as urls:
-        asyncio.run(prepare(urls))
+    """Bring the database up to this version. `serve` does so itself."""
+    with command_settings() as settings, database_urls(settings) as urls:
+        typer.echo(asyncio.run(prepare(urls)))
 
 
 @app.command()
 def schema(
     permissions: Annotated[
-        bool, typer.Option("--permissions", help="Print who may use each root field, as Markdown.")
+        bool, typer.Option("--permissions", help="Print the permissions of each root field, as Markdown.")
     ] = False,
 ) -> None:
     """Print the GraphQL schema."""
-    sys.stdout.write(printed_permissions() if permissions else printed_schema())
+    write_utf8(printed_permissions() if permissions else printed_schema())
 
 
 @app.command()
@@ -116,17 +103,17 @@ def init(
     name: Annotated[str, typer.Option(help="The workspace's name.")] = "My workspace",
     agent: Annotated[str, typer.Option(help="The AI agent's name.")] = "My AI agent",
     email: Annotated[str, typer.Option(help="The admin's email.")] = "admin@example.com",
-    password: Annotated[str | None, typer.Option(help="The admin's password; made up when left out.")] = None,
+    password: Annotated[str | None, typer.Option(help="The admin's password; generated if omitted.")] = None,
 ) -> None:
-    """Make a workspace with an AI agent, an admin and an API key, and print them: the key this once."""
-    with _told() as settings, database_urls(settings) as urls:
+    """Make a workspace with an AI agent, an admin and an API key, and print them with the key."""
+    with command_settings() as settings, database_urls(settings) as urls:
         secret = password or secrets.token_hex(8)
         new = NewWorkspace(name, agent, NewMember(email, "Admin", MemberRole.ADMIN, secret))
 
         async def make() -> MadeWorkspace:
             await prepare(urls)
-            async with open_services(settings, urls.service, live=False) as services:
-                return await make_workspace(services, new)
+            async with open_services(settings, urls.service, live=False) as opened:
+                return await make_workspace(opened.services, new)
 
         made = asyncio.run(make())
     _print(made, secret, as_json)
@@ -139,17 +126,21 @@ def replay(
         Path | None, typer.Option("--settings", help="JSON with the settings to try, as the API takes them.")
     ] = None,
     agent: Annotated[str | None, typer.Option(help="The AI agent whose settings are tried: agt_…")] = None,
+    confidence_scale: Annotated[
+        ConfidenceScale | None,
+        typer.Option(help="The scale of the file: percent (0 to 100) or probability (0 to 1)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever was replayed before.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ignore earlier replays of this file.")] = False,
 ) -> None:
     """Replay recorded conversations in a scratch workspace, and print what would have been escalated."""
-    with _told() as settings:
+    with command_settings() as settings:
         try:
-            report = run_replay(settings, ReplayRequest(file, settings_file, agent, fresh))
+            report = run_replay(settings, ReplayRequest(file, settings_file, agent, fresh, confidence_scale))
         except ReplayStoppedError as stopped:
             typer.echo(str(stopped), err=True)
             raise typer.Exit(128 + stopped.number) from None
-        report.print_json(sys.stdout) if as_json else report.print(sys.stdout)
+        write_utf8(report.as_json()) if as_json else report.print(sys.stdout)
 
 
 analytics_app = typer.Typer(invoke_without_command=True, add_completion=False)
@@ -170,7 +161,7 @@ def analytics(
         return
     if agent is None or start is None or end is None:
         raise typer.BadParameter("--agent, --from and --to are needed.")
-    with _told() as settings:
+    with command_settings() as settings:
         period = read_instant(start, timezone, "from"), read_instant(end, timezone, "to")
         print_analytics(settings, agent, *period, sys.stdout, as_json=as_json)
 
@@ -178,36 +169,37 @@ def analytics(
 @analytics_app.command("rebuild")
 def rebuild_command() -> None:
     """Compute the roll-ups of the analytics again from the rows; the service may run meanwhile."""
-    with _told() as settings:
+    with command_settings() as settings:
         typer.echo(f"{rebuild(settings):,} days are rebuilt.")
 
 
 @app.command()
 def phrases(
     text: Annotated[
-        str | None, typer.Argument(help="What a customer says; standard input when left out.")
+        str | None, typer.Argument(help="A message of a customer; standard input when left out.")
     ] = None,
     extra: Annotated[
-        list[str] | None, typer.Option("--extra", help="A phrase of the team's own; may be given again.")
+        list[str] | None, typer.Option("--extra", help="A phrase of the team; may be given several times.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say whether a customer's words are taken as asking for a person, and why."""
-    explanation = Explanation.of(sys.stdin.read() if text is None else text, extra or [])
-    explanation.print_json(sys.stdout) if as_json else explanation.print(sys.stdout)
+    """Explain whether a message asks for a person."""
+    message = sys.stdin.buffer.read().decode(errors="replace") if text is None else text
+    explanation = Explanation.of(message, extra or [])
+    write_utf8(explanation.as_json()) if as_json else explanation.print(sys.stdout)
 
 
 def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "workspaceId": format_id(WORKSPACE, made.workspace_id),
         "agentId": format_id(AGENT, made.agent.id),
         "apiKey": made.api_key,
         "member": {"email": made.admin.email, "password": password},
     }
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(fields))
         return
-    typer.echo(f"workspace  {found['workspaceId']}")
-    typer.echo(f"AI agent   {found['agentId']}")
+    typer.echo(f"workspace  {fields['workspaceId']}")
+    typer.echo(f"AI agent   {fields['agentId']}")
     typer.echo(f"API key    {made.api_key}   (shown this once)")
     typer.echo(f"sign in    {made.admin.email}   {password}")

@@ -6,13 +6,13 @@ from typing import Any, Self, TextIO
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rules.handoff.detector import Decision, decide_handoff
 from rules.handoff.phrases import find_phrase
 from rules.quoted_text import strip_quoted_text
+from server.console import console_on
 
 _FILE_WIDTH = 120
 
@@ -30,15 +30,13 @@ class Explanation:
         own_words = strip_quoted_text(text)
         return cls(decide_handoff(own_words), find_phrase(own_words, phrases))
 
-    def print_json(self, out: TextIO) -> None:
-        """Print the explanation as one JSON object."""
-        out.write(orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n")
+    def as_json(self) -> str:
+        """Return the explanation as one JSON object."""
+        return orjson.dumps(self._plain(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
     def print(self, out: TextIO) -> None:
         """Print the decision and its reasons as text and tables."""
-        console = Console(file=out, highlight=False)
-        if not console.is_terminal:
-            console = Console(file=out, highlight=False, width=_FILE_WIDTH)
+        console = console_on(out, _FILE_WIDTH)
         console.print(self._verdict())
         console.print(self._reason())
         if self.decision.chunks:

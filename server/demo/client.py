@@ -1,4 +1,4 @@
-"""The public API, as the simulated people of `baton demo` use it."""
+"""A client of the public API for the simulated people of `baton demo`."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -33,7 +33,7 @@ _ESCALATIONS = """subscription($after: String) { escalationCreated(after: $after
 
 
 class DemoClient:
-    """A session of the API; calls are made with the key unless another token is given."""
+    """A session of the API; calls use the key unless another token is given."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self._url = url
@@ -47,74 +47,74 @@ class DemoClient:
         await self._session.close()
 
     async def start(self, agent: str, name: str, email: str) -> tuple[str, str]:
-        """A conversation and its widget token."""
+        """Start a conversation, and return it with its widget token."""
         given = {"agentId": agent, "customer": {"name": name, "email": email}}
         started = (await self._call(_START, input=given))["startConversation"]
         return started["conversation"]["id"], started["widgetToken"]
 
     async def say(self, conversation: str, content: str, token: str) -> None:
-        """The customer says something."""
+        """Record a message of the customer."""
         given = {"conversationId": conversation, "role": "USER", "content": content}
         await self._call(_RECORD, token, input=given)
 
     async def answer(self, conversation: str, content: str, confidence: float, epoch: int) -> None:
-        """The AI answers."""
+        """Record a reply of the AI."""
         given = {"conversationId": conversation, "role": "ASSISTANT", "content": content}
         await self._call(_RECORD, input=given | {"confidence": confidence, "epoch": epoch})
 
     async def press_button(self, conversation: str, token: str) -> None:
-        """The customer asks for a person."""
+        """Ask for a person, as the customer."""
         await self._call(_BUTTON, token, id=conversation)
 
     async def submit_form(self, conversation: str, token: str) -> None:
-        """The customer asks for an offer."""
+        """Ask for an offer by a form, as the customer."""
         fields = {"product": "Chair No. 14", "amount": 200, "company": "Becker GmbH"}
         given = {"conversationId": conversation, "form": "offer", "fields": fields}
         await self._call(_FORM, token, input=given)
 
     async def report_failure(self, conversation: str, tool: str) -> None:
-        """A tool of the AI's has failed."""
+        """Report a failure of one of the AI's tools."""
         given = {"conversationId": conversation, "tool": tool, "succeeded": False}
         await self._call(_TOOL, input=given)
 
     async def escalate(self, conversation: str, reason: str) -> None:
-        """An integrator escalates."""
+        """Escalate by the API."""
         await self._call(_ESCALATE, input={"conversationId": conversation, "reason": reason})
 
     async def sign_in(self, email: str, password: str) -> str:
-        """A team member's session token."""
+        """Return a team member's session token."""
         token: str = (await self._call(_SIGN_IN, email=email, password=password))["signIn"]["token"]
         return token
 
     async def claim(self, escalation: str, token: str) -> None:
-        """The team member takes an escalation."""
+        """Claim an escalation, as the team member."""
         await self._call(_CLAIM, token, id=escalation)
 
     async def reply(self, escalation: str, content: str, token: str) -> None:
-        """The team member answers."""
+        """Reply to the customer, as the team member."""
         await self._call(_REPLY, token, input={"escalationId": escalation, "content": content})
 
     async def resolve(self, escalation: str, token: str) -> None:
-        """The team member is done."""
+        """Resolve an escalation, as the team member."""
         given = {"escalationId": escalation, "note": "Solved in the conversation", "disposition": "NEEDED"}
         await self._call(_RESOLVE, token, input=given)
 
     def turns(self) -> AsyncGenerator[dict[str, Any], None]:
-        """What the AI is to answer, for ever."""
+        """Yield the customer messages that the AI must answer, forever."""
         return self._follow(_TURNS, "turnRequested")
 
     def escalations(self) -> AsyncGenerator[dict[str, Any], None]:
-        """New escalations, for ever."""
+        """Yield new escalations, forever."""
         return self._follow(_ESCALATIONS, "escalationCreated")
 
     async def _call(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token or self._key}"}
         body = {"query": query, "variables": variables}
         async with self._session.post(f"{self._url}/graphql", json=body, headers=headers) as answer:
-            found = await answer.json()
-        if "errors" in found:
-            raise RuntimeError(found["errors"][0]["message"])
-        data: dict[str, Any] = found["data"]
+            result = await answer.json()
+        if "errors" in result:
+            raise RuntimeError(result["errors"][0]["message"])
+        data: dict[str, Any] = result["data"]
         return data
 
     async def _follow(self, query: str, field: str) -> AsyncGenerator[dict[str, Any], None]:

@@ -1,7 +1,7 @@
 """
 `baton demo`: a sample workspace, a simulated AI agent, simulated customers and one simulated team member.
 
-They use the public API alone, over HTTP and WebSocket, as real ones would.
+They use only the public API, over HTTP and WebSocket, as real ones would.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """How to get into the sample workspace; kept in the data folder, so that a restart finds it again."""
+    """The credentials of the sample workspace, kept in the data folder for the next start."""
 
     agent_id: str
     api_key: str
@@ -53,7 +53,7 @@ class Demo:
 
 
 async def run_demo(services: Services, settings: Settings) -> None:
-    """Prints where to look, and talks until cancelled."""
+    """Print the credentials and addresses, and simulate until cancelled."""
     demo = await _known_demo(services, settings) or await _new_demo(services, settings)
     _print(demo, settings)
     async with DemoClient(settings.url, demo.api_key) as client, asyncio.TaskGroup() as people:
@@ -75,8 +75,8 @@ async def _known_demo(services: Services, settings: Settings) -> Demo | None:
 async def _new_demo(services: Services, settings: Settings) -> Demo:
     password = secrets.token_hex(8)
     admin = NewMember("ada@example.com", "Ada Admin", MemberRole.ADMIN, password)
-    told = NotificationSettings(email=EmailNotifications(recipients=["team@example.com"]))
-    own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS), notifications=told)
+    notifications = NotificationSettings(email=EmailNotifications(recipients=["team@example.com"]))
+    own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS), notifications=notifications)
     made = await make_workspace(services, NewWorkspace("Baton demo", "Shop assistant", admin, own))
     demo = Demo(format_id(AGENT, made.agent.id), made.api_key, admin.email, password)
     _keep(settings.data_dir, demo)
@@ -105,20 +105,20 @@ Look at what is open:
 
   curl -s '{settings.url}/escalations?status=open' -H "Authorization: Bearer {demo.api_key}"
 
-Ctrl-C stops it; what was said stays in {settings.data_dir}.
+Ctrl-C stops it; the conversations stay in {settings.data_dir}.
 """)
 
 
 def mail_folder(settings: Settings) -> Path:
-    """Where mails are kept as files when there is no mail server."""
+    """Return the folder of mails when there is no mail server."""
     return settings.data_dir / "mail"
 
 
 async def _tidy(folder: Path) -> None:
-    """Keeps the newest mails alone: the demo goes on for ever."""
+    """Delete all but the newest mails periodically: the demo runs forever."""
     while True:
         mails = await asyncio.to_thread(
-            lambda: sorted(folder.glob("*.eml"), key=lambda one: one.stat().st_mtime)
+            lambda: sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime)
         )
         for mail in mails[:-MAILS_KEPT]:
             mail.unlink(missing_ok=True)
@@ -178,7 +178,7 @@ async def _team_member(client: DemoClient, demo: Demo) -> None:
 
 
 async def _see_to(client: DemoClient, escalation: str, token: str) -> None:
-    # Whoever looks on may take it first: then it is theirs.
+    # The user of the demo may claim it first.
     with suppress(Exception):
         await asyncio.sleep(random.uniform(6, 15))
         await client.claim(escalation, token)

@@ -1,11 +1,11 @@
-"""What the simulated people of `baton demo` say."""
+"""The messages of the simulated people of `baton demo`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a customer says, and what the AI answers with which confidence in percent."""
+    """A customer's message, and the AI's reply with its confidence in percent."""
 
     customer: str
     answer: str
@@ -14,10 +14,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """
-    One customer's visit. `ending` is how it comes to people, if it does: `button`, `form`, `tool`, `api`.
+    """One customer's conversation. `ending` is its escalation: `button`, `form`, `tool` or `api`.
 
-    The others escalate by what is said: a request in words, a topic, an uncertain reply.
+    The others escalate by their messages: a request in words, a topic, an uncertain reply.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Where the embedded PostgreSQL lives, from which binaries it runs and under which account."""
+"""The location of the embedded PostgreSQL: its folders, its binaries and its account."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ SOCKET_FOLDER = re.compile(r"[\w./-]{1,89}", re.ASCII)
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot be had; the message says why and what to do next."""
+    """The embedded PostgreSQL cannot be used; the message says why and what to do next."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,17 @@ class ClusterLocation:
 
     @property
     def log(self) -> Path:
-        """What initdb, pg_ctl and the server say."""
+        """The log of initdb, pg_ctl and the server."""
         return self.home / "postgres.log"
 
     @property
     def has_cluster(self) -> bool:
-        """Whether a first start was completed here."""
+        """A first start was completed here."""
         return has_cluster(self.home)
 
 
 def cluster_location(data_dir: Path) -> ClusterLocation:
-    """Decide where the cluster of `data_dir` lives, the same for every process, and make its folders.
+    """Return the location of the cluster of `data_dir`, the same for every process, and make its folders.
 
     Raises EmbeddedPostgresError when there is no safe place, OSError when a folder cannot be made.
     """
@@ -79,18 +79,26 @@ def cluster_location(data_dir: Path) -> ClusterLocation:
     return ClusterLocation(home, _socket_folder(home, account), install, account)
 
 
+def postgres_programs() -> Path | None:
+    """Return the folder of the wheel's PostgreSQL programs, or None if the wheel is not installed."""
+    try:
+        return Path(str(_wheel().locate_file(INSTALL))) / "bin"
+    except EmbeddedPostgresError:
+        return None
+
+
 def cluster_in(home: Path) -> Path:
-    """The folder of the cluster that belongs to `home`."""
+    """Return the folder of the cluster that belongs to `home`."""
     return home / "postgres"
 
 
 def has_cluster(home: Path) -> bool:
-    """Whether `home` holds a finished cluster: it gets its name only when complete."""
+    """Return whether `home` holds a finished cluster: it gets its name only when complete."""
     return (cluster_in(home) / "PG_VERSION").exists()
 
 
 def can_reach(account: Account, path: Path) -> bool:
-    """Whether `account` may traverse to `path` and enter or execute it."""
+    """Return whether `account` may traverse to `path` and enter or execute it."""
     command = ["test", "-x", str(path)]
     user, group = account.uid, account.gid
     test = subprocess.run(command, cwd="/", user=user, group=group, extra_groups=[], check=False)  # noqa: S603
@@ -119,16 +127,16 @@ def _wheel() -> Distribution:
 
 
 def _account(data_dir: Path) -> Account:
-    """The owner of an existing cluster, whatever accounts came later; else the first known one."""
+    """Return the owner of an existing cluster, else the first known account."""
     for home in (data_dir, _elsewhere(data_dir)):
         if has_cluster(home):
             owner = cluster_in(home).stat()
             if owner.st_uid != 0:
                 return Account(owner.st_uid, owner.st_gid)
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entries = {entry.pw_name: entry for entry in pwd.getpwall()}
     for name in ACCOUNTS:
-        if name in known:
-            return Account(known[name].pw_uid, known[name].pw_gid)
+        if name in entries:
+            return Account(entries[name].pw_uid, entries[name].pw_gid)
     raise EmbeddedPostgresError(
         "PostgreSQL refuses to run as root, and there is no account `baton`, `postgres` or `nobody` for it. "
         "Create one (`useradd --system baton`), run Baton as another user, or set a database URL."
@@ -136,7 +144,7 @@ def _account(data_dir: Path) -> Account:
 
 
 def _home_as_root(data_dir: Path, account: Account) -> Path:
-    """`data_dir` if `account` can get there; else a folder below ROOT_HOME, and a note in `data_dir`."""
+    """Return `data_dir` if `account` can reach it; else a folder below ROOT_HOME, and leave a note."""
     home, note = _elsewhere(data_dir), data_dir / NOTE
     if has_cluster(data_dir):
         return data_dir
@@ -148,7 +156,9 @@ def _home_as_root(data_dir: Path, account: Account) -> Path:
     note.write_text(
         f"{home}\n\nThe database of this data folder is in the folder above; back them up together.\n"
         "Baton ran as root, which PostgreSQL refuses, and the account that runs PostgreSQL instead\n"
-        f"(uid {account.uid}) may not enter {data_dir}.\n"
+        f"(uid {account.uid}) may not enter {data_dir}.\n",
+        "utf-8",
+        "surrogateescape",
     )
     return home
 
@@ -158,8 +168,8 @@ def _elsewhere(data_dir: Path) -> Path:
 
 
 def _refuse_moved(data_dir: Path, note: Path, home: Path) -> None:
-    """A data folder that was moved must not silently begin again with an empty database."""
-    noted = note.read_text().partition("\n")[0]
+    """Refuse a data folder that was moved: it must not silently start with an empty database."""
+    noted = note.read_text("utf-8", "surrogateescape").partition("\n")[0]
     if noted != str(home):
         raise EmbeddedPostgresError(
             f"{data_dir} was moved: its database is in {noted} and is now expected in {home}. "
@@ -179,7 +189,7 @@ def _root_folder(path: Path) -> None:
 
 
 def _copied_install(wheel: Distribution) -> Path:
-    """A copy of the wheel's PostgreSQL that every account can run, one for each version of the wheel."""
+    """Return a copy of the wheel's PostgreSQL that every account can run, one per version of the wheel."""
     target = ROOT_HOME / f"{WHEEL}-{wheel.version}"
     if not target.exists():
         _root_folder(ROOT_HOME)
@@ -204,7 +214,7 @@ def _copied_install(wheel: Distribution) -> Path:
 
 
 def _open_to_all(tree: Path) -> None:
-    """Like `chmod -R a+rX`: the umask of the installation may have closed the files to other accounts."""
+    """Do `chmod -R a+rX`: the umask of the installation may have closed the files to other accounts."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode
@@ -212,15 +222,15 @@ def _open_to_all(tree: Path) -> None:
 
 
 def _socket_folder(home: Path, account: Account | None) -> Path:
-    """The cluster's own folder, which is 0700 already; for a path unfit for sockets a 0700 folder in /tmp."""
+    """Return the cluster's own 0700 folder; for a path unfit for sockets, a 0700 folder in /tmp."""
     if SOCKET_FOLDER.fullmatch(str(cluster_in(home))):
         return cluster_in(home)
     # Not $TMPDIR: it may differ between the processes that share the server.
     folder = Path("/tmp") / f"baton-{_digest(home)}"  # noqa: S108
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
+    status = folder.lstat()
     owners = {os.geteuid(), account.uid if account else os.geteuid()}
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o077:
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in owners or status.st_mode & 0o077:
         raise EmbeddedPostgresError(
             f"{folder} should be a folder of ours with mode 0700 for the database's socket, but is not. "
             "Someone else may have put it there: remove it, or use a data folder of a short and plain path."

@@ -1,11 +1,11 @@
 """The PostgreSQL that `baton serve` keeps in its data folder when no database URL is set.
 
-Three files beside the cluster are locked with flock, which the kernel undoes for whoever dies:
+Three files next to the cluster are locked with flock, which the kernel releases when a process dies:
 
 * `postgres.start.lock`: held by the one process that is starting or stopping the server;
 * `postgres.users.lock`: shared by all processes that use the server; the last one to leave stops it;
 * `postgres.server.lock`: inherited by all processes of the server, so it is free exactly when none of them
-  lives. The process id in `postmaster.pid` says less: after a crash it may be a stranger's or a zombie's.
+  lives. The process id in `postmaster.pid` is less reliable: after a crash it may belong to any process.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -26,7 +26,7 @@ ORPHANS_TIMEOUT = 10  # seconds for the children of a killed server to notice
 
 INITDB = (
     "--username=postgres",
-    # Whoever can open the socket is the account that owns the files, or root: its folder is 0700.
+    # Only root and the account that owns the files can open the socket: its folder is 0700.
     "--auth=trust",
     "--encoding=UTF8",
     "--locale=C",
@@ -36,7 +36,7 @@ INITDB = (
     "--no-instructions",
 )
 
-# wal_level stays `replica`, so that pg_basebackup works: people run this in earnest.
+# wal_level stays `replica`, so that pg_basebackup works.
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
@@ -71,21 +71,26 @@ ALTER ROLE baton SET log_error_verbosity = terse;
 
 @dataclass(frozen=True)
 class EmbeddedPostgres:
-    """How to reach the server: as the owner of the tables for migrations, as the service for all else."""
+    """The URLs of the server: as the owner of the tables for migrations, as the service for all else."""
 
     owner_url: str
     service_url: str
-    place: ClusterLocation
+    location: ClusterLocation
+    users_lock: int = field(repr=False)
 
     def restart_if_dead(self) -> bool:
-        """Start the server again if it has died beside us; says whether it had to. Cheap while it lives."""
-        with _locked(self.place, "start") as start:
+        """Start the server again if it has died, and return whether it had. Cheap while it runs."""
+        with _locked(self.location, "start") as start:
             fcntl.flock(start, fcntl.LOCK_EX)
-            with _locked(self.place, "server") as server:
+            with _locked(self.location, "server") as server:
                 if not _try_lock(server):
                     return False
-            _ensure_running(self.place)
+            _ensure_running(self.location)
             return True
+
+    def stop_if_last(self) -> None:
+        """Stop the server unless another process uses it, for a process that cannot leave its block."""
+        _leave(self.location, self.users_lock)
 
 
 @contextmanager
@@ -95,152 +100,164 @@ def embedded_postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
     Raises EmbeddedPostgresError when it cannot be made, started or stopped.
     """
     with _explained(data_dir):
-        place = cluster_location(data_dir)
-        users = _open_lock(place, "users")
+        location = cluster_location(data_dir)
+        users = _open_lock(location, "users")
     try:
         with _explained(data_dir):
-            _join(place, users)
+            _join(location, users)
         yield EmbeddedPostgres(
-            owner_url=f"postgresql://baton_owner@/baton?host={place.sockets}",
-            service_url=f"postgresql://baton@/baton?host={place.sockets}",
-            place=place,
+            owner_url=f"postgresql://baton_owner@/baton?host={location.sockets}",
+            service_url=f"postgresql://baton@/baton?host={location.sockets}",
+            location=location,
+            users_lock=users,
         )
     finally:
         try:
-            _leave(place, users)
+            _leave(location, users)
         finally:
             os.close(users)
 
 
-def _join(place: ClusterLocation, users: int) -> None:
-    with _locked(place, "start") as start:
+def _join(location: ClusterLocation, users: int) -> None:
+    with _locked(location, "start") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
-        _ensure_running(place)
+        _ensure_running(location)
         if _run(
-            place,
+            location,
             "psql",
             "-XqU",
             "postgres",
             "-h",
-            str(place.sockets),
+            str(location.sockets),
             "-v",
             "ON_ERROR_STOP=1",
             sql=PROVISION,
         ):
             raise _failure(
-                place, "The embedded PostgreSQL runs, but its roles and database could not be prepared."
+                location, "The embedded PostgreSQL runs, but its roles and database could not be prepared."
             )
 
 
-def _leave(place: ClusterLocation, users: int) -> None:
-    with _locked(place, "start") as start:
+def _leave(location: ClusterLocation, users: int) -> None:
+    with _locked(location, "start") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         if _try_lock(users):
-            _stop(place)
+            _stop(location)
 
 
-def _ensure_running(place: ClusterLocation) -> None:
+def _ensure_running(location: ClusterLocation) -> None:
     """Use the server that runs; else start one, once the last process of a former one has gone."""
     deadline = time.monotonic() + TIMEOUT
-    with _locked(place, "server") as server:
+    with _locked(location, "server") as server:
         while not _try_lock(server):
-            if _accepts(place):
+            if _accepts(location):
                 return
             if time.monotonic() > deadline:
                 raise _failure(
-                    place, f"The embedded PostgreSQL has not accepted a connection for {TIMEOUT} seconds."
+                    location, f"The embedded PostgreSQL has not accepted a connection for {TIMEOUT} seconds."
                 )
             time.sleep(0.05)
-        if place.log.exists():
-            place.log.replace(place.log.with_suffix(".log.old"))
-        if not place.has_cluster:
-            _create_cluster(place, server)
-        _start(place, server)
+        if location.log.exists():
+            location.log.replace(location.log.with_suffix(".log.old"))
+        if not location.has_cluster:
+            _create_cluster(location, server)
+        _start(location, server)
 
 
-def _create_cluster(place: ClusterLocation, server: int) -> None:
-    """Make the cluster beside its place and rename it when complete: a kill leaves nothing half made."""
-    for leftover in place.home.glob("postgres.new-*"):
+def _create_cluster(location: ClusterLocation, server: int) -> None:
+    """Make the cluster under another name and rename it when complete: a kill leaves nothing half made."""
+    for leftover in location.home.glob("postgres.new-*"):
         shutil.rmtree(leftover)
-    fresh = Path(mkdtemp(prefix="postgres.new-", dir=place.home))
-    give(fresh, place.account)
-    if _run(place, "initdb", f"--pgdata={fresh}", *INITDB, inherit=server):
+    fresh = Path(mkdtemp(prefix="postgres.new-", dir=location.home))
+    give(fresh, location.account)
+    if _run(location, "initdb", f"--pgdata={fresh}", *INITDB, inherit=server):
         shutil.rmtree(fresh)
-        raise _failure(place, "The database's files could not be made.")
-    fresh.rename(place.cluster)
-    _sync(place.home)
+        raise _failure(location, "The database's files could not be made.")
+    fresh.rename(location.cluster)
+    _sync(location.home)
 
 
-def _start(place: ClusterLocation, server: int) -> None:
-    _forget_stale_pid(place, place.cluster / "postmaster.pid")
-    _forget_stale_pid(place, place.sockets / ".s.PGSQL.5432.lock")
-    settings = SETTINGS | {"unix_socket_directories": str(place.sockets)}
+def _start(location: ClusterLocation, server: int) -> None:
+    _forget_stale_pid(location, location.cluster / "postmaster.pid")
+    _forget_stale_pid(location, location.sockets / ".s.PGSQL.5432.lock")
+    settings = SETTINGS | {"unix_socket_directories": str(location.sockets)}
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     if _run(
-        place, "pg_ctl", "start", "--silent", "--wait", f"--timeout={TIMEOUT}", "-o", options, inherit=server
+        location,
+        "pg_ctl",
+        "start",
+        "--silent",
+        "--wait",
+        f"--timeout={TIMEOUT}",
+        "-o",
+        options,
+        inherit=server,
     ):
-        raise _failure(place, "The embedded PostgreSQL did not start.")
+        raise _failure(location, "The embedded PostgreSQL did not start.")
 
 
-def _forget_stale_pid(place: ClusterLocation, lock_file: Path) -> None:
+def _forget_stale_pid(location: ClusterLocation, lock_file: Path) -> None:
     """Remove a lock file that is empty or whose process is no server, where PostgreSQL would refuse to start.
 
-    Its own test is whether the process id exists. Without /proc we cannot tell better and leave it to that.
+    Its own test is whether the process id exists. Without /proc there is no better test.
     """
     if not Path("/proc/self").exists():
         return
     with suppress(FileNotFoundError, ValueError):
         words = lock_file.read_text().split()
-        if words and _works_in(int(words[0]), place.cluster):
+        if words and _works_in(int(words[0]), location.cluster):
             raise EmbeddedPostgresError(
-                f"Process {words[0]}, a PostgreSQL that Baton did not start, uses {place.cluster}. "
+                f"Process {words[0]}, a PostgreSQL that Baton did not start, uses {location.cluster}. "
                 "Stop it, then start again."
             )
         lock_file.unlink()
 
 
 def _works_in(pid: int, folder: Path) -> bool:
-    """Whether the process lives in `folder`, as a server does in its cluster; a zombie lives nowhere."""
+    """Return whether the process works in `folder`, as a server does in its cluster; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/cwd").samefile(folder)
     except OSError:
         return False
 
 
-def _stop(place: ClusterLocation) -> None:
-    with _locked(place, "server") as server:
-        if _try_lock(server):  # it has died, and pg_ctl would signal whoever has its process id now
+def _stop(location: ClusterLocation) -> None:
+    with _locked(location, "server") as server:
+        if _try_lock(server):  # it has died, and pg_ctl would signal another process with its id
             return
-        if not _run(place, "pg_ctl", "stop", "--silent", "--mode=fast", f"--timeout={TIMEOUT}"):
+        if not _run(location, "pg_ctl", "stop", "--silent", "--mode=fast", f"--timeout={TIMEOUT}"):
             return
-        # Somebody killed it just now: pg_ctl has nobody to ask, and its children end by themselves.
+        # It was killed just now: pg_ctl finds no server, and the children end by themselves.
         deadline = time.monotonic() + ORPHANS_TIMEOUT
         while not _try_lock(server):
             if time.monotonic() > deadline:
-                raise _failure(place, "The embedded PostgreSQL did not stop.")
+                raise _failure(location, "The embedded PostgreSQL did not stop.")
             time.sleep(0.05)
 
 
-def _accepts(place: ClusterLocation) -> bool:
-    return _run(place, "pg_isready", "-q", "-U", "postgres", "-d", "postgres", "-h", str(place.sockets)) == 0
+def _accepts(location: ClusterLocation) -> bool:
+    return (
+        _run(location, "pg_isready", "-q", "-U", "postgres", "-d", "postgres", "-h", str(location.sockets))
+        == 0
+    )
 
 
 def _run(
-    place: ClusterLocation, program: str, *arguments: str, sql: str = "", inherit: int | None = None
+    location: ClusterLocation, program: str, *arguments: str, sql: str = "", inherit: int | None = None
 ) -> int:
-    """Run a program of PostgreSQL to its end, with its words in the log, and return its exit code."""
-    account = place.account
-    log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    """Run a program of PostgreSQL to its end, with its output in the log, and return its exit code."""
+    account = location.account
+    log = os.open(location.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.run(  # noqa: S603
-            [place.install / "bin" / program, *arguments],
+            [location.install / "bin" / program, *arguments],
             input=sql.encode(),
             stdout=log,
             stderr=log,
             cwd="/",
             # PGDATA, since pg_ctl would hand an argument to a shell; and none of our secrets.
-            env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(place.cluster)},
+            env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(location.cluster)},
             start_new_session=True,  # the terminal's Ctrl-C is for Baton
             pass_fds=() if inherit is None else (inherit,),
             user=account.uid if account else None,
@@ -252,12 +269,12 @@ def _run(
         os.close(log)
 
 
-def _failure(place: ClusterLocation, what: str) -> EmbeddedPostgresError:
-    lines = place.log.read_text(errors="replace").splitlines()[-15:] if place.log.exists() else []
+def _failure(location: ClusterLocation, what: str) -> EmbeddedPostgresError:
+    lines = location.log.read_text(errors="replace").splitlines()[-15:] if location.log.exists() else []
     said = "\n".join(f"  {line}" for line in lines) or "  (nothing)"
     return EmbeddedPostgresError(
-        f"{what} Mend what its log tells and start again, or set a database URL to use a PostgreSQL of your "
-        f"own. The end of {place.log}:\n{said}"
+        f"{what} Its log names the fault. Mend it and start again, or set a database URL to use a PostgreSQL "
+        f"of your own. The end of {location.log}:\n{said}"
     )
 
 
@@ -273,16 +290,16 @@ def _explained(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(place: ClusterLocation, name: str) -> Iterator[int]:
-    lock = _open_lock(place, name)
+def _locked(location: ClusterLocation, name: str) -> Iterator[int]:
+    lock = _open_lock(location, name)
     try:
         yield lock
     finally:
         os.close(lock)  # not LOCK_UN, which would also take the lock from a server that inherited it
 
 
-def _open_lock(place: ClusterLocation, name: str) -> int:
-    return os.open(place.home / f"postgres.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def _open_lock(location: ClusterLocation, name: str) -> int:
+    return os.open(location.home / f"postgres.{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
 def _try_lock(lock: int) -> bool:

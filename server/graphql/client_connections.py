@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Services
 from resolvers.current import current_actors
-from rules.roles import ViewerKind
 from server.graphql.protocol import CloseReason
 
 RECHECK_SECONDS = 4.0
@@ -28,9 +27,9 @@ CLIENT_STALLED = CloseReason(1006, "The client does not read")
 
 # Widget tokens are not stored, so they only expire. A session may also be signed out, or its member removed.
 _END_OF_CREDENTIAL = {
-    ViewerKind.CUSTOMER: CREDENTIAL_EXPIRED,
-    ViewerKind.TEAM_MEMBER: SESSION_ENDED,
-    ViewerKind.API_KEY: CREDENTIAL_REVOKED,
+    ActorKind.CUSTOMER: CREDENTIAL_EXPIRED,
+    ActorKind.TEAM_MEMBER: SESSION_ENDED,
+    ActorKind.API_KEY: CREDENTIAL_REVOKED,
 }
 
 _logger = structlog.get_logger(__name__)

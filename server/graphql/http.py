@@ -21,11 +21,11 @@ from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.execution import execute_call, run_any
 from schema.graphiql import graphiql_page
-from schema.live.groups import Groups
 from schema.operation import MutationByGetError, Operation, read_operation
 from server.graphql.sse import event_stream
-from server.http.authentication import SESSION_COOKIE, context_of
-from server.http.problems import STATUS_OF, failure_status
+from server.graphql.state import app_state
+from server.http.authentication import SESSION_COOKIE, AuthenticatedCall, authenticate
+from server.http.problems import headers_of, status_of
 from server.http.request_body import MalformedError, read_json
 
 MODERN = "application/graphql-response+json"
@@ -45,19 +45,20 @@ async def graphql(request: Request) -> Response:
         return HTMLResponse(graphiql_page())
     try:
         _refuse_single_connection(request)
-        context = await context_of(request)
-        operation = await _read_operation(request, context)
-        return await _answer_operation(request, context, operation)
+        call = await authenticate(request)
+        operation = await _read_operation(request, call.context)
+        return await _answer_operation(request, call, operation)
     except HTTPException as error:
         result = {"errors": [format_error(MalformedError(error.detail))]}
         return _response(result, error.status_code, accepted)
     except MutationByGetError as error:
         return _response({"errors": [format_error(error)]}, 405, accepted, {"Allow": "POST"})
     except BatonError as error:
-        return _response({"errors": [format_error(error)]}, _error_status(error, accepted), accepted)
+        result, status = {"errors": [format_error(error)]}, _error_status(error, accepted)
+        return _response(result, status, accepted, headers_of(error))
     except DATABASE_ERRORS as error:
-        status, headers = failure_status(error)
-        return _response({"errors": [format_error(error)]}, status, accepted, headers)
+        result = {"errors": [format_error(error)]}
+        return _response(result, status_of(error), accepted, headers_of(error))
 
 
 def _refuse_single_connection(request: Request) -> None:
@@ -110,11 +111,13 @@ def _query_parameters(request: Request) -> dict[str, Any]:
     return parameters
 
 
-async def _answer_operation(request: Request, context: Context, operation: Operation) -> Response:
+async def _answer_operation(request: Request, call: AuthenticatedCall, operation: Operation) -> Response:
+    context = call.context
     accepted = request.headers.get("accept", "")
     if EVENT_STREAM in accepted:
-        groups: Groups = request.app.state.groups
-        return event_stream(partial(run_any, operation, context, groups), request, context)
+        state = app_state(request)
+        run = partial(run_any, operation, context, state.groups)
+        return event_stream(run, request, call)
     graphql_context = GraphQLContext.of(context)
     result = await execute_call(operation, graphql_context)
     headers = {"Cache-Control": "no-store"} if request.method == "GET" else None
@@ -132,7 +135,7 @@ def _error_status(error: BatonError, accepted: str) -> int:
     if error.code is ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED:
         # Some clients look for this error only in a response that has no error status.
         return 400 if MODERN in accepted else 200
-    return STATUS_OF[error.code]
+    return status_of(error)
 
 
 def _response(
@@ -145,7 +148,7 @@ def _response(
 def _set_cookie(response: Response, graphql_context: GraphQLContext, request: Request) -> None:
     if graphql_context.session_token is None:
         return
-    secure = request.app.state.settings.url.startswith("https://")
+    secure = app_state(request).settings.url.startswith("https://")
     if graphql_context.session_token:
         response.set_cookie(
             SESSION_COOKIE,

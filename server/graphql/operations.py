@@ -17,6 +17,7 @@ from schema.operation import Operation, PersistedQueryNotSupportedError, read_op
 from server.graphql.frame_writer import FrameWriter, text_frame
 from server.graphql.protocol import CloseReason, ProtocolError, encode_complete, encode_error, malformed
 from server.graphql.send_queue import SendQueue
+from server.http.log_context import log_context
 
 LIMIT = 100
 
@@ -71,10 +72,11 @@ class Operations:
             member.ended.add_done_callback(partial(self._end_subscription, id_))
 
     async def _run(self, id_: str, operation: Operation, writer: FrameWriter) -> None:
-        try:
-            errors = await run(operation, self._context, writer)
-        except Exception as error:
-            errors = [format_error(error)]
+        with log_context(self._context.caller):
+            try:
+                errors = await run(operation, self._context, writer)
+            except Exception as error:
+                errors = [format_error(error)]
         last = text_frame(encode_complete(id_)) if errors is None else _error_frame(id_, errors)
         await self._queue.send(last, id_)
 

@@ -29,8 +29,9 @@ from server.graphql.client_connections import (
 )
 from server.graphql.protocol import CloseReason
 from server.graphql.send_queue import SendQueue
+from server.graphql.state import app_state
 from server.graphql.uvicorn_protocols import transport_of
-from server.http.authentication import SESSION_COOKIE, bearer_token
+from server.http.authentication import AuthenticatedCall
 
 _COMPLETED = CloseReason(1000, "The operation is over")
 _INTERNAL_ERROR = CloseReason(1011, "Internal server error")
@@ -59,7 +60,7 @@ Run = Callable[[Sink], Awaitable[list[dict[str, Any]] | None]]
 
 
 def event_stream(
-    run: Run, request: Request, context: Context, timeouts: StreamTimeouts = TIMEOUTS
+    run: Run, request: Request, call: AuthenticatedCall, timeouts: StreamTimeouts = TIMEOUTS
 ) -> Response:
     """
     Return the response that carries an operation's results while the caller's credential holds.
@@ -67,10 +68,7 @@ def event_stream(
     The application's state has `connections`. A stream that is cut off ends without `complete`, so that
     clients reconnect.
     """
-    token = None
-    if context.caller is not None:
-        token = bearer_token(request.headers.get("authorization")) or request.cookies.get(SESSION_COOKIE)
-    return EventStream(run, request.app.state.connections, token, context, timeouts)
+    return EventStream(run, app_state(request).connections, call.token, call.context, timeouts)
 
 
 class EventStream(Response):

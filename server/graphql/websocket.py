@@ -17,17 +17,15 @@ from models.database import is_unavailable
 from realtime.cancellation import cancel_and_wait
 from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
-from resolvers.context import Context, Services
+from resolvers.context import Context
 from resolvers.credentials import SESSION_START, actor_of
-from resolvers.errors import UnauthenticatedError
-from schema.live.groups import Groups
+from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.graphql.client_connections import (
     CLIENT_GONE,
     CLIENT_STALLED,
     CREDENTIAL_EXPIRED,
     CREDENTIAL_UNKNOWN,
     SESSION_ENDED,
-    ClientConnections,
 )
 from server.graphql.frame_writer import text_frame
 from server.graphql.operations import Operations
@@ -43,9 +41,10 @@ from server.graphql.protocol import (
     parse_message,
 )
 from server.graphql.send_queue import SendQueue
+from server.graphql.state import app_state
 from server.graphql.websocket_protocol import connection_of
-from server.http.authentication import SESSION_COOKIE, bearer_token
-from server.http.origins import is_foreign, may_call_from
+from server.http.authentication import client_address, presented_credential
+from server.http.origins import may_call_from
 
 _ACK, _PONG = text_frame(ACK), text_frame(PONG)
 
@@ -113,11 +112,11 @@ class WebSocketSession:
     )
 
     def __init__(self, websocket: WebSocket, lookups: SingleFlight[Actor | None], timeouts: Timeouts) -> None:
-        state = websocket.app.state
-        self._services: Services = state.services
-        self._groups: Groups = state.groups
-        self._clients: ClientConnections = state.connections
-        self._url: str = state.settings.url
+        state = app_state(websocket)
+        self._services = state.services
+        self._groups = state.groups
+        self._clients = state.connections
+        self._url = state.settings.url
         self._lookups = lookups
         self._timeouts = timeouts
         self._websocket: WebSocket | None = websocket
@@ -205,7 +204,7 @@ class WebSocketSession:
 
     async def _authenticate(self, websocket: WebSocket, init: ClientMessage) -> Context:
         """Return the caller's context; raise ProtocolError for a credential that does not hold here."""
-        address = websocket.client.host if websocket.client else ""
+        address = client_address(websocket)
         token = _presented_token(websocket, init, self._url)
         if token is None:
             return Context(self._services, None, address)
@@ -251,15 +250,16 @@ def _parse(data: bytes, is_text: bool) -> ClientMessage:
 
 def _presented_token(websocket: WebSocket, init: ClientMessage, url: str) -> str | None:
     fields = {name.lower(): value for name, value in (init.payload or {}).items()}
-    if (value := fields.get("authorization")) is not None:
-        try:
-            return bearer_token(str(value))
-        except UnauthenticatedError:
-            raise ProtocolError(_CREDENTIAL_MALFORMED) from None
-    # A browser adds the cookie to a socket of any page: ignore it on a page of another site.
-    cookie = None if is_foreign(websocket, url) else websocket.cookies.get(SESSION_COOKIE)
-    if cookie is None and fields and "authorization" not in fields:
+    value = fields.get("authorization")
+    try:
+        credential = presented_credential(websocket, None if value is None else str(value), url)
+    except UnauthenticatedError:
+        raise ProtocolError(_CREDENTIAL_MALFORMED) from None
+    except ForbiddenError:
+        # A browser adds the cookie to a socket of any page: ignore it on a page of another site.
+        credential = None
+    if credential is None and fields and "authorization" not in fields:
         # A client that sends its token in another field must not become anonymous without a word.
         hint = '{"authorization": "Bearer TOKEN"}'
         raise malformed(f'connection_init takes {hint}, and not "{next(iter(fields))}"')
-    return cookie
+    return credential.token if credential else None

@@ -1,1 +1,1 @@
-"""What every HTTP endpoint uses: authentication, origins, request bodies, problem responses."""
+"""Parts that every HTTP endpoint uses: authentication, origins, request bodies, problem responses."""

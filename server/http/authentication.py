@@ -1,46 +1,94 @@
-"""Turning what a request carries into who is calling."""
+"""Authentication: the one place that takes a token from a request, for every transport."""
 
-from starlette.requests import Request
+from dataclasses import dataclass
 
-from resolvers.context import Context, Services
+from starlette.requests import HTTPConnection, Request
+
+from resolvers.context import Context
 from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
+from server.http.log_context import bind_actor
 from server.http.origins import is_foreign, may_call_from
+from server.http.state import http_state
 
 SESSION_COOKIE = "baton_session"
 
 
-async def context_of(request: Request) -> Context:
-    """
-    Who calls, and from where; nobody without a credential.
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token as it was presented: by an Authorization header, or by the session cookie."""
 
-    Raises UnauthenticatedError for a credential that is not good, and ForbiddenError for a cookie that
-    another site sends along.
+    token: str
+    from_cookie: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedCall:
+    """The context of a call, and the token that it was made with, if any."""
+
+    context: Context
+    token: str | None
+
+
+def presented_credential(
+    connection: HTTPConnection, authorization: str | None, public_url: str
+) -> Credential | None:
+    """Return the token of an Authorization value, else that of the session cookie.
+
+    Raises UnauthenticatedError for a malformed value, and ForbiddenError for a cookie that a page of another
+    site sends along.
     """
-    services: Services = request.app.state.services
-    url: str = request.app.state.settings.url
-    address = request.client.host if request.client else ""
-    token = bearer_token(request.headers.get("authorization"))
-    if token is None and (token := request.cookies.get(SESSION_COOKIE)):
-        if is_foreign(request, url):
-            raise ForbiddenError("The session cookie is good for pages of this service alone.")
-        # A cookie that has run out is as good as none: signing in must still be possible.
-        return Context(services, await actor_of(services.database, services.widget_tokens, token), address)
-    if token is None:
-        return Context(services, None, address)
-    actor = await actor_of(services.database, services.widget_tokens, token)
-    if actor is None:
-        raise UnauthenticatedError("This credential is unknown, revoked or has run out.")
-    if not await may_call_from(services, request, actor, url):
-        raise ForbiddenError("The AI agent's settings do not list this page's origin: see allowedOrigins.")
-    return Context(services, actor, address)
+    token = bearer_token(authorization)
+    if token is not None:
+        return Credential(token)
+    cookie = connection.cookies.get(SESSION_COOKIE)
+    if not cookie:
+        return None
+    if is_foreign(connection, public_url):
+        raise ForbiddenError("The session cookie is valid only for pages of this service.")
+    return Credential(cookie, from_cookie=True)
 
 
 def bearer_token(header: str | None) -> str | None:
-    """The token of an Authorization header; raises UnauthenticatedError for another scheme."""
+    """Return the token of an Authorization header; raises UnauthenticatedError for another scheme."""
     if header is None:
         return None
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError("The Authorization header must be “Bearer” and a token.")
     return token.strip()
+
+
+async def authenticate(request: Request) -> AuthenticatedCall:
+    """Return the context of a request's caller; without a credential it has no caller.
+
+    Raises UnauthenticatedError for an invalid credential, and ForbiddenError for one that the calling page
+    may not use.
+    """
+    state = http_state(request)
+    services, url = state.services, state.settings.url
+    credential = presented_credential(request, request.headers.get("authorization"), url)
+    if credential is None:
+        return AuthenticatedCall(Context(services, None, client_address(request)), None)
+    actor = await actor_of(services.database, services.widget_tokens, credential.token)
+    # An expired cookie counts as none: signing in must still be possible.
+    if actor is None and not credential.from_cookie:
+        raise UnauthenticatedError("This credential is unknown, revoked or expired.")
+    if not await may_call_from(services, request, actor, url):
+        raise ForbiddenError("The AI agent's settings do not list this page's origin: see allowedOrigins.")
+    bind_actor(actor)
+    token = credential.token if actor else None
+    return AuthenticatedCall(Context(services, actor, client_address(request)), token)
+
+
+async def authenticate_token(request: Request, token: str) -> Context | None:
+    """Return the context of the holder of a token that a URL contains, or None for an invalid one."""
+    services = http_state(request).services
+    actor = await actor_of(services.database, services.widget_tokens, token)
+    bind_actor(actor)
+    return Context(services, actor, client_address(request)) if actor else None
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """Return the network address of the client, or an empty text for a Unix socket."""
+    return connection.client.host if connection.client else ""

@@ -1,4 +1,4 @@
-"""How it stands: for probes and for metrics."""
+"""Probes and metrics."""
 
 import asyncio
 
@@ -7,26 +7,26 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from resolvers.context import Services
+from server.http.state import http_state
+from server.version import VERSION
 
-_PATIENCE_SECONDS = 3
+_DATABASE_SECONDS = 3
 
 
 async def healthz(_: Request) -> Response:
-    """The process runs."""
-    return JSONResponse({"status": "ok"})
+    """Report that the process runs, and its version."""
+    return JSONResponse({"status": "ok", "version": VERSION})
 
 
 async def readyz(request: Request) -> Response:
-    """
-    Report 503 without the database.
+    """Report 503 without the database.
 
     A stalled pub/sub is 200: everything still arrives, and a probe must not remove every replica.
     """
-    services: Services = request.app.state.services
+    services = http_state(request).services
     pubsub = "stalled" if services.pubsub.stalled else "ok"
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), services.database.autocommit_session() as session:
+        async with asyncio.timeout(_DATABASE_SECONDS), services.database.autocommit_session() as session:
             await session.execute(text("SELECT 1"))
     except Exception as error:
         return JSONResponse({"status": "no database", "error": type(error).__name__, "pubsub": pubsub}, 503)
@@ -34,5 +34,5 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(_: Request) -> Response:
-    """Prometheus' text format."""
+    """Return the metrics in the text format of Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

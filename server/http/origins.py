@@ -1,4 +1,4 @@
-"""Which web pages may call: a browser says in `Origin` whose page it runs."""
+"""The web pages that may call. A browser names the page's origin in the header `Origin`."""
 
 from urllib.parse import urlsplit
 
@@ -10,49 +10,47 @@ from resolvers.context import Services
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-Place = tuple[str, int | None]
+HostPort = tuple[str, int | None]
 
 
 def is_foreign(connection: HTTPConnection, public_url: str) -> bool:
-    """
-    Whether a page of another site calls.
+    """Return whether a page of another site calls.
 
-    One's own are those of the host that is called, and those of the public URL, which a proxy may hide.
-    Programs send no origin, and no browser lets a page leave it out here: those are not foreign.
+    Baton's own pages have the called host, or the host of the public URL, which a proxy may hide. Programs
+    send no origin and are not foreign; browsers always send one here.
     """
     origin = connection.headers.get("origin")
     if origin is None:
         return False
-    place = _place(origin)
-    if place is None:
+    address = _host_and_port(origin)
+    if address is None:
         return True
-    scheme = urlsplit(origin).scheme
-    return place not in {_place(f"{scheme}://{connection.headers.get('host', '')}"), _place(public_url)}
+    called = f"{urlsplit(origin).scheme}://{connection.headers.get('host', '')}"
+    return address not in {_host_and_port(called), _host_and_port(public_url)}
 
 
 async def may_call_from(
     services: Services, connection: HTTPConnection, actor: Actor | None, public_url: str
 ) -> bool:
-    """
-    Whether the calling page may use this credential.
+    """Return whether the calling page may use this credential.
 
-    Only widget tokens are bound: to the service itself and to their agent's allowed origins. Others are kept
-    from pages by those who hold them.
+    Only widget tokens are restricted: to the service itself and to the allowed origins of their AI agent. The
+    holders of other credentials keep them away from pages.
     """
     if actor is None or not actor.is_customer or not is_foreign(connection, public_url):
         return True
-    allowed = await allowed_origins(services.database, actor)
     origin = connection.headers["origin"]
-    place = _place(origin)
-    return place is not None and any(
-        _place(one) == place and urlsplit(one).scheme == urlsplit(origin).scheme for one in allowed
+    address = _host_and_port(origin)
+    return address is not None and any(
+        _host_and_port(allowed) == address and urlsplit(allowed).scheme == urlsplit(origin).scheme
+        for allowed in await allowed_origins(services.database, actor)
     )
 
 
-def _place(origin: str) -> Place | None:
-    """The host and port of an origin or a URL; None for what has none, such as the `null` of a sandbox."""
+def _host_and_port(url: str) -> HostPort | None:
+    """Return the host and port of an origin or URL; None if it has none, such as the `null` of a sandbox."""
     try:
-        parts = urlsplit(origin)
+        parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
         return None

@@ -1,10 +1,9 @@
-"""Errors over HTTP: application/problem+json (RFC 9457), from the one family of errors."""
+"""Errors over HTTP as application/problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import responses
 from typing import Any, Literal
-from uuid import uuid4
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from models.database import is_unavailable
+from models.database import DATABASE_ERRORS, is_unavailable
 from resolvers.errors import BatonError, ErrorCode, RateLimitedError
+from server.http.log_context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -40,9 +40,9 @@ _CODE_OF: dict[int, ErrorCode] = {
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
     HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
 }
-_INSTEAD: dict[int, str] = {
-    HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists what there is.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "The Allow header lists the methods that this address takes.",
+_DETAILS: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists the addresses.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "The Allow header lists the methods of this address.",
 }
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -50,20 +50,20 @@ _logger = structlog.get_logger(__name__)
 
 
 class Problem(BaseModel):
-    """What went wrong."""
+    """A failed request."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
 
     type: Literal["about:blank"] = "about:blank"
     title: str = Field(description="The status in words.", examples=["Bad Request"])
     status: int = Field(ge=400, le=599, examples=[400])
-    detail: str = Field(description="What is wrong, and what to do next.", examples=["reason is missing"])
-    code: ErrorCode = Field(description="What went wrong, for programs.", examples=["BAD_USER_INPUT"])
-    field: str | None = Field(None, description="The input that is at fault.", examples=["reason"])
-    request_id: str | None = Field(None, description="For an unexpected error: where to find it in the log.")
+    detail: str = Field(description="The fault, and what to do next.", examples=["reason is missing"])
+    code: ErrorCode = Field(description="The kind of failure, for programs.", examples=["BAD_USER_INPUT"])
+    field: str | None = Field(None, description="The invalid input.", examples=["reason"])
+    request_id: str | None = Field(None, description="The id of an unexpected error in the log.")
 
     def response(self, headers: Mapping[str, str] | None = None) -> Response:
-        """The problem as an answer; what is None is left out."""
+        """Return the problem as a response, without the fields that are None."""
         content = self.model_dump_json(exclude_none=True)
         return Response(content, self.status, headers, media_type=MEDIA_TYPE)
 
@@ -79,40 +79,45 @@ def _phrase(status: int) -> str:
     return responses.get(status, "Error")
 
 
-async def answer_expected(_: Request, error: BatonError) -> Response:
-    """A BatonError: its message is meant for the caller."""
-    headers = _CHALLENGE if error.code is ErrorCode.UNAUTHENTICATED else None
+def status_of(error: Exception) -> HTTPStatus:
+    """Return the status of a failure. An unreachable database is temporary."""
+    if isinstance(error, BatonError):
+        return STATUS_OF[error.code]
+    return HTTPStatus.SERVICE_UNAVAILABLE if is_unavailable(error) else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """Return the headers of a failure: Retry-After if trying again may help, and the challenge of a 401."""
     if isinstance(error, RateLimitedError) and error.retry_after is not None:
-        headers = {"Retry-After": str(error.retry_after)}
-    status = STATUS_OF[error.code]
-    return _problem(status, error.code, str(error), field=error.field).response(headers)
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, BatonError):
+        return _CHALLENGE if error.code is ErrorCode.UNAUTHENTICATED else {}
+    return {"Retry-After": "1"} if is_unavailable(error) else {}
+
+
+async def answer_expected(_: Request, error: BatonError) -> Response:
+    """Answer a BatonError, whose message is meant for the caller."""
+    problem = _problem(status_of(error), error.code, str(error), field=error.field)
+    return problem.response(headers_of(error))
 
 
 async def answer_refused(_: Request, error: HTTPException) -> Response:
-    """An HTTPException, such as Starlette's for an unknown address; its headers (Allow) are kept."""
+    """Answer an HTTPException, such as Starlette's for an unknown address, with its headers (Allow)."""
     status, detail = error.status_code, error.detail
     if status < 400:
         return Response(None, status, error.headers)
     if detail == _phrase(status):
-        detail = _INSTEAD.get(status, detail)
+        detail = _DETAILS.get(status, detail)
     usual = ErrorCode.INTERNAL if status >= 500 else ErrorCode.BAD_USER_INPUT
     return _problem(status, _CODE_OF.get(status, usual), detail).response(error.headers)
 
 
-def failure_status(error: Exception) -> tuple[HTTPStatus, dict[str, str] | None]:
-    """The status and the headers of what went wrong here: a database that is away will be back."""
-    if is_unavailable(error):
-        return HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "1"}
-    return HTTPStatus.INTERNAL_SERVER_ERROR, None
-
-
 async def answer_unexpected(request: Request, error: Exception) -> Response:
-    """Anything else is logged, and masked with an id by which to find it."""
-    request_id = uuid4().hex
-    # Not the path: an incoming webhook's holds its token.
+    """Log any other failure, and answer with the id under which the log has it."""
+    request_id = current_request_id()
+    # Not the path: that of an incoming webhook contains its token.
     endpoint = getattr(request.scope.get("endpoint"), "__name__", None)
-    status, headers = failure_status(error)
-    if headers:
+    if is_unavailable(error):
         _logger.warning(
             "request.database_unavailable", request_id=request_id, endpoint=endpoint, error=repr(error)
         )
@@ -120,19 +125,22 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
     else:
         code = ErrorCode.INTERNAL
         _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)
-        detail = "Something went wrong here. The request id tells whoever runs this server where to look."
-    return _problem(status, code, detail, request_id=request_id).response(headers)
+        detail = "Something went wrong here. The log of this server has it under the request id."
+    problem = _problem(status_of(error), code, detail, request_id=request_id)
+    return problem.response(headers_of(error))
 
 
 async def client_disconnected(_: Request, __: Exception) -> Response:
-    """The client went away while it was still sending: nobody hears this, and nothing is wrong here."""
+    """Answer a client that left while it was sending. No one reads this, and nothing is wrong here."""
     return Response(status_code=400)
 
 
-# Starlette types handlers by what any of them may be given; each of these is given its own key.
+# Starlette types each handler by all exceptions; each of these gets the one of its key.
 EXCEPTION_HANDLERS: dict[Any, Any] = {
     BatonError: answer_expected,
     HTTPException: answer_refused,
     ClientDisconnect: client_disconnected,
+    # Not only under Exception, whose handler raises the error again for the server to log.
+    **dict.fromkeys(DATABASE_ERRORS, answer_unexpected),
     Exception: answer_unexpected,
 }

@@ -1,7 +1,6 @@
-"""
-Where links in notifications lead: to GraphiQL, with the question filled in.
+"""Redirects of the links in notifications to GraphiQL, with the query filled in.
 
-The addresses are those of the dashboard to come, so that a link in an old mail stays good.
+The addresses are those of the future dashboard, so that links in old mails stay valid.
 """
 
 from urllib.parse import quote
@@ -33,7 +32,7 @@ async def _front(_: Request) -> Response:
 
 
 async def _escalation(request: Request) -> Response:
-    # What is in the address comes from outside: letters and digits alone go into the question.
+    # The address is input from outside: only letters and digits go into the query.
     id_ = "".join(
         sign for sign in request.path_params["id"] if sign.isascii() and (sign.isalnum() or sign == "_")
     )

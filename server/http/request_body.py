@@ -1,4 +1,4 @@
-"""Reading a request's JSON body, of whatever kind of call."""
+"""The JSON body of a request."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ BODY_LIMIT = 1024 * 1024  # bytes
 
 
 class MalformedError(BatonError):
-    """What was sent cannot be read; `field` is spelled as the caller spelled it."""
+    """Input that cannot be read; `field` is spelled as the caller spelled it."""
 
     code = ErrorCode.BAD_USER_INPUT
 
@@ -22,10 +22,10 @@ class MalformedError(BatonError):
 
 
 async def read_json(request: Request) -> Any:
-    """The body as JSON; raises MalformedError, and HTTPException for 413 and 415."""
+    """Return the body as JSON; raises MalformedError, and HTTPException for 413 and 415."""
     media_type = request.headers.get("content-type", "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
-        raise HTTPException(415, "The body is to be JSON, with the header Content-Type: application/json.")
+        raise HTTPException(415, "Send JSON with `Content-Type: application/json`.")
     try:
         return orjson.loads(await _bytes(request))
     except orjson.JSONDecodeError as error:

@@ -1,7 +1,6 @@
-"""
-The file of a replay: recorded conversations as JSON Lines, one a line.
+"""The file of a replay: recorded conversations as JSON Lines, one per line.
 
-It is read twice, line by line: once to check it whole before anything is recorded, once to replay it.
+It is read twice, line by line: once to check all of it before anything is recorded, once to replay it.
 """
 
 import hashlib
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -35,9 +35,16 @@ _NAME_LIMIT = 100
 
 
 class ReplayFileError(BatonError):
-    """The file, or a line of it, cannot be replayed; the message says which and why."""
+    """The file or one of its lines cannot be replayed; the message says why."""
 
     code = ErrorCode.BAD_USER_INPUT
+
+
+class ConfidenceScale(StrEnum):
+    """The scale of the confidences in a file: 0 to 100 or 0 to 1."""
+
+    PERCENT = "percent"
+    PROBABILITY = "probability"
 
 
 class _Part(BaseModel):
@@ -45,7 +52,7 @@ class _Part(BaseModel):
 
 
 class RecordedCustomer(_Part):
-    """Who the customer was."""
+    """The customer of a conversation."""
 
     external_id: str | None = None
     email: str | None = None
@@ -53,7 +60,7 @@ class RecordedCustomer(_Part):
 
 
 class RecordedMessage(_Part):
-    """What somebody said. `confidence` is in percent, `at` ISO 8601 with a zone."""
+    """A message. `at` is ISO 8601 with a zone."""
 
     role: Literal["user", "assistant", "human", "system"]
     content: str
@@ -72,7 +79,7 @@ class RecordedConversation(_Part):
 
 @dataclass(frozen=True, slots=True)
 class ReplayLine:
-    """A line that has been checked: its number from 1, and the instant of each of its messages, if known."""
+    """A checked line: its number from 1, and the time of each of its messages, if known."""
 
     number: int
     conversation: RecordedConversation
@@ -80,30 +87,32 @@ class ReplayLine:
 
     @property
     def timed(self) -> bool:
-        """Whether its clock is the recorded one."""
+        """The messages have recorded times."""
         return bool(self.times) and self.times[0] is not None
 
 
 @dataclass(slots=True)
 class Contents:
-    """What a whole file holds: its SHA-256, and how many conversations, and messages by role."""
+    """The contents of a file: its SHA-256, and the numbers of conversations and of messages by role."""
 
     sha256: str = ""
+    scale: ConfidenceScale | None = None
     conversations: int = 0
     messages: Counter[str] = field(default_factory=Counter)
 
 
 class ConversationFile:
-    """A file of conversations that is open; what is wrong with a line is a ReplayFileError."""
+    """An open file of conversations. A fault of a line is a ReplayFileError."""
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
+    def __init__(self, name: str, file: BinaryIO, scale: ConfidenceScale | None = None) -> None:
         self._name = name
         self._file = file
+        self._scale = scale
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path) -> Iterator["ConversationFile"]:
-        """The file at `path`; raises ReplayFileError when it cannot be read, and read again."""
+    def opened(cls, path: Path, scale: ConfidenceScale | None = None) -> Iterator["ConversationFile"]:
+        """Open the file at `path`; raises ReplayFileError if it cannot be read twice."""
         if path.exists() and not path.is_file():
             raise ReplayFileError(f"{path} is not an ordinary file: a replay reads it twice.")
         try:
@@ -111,21 +120,28 @@ class ConversationFile:
         except OSError as error:
             raise ReplayFileError(f"{path} cannot be read: {error.strerror}.") from None
         with file:
-            yield cls(path.name, file)
+            yield cls(path.name, file, scale)
 
     def check(self) -> Contents:
-        """Reads and checks the whole file; only a few bytes of each conversation stay in memory."""
-        contents, numbers = Contents(), dict[bytes, int]()
+        """Read and check the whole file. Only a few bytes of each conversation stay in memory."""
+        contents, numbers = Contents(scale=self._scale), dict[bytes, int]()
         digest = hashlib.sha256()
+        highest: float | None = None
         for line in self._lines(digest.update):
             self._must_be_new(numbers, line)
             contents.conversations += 1
             contents.messages.update(message.role for message in line.conversation.messages)
+            highest = max((*_confidences(line), *([] if highest is None else [highest])), default=None)
+        if self._scale is None and highest is not None and highest <= 1:
+            raise ReplayFileError(
+                f"{self._name}: every confidence is between 0 and 1. Say which scale that is: "
+                "--confidence-scale probability, or --confidence-scale percent."
+            )
         contents.sha256 = digest.hexdigest()
         return contents
 
     def lines(self, contents: Contents) -> Iterator[ReplayLine]:
-        """The file once more; raises ReplayFileError at its end when it is not what was checked."""
+        """Read the file again; raises ReplayFileError at its end if it has changed since the check."""
         digest = hashlib.sha256()
         yield from self._lines(digest.update)
         if digest.hexdigest() != contents.sha256:
@@ -137,7 +153,7 @@ class ConversationFile:
         key = hashlib.blake2b(line.conversation.id.encode(), digest_size=16).digest()
         first = numbers.setdefault(key, line.number)
         if first != line.number:
-            raise self._fault(line.number, f"id is that of line {first} already; ids are to be unique")
+            raise self._fault(line.number, f"id is that of line {first} already; ids must be unique")
 
     def _lines(self, update: Callable[[bytes], None]) -> Iterator[ReplayLine]:
         self._file.seek(0)
@@ -155,6 +171,8 @@ class ConversationFile:
     def _read(self, number: int, text: bytes) -> ReplayLine:
         try:
             conversation = RecordedConversation.model_validate(orjson.loads(text))
+            if self._scale is ConfidenceScale.PROBABILITY:
+                conversation = _in_percent(conversation)
             _check(conversation)
             return ReplayLine(number, conversation, _times(conversation))
         except orjson.JSONDecodeError as error:
@@ -168,8 +186,27 @@ class ConversationFile:
         return ReplayFileError(f"{self._name}, line {number}: {what}.")
 
 
+def _confidences(line: ReplayLine) -> list[float]:
+    messages = line.conversation.messages
+    return [message.confidence for message in messages if message.confidence is not None]
+
+
+def _in_percent(conversation: RecordedConversation) -> RecordedConversation:
+    """Return the conversation with its probabilities as percent; raises BadInputError for other numbers."""
+    messages = []
+    for index, message in enumerate(conversation.messages):
+        probability = message.confidence
+        if probability is not None:
+            if not 0 <= probability <= 1:
+                raise BadInputError(f"{_path(index)} confidence", "is not between 0 and 1")
+            # 0.57 * 100 is 56.99999999999999.
+            message = message.model_copy(update={"confidence": round(probability * 100, 9)})
+        messages.append(message)
+    return conversation.model_copy(update={"messages": messages})
+
+
 def _check(conversation: RecordedConversation) -> None:
-    """The API's own limits."""
+    """Apply the limits of the API."""
     check_key("id", conversation.id)
     if customer := conversation.customer:
         check_key("customer.external_id", customer.external_id)
@@ -177,8 +214,8 @@ def _check(conversation: RecordedConversation) -> None:
             check_email("customer.email", customer.email)
         if customer.name is not None:
             check_name("customer.name", customer.name)
-    for place, message in enumerate(conversation.messages):
-        _check_message(_path(place), message)
+    for index, message in enumerate(conversation.messages):
+        _check_message(_path(index), message)
 
 
 def _check_message(path: str, message: RecordedMessage) -> None:
@@ -192,23 +229,22 @@ def _check_message(path: str, message: RecordedMessage) -> None:
     check_intents(f"{path} intents", message.intents or [])
 
 
-def _path(place: int) -> str:
-    # Counted as in the report, from 1.
-    return f"message {place + 1}:"
+def _path(index: int) -> str:
+    # Counted from 1, as in the report.
+    return f"message {index + 1}:"
 
 
 def _times(conversation: RecordedConversation) -> list[datetime | None]:
-    """
-    The instant of each message: its own, else that of the one before it, at the start the first there is.
+    """Return the time of each message: its own, else that of the previous one, at the start the first time.
 
-    Without any they are all None. Raises BadInputError for one that cannot be, or that goes back.
+    Without any time they are all None. Raises BadInputError for an invalid time and for one that goes back.
     """
-    own = [_time(_path(place), message.at) for place, message in enumerate(conversation.messages)]
+    own = [_time(_path(index), message.at) for index, message in enumerate(conversation.messages)]
     last = next((time for time in own if time is not None), None)
     times: list[datetime | None] = []
-    for place, time in enumerate(own):
+    for index, time in enumerate(own):
         if time is not None and last is not None and time < last:
-            raise BadInputError(f"{_path(place)} at", "is before the time of the message before it")
+            raise BadInputError(f"{_path(index)} at", "is before the time of the message before it")
         last = time or last
         times.append(last)
     return times
@@ -239,13 +275,13 @@ _PLAIN = {
 
 
 def _in_words(error: ValidationError) -> str:
-    """The first fault, with its path as the file spells it."""
+    """Return the first fault, with its path as the file spells it."""
     first = error.errors(include_url=False, include_input=False)[0]
     steps = [str(step) for step in first["loc"]]
     where = ".".join(steps)
     if steps[:1] == ["messages"] and len(steps) > 1:
         where = f"{_path(int(steps[1]))} {'.'.join(steps[2:])}".rstrip(": ")
     if first["type"] == "extra_forbidden":
-        unknown = "".join(one if one.isprintable() else "?" for one in where[:_NAME_LIMIT])
+        unknown = "".join(sign if sign.isprintable() else "?" for sign in where[:_NAME_LIMIT])
         return f"{unknown} is not known here"
     return f"{where} {_PLAIN.get(first['type'], 'is refused: ' + first['msg'])}".lstrip()

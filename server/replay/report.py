@@ -1,4 +1,4 @@
-"""What a replay shows: how far it has got, and in the end what would have been escalated, when and why."""
+"""The output of a replay: its progress, and in the end what would have been escalated, when and why."""
 
 import time
 from collections import Counter
@@ -20,18 +20,19 @@ from rich.text import Text
 from resolvers.replay import FoundEscalation, Totals
 from rules.escalation import EscalationTrigger, Priority
 from schema.basics import format_datetime
+from server.console import console_on
 from server.replay.file import Contents
 
 _WIDTH_OF_A_FILE = 160
 
 
 def say_waiting() -> None:
-    """The same replay is under way elsewhere."""
-    Console(stderr=True).print("this replay runs elsewhere already: waiting for its end")
+    """Report that another process runs the same replay."""
+    Console(stderr=True).print("another process runs this replay: waiting for its end")
 
 
 class Progress(AbstractContextManager["Progress"]):
-    """A bar on standard error, on a terminal alone; in the end how many messages were recorded how fast."""
+    """A progress bar on a terminal's standard error, and in the end the number and rate of messages."""
 
     def __init__(self, contents: Contents) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -54,11 +55,11 @@ class Progress(AbstractContextManager["Progress"]):
         return self
 
     def recorded(self, messages: int) -> None:
-        """So many more messages were told."""
+        """Count recorded messages."""
         self._recorded += messages
 
     def done(self) -> None:
-        """One more conversation is finished."""
+        """Count a finished conversation."""
         self._bar.advance(self._task)
 
     def __exit__(
@@ -67,73 +68,76 @@ class Progress(AbstractContextManager["Progress"]):
         self._bar.stop()
         seconds = time.monotonic() - self._begun
         rate = self._recorded / seconds if seconds else 0
-        self._console.print(f"told {self._recorded:,} messages in {seconds:.1f} s ({rate:,.0f} a second)")
+        self._console.print(f"recorded {self._recorded:,} messages in {seconds:.1f} s ({rate:,.0f} a second)")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a file held and what came of it."""
+    """The contents of a file, and the escalations that result."""
 
     contents: Contents
     escalations: list[FoundEscalation]
     totals: Totals
 
     def print(self, file: TextIO) -> None:
-        """Tables for people."""
-        width = None if file.isatty() else _WIDTH_OF_A_FILE
-        console = Console(file=file, width=width, highlight=False)
+        """Write tables for people."""
+        console = console_on(file, _WIDTH_OF_A_FILE)
         if self.escalations:
-            console.print(_table(_HEADS, (_cells(found) for found in self.escalations)))
+            console.print(_table(_HEADS, (_cells(escalation) for escalation in self.escalations)))
         summary = self._summary()
         console.print(_table(("summary", ""), _lines_of(summary)))
 
-    def print_json(self, file: TextIO) -> None:
-        """One JSON document for programs."""
-        document = {"summary": self._summary(), "escalations": [_spelled(one) for one in self.escalations]}
-        file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    def as_json(self) -> str:
+        """Return one JSON document for programs."""
+        document = {
+            "summary": self._summary(),
+            "escalations": [_as_json(escalation) for escalation in self.escalations],
+        }
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"
 
     def _summary(self) -> dict[str, Any]:
-        said, escalated = self.contents.messages, len({one.place["line"] for one in self.escalations})
-        raised = [one.escalation for one in self.escalations]
+        messages = self.contents.messages
+        escalated = len({item.place["line"] for item in self.escalations})
+        raised = [item.escalation for item in self.escalations]
         return {
             "conversations": self.contents.conversations,
             "escalated": escalated,
             "escalatedPercent": round(100 * escalated / max(self.contents.conversations, 1), 2),
-            "byTrigger": _counted(EscalationTrigger, (one.trigger for one in raised)),
-            "byPriority": _counted(Priority, (one.priority for one in raised)),
-            "messages": said.total(),
-            "messagesByRole": {role: said[role] for role in ("user", "assistant", "human", "system")},
+            "byTrigger": _counted(EscalationTrigger, (escalation.trigger for escalation in raised)),
+            "byPriority": _counted(Priority, (escalation.priority for escalation in raised)),
+            "messages": messages.total(),
+            "messagesByRole": {role: messages[role] for role in ("user", "assistant", "human", "system")},
             "uncertainReplies": self.totals.uncertain,
             "heldReplies": self.totals.held,
-            "humanMessagesWithoutEscalation": said["human"] - self.totals.human,
+            "humanMessagesWithoutEscalation": messages["human"] - self.totals.human,
         }
 
 
-def _counted(words: Iterable[Any], found: Iterable[Any]) -> dict[str, int]:
-    counts = Counter(found)
+def _counted(words: Iterable[Any], values: Iterable[Any]) -> dict[str, int]:
+    counts = Counter(values)
     return {word.value: counts[word] for word in words if counts[word]}
 
 
-def _at(found: FoundEscalation) -> datetime | None:
-    # Without a recorded clock it is only when the replay was run.
-    return found.escalation.created_at.astimezone(UTC) if found.place["timed"] else None
+def _at(item: FoundEscalation) -> datetime | None:
+    # Without recorded times it would be the time of the replay.
+    return item.escalation.created_at.astimezone(UTC) if item.place["timed"] else None
 
 
-def _spelled(found: FoundEscalation) -> dict[str, Any]:
-    escalation, at = found.escalation, _at(found)
+def _as_json(item: FoundEscalation) -> dict[str, Any]:
+    escalation, at = item.escalation, _at(item)
     return {
-        "conversationId": found.place["id"],
-        "line": found.place["line"],
-        "message": found.number,
-        "content": found.content,
+        "conversationId": item.place["id"],
+        "line": item.place["line"],
+        "message": item.number,
+        "content": item.content,
         "at": format_datetime(at) if at else None,
         "trigger": escalation.trigger.value,
         "reason": escalation.reason,
         "detail": escalation.detail,
         "confidence": escalation.confidence,
         "priority": escalation.priority.value,
-        "foldedTriggers": found.folded,
-        "heldReplies": found.held,
+        "foldedTriggers": item.folded,
+        "heldReplies": item.held,
     }
 
 
@@ -152,19 +156,19 @@ _HEADS = (
 )
 
 
-def _cells(found: FoundEscalation) -> tuple[str, ...]:
-    escalation, at = found.escalation, _at(found)
+def _cells(item: FoundEscalation) -> tuple[str, ...]:
+    escalation, at = item.escalation, _at(item)
     return (
-        found.place["id"],
-        str(found.number),
+        item.place["id"],
+        str(item.number),
         f"{at:%Y-%m-%d %H:%M:%S}" if at else "–",
         escalation.trigger.value,
         escalation.reason,
         escalation.detail or "–",
         "–" if escalation.confidence is None else f"{escalation.confidence:g} %",
         escalation.priority.value,
-        str(found.folded),
-        str(found.held),
+        str(item.folded),
+        str(item.held),
     )
 
 
@@ -207,5 +211,5 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
 
 
 def _printable(text: str) -> str:
-    # What a customer wrote must not steer a terminal.
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    # A customer's message must not control the terminal.
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)

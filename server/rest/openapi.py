@@ -26,13 +26,13 @@ from server.rest.resources import (
     SeriesExportQuery,
     UpdateRequest,
 )
+from server.version import VERSION
 
 _Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
-_VERSION: Final = "1.0.0"
 _ABOUT: Final = (
     "Hands conversations from an AI agent to people and back. This is the part of the API for systems that "
-    "speak REST; all of it, and more, is in GraphQL at /graphql."
+    "use REST. The whole API is in GraphQL at /graphql."
 )
 _ESCALATED: Final = {
     "id": "esc_01kgp1wz5ye1ar59h2v8c0t4mn",
@@ -81,15 +81,15 @@ _EXAMPLES: Final[dict[str, _Json]] = {
     "EscalationList": {"escalations": [_ESCALATED], "nextCursor": None},
 }
 _PROBLEMS: Final = {
-    400: "An input is at fault; `field` names it.",
-    401: "No credential, or one that is no longer good.",
+    400: "An input is invalid; `field` names it.",
+    401: "The credential is missing, unknown, revoked or expired.",
     403: "The credential lacks the scope.",
     404: "It does not exist, or the caller may not see it.",
-    409: "The state of the escalation does not allow the change now, or it has another version.",
+    409: "The state of the escalation does not allow the change, or it has another version.",
     413: "The body has more than a mebibyte.",
     415: "The body is not declared as application/json.",
     422: "The Idempotency-Key was used with another input.",
-    500: "Something unexpected; `requestId` tells where to look.",
+    500: "An unexpected failure; the log has it under `requestId`.",
     503: "The database cannot be reached just now; `Retry-After` is in seconds.",
 }
 _HEADERS: Final = {
@@ -108,15 +108,15 @@ class _Untitled(GenerateJsonSchema):
 
 @cache
 def openapi_json() -> bytes:
-    """The document, encoded."""
+    """Return the document as JSON."""
     return orjson.dumps(document())
 
 
 def document() -> _Json:
-    """The document."""
+    """Return the document."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Baton", "version": _VERSION, "description": _ABOUT, "license": {"name": "MIT"}},
+        "info": {"title": "Baton", "version": VERSION, "description": _ABOUT, "license": {"name": "MIT"}},
         "paths": {
             "/conversations/{conversationId}/escalate": {"post": _escalate()},
             "/escalations/{escalationId}": {"patch": _update()},
@@ -144,13 +144,13 @@ def _escalate() -> _Json:
     return {
         "operationId": "escalateConversation",
         "summary": "Ask for a person in a conversation",
-        "description": "Takes the scope ESCALATIONS_WRITE. A conversation has at most one active escalation: "
-        "a call while there is one is added to it, and may raise its priority.",
+        "description": "Requires the scope ESCALATIONS_WRITE. A conversation has at most one active "
+        "escalation: a call during it is added to it, and may raise its priority.",
         "parameters": [_path("conversationId", _id_schema(ConversationId)), _idempotency_key()],
         "requestBody": _body(EscalateRequest),
         "responses": {
             "201": _success(RaisedEscalation, "A new escalation.", links=_update_link()),
-            "200": _success(RaisedEscalation, "The active escalation, which took the call in."),
+            "200": _success(RaisedEscalation, "The active escalation, which absorbed the call."),
             **_failures(400, 401, 403, 404, 413, 415, 422, 500, 503),
         },
     }
@@ -160,7 +160,7 @@ def _update() -> _Json:
     return {
         "operationId": "updateEscalation",
         "summary": "Change an escalation",
-        "description": "Takes the scope ESCALATIONS_WRITE. A resolved escalation takes a note; "
+        "description": "Requires the scope ESCALATIONS_WRITE. A resolved escalation accepts a note; "
         "the status open or in_progress reopens it.",
         "parameters": [_path("escalationId", _id_schema(EscalationId))],
         "requestBody": _body(UpdateRequest),
@@ -173,13 +173,13 @@ def _update() -> _Json:
 
 def _list() -> _Json:
     link = {
-        "description": 'Where the next page is, when there is one: <…>; rel="next".',
+        "description": 'The next page, if there is one: <…>; rel="next".',
         "schema": {"type": "string"},
     }
     return {
         "operationId": "listEscalations",
         "summary": "List escalations, newest first",
-        "description": "Takes the scope ESCALATIONS_READ.",
+        "description": "Requires the scope ESCALATIONS_READ.",
         "parameters": _query(ListQuery),
         "responses": {
             "200": _success(EscalationList, "A page.") | {"headers": {"Link": link}},
@@ -193,14 +193,14 @@ def _hook() -> _Json:
     return {
         "operationId": "receiveHook",
         "summary": "Ask for a person, from a system that can only post",
-        "description": "The token in the address is an API key whose one scope is INCOMING_WEBHOOK. "
-        "Any other is 404.",
+        "description": "The token in the URL is an API key whose only scope is INCOMING_WEBHOOK. "
+        "Any other token is answered with 404.",
         "security": [],
         "parameters": [_path("token", token), _idempotency_key()],
         "requestBody": _body(HookRequest),
         "responses": {
             "201": _success(ReceivedCall, "A new escalation."),
-            "200": _success(ReceivedCall, "The active escalation, which took the call in."),
+            "200": _success(ReceivedCall, "The active escalation, which absorbed the call."),
             **_failures(400, 404, 413, 415, 422, 500, 503),
         },
     }
@@ -265,11 +265,11 @@ def _failures(*statuses: int) -> _Json:
 
 
 def _problem(status: int) -> _Json:
-    found: _Json = {
+    answer: _Json = {
         "description": f"{responses[status]}. {_PROBLEMS[status]}",
         "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}},
     }
-    return found | {"headers": _HEADERS[status]} if status in _HEADERS else found
+    return answer | {"headers": _HEADERS[status]} if status in _HEADERS else answer
 
 
 def _path(name: str, schema: _Json) -> _Json:
@@ -285,18 +285,18 @@ def _idempotency_key() -> _Json:
     return {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same key and input give the first result again, for 24 hours.",
+        "description": "A repeated call with the same key and input returns the first result, for 24 hours.",
         "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": r"\S"},
     }
 
 
 def _query(model: type[Input]) -> list[_Json]:
-    """The model's fields as parameters; what may be left out is not therefore null."""
-    found = []
+    """Return the model's fields as parameters. An optional parameter does not become nullable."""
+    parameters = []
     document = model.model_json_schema()
     for name, schema in document["properties"].items():
         about = {"name": name, "in": "query", "description": schema.pop("description")}
-        (kind,) = (one for one in schema.get("anyOf", [schema]) if one.get("type") != "null")
+        (kind,) = (choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null")
         required = {"required": True} if name in document.get("required", ()) else {}
-        found.append({**about, **required, "schema": kind})
-    return found
+        parameters.append({**about, **required, "schema": kind})
+    return parameters

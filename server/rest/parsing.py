@@ -1,4 +1,4 @@
-"""Reading what REST callers send; each fault is a BAD_USER_INPUT that names the field."""
+"""The input of REST calls; each fault is a BAD_USER_INPUT that names the field."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -12,24 +12,24 @@ from server.rest.resources import Input
 
 T = TypeVar("T", bound=Input)
 
-# More than any shape has, and few enough for each fault to be found at once.
+# More than any shape has, and few enough to find each fault quickly.
 _FIELD_LIMIT = 100
 _NAME_LIMIT = 100
 _WRONG_TYPE = {"string_type": "is not a string", "int_type": "is not an integer"}
 
 
 async def read_body(request: Request, shape: type[T]) -> T:
-    """The JSON object in the body; raises MalformedError, and HTTPException for 413 and 415."""
+    """Return the JSON object in the body; raises MalformedError, and HTTPException for 413 and 415."""
     parsed = await read_json(request)
     if not isinstance(parsed, dict):
         raise MalformedError("The body is not a JSON object.")
-    if len(parsed) > _FIELD_LIMIT:
+    if len(parsed) > _FIELD_LIMIT and shape.model_config.get("extra") == "forbid":
         raise MalformedError(f"The body has {len(parsed):,} fields, far more than there are.")
     return _read(shape, parsed)
 
 
 def read_query(params: QueryParams, shape: type[T], lists: Sequence[str], integers: Sequence[str]) -> T:
-    """The query's parameters: `lists` may repeat or be separated by commas, the others stand once."""
+    """Return the query's parameters: `lists` may repeat or contain commas, the others occur once."""
     values: dict[str, Any] = {}
     for name in params:
         given = params.getlist(name)

@@ -1,4 +1,4 @@
-"""The JSON of the REST API: camelCase names, enums' words in lower case, TypeIDs, times in UTC with a Z."""
+"""The JSON of the REST API: camelCase names, enum values in lower case, TypeIDs, times in UTC with a Z."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    JsonValue,
     PlainSerializer,
     WithJsonSchema,
 )
@@ -32,10 +33,10 @@ _Read = Callable[[Any], Any]
 
 
 class Word:
-    """In JSON a word in lower case, in Python the member of an enum."""
+    """An enum that JSON spells as words in lower case."""
 
     def __get_pydantic_core_schema__(self, enum: type[StrEnum], _: GetCoreSchemaHandler) -> CoreSchema:
-        """Reads and writes the word; a member is taken as it is."""
+        """Read and write the word; a member is accepted unchanged."""
         words = core_schema.literal_schema([member.lower() for member in enum])
 
         def read(value: Any, read_word: _Read) -> StrEnum:
@@ -49,13 +50,13 @@ class Word:
 
 
 class Id:
-    """In JSON a TypeID of one prefix, in Python its UUID."""
+    """A UUID that JSON spells as a TypeID of one prefix."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
 
     def __get_pydantic_core_schema__(self, _: type[UUID], __: GetCoreSchemaHandler) -> CoreSchema:
-        """Reads and writes the id; a UUID is taken as it is."""
+        """Read and write the id; a UUID is accepted unchanged."""
         text = core_schema.str_schema()
 
         def read(value: Any, read_text: _Read) -> UUID:
@@ -71,7 +72,7 @@ class Id:
         )
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The pattern and an example."""
+        """Return the pattern and an example."""
         return {
             "type": "string",
             "pattern": f"^{self._prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$",
@@ -79,7 +80,7 @@ class Id:
         }
 
 
-def _spell_time(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
@@ -90,10 +91,10 @@ StatusWord = Annotated[EscalationStatus, Word()]
 PriorityWord = Annotated[Priority, Word()]
 Instant = Annotated[
     datetime,
-    PlainSerializer(_spell_time),
+    PlainSerializer(_format_time),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-02-05T09:30:00.000000Z"]}),
 ]
-# What resolvers.checks.check_words takes, said for programs; the check itself stays there.
+# The rule of resolvers.validation.check_words for programs; the check itself is there.
 Words = Annotated[
     str,
     WithJsonSchema(
@@ -106,11 +107,11 @@ Words = Annotated[
     ),
 ]
 Email = Annotated[str, WithJsonSchema({"type": "string", "minLength": 3, "examples": ["jane@example.com"]})]
-EmailOrNobody = Annotated[str, WithJsonSchema({"type": "string", "examples": ["jane@example.com", ""]})]
+EmailOrEmpty = Annotated[str, WithJsonSchema({"type": "string", "examples": ["jane@example.com", ""]})]
 
 
 class Input(BaseModel):
-    """What a caller sends: by its JSON names alone, of exactly the types that are asked for."""
+    """Input of a caller: JSON names only, and exactly the declared types."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
 
@@ -118,52 +119,65 @@ class Input(BaseModel):
 class EscalateRequest(Input):
     """Ask for a person in a conversation."""
 
-    reason: Words = Field(description="Why, in the caller's words.")
-    priority: PriorityWord | None = Field(None, description="By default that of the AI agent's settings.")
+    reason: Words = Field(description="The reason, in the caller's words.")
+    priority: PriorityWord | None = Field(None, description="The default is that of the AI agent's settings.")
     assign_to: Email | None = Field(None, description="A team member's email.")
 
 
 class HookRequest(Input):
-    """Ask for a person in a conversation, from a system that can only post."""
+    """Ask for a person in a conversation, from a system that can only post. Other fields are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
 
     conversation_id: ConversationId
-    reason: Words = Field(description="Why, in the caller's words.")
-    priority: PriorityWord | None = Field(None, description="By default that of the AI agent's settings.")
+    reason: Words = Field(description="The reason, in the caller's words.")
+    priority: PriorityWord | None = Field(None, description="The default is that of the AI agent's settings.")
 
 
 CHANGES: Final = ("status", "priority", "assignTo", "note")
+# The types that are a change; null in the other fields leaves them as they are.
+_CHANGE_TYPES: Final[dict[str, JsonValue]] = {"assignTo": ["string", "null"]}
 
 
 class UpdateRequest(Input):
-    """Change an escalation: everything that is given, or nothing of it. What is left out or null stays."""
+    """Changes of an escalation, made completely or not at all. Omitted fields stay as they are."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in CHANGES]
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": _CHANGE_TYPES.get(name, "string")}}}
+                for name in CHANGES
+            ]
         }
     )
 
     status: StatusWord | None = None
     priority: PriorityWord | None = None
-    assign_to: EmailOrNobody | None = Field(
-        None, description="A team member's email; an empty string unassigns."
+    assign_to: EmailOrEmpty | None = Field(
+        None, description="A team member's email. Null or an empty string unassigns."
     )
     note: Words | None = Field(None, description="An internal note. The customer never sees it.")
     expected_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
-        None, description="The version that the change is made to; 409 when it is another by now."
+        None,
+        description="The version that the change is based on; 409 if it is another.",
     )
+
+    @property
+    def unassigns(self) -> bool:
+        """The field assignTo is present and null. An absent one leaves the assignee."""
+        return self.assign_to is None and "assign_to" in self.model_fields_set
 
 
 class ListQuery(Input):
-    """Which escalations to list."""
+    """The filter of a list of escalations."""
 
-    agent_id: AgentId | None = Field(None, description="Those of one AI agent.")
+    agent_id: AgentId | None = Field(None, description="Escalations of one AI agent.")
     status: tuple[StatusWord, ...] | None = Field(None, description="Repeated or separated by commas.")
     priority: tuple[PriorityWord, ...] | None = Field(None, description="Repeated or separated by commas.")
     first: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
-        None, description="How many at most; 50 when it is left out."
+        None, description="The maximum number of escalations; the default is 50."
     )
-    after: str | None = Field(None, description="The nextCursor of the page before.")
+    after: str | None = Field(None, description="The nextCursor of the previous page.")
 
 
 def _read_instant(value: Any) -> datetime:
@@ -207,7 +221,7 @@ class SeriesExportQuery(_ExportQuery):
 
 
 class Output(BaseModel):
-    """What is answered."""
+    """The base of all responses."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -223,61 +237,61 @@ class Sla(Output):
     """The first-response clock of an escalation."""
 
     status: Annotated[SlaStatus, Word()] = Field(
-        description="By now while the clock runs, else as it stopped."
+        description="The current status while the clock runs, else the status at its stop."
     )
     outcome: Annotated[SlaOutcome, Word()] = Field(description="cancelled: resolved in time without a reply.")
     target_minutes: int = Field(examples=[120])
     started_at: Instant
     at_risk_at: Instant
     due_at: Instant
-    met_at: Instant | None = Field(description="When a first reply in time stopped the clock.")
-    breached_at: Instant | None = Field(description="dueAt, once the clock ran out unanswered.")
+    met_at: Instant | None = Field(description="The time of a first reply within the target.")
+    breached_at: Instant | None = Field(description="The same as dueAt, once the target is missed.")
 
 
 class Escalation(Output):
-    """One time that people are asked for."""
+    """A request for people in a conversation."""
 
     id: EscalationId
     conversation_id: ConversationId
     agent_id: AgentId
     status: StatusWord
     priority: PriorityWord
-    trigger: Annotated[EscalationTrigger, Word()] = Field(description="What raised it first.")
+    trigger: Annotated[EscalationTrigger, Word()] = Field(description="The first trigger.")
     reason: str = Field(examples=["VIP customer flagged for priority support"])
-    detail: str | None = Field(description="What exactly matched.")
-    confidence: float | None = Field(description="The AI's when it was raised, in percent.")
+    detail: str | None = Field(description="The matched words, topic or tool.")
+    confidence: float | None = Field(description="Confidence of the AI reply that raised it, in percent.")
     assign_to: Email | None = Field(description="The assigned team member's email.")
     created_at: Instant
     first_responded_at: Instant | None
     resolved_at: Instant | None
-    version: int = Field(description="Grows by one with every change.", examples=[1])
+    version: int = Field(description="Increases by one with every change.", examples=[1])
     sla: Sla
 
 
 class RaisedEscalation(Escalation):
-    """The escalation that a call led to."""
+    """The escalation that results from a call."""
 
-    confirmation_message: str = Field(description="What the customer is shown.")
-    created: bool = Field(description="False when an active escalation took this call in.")
+    confirmation_message: str = Field(description="The text that the customer is shown.")
+    created: bool = Field(description="False if an active escalation absorbed this call.")
 
 
 class ReceivedCall(Output):
-    """What a system that can only post is told: no more of the escalation than it needs."""
+    """Response of the incoming webhook."""
 
     id: EscalationId
     conversation_id: ConversationId
     status: StatusWord
     priority: PriorityWord
     created_at: Instant
-    confirmation_message: str = Field(description="What the customer is shown.")
-    created: bool = Field(description="False when an active escalation took this call in.")
+    confirmation_message: str = Field(description="The text that the customer is shown.")
+    created: bool = Field(description="False if an active escalation absorbed this call.")
 
 
 class EscalationList(Output):
     """A page of escalations, newest first."""
 
     escalations: list[Escalation]
-    next_cursor: str | None = Field(description="Give it back as `after`; null on the last page.")
+    next_cursor: str | None = Field(description="The `after` of the next page; null on the last page.")
 
 
 def _sla_of(row: tables.Escalation, now: datetime) -> Sla:
@@ -296,7 +310,7 @@ def _sla_of(row: tables.Escalation, now: datetime) -> Sla:
 
 
 def escalation_resource(row: tables.Escalation, assign_to: str | None, now: datetime) -> Escalation:
-    """The row as it is at `now`, with its assignee's email."""
+    """Return the row as it is at `now`, with its assignee's email."""
     return Escalation(
         id=row.id,
         conversation_id=row.conversation_id,

@@ -1,4 +1,4 @@
-"""REST, beside GraphQL: thin shells over the same acts."""
+"""The REST API: thin wrappers around the resolvers that GraphQL uses."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,8 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from models.escalation import Escalation as EscalationRow
-from resolvers.context import Context, Services
-from resolvers.credentials import actor_of
+from resolvers.context import Context
 from resolvers.errors import NotFoundError
 from resolvers.escalation import EscalationChanges, update_escalation
 from resolvers.escalation_queries import EscalationFilter, EscalationOrder, escalations
@@ -20,8 +19,9 @@ from resolvers.pagination import PageRequest
 from resolvers.raise_escalation import EscalationResult
 from rules.roles import Scope
 from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, parse_id
-from server.http.authentication import context_of
+from server.http.authentication import authenticate, authenticate_token
 from server.http.request_body import MalformedError
+from server.http.state import http_state
 from server.rest.exports import get_analytics_csv, get_escalations_csv
 from server.rest.openapi import openapi_json
 from server.rest.parsing import read_body, read_query
@@ -38,11 +38,10 @@ from server.rest.resources import (
     UpdateRequest,
     escalation_resource,
 )
-from server.settings import Settings
 
 
 async def post_escalate(request: Request) -> Response:
-    """201 with a new escalation, 200 with the active one that took the call in."""
+    """Answer 201 with a new escalation, or 200 with the active one that absorbed the call."""
     context = await _known_caller(request)
     conversation_id = _id_in_path(request, "conversationId", CONVERSATION, "conversation")
     body = await read_body(request, EscalateRequest)
@@ -57,16 +56,17 @@ async def post_escalate(request: Request) -> Response:
 
 
 async def patch_escalation(request: Request) -> Response:
-    """200 with the escalation as it is after the changes."""
+    """Answer 200 with the escalation after the changes."""
     context = await _known_caller(request)
     escalation_id = _id_in_path(request, "escalationId", ESCALATION, "escalation")
     body = await read_body(request, UpdateRequest)
-    if all(change is None for change in (body.status, body.priority, body.assign_to, body.note)):
-        raise MalformedError(f"Nothing is to change: give at least one of {', '.join(CHANGES)}.")
+    assign_to = "" if body.unassigns else body.assign_to
+    if all(change is None for change in (body.status, body.priority, assign_to, body.note)):
+        raise MalformedError(f"Nothing to change: give at least one of {', '.join(CHANGES)}.")
     changes = EscalationChanges(
         status=body.status,
         priority=body.priority,
-        assign_to=body.assign_to,
+        assign_to=assign_to,
         note=body.note,
         expected_version=body.expected_version,
     )
@@ -76,7 +76,7 @@ async def patch_escalation(request: Request) -> Response:
 
 
 async def get_escalations(request: Request) -> Response:
-    """A page of escalations, newest first, with a Link to the next when there is one."""
+    """Answer a page of escalations, newest first, with a Link to the next page if there is one."""
     context = await _known_caller(request)
     query = read_query(request.query_params, ListQuery, lists=("status", "priority"), integers=("first",))
     chosen = EscalationFilter(agent_id=query.agent_id, status=query.status, priority=query.priority)
@@ -91,14 +91,14 @@ async def get_escalations(request: Request) -> Response:
 
 
 def _next_page(request: Request, cursor: str) -> str:
-    # Behind a proxy the address that this process is asked at may be nobody else's.
-    settings: Settings = request.app.state.settings
+    # The client may not reach the address at which a proxy reaches this process.
+    settings = http_state(request).settings
     here = (settings.public_url or str(request.base_url)).rstrip("/")
     return f"{here}/escalations?{request.url.include_query_params(after=cursor).query}"
 
 
 async def post_hook(request: Request) -> Response:
-    """As `post_escalate`, by a token in the address; says only what a system that posts has to know."""
+    """Escalate by a token in the URL; the answer contains only what a posting system needs."""
     context = await _hook_caller(request)
     body = await read_body(request, HookRequest)
     raised = await escalate_by_webhook(
@@ -118,17 +118,16 @@ async def post_hook(request: Request) -> Response:
 
 
 async def _known_caller(request: Request) -> Context:
-    context = await context_of(request)
-    _ = context.actor  # raises: who is nobody learns nothing about the rest of the request
+    context = (await authenticate(request)).context
+    _ = context.actor  # raises UnauthenticatedError before anything else is validated
     return context
 
 
 async def _hook_caller(request: Request) -> Context:
-    services: Services = request.app.state.services
-    actor = await actor_of(services.database, services.widget_tokens, request.path_params["token"])
-    if actor is None or actor.scopes != {Scope.INCOMING_WEBHOOK}:
+    context = await authenticate_token(request, request.path_params["token"])
+    if context is None or context.actor.scopes != {Scope.INCOMING_WEBHOOK}:
         raise NotFoundError("hook")
-    return Context(services, actor, request.client.host if request.client else "")
+    return context
 
 
 def _id_in_path(request: Request, name: str, prefix: str, what: str) -> UUID:
@@ -163,7 +162,7 @@ def _answer(resource: Output, status: int = 200) -> Response:
 
 
 async def get_openapi(_: Request) -> Response:
-    """The description of all this."""
+    """Answer the OpenAPI description."""
     return Response(openapi_json(), media_type="application/json")
 
 

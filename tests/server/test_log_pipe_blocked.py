@@ -187,7 +187,7 @@ import threading
 from server.logging_setup import set_up_logs
 from server.stop_deadline import StopDeadline
 set_up_logs("info")
-StopDeadline(0.5, 10).start()
+StopDeadline(seconds=0.5, hard_seconds=10).start()
 threading.Event().wait()
 """
 

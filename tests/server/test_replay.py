@@ -297,7 +297,7 @@ def test_a_replay_that_ends_in_the_middle_goes_on_behind_the_last_message(
             assert code == -number
         else:
             assert code == 128 + number
-            assert "of 30 conversations. Run the same command again to go on from here.\n" in err
+            assert "of 30 conversations. Run the same command again to continue.\n" in err
         said = Counter(
             item["line"] for item in replays.transcript(replays.scratches[-1]) if item["role"] != "SYSTEM"
         )

@@ -20,19 +20,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
-from rules.roles import ViewerKind
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import Sink
 from server.graphql.client_connections import ClientConnections
 from server.graphql.sse import StreamTimeouts, event_stream
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol
+from server.http.authentication import AuthenticatedCall
 
 pytestmark = pytest.mark.anyio
 
-KEY = Actor(ViewerKind.API_KEY, uuid4(), api_key_id=uuid4())
+KEY = Actor(ActorKind.API_KEY, uuid4(), api_key_id=uuid4())
 COMPLETE = "event: complete\ndata: \n\n"
 
 
@@ -66,7 +66,8 @@ class Stage:
     async def endpoint(self, request: Request) -> Response:
         caller = KEY if "authorization" in request.headers else None
         run = partial(self.run, request.path_params["kind"])
-        return event_stream(run, request, Context(cast(Any, None), caller), self.timeouts)
+        call = AuthenticatedCall(Context(cast(Any, None), caller), "key" if caller else None)
+        return event_stream(run, request, call, self.timeouts)
 
     @asynccontextmanager
     async def asked(self, kind: str) -> AsyncIterator[httpx.Response]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.agent import create_agent, update_escalation_settings
 from resolvers.ai_control import pause_ai, resume_ai
 from resolvers.analytics.rollups import (
@@ -36,7 +36,7 @@ from resolvers.reply import reply_to_escalation
 from resolvers.timer_handlers import fire_if_due
 from rules.escalation import Disposition, Priority
 from rules.message import MessageRole
-from rules.roles import EVERY_SCOPE, ViewerKind
+from rules.roles import EVERY_SCOPE
 from rules.typeid import WORKSPACE, parse_id
 from server.services import open_services
 from server.settings import Settings
@@ -65,7 +65,7 @@ class Recorder:
         key = workspace.server.rows("SELECT id FROM api_keys WHERE workspace_id = $1", self._workspace_id)[0][
             "id"
         ]
-        self._actor = Actor(ViewerKind.API_KEY, self._workspace_id, EVERY_SCOPE, api_key_id=key)
+        self._actor = Actor(ActorKind.API_KEY, self._workspace_id, EVERY_SCOPE, api_key_id=key)
         self.members = [
             row["email"]
             for row in workspace.server.rows(
@@ -240,10 +240,10 @@ def open_recorder(server: Server) -> Iterator[Recorder]:
     settings = Settings(data_dir=server.data_dir, database_url=server.service_url)
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
-        services = runner.run(
+        opened = runner.run(
             stack.enter_async_context(open_services(settings, server.service_url, live=False))
         )
         try:
-            yield Recorder(workspace, services, runner)
+            yield Recorder(workspace, opened.services, runner)
         finally:
             runner.run(stack.aclose())

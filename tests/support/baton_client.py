@@ -376,8 +376,8 @@ class Server:
 
         async def make() -> Workspace:
             settings = Settings(data_dir=self.data_dir, database_url=self.service_url)
-            async with open_services(settings, self.service_url, live=False) as services:
-                made = await make_workspace(replace(services, passwords=_PASSWORDS), new)
+            async with open_services(settings, self.service_url, live=False) as opened:
+                made = await make_workspace(replace(opened.services, passwords=_PASSWORDS), new)
             workspace_id, agent_id = format_id(WORKSPACE, made.workspace_id), format_id(AGENT, made.agent.id)
             return Workspace(self, workspace_id, agent_id, made.api_key, email)
 

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from models.ids import new_id
+from resolvers.actor import ActorKind
 from resolvers.credentials import WidgetTokens
-from rules.roles import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope, ViewerKind
+from rules.roles import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, format_id, parse_id
 from tests.support.baton_client import PASSWORD, Caller, Server, Workspace, wait_for
 from tests.support.slack_server import SlackStandIn
@@ -198,7 +199,7 @@ class Who:
     """A kind of credential. A customer's `own` token opens the conversation that is aimed at."""
 
     name: str
-    kind: ViewerKind | None = None
+    kind: ActorKind | None = None
     scopes: frozenset[Scope] = frozenset()
     role: MemberRole | None = None
     own: bool = True
@@ -207,21 +208,21 @@ class Who:
 
     @property
     def is_customer(self) -> bool:
-        return self.kind is ViewerKind.CUSTOMER
+        return self.kind is ActorKind.CUSTOMER
 
 
 _KEYS = (
-    *(Who(f"key of {scope}", ViewerKind.API_KEY, frozenset({scope})) for scope in Scope),
-    Who("full key", ViewerKind.API_KEY, EVERY_SCOPE),
-    Who("revoked key", ViewerKind.API_KEY, EVERY_SCOPE, revoked=True),
+    *(Who(f"key of {scope}", ActorKind.API_KEY, frozenset({scope})) for scope in Scope),
+    Who("full key", ActorKind.API_KEY, EVERY_SCOPE),
+    Who("revoked key", ActorKind.API_KEY, EVERY_SCOPE, revoked=True),
 )
 _MEMBERS = tuple(
-    Who(f"member {role}", ViewerKind.TEAM_MEMBER, SCOPES_OF_ROLE[role], role) for role in MemberRole
+    Who(f"member {role}", ActorKind.TEAM_MEMBER, SCOPES_OF_ROLE[role], role) for role in MemberRole
 )
 _CUSTOMERS = (
-    Who("customer", ViewerKind.CUSTOMER),
-    Who("customer of another conversation", ViewerKind.CUSTOMER, own=False),
-    Who("customer, expired", ViewerKind.CUSTOMER, expired=True),
+    Who("customer", ActorKind.CUSTOMER),
+    Who("customer of another conversation", ActorKind.CUSTOMER, own=False),
+    Who("customer, expired", ActorKind.CUSTOMER, expired=True),
 )
 EVERYBODY = (Who("nobody"), *_KEYS, *_MEMBERS, *_CUSTOMERS)
 BY_NAME = {who.name: who for who in EVERYBODY}

@@ -8,8 +8,9 @@ from typing import Any
 
 from graphql import GraphQLField, GraphQLNonNull
 
+from resolvers.actor import ActorKind
 from resolvers.permissions import PERMISSIONS, Permission
-from rules.roles import Scope, ViewerKind
+from rules.roles import Scope
 from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import parse_id
 from schema.api import GRAPHQL_SCHEMA
@@ -123,7 +124,7 @@ class Case:
 def _grants(permission: Permission, who: Who) -> bool:
     if who.is_customer:
         return permission.customers and (permission.expired_customers or not who.expired)
-    if permission.members_only and who.kind is not ViewerKind.TEAM_MEMBER:
+    if permission.members_only and who.kind is not ActorKind.TEAM_MEMBER:
         return False
     if Scope.INCOMING_WEBHOOK in who.scopes:
         return permission.scope is Scope.INCOMING_WEBHOOK

@@ -20,9 +20,9 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
-from rules.roles import Scope, ViewerKind
+from rules.roles import Scope
 from schema.live.event_buffer import EncodedBatch
 from schema.live.groups import Groups, Sink
 from schema.operation import Operation
@@ -44,9 +44,9 @@ ENDLESS, EVENTS, REFUSED, BROKEN, BROKEN_LATER, FLOOD, UNWRITABLE = (
     "{ unwritable }",
 )
 WORKSPACE = uuid4()
-KEY = Actor(ViewerKind.API_KEY, WORKSPACE, frozenset({Scope.CONVERSATIONS_READ}), api_key_id=uuid4())
-MEMBER = Actor(ViewerKind.TEAM_MEMBER, WORKSPACE, member_id=uuid4())
-CUSTOMER = Actor(ViewerKind.CUSTOMER, WORKSPACE, conversation_id=uuid4())
+KEY = Actor(ActorKind.API_KEY, WORKSPACE, frozenset({Scope.CONVERSATIONS_READ}), api_key_id=uuid4())
+MEMBER = Actor(ActorKind.TEAM_MEMBER, WORKSPACE, member_id=uuid4())
+CUSTOMER = Actor(ActorKind.CUSTOMER, WORKSPACE, conversation_id=uuid4())
 EXPIRED = replace(CUSTOMER, expired=True)
 
 

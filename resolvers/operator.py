@@ -1,0 +1,90 @@
+"""Commands of the operator, who runs the server and needs no permission."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+
+from models.api_key import ApiKey
+from models.member import Member, MemberSession
+from models.workspace import Workspace
+from resolvers.api_key import make_api_key
+from resolvers.context import Services
+from resolvers.errors import BadInputError, NotFoundError
+from resolvers.passwords import check_password, hash_password
+from resolvers.validation import check_name
+from rules.roles import Scope
+from rules.typeid import WORKSPACE, format_id
+
+
+@dataclass(frozen=True, slots=True)
+class ResetPassword:
+    """A member whose password was reset, and the name of the member's workspace."""
+
+    email: str
+    workspace_id: UUID
+    workspace_name: str
+
+
+async def reset_password(
+    services: Services, email: str, password: str, workspace_id: UUID | None = None
+) -> ResetPassword:
+    """Set the password of a member and end the member's sessions.
+
+    An email on several teams needs `workspace_id`. Raises NotFoundError and BadInputError.
+    """
+    check_password("password", password)
+    member, workspace = await _only_member(services, email, workspace_id)
+    hashed = await hash_password(services.database, services.passwords, member.email, password)
+    async with services.transactions.begin() as tx:
+        await tx.read_clock()
+        (await tx.session.get_one(Member, member.id)).password_hash = hashed
+        await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member.id))
+    return ResetPassword(member.email, workspace.id, workspace.name)
+
+
+async def _only_member(services: Services, email: str, workspace_id: UUID | None) -> tuple[Member, Workspace]:
+    members = (
+        select(Member, Workspace)
+        .join(Workspace, Workspace.id == Member.workspace_id)
+        .where(func.lower(Member.email) == email.lower(), Member.removed_at.is_(None), ~Workspace.scratch)
+        .order_by(Member.created_at)
+    )
+    if workspace_id is not None:
+        members = members.where(Member.workspace_id == workspace_id)
+    async with services.database.autocommit_session() as session:
+        rows = [(member, workspace) for member, workspace in await session.execute(members)]
+    if not rows:
+        raise NotFoundError("team member")
+    if len(rows) > 1:
+        raise BadInputError("workspace", f"is needed: {_listed([workspace for _, workspace in rows])}")
+    return rows[0]
+
+
+async def create_key(
+    services: Services, name: str, scopes: Sequence[Scope], workspace_id: UUID | None = None
+) -> tuple[ApiKey, str]:
+    """Create an API key. `workspace_id` may be omitted if there is only one workspace."""
+    check_name("name", name)
+    workspace = await _only_workspace(services, workspace_id)
+    async with services.transactions.begin() as tx:
+        await tx.read_clock()
+        return make_api_key(tx, workspace.id, name, scopes)
+
+
+async def _only_workspace(services: Services, workspace_id: UUID | None) -> Workspace:
+    workspaces = select(Workspace).where(~Workspace.scratch).order_by(Workspace.created_at)
+    if workspace_id is not None:
+        workspaces = workspaces.where(Workspace.id == workspace_id)
+    async with services.database.autocommit_session() as session:
+        rows = list(await session.scalars(workspaces))
+    if not rows:
+        raise NotFoundError("workspace")
+    if len(rows) > 1:
+        raise BadInputError("workspace", f"is needed: {_listed(rows)}")
+    return rows[0]
+
+
+def _listed(workspaces: Sequence[Workspace]) -> str:
+    return ", ".join(f"{format_id(WORKSPACE, workspace.id)} ({workspace.name})" for workspace in workspaces)

@@ -1,0 +1,43 @@
+"""The context that every log line of a request carries: its id and, where known, workspace and conversation.
+
+Resolvers add the conversation that they lock. The application binds each HTTP request. The WebSocket
+transport binds each operation, in the operation's own task.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+
+from resolvers.actor import Actor
+from rules.typeid import CONVERSATION, WORKSPACE, format_id
+
+
+@contextmanager
+def log_context(actor: Actor | None = None) -> Iterator[str]:
+    """Bind a new request id, and the actor's ids, to all log lines of the block. Return the request id.
+
+    The block must be the outermost one of its task.
+    """
+    request_id = uuid4().hex
+    clear_contextvars()
+    bind_contextvars(request_id=request_id)
+    bind_actor(actor)
+    try:
+        yield request_id
+    finally:
+        clear_contextvars()
+
+
+def bind_actor(actor: Actor | None) -> None:
+    """Bind the workspace of a caller, and a customer's conversation, to the log lines that follow."""
+    if actor is not None:
+        bind_contextvars(workspace=format_id(WORKSPACE, actor.workspace_id))
+        if actor.conversation_id is not None:
+            bind_contextvars(conversation=format_id(CONVERSATION, actor.conversation_id))
+
+
+def current_request_id() -> str:
+    """Return the id of the request under way; a new one outside any request."""
+    return str(get_contextvars().get("request_id") or uuid4().hex)

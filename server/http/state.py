@@ -1,0 +1,22 @@
+"""The typed state of the application that every endpoint may use."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from resolvers.context import Services
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class HttpState:
+    """The services and the settings of the process. `server.graphql.state` adds what its transports share."""
+
+    services: Services
+    settings: Settings
+
+
+def http_state(connection: HTTPConnection) -> HttpState:
+    """Return the state of the application that serves a request or a WebSocket."""
+    return cast(HttpState, connection.app.state)

@@ -1,0 +1,5 @@
+"""The version of Baton."""
+
+from importlib.metadata import version
+
+VERSION = version("baton")
