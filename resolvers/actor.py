@@ -1,4 +1,4 @@
-"""Who is calling."""
+"""The caller that a credential identifies."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,13 +9,13 @@ from rules.roles import Scope, ViewerKind
 @dataclass(frozen=True, slots=True)
 class Actor:
     """
-    Whom a presented credential speaks for; exactly one of the three ids is set, by its kind;
-    none for Baton itself.
+    A caller, or Baton itself.
 
-    An `expired` widget token is good for a fresh one and for nothing else.
+    Exactly one of the three ids is set, by the kind of the credential. Baton itself has neither kind nor id.
+    An `expired` widget token can only be exchanged for a new one.
     """
 
-    kind: ViewerKind
+    kind: ViewerKind | None
     workspace_id: UUID
     scopes: frozenset[Scope] = frozenset()
     member_id: UUID | None = None
@@ -26,22 +26,30 @@ class Actor:
 
     @classmethod
     def system(cls, workspace_id: UUID) -> "Actor":
-        """Who does what timers do in a workspace: nobody in particular."""
-        return cls(ViewerKind.API_KEY, workspace_id)
+        """Return the actor of timers in a workspace: Baton itself."""
+        return cls(None, workspace_id)
+
+    @property
+    def viewer_kind(self) -> ViewerKind:
+        """The kind of the credential; Baton itself presents none."""
+        if self.kind is None:
+            raise RuntimeError("Baton itself presents no credential")
+        return self.kind
 
     @property
     def is_customer(self) -> bool:
-        """Whether a widget token was presented."""
+        """True for a widget token."""
         return self.kind is ViewerKind.CUSTOMER
 
     @property
     def idempotency_scope(self) -> UUID:
-        """Where this caller's idempotency keys count."""
+        """The id within which this caller's idempotency keys are unique."""
         return self.conversation_id or self.workspace_id
 
     @property
     def id(self) -> UUID:
-        """What tells this caller from others."""
-        found = self.member_id or self.api_key_id or self.conversation_id
-        assert found is not None
-        return found
+        """The id of the member, API key or conversation."""
+        id_ = self.member_id or self.api_key_id or self.conversation_id
+        if id_ is None:
+            raise RuntimeError("Baton itself has no id")
+        return id_

@@ -36,13 +36,13 @@ async def request_human(
     """Escalate because the customer pressed the button."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id}
-        repeat = await begin_idempotent(tx, context.actor, "requestHuman", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "requestHuman", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, repeat.result)
+        if call.result is not None:
+            return await _replay_result(tx, call.result)
         await fire_if_due(tx, locked)
         raised = await raise_escalation(tx, locked, [fired(EscalationTrigger.BUTTON)], context.actor)
-        await _remember(repeat, raised)
+        await _store_result(call, raised)
     return raised
 
 
@@ -65,13 +65,13 @@ async def submit_form(
     content = check_content("fields", _form_in_words(form, fields))
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "form": form, "fields": fields, "escalate": escalate}
-        repeat = await begin_idempotent(tx, context.actor, "submitForm", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "submitForm", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, repeat.result) if "escalation" in repeat.result else None
+        if call.result is not None:
+            return await _replay_result(tx, call.result) if "escalation" in call.result else None
         await fire_if_due(tx, locked)
         raised = await _submit(tx, context, locked, content, {"form": form, "fields": fields}, escalate)
-        await _remember(repeat, raised)
+        await _store_result(call, raised)
     return raised
 
 
@@ -196,15 +196,15 @@ async def _escalate(
             "priority": priority,
             "assignTo": assign_to,
         }
-        repeat = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, repeat.result)
+        if call.result is not None:
+            return await _replay_result(tx, call.result)
         await fire_if_due(tx, locked)
         assignee_id = await _assignee(tx, context, assign_to)
         trigger = _call_trigger(context, reason, priority)
         raised = await raise_escalation(tx, locked, [trigger], context.actor, assignee_id)
-        await _remember(repeat, raised)
+        await _store_result(call, raised)
     return raised
 
 
@@ -227,8 +227,8 @@ async def _replay_result(tx: Transaction, result: dict[str, Any]) -> EscalationR
     return EscalationResult(escalation, created=result["created"] == "True")
 
 
-async def _remember(repeat: IdempotentCall, raised: EscalationResult | None) -> None:
+async def _store_result(call: IdempotentCall, raised: EscalationResult | None) -> None:
     if raised is None:
-        await repeat.store_result()
+        await call.store_result()
     else:
-        await repeat.store_result(escalation=raised.escalation.id, created=raised.created)
+        await call.store_result(escalation=raised.escalation.id, created=raised.created)

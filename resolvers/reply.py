@@ -53,15 +53,15 @@ async def reply_to_escalation(
         raise BadInputError("author_email", "is for API keys; a signed-in team member is the author")
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"escalation": escalation_id, "content": content, "author": author_email}
-        repeat = await begin_idempotent(tx, context.actor, "replyToEscalation", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "replyToEscalation", idempotency_key, inputs)
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
-        if repeat.result is not None:
-            message = await tx.session.get(Message, UUID(repeat.result["message"]))
+        if call.result is not None:
+            message = await tx.session.get(Message, UUID(call.result["message"]))
             assert message is not None
             return ReplyResult(message, escalation)
         author_id = await _author(tx, context, author_email)
         message = await _reply(tx, context, locked, escalation, content, author_id)
-        await repeat.store_result(message=message.id)
+        await call.store_result(message=message.id)
     return ReplyResult(message, escalation)
 
 

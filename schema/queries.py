@@ -75,7 +75,9 @@ class Query:
         """Who is calling."""
         key = await viewer_api_key(info.context)
         actor = info.context.actor
-        return Viewer(kind=actor.kind, scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None)
+        return Viewer(
+            kind=actor.viewer_kind, scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None
+        )
 
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002

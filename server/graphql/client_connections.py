@@ -9,7 +9,7 @@ import structlog
 
 from resolvers.actor import Actor
 from resolvers.context import Services
-from resolvers.current import current_actors
+from resolvers.credentials import actors_of
 from rules.roles import ViewerKind
 from server.graphql.protocol import CloseReason
 
@@ -69,8 +69,9 @@ class ClientConnections:
         """Return the registry whose credentials are checked in the services' database."""
 
         async def current(tokens: Collection[str]) -> Mapping[str, Actor]:
-            async with services.database.autocommit_session() as session:
-                return await current_actors(session, services.widget_tokens, tokens)
+            actors = await actors_of(services.database, services.widget_tokens, tokens)
+            # An expired widget token can be refreshed, but not be used.
+            return {token: actor for token, actor in actors.items() if not actor.expired}
 
         return cls(current)
 

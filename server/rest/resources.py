@@ -1,7 +1,7 @@
 """The JSON of the REST API: camelCase names, enums' words in lower case, TypeIDs, times in UTC with a Z."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 from models import escalation as tables
 from resolvers.pagination import LARGEST
 from rules import typeid
+from rules.encoding import format_datetime
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.text import WORDS_LIMIT
@@ -76,10 +77,6 @@ class Id:
         }
 
 
-def _spell_time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-
-
 AgentId = Annotated[UUID, Id(typeid.AGENT)]
 ConversationId = Annotated[UUID, Id(typeid.CONVERSATION)]
 EscalationId = Annotated[UUID, Id(typeid.ESCALATION)]
@@ -87,7 +84,7 @@ StatusWord = Annotated[EscalationStatus, Word()]
 PriorityWord = Annotated[Priority, Word()]
 Instant = Annotated[
     datetime,
-    PlainSerializer(_spell_time),
+    PlainSerializer(format_datetime),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-02-05T09:30:00.000000Z"]}),
 ]
 # What resolvers.checks.check_words takes, said for programs; the check itself stays there.
@@ -247,8 +244,8 @@ def _sla_of(row: tables.Escalation, now: datetime) -> Sla:
         started_at=clock.started_at,
         at_risk_at=clock.at_risk_at,
         due_at=clock.due_at,
-        met_at=clock.stopped_at if outcome is SlaOutcome.MET else None,
-        breached_at=clock.due_at if outcome is SlaOutcome.MISSED else None,
+        met_at=clock.met_at(now),
+        breached_at=clock.breached_at(now),
     )
 
 
