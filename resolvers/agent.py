@@ -12,6 +12,7 @@ from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
+from resolvers.timer_handlers import withdraw_pending
 from resolvers.validation import check_name
 from resolvers.visibility import AGENT, Visibility, visible_agents
 from rules.agent_settings import EscalationSettings, changed, unreachable_target
@@ -69,8 +70,9 @@ async def update_escalation_settings(
     """
     Apply `changes` (nested, in snake case, only the fields to change) to the settings.
 
-    They apply from now on. Raises BadInputError with the path of a refused value, and ConflictError if
-    `expected_version` is no longer the version.
+    They apply from now on; pending escalations that they no longer ask for are withdrawn. Raises
+    BadInputError with the path of a refused value, and ConflictError if `expected_version` is no longer the
+    version.
     """
     async with context.services.transactions.begin() as tx:
         agent = await AGENT.lock(tx, context.actor, agent_id)
@@ -80,6 +82,7 @@ async def update_escalation_settings(
             )
         now = await tx.read_clock()
         new = settings_changed(EscalationSettings.model_validate(agent.settings), changes, now)
+        await withdraw_pending(tx, context.actor, agent_id, new.auto_escalation)
         document = new.model_dump(mode="json")
         if document != agent.settings:
             agent.settings = document

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
 
 from models.conversation import Conversation
 from models.escalation import Escalation
@@ -21,7 +21,7 @@ from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.rate_limits import TYPING
-from resolvers.validation import check_email, check_json, check_key, check_name
+from resolvers.validation import check_email, check_json, check_key, check_language, check_name
 from resolvers.visibility import AGENT, CONVERSATION, Visibility, visible_conversations, visible_messages
 from rules.ai_control import AiState
 from rules.message import MessageRole
@@ -53,18 +53,22 @@ async def start_conversation(
     customer: Customer,
     metadata: dict[str, Any] | None = None,
     idempotency_key: str | None = None,
+    language: str | None = None,
 ) -> StartedConversation:
     """Start a conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
     _check_customer(customer)
     check_json("metadata", metadata)
+    check_language("language", language)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"agent": agent_id, "customer": customer, "metadata": metadata}
+        if language is not None:
+            inputs["language"] = language
         call = await begin_idempotent(tx, context.actor, "startConversation", idempotency_key, inputs)
         now = await tx.read_clock()
         if call.result is not None:
             conversation_id = UUID(call.result["conversation"])
         else:
-            conversation_id = await _start(tx, context, agent_id, customer, metadata)
+            conversation_id = await _start(tx, context, agent_id, customer, metadata, language)
             await call.store_result(conversation=conversation_id)
     token, expires_at = context.services.widget_tokens.issue(conversation_id, max(now, datetime.now(UTC)))
     return StartedConversation(conversation_id, token, expires_at)
@@ -79,7 +83,12 @@ def _check_customer(customer: Customer) -> None:
 
 
 async def _start(
-    tx: Transaction, context: Context, agent_id: UUID, customer: Customer, metadata: dict[str, Any] | None
+    tx: Transaction,
+    context: Context,
+    agent_id: UUID,
+    customer: Customer,
+    metadata: dict[str, Any] | None,
+    language: str | None,
 ) -> UUID:
     agent = AGENT.known(await tx.session.scalar(AGENT.by_id(context.actor, agent_id)))
     conversation = Conversation(
@@ -90,6 +99,7 @@ async def _start(
         customer_email=customer.email,
         customer_name=customer.name,
         details=metadata,
+        language=language,
         created_at=tx.now,
     )
     tx.session.add(conversation)
@@ -130,21 +140,50 @@ async def conversation_by_id(context: Context, conversation_id: UUID) -> Convers
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
-    """A filter of conversations; None does not restrict."""
+    """
+    A filter of conversations; None does not restrict.
+
+    `awaiting_ai`: the AI may answer, and the customer's last message has no answer.
+    """
 
     agent_id: UUID | None = None
     ai_state: AiState | None = None
     escalated: bool | None = None
     customer_email: str | None = None
+    awaiting_ai: bool | None = None
 
 
 _NEWEST_FIRST = Order("created", (Conversation.created_at, Conversation.id), descending=True)
 _BY_POSITION = Order("position", (Message.position,), descending=False)
 
 
-@permitted("conversations")
 async def conversations(context: Context, wanted: ConversationFilter, request: PageRequest) -> Page[UUID]:
-    """Return the ids of a page of conversations, newest first."""
+    """
+    Return the ids of a page of conversations, newest first.
+
+    With `awaiting_ai`, the scope of an AI agent's back end is enough.
+    """
+    read = _awaiting_conversations if wanted.awaiting_ai else _all_conversations
+    return await read(context, wanted, request)
+
+
+@permitted("conversations(filter: {awaitingAi: true})")
+async def _awaiting_conversations(
+    context: Context, wanted: ConversationFilter, request: PageRequest
+) -> Page[UUID]:
+    return await _read_conversations(context, wanted, request)
+
+
+@permitted("conversations")
+async def _all_conversations(
+    context: Context, wanted: ConversationFilter, request: PageRequest
+) -> Page[UUID]:
+    return await _read_conversations(context, wanted, request)
+
+
+async def _read_conversations(
+    context: Context, wanted: ConversationFilter, request: PageRequest
+) -> Page[UUID]:
     selection = visible_conversations(Visibility.of(context.actor)).where(*_conditions(wanted))
     async with context.database.autocommit_session() as session:
         page = await read_page(session, selection, Conversation, _NEWEST_FIRST, request)
@@ -164,6 +203,9 @@ def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
         if "\0" in wanted.customer_email:
             raise BadInputError("filter.customer_email", "is not an email address")
         conditions.append(func.lower(Conversation.customer_email) == wanted.customer_email.lower())
+    if wanted.awaiting_ai is not None:
+        awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
+        conditions.append(awaiting if wanted.awaiting_ai else not_(awaiting))
     return conditions
 
 

@@ -20,7 +20,7 @@ from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.errors import NotFoundError
 from resolvers.visibility import Visibility, bind_values, visible_conversations, visible_escalations
-from rules.agent_settings import EscalationSettings
+from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.escalation import EscalationStatus
 
 
@@ -30,6 +30,11 @@ class LockedConversation:
 
     conversation: Conversation
     settings: EscalationSettings
+
+    @property
+    def texts(self) -> CustomerTexts:
+        """The texts for the customer, in the language of the conversation."""
+        return self.settings.widget.texts_for(self.conversation.language)
 
 
 def _locking(rows: Select[Conversation]) -> Select[Any]:

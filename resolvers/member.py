@@ -6,36 +6,19 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member, MemberSession
 from models.workspace import Workspace
 from realtime.transaction import Transaction
+from resolvers.assignee import release_escalations
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
-from resolvers.errors import BadInputError, ConflictError, ForbiddenError
+from resolvers.errors import ConflictError, ForbiddenError
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, Visibility, visible_members
-from rules.email_address import email_address_error
-from rules.roles import MemberRole, Scope
-
-
-async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str, email: str) -> Member:
-    """Return the current member with this email, in any case; raises BadInputError for `field`."""
-    member: Member | None = None
-    if not email_address_error(email):
-        member = await session.scalar(
-            select(Member).where(
-                Member.workspace_id == workspace_id,
-                func.lower(Member.email) == email.lower(),
-                Member.removed_at.is_(None),
-            )
-        )
-    if member is None:
-        raise BadInputError(field, "is not the email of a team member")
-    return member
+from rules.roles import MemberRole, Scope, can_answer
 
 
 @permitted("members")
@@ -126,6 +109,8 @@ async def update_member(
         if role is not None and role is not member.role:
             await _keep_an_admin(tx, member)
             member.role = role
+            if not can_answer(role):
+                await release_escalations(tx, context.actor, member_id)
         member.name = member.name if name is None else name
         member.available = member.available if available is None else available
         await tx.read_clock()
@@ -134,13 +119,18 @@ async def update_member(
 
 @permitted("removeMember", MEMBER)
 async def remove_member(context: Context, member_id: UUID) -> None:
-    """Remove a member from the team and end their sessions; their messages keep the author."""
+    """
+    Remove a member from the team, end their sessions and unassign their active escalations.
+
+    Their messages keep the author.
+    """
     async with context.services.transactions.begin() as tx:
         member = await _lock_member(tx, context, member_id)
         await _keep_an_admin(tx, member)
         member.removed_at = await tx.read_clock()
         member.password_hash = member.invitation_hash = None
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
+        await release_escalations(tx, context.actor, member_id)
 
 
 async def _lock_member(tx: Transaction, context: Context, member_id: UUID) -> Member:
@@ -150,7 +140,7 @@ async def _lock_member(tx: Transaction, context: Context, member_id: UUID) -> Me
         select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True)
     )
     current = MEMBER.by_id(context.actor, member_id).where(Member.removed_at.is_(None))
-    return MEMBER.known(await tx.session.scalar(current))
+    return MEMBER.known(await tx.session.scalar(current.with_for_update(key_share=True)))
 
 
 async def _keep_an_admin(tx: Transaction, member: Member) -> None:

@@ -11,6 +11,7 @@ from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
 from realtime.transaction import Transaction
+from resolvers.ai_control import request_turn
 from resolvers.append_message import post
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError
@@ -22,12 +23,13 @@ from resolvers.raise_escalation import raise_escalation
 from resolvers.timer_handlers import fire_if_due
 from resolvers.validation import check_content, check_intents, check_json, check_percent
 from resolvers.visibility import CONVERSATION, MESSAGE
-from rules.ai_control import AiState, reply_status
+from rules.ai_control import reply_status
 from rules.message import MessageRole, MessageStatus
 from rules.pending_escalation import PendingOutcome
 from rules.triggers import (
     FiredTrigger,
     is_confident,
+    is_low,
     is_uncertain,
     triggers_of_customer_message,
     triggers_of_reply,
@@ -105,10 +107,10 @@ async def _record(
 async def _record_customer(
     tx: Transaction, context: Context, locked: LockedConversation, new: NewMessage
 ) -> RecordedMessage:
-    message = _post(tx, locked, new, MessageStatus.DELIVERED)
+    message = _post(tx, locked, new, MessageStatus.DELIVERED, from_widget=context.actor.is_customer)
     triggers = triggers_of_customer_message(locked.settings.triggers, new.content, new.intents)
     recorded = await _raise(tx, context, locked, message, triggers)
-    request_turn(tx, context, locked.conversation, message)
+    request_turn(tx, locked.conversation)
     return recorded
 
 
@@ -123,7 +125,7 @@ async def _record_reply(
     if status is MessageStatus.HELD:
         return RecordedMessage(message, conversation, None)
     auto = settings.auto_escalation
-    conversation.uncertain_replies += is_uncertain(auto, new.confidence)
+    conversation.uncertain_replies += is_low(auto, new.confidence)
     triggers = triggers_of_reply(settings.triggers, auto, new.intents, new.confidence)
     if not triggers:
         await _wait_or_avert(tx, locked, message)
@@ -138,13 +140,21 @@ async def _wait_or_avert(tx: Transaction, locked: LockedConversation, reply: Mes
         await end_pending(tx, locked.conversation, PendingOutcome.AVERTED)
 
 
-def _post(tx: Transaction, locked: LockedConversation, new: NewMessage, status: MessageStatus) -> Message:
+def _post(
+    tx: Transaction,
+    locked: LockedConversation,
+    new: NewMessage,
+    status: MessageStatus,
+    *,
+    from_widget: bool = False,
+) -> Message:
     return post(
         tx,
         locked.conversation,
         new.role,
         new.content,
         status=status,
+        from_widget=from_widget,
         confidence=new.confidence,
         intents=new.intents,
         details=new.metadata,
@@ -160,19 +170,6 @@ async def _raise(
 ) -> RecordedMessage:
     raised = await raise_escalation(tx, locked, triggers, context.actor) if triggers else None
     return RecordedMessage(message, locked.conversation, raised.escalation if raised else None)
-
-
-def request_turn(tx: Transaction, context: Context, conversation: Conversation, message: Message) -> None:
-    """Request a turn of the AI for a customer's message from the widget, if the AI is active."""
-    if context.actor.is_customer and conversation.ai_state is AiState.ACTIVE:
-        tx.log_to_workspace(
-            conversation.workspace_id,
-            "turn.requested",
-            message=message.id,
-            conversation=conversation.id,
-            agent=conversation.agent_id,
-            epoch=conversation.ai_epoch,
-        )
 
 
 async def _replay_result(

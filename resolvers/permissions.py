@@ -21,13 +21,15 @@ class Permission:
     """
     A permission: a scope (None for any API key or team member), and the callers that it admits.
 
-    `customers` also admits widget tokens, in their own conversation. `members_only` admits no API keys.
+    `customers` also admits widget tokens, in their own conversation. `members_only` admits no API keys. A
+    caller with `or_scope` does not need the scope.
     """
 
     scope: Scope | None = None
     customers: bool = False
     members_only: bool = False
     expired_customers: bool = False
+    or_scope: Scope | None = None
 
     def grants(self, actor: Actor) -> bool:
         """Return whether `actor` has the permission, whatever the row."""
@@ -37,7 +39,7 @@ class Permission:
             return False
         if actor.scopes == {Scope.INCOMING_WEBHOOK}:
             return self.scope is Scope.INCOMING_WEBHOOK
-        return self.scope is None or self.scope in actor.scopes
+        return self.scope is None or self.scope in actor.scopes or self.or_scope in actor.scopes
 
 
 _WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
@@ -61,6 +63,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "apiKeys": _ADMINISTER,
     "conversation": _CUSTOMER_READS,
     "conversations": _READ_CONVERSATIONS,
+    "conversations(filter: {awaitingAi: true})": Permission(
+        Scope.CONVERSATIONS_READ, or_scope=Scope.CONVERSATIONS_WRITE
+    ),
     "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
     "escalations": _READ_ESCALATIONS,
     "escalationSettings": Permission(Scope.SETTINGS_READ),
@@ -76,6 +81,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "updateEscalation": _WRITE_ESCALATIONS,
     "claimEscalation": _MEMBER_ANSWERS,
     "replyToEscalation": _WRITE_ESCALATIONS,
+    "replyToConversation": _MEMBER_ANSWERS,
     "sendHeldReply": _MEMBER_ANSWERS,
     "discardHeldReply": _WRITE_ESCALATIONS,
     "resolveEscalation": _WRITE_ESCALATIONS,

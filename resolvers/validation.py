@@ -4,6 +4,7 @@ from typing import Any
 
 from resolvers.errors import BadInputError
 from rules.email_address import email_address_error
+from rules.language import language_error
 from rules.text import (
     CONTENT_LIMIT,
     KEY_LIMIT,
@@ -62,6 +63,13 @@ def check_json(field: str, value: Any) -> dict[str, Any] | None:
     document = check_object(field, value)
     _refuse(field, json_error(document))
     return document
+
+
+def check_language(field: str, tag: str | None) -> str | None:
+    """Check a language tag, or None."""
+    if tag is not None:
+        _refuse(field, language_error(tag))
+    return tag
 
 
 def check_percent(field: str, value: float | None) -> float | None:

@@ -78,8 +78,13 @@ def triggers_of_reply(
 
 
 def is_uncertain(auto: AutoEscalation, confidence: float | None) -> bool:
-    """Whether a reply's confidence, in percent, lies below the threshold of an agent that escalates on it."""
-    return auto.enabled and confidence is not None and confidence < auto.confidence_threshold
+    """Return whether a reply of this confidence, in percent, escalates."""
+    return auto.enabled and is_low(auto, confidence)
+
+
+def is_low(auto: AutoEscalation, confidence: float | None) -> bool:
+    """Return whether a confidence in percent is below the threshold, even if it does not escalate."""
+    return confidence is not None and confidence < auto.confidence_threshold
 
 
 def is_confident(auto: AutoEscalation, confidence: float | None) -> bool:
