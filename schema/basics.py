@@ -16,7 +16,7 @@ from rules.button import ButtonVisibility
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.encoding import format_datetime, parse_datetime
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.message import MessageRole, MessageStatus
+from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.roles import MemberRole, Scope, ViewerKind
 from rules.sla_clock import SlaOutcome, SlaStatus
 
@@ -34,6 +34,7 @@ for _enum in (
     EscalationStatus,
     EscalationTrigger,
     MemberRole,
+    MessageKind,
     MessageRole,
     MessageStatus,
     Priority,

@@ -55,6 +55,11 @@ class Viewer:
         return found
 
     @strawberry.field
+    async def cursor(self, info: Info) -> str | None:
+        """The head of the workspace's log: subscribe with it as `after`. Null for customers."""
+        return None if info.context.actor.is_customer else await escalations.workspace_cursor(info.context)
+
+    @strawberry.field
     async def member(self, info: Info) -> TeamMember | None:
         """The team member who is signed in."""
         return await await_maybe(member(info, info.context.actor.member_id))
