@@ -120,7 +120,7 @@ class ClientConnections:
             if client.token is not None and client.actor is not None:
                 current = actors.get(client.token)
                 if current is None or current.expired:
-                    client.close(_END_OF_CREDENTIAL[client.actor.kind])
+                    client.close(_END_OF_CREDENTIAL[client.actor.viewer_kind])
                 elif current != client.actor:
                     client.close(CREDENTIAL_CHANGED)
 

@@ -49,7 +49,7 @@ def disable(request: pytest.FixtureRequest) -> Callable[[Workspace, str], None]:
 
 
 def claimed(talk: Talk, member: Caller) -> str:
-    """The id of an escalation that the member has claimed."""
+    """Return the id of an escalation that the member has claimed."""
     escalation = str(talk.key.escalate(talk.id)["escalation"]["id"])
     member.ask(CLAIM, id=escalation)
     return escalation

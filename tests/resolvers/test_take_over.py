@@ -35,7 +35,7 @@ def reply(member: Caller, talk: Talk, content: str = "Ada here.", **more: Any) -
 
 
 def texts(talk: Talk) -> list[tuple[str | None, str]]:
-    """The kinds and contents of the messages, as the customer reads them."""
+    """Return the kinds and contents of the messages, as the customer reads them."""
     nodes = talk.widget.ask(TEXTS, id=talk.id)["conversation"]["messages"]["nodes"]
     return [(node["kind"], node["content"]) for node in nodes]
 
