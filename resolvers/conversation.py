@@ -1,6 +1,6 @@
 """Conversations: starting, listing and reading them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -157,28 +157,18 @@ _NEWEST_FIRST = Order("created", (Conversation.created_at, Conversation.id), des
 _BY_POSITION = Order("position", (Message.position,), descending=False)
 
 
+@permitted("conversations")
 async def conversations(context: Context, wanted: ConversationFilter, request: PageRequest) -> Page[UUID]:
-    """
-    Return the ids of a page of conversations, newest first.
-
-    With `awaiting_ai`, the scope of an AI agent's back end is enough.
-    """
-    read = _awaiting_conversations if wanted.awaiting_ai else _all_conversations
-    return await read(context, wanted, request)
+    """Return the ids of a page of conversations, newest first."""
+    return await _read_conversations(context, wanted, request)
 
 
 @permitted("conversations(filter: {awaitingAi: true})")
-async def _awaiting_conversations(
+async def conversations_awaiting_ai(
     context: Context, wanted: ConversationFilter, request: PageRequest
 ) -> Page[UUID]:
-    return await _read_conversations(context, wanted, request)
-
-
-@permitted("conversations")
-async def _all_conversations(
-    context: Context, wanted: ConversationFilter, request: PageRequest
-) -> Page[UUID]:
-    return await _read_conversations(context, wanted, request)
+    """Return a page of conversations that wait for the AI; the scope of a back end is enough."""
+    return await _read_conversations(context, replace(wanted, awaiting_ai=True), request)
 
 
 async def _read_conversations(

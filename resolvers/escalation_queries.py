@@ -88,6 +88,7 @@ async def escalations(
     return EscalationPage(page, cursor)
 
 
+@permitted("viewer")
 async def workspace_cursor(context: Context) -> str:
     """Return the cursor of the head of the workspace's log."""
     (head,) = await log.heads(context.database, [context.actor.workspace_id])

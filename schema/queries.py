@@ -130,7 +130,9 @@ class Query:
         info.context.require_signed_in()
         chosen = (filter or ConversationFilter()).read(info)
         context = info.context
-        page = await conversations.conversations(context, chosen, page_request(first, after))
+        awaiting = conversations.conversations_awaiting_ai
+        read = awaiting if chosen.awaiting_ai else conversations.conversations
+        page = await read(context, chosen, page_request(first, after))
         return await ConversationConnection.of(page, info)
 
     @strawberry.field

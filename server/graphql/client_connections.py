@@ -69,9 +69,7 @@ class ClientConnections:
         """Return the registry whose credentials are checked in the services' database."""
 
         async def current(tokens: Collection[str]) -> Mapping[str, Actor]:
-            actors = await actors_of(services.database, services.widget_tokens, tokens)
-            # An expired widget token can be refreshed, but not be used.
-            return {token: actor for token, actor in actors.items() if not actor.expired}
+            return await actors_of(services.database, services.widget_tokens, tokens)
 
         return cls(current)
 
