@@ -1,68 +1,126 @@
 """
 An AI back end that uses only webhooks and answers what customers write in the widget.
 
-    pip install standardwebhooks
+    pip install aiohttp standardwebhooks
     BATON_URL=http://127.0.0.1:8000 BATON_API_KEY=baton_sk_… BATON_WEBHOOK_SECRET=whsec_… \
         python examples/ai_backend.py 9000
 
 Call createWebhookEndpoint with the URL http://127.0.0.1:9000/ and the event types turn.requested,
 conversation.ai_paused and conversation.ai_resumed: it returns the secret. Baton needs
 BATON_WEBHOOK_ALLOW_PRIVATE=true to call a private address such as this one.
+
+Each webhook is answered immediately, and each conversation has a task of its own. A newer turn of the
+conversation replaces the task, so several messages in quick succession get one answer. A pause cancels it.
 """
 
-import json
+import asyncio
 import os
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.request import Request, urlopen
 
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 RECORD = "mutation($input: RecordMessageInput!) { recordMessage(input: $input) { message { status } } }"
-epochs: dict[str, int] = {}  # the highest epoch of each conversation: a reply with a lower one is late
+RETRY_SECONDS = (0, 1, 5, 30)
 
 
-def think(transcript: list[dict[str, Any]]) -> str:
-    """Return a reply. Replace this with a call of your AI."""
-    return f"You wrote: {transcript[-1]['content']}"
+async def think(message: str, transcript: list[dict[str, Any]]) -> str:
+    """Return a reply to the customer's message. Replace this with a call of your AI."""
+    await asyncio.sleep(float(os.environ.get("THINKING_SECONDS", "0")))
+    return f"You wrote: {message}"
 
 
-def is_current(data: dict[str, Any]) -> bool:
-    """Record the event's epoch, and return whether it is the conversation's newest."""
-    newest = epochs[data["conversationId"]] = max(data["epoch"], epochs.get(data["conversationId"], 0))
-    return bool(data["epoch"] == newest)
+class BackEnd:
+    """Answers turns, one task for each conversation."""
 
+    def __init__(self, session: ClientSession) -> None:
+        self._session = session
+        self._webhook = Webhook(os.environ["BATON_WEBHOOK_SECRET"])
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        # The newest event of each conversation: its epoch, and the message of a turn. Ids sort by time.
+        self._newest: dict[str, tuple[int, str]] = {}
 
-def answer(webhook_id: str, turn: dict[str, Any]) -> None:
-    """Record the AI's answer once for each webhook-id. Baton holds it if the team took over meanwhile."""
-    reply = {"conversationId": turn["conversationId"], "role": "ASSISTANT", "epoch": turn["epoch"]}
-    reply |= {"content": think(turn["transcript"]), "idempotencyKey": webhook_id}
-    headers = {"authorization": f"Bearer {os.environ['BATON_API_KEY']}", "content-type": "application/json"}
-    body = json.dumps({"query": RECORD, "variables": {"input": reply}}).encode()
-    with urlopen(Request(f"{os.environ['BATON_URL']}/graphql", body, headers), timeout=10) as response:
-        errors = json.load(response).get("errors", [])
-    # A different answer to this delivery was recorded before: keep that.
-    assert all(error["extensions"]["code"] == "IDEMPOTENCY_MISMATCH" for error in errors), errors
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+    async def receive(self, request: web.Request) -> web.Response:
+        """Verify a webhook and start its work; Baton does not wait for the answer."""
         try:
-            event = Webhook(os.environ["BATON_WEBHOOK_SECRET"]).verify(body, dict(self.headers))
+            event = self._webhook.verify(await request.read(), dict(request.headers))
         except WebhookVerificationError:
-            self.send_error(401)
-            return
-        if event["type"] == "turn.requested" and is_current(event["data"]):
-            answer(self.headers["webhook-id"], event["data"])  # after an exception Baton retries the delivery
+            return web.Response(status=401)
+        if event["type"] == "turn.requested":
+            self._start(event["data"])
         elif event["type"] in ("conversation.ai_paused", "conversation.ai_resumed"):
-            is_current(event["data"])
-        self.send_response(204)
-        self.end_headers()
+            self._cancel_before(event["data"])
+        return web.Response(status=202)
+
+    def _start(self, turn: dict[str, Any]) -> None:
+        conversation, newest = turn["conversationId"], (turn["epoch"], turn["message"]["id"])
+        # Deliveries may come twice or late, and a turn may be overtaken before it is sent.
+        if not turn["latest"] or newest <= self._newest.get(conversation, (0, "")):
+            return
+        self._newest[conversation] = newest
+        self._cancel(conversation)
+        task = self._tasks[conversation] = asyncio.create_task(self._answer(turn))
+        task.add_done_callback(lambda done: self._forget(conversation, done))
+
+    def _cancel_before(self, control: dict[str, Any]) -> None:
+        conversation, newest = control["conversationId"], (control["epoch"], "")
+        if newest > self._newest.get(conversation, (0, "")):
+            self._newest[conversation] = newest
+            self._cancel(conversation)
+
+    def _cancel(self, conversation: str) -> None:
+        if task := self._tasks.pop(conversation, None):
+            task.cancel()
+
+    def _forget(self, conversation: str, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(conversation) is task:
+            del self._tasks[conversation]
+        if not task.cancelled() and (error := task.exception()):
+            print(f"no answer in {conversation}: {error!r}", file=sys.stderr, flush=True)
+
+    async def _answer(self, turn: dict[str, Any]) -> None:
+        """Record one answer for each message and epoch. Baton holds it if the team took over meanwhile."""
+        message = turn["message"]
+        reply = {"conversationId": turn["conversationId"], "role": "ASSISTANT", "epoch": turn["epoch"]}
+        reply["content"] = await think(message["content"], turn["transcript"])
+        reply["idempotencyKey"] = f"{message['id']}/{turn['epoch']}"
+        for delay in RETRY_SECONDS:
+            await asyncio.sleep(delay)
+            try:
+                return await self._record(reply)
+            except (ClientError, TimeoutError) as error:
+                failure = error
+        raise failure
+
+    async def _record(self, reply: dict[str, Any]) -> None:
+        body = {"query": RECORD, "variables": {"input": reply}}
+        async with self._session.post(f"{os.environ['BATON_URL']}/graphql", json=body) as response:
+            if response.status >= 500:
+                response.raise_for_status()
+            answer = await response.json()
+        # After a restart, another answer to this turn may have been recorded before: keep that.
+        errors = [
+            error
+            for error in answer.get("errors", [])
+            if error["extensions"]["code"] != "IDEMPOTENCY_MISMATCH"
+        ]
+        if errors:
+            raise RuntimeError(errors)
+
+
+async def main(port: int) -> None:
+    """Serve until the process is stopped."""
+    headers = {"authorization": f"Bearer {os.environ['BATON_API_KEY']}"}
+    async with ClientSession(headers=headers, timeout=ClientTimeout(total=10)) as session:
+        app = web.Application()
+        app.router.add_post("/", BackEnd(session).receive)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        print(f"listening on http://127.0.0.1:{port}", flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler) as server:
-        print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
-        server.serve_forever()
+    asyncio.run(main(int(sys.argv[1])))

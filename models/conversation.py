@@ -17,7 +17,9 @@ class Conversation(Base):
 
     `pending_escalation_id` is the waiting low-confidence escalation, so a transaction that has the row needs
     no query to see that there is none. `messages` is the position of the last message. `customer_messages`
-    and `uncertain_replies` are counters of the button's AFTER_THRESHOLD rule.
+    and `uncertain_replies` are counters of the button's AFTER_THRESHOLD rule. `customer_message_id` is the
+    last message of the customer, and `awaiting_answer` is true while it has no answer by the AI or a person.
+    `turn_due` is true if it came from the widget, so that Baton must request the AI's turn.
     """
 
     __tablename__ = "conversations"
@@ -43,6 +45,10 @@ class Conversation(Base):
     customer_messages: Mapped[int] = mapped_column(default=0)
     uncertain_replies: Mapped[int] = mapped_column(default=0)
     pending_escalation_id: Mapped[UUID | None]
+    customer_message_id: Mapped[UUID | None]
+    awaiting_answer: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    turn_due: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    language: Mapped[str | None]
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[CreatedAt]
     last_message_at: Mapped[datetime | None]

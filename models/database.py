@@ -1,11 +1,10 @@
-"""The connection to PostgreSQL."""
+"""The connection pools to PostgreSQL."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from copy import copy
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 import orjson
@@ -14,9 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-T = TypeVar("T")
-
-# A client that dies within a transaction must not keep its conversation locked.
+# A client that dies in the middle of a transaction must not keep its conversation locked.
 _SERVER_SETTINGS = {
     "application_name": "baton",
     "timezone": "UTC",
@@ -24,11 +21,11 @@ _SERVER_SETTINGS = {
     "lock_timeout": "20000",
 }
 
+COMMAND_SECONDS = 25  # query timeout for dead connections; longer than lock_timeout
+TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS = 30, 10  # for a free connection of the session and query pools
+QUERY_CONNECTIONS = 10  # of the query pool, whose queries are short
 
-# A connection that has gone silent must not keep who asks for ever; more than a lock is waited for.
-COMMAND_SECONDS = 25
-
-# What a question meets while the database is away.
+# The errors of queries, those of an unavailable database included.
 DATABASE_ERRORS = (
     OSError,
     TimeoutError,
@@ -38,49 +35,44 @@ DATABASE_ERRORS = (
     asyncpg.InternalClientError,
 )
 
-
-# For a free connection, when all are in use: of those for acts, and of those for single questions.
-ACT_WAIT_SECONDS, QUESTION_WAIT_SECONDS = 30, 10
-
-
-# Single questions are quick, and few wait for each other.
-PLAIN_CONNECTIONS = 10
+# asyncpg also raises InternalClientError if a connection is lost in the middle of a query.
+_CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
 
 
-# Retry window and interval, in seconds.
-RETRY_SECONDS, PAUSE = 60.0, 1.0
+class DatabaseUnavailableError(ConnectionError):
+    """The database cannot be reached now; its cause is the driver's error."""
 
-
-# asyncpg says InternalClientError, too, of a connection that is taken away in the middle of a question.
-_UNREACHED = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"The database cannot be reached: {cause!r}")
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Return whether an error means that the database is unreachable, not that the statement is wrong."""
+    """Return whether an error means that the database cannot be reached, rather than a failed statement."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_unavailable(error.orig)
-    # Of PostgreSQL: connections that fail, servers that shut down or start, too many connections.
+    # SQLSTATE: connection failures, servers that shut down or start, too many connections.
     state = str(getattr(error, "sqlstate", ""))
-    return state.startswith(("08", "57P", "53300")) or isinstance(error, _UNREACHED)
+    return state.startswith(("08", "57P", "53300")) or isinstance(error, _CONNECTION_ERRORS)
 
 
-async def retry_while_unavailable(question: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of `question`, and retry for a minute while the database is unreachable."""
-    end = time.monotonic() + RETRY_SECONDS
-    while True:
-        try:
-            return await question()
-        except Exception as error:
-            if not is_unavailable(error) or time.monotonic() > end:
-                raise
-        await asyncio.sleep(PAUSE)
+@contextmanager
+def _unavailable_as_one_error() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailableError:
+        raise
+    except Exception as error:
+        if is_unavailable(error):
+            raise DatabaseUnavailableError(error) from error
+        raise
 
 
 class Database:
     """
-    A pool of at most `connections` to the PostgreSQL at `url`, an ordinary postgresql:// one.
+    The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
 
-    Another ten are reserved for `fetch`.
+    One pool of `connections` serves sessions, another of ten serves `fetch`. Every use raises
+    DatabaseUnavailableError while the database cannot be reached.
     """
 
     def __init__(self, url: str, connections: int = 20) -> None:
@@ -95,9 +87,9 @@ class Database:
             async_creator=connect,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=ACT_WAIT_SECONDS,
+            pool_timeout=TRANSACTION_WAIT_SECONDS,
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
-            # What people said must not come into logs by way of an error.
+            # Errors must not put the content of messages into logs.
             hide_parameters=True,
             json_deserializer=orjson.loads,
         )
@@ -111,17 +103,19 @@ class Database:
 
     @asynccontextmanager
     async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
-        """Return a session in which each statement commits by itself."""
-        async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
-            yield session
+        """Open a session for queries, without a transaction: each statement sees what is committed."""
+        with _unavailable_as_one_error():
+            async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
+                yield session
 
     async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
         """
-        Return the rows of one statement in PostgreSQL's own SQL, through asyncpg without a session.
+        Return the rows of a single query in PostgreSQL's own SQL, through asyncpg without a session.
 
-        Raises TimeoutError without a free connection for 10 s, and after 25 s without a result.
+        Raises DatabaseUnavailableError also if no connection is free for 10 s or the query takes 25 s.
         """
-        return await self._query_pool.fetch(sql, values)
+        with _unavailable_as_one_error():
+            return await self._query_pool.fetch(sql, values)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Callable[..., Awaitable[list[asyncpg.Record]]]]:
@@ -138,9 +132,10 @@ class Database:
 
     @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:
-        """Return a session for one transaction, which is rolled back unless committed."""
-        async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
-            yield session
+        """Open a session for one transaction, which is rolled back unless it is committed in the block."""
+        with _unavailable_as_one_error():
+            async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
+                yield session
 
     async def close(self) -> None:
         """Close every connection."""
@@ -149,7 +144,7 @@ class Database:
 
 
 class _QueryPool:
-    """A pool of asyncpg's own, opened when it is first needed."""
+    """A pool of asyncpg, opened on first use."""
 
     def __init__(self, connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]]) -> None:
         self.connect = connect
@@ -163,24 +158,24 @@ class _QueryPool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
         pool = self._pool or await self._open()
-        async with asyncio.timeout(QUESTION_WAIT_SECONDS):
+        async with asyncio.timeout(QUERY_WAIT_SECONDS):
             connection = await pool.acquire()
         try:
             yield connection
         finally:
-            # A connection whose question was given up is waited for no longer either.
-            await pool.release(connection, timeout=QUESTION_WAIT_SECONDS)
+            # A connection whose query was cancelled gets the same time limit.
+            await pool.release(connection, timeout=QUERY_WAIT_SECONDS)
 
     async def _open(self) -> asyncpg.Pool:
         pool: asyncpg.Pool = asyncpg.create_pool(
             connect=self.connect,
             min_size=0,
-            max_size=PLAIN_CONNECTIONS,
+            max_size=QUERY_CONNECTIONS,
             init=_read_json,
-            reset=_leave_as_it_is,
+            reset=_keep_connection_state,
         )
         self._pool = pool
-        await pool  # which opens no connection yet
+        await pool  # opens no connection yet
         return pool
 
     def close(self) -> None:
@@ -192,5 +187,5 @@ async def _read_json(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=str, decoder=orjson.loads, schema="pg_catalog")
 
 
-async def _leave_as_it_is(_: asyncpg.Connection) -> None:
-    """Skip the reset: single statements leave no state in a connection."""
+async def _keep_connection_state(_: asyncpg.Connection) -> None:
+    """Skip asyncpg's reset: single queries leave no state in a connection."""

@@ -1,4 +1,4 @@
-"""Idempotency keys: what a repeated call is answered with."""
+"""Idempotency keys and the results of their first calls."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ class IdempotencyKey(Base):
     """
     A key within its scope (a workspace, or for customers a conversation) and operation.
 
-    `input_hash` is the SHA-256 of the whole input, `result` the ids that the first call led to.
+    `input_hash` is the SHA-256 of the whole input, `result` the ids of the first call's result.
     """
 
     __tablename__ = "idempotency_keys"

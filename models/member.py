@@ -1,4 +1,4 @@
-"""Team members, their invitations and their sessions."""
+"""Team members, their invitations and sessions."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,14 +12,14 @@ from rules.roles import MemberRole
 
 class Member(Base):
     """
-    A person on the team. A removed one stays, as author of what they wrote, and can do nothing.
+    A person on the team. A removed member remains as an author and can do nothing.
 
     `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
     """
 
     __tablename__ = "members"
     __table_args__ = (
-        # One living member an address; a removed one may come back under the same.
+        # One current member for each email; a removed member can join again.
         Index(
             "members_email_key",
             "workspace_id",
@@ -27,7 +27,7 @@ class Member(Base):
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
         ),
-        # Signing in is by the address only.
+        # Signing in knows only the email.
         Index("members_sign_in_idx", func.lower(text("email")), postgresql_where=text("removed_at IS NULL")),
     )
 
@@ -45,7 +45,7 @@ class Member(Base):
 
 
 class MemberSession(Base):
-    """A signed-in member; the token itself is kept nowhere, its SHA-256 is the key."""
+    """A signed-in member. The token is not stored; its SHA-256 is the key."""
 
     __tablename__ = "member_sessions"
 

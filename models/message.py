@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, text_enum
-from rules.message import MessageRole, MessageStatus
+from rules.message import MessageKind, MessageRole, MessageStatus
 
 
 class Message(Base):
@@ -20,6 +20,7 @@ class Message(Base):
         Index("messages_held_idx", "conversation_id", postgresql_where=text("status = 'HELD'")),
         CheckConstraint("confidence BETWEEN 0 AND 100", name="confidence_is_percent"),
         CheckConstraint("role = 'ASSISTANT' OR status = 'DELIVERED'", name="only_the_ai_is_held"),
+        CheckConstraint("kind IS NULL OR role = 'SYSTEM'", name="only_baton_has_a_kind"),
     )
 
     id: Mapped[Key]
@@ -28,6 +29,7 @@ class Message(Base):
     role: Mapped[MessageRole] = mapped_column(text_enum(MessageRole, "role"))
     status: Mapped[MessageStatus] = mapped_column(text_enum(MessageStatus, "status"))
     content: Mapped[str]
+    kind: Mapped[MessageKind | None] = mapped_column(text_enum(MessageKind, "kind"))
     author_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
     confidence: Mapped[float | None]
     intents: Mapped[list[str]]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from rules.roles import Scope
+from rules.roles import Scope, ViewerKind
 
 
 class ActorKind(StrEnum):
@@ -36,6 +36,11 @@ class Actor:
     def system(cls, workspace_id: UUID) -> "Actor":
         """Return the actor of timers in a workspace. It sees the whole workspace and has no scope."""
         return cls(ActorKind.SYSTEM, workspace_id)
+
+    @property
+    def viewer_kind(self) -> ViewerKind:
+        """The kind of the credential. Raises ValueError for SYSTEM, which presents none."""
+        return ViewerKind(self.kind.value)
 
     @property
     def is_customer(self) -> bool:

@@ -10,37 +10,32 @@ from sqlalchemy import func
 from models.agent import Agent
 from realtime.transaction import Transaction
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ConflictError, NotFoundError
+from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
+from resolvers.timer_handlers import withdraw_pending
 from resolvers.validation import check_name
-from resolvers.visibility import AGENT, visible_agents
+from resolvers.visibility import AGENT, Visibility, visible_agents
 from rules.agent_settings import EscalationSettings, changed, unreachable_target
 
 
 @permitted("agent", AGENT)
 async def agent_by_id(context: Context, agent_id: UUID) -> Agent | None:
     """Return the AI agent, or None."""
-    async with context.database.autocommit_session() as session:
-        row: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
-        return row
+    return await AGENT.find(context.database, context.actor, agent_id)
 
 
 @permitted("agents")
 async def agents(context: Context) -> list[Agent]:
     """Return the workspace's AI agents, by name."""
+    by_name = visible_agents(Visibility.of(context.actor)).order_by(func.lower(Agent.name), Agent.id)
     async with context.database.autocommit_session() as session:
-        rows = await session.scalars(visible_agents(context.actor).order_by(func.lower(Agent.name), Agent.id))
-        return list(rows)
+        return list(await session.scalars(by_name))
 
 
 @permitted("escalationSettings", AGENT)
 async def escalation_settings(context: Context, agent_id: UUID) -> Agent:
     """Return the AI agent with its settings; raises NotFoundError."""
-    async with context.database.autocommit_session() as session:
-        row: Agent | None = await session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
-    if row is None:
-        raise NotFoundError("AI agent")
-    return row
+    return await AGENT.require(context.database, context.actor, agent_id)
 
 
 @permitted("createAgent")
@@ -73,23 +68,21 @@ async def update_escalation_settings(
     context: Context, agent_id: UUID, changes: dict[str, Any], expected_version: int | None = None
 ) -> Agent:
     """
-    Merge `changes` (nested, in snake case, only changed fields) into the settings.
+    Apply `changes` (nested, in snake case, only the fields to change) to the settings.
 
-    New settings apply to later events. Raises BadInputError with the path of the refused field, and
-    ConflictError when `expected_version` is outdated.
+    They apply from now on; pending escalations that they no longer ask for are withdrawn. Raises
+    BadInputError with the path of a refused value, and ConflictError if `expected_version` is no longer the
+    version.
     """
     async with context.services.transactions.begin() as tx:
-        agent = await tx.session.scalar(
-            visible_agents(context.actor).where(Agent.id == agent_id).with_for_update()
-        )
-        if agent is None:
-            raise NotFoundError("AI agent")
+        agent = await AGENT.lock(tx, context.actor, agent_id)
         if expected_version not in (None, agent.settings_version):
             raise ConflictError(
                 f"The settings have changed: they are at version {agent.settings_version}. Read them again."
             )
         now = await tx.read_clock()
         new = settings_changed(EscalationSettings.model_validate(agent.settings), changes, now)
+        await withdraw_pending(tx, context.actor, agent_id, new.auto_escalation)
         document = new.model_dump(mode="json")
         if document != agent.settings:
             agent.settings = document
@@ -102,22 +95,22 @@ def settings_changed(
     settings: EscalationSettings, changes: dict[str, Any], now: datetime
 ) -> EscalationSettings:
     """
-    Return the settings with `changes` merged in; raises BadInputError for the first refused field.
+    Return the settings with `changes` applied; raises BadInputError for the first refused value.
 
-    Targets out of reach within ten years from `now` are refused too.
+    Targets that cannot be reached within ten years from `now` are also refused.
     """
     try:
         new = changed(settings, changes)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(step) for step in first["loc"])
-        raise BadInputError(path, _in_words(first)) from error
+        raise BadInputError(path, _message_of(first)) from error
     if new.sla != settings.sla and (fault := unreachable_target(new.sla, now)):
         raise BadInputError(*fault)
     return new
 
 
-def _in_words(error: Any) -> str:
+def _message_of(error: Any) -> str:
     if error["type"] == "refused":
         return str(error["msg"])
     return f"is refused: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -7,50 +7,52 @@ from sqlalchemy import update
 from models.conversation import Conversation
 from models.message import Message
 from realtime.transaction import Transaction
-from resolvers.actor import Actor
 from resolvers.append_message import post_notice
 from resolvers.context import Context
-from resolvers.locks import lock_active_escalation, lock_conversation
+from resolvers.locks import LockedConversation, lock_active_escalation, lock_conversation
 from resolvers.permissions import permitted
 from resolvers.timeline import write_timeline
 from resolvers.visibility import CONVERSATION
 from rules.ai_control import AiPauseCause, AiState
-from rules.customer_texts import HAND_BACK_NOTICE, PEOPLE_NOTICE
-from rules.message import MessageRole, MessageStatus
+from rules.message import MessageKind, MessageRole, MessageStatus
 
 
 def pause(
-    tx: Transaction,
-    conversation: Conversation,
-    cause: AiPauseCause,
-    notice: str | None,
-    escalation_id: UUID | None = None,
+    tx: Transaction, locked: LockedConversation, cause: AiPauseCause, escalation_id: UUID | None = None
 ) -> bool:
     """
-    People take control: the AI falls silent, the epoch grows, `notice` says so in the conversation.
+    Pause the AI: people take control, and the epoch grows.
 
-    An AI that is paused already stays so, for the new cause. Says whether control passed.
+    A paused AI stays paused, for the new cause. Return whether control passed.
     """
+    conversation = locked.conversation
     passed = conversation.ai_state is AiState.ACTIVE
     conversation.ai_pause_cause = cause
     if passed:
         conversation.ai_state = AiState.PAUSED
         conversation.ai_epoch += 1
         conversation.ai_paused_at = tx.now
-        if notice:
-            post_notice(tx, conversation, notice)
         _log(tx, conversation, "ai_paused", escalation_id)
     return passed
 
 
-async def hand_back(tx: Transaction, conversation: Conversation, escalation_id: UUID | None = None) -> bool:
-    """
-    Return control to the AI: increment the epoch, discard held drafts, post a notice.
+def take_over(
+    tx: Transaction, locked: LockedConversation, cause: AiPauseCause, escalation_id: UUID | None = None
+) -> bool:
+    """Pause the AI and post the notice that people take over; return whether control passed."""
+    if locked.conversation.ai_state is AiState.ACTIVE:
+        post_notice(tx, locked.conversation, MessageKind.TAKEN_OVER, locked.texts.taken_over_message)
+    return pause(tx, locked, cause, escalation_id)
 
-    `escalation_id` is the escalation that causes it, if any.
 
-    Return whether control changed; an active AI keeps it.
+async def hand_back(tx: Transaction, locked: LockedConversation, escalation_id: UUID | None) -> bool:
     """
+    Resume the AI: the epoch grows, held replies are discarded, and a notice is posted.
+
+    If the customer's last message from the widget has no answer, one turn is requested for it. Return whether
+    control passed; an active AI keeps it.
+    """
+    conversation = locked.conversation
     if conversation.ai_state is AiState.ACTIVE:
         return False
     conversation.ai_state = AiState.ACTIVE
@@ -58,9 +60,23 @@ async def hand_back(tx: Transaction, conversation: Conversation, escalation_id: 
     conversation.ai_paused_at = None
     conversation.ai_pause_cause = None
     await _discard_drafts(tx, conversation)
-    post_notice(tx, conversation, HAND_BACK_NOTICE)
+    post_notice(tx, conversation, MessageKind.HANDED_BACK, locked.texts.handed_back_message)
     _log(tx, conversation, "ai_resumed", escalation_id)
+    request_turn(tx, conversation)
     return True
+
+
+def request_turn(tx: Transaction, conversation: Conversation) -> None:
+    """Request a turn of an active AI if the customer's last message from the widget has no answer."""
+    if conversation.ai_state is AiState.ACTIVE and conversation.awaiting_answer and conversation.turn_due:
+        tx.log_to_workspace(
+            conversation.workspace_id,
+            "turn.requested",
+            message=conversation.customer_message_id,
+            conversation=conversation.id,
+            agent=conversation.agent_id,
+            epoch=conversation.ai_epoch,
+        )
 
 
 async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
@@ -80,36 +96,35 @@ async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
 
 
 def _log(tx: Transaction, conversation: Conversation, kind: str, escalation_id: UUID | None) -> None:
-    tx.log_to_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch)
+    cause = {"escalation": escalation_id} if escalation_id else {}
+    tx.log_to_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch, **cause)
     tx.log_to_workspace(
         conversation.workspace_id,
         f"conversation.{kind}",
         conversation=conversation.id,
         agent=conversation.agent_id,
         epoch=conversation.ai_epoch,
-        **({"escalation": escalation_id} if escalation_id else {}),
+        **cause,
     )
 
 
 @permitted("pauseAi", CONVERSATION)
 async def pause_ai(context: Context, conversation_id: UUID) -> None:
-    """Pause the AI by a team member's decision; a paused AI stays as it is."""
+    """Pause the AI by the team's own decision; a paused AI stays as it is."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
-        conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
-        if conversation.ai_state is AiState.ACTIVE:
-            pause(tx, conversation, AiPauseCause.TEAM_MEMBER, PEOPLE_NOTICE)
-            await _note(tx, conversation, "ai_paused", context.actor)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
+        if locked.conversation.ai_state is AiState.PAUSED:
+            return
+        take_over(tx, locked, AiPauseCause.TEAM_MEMBER)
+        if escalation := await lock_active_escalation(tx, locked.conversation):
+            write_timeline(tx, escalation, "ai_paused", context.actor)
 
 
 @permitted("resumeAi", CONVERSATION)
 async def resume_ai(context: Context, conversation_id: UUID) -> None:
     """Resume the AI, whatever paused it; an active AI stays as it is."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
-        conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
-        if await hand_back(tx, conversation):
-            await _note(tx, conversation, "ai_resumed", context.actor)
-
-
-async def _note(tx: Transaction, conversation: Conversation, kind: str, actor: Actor) -> None:
-    if escalation := await lock_active_escalation(tx, conversation):
-        write_timeline(tx, escalation, kind, actor)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
+        escalation = await lock_active_escalation(tx, locked.conversation)
+        if await hand_back(tx, locked, escalation.id if escalation else None) and escalation:
+            write_timeline(tx, escalation, "ai_resumed", context.actor)

@@ -8,7 +8,8 @@ from models.conversation import Conversation
 from models.ids import new_id
 from models.message import Message
 from realtime.transaction import Transaction
-from rules.message import MessageRole, MessageStatus
+from rules.message import MessageKind, MessageRole, MessageStatus
+from rules.text import is_blank
 
 
 def post(
@@ -18,6 +19,8 @@ def post(
     content: str,
     *,
     status: MessageStatus = MessageStatus.DELIVERED,
+    kind: MessageKind | None = None,
+    from_widget: bool = False,
     author_id: UUID | None = None,
     confidence: float | None = None,
     intents: Sequence[str] = (),
@@ -25,8 +28,6 @@ def post(
 ) -> Message:
     """Append a message to the conversation and log it in its stream."""
     conversation.messages += 1
-    if role is MessageRole.USER:
-        conversation.customer_messages += 1
     if status is MessageStatus.DELIVERED:
         conversation.last_message_at = tx.now
     message = Message(
@@ -36,6 +37,7 @@ def post(
         role=role,
         status=status,
         content=content,
+        kind=kind,
         author_id=author_id,
         confidence=confidence,
         intents=list(intents),
@@ -43,6 +45,7 @@ def post(
         created_at=tx.now,
     )
     tx.session.add(message)
+    _note_last_words(conversation, message, from_widget)
     author = {} if author_id is None else {"author": author_id}
     tx.log_to_conversation(
         conversation.id, "message.added", message=message.id, status=status, role=role, **author
@@ -50,6 +53,16 @@ def post(
     return message
 
 
-def post_notice(tx: Transaction, conversation: Conversation, content: str) -> Message:
-    """Append a SYSTEM message."""
-    return post(tx, conversation, MessageRole.SYSTEM, content)
+def _note_last_words(conversation: Conversation, message: Message, from_widget: bool) -> None:
+    if message.role is MessageRole.USER:
+        conversation.customer_messages += 1
+        conversation.customer_message_id = message.id
+        conversation.awaiting_answer, conversation.turn_due = True, from_widget
+    elif message.role is not MessageRole.SYSTEM and message.status is MessageStatus.DELIVERED:
+        conversation.awaiting_answer = False
+
+
+def post_notice(tx: Transaction, conversation: Conversation, kind: MessageKind, content: str) -> None:
+    """Append a message of Baton itself, visible to all, unless its text is blank."""
+    if not is_blank(content):
+        post(tx, conversation, MessageRole.SYSTEM, content, kind=kind)

@@ -1,13 +1,12 @@
-"""Conversations: starting one, and reading it."""
+"""Conversations: starting, listing and reading them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
 
-from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.ids import new_id
@@ -17,21 +16,21 @@ from realtime.pubsub import Typing
 from realtime.transaction import Transaction
 from resolvers.actor import ActorKind
 from resolvers.context import Context
-from resolvers.errors import BadInputError, NotFoundError
+from resolvers.errors import BadInputError
 from resolvers.idempotency import begin_idempotent
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.rate_limits import TYPING
-from resolvers.validation import check_email, check_json, check_key, check_name
-from resolvers.visibility import AGENT, CONVERSATION, visible_agents, visible_conversations, visible_messages
+from resolvers.validation import check_email, check_json, check_key, check_language, check_name
+from resolvers.visibility import AGENT, CONVERSATION, Visibility, visible_conversations, visible_messages
 from rules.ai_control import AiState
 from rules.message import MessageRole
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """The customer, as described by the integrator."""
+    """The identity of a customer, as far as the caller knows it."""
 
     external_id: str | None = None
     email: str | None = None
@@ -54,19 +53,23 @@ async def start_conversation(
     customer: Customer,
     metadata: dict[str, Any] | None = None,
     idempotency_key: str | None = None,
+    language: str | None = None,
 ) -> StartedConversation:
     """Start a conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
     _check_customer(customer)
     check_json("metadata", metadata)
+    check_language("language", language)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"agent": agent_id, "customer": customer, "metadata": metadata}
-        repeat = await begin_idempotent(tx, context.actor, "startConversation", idempotency_key, inputs)
+        if language is not None:
+            inputs["language"] = language
+        call = await begin_idempotent(tx, context.actor, "startConversation", idempotency_key, inputs)
         now = await tx.read_clock()
-        if repeat.result is not None:
-            conversation_id = UUID(repeat.result["conversation"])
+        if call.result is not None:
+            conversation_id = UUID(call.result["conversation"])
         else:
-            conversation_id = await _start(tx, context, agent_id, customer, metadata)
-            await repeat.store_result(conversation=conversation_id)
+            conversation_id = await _start(tx, context, agent_id, customer, metadata, language)
+            await call.store_result(conversation=conversation_id)
     token, expires_at = context.services.widget_tokens.issue(conversation_id, max(now, datetime.now(UTC)))
     return StartedConversation(conversation_id, token, expires_at)
 
@@ -80,11 +83,14 @@ def _check_customer(customer: Customer) -> None:
 
 
 async def _start(
-    tx: Transaction, context: Context, agent_id: UUID, customer: Customer, metadata: dict[str, Any] | None
+    tx: Transaction,
+    context: Context,
+    agent_id: UUID,
+    customer: Customer,
+    metadata: dict[str, Any] | None,
+    language: str | None,
 ) -> UUID:
-    agent = await tx.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
-    if agent is None:
-        raise NotFoundError("AI agent")
+    agent = AGENT.known(await tx.session.scalar(AGENT.by_id(context.actor, agent_id)))
     conversation = Conversation(
         id=new_id(),
         workspace_id=agent.workspace_id,
@@ -93,6 +99,7 @@ async def _start(
         customer_email=customer.email,
         customer_name=customer.name,
         details=metadata,
+        language=language,
         created_at=tx.now,
     )
     tx.session.add(conversation)
@@ -110,7 +117,7 @@ async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
 
 @permitted("setTyping", CONVERSATION)
 async def set_typing(context: Context, conversation_id: UUID, typing: bool) -> None:
-    """Publish a typing signal; it is not stored, and dropped when sent too often."""
+    """Publish a typing signal; it is not stored, and dropped if it comes too often."""
     await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
     actor = context.actor
     if await context.services.rate_limiter.try_acquire(TYPING, str(actor.id), str(conversation_id)):
@@ -127,18 +134,23 @@ _TYPING_ROLES = {
 
 @permitted("conversation", CONVERSATION)
 async def conversation_by_id(context: Context, conversation_id: UUID) -> ConversationState | None:
-    """Return the conversation if the caller may see it, else None."""
+    """Return the conversation if the caller may see it, otherwise None."""
     return (await conversations_by_id(context, [conversation_id])).get(conversation_id)
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
-    """Which conversations; None does not choose."""
+    """
+    A filter of conversations; None does not restrict.
+
+    `awaiting_ai`: the AI may answer, and the customer's last message has no answer.
+    """
 
     agent_id: UUID | None = None
     ai_state: AiState | None = None
     escalated: bool | None = None
     customer_email: str | None = None
+    awaiting_ai: bool | None = None
 
 
 _NEWEST_FIRST = Order("created", (Conversation.created_at, Conversation.id), descending=True)
@@ -146,45 +158,62 @@ _BY_POSITION = Order("position", (Message.position,), descending=False)
 
 
 @permitted("conversations")
-async def conversations(context: Context, chosen: ConversationFilter, request: PageRequest) -> Page[UUID]:
+async def conversations(context: Context, wanted: ConversationFilter, request: PageRequest) -> Page[UUID]:
     """Return the ids of a page of conversations, newest first."""
-    statement = visible_conversations(context.actor).where(*_conditions(chosen))
+    return await _read_conversations(context, wanted, request)
+
+
+@permitted("conversations(filter: {awaitingAi: true})")
+async def conversations_awaiting_ai(
+    context: Context, wanted: ConversationFilter, request: PageRequest
+) -> Page[UUID]:
+    """Return a page of conversations that wait for the AI; the scope of a back end is enough."""
+    return await _read_conversations(context, replace(wanted, awaiting_ai=True), request)
+
+
+async def _read_conversations(
+    context: Context, wanted: ConversationFilter, request: PageRequest
+) -> Page[UUID]:
+    selection = visible_conversations(Visibility.of(context.actor)).where(*_conditions(wanted))
     async with context.database.autocommit_session() as session:
-        page = await read_page(session, statement, Conversation, _NEWEST_FIRST, request)
+        page = await read_page(session, selection, Conversation, _NEWEST_FIRST, request)
     return page.of([row.id for row in page.rows])
 
 
-def _conditions(chosen: ConversationFilter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if chosen.agent_id:
-        conditions.append(Conversation.agent_id == chosen.agent_id)
-    if chosen.ai_state:
-        conditions.append(Conversation.ai_state == chosen.ai_state)
-    if chosen.escalated is not None:
+    if wanted.agent_id:
+        conditions.append(Conversation.agent_id == wanted.agent_id)
+    if wanted.ai_state:
+        conditions.append(Conversation.ai_state == wanted.ai_state)
+    if wanted.escalated is not None:
         any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
-        conditions.append(any_escalation if chosen.escalated else ~any_escalation)
-    if chosen.customer_email is not None:
-        if "\0" in chosen.customer_email:
+        conditions.append(any_escalation if wanted.escalated else ~any_escalation)
+    if wanted.customer_email is not None:
+        if "\0" in wanted.customer_email:
             raise BadInputError("filter.customer_email", "is not an email address")
-        conditions.append(func.lower(Conversation.customer_email) == chosen.customer_email.lower())
+        conditions.append(func.lower(Conversation.customer_email) == wanted.customer_email.lower())
+    if wanted.awaiting_ai is not None:
+        awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
+        conditions.append(awaiting if wanted.awaiting_ai else not_(awaiting))
     return conditions
 
 
 @permitted("node")
 async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
-    """Return a page of the visible messages of a visible conversation, in order."""
+    """Return a page of the messages that the caller may see, in order."""
     async with context.database.autocommit_session() as session:
-        statement = _messages(context, conversation_id)
-        return await read_page(session, statement, Message, _BY_POSITION, request)
+        selection = _messages(context, conversation_id)
+        return await read_page(session, selection, Message, _BY_POSITION, request)
 
 
 @permitted("node")
 async def count_messages(context: Context, conversation_id: UUID) -> int:
-    """Return the number of visible messages of the conversation."""
+    """Count the messages of the conversation that the caller may see."""
     async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()
 
 
 def _messages(context: Context, conversation_id: UUID) -> Select[Message]:
-    return visible_messages(context.actor).where(Message.conversation_id == conversation_id)
+    return visible_messages(Visibility.of(context.actor)).where(Message.conversation_id == conversation_id)

@@ -1,4 +1,4 @@
-"""Deliveries: reading them, trying one again, sending a sample."""
+"""Deliveries: listing and retrying them, and sending samples."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from models.webhook_endpoint import WebhookEndpoint
 from realtime.delivery_queue import TargetKey, front_of_queue, lock_targets, schedule_delivery
 from realtime.transaction import Transaction
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ConflictError, NotFoundError
+from resolvers.errors import BadInputError, ConflictError
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visibility import AGENT, DELIVERY, visible_agents, visible_deliveries
+from resolvers.visibility import AGENT, DELIVERY, Visibility, visible_deliveries
 from rules.agent_settings import EscalationSettings
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.events import TEST
 
-SAMPLE_SECONDS = 10  # that the sender of a sample waits to hear how it went
-_LOOK_SECONDS = 0.1
+SAMPLE_SECONDS = 10  # for the outcome of a sample
+_POLL_SECONDS = 0.1
 _NEWEST = Order("newest", (Delivery.created_at, Delivery.id), True)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries; None does not choose."""
+    """A filter of deliveries; None does not restrict."""
 
     escalation_id: UUID | None = None
     status: DeliveryStatus | None = None
@@ -44,19 +44,15 @@ async def deliveries(context: Context, chosen: DeliveryFilter, request: PageRequ
     columns = (Delivery.escalation_id, Delivery.status, Delivery.channel)
     values = (chosen.escalation_id, chosen.status, chosen.channel)
     conditions = [column == value for column, value in zip(columns, values, strict=True) if value is not None]
-    statement = visible_deliveries(context.actor).where(*conditions)
+    selection = visible_deliveries(Visibility.of(context.actor)).where(*conditions)
     async with context.database.autocommit_session() as session:
-        return await read_page(session, statement, Delivery, _NEWEST, request)
+        return await read_page(session, selection, Delivery, _NEWEST, request)
 
 
 @permitted("deliveries", DELIVERY)
 async def delivery_by_id(context: Context, delivery_id: UUID) -> Delivery | None:
     """Return the delivery, or None."""
-    async with context.database.autocommit_session() as session:
-        row: Delivery | None = await session.scalar(
-            visible_deliveries(context.actor).where(Delivery.id == delivery_id)
-        )
-        return row
+    return await DELIVERY.find(context.database, context.actor, delivery_id)
 
 
 @permitted("retryDelivery", DELIVERY)
@@ -64,21 +60,19 @@ async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
     """
     Attempt a failed or dropped delivery again immediately, with a new schedule.
 
-    A delivery that waits for its next attempt is attempted now. Raises ConflictError for a delivered one.
+    A delivery that waits for its next attempt is attempted now. Raises ConflictError if it was delivered.
     """
     async with context.services.transactions.begin() as tx:
         target_id = await tx.session.scalar(
-            visible_deliveries(context.actor)
-            .where(Delivery.id == delivery_id)
-            .with_only_columns(Delivery.target_id)
+            DELIVERY.by_id(context.actor, delivery_id).with_only_columns(Delivery.target_id)
         )
-        if target_id is None:
-            raise NotFoundError("delivery")
-        target = await tx.session.get_one(DeliveryTarget, target_id, with_for_update={"key_share": True})
+        target = await tx.session.get_one(
+            DeliveryTarget, DELIVERY.known(target_id), with_for_update={"key_share": True}
+        )
         delivery = await tx.session.get_one(Delivery, delivery_id, with_for_update=True)
         now = await tx.read_clock()
         if delivery.status is DeliveryStatus.DELIVERED:
-            raise ConflictError("The delivery has arrived: there is nothing to try again.")
+            raise ConflictError("The delivery has already succeeded.")
         if delivery.status is not DeliveryStatus.PENDING:
             delivery.attempts_made = 0
         delivery.status, delivery.note, delivery.ended_at = DeliveryStatus.PENDING, None, None
@@ -92,14 +86,12 @@ async def send_test_notification(
     context: Context, agent_id: UUID, channel: DeliveryChannel
 ) -> list[Delivery]:
     """
-    Send a sample to each target of one channel, and wait up to 10 s for the results.
+    Send a sample to each target of one channel, and wait up to 10 s for the outcome.
 
-    Raises BadInputError when the channel has no target.
+    Raises BadInputError if the channel has no recipient.
     """
     async with context.services.transactions.begin() as tx:
-        agent = await tx.session.scalar(visible_agents(context.actor).where(Agent.id == agent_id))
-        if agent is None:
-            raise NotFoundError("AI agent")
+        agent = AGENT.known(await tx.session.scalar(AGENT.by_id(context.actor, agent_id)))
         now = await tx.read_clock()
         keys = await _targets(tx, agent, channel)
         targets = await lock_targets(tx, agent.workspace_id, keys)
@@ -111,7 +103,7 @@ async def send_test_notification(
         for target in targets.values():
             target.paused_until = None
             schedule_delivery(tx, target, now)
-    return await _when_tried(context, [sample.id for sample in samples])
+    return await _when_attempted(context, [sample.id for sample in samples])
 
 
 async def _targets(tx: Transaction, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
@@ -158,11 +150,11 @@ def _sample(agent: Agent, key: TargetKey, target_id: UUID, tx: Transaction, due:
     )
 
 
-async def _when_tried(context: Context, ids: Sequence[UUID]) -> list[Delivery]:
+async def _when_attempted(context: Context, ids: Sequence[UUID]) -> list[Delivery]:
     end = asyncio.get_running_loop().time() + SAMPLE_SECONDS
     while True:
         async with context.database.autocommit_session() as session:
-            untried = await session.scalar(
+            unattempted = await session.scalar(
                 select(Delivery.id)
                 .where(Delivery.id.in_(ids), Delivery.status == DeliveryStatus.PENDING)
                 .where(
@@ -172,9 +164,7 @@ async def _when_tried(context: Context, ids: Sequence[UUID]) -> list[Delivery]:
                 )
                 .limit(1)
             )
-            if untried is None or asyncio.get_running_loop().time() > end:
-                rows = await session.scalars(
-                    select(Delivery).where(Delivery.id.in_(ids)).order_by(Delivery.id)
-                )
-                return list(rows)
-        await asyncio.sleep(_LOOK_SECONDS)
+            if unattempted is None or asyncio.get_running_loop().time() > end:
+                samples = select(Delivery).where(Delivery.id.in_(ids)).order_by(Delivery.id)
+                return list(await session.scalars(samples))
+        await asyncio.sleep(_POLL_SECONDS)

@@ -10,11 +10,11 @@ from models.escalation import Escalation, EscalationNote
 from models.ids import new_id
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
-from resolvers.ai_control import hand_back, pause
+from resolvers.ai_control import hand_back, pause, take_over
+from resolvers.assignee import lock_assignee_by_email, lock_assignee_of, lock_own_membership
 from resolvers.context import Context
 from resolvers.errors import ConflictError
 from resolvers.locks import LockedConversation, lock_active_escalation, lock_escalation
-from resolvers.member import member_of_email
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import assign, change_priority
 from resolvers.sla_clock import announce_crossings, business_time, set_clock, stop_clock
@@ -22,9 +22,10 @@ from resolvers.timeline import write_fact, write_timeline
 from resolvers.validation import check_words
 from resolvers.visibility import ESCALATION
 from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
-from rules.customer_texts import PEOPLE_NOTICE
 from rules.escalation import Disposition, EscalationStatus, Priority, status_after_reopening
 from rules.sla_clock import SlaOutcome
+
+_ACTIVE = (EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,11 @@ async def update_escalation(context: Context, escalation_id: UUID, changes: Esca
     if changes.note is not None:
         check_words("note", changes.note)
     async with context.services.transactions.begin(context.replay_clock) as tx:
+        assignee_id = await _lock_new_assignee(tx, context.actor, escalation_id, changes)
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _expect(escalation, changes.expected_version)
         before = escalation.timeline
-        await _change(tx, context, locked, escalation, changes)
+        await _change(tx, context.actor, locked, escalation, changes, assignee_id)
         if escalation.timeline > before:
             escalation.version += 1
     return escalation
@@ -65,21 +67,33 @@ def _expect(escalation: Escalation, version: int | None) -> None:
         )
 
 
+async def _lock_new_assignee(
+    tx: Transaction, actor: Actor, escalation_id: UUID, changes: EscalationChanges
+) -> UUID | None:
+    if changes.assign_to:
+        return await lock_assignee_by_email(tx, actor, "assign_to", changes.assign_to)
+    if changes.status in _ACTIVE:
+        return await lock_assignee_of(tx, actor, escalation_id)
+    return None
+
+
 async def _change(
     tx: Transaction,
-    context: Context,
+    actor: Actor,
     locked: LockedConversation,
     escalation: Escalation,
     changes: EscalationChanges,
+    assignee_id: UUID | None,
 ) -> None:
-    actor, status = context.actor, changes.status
-    if status in {EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS} and not escalation.active:
-        await _reopen(tx, locked.conversation, escalation, actor, status)
+    status = changes.status
+    if status in _ACTIVE and not escalation.active:
+        kept_id = assignee_id if changes.assign_to is None else escalation.assignee_id
+        await _reopen(tx, locked, escalation, actor, kept_id, status)
     if changes.priority and changes.priority is not escalation.priority:
         _must_be_active(escalation, "Its priority stays as it is")
         change_priority(tx, escalation, changes.priority, actor)
     if changes.assign_to is not None:
-        await _assign_by_email(tx, escalation, changes.assign_to, actor)
+        _reassign(tx, escalation, assignee_id if changes.assign_to else None, actor)
     if changes.note is not None:
         _add_note(tx, escalation, changes.note, actor)
     if status is EscalationStatus.RESOLVED:
@@ -94,11 +108,7 @@ def _must_be_active(escalation: Escalation, consequence: str) -> None:
         raise ConflictError(f"The escalation is resolved. {consequence} unless it is reopened.")
 
 
-async def _assign_by_email(tx: Transaction, escalation: Escalation, email: str, actor: Actor) -> None:
-    assignee_id = None
-    if email:
-        member = await member_of_email(tx.session, escalation.workspace_id, "assign_to", email)
-        assignee_id = member.id
+def _reassign(tx: Transaction, escalation: Escalation, assignee_id: UUID | None, actor: Actor) -> None:
     if assignee_id != escalation.assignee_id:
         _must_be_active(escalation, "Its assignee stays as it is")
         assign(tx, escalation, assignee_id, actor)
@@ -129,12 +139,13 @@ async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
     Raises ConflictError when it is assigned to another member, or resolved.
     """
     async with context.services.transactions.begin(context.replay_clock) as tx:
+        member_id = await lock_own_membership(tx, context.actor)
         _, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _must_be_active(escalation, "It cannot be claimed")
         if escalation.assignee_id is None:
-            assign(tx, escalation, context.actor.member_id, context.actor)
+            assign(tx, escalation, member_id, context.actor)
             escalation.version += 1
-        elif escalation.assignee_id != context.actor.member_id:
+        elif escalation.assignee_id != member_id:
             raise ConflictError("The escalation is already assigned to another team member.")
     return escalation
 
@@ -178,8 +189,8 @@ async def _resolve(
     write_fact(tx, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
     tx.log_to_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
     if keep:
-        pause(tx, conversation, AiPauseCause.KEPT_AFTER_RESOLUTION, None, escalation.id)
-    elif await hand_back(tx, conversation, escalation.id):
+        pause(tx, locked, AiPauseCause.KEPT_AFTER_RESOLUTION)
+    elif await hand_back(tx, locked, escalation.id):
         write_timeline(tx, escalation, "ai_resumed", actor)
 
 
@@ -219,21 +230,25 @@ async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation
     Raises ConflictError when an escalation is active, or when it is not the latest.
     """
     async with context.services.transactions.begin(context.replay_clock) as tx:
+        assignee_id = await lock_assignee_of(tx, context.actor, escalation_id)
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         if escalation.active:
             raise ConflictError("The escalation is active: there is nothing to reopen.")
-        await _reopen(tx, locked.conversation, escalation, context.actor)
+        await _reopen(tx, locked, escalation, context.actor, assignee_id)
         escalation.version += 1
     return escalation
 
 
 async def _reopen(
     tx: Transaction,
-    conversation: Conversation,
+    locked: LockedConversation,
     escalation: Escalation,
     actor: Actor,
+    assignee_id: UUID | None,
     status: EscalationStatus | None = None,
 ) -> None:
+    """Reopen the escalation. It stays assigned only to `assignee_id`, the member who can still answer."""
+    conversation = locked.conversation
     if await lock_active_escalation(tx, conversation):
         raise ConflictError("The conversation has another active escalation; see to that one.")
     if await _last_of(tx, conversation) != escalation.id:
@@ -252,7 +267,9 @@ async def _reopen(
     if escalation.sla_stopped_at is None:
         announce_crossings(tx, escalation)
     tx.log_to_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
-    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE, escalation.id):
+    if escalation.assignee_id and escalation.assignee_id != assignee_id:
+        assign(tx, escalation, None, actor)
+    if take_over(tx, locked, AiPauseCause.ESCALATION, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
 
 

@@ -1,4 +1,4 @@
-"""Reading escalations: one, a page of them, and what belongs to one."""
+"""Queries of escalations, their counts and timelines."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from resolvers.context import Context
 from resolvers.errors import BadInputError
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visibility import ESCALATION, visible_escalations
+from resolvers.visibility import ESCALATION, Visibility, visible_escalations
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaStatus
 from rules.text import text_error
@@ -49,7 +49,7 @@ _TIMELINE = Order("timeline", (TimelineEntry.position,), False)
 
 @dataclass(frozen=True, slots=True)
 class EscalationFilter:
-    """Which escalations; None does not choose. Times are aware; `created_to` is exclusive."""
+    """A filter of escalations; None does not restrict. `created_to` is exclusive."""
 
     agent_id: UUID | None = None
     status: tuple[EscalationStatus, ...] | None = None
@@ -67,12 +67,8 @@ class EscalationFilter:
 
 @permitted("escalation", ESCALATION)
 async def escalation_by_id(context: Context, escalation_id: UUID) -> Escalation | None:
-    """Return the escalation if the caller may see it, else None."""
-    async with context.database.autocommit_session() as session:
-        row: Escalation | None = await session.scalar(
-            visible_escalations(context.actor).where(Escalation.id == escalation_id)
-        )
-        return row
+    """Return the escalation if the caller may see it, otherwise None."""
+    return await ESCALATION.find(context.database, context.actor, escalation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +81,27 @@ class EscalationPage:
 
 @permitted("escalations")
 async def escalations(
-    context: Context, chosen: EscalationFilter, order: EscalationOrder, request: PageRequest
+    context: Context, wanted: EscalationFilter, order: EscalationOrder, request: PageRequest
 ) -> EscalationPage:
     """Return a page of the workspace's escalations."""
     cursor = await workspace_cursor(context)
     async with context.database.autocommit_session() as session:
-        statement = _chosen(context, chosen)
-        page = await read_page(session, statement, Escalation, _ORDERS[order], request)
+        page = await read_page(session, _matching(context, wanted), Escalation, _ORDERS[order], request)
     return EscalationPage(page, cursor)
 
 
+@permitted("viewer")
 async def workspace_cursor(context: Context) -> str:
-    """Return the cursor at the head of the workspace's log."""
+    """Return the cursor of the head of the workspace's log."""
     (head,) = await log.heads(context.database, [context.actor.workspace_id])
     return str(Cursor(head.stream, head.position, head.at))
 
 
 @permitted("node")
-async def count_escalations(context: Context, chosen: EscalationFilter) -> int:
-    """Return the number of escalations that match the filter."""
+async def count_escalations(context: Context, wanted: EscalationFilter) -> int:
+    """Count the escalations that match the filter."""
     async with context.database.autocommit_session() as session:
-        counted = select(func.count()).select_from(_chosen(context, chosen).subquery())
+        counted = select(func.count()).select_from(_matching(context, wanted).subquery())
         return (await session.execute(counted)).scalar_one()
 
 
@@ -116,67 +112,69 @@ async def escalations_of_conversation(
     """Return a page of a conversation's escalations, newest first."""
     cursor = await workspace_cursor(context)
     async with context.database.autocommit_session() as session:
-        statement = _of_conversation(context, conversation_id)
-        page = await read_page(session, statement, Escalation, _OF_CONVERSATION, request)
+        selection = _of_conversation(context, conversation_id)
+        page = await read_page(session, selection, Escalation, _OF_CONVERSATION, request)
     return EscalationPage(page, cursor)
 
 
 @permitted("node")
 async def count_escalations_of_conversation(context: Context, conversation_id: UUID) -> int:
-    """Return the number of escalations of the conversation."""
+    """Count the escalations of the conversation."""
     async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_of_conversation(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()
 
 
 def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalation]:
-    return visible_escalations(context.actor).where(Escalation.conversation_id == conversation_id)
+    visible = visible_escalations(Visibility.of(context.actor))
+    return visible.where(Escalation.conversation_id == conversation_id)
 
 
 @permitted("node")
 async def timeline_of(context: Context, escalation_id: UUID, request: PageRequest) -> Page[TimelineEntry]:
-    """Return a page of the timeline of a visible escalation, oldest first."""
-    statement = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
+    """Return a page of the timeline of an escalation that the caller may see, oldest first."""
+    entries = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
     async with context.database.autocommit_session() as session:
-        return await read_page(session, statement, TimelineEntry, _TIMELINE, request)
+        return await read_page(session, entries, TimelineEntry, _TIMELINE, request)
 
 
-def _chosen(context: Context, chosen: EscalationFilter) -> Select[Escalation]:
+def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
     equal: list[tuple[Any, Any]] = [
-        (Escalation.agent_id, chosen.agent_id),
-        (Escalation.assignee_id, chosen.assignee_id),
+        (Escalation.agent_id, wanted.agent_id),
+        (Escalation.assignee_id, wanted.assignee_id),
     ]
     among: list[tuple[Any, Any]] = [
-        (Escalation.status, chosen.status),
-        (Escalation.priority, chosen.priority),
-        (Escalation.trigger, chosen.trigger),
-        (Escalation.disposition, chosen.disposition),
+        (Escalation.status, wanted.status),
+        (Escalation.priority, wanted.priority),
+        (Escalation.trigger, wanted.trigger),
+        (Escalation.disposition, wanted.disposition),
     ]
     conditions = [column == value for column, value in equal if value is not None]
     conditions += [column.in_(values) for column, values in among if values is not None]
-    if chosen.created_from is not None:
-        conditions.append(Escalation.created_at >= chosen.created_from)
-    if chosen.created_to is not None:
-        conditions.append(Escalation.created_at < chosen.created_to)
-    if chosen.unassigned is not None:
+    if wanted.created_from is not None:
+        conditions.append(Escalation.created_at >= wanted.created_from)
+    if wanted.created_to is not None:
+        conditions.append(Escalation.created_at < wanted.created_to)
+    if wanted.unassigned is not None:
         empty = Escalation.assignee_id.is_(None)
-        conditions.append(empty if chosen.unassigned else ~empty)
-    if chosen.reviewed is not None:
+        conditions.append(empty if wanted.unassigned else ~empty)
+    if wanted.reviewed is not None:
         unreviewed = Escalation.disposition.is_(None)
-        conditions.append(~unreviewed if chosen.reviewed else unreviewed)
-    if chosen.sla_status is not None:
-        conditions.append(or_(false(), *map(has_sla_status, chosen.sla_status)))
-    return visible_escalations(context.actor).where(*conditions, *_says(chosen.search))
+        conditions.append(~unreviewed if wanted.reviewed else unreviewed)
+    if wanted.sla_status is not None:
+        conditions.append(or_(false(), *map(has_sla_status, wanted.sla_status)))
+    visible = visible_escalations(Visibility.of(context.actor))
+    return visible.where(*conditions, *_search_conditions(wanted.search))
 
 
 def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:
-    # rules.clock.Clock.status, in SQL. What was announced leads by an index to the few rows that may stand
-    # so, the clock decides. now() is the statement's start here: nothing is begun by a question.
+    """Return `rules.sla_clock.Clock.status` in SQL, at the start of the statement."""
+    # The announced status leads by an index to the few rows that can have the status; the clock decides.
     running, announced, now = Escalation.sla_stopped_at.is_(None), Escalation.sla_status, func.now()
     stopped = and_(~running, announced == status)
     at_risk_passed, due_passed = now >= Escalation.sla_at_risk_at, now >= Escalation.sla_due_at
     on_track, at_risk = announced == SlaStatus.ON_TRACK, announced == SlaStatus.AT_RISK
-    runs_so: dict[SlaStatus, list[ColumnElement[bool]]] = {
+    running_as: dict[SlaStatus, list[ColumnElement[bool]]] = {
         SlaStatus.ON_TRACK: [and_(on_track, ~at_risk_passed, ~due_passed)],
         SlaStatus.AT_RISK: [and_(at_risk, ~due_passed), and_(on_track, at_risk_passed, ~due_passed)],
         SlaStatus.BREACHED: [
@@ -185,24 +183,26 @@ def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:
             and_(on_track, due_passed),
         ],
     }
-    return or_(stopped, *(and_(running, way) for way in runs_so[status]))
+    return or_(stopped, *(and_(running, condition) for condition in running_as[status]))
 
 
-def _says(search: str | None) -> list[ColumnElement[bool]]:
+def _search_conditions(search: str | None) -> list[ColumnElement[bool]]:
     if search is None:
         return []
-    if fault := text_error(search, limit=_SEARCH_LIMIT):
-        raise BadInputError("filter.search", fault)
-    return [_holds(word) for word in re.split(r"\s+", search.strip())[:_SEARCH_WORDS]]
+    if error := text_error(search, limit=_SEARCH_LIMIT):
+        raise BadInputError("filter.search", error)
+    return [_contains(word) for word in re.split(r"\s+", search.strip())[:_SEARCH_WORDS]]
 
 
-def _holds(word: str) -> ColumnElement[bool]:
-    def within(column: Any) -> Any:
+def _contains(word: str) -> ColumnElement[bool]:
+    def in_column(column: Any) -> Any:
         return column.icontains(word, autoescape=True)
 
     customer = exists().where(
         Conversation.id == Escalation.conversation_id,
-        or_(within(Conversation.customer_name), within(Conversation.customer_email)),
+        or_(in_column(Conversation.customer_name), in_column(Conversation.customer_email)),
     )
-    said = exists().where(Message.conversation_id == Escalation.conversation_id, within(Message.content))
-    return or_(within(Escalation.reason), customer, said)
+    message = exists().where(
+        Message.conversation_id == Escalation.conversation_id, in_column(Message.content)
+    )
+    return or_(in_column(Escalation.reason), customer, message)

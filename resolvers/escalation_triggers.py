@@ -13,12 +13,12 @@ from models.conversation import ToolFailures
 from models.escalation import Escalation
 from realtime.transaction import Transaction
 from resolvers.actor import ActorKind
+from resolvers.ai_control import request_turn
 from resolvers.append_message import post
+from resolvers.assignee import lock_assignee_by_email, lock_own_membership
 from resolvers.context import Context
 from resolvers.idempotency import IdempotentCall, begin_idempotent
 from resolvers.locks import LockedConversation, lock_active_escalation, lock_conversation
-from resolvers.member import member_of_email
-from resolvers.message import request_turn
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import EscalationResult, raise_escalation
 from resolvers.timer_handlers import fire_if_due
@@ -36,13 +36,13 @@ async def request_human(
     """Escalate because the customer pressed the button."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id}
-        repeat = await begin_idempotent(tx, context.actor, "requestHuman", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "requestHuman", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, repeat.result)
+        if call.result is not None:
+            return await _replay_result(tx, call.result)
         await fire_if_due(tx, locked)
         raised = await raise_escalation(tx, locked, [fired(EscalationTrigger.BUTTON)], context.actor)
-        await _remember(repeat, raised)
+        await _store_result(call, raised)
     return raised
 
 
@@ -65,13 +65,13 @@ async def submit_form(
     content = check_content("fields", _form_in_words(form, fields))
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "form": form, "fields": fields, "escalate": escalate}
-        repeat = await begin_idempotent(tx, context.actor, "submitForm", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "submitForm", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, repeat.result) if "escalation" in repeat.result else None
+        if call.result is not None:
+            return await _replay_result(tx, call.result) if "escalation" in call.result else None
         await fire_if_due(tx, locked)
         raised = await _submit(tx, context, locked, content, {"form": form, "fields": fields}, escalate)
-        await _remember(repeat, raised)
+        await _store_result(call, raised)
     return raised
 
 
@@ -83,12 +83,13 @@ async def _submit(
     details: dict[str, Any],
     escalate: bool,
 ) -> EscalationResult | None:
-    message = post(tx, locked.conversation, MessageRole.USER, content, details=details)
+    from_widget = context.actor.is_customer
+    post(tx, locked.conversation, MessageRole.USER, content, details=details, from_widget=from_widget)
     raised = None
     if escalate:
         trigger = fired(EscalationTrigger.FORM, details["form"])
         raised = await raise_escalation(tx, locked, [trigger], context.actor)
-    request_turn(tx, context, locked.conversation, message)
+    request_turn(tx, locked.conversation)
     return raised
 
 
@@ -196,15 +197,15 @@ async def _escalate(
             "priority": priority,
             "assignTo": assign_to,
         }
-        repeat = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
+        assignee_id = await _assignee(tx, context, assign_to) if call.result is None else None
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, repeat.result)
+        if call.result is not None:
+            return await _replay_result(tx, call.result)
         await fire_if_due(tx, locked)
-        assignee_id = await _assignee(tx, context, assign_to)
         trigger = _call_trigger(context, reason, priority)
         raised = await raise_escalation(tx, locked, [trigger], context.actor, assignee_id)
-        await _remember(repeat, raised)
+        await _store_result(call, raised)
     return raised
 
 
@@ -216,9 +217,8 @@ def _call_trigger(context: Context, reason: str, priority: Priority | None) -> F
 
 async def _assignee(tx: Transaction, context: Context, assign_to: str | None) -> UUID | None:
     if assign_to is None:
-        return context.actor.member_id
-    workspace_id = context.actor.workspace_id
-    return (await member_of_email(tx.session, workspace_id, "assign_to", assign_to)).id
+        return await lock_own_membership(tx, context.actor)
+    return await lock_assignee_by_email(tx, context.actor, "assign_to", assign_to)
 
 
 async def _replay_result(tx: Transaction, result: dict[str, Any]) -> EscalationResult:
@@ -227,8 +227,8 @@ async def _replay_result(tx: Transaction, result: dict[str, Any]) -> EscalationR
     return EscalationResult(escalation, created=result["created"] == "True")
 
 
-async def _remember(repeat: IdempotentCall, raised: EscalationResult | None) -> None:
+async def _store_result(call: IdempotentCall, raised: EscalationResult | None) -> None:
     if raised is None:
-        await repeat.store_result()
+        await call.store_result()
     else:
-        await repeat.store_result(escalation=raised.escalation.id, created=raised.created)
+        await call.store_result(escalation=raised.escalation.id, created=raised.created)

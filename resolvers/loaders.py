@@ -1,7 +1,7 @@
 """
-Batch functions of the DataLoaders, one statement each.
+Batch look-ups for many rows with one statement each.
 
-They load rows that are reached through a visible row.
+They are meant for ids that were reached through a visible row.
 """
 
 from collections import defaultdict
@@ -25,11 +25,10 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.cursor import Cursor
-from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from resolvers.visibility import (
+    Visibility,
     bind_values,
-    template_actor,
     visible_agents,
     visible_conversations,
     visible_escalations,
@@ -47,24 +46,27 @@ Ts = TypeVarTuple("Ts")
 _IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def _for_each(ask: Callable[[Actor], Select[*Ts]]) -> dict[ActorKind, CompiledSelect[*Ts]]:
-    return {kind: CompiledSelect(ask(template_actor(kind))) for kind in ActorKind}
+def _compiled(build: Callable[[Visibility], Select[*Ts]]) -> dict[bool, CompiledSelect[*Ts]]:
+    """Compile a select for team and customers; the key is True for customers."""
+    return {
+        customer: CompiledSelect(build(Visibility.template(customer=customer))) for customer in (False, True)
+    }
 
 
-# Rows of live events and lists.
-_CONVERSATIONS = _for_each(
-    lambda actor: (
-        visible_conversations(actor)
+# The rows of live events and lists.
+_CONVERSATIONS = _compiled(
+    lambda seen: (
+        visible_conversations(seen)
         .join(Agent, Agent.id == Conversation.agent_id)
         .join(Stream, Stream.id == Conversation.id)
         .where(Conversation.id == _IDS)
         .add_columns(Agent.settings, Stream.head, Stream.head_at)
     )
 )
-_MESSAGES = _for_each(lambda actor: visible_messages(actor).where(Message.id == _IDS))
-_ESCALATIONS = _for_each(lambda actor: visible_escalations(actor).where(Escalation.id == _IDS))
-_ACTIVE = _for_each(
-    lambda actor: visible_escalations(actor).where(
+_MESSAGES = _compiled(lambda seen: visible_messages(seen).where(Message.id == _IDS))
+_ESCALATIONS = _compiled(lambda seen: visible_escalations(seen).where(Escalation.id == _IDS))
+_ACTIVE = _compiled(
+    lambda seen: visible_escalations(seen).where(
         Escalation.conversation_id == _IDS, Escalation.status != EscalationStatus.RESOLVED
     )
 )
@@ -74,10 +76,10 @@ _MEMBERS = CompiledSelect(
 
 
 async def _visible(
-    context: Context, kept: dict[ActorKind, CompiledSelect[*Ts]], ids: Sequence[UUID]
+    context: Context, statements: dict[bool, CompiledSelect[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
     actor = context.actor
-    return await kept[actor.kind].rows(context.database, **bind_values(actor), ids=ids)
+    return await statements[actor.is_customer].rows(context.database, **bind_values(actor), ids=ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +92,24 @@ class ConversationState:
 
 
 async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, ConversationState]:
-    """Return the visible rows."""
-    settings_of_agent: dict[UUID, EscalationSettings] = {}
+    """Return the visible conversations by id, with settings and cursor."""
+    settings_of: dict[UUID, EscalationSettings] = {}
     states = {}
     for row, settings, head, head_at in await _visible(context, _CONVERSATIONS, ids):
-        if row.agent_id not in settings_of_agent:
-            settings_of_agent[row.agent_id] = EscalationSettings.model_validate(settings)
+        if row.agent_id not in settings_of:
+            settings_of[row.agent_id] = EscalationSettings.model_validate(settings)
         cursor = str(Cursor(row.id, head, head_at))
-        states[row.id] = ConversationState(row, settings_of_agent[row.agent_id], cursor)
+        states[row.id] = ConversationState(row, settings_of[row.agent_id], cursor)
     return states
 
 
 async def messages_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Message]:
-    """Return the visible rows."""
+    """Return the visible messages by id."""
     return {row.id: row for (row,) in await _visible(context, _MESSAGES, ids)}
 
 
 async def escalations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Escalation]:
-    """Return the visible rows."""
+    """Return the visible escalations by id."""
     return {row.id: row for (row,) in await _visible(context, _ESCALATIONS, ids)}
 
 
@@ -117,62 +119,62 @@ async def active_escalations(context: Context, ids: Sequence[UUID]) -> dict[UUID
 
 
 async def pending_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, PendingEscalation]:
-    """Return those that are still waiting."""
-    statement = select(PendingEscalation).where(
+    """Return the pending escalations by id."""
+    rows = select(PendingEscalation).where(
         PendingEscalation.workspace_id == context.actor.workspace_id,
         PendingEscalation.id.in_(ids),
         PendingEscalation.outcome == PendingOutcome.WAITING,
     )
     async with context.database.autocommit_session() as session:
-        return {row.id: row for row in await session.scalars(statement)}
+        return {row.id: row for row in await session.scalars(rows)}
 
 
 async def webhook_endpoints_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[WebhookEndpoint]]:
-    """Return the webhook endpoints of each AI agent, oldest first."""
-    statement = (
-        visible_webhook_endpoints(context.actor)
+    """Return the endpoints of each AI agent, oldest first."""
+    rows = (
+        visible_webhook_endpoints(Visibility.of(context.actor))
         .where(WebhookEndpoint.agent_id.in_(ids))
         .order_by(WebhookEndpoint.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.agent_id, row) for row in await session.scalars(statement)])
+        return _grouped([(row.agent_id, row) for row in await session.scalars(rows)])
 
 
 async def slack_connections_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, SlackConnection]:
     """Return the Slack connection of each AI agent."""
-    statement = select(SlackConnection).where(
+    rows = select(SlackConnection).where(
         SlackConnection.workspace_id == context.actor.workspace_id, SlackConnection.agent_id.in_(ids)
     )
     async with context.database.autocommit_session() as session:
-        return {row.agent_id: row for row in await session.scalars(statement)}
+        return {row.agent_id: row for row in await session.scalars(rows)}
 
 
 async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[DeliveryAttempt]]:
     """Return the finished attempts of each delivery, oldest first."""
-    statement = (
+    rows = (
         select(DeliveryAttempt)
         .where(DeliveryAttempt.delivery_id.in_(ids))
         .order_by(DeliveryAttempt.attempted_at, DeliveryAttempt.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.delivery_id, row) for row in await session.scalars(statement)])
+        return _grouped([(row.delivery_id, row) for row in await session.scalars(rows)])
 
 
 async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:
-    """Return the visible rows."""
+    """Return the visible AI agents by id."""
     async with context.database.autocommit_session() as session:
-        results = await session.scalars(visible_agents(context.actor).where(Agent.id.in_(ids)))
-        return {row.id: row for row in results}
+        rows = await session.scalars(visible_agents(Visibility.of(context.actor)).where(Agent.id.in_(ids)))
+        return {row.id: row for row in rows}
 
 
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
-    """Return authors and assignees, also for customers, who see the name of the member."""
+    """Return members by id. Customers may see the names of authors and assignees."""
     rows = await _MEMBERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
     return {row.id: row for (row,) in rows}
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:
-    """Return the caller's own workspace, if it is among them."""
+    """Return the caller's own workspace, if its id is given."""
     async with context.database.autocommit_session() as session:
         rows = await session.scalars(
             select(Workspace).where(Workspace.id == context.actor.workspace_id, Workspace.id.in_(ids))
@@ -181,29 +183,29 @@ async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, 
 
 
 async def triggers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[TriggerEvent]]:
-    """Return the triggers of each escalation, oldest first."""
-    statement = (
+    """Return the triggers that fired while each escalation was active, oldest first."""
+    rows = (
         select(TriggerEvent)
         .where(TriggerEvent.escalation_id.in_(ids))
         .order_by(TriggerEvent.occurred_at, TriggerEvent.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.escalation_id, row) for row in await session.scalars(statement)])
+        return _grouped([(row.escalation_id, row) for row in await session.scalars(rows)])
 
 
 async def notes_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[EscalationNote]]:
     """Return the notes of each escalation, oldest first."""
-    statement = (
+    rows = (
         select(EscalationNote)
         .where(EscalationNote.escalation_id.in_(ids))
         .order_by(EscalationNote.created_at, EscalationNote.id)
     )
     async with context.database.autocommit_session() as session:
-        return _gathered([(row.escalation_id, row) for row in await session.scalars(statement)])
+        return _grouped([(row.escalation_id, row) for row in await session.scalars(rows)])
 
 
-def _gathered(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:
+def _grouped(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:
     lists: dict[UUID, list[T]] = defaultdict(list)
-    for key, row in pairs:
-        lists[key].append(row)
+    for owner_id, row in pairs:
+        lists[owner_id].append(row)
     return lists

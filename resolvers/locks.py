@@ -1,11 +1,11 @@
 """
-The row locks of transactions.
+Row locks of transactions.
 
-A conversation's row is locked before anything that a decision depends on is read. The transaction's time is
+A conversation's row is locked before anything is read on which a decision depends. The transaction's time is
 read after the lock, in the same statement.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,25 +18,30 @@ from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
 from realtime.transaction import Transaction
-from resolvers.actor import Actor, ActorKind
+from resolvers.actor import Actor
 from resolvers.errors import NotFoundError
-from resolvers.visibility import bind_values, template_actor, visible_conversations, visible_escalations
-from rules.agent_settings import EscalationSettings
+from resolvers.visibility import Visibility, bind_values, visible_conversations, visible_escalations
+from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.escalation import EscalationStatus
 from rules.typeid import CONVERSATION, format_id
 
 
 @dataclass(frozen=True, slots=True)
 class LockedConversation:
-    """A locked conversation, and the settings of its AI agent at the transaction's time."""
+    """A locked conversation, with the current settings of its AI agent."""
 
     conversation: Conversation
     settings: EscalationSettings
 
+    @property
+    def texts(self) -> CustomerTexts:
+        """The texts for the customer, in the language of the conversation."""
+        return self.settings.widget.texts_for(self.conversation.language)
 
-def _locking(statement: Select[Conversation]) -> Select[Any]:
-    # The lock is in a materialized CTE, so the clock is read after the lock, not during the wait.
-    locked = statement.with_for_update(key_share=True).cte("locked")
+
+def _locking(rows: Select[Conversation]) -> Select[Any]:
+    # The lock is taken in a materialized CTE: the clock is read after it, not while the lock is awaited.
+    locked = rows.with_for_update(key_share=True).cte("locked")
     conversation = aliased(Conversation, locked)
     return (
         select(conversation, Agent.settings, func.clock_timestamp())
@@ -45,24 +50,29 @@ def _locking(statement: Select[Conversation]) -> Select[Any]:
     )
 
 
-def _of_escalation(actor: Actor) -> Select[Conversation]:
-    # Which conversation an escalation is of never changes: it may be read before the lock.
-    visible = visible_escalations(actor).where(Escalation.id == bindparam("key"))
+def _by_id(seen: Visibility) -> Select[Conversation]:
+    return visible_conversations(seen).where(Conversation.id == bindparam("row_id"))
+
+
+def _of_escalation(seen: Visibility) -> Select[Conversation]:
+    # The conversation of an escalation never changes, so it may be read before the lock.
+    visible = visible_escalations(seen).where(Escalation.id == bindparam("row_id"))
     return select(Conversation).where(
         Conversation.id == visible.with_only_columns(Escalation.conversation_id).scalar_subquery()
     )
 
 
-# Built once: building them for each act is a third of what recording a message costs.
-_CONVERSATION = {
-    kind: _locking(visible_conversations(template_actor(kind)).where(Conversation.id == bindparam("key")))
-    for kind in ActorKind
-}
-_CONVERSATION_OF_ESCALATION = {kind: _locking(_of_escalation(template_actor(kind))) for kind in ActorKind}
+def _for_team_and_customers(build: Callable[[Visibility], Select[Conversation]]) -> dict[bool, Select[Any]]:
+    return {customer: _locking(build(Visibility.template(customer=customer))) for customer in (False, True)}
+
+
+# Built once: building them for each transaction is a third of the cost of recording a message.
+_CONVERSATION = _for_team_and_customers(_by_id)
+_CONVERSATION_OF_ESCALATION = _for_team_and_customers(_of_escalation)
 _LOCKED_ESCALATION = (
     select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
 )
-_ESCALATION = _LOCKED_ESCALATION.where(Escalation.id == bindparam("key"))
+_ESCALATION = _LOCKED_ESCALATION.where(Escalation.id == bindparam("row_id"))
 _ACTIVE = _LOCKED_ESCALATION.where(
     Escalation.conversation_id == bindparam("conversation"), Escalation.status != EscalationStatus.RESOLVED
 )
@@ -76,25 +86,25 @@ async def lock_conversation(tx: Transaction, actor: Actor, conversation_id: UUID
 async def lock_escalation(
     tx: Transaction, actor: Actor, escalation_id: UUID
 ) -> tuple[LockedConversation, Escalation]:
-    """Lock a visible escalation after its conversation; raises NotFoundError."""
+    """Lock the conversation of a visible escalation, then the escalation; raises NotFoundError."""
     locked = await _locked(tx, actor, _CONVERSATION_OF_ESCALATION, escalation_id, "escalation")
-    rows = await tx.session.execute(_ESCALATION, {"key": escalation_id})
-    return locked, rows.scalar_one()
+    escalation = (await tx.session.execute(_ESCALATION, {"row_id": escalation_id})).scalar_one()
+    return locked, escalation
 
 
 async def lock_active_escalation(tx: Transaction, conversation: Conversation) -> Escalation | None:
-    """Lock the active escalation of a locked conversation."""
-    row: Escalation | None = await tx.session.scalar(_ACTIVE, {"conversation": conversation.id})
-    return row
+    """Lock and return the active escalation of a conversation that is locked already."""
+    active: Escalation | None = await tx.session.scalar(_ACTIVE, {"conversation": conversation.id})
+    return active
 
 
 async def _locked(
-    tx: Transaction, actor: Actor, statements: Mapping[ActorKind, Select[Any]], key: UUID, what: str
+    tx: Transaction, actor: Actor, statements: dict[bool, Select[Any]], row_id: UUID, name: str
 ) -> LockedConversation:
-    rows = await tx.session.execute(statements[actor.kind], {**bind_values(actor), "key": key})
-    row = rows.one_or_none()
+    values = {**bind_values(actor), "row_id": row_id}
+    row = (await tx.session.execute(statements[actor.is_customer], values)).one_or_none()
     if row is None:
-        raise NotFoundError(what)
+        raise NotFoundError(name)
     conversation, settings, clock = row
     tx.set_now(clock)
     bind_contextvars(conversation=format_id(CONVERSATION, conversation.id))

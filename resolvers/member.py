@@ -1,4 +1,4 @@
-"""Team members: who they are, and how they come and go."""
+"""Team members: joining, changing and leaving the team."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,53 +6,36 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member, MemberSession
 from models.workspace import Workspace
 from realtime.transaction import Transaction
+from resolvers.assignee import release_escalations
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
-from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
+from resolvers.errors import ConflictError, ForbiddenError
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.validation import check_email, check_name
-from resolvers.visibility import MEMBER, visible_members
-from rules.email_address import email_address_error
-from rules.roles import MemberRole, Scope
-
-
-async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str, email: str) -> Member:
-    """The living member of that address, in any case; raises BadInputError for input `field`."""
-    known = None
-    if not email_address_error(email):
-        known = await session.scalar(
-            select(Member).where(
-                Member.workspace_id == workspace_id,
-                func.lower(Member.email) == email.lower(),
-                Member.removed_at.is_(None),
-            )
-        )
-    if known is None:
-        raise BadInputError(field, "is not the email of a team member")
-    return known
+from resolvers.visibility import MEMBER, Visibility, visible_members
+from rules.roles import MemberRole, Scope, can_answer
 
 
 @permitted("members")
 async def members(context: Context) -> list[Member]:
-    """The team, by name; removed members are not on it."""
+    """Return the current members of the team, by name."""
+    by_name = (
+        visible_members(Visibility.of(context.actor))
+        .where(Member.removed_at.is_(None))
+        .order_by(func.lower(Member.name), Member.id)
+    )
     async with context.database.autocommit_session() as session:
-        found = await session.scalars(
-            visible_members(context.actor)
-            .where(Member.removed_at.is_(None))
-            .order_by(func.lower(Member.name), Member.id)
-        )
-        return list(found)
+        return list(await session.scalars(by_name))
 
 
 @dataclass(frozen=True, slots=True)
 class NewMember:
-    """Who is to join. Without a password they are invited."""
+    """The input of a new member. Without a password, the member gets an invitation."""
 
     email: str
     name: str
@@ -63,9 +46,9 @@ class NewMember:
 @permitted("createMember")
 async def create_member(context: Context, new: NewMember) -> tuple[Member, str | None]:
     """
-    Adds a member; without a password also gives the token of an invitation, good for 7 days.
+    Add a member; without a password, also return the token of an invitation, valid for 7 days.
 
-    Raises ConflictError when the team has a member of that address.
+    Raises ConflictError if the team has a member with this email.
     """
     check_email("email", new.email)
     check_name("name", new.name)
@@ -80,14 +63,14 @@ async def create_member(context: Context, new: NewMember) -> tuple[Member, str |
             member, token = make_member(context.actor.workspace_id, new, password_hash, now)
             tx.session.add(member)
     except IntegrityError as error:
-        raise ConflictError("The team has a member with this email already.") from error
+        raise ConflictError("The team already has a member with this email.") from error
     return member, token
 
 
 def make_member(
     workspace_id: UUID, new: NewMember, password_hash: str | None, now: datetime
 ) -> tuple[Member, str | None]:
-    """The row of a new member, and the token of the invitation when there is no password."""
+    """Return the row of a new member, and the token of an invitation if there is no password."""
     token = None if password_hash else new_token(INVITATION_START)
     member = Member(
         workspace_id=workspace_id,
@@ -111,9 +94,9 @@ async def update_member(
     available: bool | None = None,
 ) -> Member:
     """
-    Changes a member: oneself in name and availability, others and roles with the scope ADMIN.
+    Change a member. Changing roles or other members requires the scope ADMIN.
 
-    Raises ConflictError when it would leave the team without an admin.
+    Raises ConflictError if the team would be left without an admin.
     """
     if name is not None:
         check_name("name", name)
@@ -122,10 +105,12 @@ async def update_member(
         if Scope.ADMIN not in context.actor.scopes and (
             member_id != context.actor.member_id or role is not None
         ):
-            raise ForbiddenError("Others, and roles, are changed with the scope ADMIN.")
+            raise ForbiddenError("Changing roles or other members requires the ADMIN scope.")
         if role is not None and role is not member.role:
             await _keep_an_admin(tx, member)
             member.role = role
+            if not can_answer(role):
+                await release_escalations(tx, context.actor, member_id)
         member.name = member.name if name is None else name
         member.available = member.available if available is None else available
         await tx.read_clock()
@@ -134,28 +119,28 @@ async def update_member(
 
 @permitted("removeMember", MEMBER)
 async def remove_member(context: Context, member_id: UUID) -> None:
-    """Takes a member off the team and ends their sessions; what they wrote stays theirs."""
+    """
+    Remove a member from the team, end their sessions and unassign their active escalations.
+
+    Their messages keep the author.
+    """
     async with context.services.transactions.begin() as tx:
         member = await _lock_member(tx, context, member_id)
         await _keep_an_admin(tx, member)
         member.removed_at = await tx.read_clock()
         member.password_hash = member.invitation_hash = None
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
+        await release_escalations(tx, context.actor, member_id)
 
 
 async def _lock_member(tx: Transaction, context: Context, member_id: UUID) -> Member:
-    # The workspace's row is the lock under which a team keeps an admin.
+    # The lock on the workspace's row guards the rule that a team keeps an admin.
     workspace_id = context.actor.workspace_id
     await tx.session.execute(
         select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True)
     )
-    found = await tx.session.execute(
-        visible_members(context.actor).where(Member.id == member_id, Member.removed_at.is_(None))
-    )
-    member = found.scalar_one_or_none()
-    if member is None:
-        raise NotFoundError("team member")
-    return member
+    current = MEMBER.by_id(context.actor, member_id).where(Member.removed_at.is_(None))
+    return MEMBER.known(await tx.session.scalar(current.with_for_update(key_share=True)))
 
 
 async def _keep_an_admin(tx: Transaction, member: Member) -> None:
@@ -172,14 +157,10 @@ async def _keep_an_admin(tx: Transaction, member: Member) -> None:
         )
     )
     if not others:
-        raise ConflictError("The team would be left without an admin; make somebody else one first.")
+        raise ConflictError("The team would be left without an admin; make another member an admin first.")
 
 
 @permitted("members", MEMBER)
 async def member_by_id(context: Context, member_id: UUID) -> Member | None:
-    """The team member, removed or not, or None."""
-    async with context.database.autocommit_session() as session:
-        found: Member | None = await session.scalar(
-            visible_members(context.actor).where(Member.id == member_id)
-        )
-        return found
+    """Return the team member, removed or not, or None."""
+    return await MEMBER.find(context.database, context.actor, member_id)

@@ -1,4 +1,4 @@
-"""Messages: what customers and AI agents say, and the drafts that were held."""
+"""Messages of customers and AI agents, and held replies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
 from realtime.transaction import Transaction
+from resolvers.ai_control import request_turn
 from resolvers.append_message import post
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
+from resolvers.errors import BadInputError, ConflictError, ForbiddenError
 from resolvers.idempotency import IdempotentCall, begin_idempotent
 from resolvers.locks import LockedConversation, lock_conversation
 from resolvers.pending_escalation import end_pending, open_pending
@@ -21,14 +22,14 @@ from resolvers.permissions import permitted
 from resolvers.raise_escalation import raise_escalation
 from resolvers.timer_handlers import fire_if_due
 from resolvers.validation import check_content, check_intents, check_json, check_percent
-from resolvers.visibility import CONVERSATION, MESSAGE, visible_messages
-from rules.ai_control import AiState, reply_status
+from resolvers.visibility import CONVERSATION, MESSAGE
+from rules.ai_control import reply_status
 from rules.message import MessageRole, MessageStatus
 from rules.pending_escalation import PendingOutcome
 from rules.triggers import (
     FiredTrigger,
     ReplyEffect,
-    is_uncertain,
+    is_low,
     judge_reply,
     triggers_of_customer_message,
 )
@@ -36,7 +37,7 @@ from rules.triggers import (
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to record. `confidence` is in percent; `epoch` is that of the answered turn."""
+    """The input of a new message. `confidence` is in percent, `epoch` that of the answered turn."""
 
     role: MessageRole
     content: str
@@ -48,7 +49,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class RecordedMessage:
-    """The message, the conversation after it, and the escalation that it raised or folded into, if any."""
+    """A message, the conversation after it, and the escalation that it raised or joined, if any."""
 
     message: Message
     conversation: Conversation
@@ -60,20 +61,20 @@ async def record_message(
     context: Context, conversation_id: UUID, new: NewMessage, idempotency_key: str | None = None
 ) -> RecordedMessage:
     """
-    Record a message of the customer or the AI, and raise what it triggers, in one transaction.
+    Record a message of the customer or the AI and raise what it triggers, in one transaction.
 
     A reply of a paused AI, or to an old epoch, is held: the customer never sees it.
     """
     _check(context, new)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "message": new}
-        repeat = await begin_idempotent(tx, context.actor, "recordMessage", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "recordMessage", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if repeat.result is not None:
-            return await _replay_result(tx, context, locked, repeat.result)
+        if call.result is not None:
+            return await _replay_result(tx, context, locked, call.result)
         await fire_if_due(tx, locked)
         recorded = await _record(tx, context, locked, new)
-        await _remember(tx, repeat, recorded)
+        await _store_result(call, recorded)
     return recorded
 
 
@@ -81,9 +82,9 @@ def _check(context: Context, new: NewMessage) -> None:
     if new.role not in {MessageRole.USER, MessageRole.ASSISTANT}:
         raise BadInputError("role", "is neither USER nor ASSISTANT; people answer by replyToEscalation")
     if context.actor.is_customer and new.role is not MessageRole.USER:
-        raise ForbiddenError("A customer speaks as USER.")
+        raise ForbiddenError("A customer writes with the role USER.")
     if context.actor.is_customer and new.intents:
-        raise BadInputError("intents", "are for an AI agent's back end to report")
+        raise BadInputError("intents", "are reported by the back end of an AI agent")
     check_content("content", new.content)
     check_percent("confidence", new.confidence)
     if new.role is MessageRole.USER:
@@ -105,10 +106,10 @@ async def _record(
 async def _record_customer(
     tx: Transaction, context: Context, locked: LockedConversation, new: NewMessage
 ) -> RecordedMessage:
-    message = _post(tx, locked, new, MessageStatus.DELIVERED)
+    message = _post(tx, locked, new, MessageStatus.DELIVERED, from_widget=context.actor.is_customer)
     triggers = triggers_of_customer_message(locked.settings.triggers, new.content, new.intents)
     recorded = await _raise(tx, context, locked, message, triggers)
-    request_turn(tx, context, locked.conversation, message)
+    request_turn(tx, locked.conversation)
     return recorded
 
 
@@ -123,7 +124,7 @@ async def _record_reply(
     if status is MessageStatus.HELD:
         return RecordedMessage(message, conversation, None)
     auto = settings.auto_escalation
-    conversation.uncertain_replies += is_uncertain(auto, new.confidence)
+    conversation.uncertain_replies += is_low(auto, new.confidence)
     waiting = conversation.pending_escalation_id is not None
     triggers, effect = judge_reply(settings.triggers, auto, new.intents, new.confidence, waiting=waiting)
     if effect is ReplyEffect.AVERT:
@@ -133,13 +134,21 @@ async def _record_reply(
     return await _raise(tx, context, locked, message, triggers)
 
 
-def _post(tx: Transaction, locked: LockedConversation, new: NewMessage, status: MessageStatus) -> Message:
+def _post(
+    tx: Transaction,
+    locked: LockedConversation,
+    new: NewMessage,
+    status: MessageStatus,
+    *,
+    from_widget: bool = False,
+) -> Message:
     return post(
         tx,
         locked.conversation,
         new.role,
         new.content,
         status=status,
+        from_widget=from_widget,
         confidence=new.confidence,
         intents=new.intents,
         details=new.metadata,
@@ -157,39 +166,25 @@ async def _raise(
     return RecordedMessage(message, locked.conversation, raised.escalation if raised else None)
 
 
-def request_turn(tx: Transaction, context: Context, conversation: Conversation, message: Message) -> None:
-    """Request a turn for a customer's message from the widget, if the AI may answer."""
-    if context.actor.is_customer and conversation.ai_state is AiState.ACTIVE:
-        tx.log_to_workspace(
-            conversation.workspace_id,
-            "turn.requested",
-            message=message.id,
-            conversation=conversation.id,
-            agent=conversation.agent_id,
-            epoch=conversation.ai_epoch,
-        )
-
-
 async def _replay_result(
     tx: Transaction, context: Context, locked: LockedConversation, result: dict[str, Any]
 ) -> RecordedMessage:
-    message = (
-        await tx.session.execute(visible_messages(context.actor).where(Message.id == UUID(result["message"])))
-    ).scalar_one()
+    by_id = MESSAGE.by_id(context.actor, UUID(result["message"]))
+    message = (await tx.session.execute(by_id)).scalar_one()
     escalation_id = result.get("escalation")
     escalation = escalation_id and await tx.session.get(Escalation, UUID(escalation_id))
     return RecordedMessage(message, locked.conversation, escalation or None)
 
 
-async def _remember(tx: Transaction, repeat: IdempotentCall, recorded: RecordedMessage) -> None:
-    await repeat.store_result(
+async def _store_result(call: IdempotentCall, recorded: RecordedMessage) -> None:
+    await call.store_result(
         message=recorded.message.id, escalation=recorded.escalation and recorded.escalation.id
     )
 
 
 @permitted("discardHeldReply", MESSAGE)
 async def discard_held_reply(context: Context, message_id: UUID) -> Message:
-    """Discard a draft for a team member."""
+    """Discard a held reply."""
     async with context.services.transactions.begin(context.replay_clock) as tx:
         _, message = await lock_held_reply(tx, context, message_id)
         discard(tx, message)
@@ -197,7 +192,7 @@ async def discard_held_reply(context: Context, message_id: UUID) -> Message:
 
 
 def discard(tx: Transaction, message: Message) -> None:
-    """Mark the draft as discarded."""
+    """Mark a held reply as discarded."""
     message.status = MessageStatus.DISCARDED
     tx.log_to_conversation(message.conversation_id, "message.status_changed", message=message.id)
 
@@ -205,27 +200,18 @@ def discard(tx: Transaction, message: Message) -> None:
 async def lock_held_reply(
     tx: Transaction, context: Context, message_id: UUID
 ) -> tuple[LockedConversation, Message]:
-    """Return a draft under its conversation's lock; raises ConflictError if it is no longer one."""
+    """Lock the conversation of a held reply and return both; raises ConflictError for other messages."""
     conversation_id = await tx.session.scalar(
-        visible_messages(context.actor)
-        .where(Message.id == message_id)
-        .with_only_columns(Message.conversation_id)
+        MESSAGE.by_id(context.actor, message_id).with_only_columns(Message.conversation_id)
     )
-    if conversation_id is None:
-        raise NotFoundError("message")
-    locked = await lock_conversation(tx, context.actor, conversation_id)
-    rows = await tx.session.execute(select(Message).where(Message.id == message_id))
-    message = rows.scalar_one()
+    locked = await lock_conversation(tx, context.actor, MESSAGE.known(conversation_id))
+    message = (await tx.session.execute(select(Message).where(Message.id == message_id))).scalar_one()
     if message.status is not MessageStatus.HELD:
-        raise ConflictError(f"This message is not a held reply any more: it is {message.status}.")
+        raise ConflictError(f"This message is no longer a held reply: it is {message.status}.")
     return locked, message
 
 
 @permitted("conversation", MESSAGE)
 async def message_by_id(context: Context, message_id: UUID) -> Message | None:
-    """Return the message if the caller may see it, else None."""
-    async with context.database.autocommit_session() as session:
-        row: Message | None = await session.scalar(
-            visible_messages(context.actor).where(Message.id == message_id)
-        )
-        return row
+    """Return the message if the caller may see it, otherwise None."""
+    return await MESSAGE.find(context.database, context.actor, message_id)

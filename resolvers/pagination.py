@@ -1,7 +1,5 @@
-"""Keyset pages of a list: a cursor names the row after which the page begins."""
+"""Keyset pagination: a cursor names the row after which the next page begins."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +11,7 @@ from sqlalchemy import Select, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from resolvers.errors import BadInputError
+from rules.encoding import decode_base64url, encode_base64url
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -22,7 +21,7 @@ LARGEST, USUAL = 100, 50
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request for the `first` rows after `after`, or the `last` before `before`; 50 by default."""
+    """`first` rows after `after`, or the `last` before `before`; 50 if neither is given."""
 
     first: int | None = None
     after: str | None = None
@@ -32,26 +31,25 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A total order of rows: its columns, all rising or all falling, the last of them unique."""
+    """A total order of rows: columns that all ascend or all descend, the last of them unique."""
 
     name: str
     columns: tuple[Any, ...]
     descending: bool
 
     def cursor(self, row: Any) -> str:
-        """Return the row's cursor, opaque to clients."""
+        """Return the cursor of a row, opaque to clients."""
         values = [getattr(row, column.key) for column in self.columns]
-        return base64.urlsafe_b64encode(orjson.dumps([self.name, *values], default=str)).decode().rstrip("=")
+        return encode_base64url(orjson.dumps([self.name, *values], default=str))
 
     def read(self, field: str, cursor: str) -> list[Any]:
         """Return the values of a cursor of this order; raises BadInputError for any other text."""
         try:
-            packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            name, *values = orjson.loads(packed)
+            name, *values = orjson.loads(decode_base64url(cursor))
             if name != self.name or len(values) != len(self.columns):
                 raise ValueError(name)
             return [_typed(column, value) for column, value in zip(self.columns, values, strict=True)]
-        except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             raise BadInputError(field, "is not a cursor of this list in this order") from None
 
 
@@ -77,24 +75,23 @@ class Page(Generic[T]):
     has_previous: bool
 
     def of(self, rows: Sequence[S]) -> "Page[S]":
-        """Return the same page with its rows converted."""
+        """Return the same page of other values, such as the ids of its rows."""
         return Page(rows, self.cursors, self.has_next, self.has_previous)
 
 
 async def read_page(
-    session: AsyncSession, statement: Select[Any], entity: type[T], order: Order, request: PageRequest
+    session: AsyncSession, selection: Select[Any], entity: type[T], order: Order, request: PageRequest
 ) -> Page[T]:
-    """One page of `statement` in `order`; raises BadInputError for a request that makes no sense."""
+    """Return one page of `selection`; raises BadInputError for a contradictory request."""
     size, backward = _size(request)
     if request.after is not None:
-        statement = statement.where(_beyond(order, order.read("after", request.after), order.descending))
+        selection = selection.where(_beyond(order, order.read("after", request.after), order.descending))
     if request.before is not None:
-        statement = statement.where(
-            _beyond(order, order.read("before", request.before), not order.descending)
-        )
+        before = order.read("before", request.before)
+        selection = selection.where(_beyond(order, before, not order.descending))
     falling = order.descending is not backward
     columns = [column.desc() if falling else column.asc() for column in order.columns]
-    rows = list(await session.scalars(statement.order_by(*columns).limit(size + 1)))
+    rows = list(await session.scalars(selection.order_by(*columns).limit(size + 1)))
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()
@@ -107,11 +104,11 @@ async def read_page(
 
 
 def _beyond(order: Order, values: list[Any], falling: bool) -> Any:
-    place = tuple_(*order.columns)
+    position = tuple_(*order.columns)
     bound = tuple_(
         *(literal(value, column.type) for value, column in zip(values, order.columns, strict=True))
     )
-    return place < bound if falling else place > bound
+    return position < bound if falling else position > bound
 
 
 def _size(request: PageRequest) -> tuple[int, bool]:

@@ -1,9 +1,9 @@
-"""The permission of each root field. `docs/permissions.md` is printed from this table."""
+"""The permissions of all root fields of the API. `docs/permissions.md` is printed from this table."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from resolvers.actor import Actor, ActorKind
@@ -19,26 +19,27 @@ R = TypeVar("R")
 @dataclass(frozen=True, slots=True)
 class Permission:
     """
-    The requirements for a caller.
+    A permission: a scope (None for any API key or team member), and the callers that it admits.
 
-    The scope (None: any API key or team member), whether customers may use the field in their own
-    conversation, and whether it needs a team member.
+    `customers` also admits widget tokens, in their own conversation. `members_only` admits no API keys. A
+    caller with `or_scope` does not need the scope.
     """
 
     scope: Scope | None = None
     customers: bool = False
     members_only: bool = False
     expired_customers: bool = False
+    or_scope: Scope | None = None
 
     def grants(self, actor: Actor) -> bool:
-        """Return whether `actor` has the permission, regardless of the row."""
+        """Return whether `actor` has the permission, whatever the row."""
         if actor.is_customer:
             return self.customers and (self.expired_customers or not actor.expired)
         if self.members_only and actor.kind is not ActorKind.TEAM_MEMBER:
             return False
         if actor.scopes == {Scope.INCOMING_WEBHOOK}:
             return self.scope is Scope.INCOMING_WEBHOOK
-        return self.scope is None or self.scope in actor.scopes
+        return self.scope is None or self.scope in actor.scopes or self.or_scope in actor.scopes
 
 
 _WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
@@ -54,7 +55,7 @@ _ADMINISTER = Permission(Scope.ADMIN)
 _MEMBER = Permission(members_only=True)
 
 PERMISSIONS: dict[str, Permission | None] = {
-    # None: without any credential
+    # None: no credential is needed
     "viewer": Permission(customers=True),
     "node": Permission(customers=True),
     "agent": Permission(),
@@ -63,6 +64,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "apiKeys": _ADMINISTER,
     "conversation": _CUSTOMER_READS,
     "conversations": _READ_CONVERSATIONS,
+    "conversations(filter: {awaitingAi: true})": Permission(
+        Scope.CONVERSATIONS_READ, or_scope=Scope.CONVERSATIONS_WRITE
+    ),
     "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
     "escalations": _READ_ESCALATIONS,
     "escalationSettings": Permission(Scope.SETTINGS_READ),
@@ -82,6 +86,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "setDisposition": _WRITE_ESCALATIONS,
     "claimEscalation": _MEMBER_ANSWERS,
     "replyToEscalation": _WRITE_ESCALATIONS,
+    "replyToConversation": _MEMBER_ANSWERS,
     "sendHeldReply": _MEMBER_ANSWERS,
     "discardHeldReply": _WRITE_ESCALATIONS,
     "resolveEscalation": _WRITE_ESCALATIONS,
@@ -113,46 +118,45 @@ PERMISSIONS: dict[str, Permission | None] = {
     "messageAdded": _CUSTOMER_READS,
     "conversationUpdated": _CUSTOMER_READS,
     "turnRequested": _WRITE_CONVERSATIONS,
-    # REST's own
+    # Only in REST
     "GET /exports/escalations.csv": _READ_ANALYTICS,
     "GET /exports/analytics.csv": _READ_ANALYTICS,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
-Transaction = Callable[Concatenate[Context, P], Awaitable[R]]
+Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 
 
-def permitted(field: str, *targets: VisibleRow) -> Callable[[Transaction[P, R]], Transaction[P, R]]:
+def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]], Resolver[P, R]]:
     """
-    Refuse callers without the permission of root field `field` before anything runs.
+    Refuse callers without the permission of root field `field` before anything else happens.
 
-    With `targets`, the function's first arguments are their ids: an invisible row is NOT_FOUND, never
-    FORBIDDEN. Only a refusal pays for that look-up.
+    With `targets`, the function's first arguments are their ids: a row that the caller may not see is
+    NOT_FOUND, never FORBIDDEN. Only a refusal pays for that query.
     """
     permission = PERMISSIONS[field]
 
-    def dress(function: Transaction[P, R]) -> Transaction[P, R]:
+    def decorate(function: Resolver[P, R]) -> Resolver[P, R]:
         @wraps(function)
-        async def tx(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        async def checked(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if permission is not None and not permission.grants(context.actor):
-                for target, key in zip(targets, args, strict=False):
-                    if isinstance(key, UUID):
-                        await target.require_visible(context.database, context.actor, key)
+                for target, row_id in zip(targets, args, strict=False):
+                    if isinstance(row_id, UUID):
+                        await target.require_visible(context.database, context.actor, row_id)
                 if context.actor.expired:
                     raise UnauthenticatedError(
-                        "The widget token has run out: refreshWidgetToken gives a new one."
+                        "The widget token has expired: refreshWidgetToken returns a new one."
                     )
-                raise ForbiddenError(_what_it_takes(field, permission))
+                raise ForbiddenError(_requirement(field, permission))
             return await function(context, *args, **kwargs)
 
-        return tx
+        return checked
 
-    return dress
+    return decorate
 
 
-def _what_it_takes(field: str, permission: Permission) -> str:
+def _requirement(field: str, permission: Permission) -> str:
     if permission.members_only:
-        return f"{field} takes a signed-in team member who may do it."
-    return (
-        f"{field} takes a credential with the scope {permission.scope or 'of a team member or an API key'}."
-    )
+        return f"{field} requires a signed-in team member with the right scope."
+    needed = f"the scope {permission.scope}" if permission.scope else "a role or a scope of the team"
+    return f"{field} requires a credential with {needed}."

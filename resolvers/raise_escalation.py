@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from models.conversation import Conversation
 from models.escalation import Escalation, TriggerEvent
 from models.ids import new_id
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
-from resolvers.ai_control import pause
+from resolvers.ai_control import pause, take_over
 from resolvers.append_message import post_notice
 from resolvers.locks import LockedConversation, lock_active_escalation
 from resolvers.pending_escalation import end_pending
 from resolvers.sla_clock import announce_crossings, schedule_next_crossing, set_clock
 from resolvers.timeline import write_fact, write_timeline
-from rules.agent_settings import EscalationSettings
 from rules.ai_control import AiPauseCause
-from rules.customer_texts import PEOPLE_NOTICE, confirmation_text
-from rules.escalation import EscalationStatus, Priority
+from rules.customer_texts import confirmation_text
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.message import MessageKind
 from rules.pending_escalation import PendingOutcome
 from rules.sla_clock import SlaStatus
 from rules.triggers import FiredTrigger, highest_priority, in_order
@@ -49,10 +48,10 @@ async def raise_escalation(
     triggers = in_order(triggers)
     active = await lock_active_escalation(tx, locked.conversation)
     if active:
-        _fold(tx, locked.conversation, active, triggers, actor, assignee_id)
+        _fold(tx, locked, active, triggers, actor, assignee_id)
         return EscalationResult(active, created=False)
     escalation = _create(tx, locked, triggers, assignee_id)
-    _announce(tx, locked.conversation, escalation, triggers, actor)
+    _announce(tx, locked, escalation, triggers, actor)
     return EscalationResult(escalation, created=True)
 
 
@@ -72,7 +71,7 @@ def _create(
         reason=first.reason,
         detail=first.detail,
         confidence=next((trigger.confidence for trigger in triggers if trigger.confidence is not None), None),
-        confirmation=_confirmation(settings, priority),
+        confirmation=_confirmation(locked, first, priority),
         assignee_id=assignee_id,
         sla_policy=settings.sla.model_dump(mode="json"),
         created_at=tx.now,
@@ -89,7 +88,7 @@ def _create(
 
 def _announce(
     tx: Transaction,
-    conversation: Conversation,
+    locked: LockedConversation,
     escalation: Escalation,
     triggers: Sequence[FiredTrigger],
     actor: Actor | None,
@@ -106,15 +105,18 @@ def _announce(
     )
     _add_trigger(tx, escalation, triggers[0])
     _write_triggers(tx, escalation, triggers[1:], actor)
+    conversation, cause = locked.conversation, AiPauseCause.ESCALATION
     tx.log_to_conversation(conversation.id, "conversation.escalated", escalation=escalation.id)
-    if pause(tx, conversation, AiPauseCause.ESCALATION, None, escalation.id):
+    by_member = escalation.trigger is EscalationTrigger.TEAM_MEMBER
+    if (take_over if by_member else pause)(tx, locked, cause, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
-    post_notice(tx, conversation, escalation.confirmation)
+    if not by_member:
+        post_notice(tx, conversation, MessageKind.CONFIRMATION, escalation.confirmation)
 
 
 def _fold(
     tx: Transaction,
-    conversation: Conversation,
+    locked: LockedConversation,
     escalation: Escalation,
     triggers: Sequence[FiredTrigger],
     actor: Actor | None,
@@ -127,7 +129,7 @@ def _fold(
         change_priority(tx, escalation, asked, actor)
     if assignee_id and escalation.assignee_id is None:
         assign(tx, escalation, assignee_id, actor)
-    if pause(tx, conversation, AiPauseCause.ESCALATION, PEOPLE_NOTICE, escalation.id):
+    if take_over(tx, locked, AiPauseCause.ESCALATION, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
 
 
@@ -161,10 +163,13 @@ def _add_trigger(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -
     )
 
 
-def _confirmation(settings: EscalationSettings, priority: Priority) -> str:
-    target = settings.sla.target_of(priority)
-    business_hours = settings.sla.business_hours.model_dump(mode="json")
-    return confirmation_text(settings.widget.confirmation_message, target, business_hours)
+def _confirmation(locked: LockedConversation, first: FiredTrigger, priority: Priority) -> str:
+    """Return the text for the customer, who asked for nothing if a team member takes over."""
+    if first.trigger is EscalationTrigger.TEAM_MEMBER:
+        return locked.texts.taken_over_message
+    sla = locked.settings.sla
+    business_hours = sla.business_hours.model_dump(mode="json")
+    return confirmation_text(locked.texts.confirmation_message, sla.target_of(priority), business_hours)
 
 
 def change_priority(tx: Transaction, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:

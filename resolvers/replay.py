@@ -1,8 +1,8 @@
 """
-Replays: recorded conversations in a scratch workspace of their own.
+Replays: recorded conversations, stored in a scratch workspace of their own.
 
-A replay is identified by its digest, which is part of the scratch workspace's name. There are no permissions:
-only the operator of the server runs replays.
+The name of the scratch workspace holds the digest of the replay. No permission is checked: only the operator
+runs replays.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ from models.pending_escalation import PendingEscalation
 from models.workspace import Workspace
 from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context, Services
-from resolvers.errors import NotFoundError
 from resolvers.locks import lock_conversation
 from resolvers.member import NewMember
 from resolvers.timer_handlers import fire_if_due
+from resolvers.visibility import AGENT
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
@@ -58,7 +58,7 @@ _SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT)
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """The workspace of one replay. `complete`: everything has been recorded in it."""
+    """The workspace of one replay. It is `complete` when everything has been recorded."""
 
     context: Context
     workspace_id: UUID
@@ -70,10 +70,11 @@ class Scratch:
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
     """
-    The progress of a conversation's replay: messages of its customer and AI, and of people.
+    The recorded part of a conversation: counts of messages of customer and AI, and of people.
 
-    `before_escalation` counts the messages up to the escalation, None before there is one. `waits` is true
-    while an escalation is pending. `fired_at` is when a pending one raised the escalation, else None.
+    `before_escalation` counts the messages of customer and AI up to the escalation, None without one. `waits`
+    is true while an escalation is pending. `fired_at` is the time at which a pending one was raised, None if
+    another trigger raised it.
     """
 
     conversation_id: UUID
@@ -87,9 +88,9 @@ class ReplayProgress:
 @dataclass(frozen=True, slots=True)
 class ReplayState:
     """
-    The state of a conversation: the epoch that its AI has seen, and the escalation that people answer.
+    The state of a conversation: the epoch that its AI has seen, and the active escalation.
 
-    `fires_at` is when the escalation that is pending since `waits_since` fires.
+    `fires_at` is the time at which the escalation that is pending since `waits_since` is raised.
     """
 
     epoch: int = 1
@@ -101,9 +102,9 @@ class ReplayState:
 @dataclass(frozen=True, slots=True)
 class FoundEscalation:
     """
-    One escalation of a replay: where it was raised, by what, and what came of it.
+    One escalation of a replay: its line, the message that raised it, and its consequences.
 
-    `place` is what `start_conversation` was given of the line, `number` counts messages in it from 1.
+    `place` is the metadata of the line, `number` counts the messages in it from 1.
     """
 
     place: dict[str, Any]
@@ -126,24 +127,22 @@ class Totals:
 async def settings_of_agent(services: Services, agent_id: UUID) -> EscalationSettings:
     """Return the settings of an AI agent of any workspace; raises NotFoundError."""
     async with services.database.autocommit_session() as session:
-        row = await session.scalar(select(Agent.settings).where(Agent.id == agent_id))
-    if row is None:
-        raise NotFoundError("AI agent")
-    return EscalationSettings.model_validate(row)
+        settings = await session.scalar(select(Agent.settings).where(Agent.id == agent_id))
+    return EscalationSettings.model_validate(AGENT.known(settings))
 
 
 @asynccontextmanager
 async def replay_lock(services: Services, digest: str, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """Wait for the end of the same replay in another process, after calling `on_wait`, and hold its lock."""
+    """Hold the lock of a replay; calls `on_wait` if another process holds it."""
     async with services.database.autocommit_session() as session:
         lock = select(func.pg_try_advisory_lock(_lock_key(digest)))
         if not await session.scalar(lock):
             on_wait()
-            # In tries: a statement that waits is ended by lock_timeout.
+            # Polled: lock_timeout would end a statement that waits.
             while not await session.scalar(lock):  # noqa: ASYNC110
                 await asyncio.sleep(_LOCK_PAUSE_SECONDS)
         yield
-        # After an error the connection's end does the same.
+        # After an error, closing the connection releases it.
         await session.execute(select(func.pg_advisory_unlock(_lock_key(digest))))
 
 
@@ -152,7 +151,7 @@ def _lock_key(digest: str) -> ColumnElement[int]:
 
 
 async def find_scratch(services: Services, digest: str) -> Scratch | None:
-    """Return the newest workspace of this replay, once no transaction is running in it."""
+    """Return the newest workspace of this replay, after its running transactions have ended."""
     async with services.database.transactional_session() as session:
         row = (
             await session.execute(
@@ -169,18 +168,18 @@ async def find_scratch(services: Services, digest: str) -> Scratch | None:
         workspace_id, name, agent_id, key_id = row
         complete = name == _name(digest, complete=True)
         if not complete:
-            await _let_acts_end(session, workspace_id)
+            await _wait_for_transactions(session, workspace_id)
     return _scratch(services, workspace_id, agent_id, key_id, digest, complete)
 
 
-async def _let_acts_end(session: AsyncSession, workspace_id: UUID) -> None:
-    # A commit of a killed process may still be running.
+async def _wait_for_transactions(session: AsyncSession, workspace_id: UUID) -> None:
+    # A killed process may have left a commit that is still running.
     locked = select(Conversation.id).where(Conversation.workspace_id == workspace_id).with_for_update()
     await session.execute(select(func.count()).select_from(locked.cte("locked")))
 
 
 async def make_scratch(services: Services, digest: str, settings: EscalationSettings) -> Scratch:
-    """Create an empty workspace for this replay, of which nothing is published."""
+    """Create an empty workspace for this replay, which sends no notifications."""
     admin = NewMember(_ADMIN, "Replay", MemberRole.ADMIN, secrets.token_urlsafe(24))
     made = await make_workspace(
         services, NewWorkspace(_name(digest), "Replay", admin, settings, scratch=True)
@@ -211,8 +210,8 @@ def _scratch(
 
 
 async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
-    """Return the progress of each started line, by the line's number."""
-    # All that Baton itself says in a replay follows from the escalation, and the confirmation is the first.
+    """Return the recorded part of each started line, by its number."""
+    # Every message of Baton itself follows the escalation; the confirmation is the first.
     confirmed = func.min(Message.position).filter(Message.role == MessageRole.SYSTEM)
     raised_it = and_(
         PendingEscalation.conversation_id == Escalation.conversation_id,
@@ -225,7 +224,7 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
         .where(Escalation.conversation_id == Conversation.id)
         .scalar_subquery()
     )
-    statement = (
+    lines = (
         select(
             Conversation.details["replay"]["line"].astext.cast(Integer),
             Conversation.id,
@@ -240,14 +239,15 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
         .group_by(Conversation.id)
     )
     async with scratch.context.database.autocommit_session() as session:
-        return {line: ReplayProgress(*rest) for line, *rest in await session.execute(statement)}
+        return {line: ReplayProgress(*rest) for line, *rest in await session.execute(lines)}
 
 
 async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
     """
     Return the state of the conversation after its last recorded message.
 
-    The AI has seen the last message of the others, also after several replies of its own.
+    The AI has seen the last message of others. In a row of its own replies, it has seen what it had seen at
+    the first of them.
     """
     last = (
         select(Message.role, Message.details["replay"]["epoch"].astext.cast(Integer).label("epoch"))
@@ -260,7 +260,7 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
         Escalation.conversation_id == Conversation.id, Escalation.status != EscalationStatus.RESOLVED
     )
     waits = PendingEscalation.fires_at, PendingEscalation.requested_at
-    statement = (
+    state = (
         select(Conversation.ai_epoch, last.c.role, last.c.epoch, Escalation.id, *waits)
         .select_from(Conversation)
         .outerjoin(PendingEscalation, PendingEscalation.id == Conversation.pending_escalation_id)
@@ -269,12 +269,12 @@ async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
         .where(Conversation.id == conversation_id)
     )
     async with scratch.context.database.autocommit_session() as session:
-        now, role, seen, escalation_id, *times = (await session.execute(statement)).one()
+        now, role, seen, escalation_id, *times = (await session.execute(state)).one()
     return ReplayState(seen if role == MessageRole.ASSISTANT else now, escalation_id, *times)
 
 
 async def fire_pending(scratch: Scratch, conversation_id: UUID, moment: ReplayState) -> ReplayState:
-    """Fire the pending escalation at the recorded end of its delay; the AI has not seen that."""
+    """Raise the pending escalation at its recorded deadline; the AI has not seen the new epoch."""
     context = recorded_context(scratch, moment.fires_at)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         await fire_if_due(tx, await lock_conversation(tx, context.actor, conversation_id))
@@ -282,7 +282,7 @@ async def fire_pending(scratch: Scratch, conversation_id: UUID, moment: ReplaySt
 
 
 async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
-    """Return the replay's escalations, in the order of the file, each with the message that raised it."""
+    """Return the escalations of the replay in the order of the file, with the messages that raised them."""
     firing, confirmation = aliased(Message), aliased(Message)
     confirmed = (
         select(func.min(confirmation.position))
@@ -298,25 +298,27 @@ async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
         )
         .scalar_subquery()
     )
-    said_before = and_(firing.position == confirmed - 1, waited.is_(None))
+    message_before = and_(firing.position == confirmed - 1, waited.is_(None))
     folded = select(func.count() - 1).where(TriggerEvent.escalation_id == Escalation.id).scalar_subquery()
     held = _held().where(Message.conversation_id == Conversation.id).scalar_subquery()
-    statement = (
+    escalations = (
         select(Conversation.details["replay"], firing.details, firing.content, Escalation, folded, held)
         .join(Conversation, Conversation.id == Escalation.conversation_id)
-        .join(firing, and_(firing.conversation_id == Conversation.id, or_(firing.id == waited, said_before)))
+        .join(
+            firing, and_(firing.conversation_id == Conversation.id, or_(firing.id == waited, message_before))
+        )
         .where(Escalation.workspace_id == scratch.workspace_id)
         .order_by(Conversation.details["replay"]["line"].astext.cast(Integer), Escalation.created_at)
     )
     async with scratch.context.database.autocommit_session() as session:
         return [
             FoundEscalation(place, details["replay"]["message"], content, escalation, more, held_back)
-            for place, details, content, escalation, more, held_back in await session.execute(statement)
+            for place, details, content, escalation, more, held_back in await session.execute(escalations)
         ]
 
 
 async def totals_of(scratch: Scratch) -> Totals:
-    """Return the counts of human messages in an escalation, and of uncertain and held replies."""
+    """Count messages of people, uncertain replies and held replies."""
     here = Conversation.workspace_id == scratch.workspace_id
     human = select(func.count()).select_from(Message).where(Message.role == MessageRole.HUMAN)
     mine = Message.conversation_id.in_(select(Conversation.id).where(here))
@@ -328,7 +330,7 @@ async def totals_of(scratch: Scratch) -> Totals:
 
 
 def _held() -> Select[int]:
-    # A hand-back discards what was held.
+    # A hand-back discards held replies.
     return (
         select(func.count())
         .select_from(Message)
@@ -337,5 +339,5 @@ def _held() -> Select[int]:
 
 
 def recorded_context(scratch: Scratch, at: datetime | None) -> Context:
-    """Return the context of the replay's AI agent, on the recorded clock if there is one."""
+    """Return a context of the replay's caller at the recorded time, if it is known."""
     return replace(scratch.context, replay_clock=at)

@@ -9,21 +9,29 @@ from realtime.transaction import Transaction
 from resolvers.actor import ActorKind
 from resolvers.ai_control import hand_back
 from resolvers.append_message import post
+from resolvers.assignee import lock_assignee, lock_own_membership
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.idempotency import begin_idempotent
-from resolvers.locks import LockedConversation, lock_active_escalation, lock_escalation
-from resolvers.member import member_of_email
+from resolvers.locks import (
+    LockedConversation,
+    lock_active_escalation,
+    lock_conversation,
+    lock_escalation,
+)
+from resolvers.member_lookup import member_of_email
 from resolvers.message import discard, lock_held_reply
 from resolvers.permissions import permitted
-from resolvers.raise_escalation import assign
+from resolvers.raise_escalation import assign, raise_escalation
 from resolvers.sla_clock import business_time, stop_clock
 from resolvers.timeline import write_fact, write_timeline
+from resolvers.timer_handlers import fire_if_due
 from resolvers.validation import check_content
-from resolvers.visibility import ESCALATION, MESSAGE
+from resolvers.visibility import CONVERSATION, ESCALATION, MESSAGE
 from rules.ai_control import AiPauseCause, AiResumePolicy
-from rules.escalation import EscalationStatus
+from rules.escalation import EscalationStatus, EscalationTrigger
 from rules.message import MessageRole
+from rules.triggers import fired
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +61,53 @@ async def reply_to_escalation(
         raise BadInputError("author_email", "is for API keys; a signed-in team member is the author")
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"escalation": escalation_id, "content": content, "author": author_email}
-        repeat = await begin_idempotent(tx, context.actor, "replyToEscalation", idempotency_key, inputs)
+        call = await begin_idempotent(tx, context.actor, "replyToEscalation", idempotency_key, inputs)
+        author = await _lock_author(tx, context, author_email)
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
-        if repeat.result is not None:
-            message = await tx.session.get(Message, UUID(repeat.result["message"]))
-            assert message is not None
+        if call.result is not None:
+            message = await tx.session.get_one(Message, UUID(call.result["message"]))
             return ReplyResult(message, escalation)
-        author_id = await _author(tx, context, author_email)
-        message = await _reply(tx, context, locked, escalation, content, author_id)
-        await repeat.store_result(message=message.id)
+        message = await _reply(tx, context, locked, escalation, content, author)
+        await call.store_result(message=message.id)
     return ReplyResult(message, escalation)
+
+
+@permitted("replyToConversation", CONVERSATION)
+async def reply_to_conversation(
+    context: Context, conversation_id: UUID, content: str, idempotency_key: str | None = None
+) -> ReplyResult:
+    """
+    Send a team member's reply to a conversation, which the member takes over.
+
+    Without an active escalation, one is raised for the member: assigned, in progress, its clock met. The
+    reply belongs to the active escalation.
+    """
+    check_content("content", content)
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        inputs = {"conversation": conversation_id, "content": content}
+        call = await begin_idempotent(tx, context.actor, "replyToConversation", idempotency_key, inputs)
+        author = await _lock_author(tx, context)
+        locked = await lock_conversation(tx, context.actor, conversation_id)
+        if call.result is not None:
+            return ReplyResult(
+                await tx.session.get_one(Message, UUID(call.result["message"])),
+                await tx.session.get_one(Escalation, UUID(call.result["escalation"])),
+            )
+        await fire_if_due(tx, locked)
+        escalation = await _lock_or_raise(tx, context, locked, author)
+        message = await _reply(tx, context, locked, escalation, content, author)
+        await call.store_result(message=message.id, escalation=escalation.id)
+    return ReplyResult(message, escalation)
+
+
+async def _lock_or_raise(
+    tx: Transaction, context: Context, locked: LockedConversation, author: "_Author"
+) -> Escalation:
+    if active := await lock_active_escalation(tx, locked.conversation):
+        return active
+    taken_over = fired(EscalationTrigger.TEAM_MEMBER)
+    raised = await raise_escalation(tx, locked, [taken_over], context.actor, author.assignee_id)
+    return raised.escalation
 
 
 @permitted("sendHeldReply", MESSAGE)
@@ -75,24 +120,33 @@ async def send_held_reply(context: Context, message_id: UUID, content: str | Non
     if content is not None:
         check_content("content", content)
     async with context.services.transactions.begin(context.replay_clock) as tx:
+        author = await _lock_author(tx, context)
         locked, draft = await lock_held_reply(tx, context, message_id)
         escalation = await lock_active_escalation(tx, locked.conversation)
         if escalation is None:
             raise ConflictError("The conversation has no active escalation: escalate it, then reply.")
         words = draft.content if content is None else content
-        author_id = context.actor.member_id
         # Before the reply: one that hands back discards the drafts that are left.
         discard(tx, draft)
         await tx.session.flush()
-        message = await _reply(tx, context, locked, escalation, words, author_id)
+        message = await _reply(tx, context, locked, escalation, words, author)
     return ReplyResult(message, escalation)
 
 
-async def _author(tx: Transaction, context: Context, author_email: str | None) -> UUID | None:
-    if author_email is None:
-        return context.actor.member_id
-    workspace_id = context.actor.workspace_id
-    return (await member_of_email(tx.session, workspace_id, "author_email", author_email)).id
+@dataclass(frozen=True, slots=True)
+class _Author:
+    """The author of a reply, and the same member as assignee if the member can answer."""
+
+    member_id: UUID | None
+    assignee_id: UUID | None
+
+
+async def _lock_author(tx: Transaction, context: Context, email: str | None = None) -> _Author:
+    if email is None:
+        member_id = await lock_own_membership(tx, context.actor)
+        return _Author(member_id, member_id)
+    member = await member_of_email(tx.session, context.actor.workspace_id, "author_email", email)
+    return _Author(member.id, await lock_assignee(tx, member.id))
 
 
 async def _reply(
@@ -101,7 +155,7 @@ async def _reply(
     locked: LockedConversation,
     escalation: Escalation,
     content: str,
-    author_id: UUID | None,
+    author: _Author,
 ) -> Message:
     if not escalation.active:
         raise ConflictError("The escalation is resolved; reopen it, then reply.")
@@ -110,17 +164,17 @@ async def _reply(
         stop_clock(tx, escalation)
         escalation.first_responded_at = tx.now
         escalation.first_response_business_us = business_time(escalation, tx.now)
-    message = post(tx, conversation, MessageRole.HUMAN, content, author_id=author_id)
+    message = post(tx, conversation, MessageRole.HUMAN, content, author_id=author.member_id)
     said = {"message": str(message.id)}
     write_fact(tx, escalation, "replied", context.actor, said, **said)
     escalation.version += 1
     if escalation.status is EscalationStatus.OPEN:
         escalation.status = EscalationStatus.IN_PROGRESS
         write_fact(tx, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")
-    if author_id and escalation.assignee_id is None:
-        assign(tx, escalation, author_id, context.actor)
+    if author.assignee_id and escalation.assignee_id is None:
+        assign(tx, escalation, author.assignee_id, context.actor)
     by_policy = locked.settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
     if by_policy and conversation.ai_pause_cause is AiPauseCause.ESCALATION:
-        await hand_back(tx, conversation, escalation.id)
+        await hand_back(tx, locked, escalation.id)
         write_timeline(tx, escalation, "ai_resumed", context.actor)
     return message

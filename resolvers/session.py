@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Signing in and out, passwords and invitations."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,7 +106,7 @@ async def _open_session(tx: Transaction, member: Member) -> SignedIn:
 
 @permitted("signOut")
 async def sign_out(context: Context) -> None:
-    """Ends the session that was presented."""
+    """End the presented session."""
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
         await tx.session.execute(
@@ -116,7 +116,7 @@ async def sign_out(context: Context) -> None:
 
 @permitted("changePassword")
 async def change_password(context: Context, current: str, new: str) -> None:
-    """Sets a new password and ends the member's other sessions."""
+    """Set a new password and end the member's other sessions."""
     check_password("new", new)
     await context.services.rate_limiter.acquire(SIGN_IN, "password", str(context.actor.id))
     member = await _own_row(context)

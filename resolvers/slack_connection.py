@@ -1,20 +1,19 @@
-"""The Slack connection of an AI agent."""
+"""Slack connections: the bot that posts an AI agent's events to the team's Slack workspace."""
 
 from uuid import UUID
 
 from models.agent import Agent
 from models.slack_connection import SlackConnection
-from realtime.transaction import Transaction
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ConflictError, NotFoundError
+from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
-from resolvers.visibility import AGENT, visible_agents
+from resolvers.visibility import AGENT
 
 
 @permitted("connectSlack", AGENT)
 async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Agent:
     """Verify the token with Slack and store it sealed; it replaces the previous one."""
-    # Before Slack is asked anything.
+    # Ask Slack only for an agent that the caller may see.
     await AGENT.require_visible(context.database, context.actor, agent_id)
     try:
         team = await context.services.external.slack_team(bot_token)
@@ -23,7 +22,7 @@ async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Age
     except ConnectionError as error:
         raise ConflictError(f"{error}. Nothing was changed; try again.") from None
     async with context.services.transactions.begin() as tx:
-        agent = await _locked_agent(tx, context, agent_id)
+        agent = await AGENT.lock(tx, context.actor, agent_id)
         connection = SlackConnection(
             agent_id=agent_id,
             workspace_id=agent.workspace_id,
@@ -39,17 +38,8 @@ async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Age
 async def disconnect_slack(context: Context, agent_id: UUID) -> Agent:
     """Delete the token; disconnecting again changes nothing."""
     async with context.services.transactions.begin() as tx:
-        agent = await _locked_agent(tx, context, agent_id)
+        agent = await AGENT.lock(tx, context.actor, agent_id)
         connection = await tx.session.get(SlackConnection, agent_id)
         if connection is not None:
             await tx.session.delete(connection)
     return agent
-
-
-async def _locked_agent(tx: Transaction, context: Context, agent_id: UUID) -> Agent:
-    row = await tx.session.scalar(
-        visible_agents(context.actor).where(Agent.id == agent_id).with_for_update(key_share=True)
-    )
-    if row is None:
-        raise NotFoundError("AI agent")
-    return row

@@ -1,13 +1,14 @@
 """
-The source streams of the subscriptions.
+Sources of the subscriptions.
 
-Each `watch_*` checks the permission, resolves the cursor, and selects the entries of the subscription. The
-caller follows the stream; many subscribers who see the same can share it.
+Each `watch_*` checks the permission, resolves the cursor, and selects the entries that concern the
+subscriber. Subscribers with the same source can share one reader.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition, resolve_cursor
@@ -24,11 +25,11 @@ from rules.sla_clock import SlaStatus
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
     """
-    One thing that happened: its kind, its place in the log, and the keys of what it concerns.
+    An event of a stream: its kind, its position in the log, and the ids of its rows.
 
-    `typing` is the role of who types and `typist` who it is, for typing_started and typing_stopped, which
-    have no `position`; `previous` and `status` are of
-    a clock, for sla_on_track, sla_at_risk and sla_breached.
+    The events typing_started and typing_stopped have no `position`: `typing` is the role of the party that
+    types, `typist` its id. `previous` and `status` of a clock are set for sla_on_track, sla_at_risk and
+    sla_breached.
     """
 
     kind: str
@@ -48,24 +49,24 @@ class StreamEvent:
 @dataclass(frozen=True, slots=True)
 class SubscriptionSource:
     """
-    The source of a subscription: a position in a stream, and which of its entries match.
+    The source of a subscription: a position in a stream, and the entries that match.
 
-    It is the same for all subscribers with the same visibility. `typings` includes typing signals.
+    It is equal for all subscribers with the same visibility. `typings` adds typing signals.
     """
 
     place: StreamPosition
-    chosen: Callable[[Entry], bool]
+    matches: Callable[[Entry], bool]
     typings: bool = False
 
     def event(self, item: Entry | Typing, cursor: str) -> StreamEvent | None:
-        """Return the event of an item of the stream, or None; a typing signal repeats `cursor`."""
+        """Return the event of a stream item, or None; a typing signal repeats `cursor`."""
         if isinstance(item, Typing):
             return _typing(item, cursor) if self.typings else None
-        return _stream_event(item) if self.chosen(item) else None
+        return _stream_event(item) if self.matches(item) else None
 
     @property
     def cursor(self) -> str:
-        """The position at which the source begins."""
+        """The cursor at which it begins."""
         return str(Cursor(self.place.stream, self.place.after, self.place.at))
 
 
@@ -73,10 +74,10 @@ class SubscriptionSource:
 async def watch_escalations_created(
     context: Context, agent_id: UUID | None, after: str | None
 ) -> SubscriptionSource:
-    """Watch new escalations of one AI agent or of the whole workspace."""
-    place = await _workspace_place(context, AGENT, agent_id, after)
+    """Return the source of new escalations, of one AI agent or of the workspace."""
+    position = await _workspace_position(context, AGENT, agent_id, after)
     return SubscriptionSource(
-        place, lambda entry: entry.type == "escalation.created" and _concerns(entry, agent_id)
+        position, lambda entry: entry.type == "escalation.created" and _concerns(entry, agent_id)
     )
 
 
@@ -84,69 +85,71 @@ async def watch_escalations_created(
 async def watch_escalations(
     context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
 ) -> SubscriptionSource:
-    """Every change to escalations, their creation included."""
-    await _must_see(context, ESCALATION, escalation_id)
-    place = await _workspace_place(context, AGENT, agent_id, after)
+    """Return the source of all changes to escalations, their creation included."""
+    await _require_visible(context, ESCALATION, escalation_id)
+    position = await _workspace_position(context, AGENT, agent_id, after)
     return SubscriptionSource(
-        place,
+        position,
         lambda entry: entry.type.startswith("escalation.") and _concerns(entry, agent_id, escalation_id),
     )
 
 
 @permitted("slaStatusChanged", AGENT)
 async def watch_clocks(context: Context, agent_id: UUID | None, after: str | None) -> SubscriptionSource:
-    """Watch clocks that are at risk, breached, or back on track by a new priority."""
-    place = await _workspace_place(context, AGENT, agent_id, after)
+    """Return the source of clocks at risk, breached, or back on track by a new priority."""
+    position = await _workspace_position(context, AGENT, agent_id, after)
     return SubscriptionSource(
-        place, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id)
+        position, lambda entry: entry.type.startswith("escalation.sla_") and _concerns(entry, agent_id)
     )
 
 
 @permitted("turnRequested", AGENT)
 async def watch_turns(context: Context, agent_id: UUID | None, after: str | None) -> SubscriptionSource:
-    """Watch customer messages from the widget that the AI should answer."""
-    place = await _workspace_place(context, AGENT, agent_id, after)
+    """Return the source of customer messages that an AI must answer."""
+    position = await _workspace_position(context, AGENT, agent_id, after)
     return SubscriptionSource(
-        place, lambda entry: entry.type == "turn.requested" and _concerns(entry, agent_id)
+        position, lambda entry: entry.type == "turn.requested" and _concerns(entry, agent_id)
     )
 
 
 @permitted("messageAdded", CONVERSATION)
 async def watch_messages(context: Context, conversation_id: UUID, after: str | None) -> SubscriptionSource:
-    """Watch the visible messages of one conversation."""
-    place = await _conversation_place(context, conversation_id, after)
+    """Return the source of the messages that the caller may see in one conversation."""
+    position = await _conversation_position(context, conversation_id, after)
     customer = context.actor.is_customer
-    return SubscriptionSource(place, lambda entry: _message_shown(customer, entry))
+    return SubscriptionSource(position, lambda entry: _message_shown(customer, entry))
 
 
 @permitted("conversationUpdated", CONVERSATION)
 async def watch_conversation(
     context: Context, conversation_id: UUID, after: str | None
 ) -> SubscriptionSource:
-    """Watch other changes of one conversation: control, escalations, typing."""
-    place = await _conversation_place(context, conversation_id, after)
+    """Return the source of other changes to one conversation: control, escalations, typing."""
+    position = await _conversation_position(context, conversation_id, after)
     customer = context.actor.is_customer
-    return SubscriptionSource(place, lambda entry: _change_shown(customer, entry), typings=True)
+    return SubscriptionSource(position, lambda entry: _change_shown(customer, entry), typings=True)
 
 
-async def _must_see(context: Context, kind: VisibleRow, key: UUID | None) -> None:
-    if key is not None:
-        await kind.require_visible(context.database, context.actor, key)
+async def _require_visible(context: Context, kind: VisibleRow[Any], row_id: UUID | None) -> None:
+    if row_id is not None:
+        await kind.require_visible(context.database, context.actor, row_id)
 
 
-async def _workspace_place(
-    context: Context, kind: VisibleRow, key: UUID | None, after: str | None
+async def _workspace_position(
+    context: Context, kind: VisibleRow[Any], row_id: UUID | None, after: str | None
 ) -> StreamPosition:
-    await _must_see(context, kind, key)
-    return await _place(context, context.actor.workspace_id, after)
+    await _require_visible(context, kind, row_id)
+    return await _position(context, context.actor.workspace_id, after)
 
 
-async def _conversation_place(context: Context, key: UUID, after: str | None) -> StreamPosition:
-    await _must_see(context, CONVERSATION, key)
-    return await _place(context, key, after)
+async def _conversation_position(
+    context: Context, conversation_id: UUID, after: str | None
+) -> StreamPosition:
+    await _require_visible(context, CONVERSATION, conversation_id)
+    return await _position(context, conversation_id, after)
 
 
-async def _place(context: Context, stream: UUID, after: str | None) -> StreamPosition:
+async def _position(context: Context, stream: UUID, after: str | None) -> StreamPosition:
     try:
         return await resolve_cursor(context.database, stream, after)
     except StaleCursorError:
@@ -171,7 +174,7 @@ def _change_shown(customer: bool, entry: Entry) -> bool:
 
 
 def _stream_event(entry: Entry) -> StreamEvent:
-    def key(name: str) -> UUID | None:
+    def id_of(name: str) -> UUID | None:
         return UUID(entry.data[name]) if name in entry.data else None
 
     return StreamEvent(
@@ -179,9 +182,9 @@ def _stream_event(entry: Entry) -> StreamEvent:
         position=entry.position,
         cursor=str(Cursor(entry.stream, entry.position, entry.occurred_at)),
         occurred_at=entry.occurred_at,
-        escalation_id=key("escalation"),
-        conversation_id=key("conversation") or entry.stream,
-        message_id=key("message"),
+        escalation_id=id_of("escalation"),
+        conversation_id=id_of("conversation") or entry.stream,
+        message_id=id_of("message"),
         epoch=entry.data.get("epoch"),
         previous=_status(entry, "previous"),
         status=_status(entry, "status"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, true
 
 from models.escalation import Escalation
 from models.pending_escalation import PendingEscalation
@@ -20,9 +20,10 @@ from resolvers.locks import LockedConversation, lock_conversation, lock_escalati
 from resolvers.pending_escalation import end_pending, waiting
 from resolvers.raise_escalation import raise_escalation
 from resolvers.sla_clock import announce_crossings
+from rules.agent_settings import AutoEscalation
 from rules.escalation import EscalationTrigger
 from rules.pending_escalation import PendingOutcome
-from rules.triggers import delay_has_ended, fired
+from rules.triggers import delay_has_ended, fired, is_uncertain
 
 _BATCH = 100
 
@@ -52,14 +53,42 @@ async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
     """
     Fire the pending escalation of a locked conversation when its delay is over.
 
-    Every transaction in the conversation does this, not only the timer: the deadline decides.
+    Every transaction in the conversation does this, not only the timer: the deadline decides. An escalation
+    that the settings no longer ask for is withdrawn: it was opened while they were being changed.
     """
     pending = await waiting(tx, locked.conversation)
     if pending is not None and delay_has_ended(pending.fires_at, tx.now):
+        if not is_uncertain(locked.settings.auto_escalation, pending.confidence):
+            await end_pending(tx, locked.conversation, PendingOutcome.WITHDRAWN)
+            return
         await end_pending(tx, locked.conversation, PendingOutcome.FIRED)
         low = fired(EscalationTrigger.LOW_CONFIDENCE, confidence=pending.confidence)
         await raise_escalation(tx, locked, [low], None)
         await tx.session.flush()
+
+
+async def withdraw_pending(tx: Transaction, actor: Actor, agent_id: UUID, new: AutoEscalation) -> None:
+    """
+    Withdraw the pending escalations of an AI agent that settings `new` no longer ask for.
+
+    One whose delay is already over fires first, by the settings that are still stored.
+    """
+    conversations = (
+        select(PendingEscalation.conversation_id)
+        .where(
+            PendingEscalation.agent_id == agent_id,
+            PendingEscalation.outcome == PendingOutcome.WAITING,
+            true() if not new.enabled else PendingEscalation.confidence >= new.confidence_threshold,
+        )
+        # One order for all transactions that lock several conversations.
+        .order_by(PendingEscalation.conversation_id)
+    )
+    for conversation_id in list(await tx.session.scalars(conversations)):
+        locked = await lock_conversation(tx, actor, conversation_id)
+        await fire_if_due(tx, locked)
+        pending = await waiting(tx, locked.conversation)
+        if pending is not None and not is_uncertain(new, pending.confidence):
+            await end_pending(tx, locked.conversation, PendingOutcome.WITHDRAWN)
 
 
 async def _itself(tx: Transaction, workspace_of: Select[UUID]) -> Actor | None:

@@ -1,4 +1,4 @@
-"""Making a workspace: what `baton init`, the demo and a replay begin with."""
+"""Creation of workspaces, for `baton init`, the demo and replays."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,7 +21,7 @@ from rules.roles import EVERY_SCOPE, MemberRole
 
 @dataclass(frozen=True, slots=True)
 class NewWorkspace:
-    """What is to be made. `scratch`: nobody is ever told of what happens in it."""
+    """The input of a new workspace. A `scratch` one sends no notifications."""
 
     name: str
     agent_name: str
@@ -32,7 +32,7 @@ class NewWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class MadeWorkspace:
-    """A workspace with its first AI agent, admin, and an API key of every scope, shown this once."""
+    """A workspace with its first AI agent, admin, and an API key of every scope, shown only once."""
 
     workspace_id: UUID
     agent: Agent
@@ -42,7 +42,7 @@ class MadeWorkspace:
 
 
 async def make_workspace(services: Services, new: NewWorkspace) -> MadeWorkspace:
-    """Makes it whole or not at all. It takes no permission: it is for who runs the server."""
+    """Create the workspace in one transaction. Only the operator calls it: no permission is checked."""
     check_name("workspace", new.name)
     check_name("agent", new.agent_name)
     check_email("email", new.admin.email)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -14,9 +15,16 @@ from pydantic_core import PydanticCustomError
 from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday, hours_of
 from rules.button import ButtonVisibility
-from rules.customer_texts import CONFIRMATION_PLACEHOLDERS, DEFAULT_CONFIRMATION, placeholder_error
+from rules.customer_texts import (
+    CONFIRMATION_PLACEHOLDERS,
+    DEFAULT_CONFIRMATION,
+    HAND_BACK_NOTICE,
+    PEOPLE_NOTICE,
+    placeholder_error,
+)
 from rules.email_address import email_address_error
 from rules.escalation import Priority
+from rules.language import best_language, language_error
 from rules.public_holidays import calendar_error
 from rules.sla_clock import MAX_SLA_HORIZON
 from rules.slack_format import (
@@ -39,9 +47,9 @@ def _fault(message: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
-def _text(limit: int) -> Any:
+def _text(limit: int, *, blank: bool = False) -> Any:
     def check(text: str) -> str:
-        if fault := text_error(text, limit=limit):
+        if fault := text_error(text, limit=limit, blank=blank):
             raise _fault(fault)
         return text
 
@@ -101,6 +109,15 @@ def _origin(text: str) -> str:
     if not origin or int(origin["port"] or 80) > 65_535:
         raise _fault("is not an origin, such as https://www.example.com (no path, no slash at the end)")
     return text.lower()
+
+
+def _faultless(fault_in: Callable[[str], str | None]) -> AfterValidator:
+    def check(text: str) -> str:
+        if fault := fault_in(text):
+            raise _fault(fault)
+        return text
+
+    return AfterValidator(check)
 
 
 def _distinct(names: list[Any]) -> list[Any]:
@@ -218,16 +235,60 @@ class SlaSettings(Part):
         return own.get(priority, self.target_response_minutes)
 
 
+ButtonText = Annotated[str, _text(100), _template()]
+Confirmation = Annotated[Words, _template(*CONFIRMATION_PLACEHOLDERS)]
+Notice = Annotated[str, _text(WORDS_LIMIT, blank=True), _template()]
+
+
+@dataclass(frozen=True)
+class CustomerTexts:
+    """The texts for customers in one language. A blank notice is not posted."""
+
+    button_text: str
+    confirmation_message: str
+    taken_over_message: str
+    handed_back_message: str
+
+
+class WidgetTexts(Part):
+    """Texts in one language; the general text replaces None."""
+
+    language: Annotated[str, _faultless(language_error)]
+    button_text: ButtonText | None = None
+    confirmation_message: Confirmation | None = None
+    taken_over_message: Notice | None = None
+    handed_back_message: Notice | None = None
+
+
+def _distinct_languages(texts: list[WidgetTexts]) -> list[WidgetTexts]:
+    _distinct([text.language.lower() for text in texts])
+    return texts
+
+
 class WidgetSettings(Part):
-    """The button, the confirmation, and the sites that may embed the widget."""
+    """The button, the texts for customers, and the sites that may embed the widget."""
 
     button_visibility: ButtonVisibility = ButtonVisibility.ALWAYS
     button_after_messages: int = Field(3, ge=0, le=1000)
-    button_text: Annotated[str, _text(100), _template()] = "Talk to a human"
-    confirmation_message: Annotated[Words, _template(*CONFIRMATION_PLACEHOLDERS)] = DEFAULT_CONFIRMATION
+    button_text: ButtonText = "Talk to a human"
+    confirmation_message: Confirmation = DEFAULT_CONFIRMATION
+    taken_over_message: Notice = PEOPLE_NOTICE
+    handed_back_message: Notice = HAND_BACK_NOTICE
+    texts: Annotated[list[WidgetTexts], Field(max_length=100), AfterValidator(_distinct_languages)] = []
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(_origin)]], Field(max_length=100), AfterValidator(_distinct)
     ] = []
+
+    def texts_for(self, language: str | None) -> CustomerTexts:
+        """Return the texts in the best matching language, each falling back to the general text."""
+        by_language = {text.language.lower(): text for text in self.texts}
+        match = best_language(language, by_language)
+        own = by_language[match].model_dump() if match else {}
+        general = self.model_dump()
+        names = [field.name for field in fields(CustomerTexts)]
+        return CustomerTexts(
+            **{name: general[name] if own.get(name) is None else own[name] for name in names}
+        )
 
 
 class EmailFrequency(StrEnum):
@@ -235,15 +296,6 @@ class EmailFrequency(StrEnum):
 
     IMMEDIATE = "IMMEDIATE"
     HOURLY_DIGEST = "HOURLY_DIGEST"
-
-
-def _faultless(fault_in: Callable[[str], str | None]) -> AfterValidator:
-    def check(text: str) -> str:
-        if fault := fault_in(text):
-            raise _fault(fault)
-        return text
-
-    return AfterValidator(check)
 
 
 def _distinct_addresses(addresses: list[str]) -> list[str]:

@@ -12,6 +12,14 @@ class MessageRole(StrEnum):
     SYSTEM = "SYSTEM"
 
 
+class MessageKind(StrEnum):
+    """The kind of a message of Baton itself."""
+
+    CONFIRMATION = "CONFIRMATION"
+    TAKEN_OVER = "TAKEN_OVER"
+    HANDED_BACK = "HANDED_BACK"
+
+
 class MessageStatus(StrEnum):
     """DELIVERED: shown to the customer. HELD: a draft for the team. DISCARDED: a draft that was not sent."""
 

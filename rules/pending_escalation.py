@@ -4,9 +4,14 @@ from enum import StrEnum
 
 
 class PendingOutcome(StrEnum):
-    """The outcome of an uncertain reply whose escalation was delayed."""
+    """
+    The outcome of an uncertain reply whose escalation was delayed.
+
+    WITHDRAWN: new settings no longer escalate such a reply.
+    """
 
     WAITING = "WAITING"
     AVERTED = "AVERTED"
     FIRED = "FIRED"
     TAKEN_OVER = "TAKEN_OVER"
+    WITHDRAWN = "WITHDRAWN"

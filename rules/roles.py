@@ -43,3 +43,8 @@ SCOPES_OF_ROLE: dict[MemberRole, frozenset[Scope]] = {
     MemberRole.AGENT: EVERY_SCOPE - {Scope.SETTINGS_WRITE, Scope.ADMIN},
     MemberRole.VIEWER: READING,
 }
+
+
+def can_answer(role: MemberRole) -> bool:
+    """Return whether members of this role may answer customers, and so may hold an escalation."""
+    return Scope.ESCALATIONS_WRITE in SCOPES_OF_ROLE[role]

@@ -66,6 +66,14 @@ class Clock:
             return SlaOutcome.RUNNING
         return SlaOutcome.MET if self.answered else SlaOutcome.CANCELLED
 
+    def met_at(self, now: datetime) -> datetime | None:
+        """Return the time of a first response that met the target, otherwise None."""
+        return self.stopped_at if self.outcome(now) is SlaOutcome.MET else None
+
+    def breached_at(self, now: datetime) -> datetime | None:
+        """Return the due time if the clock ran out without a reply, otherwise None."""
+        return self.due_at if self.outcome(now) is SlaOutcome.MISSED else None
+
     def remaining_minutes(self, now: datetime) -> float | None:
         """Return the business minutes left, negative when late, or None for a stopped clock."""
         if self.stopped_at:

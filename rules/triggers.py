@@ -166,8 +166,13 @@ def escalates_by_low_confidence(
 
 
 def is_uncertain(auto: AutoEscalation, confidence: float | None) -> bool:
-    """Whether a reply's confidence, in percent, lies below the threshold of an agent that escalates on it."""
-    return auto.enabled and confidence is not None and confidence < auto.confidence_threshold
+    """Return whether a reply of this confidence, in percent, escalates."""
+    return auto.enabled and is_low(auto, confidence)
+
+
+def is_low(auto: AutoEscalation, confidence: float | None) -> bool:
+    """Return whether a confidence in percent is below the threshold, even if it does not escalate."""
+    return confidence is not None and confidence < auto.confidence_threshold
 
 
 def in_order(fired_triggers: Iterable[FiredTrigger]) -> list[FiredTrigger]:

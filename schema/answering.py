@@ -56,6 +56,15 @@ class ReplyInput:
     idempotency_key: str | None = None
 
 
+@strawberry.input
+class ReplyToConversationInput:
+    """A team member's reply to a conversation that the member takes over."""
+
+    conversation_id: strawberry.ID
+    content: str
+    idempotency_key: str | None = None
+
+
 @strawberry.type
 class ReplyPayload:
     """The reply, and the escalation after it."""
@@ -156,6 +165,17 @@ class AnsweringMutation:
         replied = await reply.reply_to_escalation(
             info.context, key, input.content, input.author_email, input.idempotency_key
         )
+        return ReplyPayload.of(replied, info)
+
+    @strawberry.mutation
+    async def reply_to_conversation(
+        self,
+        info: Info,
+        input: ReplyToConversationInput,  # noqa: A002
+    ) -> ReplyPayload:
+        """Take over a conversation and reply, in one transaction, without having been asked for."""
+        key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
+        replied = await reply.reply_to_conversation(info.context, key, input.content, input.idempotency_key)
         return ReplyPayload.of(replied, info)
 
     @strawberry.mutation

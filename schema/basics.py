@@ -1,20 +1,22 @@
 """What all types are made with: scalars, enums, nodes and pages."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from resolvers.errors import BadInputError, ErrorCode
+from resolvers.errors import ErrorCode
 from resolvers.escalation_queries import EscalationOrder
 from resolvers.pagination import Page, PageRequest
+from resolvers.validation import check_object
 from rules.agent_settings import EmailFrequency
 from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
 from rules.button import ButtonVisibility
 from rules.delivery import DeliveryChannel, DeliveryStatus
+from rules.encoding import format_datetime, parse_datetime
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.message import MessageRole, MessageStatus
+from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.roles import MemberRole, Scope, ViewerKind
 from rules.sla_clock import SlaOutcome, SlaStatus
 
@@ -32,6 +34,7 @@ for _enum in (
     EscalationStatus,
     EscalationTrigger,
     MemberRole,
+    MessageKind,
     MessageRole,
     MessageStatus,
     Priority,
@@ -43,20 +46,9 @@ for _enum in (
     strawberry.enum(_enum)
 
 
-def format_datetime(value: datetime) -> str:
-    """ISO 8601 in UTC, to the microsecond, with a trailing Z."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-
-
 def read_time(value: Any) -> datetime:
     """An instant; a time without a zone is refused, as nobody could say which instant it is."""
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if found is not None and found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except OverflowError:
-        pass
-    raise ValueError("is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z")
+    return parse_datetime(value if isinstance(value, str) else "")
 
 
 def read_date(value: Any) -> date:
@@ -76,9 +68,7 @@ CONFIG = StrawberryConfig(
 
 def as_object(value: object, name: str) -> dict[str, Any] | None:
     """A JSON input that must be an object; raises BadInputError."""
-    if value is None or isinstance(value, dict):
-        return value
-    raise BadInputError(name, "is not a JSON object")
+    return check_object(name, value)
 
 
 @strawberry.interface

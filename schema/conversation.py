@@ -103,6 +103,7 @@ class Conversation(Node):
     pending_key: strawberry.Private[UUID | None]
     button: WidgetButton
     metadata: JSON | None
+    language: str | None
     created_at: datetime
     last_message_at: datetime | None
     cursor: str
@@ -111,6 +112,7 @@ class Conversation(Node):
     def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
         """Dresses a conversation; customers see all but the metadata."""
         row, widget = state.row, state.settings.widget
+        texts = widget.texts_for(row.language)
         return cls(
             id=strawberry.ID(format_id(CONVERSATION, row.id)),
             key=row.id,
@@ -126,10 +128,11 @@ class Conversation(Node):
                     row.customer_messages,
                     row.uncertain_replies,
                 ),
-                text=widget.button_text,
+                text=texts.button_text,
             ),
             pending_key=row.pending_escalation_id,
             metadata=None if call.actor.is_customer else _json(row.details),
+            language=row.language,
             created_at=row.created_at,
             last_message_at=row.last_message_at,
             cursor=state.cursor,
@@ -233,10 +236,11 @@ class ConversationFilter:
     ai_state: AiState | None = None
     escalated: bool | None = None
     customer_email: str | None = None
+    awaiting_ai: bool | None = None
 
     def read(self, info: Info) -> Filter:
         """The filter with keys in place of ids; raises BadInputError."""
         agent_id = None
         if self.agent_id is not None:
             agent_id = parse_global_id(info, AGENT, self.agent_id, "filter.agent_id")
-        return Filter(agent_id, self.ai_state, self.escalated, self.customer_email)
+        return Filter(agent_id, self.ai_state, self.escalated, self.customer_email, self.awaiting_ai)

@@ -80,8 +80,8 @@ class Sla:
             started_at=clock.started_at,
             at_risk_at=clock.at_risk_at,
             due_at=clock.due_at,
-            met_at=clock.stopped_at if outcome is SlaOutcome.MET else None,
-            breached_at=clock.due_at if outcome is SlaOutcome.MISSED else None,
+            met_at=clock.met_at(now),
+            breached_at=clock.breached_at(now),
         )
 
 

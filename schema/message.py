@@ -11,7 +11,7 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 from models.message import Message as MessageRow
 from resolvers.conversation import count_messages
 from resolvers.pagination import Page
-from rules.message import MessageRole, MessageStatus
+from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.typeid import CONVERSATION, MESSAGE, format_id
 from schema.basics import Node, PageInfo
 from schema.context import GraphQLContext, Info, sync_or_async_field
@@ -28,6 +28,7 @@ class Message(Node):
     role: MessageRole
     status: MessageStatus
     content: str
+    kind: MessageKind | None
     confidence: float | None
     intents: list[str]
     metadata: JSON | None
@@ -47,6 +48,7 @@ class Message(Node):
             role=row.role,
             status=row.status,
             content=row.content,
+            kind=row.kind,
             created_at=row.created_at,
             **shown,
         )

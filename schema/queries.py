@@ -55,6 +55,11 @@ class Viewer:
         return found
 
     @strawberry.field
+    async def cursor(self, info: Info) -> str | None:
+        """The head of the workspace's log: subscribe with it as `after`. Null for customers."""
+        return None if info.context.actor.is_customer else await escalations.workspace_cursor(info.context)
+
+    @strawberry.field
     async def member(self, info: Info) -> TeamMember | None:
         """The team member who is signed in."""
         return await await_maybe(member(info, info.context.actor.member_id))
@@ -76,7 +81,7 @@ class Query:
         key = await viewer_api_key(info.context)
         actor = info.context.actor
         return Viewer(
-            kind=ViewerKind(actor.kind), scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None
+            kind=actor.viewer_kind, scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None
         )
 
     @strawberry.field
@@ -125,7 +130,9 @@ class Query:
         info.context.require_signed_in()
         chosen = (filter or ConversationFilter()).read(info)
         context = info.context
-        page = await conversations.conversations(context, chosen, page_request(first, after))
+        awaiting = conversations.conversations_awaiting_ai
+        read = awaiting if chosen.awaiting_ai else conversations.conversations
+        page = await read(context, chosen, page_request(first, after))
         return await ConversationConnection.of(page, info)
 
     @strawberry.field

@@ -102,6 +102,17 @@ class SlaSettings:
 
 
 @strawberry.type
+class WidgetTexts:
+    """Texts in one language; what is null falls back to the general text."""
+
+    language: str
+    button_text: str | None
+    confirmation_message: str | None
+    taken_over_message: str | None
+    handed_back_message: str | None
+
+
+@strawberry.type
 class WidgetSettings:
     """The widget's button and texts, and where it may stand."""
 
@@ -109,7 +120,10 @@ class WidgetSettings:
     button_after_messages: int
     button_text: str
     confirmation_message: str
+    taken_over_message: str
+    handed_back_message: str
     allowed_origins: list[str]
+    texts: list[WidgetTexts]
 
 
 @strawberry.type
@@ -140,7 +154,10 @@ class EscalationSettings:
             ai=AiSettings(**held.ai.model_dump()),
             sla=_sla(held.sla),
             notifications=NotificationSettings.of(row.id, held.notifications),
-            widget=WidgetSettings(**held.widget.model_dump()),
+            widget=WidgetSettings(
+                **held.widget.model_dump(exclude={"texts"}),
+                texts=[WidgetTexts(**text.model_dump()) for text in held.widget.texts],
+            ),
             version=row.settings_version,
             updated_at=row.settings_updated_at,
         )
@@ -246,6 +263,17 @@ class SlaSettingsInput:
 
 
 @strawberry.input
+class WidgetTextsInput:
+    """Texts in one language; what is null falls back to the general text."""
+
+    language: str
+    button_text: str | None = None
+    confirmation_message: str | None = None
+    taken_over_message: str | None = None
+    handed_back_message: str | None = None
+
+
+@strawberry.input
 class WidgetSettingsInput:
     """Changes to the widget."""
 
@@ -253,7 +281,10 @@ class WidgetSettingsInput:
     button_after_messages: int | None = None
     button_text: str | None = None
     confirmation_message: str | None = None
+    taken_over_message: str | None = None
+    handed_back_message: str | None = None
     allowed_origins: list[str] | None = None
+    texts: list[WidgetTextsInput] | None = None
 
 
 @strawberry.input

@@ -12,7 +12,7 @@ from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import subscription_sources
 from resolvers.errors import NotFoundError
-from resolvers.loaders import escalations_by_id, messages_by_id
+from resolvers.loaders import conversations_by_id, escalations_by_id, messages_by_id
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
@@ -131,6 +131,15 @@ class TurnEvent:
     def of(cls, one: StreamEvent) -> "TurnEvent":
         """Dresses a happening; what it shows is looked up anew."""
         return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
+
+    @strawberry.field
+    async def latest(self, info: Info) -> bool:
+        """False if the customer wrote again before this was sent: a newer turn overtakes this one."""
+        conversation_id = _known(self.happening.conversation_id)
+        state = await info.context.load(conversations_by_id, conversation_id)
+        if state is None:
+            raise NotFoundError("conversation")
+        return state.row.customer_message_id == self.happening.message_id
 
     @strawberry.field
     async def message(self, info: Info) -> Message:

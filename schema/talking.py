@@ -42,6 +42,7 @@ class StartConversationInput:
     agent_id: strawberry.ID
     customer: CustomerInput | None = None
     metadata: JSON | None = None
+    language: str | None = None
     idempotency_key: str | None = None
 
 
@@ -143,6 +144,7 @@ class TalkingMutation:
             NewCustomer(who.external_id, who.email, who.name),
             as_object(input.metadata, "metadata"),
             input.idempotency_key,
+            input.language,
         )
         return StartConversationPayload(
             conversation=await await_maybe(the_conversation(info, started.conversation_id)),

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import orjson
 from prometheus_client import Counter
 
-from models.database import retry_while_unavailable
 from realtime.cancellation import cancel_and_wait
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition
 from realtime.log import Entry
@@ -28,6 +27,7 @@ from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
+from resolvers.retry import retry_while_unavailable
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.context import GraphQLContext
 from schema.errors import RefusedError, format_error

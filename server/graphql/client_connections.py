@@ -9,7 +9,7 @@ import structlog
 
 from resolvers.actor import Actor, ActorKind
 from resolvers.context import Services
-from resolvers.current import current_actors
+from resolvers.credentials import actors_of
 from server.graphql.protocol import CloseReason
 
 RECHECK_SECONDS = 4.0
@@ -68,8 +68,7 @@ class ClientConnections:
         """Return the registry whose credentials are checked in the services' database."""
 
         async def current(tokens: Collection[str]) -> Mapping[str, Actor]:
-            async with services.database.autocommit_session() as session:
-                return await current_actors(session, services.widget_tokens, tokens)
+            return await actors_of(services.database, services.widget_tokens, tokens)
 
         return cls(current)
 

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from resolvers.replay import FoundEscalation, Totals
+from rules.encoding import format_datetime
 from rules.escalation import EscalationTrigger, Priority
-from schema.basics import format_datetime
 from server.console import console_on
 from server.replay.file import Contents
 

@@ -1,7 +1,7 @@
 """The JSON of the REST API: camelCase names, enum values in lower case, TypeIDs, times in UTC with a Z."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from models import escalation as tables
 from resolvers.pagination import LARGEST
 from rules import typeid
 from rules.analytics import AnalyticsInterval
+from rules.encoding import format_datetime
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.text import WORDS_LIMIT
@@ -80,10 +81,6 @@ class Id:
         }
 
 
-def _format_time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-
-
 AgentId = Annotated[UUID, Id(typeid.AGENT)]
 ConversationId = Annotated[UUID, Id(typeid.CONVERSATION)]
 EscalationId = Annotated[UUID, Id(typeid.ESCALATION)]
@@ -91,7 +88,7 @@ StatusWord = Annotated[EscalationStatus, Word()]
 PriorityWord = Annotated[Priority, Word()]
 Instant = Annotated[
     datetime,
-    PlainSerializer(_format_time),
+    PlainSerializer(format_datetime),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-02-05T09:30:00.000000Z"]}),
 ]
 # The rule of resolvers.validation.check_words for programs; the check itself is there.
@@ -304,8 +301,8 @@ def _sla_of(row: tables.Escalation, now: datetime) -> Sla:
         started_at=clock.started_at,
         at_risk_at=clock.at_risk_at,
         due_at=clock.due_at,
-        met_at=clock.stopped_at if outcome is SlaOutcome.MET else None,
-        breached_at=clock.due_at if outcome is SlaOutcome.MISSED else None,
+        met_at=clock.met_at(now),
+        breached_at=clock.breached_at(now),
     )
 
 

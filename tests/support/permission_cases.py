@@ -276,6 +276,12 @@ _ANSWERING = (
         ESCALATION,
         _input("escalationId", _of_escalation, content="Hi."),
     ),
+    Case(
+        "replyToConversation",
+        "message { id }",
+        CONVERSATION,
+        _input("conversationId", _of_conversation, content="Hi, a person here."),
+    ),
     Case("sendHeldReply", "message { id }", DRAFT, lambda rows: {"messageId": rows.held}, once=True),
     Case("discardHeldReply", "id", DRAFT, lambda rows: {"messageId": rows.held}, once=True),
     Case(

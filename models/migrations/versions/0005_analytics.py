@@ -7,8 +7,8 @@ from alembic import op
 
 from rules.business_hours import hours_of
 
-revision = "0003_analytics"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

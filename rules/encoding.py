@@ -1,0 +1,30 @@
+"""Text forms of bytes and instants that clients see."""
+
+import base64
+from datetime import UTC, datetime
+
+
+def encode_base64url(data: bytes) -> str:
+    """Return `data` in base64url without padding."""
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def decode_base64url(text: str) -> bytes:
+    """Return the bytes of base64url without padding; raises ValueError for any other text."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def format_datetime(instant: datetime) -> str:
+    """Return an instant in ISO 8601: in UTC, to the microsecond, with a trailing Z."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def parse_datetime(text: str) -> datetime:
+    """Parse an ISO 8601 time; raises ValueError for a time without a zone, which names no instant."""
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z")
