@@ -92,10 +92,10 @@ def _ask(stage: Stage, tenant: Tenant, operation: str, **variables: Any) -> Any:
         {"authorization": f"Bearer {tenant.api_key}", "content-type": "application/json"},
     )
     with urllib.request.urlopen(request) as answer:
-        found = json.load(answer)
-    if "errors" in found:
-        raise RuntimeError(found["errors"])
-    return found["data"]
+        payload = json.load(answer)
+    if "errors" in payload:
+        raise RuntimeError(payload["errors"])
+    return payload["data"]
 
 
 def _escalate(stage: Stage, tenant: Tenant) -> None:
@@ -124,12 +124,12 @@ async def _receiver() -> AsyncIterator[str]:
 
 async def _target_of(services: Services, workspace_id: UUID) -> UUID:
     async with services.database.autocommit_session() as session:
-        found: UUID = (
+        target_id: UUID = (
             await session.scalars(
                 select(DeliveryTarget.id).where(DeliveryTarget.workspace_id == workspace_id)
             )
         ).one()
-        return found
+        return target_id
 
 
 async def _workspace_of(services: Services, agent_id: str) -> UUID:
