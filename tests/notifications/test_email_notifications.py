@@ -137,7 +137,8 @@ def test_what_customers_write_stays_text(outside: Outside, server: Server) -> No
     shown = [text_of(hostile), " ".join(" ".join(item) for item in page.texts.values())]
     for text in (*shown, str(hostile["Subject"])):
         assert "Jane Bcc: all@example.com <script>" in " ".join(text.split())
-        assert "\u202e" not in text
+        # The writing direction that a name opens ends with the name.
+        assert text.count("\u202e") <= text.count("\u202c") + text.count("\n")
     assert [mail.recipients for mail in outside.sink.mails if "all@example.com" in str(mail.recipients)] == []
 
 

@@ -13,6 +13,7 @@ from tests.support.callers import everything_kept
 from tests.support.notification_sinks import CONNECT, DISCONNECT, Outside, Row, Team, at, events_of
 from tests.support.seeded_workspace import stands
 from tests.support.sla_clocks import QUICK, Clock
+from tests.support.slack_samples import spelled
 from tests.support.slack_server import SlackStandIn
 
 CONTROL = re.compile("<[^>]*>")
@@ -50,7 +51,10 @@ def texts_of(message: Row) -> list[str]:
     """Every text of a message, blocks included."""
     result = [message["text"]]
     for block in message["blocks"]:
-        result += [item["text"] for item in (block.get("text"), *block.get("elements", ())) if item]
+        if block["type"] == "rich_text":
+            result.append(spelled(block))
+        else:
+            result += [item["text"] for item in (block.get("text"), *block.get("elements", ())) if item]
     return result
 
 
@@ -167,7 +171,7 @@ def test_the_team_is_told_in_its_channel_in_its_words(connected: Team, outside: 
     (delivery,) = connected.ended()
     (message,) = outside.messages_in(connected.channel)
     link = f"{outside.server.url}/app/escalations/{escalation}"
-    assert f"*Jane* says: My parcel is lost\na VIP, Medium An AI agent\n<{link}|answer>" in texts_of(message)
+    assert f"*Jane* says: My parcel is lost\na VIP, Medium An AI agent\n[{link}|answer]" in texts_of(message)
     assert "<@U0123ABC> <!here>" in texts_of(message)
     assert f"<{link}|Open the escalation>" in texts_of(message)
     assert message["metadata"]["event_payload"] == {
@@ -209,14 +213,18 @@ def test_what_customers_write_mentions_nobody(connected: Team, outside: Outside)
     escalation = key.escalate(conversation, HOSTILE)["escalation"]["id"]
     connected.ended()
     (message,) = outside.messages_in(connected.channel)
-    result = [item for text in texts_of(message) for item in CONTROL.findall(text)]
+    result = [item for part in mrkdwn_of(message) for item in CONTROL.findall(part["text"])]
     link = f"{outside.server.url}/app/escalations/{escalation}"
     assert [item for item in result if not item.startswith("<!date^")] == [
         "<!subteam^S0123GROUP>",
         f"<{link}|Open the escalation>",
     ]
-    assert sum("&lt;!channel&gt; &lt;@U0123ABC&gt;" in text for text in texts_of(message)) >= 2
-    assert "&lt;!everyone" not in str(message), "not even what was escaped by its writer"
+    # Their characters arrive: as text elements, and escaped in the text of the notification.
+    [body] = [block for block in message["blocks"] if block["type"] == "rich_text"]
+    assert {element["type"] for part in body["elements"] for element in part["elements"]} == {"text"}
+    assert "<!channel> <@U0123ABC>" in spelled(body)
+    assert "&lt;!channel&gt; &lt;@U0123ABC&gt;" in message["text"]
+    assert message["mrkdwn"] is False
     assert (message["parse"], message["link_names"]) == ("none", False)
     assert all(item["verbatim"] for item in mrkdwn_of(message))
 
