@@ -13,6 +13,9 @@ import pytest
 from tests.support.baton_client import BATON, Server
 from tests.support.requirements import need
 
+# The tour starts about sixty processes.
+pytestmark = pytest.mark.timeout(300)
+
 README = Path(__file__).parents[2] / "README.md"
 SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", "-i"]}
 COMPLAINTS = (
@@ -65,7 +68,7 @@ def test_second_terminal_prints_what_the_readme_shows(folder: Path, shell: str) 
             env=inherited | {"PATH": f"{BATON.parent}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=240,
             check=False,
         )
     errors = pasted.stderr

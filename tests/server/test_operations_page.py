@@ -13,6 +13,9 @@ from server.embedded.postgres import embedded_postgres
 from tests.server.test_external_postgres import port as external_port  # noqa: F401  # a fixture
 from tests.support.baton_client import BATON, Caller, Server, Workspace
 
+# Each test starts about ten processes, one after the other.
+pytestmark = pytest.mark.timeout(400)
+
 PAGE = Path(__file__).parents[2] / "docs/operations.md"
 
 
@@ -32,7 +35,7 @@ def run(folder: Path, script: str) -> str:
         env=inherited | {"PATH": path},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
