@@ -34,7 +34,7 @@ from scripts.train_handoff import MODEL_FILE
 
 # Precision and recall, on the left-out sources of the data, on those of `handoff_utterances.txt`, and on the
 # unseen generated messages: a point or two below docs/handoff-phrases.md
-FLOORS = {"left out": (0.96, 0.97), "own left out": (0.95, 0.90), "unseen": (0.98, 0.86)}
+FLOORS = {"left out": (0.96, 0.97), "own left out": (0.95, 0.90), "unseen": (0.98, 0.87)}
 _RUNS = 5
 
 
