@@ -21,42 +21,15 @@ from tests.support.slack_samples import (
     ESCALATION,
     LINK,
     LINK_IN_SLACK,
+    MENTIONS,
     STORY,
+    body_of,
     load_content,
+    message_of,
     spelled,
+    texts_of,
+    told,
 )
-
-MENTIONS = ["here", "U0JANE", "S0TEAM"]
-
-
-def message_of(
-    story: NotificationContent = STORY,
-    message_format: str = DEFAULT_FORMAT,
-    mentions: list[str] = MENTIONS,
-    channel: str = "C0123",
-) -> dict[str, Any]:
-    """Return the message as Slack receives it."""
-    body = compose(story, channel=channel, message_format=message_format, mentions=mentions)
-    message: dict[str, Any] = orjson.loads(body)
-    return message
-
-
-def texts_of(message: dict[str, Any]) -> list[str]:
-    """Everything in a message that Slack reads as mrkdwn."""
-    *blocks, small_print = message["blocks"]
-    parts = [block.get("text") or {} for block in blocks] + small_print["elements"]
-    return [part["text"] for part in parts if part.get("type") == "mrkdwn"]
-
-
-def body_of(message: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the block of the message format, or None."""
-    return next((block for block in message["blocks"] if block["type"] == "rich_text"), None)
-
-
-def told(message_format: str, story: NotificationContent = STORY) -> str | None:
-    """Render a format and return its text, or None."""
-    block = body_of(message_of(story, message_format))
-    return spelled(block) if block else None
 
 
 def test_a_new_escalation_is_told_in_blocks() -> None:
@@ -266,7 +239,6 @@ FORMATS = [
     DEFAULT_FORMAT,
     "{customer}{reason}{detail}\n{message}\n> {message}\n`{detail}` *{reason}* <{link}|Look>\n{link}&{id};",
 ]
-_CONTROLS = re.compile("<[^<>]*>")
 _CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -364,76 +336,3 @@ def test_an_open_writing_direction_ends_with_its_text() -> None:
 def test_dates_are_in_the_schedules_zone_where_slack_cannot_convert_them() -> None:
     story = replace(STORY, time_zone="America/New_York")
     assert told("{due}", story) == DUE.replace("14:00 UTC", "09:00 America/New_York")
-
-
-# ------------------------------------------------------------------------------------------- Slack's limits
-
-
-def size(text: str) -> int:
-    """Counted as JavaScript does, where a sign beyond the first plane is two."""
-    return len(text.encode("utf-16-le")) // 2
-
-
-def check_limits(message: dict[str, Any]) -> None:
-    assert len(message["blocks"]) <= 50
-    assert size(message["blocks"][0]["text"]["text"]) <= 150
-    assert size(message["text"]) < 40_000
-    body = body_of(message)
-    elements = [element for part in (body["elements"] if body else []) for element in part["elements"]]
-    texts = [element.get("text") or element.get("fallback") or element["url"] for element in elements]
-    assert sum(map(size, texts)) <= 3_000
-    for text in texts_of(message):
-        assert 1 <= size(text) <= 3_000
-        assert re.search("&(?!amp;|lt;|gt;)", text) is None
-        assert text.count("<") == text.count(">") == 0 or _CONTROLS.search(text)
-        assert not re.search("[<>]", _CONTROLS.sub("", text))
-
-
-@pytest.mark.parametrize("text", ["&" * 20_000, "😀" * 20_000, "<" * 20_000, "word " * 4_000, "é" * 551])
-def test_long_words_are_cut_where_it_shows(text: str) -> None:
-    message = message_of(load_content(text))
-    body = body_of(message)
-    assert body
-    section = spelled(body)
-
-    check_limits(message)
-    # Each is cut by itself, so that none pushes another out.
-    assert [line[-1] for line in section.split("\n")] == ["…", "…", "…", "%", "…", "…", "]"]
-    assert DUE in section
-
-
-def test_what_just_fits_is_not_cut() -> None:
-    for text in ("x" * 550, "&" * 550, "😀" * 275):
-        result = told("{reason}", load_content(text))
-        assert result is not None
-        assert size(result) == 550
-        assert not result.endswith("…")
-
-
-@pytest.mark.parametrize(
-    "message_format",
-    ["{message}" * 200, "{due}" * 400, "{link}" * 300, "😀" * 2_000],
-)
-def test_a_long_message_is_cut_where_it_shows(message_format: str) -> None:
-    assert slack_format_error(message_format) is None
-    message = message_of(load_content("&<😀 words " * 3), message_format)
-
-    check_limits(message)
-    body = body_of(message)
-    assert body
-    assert spelled(body).endswith("…")
-    assert texts_of(message)[1] == f"<{LINK_IN_SLACK}|Open the escalation>"
-
-
-def test_many_mentions_are_cut_whole() -> None:
-    message = message_of(mentions=[f"U{number:030}" for number in range(200)])
-
-    check_limits(message)
-    assert set(_CONTROLS.sub("", texts_of(message)[0])) == {" ", "…"}
-
-
-def test_a_strange_address_stays_within_its_link() -> None:
-    strange = replace(STORY, escalation=replace(ESCALATION, link='https://x.example/a|b> <!channel>\n"é'))
-    (link,) = _CONTROLS.findall(texts_of(message_of(strange))[1])
-
-    assert link == "<https://x.example/a%7Cb%3E%20%3C!channel%3E%0A%22%C3%A9|Open the escalation>"

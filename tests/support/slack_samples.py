@@ -1,8 +1,11 @@
 """A notification content for Slack, and one with hostile text in every writable place."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import orjson
 
 from notifications.content.snapshots import (
     ConversationSnapshot,
@@ -10,10 +13,12 @@ from notifications.content.snapshots import (
     NotificationContent,
     TranscriptMessage,
 )
+from notifications.slack.compose import compose
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
+from rules.slack_format import DEFAULT_FORMAT
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LINK = "https://baton.example.com/app/escalations/esc_1?a=1&b=2"
@@ -110,3 +115,37 @@ def _spelled_element(element: dict[str, Any]) -> str:
         case kind:
             [(_, value)] = [item for item in element.items() if item[0] not in ("type", "style")]
             return f"[{kind} {value}]"
+
+
+CONTROLS = re.compile("<[^<>]*>")
+MENTIONS = ["here", "U0JANE", "S0TEAM"]
+
+
+def message_of(
+    story: NotificationContent = STORY,
+    message_format: str = DEFAULT_FORMAT,
+    mentions: list[str] = MENTIONS,
+    channel: str = "C0123",
+) -> dict[str, Any]:
+    """Return the message as Slack receives it."""
+    body = compose(story, channel=channel, message_format=message_format, mentions=mentions)
+    message: dict[str, Any] = orjson.loads(body)
+    return message
+
+
+def texts_of(message: dict[str, Any]) -> list[str]:
+    """Everything in a message that Slack reads as mrkdwn."""
+    *blocks, small_print = message["blocks"]
+    parts = [block.get("text") or {} for block in blocks] + small_print["elements"]
+    return [part["text"] for part in parts if part.get("type") == "mrkdwn"]
+
+
+def body_of(message: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the block of the message format, or None."""
+    return next((block for block in message["blocks"] if block["type"] == "rich_text"), None)
+
+
+def told(message_format: str, story: NotificationContent = STORY) -> str | None:
+    """Render a format and return its text, or None."""
+    block = body_of(message_of(story, message_format))
+    return spelled(block) if block else None
