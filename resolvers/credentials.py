@@ -30,6 +30,7 @@ SESSION_LIFETIME = timedelta(days=30)
 INVITATION_LIFETIME = timedelta(days=7)
 WIDGET_LIFETIME = timedelta(hours=1)
 WIDGET_REFRESH = timedelta(days=30)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 _WIDGET_FORM = struct.Struct(">16sQ")
 _USE_PRECISION = timedelta(minutes=1)
@@ -59,7 +60,11 @@ class WidgetTokens:
         return WIDGET_START + encode_base64url(signed), expires_at
 
     def read(self, token: str) -> tuple[UUID, datetime] | None:
-        """Return the conversation and the end of a token that was signed with this key, otherwise None."""
+        """
+        Return the conversation and the end of a token that was signed with this key, otherwise None.
+
+        A token that ends later than one issued now is refused, signed or not.
+        """
         try:
             signed = decode_base64url(token.removeprefix(WIDGET_START))
         except ValueError:
@@ -70,6 +75,9 @@ class WidgetTokens:
         if not hmac.compare_digest(signature, hmac.digest(self._key, body, "sha256")):
             return None
         conversation_bytes, expires_at = _WIDGET_FORM.unpack(body)
+        latest = datetime.now(UTC) + WIDGET_LIFETIME + CLOCK_TOLERANCE
+        if expires_at > latest.timestamp():
+            return None
         return UUID(bytes=conversation_bytes), datetime.fromtimestamp(expires_at, UTC)
 
 

@@ -346,7 +346,7 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
         key,
     )
     (problem,) = await announced_wrongly(connection, [escalation])
-    assert "was announced [], told [], when ['sla_at_risk'] had passed" in problem
+    assert "was announced [], logged [], when ['sla_at_risk'] had passed" in problem
     for count in (1, 2):
         await connection.execute(
             """INSERT INTO timeline_entries (escalation_id, position, kind, data, occurred_at)

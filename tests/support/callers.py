@@ -309,6 +309,8 @@ class World:
         return {item["name"]: (item["rows"], item["sum"]) for item in rows} | outside
 
     def _is_quiet(self) -> bool:
+        if self.server.rows("SELECT 1 FROM analytics_changes LIMIT 1"):
+            return False
         if self.server.rows(_BUSY):
             self.server.execute(_IDLE)
             return False

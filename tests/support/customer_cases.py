@@ -25,7 +25,17 @@ SEEN = {
     },
     "Escalation": {"id", "status", "createdAt", "assignee"},
     "EscalationConnection": {"edges", "nodes", "pageInfo", "totalCount"},
-    "Message": {"id", "conversationId", "position", "role", "status", "content", "author", "createdAt"},
+    "Message": {
+        "id",
+        "conversationId",
+        "position",
+        "role",
+        "kind",
+        "status",
+        "content",
+        "author",
+        "createdAt",
+    },
     "PendingEscalation": {"requestedAt", "firesAt"},
     "TeamMember": {"id", "name"},
 }
@@ -103,7 +113,9 @@ class Told:
 
     def __init__(self, workspace: Workspace, door: Visitor) -> None:
         self.team = door.as_one(workspace.api_key)
-        started = self.team.start(workspace.agent_id, customer={"name": "Kim"}, metadata={"plan": "gold"})
+        started = self.team.start(
+            workspace.agent_id, customer={"name": "Kim"}, metadata={"plan": "gold"}, language="en"
+        )
         self.conversation = str(started["conversation"]["id"])
         self.cursor = str(started["conversation"]["cursor"])
         self.customer = door.as_one(started["widgetToken"])
