@@ -21,6 +21,7 @@ SEEN = {
         "pendingEscalation",
         "createdAt",
         "lastMessageAt",
+        "language",
         "cursor",
     },
     "Escalation": {"id", "status", "createdAt", "assignee"},
