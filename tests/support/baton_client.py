@@ -85,10 +85,8 @@ class Caller:
             json={"query": query, "variables": variables or {}},
             headers=self.headers | {"accept": "application/graphql-response+json"},
         )
-        # The client is shared by all callers; a session that one of them opened is not.
-        _HTTP.cookies.clear()
-        result: dict[str, Any] = answer.json()
-        return result
+        _HTTP.cookies.clear()  # the client is shared by all callers, a session is not
+        return cast("dict[str, Any]", answer.json())
 
     @property
     def headers(self) -> dict[str, str]:
