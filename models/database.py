@@ -152,8 +152,8 @@ class _QueryPool:
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
         async with self.connection() as connection:
-            found: list[asyncpg.Record] = await connection.fetch(sql, *values)
-            return found
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return rows
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:

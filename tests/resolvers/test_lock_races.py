@@ -302,7 +302,7 @@ async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody
                 assert await service.fetchval("SELECT pg_terminate_backend($1)", pid)
             finally:
                 await service.close()
-            assert await outcomes(reply) == ["INTERNAL"]
+            assert await outcomes(reply) == ["UNAVAILABLE"]
         assert scene.rows() == before
         await check_events()
     scene.key.resolve(escalation)

@@ -85,8 +85,8 @@ class Caller:
             json={"query": query, "variables": variables or {}},
             headers=self.headers | {"accept": "application/graphql-response+json"},
         )
-        result: dict[str, Any] = answer.json()
-        return result
+        _HTTP.cookies.clear()  # the client is shared by all callers, a session is not
+        return cast("dict[str, Any]", answer.json())
 
     @property
     def headers(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ SEEN = {
         "activeEscalation",
         "escalations",
         "pendingEscalation",
+        "language",
         "createdAt",
         "lastMessageAt",
         "language",
