@@ -10,6 +10,7 @@ from rules.roles import SCOPES_OF_ROLE, MemberRole
 from rules.typeid import AGENT, API_KEY, MEMBER
 from schema.agent import Agent
 from schema.context import GraphQLContext, Info, parse_global_id
+from schema.mutation import mutation
 from schema.people import (
     ApiKey,
     CreateApiKeyInput,
@@ -26,17 +27,17 @@ from schema.settings import EscalationSettings, SettingsPayload, UpdateEscalatio
 class AdministeringMutation:
     """Settings, people and keys."""
 
-    @strawberry.mutation
-    async def create_agent(self, info: Info, name: str) -> Agent:
+    @mutation
+    async def create_agent(self, info: Info, name: str) -> Agent | None:
         """A new AI agent with the default settings."""
         return Agent.of(await agent.create_agent(info.context, name))
 
-    @strawberry.mutation
+    @mutation
     async def update_escalation_settings(
         self,
         info: Info,
         input: UpdateEscalationSettingsInput,  # noqa: A002
-    ) -> SettingsPayload:
+    ) -> SettingsPayload | None:
         """Changes an AI agent's settings."""
         key = parse_global_id(info, AGENT, input.agent_id, "agent_id")
         row = await agent.update_escalation_settings(
@@ -44,30 +45,30 @@ class AdministeringMutation:
         )
         return SettingsPayload(settings=EscalationSettings.of(row))
 
-    @strawberry.mutation
-    async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload:
+    @mutation
+    async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload | None:
         """Opens a session, and over HTTP sets the dashboard's cookie."""
         return _signed_in(info, await session.sign_in(info.context, email, password))
 
-    @strawberry.mutation
-    async def sign_out(self, info: Info) -> bool:
+    @mutation
+    async def sign_out(self, info: Info) -> bool | None:
         """Ends the session."""
         await session.sign_out(info.context)
         info.context.session_token = ""
         return True
 
-    @strawberry.mutation
+    @mutation
     async def create_member(
         self,
         info: Info,
         input: CreateMemberInput,  # noqa: A002
-    ) -> MemberPayload:
+    ) -> MemberPayload | None:
         """Adds a team member, or without a password invites one."""
         new = NewMember(input.email, input.name, input.role, input.password)
         row, token = await member.create_member(info.context, new)
         return MemberPayload(member=TeamMember.of(row, info.context), invitation_token=token)
 
-    @strawberry.mutation
+    @mutation
     async def update_member(
         self,
         info: Info,
@@ -75,47 +76,47 @@ class AdministeringMutation:
         name: str | None = None,
         role: MemberRole | None = None,
         available: bool | None = None,
-    ) -> MemberPayload:
+    ) -> MemberPayload | None:
         """Changes a team member."""
         key = parse_global_id(info, MEMBER, id, "id")
         row = await member.update_member(info.context, key, name, role, available)
         return MemberPayload(member=TeamMember.of(row, info.context))
 
-    @strawberry.mutation
-    async def change_password(self, info: Info, current: str, new: str) -> bool:
+    @mutation
+    async def change_password(self, info: Info, current: str, new: str) -> bool | None:
         """Sets one's own password."""
         await session.change_password(info.context, current, new)
         return True
 
-    @strawberry.mutation
-    async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload:
+    @mutation
+    async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload | None:
         """Sets the password of an invited member and signs in."""
         return _signed_in(info, await session.accept_invitation(info.context, token, password))
 
-    @strawberry.mutation
-    async def remove_member(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
+    @mutation
+    async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
         """Takes a member off the team."""
         await member.remove_member(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True
 
-    @strawberry.mutation
+    @mutation
     async def create_api_key(
         self,
         info: Info,
         input: CreateApiKeyInput,  # noqa: A002
-    ) -> CreateApiKeyPayload:
+    ) -> CreateApiKeyPayload | None:
         """A new API key, shown this once."""
         row, key = await api_key.create_api_key(info.context, input.name, input.scopes)
         return CreateApiKeyPayload(api_key=ApiKey.of(row), key=key)
 
-    @strawberry.mutation
-    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey:  # noqa: A002
+    @mutation
+    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002
         """Ends an API key."""
         key = parse_global_id(info, API_KEY, id, "id")
         return ApiKey.of(await api_key.revoke_api_key(info.context, key))
 
 
-def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload:
+def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload | None:
     info.context.session_token = signed_in.token
     row = signed_in.member
     # The answer is dressed for the member that has just signed in.

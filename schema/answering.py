@@ -13,6 +13,7 @@ from schema.context import Info, parse_global_id
 from schema.conversation import Conversation, the_conversation
 from schema.escalation import Escalation
 from schema.message import Message
+from schema.mutation import mutation
 from schema.talking import EscalatePayload
 
 
@@ -102,12 +103,12 @@ class AiControlPayload:
 class AnsweringMutation:
     """Escalations: raising, taking, answering and ending them; and who speaks."""
 
-    @strawberry.mutation
+    @mutation
     async def escalate_conversation(
         self,
         info: Info,
         input: EscalateConversationInput,  # noqa: A002
-    ) -> EscalatePayload:
+    ) -> EscalatePayload | None:
         """Escalates a conversation, or adds to its active escalation."""
         raised = await escalation_triggers.escalate_conversation(
             info.context,
@@ -119,12 +120,12 @@ class AnsweringMutation:
         )
         return EscalatePayload.of(raised, info)
 
-    @strawberry.mutation
+    @mutation
     async def update_escalation(
         self,
         info: Info,
         input: UpdateEscalationInput,  # noqa: A002
-    ) -> EscalationPayload:
+    ) -> EscalationPayload | None:
         """Changes an escalation, all of it or nothing."""
         changes = EscalationChanges(
             input.status, input.priority, input.assign_to, input.note, input.expected_version
@@ -133,7 +134,7 @@ class AnsweringMutation:
         row = await escalation.update_escalation(info.context, key, changes)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
+    @mutation
     async def set_disposition(
         self,
         info: Info,
@@ -147,19 +148,19 @@ class AnsweringMutation:
         row = await escalation.set_disposition(info.context, key, disposition)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
-    async def claim_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
+    @mutation
+    async def claim_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload | None:
         """Takes an unassigned escalation."""
         key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
         row = await escalation.claim_escalation(info.context, key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
+    @mutation
     async def reply_to_escalation(
         self,
         info: Info,
         input: ReplyInput,  # noqa: A002
-    ) -> ReplyPayload:
+    ) -> ReplyPayload | None:
         """Answers the customer."""
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
         replied = await reply.reply_to_escalation(
@@ -167,59 +168,59 @@ class AnsweringMutation:
         )
         return ReplyPayload.of(replied, info)
 
-    @strawberry.mutation
+    @mutation
     async def reply_to_conversation(
         self,
         info: Info,
         input: ReplyToConversationInput,  # noqa: A002
-    ) -> ReplyPayload:
+    ) -> ReplyPayload | None:
         """Take over a conversation and reply, in one transaction, without having been asked for."""
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
         replied = await reply.reply_to_conversation(info.context, key, input.content, input.idempotency_key)
         return ReplyPayload.of(replied, info)
 
-    @strawberry.mutation
+    @mutation
     async def send_held_reply(
         self, info: Info, message_id: strawberry.ID, content: str | None = None
-    ) -> ReplyPayload:
+    ) -> ReplyPayload | None:
         """Sends a held AI reply, as it is or edited, as a team member's own."""
         key = parse_global_id(info, MESSAGE, message_id, "message_id")
         return ReplyPayload.of(await reply.send_held_reply(info.context, key, content), info)
 
-    @strawberry.mutation
-    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message:
+    @mutation
+    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message | None:
         """Passes a held AI reply over."""
         key = parse_global_id(info, MESSAGE, message_id, "message_id")
         return Message.of(await message.discard_held_reply(info.context, key), info.context)
 
-    @strawberry.mutation
+    @mutation
     async def resolve_escalation(
         self,
         info: Info,
         input: ResolveEscalationInput,  # noqa: A002
-    ) -> EscalationPayload:
+    ) -> EscalationPayload | None:
         """Ends an escalation."""
         how = ResolutionInput(input.note, input.disposition, input.keep_ai_paused)
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
         row = await escalation.resolve_escalation(info.context, key, how)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
-    async def reopen_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
+    @mutation
+    async def reopen_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload | None:
         """Takes the last escalation of a conversation up again."""
         key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
         row = await escalation.reopen_escalation(info.context, key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
-    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
+    @mutation
+    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
         """Silences the AI."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.pause_ai(info.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
 
-    @strawberry.mutation
-    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
+    @mutation
+    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
         """Lets the AI speak again."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.resume_ai(info.context, key)

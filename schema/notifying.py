@@ -7,6 +7,7 @@ from rules.delivery import DeliveryChannel
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT
 from schema.context import Info, parse_global_id
 from schema.delivery import Delivery
+from schema.mutation import mutation
 from schema.notifications import CreateWebhookEndpointInput, WebhookEndpoint, WebhookEndpointPayload
 from schema.settings import EscalationSettings, SettingsPayload
 
@@ -15,26 +16,28 @@ from schema.settings import EscalationSettings, SettingsPayload
 class NotifyingMutation:
     """Slack, webhook endpoints and deliveries."""
 
-    @strawberry.mutation
-    async def connect_slack(self, info: Info, agent_id: strawberry.ID, bot_token: str) -> SettingsPayload:
+    @mutation
+    async def connect_slack(
+        self, info: Info, agent_id: strawberry.ID, bot_token: str
+    ) -> SettingsPayload | None:
         """Proves a bot's token and keeps it."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         row = await slack_connection.connect_slack(info.context, key, bot_token)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
-    @strawberry.mutation
-    async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload:
+    @mutation
+    async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload | None:
         """Forgets the bot's token."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         row = await slack_connection.disconnect_slack(info.context, key)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
-    @strawberry.mutation
+    @mutation
     async def create_webhook_endpoint(
         self,
         info: Info,
         input: CreateWebhookEndpointInput,  # noqa: A002
-    ) -> WebhookEndpointPayload:
+    ) -> WebhookEndpointPayload | None:
         """A new endpoint, with its secret."""
         row, secret = await webhook_endpoint.create_webhook_endpoint(
             info.context,
@@ -44,7 +47,7 @@ class NotifyingMutation:
         )
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
 
-    @strawberry.mutation
+    @mutation
     async def update_webhook_endpoint(
         self,
         info: Info,
@@ -52,41 +55,41 @@ class NotifyingMutation:
         url: str | None = None,
         enabled: bool | None = None,
         event_types: list[str] | None = None,
-    ) -> WebhookEndpointPayload:
+    ) -> WebhookEndpointPayload | None:
         """Changes an endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row = await webhook_endpoint.update_webhook_endpoint(info.context, key, url, enabled, event_types)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=None)
 
-    @strawberry.mutation
+    @mutation
     async def rotate_webhook_secret(
         self,
         info: Info,
         id: strawberry.ID,  # noqa: A002
-    ) -> WebhookEndpointPayload:
+    ) -> WebhookEndpointPayload | None:
         """A new secret; for 24 hours the old one signs beside it."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row, secret = await webhook_endpoint.rotate_webhook_secret(info.context, key)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
 
-    @strawberry.mutation
-    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
+    @mutation
+    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
         """Takes an endpoint away."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         await webhook_endpoint.delete_webhook_endpoint(info.context, key)
         return True
 
-    @strawberry.mutation
+    @mutation
     async def send_test_notification(
         self, info: Info, agent_id: strawberry.ID, channel: DeliveryChannel
-    ) -> list[Delivery]:
+    ) -> list[Delivery] | None:
         """Sends a sample to one channel, and tells how it went."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         rows = await delivery.send_test_notification(info.context, key, channel)
         return [Delivery.of(row) for row in rows]
 
-    @strawberry.mutation
-    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery:  # noqa: A002
+    @mutation
+    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery | None:  # noqa: A002
         """Attempts a delivery again."""
         key = parse_global_id(info, DELIVERY, id, "id")
         return Delivery.of(await delivery.retry_delivery(info.context, key))

@@ -24,6 +24,7 @@ from schema.conversation import (
 )
 from schema.escalation import Escalation
 from schema.message import Message, RecordMessageInput
+from schema.mutation import mutation
 
 
 @strawberry.input
@@ -130,12 +131,12 @@ class EscalatePayload:
 class TalkingMutation:
     """Conversations: starting them, what is said in them, asking for people."""
 
-    @strawberry.mutation
+    @mutation
     async def start_conversation(
         self,
         info: Info,
         input: StartConversationInput,  # noqa: A002
-    ) -> StartConversationPayload:
+    ) -> StartConversationPayload | None:
         """Starts a conversation."""
         who = input.customer or CustomerInput()
         started = await conversation.start_conversation(
@@ -152,12 +153,12 @@ class TalkingMutation:
             widget_token_expires_at=started.expires_at,
         )
 
-    @strawberry.mutation
+    @mutation
     async def record_message(
         self,
         info: Info,
         input: RecordMessageInput,  # noqa: A002
-    ) -> RecordMessagePayload:
+    ) -> RecordMessagePayload | None:
         """Records what the customer or the AI said."""
         new = NewMessage(
             role=input.role,
@@ -177,12 +178,12 @@ class TalkingMutation:
             pending_key=recorded.conversation.pending_escalation_id,
         )
 
-    @strawberry.mutation
+    @mutation
     async def report_tool_result(
         self,
         info: Info,
         input: ReportToolResultInput,  # noqa: A002
-    ) -> ReportToolResultPayload:
+    ) -> ReportToolResultPayload | None:
         """Reports how a tool fared."""
         report = await escalation_triggers.report_tool_result(
             info.context,
@@ -197,22 +198,22 @@ class TalkingMutation:
             escalation=Escalation.of(report.escalation, info.context) if report.escalation else None,
         )
 
-    @strawberry.mutation
-    async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str:
+    @mutation
+    async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str | None:
         """A new token for a widget whose old one runs out."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         return await conversation.refresh_widget_token(info.context, key)
 
-    @strawberry.mutation
+    @mutation
     async def request_human(
         self, info: Info, conversation_id: strawberry.ID, idempotency_key: str | None = None
-    ) -> EscalatePayload:
+    ) -> EscalatePayload | None:
         """The button: ask for a person."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         raised = await escalation_triggers.request_human(info.context, key, idempotency_key)
         return EscalatePayload.of(raised, info)
 
-    @strawberry.mutation
+    @mutation
     async def submit_form(
         self,
         info: Info,
@@ -229,8 +230,8 @@ class TalkingMutation:
         )
         return EscalatePayload.of(raised, info) if raised else None
 
-    @strawberry.mutation
-    async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool:
+    @mutation
+    async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool | None:
         """Tells the others in the conversation that one is writing."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await conversation.set_typing(info.context, key, typing)
