@@ -1,4 +1,4 @@
-"""The acts of who runs a workspace: settings, people and keys."""
+"""Mutations of the people who run a workspace: settings, members and API keys."""
 
 import strawberry
 
@@ -29,7 +29,7 @@ class AdministeringMutation:
 
     @mutation
     async def create_agent(self, info: Info, name: str) -> Agent | None:
-        """A new AI agent with the default settings."""
+        """Create an AI agent with the default settings."""
         return Agent.of(await agent.create_agent(info.context, name))
 
     @mutation
@@ -38,7 +38,7 @@ class AdministeringMutation:
         info: Info,
         input: UpdateEscalationSettingsInput,  # noqa: A002
     ) -> SettingsPayload | None:
-        """Changes an AI agent's settings."""
+        """Change the settings of an AI agent."""
         key = parse_global_id(info, AGENT, input.agent_id, "agent_id")
         row = await agent.update_escalation_settings(
             info.context, key, input.changes(), input.expected_version
@@ -47,12 +47,12 @@ class AdministeringMutation:
 
     @mutation
     async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload | None:
-        """Opens a session, and over HTTP sets the dashboard's cookie."""
+        """Sign in. Over HTTP the session cookie is set."""
         return _signed_in(info, await session.sign_in(info.context, email, password))
 
     @mutation
     async def sign_out(self, info: Info) -> bool | None:
-        """Ends the session."""
+        """End the session."""
         await session.sign_out(info.context)
         info.context.session_token = ""
         return True
@@ -63,7 +63,7 @@ class AdministeringMutation:
         info: Info,
         input: CreateMemberInput,  # noqa: A002
     ) -> MemberPayload | None:
-        """Adds a team member, or without a password invites one."""
+        """Add a team member; without a password, invite one."""
         new = NewMember(input.email, input.name, input.role, input.password)
         row, token = await member.create_member(info.context, new)
         return MemberPayload(member=TeamMember.of(row, info.context), invitation_token=token)
@@ -77,25 +77,25 @@ class AdministeringMutation:
         role: MemberRole | None = None,
         available: bool | None = None,
     ) -> MemberPayload | None:
-        """Changes a team member."""
+        """Change a team member. Roles and other members need the scope ADMIN."""
         key = parse_global_id(info, MEMBER, id, "id")
         row = await member.update_member(info.context, key, name, role, available)
         return MemberPayload(member=TeamMember.of(row, info.context))
 
     @mutation
     async def change_password(self, info: Info, current: str, new: str) -> bool | None:
-        """Sets one's own password."""
+        """Change the caller's password."""
         await session.change_password(info.context, current, new)
         return True
 
     @mutation
     async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload | None:
-        """Sets the password of an invited member and signs in."""
+        """Set the password of an invited member and sign in."""
         return _signed_in(info, await session.accept_invitation(info.context, token, password))
 
     @mutation
     async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
-        """Takes a member off the team."""
+        """Remove a member from the team."""
         await member.remove_member(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True
 
@@ -105,13 +105,13 @@ class AdministeringMutation:
         info: Info,
         input: CreateApiKeyInput,  # noqa: A002
     ) -> CreateApiKeyPayload | None:
-        """A new API key, shown this once."""
+        """Create an API key; the payload has the key itself."""
         row, key = await api_key.create_api_key(info.context, input.name, input.scopes)
         return CreateApiKeyPayload(api_key=ApiKey.of(row), key=key)
 
     @mutation
     async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002
-        """Ends an API key."""
+        """Revoke an API key."""
         key = parse_global_id(info, API_KEY, id, "id")
         return ApiKey.of(await api_key.revoke_api_key(info.context, key))
 
@@ -119,7 +119,7 @@ class AdministeringMutation:
 def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload | None:
     info.context.session_token = signed_in.token
     row = signed_in.member
-    # The answer is dressed for the member that has just signed in.
+    # The payload shows what the member who has just signed in may see.
     actor = Actor(ActorKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)
     call = GraphQLContext(info.context.services, actor)
     return SignInPayload(

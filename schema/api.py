@@ -32,5 +32,5 @@ add_descriptions(GRAPHQL_SCHEMA)
 
 
 def printed_schema() -> str:
-    """The schema in the schema definition language."""
+    """Return the schema in the schema definition language."""
     return print_schema(GRAPHQL_SCHEMA) + "\n"

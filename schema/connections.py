@@ -17,7 +17,9 @@ class EscalationEdge:
     """An escalation in its list."""
 
     cursor: str
+    """Cursor of the item in this list."""
     node: Escalation
+    """The item."""
 
 
 @strawberry.type
@@ -26,20 +28,24 @@ class EscalationConnection:
 
     of_what: strawberry.Private[Filter | UUID]
     edges: list[EscalationEdge]
+    """Items of the page, with their cursors."""
     nodes: list[Escalation]
+    """Items of the page."""
     page_info: PageInfo
+    """Position of the page in the list."""
     cursor: str
+    """Head of the workspace's log, taken before the rows were read. Subscribe with it as `after`."""
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
-        """How many there are in all."""
+        """Number of items on all pages."""
         if isinstance(self.of_what, UUID):
             return await count_escalations_of_conversation(info.context, self.of_what)
         return await count_escalations(info.context, self.of_what)
 
     @classmethod
     async def of(cls, found: EscalationPage, info: Info, of_what: Filter | UUID) -> "EscalationConnection":
-        """Dresses a page; the workspace's log is not for customers."""
+        """Build a page. Customers do not see the cursor of the workspace's log."""
         call = info.context
         await prefetch(info, found.page.rows, LOOKUPS)
         nodes = [Escalation.of(row, call) for row in found.page.rows]

@@ -1,4 +1,4 @@
-"""The acts by which the team sets and tries how it is told."""
+"""Mutations of notification channels."""
 
 import strawberry
 
@@ -20,14 +20,14 @@ class NotifyingMutation:
     async def connect_slack(
         self, info: Info, agent_id: strawberry.ID, bot_token: str
     ) -> SettingsPayload | None:
-        """Proves a bot's token and keeps it."""
+        """Verify and store the token of a Slack bot."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         row = await slack_connection.connect_slack(info.context, key, bot_token)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
     @mutation
     async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload | None:
-        """Forgets the bot's token."""
+        """Delete the token of the Slack bot."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         row = await slack_connection.disconnect_slack(info.context, key)
         return SettingsPayload(settings=EscalationSettings.of(row))
@@ -38,7 +38,7 @@ class NotifyingMutation:
         info: Info,
         input: CreateWebhookEndpointInput,  # noqa: A002
     ) -> WebhookEndpointPayload | None:
-        """A new endpoint, with its secret."""
+        """Create a webhook endpoint; the payload has its secret."""
         row, secret = await webhook_endpoint.create_webhook_endpoint(
             info.context,
             parse_global_id(info, AGENT, input.agent_id, "agent_id"),
@@ -56,7 +56,7 @@ class NotifyingMutation:
         enabled: bool | None = None,
         event_types: list[str] | None = None,
     ) -> WebhookEndpointPayload | None:
-        """Changes an endpoint."""
+        """Change a webhook endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row = await webhook_endpoint.update_webhook_endpoint(info.context, key, url, enabled, event_types)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=None)
@@ -67,14 +67,14 @@ class NotifyingMutation:
         info: Info,
         id: strawberry.ID,  # noqa: A002
     ) -> WebhookEndpointPayload | None:
-        """A new secret; for 24 hours the old one signs beside it."""
+        """Make a new secret. For 24 hours the old one signs, too."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row, secret = await webhook_endpoint.rotate_webhook_secret(info.context, key)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
 
     @mutation
     async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
-        """Takes an endpoint away."""
+        """Delete a webhook endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         await webhook_endpoint.delete_webhook_endpoint(info.context, key)
         return True
@@ -83,13 +83,13 @@ class NotifyingMutation:
     async def send_test_notification(
         self, info: Info, agent_id: strawberry.ID, channel: DeliveryChannel
     ) -> list[Delivery] | None:
-        """Sends a sample to one channel, and tells how it went."""
+        """Send a sample to one channel and return its deliveries."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         rows = await delivery.send_test_notification(info.context, key, channel)
         return [Delivery.of(row) for row in rows]
 
     @mutation
     async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery | None:  # noqa: A002
-        """Attempts a delivery again."""
+        """Attempt a delivery again."""
         key = parse_global_id(info, DELIVERY, id, "id")
         return Delivery.of(await delivery.retry_delivery(info.context, key))

@@ -40,11 +40,14 @@ T = TypeVar("T")
 
 @strawberry.type
 class Viewer:
-    """Who the presented credential speaks for."""
+    """Identity and rights of the presented credential."""
 
     kind: ViewerKind
+    """Kind of the credential."""
     scopes: list[Scope]
+    """Scopes of the credential, in alphabetical order."""
     api_key: ApiKey | None
+    """The API key, if one was presented."""
 
     @strawberry.field
     async def workspace(self, info: Info) -> Workspace:
@@ -73,11 +76,11 @@ class Viewer:
 
 @strawberry.type
 class Query:
-    """What may be asked."""
+    """Queries."""
 
     @strawberry.field
     async def viewer(self, info: Info) -> Viewer:
-        """Who is calling."""
+        """Identity and rights of the caller."""
         key = await viewer_api_key(info.context)
         actor = info.context.actor
         return Viewer(
@@ -86,7 +89,7 @@ class Query:
 
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
-        """Whatever has this id, if the caller may see it."""
+        """Object of this id, if the caller may see it."""
         info.context.require_signed_in()
         prefix = typeid.prefix_of(id)
         if prefix not in _NODES:
@@ -174,7 +177,7 @@ class Query:
         first: int | None = None,
         after: str | None = None,
     ) -> DeliveryConnection:
-        """What the team and others were told, newest first."""
+        """Deliveries of notifications, newest first."""
         info.context.require_signed_in()
         key = (
             None
