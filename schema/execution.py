@@ -12,7 +12,8 @@ from schema.context import GraphQLContext
 from schema.documents import build_executor, find
 from schema.errors import RefusedError, format_errors
 from schema.live.event_buffer import EncodedBatch
-from schema.live.groups import GroupMember, Groups, Sink
+from schema.live.group_member import GroupMember, Sink
+from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
 
