@@ -44,16 +44,18 @@ class EscalationConnection:
         return await count_escalations(info.context, self.of_what)
 
     @classmethod
-    async def of(cls, found: EscalationPage, info: Info, of_what: Filter | UUID) -> "EscalationConnection":
+    async def of(
+        cls, escalations: EscalationPage, info: Info, of_what: Filter | UUID
+    ) -> "EscalationConnection":
         """Build a page. Customers do not see the cursor of the workspace's log."""
         call = info.context
-        await prefetch(info, found.page.rows, LOOKUPS)
-        nodes = [Escalation.of(row, call) for row in found.page.rows]
-        cursors = found.page.cursors
+        await prefetch(info, listed.page.rows, LOOKUPS)
+        nodes = [Escalation.of(row, call) for row in listed.page.rows]
+        cursors = listed.page.cursors
         return cls(
             of_what=of_what,
-            edges=[EscalationEdge(cursor=at, node=one) for at, one in zip(cursors, nodes, strict=True)],
+            edges=[EscalationEdge(cursor=at, node=node) for at, node in zip(cursors, nodes, strict=True)],
             nodes=nodes,
-            page_info=PageInfo.of(found.page),
-            cursor=forbidden_to_customers() if call.actor.is_customer else found.cursor,
+            page_info=PageInfo.of(listed.page),
+            cursor=forbidden_to_customers() if call.actor.is_customer else listed.cursor,
         )

@@ -71,8 +71,8 @@ class GraphQLContext(Context):
         if loader is None:
 
             async def together(keys: list[UUID]) -> list[T | None]:
-                found = await batch(self, keys)
-                return [found.get(one) for one in keys]
+                rows = await batch(self, keys)
+                return [rows.get(key) for key in keys]
 
             loader = self._loaders[batch] = DataLoader(load_fn=together)
         # A field that fails has its siblings cancelled: what others wait for as well must go on.
@@ -81,17 +81,17 @@ class GraphQLContext(Context):
     async def prefetch(self, batch: Batch[T], keys: Collection[UUID]) -> None:
         """Load rows that many fields will need."""
         load = partial(self.load, batch)
-        found = await gather(*map(load, keys))
-        self._prefetched.setdefault(batch, {}).update(zip(keys, found, strict=True))
+        rows = await gather(*map(load, keys))
+        self._prefetched.setdefault(batch, {}).update(zip(keys, rows, strict=True))
 
     def resolve_node(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> AwaitableOrValue[R]:
         """Return `dress` of the row of `key`, without waiting if the row was prefetched."""
-        known = self._prefetched.get(batch, {})
-        return dress(known[key]) if key in known else self._later(batch, key, dress)
+        prefetched = self._prefetched.get(batch, {})
+        return dress(prefetched[key]) if key in prefetched else self._later(batch, key, dress)
 
     async def _later(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> R:
-        found = await self.load(batch, key)
-        return dress(found)
+        rows = await self.load(batch, key)
+        return dress(rows)
 
 
 Info = strawberry.Info[GraphQLContext, None]

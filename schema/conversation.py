@@ -194,8 +194,8 @@ class Conversation(Node):
     ) -> Annotated["EscalationConnection", strawberry.lazy("schema.connections")]:
         """Its escalations, newest first."""
         request = page_request(first, after)
-        found = await escalations_of_conversation(info.context, self.key, request)
-        return await connections.EscalationConnection.of(found, info, self.key)
+        page = await escalations_of_conversation(info.context, self.key, request)
+        return await connections.EscalationConnection.of(page, info, self.key)
 
 
 def _json(details: dict[str, Any] | None) -> JSON | None:

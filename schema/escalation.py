@@ -75,8 +75,8 @@ class Sla:
     def segments(self) -> list[SlaSegment]:
         """Stretches in which the clock ran or stood still, up to the due time."""
         return [
-            SlaSegment(from_=one.start, to=one.end, running=one.running, label=one.label)
-            for one in self.clock.segments()
+            SlaSegment(from_=segment.start, to=segment.end, running=segment.running, label=segment.label)
+            for segment in self.clock.segments()
         ]
 
     @classmethod

@@ -72,10 +72,10 @@ def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
 
 async def the_member(info: Info, key: UUID | None) -> TeamMember:
     """Return the team member of that id; raise NotFoundError."""
-    found = await await_maybe(member(info, key))
-    if found is None:
+    result = await await_maybe(member(info, key))
+    if result is None:
         raise NotFoundError("team member")
-    return found
+    return result
 
 
 @strawberry.type

@@ -52,10 +52,10 @@ class Viewer:
     @strawberry.field
     async def workspace(self, info: Info) -> Workspace:
         """The workspace that it belongs to."""
-        found = await _workspace(info, info.context.actor.workspace_id)
-        if found is None:
+        result = await _workspace(info, info.context.actor.workspace_id)
+        if result is None:
             raise NotFoundError("workspace")
-        return found
+        return result
 
     @strawberry.field
     async def cursor(self, info: Info) -> str | None:
@@ -158,8 +158,8 @@ class Query:
         info.context.require_signed_in()
         chosen = (filter or EscalationFilter()).read(info)
         request = page_request(first, after, last, before)
-        found = await escalations.escalations(info.context, chosen, order_by, request)
-        return await EscalationConnection.of(found, info, chosen)
+        result = await escalations.escalations(info.context, chosen, order_by, request)
+        return await EscalationConnection.of(result, info, chosen)
 
     @strawberry.field
     async def escalation_settings(self, info: Info, agent_id: strawberry.ID) -> EscalationSettings:
@@ -189,10 +189,10 @@ class Query:
         return DeliveryConnection.of(page)
 
 
-async def _or_null(found: Awaitable[T | None]) -> T | None:
+async def _or_null(result: Awaitable[T | None]) -> T | None:
     # What the caller may not see is not there for them, whatever their rights.
     try:
-        return await found
+        return await result
     except NotFoundError:
         return None
 

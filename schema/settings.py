@@ -216,7 +216,7 @@ class EscalationSettings:
 def _sla(held: rules.SlaSettings) -> SlaSettings:
     return SlaSettings(
         **held.model_dump(exclude={"targets_by_priority", "business_hours"}),
-        targets_by_priority=[PriorityTarget(**one.model_dump()) for one in held.targets_by_priority],
+        targets_by_priority=[PriorityTarget(**item.model_dump()) for item in held.targets_by_priority],
         business_hours=_business_hours(held.business_hours),
     )
 
@@ -224,8 +224,8 @@ def _sla(held: rules.SlaSettings) -> SlaSettings:
 def _business_hours(held: rules.BusinessHours) -> BusinessHours:
     return BusinessHours(
         timezone=held.timezone,
-        week=[OpeningInterval(**one.model_dump()) for one in held.week],
-        holidays=[Holiday(**one.model_dump()) for one in held.holidays],
+        week=[OpeningInterval(**item.model_dump()) for item in held.week],
+        holidays=[Holiday(**item.model_dump()) for item in held.holidays],
         holiday_calendar=held.holiday_calendar,
     )
 
@@ -415,7 +415,7 @@ def changes_of(part: Any) -> Any:
         given = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
         return {name: changes_of(value) for name, (value, left_out) in given.items() if value is not left_out}
     if isinstance(part, list):
-        return [changes_of(one) for one in part]
+        return [changes_of(item) for item in part]
     return part
 
 

@@ -38,9 +38,9 @@ class EscalationEvent:
     """Kind, such as created, assigned, status_changed, replied or resolved."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "EscalationEvent":
+    def of(cls, event: StreamEvent) -> "EscalationEvent":
         """Build the event; its fields are loaded when resolved."""
-        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, kind=one.kind)
+        return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at, kind=event.kind)
 
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
@@ -63,14 +63,14 @@ class SlaEvent:
     """Status after the event."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "SlaEvent":
+    def of(cls, event: StreamEvent) -> "SlaEvent":
         """Build the event; its fields are loaded when resolved."""
         return cls(
-            happening=one,
-            cursor=one.cursor,
-            occurred_at=one.occurred_at,
-            previous=_known(one.previous),
-            status=_known(one.status),
+            happening=event,
+            cursor=event.cursor,
+            occurred_at=event.occurred_at,
+            previous=_known(event.previous),
+            status=_known(event.status),
         )
 
     @strawberry.field
@@ -90,9 +90,9 @@ class MessageEvent:
     """Time of the event."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "MessageEvent":
+    def of(cls, event: StreamEvent) -> "MessageEvent":
         """Build the event; its fields are loaded when resolved."""
-        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at)
+        return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at)
 
     @strawberry.field
     async def message(self, info: Info) -> Message:
@@ -115,14 +115,14 @@ class ConversationEvent:
     """Side that is typing, for typing_started and typing_stopped."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "ConversationEvent":
+    def of(cls, event: StreamEvent) -> "ConversationEvent":
         """Build the event; its fields are loaded when resolved."""
         return cls(
-            happening=one,
-            cursor=one.cursor,
-            occurred_at=one.occurred_at,
-            kind=one.kind,
-            typing=one.typing,
+            happening=event,
+            cursor=event.cursor,
+            occurred_at=event.occurred_at,
+            kind=event.kind,
+            typing=event.typing,
         )
 
     @strawberry.field
@@ -144,9 +144,11 @@ class TurnEvent:
     """Epoch to answer with."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "TurnEvent":
+    def of(cls, event: StreamEvent) -> "TurnEvent":
         """Build the event; its fields are loaded when resolved."""
-        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
+        return cls(
+            happening=event, cursor=event.cursor, occurred_at=event.occurred_at, epoch=event.epoch or 0
+        )
 
     @strawberry.field
     async def latest(self, info: Info) -> bool:
@@ -186,10 +188,10 @@ async def _conversation(info: Info, happening: StreamEvent) -> Conversation:
     return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
 
 
-def _known(found: T | None) -> T:
+def _known(value: T | None) -> T:
     # The log names what each of its entries is about.
-    assert found is not None
-    return found
+    assert value is not None
+    return value
 
 
 @dataclass(frozen=True, slots=True)
