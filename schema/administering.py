@@ -20,7 +20,8 @@ from schema.people import (
     SignInPayload,
     TeamMember,
 )
-from schema.settings import EscalationSettings, SettingsPayload, UpdateEscalationSettingsInput
+from schema.settings import EscalationSettings, SettingsPayload
+from schema.settings_inputs import UpdateEscalationSettingsInput
 
 
 @strawberry.type

@@ -44,9 +44,7 @@ class EscalationConnection:
         return await count_escalations(info.context, self.of_what)
 
     @classmethod
-    async def of(
-        cls, escalations: EscalationPage, info: Info, of_what: Filter | UUID
-    ) -> "EscalationConnection":
+    async def of(cls, listed: EscalationPage, info: Info, of_what: Filter | UUID) -> "EscalationConnection":
         """Build a page. Customers do not see the cursor of the workspace's log."""
         call = info.context
         await prefetch(info, listed.page.rows, LOOKUPS)

@@ -14,7 +14,7 @@ from resolvers.escalation_queries import timeline_of
 from resolvers.loaders import agents_by_id, conversations_by_id, members_by_id, notes_of, triggers_of
 from resolvers.pagination import Page
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.sla_clock import Clock, SlaOutcome, SlaStatus
+from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, format_id
 from schema import conversation as conversations
 from schema.agent import Agent, the_agent
@@ -22,79 +22,12 @@ from schema.basics import Node, PageInfo, page_request
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.people import TeamMember, member
 from schema.prefetch import Lookups, prefetch
+from schema.sla import Sla
 
 if TYPE_CHECKING:
     from schema.conversation import Conversation
 
 T = TypeVar("T")
-
-
-@strawberry.type
-class SlaSegment:
-    """A stretch in which the clock ran or stood."""
-
-    from_: datetime = strawberry.field(name="from")
-    """Start of the segment."""
-    to: datetime
-    """End of the segment."""
-    running: bool
-    """True if the clock ran."""
-    label: str
-    """“business_hours”, “closed” or the name of the holiday."""
-
-
-@strawberry.type
-class Sla:
-    """The first-response clock, as it stands now."""
-
-    clock: strawberry.Private[Clock]
-    now: strawberry.Private[datetime]
-    status: SlaStatus
-    """Status now, or at the first response."""
-    outcome: SlaOutcome
-    """Outcome of the clock."""
-    target_minutes: int
-    """Business minutes from the start until the first response is due."""
-    started_at: datetime
-    """Start of the clock."""
-    at_risk_at: datetime
-    """Time from which the escalation is at risk."""
-    due_at: datetime
-    """Time at which the first response is due."""
-    met_at: datetime | None
-    """Time of the first response, if it was in time."""
-    breached_at: datetime | None
-    """Equal to dueAt if the clock ran out without a first response."""
-
-    @strawberry.field
-    def remaining_minutes(self) -> float | None:
-        """Business minutes left, negative when late; null once the clock has stopped."""
-        return self.clock.remaining_minutes(self.now)
-
-    @strawberry.field
-    def segments(self) -> list[SlaSegment]:
-        """Stretches in which the clock ran or stood still, up to the due time."""
-        return [
-            SlaSegment(from_=segment.start, to=segment.end, running=segment.running, label=segment.label)
-            for segment in self.clock.segments()
-        ]
-
-    @classmethod
-    def of(cls, clock: Clock, now: datetime) -> "Sla":
-        """Build the state of the clock at `now`."""
-        outcome = clock.outcome(now)
-        return cls(
-            clock=clock,
-            now=now,
-            status=clock.status(now),
-            outcome=outcome,
-            target_minutes=clock.target_minutes,
-            started_at=clock.started_at,
-            at_risk_at=clock.at_risk_at,
-            due_at=clock.due_at,
-            met_at=clock.met_at(now),
-            breached_at=clock.breached_at(now),
-        )
 
 
 @strawberry.type
