@@ -1,4 +1,4 @@
-"""The acts of who runs a workspace: settings, people and keys."""
+"""Mutations of the people who run a workspace: settings, members and API keys."""
 
 import strawberry
 
@@ -10,6 +10,7 @@ from rules.roles import SCOPES_OF_ROLE, MemberRole
 from rules.typeid import AGENT, API_KEY, MEMBER
 from schema.agent import Agent
 from schema.context import GraphQLContext, Info, parse_global_id
+from schema.mutation import mutation
 from schema.people import (
     ApiKey,
     CreateApiKeyInput,
@@ -19,55 +20,56 @@ from schema.people import (
     SignInPayload,
     TeamMember,
 )
-from schema.settings import EscalationSettings, SettingsPayload, UpdateEscalationSettingsInput
+from schema.settings import EscalationSettings, SettingsPayload
+from schema.settings_inputs import UpdateEscalationSettingsInput
 
 
 @strawberry.type
 class AdministeringMutation:
     """Settings, people and keys."""
 
-    @strawberry.mutation
-    async def create_agent(self, info: Info, name: str) -> Agent:
-        """A new AI agent with the default settings."""
+    @mutation
+    async def create_agent(self, info: Info, name: str) -> Agent | None:
+        """Create an AI agent with the default settings."""
         return Agent.of(await agent.create_agent(info.context, name))
 
-    @strawberry.mutation
+    @mutation
     async def update_escalation_settings(
         self,
         info: Info,
         input: UpdateEscalationSettingsInput,  # noqa: A002
-    ) -> SettingsPayload:
-        """Changes an AI agent's settings."""
+    ) -> SettingsPayload | None:
+        """Change the settings of an AI agent."""
         key = parse_global_id(info, AGENT, input.agent_id, "agent_id")
         row = await agent.update_escalation_settings(
             info.context, key, input.changes(), input.expected_version
         )
         return SettingsPayload(settings=EscalationSettings.of(row))
 
-    @strawberry.mutation
-    async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload:
-        """Opens a session, and over HTTP sets the dashboard's cookie."""
+    @mutation
+    async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload | None:
+        """Sign in. Over HTTP the session cookie is set."""
         return _signed_in(info, await session.sign_in(info.context, email, password))
 
-    @strawberry.mutation
-    async def sign_out(self, info: Info) -> bool:
-        """Ends the session."""
+    @mutation
+    async def sign_out(self, info: Info) -> bool | None:
+        """End the session."""
         await session.sign_out(info.context)
         info.context.session_token = ""
         return True
 
-    @strawberry.mutation
+    @mutation
     async def create_member(
         self,
         info: Info,
         input: CreateMemberInput,  # noqa: A002
-    ) -> MemberPayload:
-        """Adds a team member, or without a password invites one."""
+    ) -> MemberPayload | None:
+        """Add a team member; without a password, invite one."""
         new = NewMember(input.email, input.name, input.role, input.password)
         row, token = await member.create_member(info.context, new)
         return MemberPayload(member=TeamMember.of(row, info.context), invitation_token=token)
 
-    @strawberry.mutation
+    @mutation
     async def update_member(
         self,
         info: Info,
@@ -75,50 +77,50 @@ class AdministeringMutation:
         name: str | None = None,
         role: MemberRole | None = None,
         available: bool | None = None,
-    ) -> MemberPayload:
-        """Changes a team member."""
+    ) -> MemberPayload | None:
+        """Change a team member. Roles and other members need the scope ADMIN."""
         key = parse_global_id(info, MEMBER, id, "id")
         row = await member.update_member(info.context, key, name, role, available)
         return MemberPayload(member=TeamMember.of(row, info.context))
 
-    @strawberry.mutation
-    async def change_password(self, info: Info, current: str, new: str) -> bool:
-        """Sets one's own password."""
+    @mutation
+    async def change_password(self, info: Info, current: str, new: str) -> bool | None:
+        """Change the caller's password."""
         await session.change_password(info.context, current, new)
         return True
 
-    @strawberry.mutation
-    async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload:
-        """Sets the password of an invited member and signs in."""
+    @mutation
+    async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload | None:
+        """Set the password of an invited member and sign in."""
         return _signed_in(info, await session.accept_invitation(info.context, token, password))
 
-    @strawberry.mutation
-    async def remove_member(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
-        """Takes a member off the team."""
+    @mutation
+    async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+        """Remove a member from the team."""
         await member.remove_member(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True
 
-    @strawberry.mutation
+    @mutation
     async def create_api_key(
         self,
         info: Info,
         input: CreateApiKeyInput,  # noqa: A002
-    ) -> CreateApiKeyPayload:
-        """A new API key, shown this once."""
+    ) -> CreateApiKeyPayload | None:
+        """Create an API key; the payload has the key itself."""
         row, key = await api_key.create_api_key(info.context, input.name, input.scopes)
         return CreateApiKeyPayload(api_key=ApiKey.of(row), key=key)
 
-    @strawberry.mutation
-    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey:  # noqa: A002
-        """Ends an API key."""
+    @mutation
+    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002
+        """Revoke an API key."""
         key = parse_global_id(info, API_KEY, id, "id")
         return ApiKey.of(await api_key.revoke_api_key(info.context, key))
 
 
-def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload:
+def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload | None:
     info.context.session_token = signed_in.token
     row = signed_in.member
-    # The answer is dressed for the member that has just signed in.
+    # The payload shows what the member who has just signed in may see.
     actor = Actor(ActorKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)
     call = GraphQLContext(info.context.services, actor)
     return SignInPayload(

@@ -22,7 +22,9 @@ class Agent(Node):
 
     row: strawberry.Private[AgentRow]
     name: str
+    """Name of the AI agent."""
     created_at: datetime
+    """Time of its creation."""
 
     @strawberry.field
     async def settings(self, info: Info) -> EscalationSettings:
@@ -31,13 +33,13 @@ class Agent(Node):
 
     @classmethod
     def of(cls, row: AgentRow) -> "Agent":
-        """Dresses a row."""
+        """Build the type from a row."""
         key = strawberry.ID(format_id(AGENT, row.id))
         return cls(id=key, row=row, name=row.name, created_at=row.created_at)
 
 
 def the_agent(info: Info, key: UUID) -> AwaitableOrValue[Agent]:
-    """The visible AI agent of that key; raises NotFoundError."""
+    """Return the visible AI agent of that id; raise NotFoundError."""
 
     def dress(row: AgentRow | None) -> Agent:
         if row is None:

@@ -1,4 +1,4 @@
-"""The acts of integrators and dashboards: escalations, and control."""
+"""Mutations of integrators and dashboards: escalations and control."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from schema.context import Info, parse_global_id
 from schema.conversation import Conversation, the_conversation
 from schema.escalation import Escalation
 from schema.message import Message
+from schema.mutation import mutation
 from schema.talking import EscalatePayload
 
 
@@ -21,22 +22,33 @@ class EscalateConversationInput:
     """Why a conversation is escalated."""
 
     conversation_id: strawberry.ID
+    """The conversation."""
     reason: str
+    """Reason, in the caller's own words."""
     priority: Priority | None = None
+    """Priority; the default priority of the settings if null."""
     assign_to: str | None = None
+    """Email address of the team member who must answer."""
     idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.input
 class UpdateEscalationInput:
-    """What is to change; what is left out stays."""
+    """Changes to an escalation. A field that is null stays as it is."""
 
     escalation_id: strawberry.ID
+    """The escalation."""
     status: EscalationStatus | None = None
+    """New status."""
     priority: Priority | None = None
+    """New priority, which also changes the target of the clock."""
     assign_to: str | None = None
+    """Email address of a team member; an empty string unassigns."""
     note: str | None = None
+    """Internal note. The customer never sees it."""
     expected_version: int | None = None
+    """Version that the caller saw. Another version is refused with CONFLICT."""
 
 
 @strawberry.type
@@ -44,6 +56,7 @@ class EscalationPayload:
     """The escalation after the change."""
 
     escalation: Escalation
+    """The escalation after the change."""
 
 
 @strawberry.input
@@ -51,9 +64,13 @@ class ReplyInput:
     """A person's words to the customer."""
 
     escalation_id: strawberry.ID
+    """The escalation."""
     content: str
+    """Text, at most 20,000 characters."""
     author_email: str | None = None
+    """With an API key: email address of the team member who answers; null for no author."""
     idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.input
@@ -61,8 +78,11 @@ class ReplyToConversationInput:
     """A team member's reply to a conversation that the member takes over."""
 
     conversation_id: strawberry.ID
+    """The conversation."""
     content: str
+    """Text, at most 20,000 characters."""
     idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.type
@@ -70,11 +90,13 @@ class ReplyPayload:
     """The reply, and the escalation after it."""
 
     message: Message
+    """The reply."""
     escalation: Escalation
+    """The escalation after the reply."""
 
     @classmethod
     def of(cls, replied: reply.ReplyResult, info: Info) -> "ReplyPayload":
-        """Dresses a reply."""
+        """Build the payload of a reply."""
         return cls(
             message=Message.of(replied.message, info.context),
             escalation=Escalation.of(replied.escalation, info.context),
@@ -83,12 +105,16 @@ class ReplyPayload:
 
 @strawberry.input
 class ResolveEscalationInput:
-    """How an escalation is resolved."""
+    """Resolution of an escalation."""
 
     escalation_id: strawberry.ID
+    """The escalation."""
     note: str | None = None
+    """Internal note on the resolution."""
     disposition: Disposition | None = None
+    """The team's judgement of whether the escalation was needed."""
     keep_ai_paused: bool = False
+    """True if the AI must stay paused."""
 
 
 @strawberry.type
@@ -96,19 +122,20 @@ class AiControlPayload:
     """The conversation after the change."""
 
     conversation: Conversation
+    """The conversation after the change."""
 
 
 @strawberry.type
 class AnsweringMutation:
     """Escalations: raising, taking, answering and ending them; and who speaks."""
 
-    @strawberry.mutation
+    @mutation
     async def escalate_conversation(
         self,
         info: Info,
         input: EscalateConversationInput,  # noqa: A002
-    ) -> EscalatePayload:
-        """Escalates a conversation, or adds to its active escalation."""
+    ) -> EscalatePayload | None:
+        """Escalate a conversation, or add a trigger to its active escalation."""
         raised = await escalation_triggers.escalate_conversation(
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
@@ -119,13 +146,13 @@ class AnsweringMutation:
         )
         return EscalatePayload.of(raised, info)
 
-    @strawberry.mutation
+    @mutation
     async def update_escalation(
         self,
         info: Info,
         input: UpdateEscalationInput,  # noqa: A002
-    ) -> EscalationPayload:
-        """Changes an escalation, all of it or nothing."""
+    ) -> EscalationPayload | None:
+        """Change an escalation; all changes are made, or none."""
         changes = EscalationChanges(
             input.status, input.priority, input.assign_to, input.note, input.expected_version
         )
@@ -133,7 +160,7 @@ class AnsweringMutation:
         row = await escalation.update_escalation(info.context, key, changes)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
+    @mutation
     async def set_disposition(
         self,
         info: Info,
@@ -142,85 +169,85 @@ class AnsweringMutation:
             Disposition | None, strawberry.argument(description="The judgement; null takes it back.")
         ] = None,
     ) -> EscalationPayload | None:
-        """The team's judgement, after the fact, whether a resolved escalation was needed."""
+        """Judge after the fact whether a resolved escalation was needed."""
         key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
         row = await escalation.set_disposition(info.context, key, disposition)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
-    async def claim_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
-        """Takes an unassigned escalation."""
+    @mutation
+    async def claim_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload | None:
+        """Take an unassigned escalation. CONFLICT if it has an assignee."""
         key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
         row = await escalation.claim_escalation(info.context, key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
+    @mutation
     async def reply_to_escalation(
         self,
         info: Info,
         input: ReplyInput,  # noqa: A002
-    ) -> ReplyPayload:
-        """Answers the customer."""
+    ) -> ReplyPayload | None:
+        """Reply to the customer."""
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
         replied = await reply.reply_to_escalation(
             info.context, key, input.content, input.author_email, input.idempotency_key
         )
         return ReplyPayload.of(replied, info)
 
-    @strawberry.mutation
+    @mutation
     async def reply_to_conversation(
         self,
         info: Info,
         input: ReplyToConversationInput,  # noqa: A002
-    ) -> ReplyPayload:
+    ) -> ReplyPayload | None:
         """Take over a conversation and reply, in one transaction, without having been asked for."""
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
         replied = await reply.reply_to_conversation(info.context, key, input.content, input.idempotency_key)
         return ReplyPayload.of(replied, info)
 
-    @strawberry.mutation
+    @mutation
     async def send_held_reply(
         self, info: Info, message_id: strawberry.ID, content: str | None = None
-    ) -> ReplyPayload:
-        """Sends a held AI reply, as it is or edited, as a team member's own."""
+    ) -> ReplyPayload | None:
+        """Send a held AI reply, edited or as it is, as the caller's own."""
         key = parse_global_id(info, MESSAGE, message_id, "message_id")
         return ReplyPayload.of(await reply.send_held_reply(info.context, key, content), info)
 
-    @strawberry.mutation
-    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message:
-        """Passes a held AI reply over."""
+    @mutation
+    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message | None:
+        """Discard a held AI reply."""
         key = parse_global_id(info, MESSAGE, message_id, "message_id")
         return Message.of(await message.discard_held_reply(info.context, key), info.context)
 
-    @strawberry.mutation
+    @mutation
     async def resolve_escalation(
         self,
         info: Info,
         input: ResolveEscalationInput,  # noqa: A002
-    ) -> EscalationPayload:
-        """Ends an escalation."""
+    ) -> EscalationPayload | None:
+        """Resolve an escalation."""
         how = ResolutionInput(input.note, input.disposition, input.keep_ai_paused)
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
         row = await escalation.resolve_escalation(info.context, key, how)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
-    async def reopen_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload:
-        """Takes the last escalation of a conversation up again."""
+    @mutation
+    async def reopen_escalation(self, info: Info, escalation_id: strawberry.ID) -> EscalationPayload | None:
+        """Reopen the last escalation of a conversation."""
         key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
         row = await escalation.reopen_escalation(info.context, key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
-    @strawberry.mutation
-    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
-        """Silences the AI."""
+    @mutation
+    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
+        """Pause the AI in a conversation."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.pause_ai(info.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
 
-    @strawberry.mutation
-    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload:
-        """Lets the AI speak again."""
+    @mutation
+    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
+        """Resume the AI in a conversation."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.resume_ai(info.context, key)
         return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))

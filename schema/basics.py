@@ -1,9 +1,10 @@
-"""What all types are made with: scalars, enums, nodes and pages."""
+"""Parts of all types: scalars, enums, nodes and pages."""
 
 from datetime import date, datetime
 from typing import Any
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import ErrorCode
@@ -47,12 +48,12 @@ for _enum in (
 
 
 def read_time(value: Any) -> datetime:
-    """An instant; a time without a zone is refused, as nobody could say which instant it is."""
+    """Return an instant in UTC; raise ValueError for a time without a zone."""
     return parse_datetime(value if isinstance(value, str) else "")
 
 
 def read_date(value: Any) -> date:
-    """A date, such as 2026-12-24."""
+    """Return a date from text such as 2026-12-24; raise ValueError."""
     if not isinstance(value, str):
         raise ValueError("is not a date, such as 2026-12-24")
     return date.fromisoformat(value)
@@ -60,36 +61,58 @@ def read_date(value: Any) -> date:
 
 CONFIG = StrawberryConfig(
     scalar_map={
-        datetime: strawberry.scalar(name="DateTime", serialize=format_datetime, parse_value=read_time),
-        date: strawberry.scalar(name="Date", serialize=date.isoformat, parse_value=read_date),
+        datetime: strawberry.scalar(
+            name="DateTime",
+            description="Instant in ISO 8601, such as 2026-01-31T09:30:00Z. Inputs need a zone.",
+            specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339",
+            serialize=format_datetime,
+            parse_value=read_time,
+        ),
+        date: strawberry.scalar(
+            name="Date",
+            description="Date in ISO 8601, such as 2026-12-24.",
+            specified_by_url="https://datatracker.ietf.org/doc/html/rfc3339#section-5.6",
+            serialize=date.isoformat,
+            parse_value=read_date,
+        ),
+        JSON: strawberry.scalar(
+            name="JSON",
+            description="Any JSON value. Inputs must be objects.",
+            specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
+        ),
     }
 )
 
 
 def as_object(value: object, name: str) -> dict[str, Any] | None:
-    """A JSON input that must be an object; raises BadInputError."""
+    """Return a JSON input that must be an object; raise BadInputError."""
     return check_object(name, value)
 
 
 @strawberry.interface
 class Node:
-    """Whatever has an id."""
+    """An object with an id."""
 
     id: strawberry.ID
+    """TypeID: a prefix that names the type, and a UUIDv7."""
 
 
 @strawberry.type
 class PageInfo:
-    """Where a page stands in its list."""
+    """Position of a page in its list."""
 
     has_next_page: bool
+    """True if there are items after this page."""
     has_previous_page: bool
+    """True if there are items before this page."""
     start_cursor: str | None
+    """Cursor of the first item; null if the page is empty."""
     end_cursor: str | None
+    """Cursor of the last item; null if the page is empty."""
 
     @classmethod
     def of(cls, page: Page[Any]) -> "PageInfo":
-        """Of a page that was read."""
+        """Build the information of a page."""
         return cls(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
@@ -101,5 +124,5 @@ class PageInfo:
 def page_request(
     first: int | None, after: str | None, last: int | None = None, before: str | None = None
 ) -> PageRequest:
-    """The page that a field's arguments ask for."""
+    """Return the page that the arguments of a field ask for."""
     return PageRequest(first, after, last, before)

@@ -1,4 +1,4 @@
-"""What a GraphQL operation carries, and how its fields look things up together."""
+"""The context of a GraphQL operation, and batched look-ups for its fields."""
 
 from asyncio import gather, shield
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -52,7 +52,7 @@ class GraphQLContext(Context):
         _ = self.actor
 
     def parse_global_id(self, prefix: str, text: str, name: str) -> UUID:
-        """The key behind an id that input `name` gives; raises BadInputError."""
+        """Return the UUID of a TypeID in the input `name`; raise BadInputError."""
         self.require_signed_in()
         try:
             return parse_id(prefix, text)
@@ -60,53 +60,53 @@ class GraphQLContext(Context):
             raise BadInputError(name, str(error)) from None
 
     def reset(self, *instants: datetime) -> None:
-        """Forgets what was loaded: what comes shows rows as they are by then, and is no earlier than that."""
+        """Clear the loaded rows and set `now` to the current time, no earlier than `instants`."""
         self.now = max((datetime.now(UTC), *instants))
         self._loaders.clear()
         self._prefetched.clear()
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:
-        """What `batch` finds for `key`, asked for together with what the operation's other fields ask."""
+        """Return the row of `key`, loaded in one batch with those of the operation's other fields."""
         loader = self._loaders.get(batch)
         if loader is None:
 
             async def together(keys: list[UUID]) -> list[T | None]:
-                found = await batch(self, keys)
-                return [found.get(one) for one in keys]
+                rows = await batch(self, keys)
+                return [rows.get(key) for key in keys]
 
             loader = self._loaders[batch] = DataLoader(load_fn=together)
         # A field that fails has its siblings cancelled: what others wait for as well must go on.
         return await shield(loader.load(key))
 
     async def prefetch(self, batch: Batch[T], keys: Collection[UUID]) -> None:
-        """Looks up what many fields are about to ask for."""
+        """Load rows that many fields will need."""
         load = partial(self.load, batch)
-        found = await gather(*map(load, keys))
-        self._prefetched.setdefault(batch, {}).update(zip(keys, found, strict=True))
+        rows = await gather(*map(load, keys))
+        self._prefetched.setdefault(batch, {}).update(zip(keys, rows, strict=True))
 
     def resolve_node(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> AwaitableOrValue[R]:
-        """What `dress` makes of what `batch` finds for `key`: at once, if it was foreseen."""
-        known = self._prefetched.get(batch, {})
-        return dress(known[key]) if key in known else self._later(batch, key, dress)
+        """Return `dress` of the row of `key`, without waiting if the row was prefetched."""
+        prefetched = self._prefetched.get(batch, {})
+        return dress(prefetched[key]) if key in prefetched else self._later(batch, key, dress)
 
     async def _later(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> R:
-        found = await self.load(batch, key)
-        return dress(found)
+        rows = await self.load(batch, key)
+        return dress(rows)
 
 
 Info = strawberry.Info[GraphQLContext, None]
 
 
 def sync_or_async_field(type_: Any) -> Callable[[F], F]:
-    """A field of a GraphQL type that is answered at once or later, which no annotation can say."""
+    """Declare a field whose resolver returns a value or an awaitable, which no annotation can express."""
     return cast("Callable[[F], F]", strawberry.field(graphql_type=type_))
 
 
 def parse_global_id(info: Info, prefix: str, text: str, name: str) -> UUID:
-    """The key behind an id that input `name` gives; raises BadInputError."""
+    """Return the UUID of a TypeID in the input `name`; raise BadInputError."""
     return info.context.parse_global_id(prefix, text, name)
 
 
 def forbidden_to_customers() -> Any:
-    """What stands in a non-null field that customers may not see: executing it answers FORBIDDEN."""
+    """Return the value of a non-null field that is hidden from customers. Executing it gives FORBIDDEN."""
     return ForbiddenError("This field is not for customers.")

@@ -40,25 +40,32 @@ if TYPE_CHECKING:
 
 @strawberry.type
 class Customer:
-    """Who the customer is, as far as the integrator tells."""
+    """The customer, as the integrator described them."""
 
     external_id: str | None
+    """The integrator's own id for the customer."""
     email: str | None
+    """Email address."""
     name: str | None
+    """Name."""
 
 
 @strawberry.type
 class AiControl:
-    """Whether the AI may answer."""
+    """Control of a conversation, by the AI or by people."""
 
     state: AiState
+    """ACTIVE if the AI may answer."""
     epoch: int
+    """Number that grows by one whenever control passes between the AI and people."""
     paused_at: datetime | None
+    """Time of the pause; null while the AI is active."""
     paused_by: AiPauseCause | None
+    """Cause of the pause; null while the AI is active."""
 
     @classmethod
     def of(cls, row: "ConversationRow") -> "AiControl":
-        """Dresses a conversation's row."""
+        """Build the state from the row of a conversation."""
         return cls(
             state=row.ai_state,
             epoch=row.ai_epoch,
@@ -72,7 +79,9 @@ class WidgetButton:
     """The “talk to a human” button."""
 
     visible: bool
+    """True if the widget must show the button now."""
     text: str
+    """Text of the button."""
 
 
 @strawberry.type
@@ -80,12 +89,15 @@ class PendingEscalation:
     """A low-confidence escalation that waits for the customer to clarify."""
 
     confidence: float
+    """The AI's confidence in its reply, in percent. Not for customers."""
     requested_at: datetime
+    """Time of the uncertain reply."""
     fires_at: datetime
+    """Time at which it escalates."""
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "PendingEscalation | None":
-        """What waits by this key, if anything does; its confidence is for the team."""
+        """Return the pending escalation of that id, if any. Customers do not see its confidence."""
         if key is None or (row := await info.context.load(pending_by_id, key)) is None:
             return None
         confidence = forbidden_to_customers() if info.context.actor.is_customer else row.confidence
@@ -99,18 +111,26 @@ class Conversation(Node):
     key: strawberry.Private[UUID]
     agent_key: strawberry.Private[UUID]
     customer: Customer
+    """The customer."""
     ai: AiControl
+    """State of the AI in this conversation."""
     pending_key: strawberry.Private[UUID | None]
     button: WidgetButton
+    """The “talk to a human” button, as it must look now."""
     metadata: JSON | None
+    """Data of the integrator's own, as it was given. Null for customers."""
     language: str | None
+    """BCP 47 tag of the customer's language, if known. It chooses the texts that the customer sees."""
     created_at: datetime
+    """Time of its start."""
     last_message_at: datetime | None
+    """Time of the last message; null before the first."""
     cursor: str
+    """Head of the conversation's log, read before the other fields. Subscribe with it as `after`."""
 
     @classmethod
     def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
-        """Dresses a conversation; customers see all but the metadata."""
+        """Build a conversation. Customers do not see its metadata."""
         row, widget = state.row, state.settings.widget
         texts = widget.texts_for(row.language)
         return cls(
@@ -140,7 +160,7 @@ class Conversation(Node):
 
     @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
-        """The AI agent that the customer talks to."""
+        """AI agent that the customer talks to."""
         return the_agent(info, self.agent_key)
 
     @strawberry.field
@@ -152,7 +172,7 @@ class Conversation(Node):
         last: int | None = None,
         before: str | None = None,
     ) -> MessageConnection:
-        """What was said, in order."""
+        """Messages, in order."""
         request = page_request(first, after, last, before)
         page = await messages_of(info.context, self.key, request)
         await prefetch(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
@@ -165,7 +185,7 @@ class Conversation(Node):
 
     @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation")] | None)
     def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
-        """The escalation that is open or in progress, if any."""
+        """Escalation that is open or in progress, if any."""
         return active_escalation(info, self.key)
 
     @strawberry.field
@@ -174,8 +194,8 @@ class Conversation(Node):
     ) -> Annotated["EscalationConnection", strawberry.lazy("schema.connections")]:
         """Its escalations, newest first."""
         request = page_request(first, after)
-        found = await escalations_of_conversation(info.context, self.key, request)
-        return await connections.EscalationConnection.of(found, info, self.key)
+        page = await escalations_of_conversation(info.context, self.key, request)
+        return await connections.EscalationConnection.of(page, info, self.key)
 
 
 def _json(details: dict[str, Any] | None) -> JSON | None:
@@ -183,14 +203,14 @@ def _json(details: dict[str, Any] | None) -> JSON | None:
 
 
 def active_escalation(info: Info, key: UUID) -> AwaitableOrValue["Escalation | None"]:
-    """The active escalation of the conversation of that key."""
+    """Return the active escalation of the conversation of that id."""
     call = info.context
     dress = escalations.Escalation.of
     return call.resolve_node(active_escalations, key, lambda row: dress(row, call) if row else None)
 
 
 def the_conversation(info: Info, key: UUID) -> AwaitableOrValue[Conversation]:
-    """The visible conversation of that key; raises NotFoundError."""
+    """Return the visible conversation of that id; raise NotFoundError."""
 
     def dress(state: ConversationState | None) -> Conversation:
         if state is None:
@@ -205,7 +225,9 @@ class ConversationEdge:
     """A conversation in its list."""
 
     cursor: str
+    """Cursor of the item in this list."""
     node: Conversation
+    """The item."""
 
 
 @strawberry.type
@@ -213,12 +235,15 @@ class ConversationConnection:
     """A page of conversations."""
 
     edges: list[ConversationEdge]
+    """Items of the page, with their cursors."""
     nodes: list[Conversation]
+    """Items of the page."""
     page_info: PageInfo
+    """Position of the page in the list."""
 
     @classmethod
     async def of(cls, page: Page[UUID], info: Info) -> "ConversationConnection":
-        """Dresses a page of keys."""
+        """Build a page from the ids of its conversations."""
         await gather(
             info.context.prefetch(conversations_by_id, page.rows),
             prefetch(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
@@ -233,13 +258,18 @@ class ConversationFilter:
     """Which conversations are listed; what is left out does not choose."""
 
     agent_id: strawberry.ID | None = None
+    """Conversations of this AI agent."""
     ai_state: AiState | None = None
+    """Conversations in which the AI has this state."""
     escalated: bool | None = None
+    """Conversations with (true) or without (false) an active escalation."""
     customer_email: str | None = None
+    """Conversations of the customer with this email address."""
     awaiting_ai: bool | None = None
+    """Conversations in which the AI may answer and the customer's last words have no answer."""
 
     def read(self, info: Info) -> Filter:
-        """The filter with keys in place of ids; raises BadInputError."""
+        """Return the filter with UUIDs in place of TypeIDs; raise BadInputError."""
         agent_id = None
         if self.agent_id is not None:
             agent_id = parse_global_id(info, AGENT, self.agent_id, "filter.agent_id")

@@ -21,9 +21,13 @@ class DeliveryAttempt:
     """One attempt to deliver."""
 
     attempted_at: datetime
+    """Time of the attempt."""
     succeeded: bool
+    """True if the other side accepted it."""
     response: str | None
+    """HTTP status, SMTP reply code or Slack's error name."""
     duration_ms: int
+    """Duration in milliseconds."""
 
 
 @strawberry.type
@@ -33,16 +37,23 @@ class Delivery(Node):
     key: strawberry.Private[UUID]
     escalation_key: strawberry.Private[UUID | None]
     channel: DeliveryChannel
+    """Channel of the notification."""
     target: str
+    """Email address, Slack channel or URL."""
     event_type: str
+    """Type of the event, such as escalation.created."""
     status: DeliveryStatus
+    """Status of the delivery."""
     next_attempt_at: datetime | None
+    """Time of the next attempt, if there will be one."""
     note: str | None
+    """Explanation of the status, if there is one."""
     created_at: datetime
+    """Time at which it was queued."""
 
     @classmethod
     def of(cls, row: models.Delivery) -> "Delivery":
-        """Dresses a row."""
+        """Build the type from a row."""
         return cls(
             id=strawberry.ID(format_id(DELIVERY, row.id)),
             key=row.id,
@@ -58,7 +69,7 @@ class Delivery(Node):
 
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation | None:
-        """The escalation that it tells of."""
+        """Escalation that the event belongs to, if any."""
         key = self.escalation_key
         if key is None or (row := await info.context.load(escalations_by_id, key)) is None:
             return None
@@ -92,7 +103,9 @@ class DeliveryEdge:
     """A delivery in its list."""
 
     cursor: str
+    """Cursor of the item in this list."""
     node: Delivery
+    """The item."""
 
 
 @strawberry.type
@@ -100,12 +113,15 @@ class DeliveryConnection:
     """A page of deliveries."""
 
     edges: list[DeliveryEdge]
+    """Items of the page, with their cursors."""
     nodes: list[Delivery]
+    """Items of the page."""
     page_info: PageInfo
+    """Position of the page in the list."""
 
     @classmethod
     def of(cls, page: Page[models.Delivery]) -> "DeliveryConnection":
-        """Dresses a page."""
+        """Build a page."""
         nodes = [Delivery.of(row) for row in page.rows]
         edges = [DeliveryEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))

@@ -1,6 +1,13 @@
-"""Descriptions of the printed schema, taken from the docstrings of the Python types."""
+"""Descriptions of the printed schema.
 
+Types take the docstring of their class. Fields take that of their resolver or the string after them.
+Arguments that recur are described here by name.
+"""
+
+import ast
 import inspect
+import textwrap
+from functools import cache
 from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLNamedType, GraphQLSchema
@@ -9,9 +16,50 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
+from schema.enum_values import VALUES
+
+# By name, or by field and name where the meaning differs.
+_ARGUMENTS = {
+    "id": "TypeID of the object.",
+    "filter": "Conditions that all items meet. Null means all items.",
+    "orderBy": "Order of the items.",
+    "first": "Number of items from the start, 1 to 100. 50 if neither first nor last is given.",
+    "last": "Number of items from the end, 1 to 100. It cannot be combined with first.",
+    "after": "Cursor of the list; only items after it are returned.",
+    "before": "Cursor of the list; only items before it are returned.",
+    "Subscription.after": "Cursor to continue from. Every event since then comes first, in order and once.",
+    "agentId": "The AI agent.",
+    "Subscription.agentId": "Events of this AI agent; null for the whole workspace.",
+    "escalationId": "The escalation.",
+    "Subscription.escalationId": "Events of this escalation; null for all.",
+    "deliveries.escalationId": "Deliveries about this escalation; null for all.",
+    "status": "Deliveries with this status; null for all.",
+    "channel": "The channel.",
+    "deliveries.channel": "Deliveries by this channel; null for all.",
+    "input": "The input of the mutation.",
+    "conversationId": "The conversation.",
+    "idempotencyKey": "Key of the request, for 24 hours. The same key and input return the first result.",
+    "typing": "True while the caller is typing.",
+    "messageId": "The held reply.",
+    "content": "Edited text; null sends the reply as it is.",
+    "botToken": "Token of the Slack bot, “xoxb-…”.",
+    "url": "New URL; null leaves it as it is.",
+    "enabled": "True to post events; null leaves it as it is.",
+    "eventTypes": "New event types; null leaves them as they are.",
+    "name": "Name of the AI agent.",
+    "updateMember.name": "New name; null leaves it as it is.",
+    "email": "Email address of the team member.",
+    "password": "Password of the team member.",
+    "role": "New role; null leaves it as it is.",
+    "available": "True if ready to take escalations; null leaves it as it is.",
+    "current": "Present password.",
+    "new": "New password.",
+    "token": "Token of the invitation.",
+}
+
 
 def add_descriptions(schema: GraphQLSchema) -> None:
-    """Give every type and field without a description the docstring of its class or resolver."""
+    """Give a description to every type, field, argument and enum value that has none."""
     for type_ in schema.type_map.values():
         definition = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
         if isinstance(definition, StrawberryObjectDefinition):
@@ -19,12 +67,50 @@ def add_descriptions(schema: GraphQLSchema) -> None:
         elif isinstance(definition, StrawberryEnumDefinition):
             assert isinstance(type_, GraphQLEnumType)
             type_.description = type_.description or inspect.getdoc(definition.wrapped_cls)
+            for name, value in type_.values.items():
+                value.description = value.description or VALUES.get(type_.name, {}).get(name)
 
 
 def _describe_object(type_: GraphQLNamedType, definition: StrawberryObjectDefinition) -> None:
     type_.description = type_.description or inspect.getdoc(definition.origin)
     fields: dict[str, Any] = getattr(type_, "fields", {})
-    for field in fields.values():
+    for name, field in fields.items():
         source = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-        if isinstance(source, StrawberryField) and source.base_resolver:
-            field.description = field.description or inspect.getdoc(source.base_resolver.wrapped_func)
+        if isinstance(source, StrawberryField):
+            field.description = field.description or _field_docstring(source, definition.origin)
+        for argument_name, argument in getattr(field, "args", {}).items():
+            argument.description = argument.description or _argument(type_.name, name, argument_name)
+
+
+def _field_docstring(field: StrawberryField, origin: type) -> str | None:
+    if field.base_resolver:
+        return inspect.getdoc(field.base_resolver.wrapped_func)
+    for class_ in origin.__mro__:
+        if field.python_name in (docstrings := _attribute_docstrings(class_)):
+            return docstrings[field.python_name]
+    return None
+
+
+def _argument(type_name: str, field: str, name: str) -> str | None:
+    for key in (f"{field}.{name}", f"{type_name}.{name}", name):
+        if key in _ARGUMENTS:
+            return _ARGUMENTS[key]
+    return None
+
+
+@cache
+def _attribute_docstrings(class_: type) -> dict[str, str]:
+    """Return the strings that follow the attributes of a class, by attribute."""
+    if not class_.__module__.startswith("schema."):
+        return {}
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(class_))).body
+    assert isinstance(node, ast.ClassDef)
+    return {
+        attribute.target.id: inspect.cleandoc(text.value.value)
+        for attribute, text in zip(node.body, node.body[1:], strict=False)
+        if isinstance(attribute, ast.AnnAssign)
+        and isinstance(attribute.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

@@ -1,22 +1,24 @@
-"""
-GraphQL documents: parsed, validated and counted once, and kept in one cache that is bounded by bytes.
+"""GraphQL documents: parsed, validated and counted once, and kept in one cache that is bounded by bytes.
 
 Queries, mutations and subscriptions share the cache. Only valid documents enter it.
 """
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from graphql import (
     ArgumentNode,
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionSetNode,
     VariableNode,
     parse,
     specified_rules,
@@ -37,9 +39,12 @@ from schema.query_cost import Cost, CostCounter, check_cost
 # graphql-core compares fields of one name pairwise: 5,000 tokens took 0.9 s, 1,000 take 0.04 s at worst.
 # The default of GraphQL Armor is 1,000, too.
 TOKEN_LIMIT = 1_000
-# An error finds its line by reading the document from the start, and validation gives up to 100 errors.
+# An error finds its line by reading the document from the start.
 CHARACTER_LIMIT = 131_072
 LINE_LIMIT = 5_000
+ERROR_LIMIT = 20
+# graphql-core compares fields of one name in a selection pairwise; clients have no use for many of them.
+REPEAT_LIMIT = 30
 
 CACHE_BYTES = 16 * 1024 * 1024
 # Measured with tracemalloc: a token with its share of the nodes.
@@ -193,7 +198,7 @@ def build_executor(
         context_value=call,
         raw_variable_values=dict(operation.variables or {}),
         operation_name=operation.name,
-        is_awaitable=cast("Any", optimized_is_awaitable),
+        is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
         reply_bytes=reply_limit(call.caller),
     )
     return cast("BoundedExecutor | list[GraphQLError]", executor)
@@ -205,9 +210,7 @@ def _check(
     try:
         cost, introspects = document.static_cost(node)
         if introspects and call.caller is None:
-            raise UnauthenticatedError(
-                "Reading the schema needs a credential: sign in or present an API key."
-            )
+            raise UnauthenticatedError("Sign in or present an API key to read the schema.")
         try:
             check_cost(cost)
         except TooComplexError:
@@ -225,7 +228,8 @@ def _read(text: str) -> Document:
         if f"more than {TOKEN_LIMIT} tokens" in error.message:
             raise _too_complex(f"The document has more than {TOKEN_LIMIT:,} tokens.") from None
         raise
-    return Document(text, node, validate(GRAPHQL_SCHEMA, node, specified_rules))
+    _check_repeats(node)
+    return Document(text, node, validate(GRAPHQL_SCHEMA, node, specified_rules, max_errors=ERROR_LIMIT))
 
 
 def _check_size(text: str) -> None:
@@ -235,6 +239,29 @@ def _check_size(text: str) -> None:
         )
     if text.count("\n") + text.count("\r") > LINE_LIMIT:
         raise _too_complex(f"The document has more than {LINE_LIMIT:,} lines.")
+
+
+def _check_repeats(document: DocumentNode) -> None:
+    waiting = [
+        definition.selection_set
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode)
+    ]
+    while waiting:
+        names = Counter(_names_in(waiting.pop(), waiting))
+        if names and max(names.values()) > REPEAT_LIMIT:
+            raise _too_complex(f"A selection has one field more than {REPEAT_LIMIT} times.")
+
+
+def _names_in(selection: SelectionSetNode, below: list[SelectionSetNode]) -> Iterator[str]:
+    """Yield the response names of a selection with its inline fragments; add the selections below it."""
+    for node in selection.selections:
+        if isinstance(node, InlineFragmentNode):
+            yield from _names_in(node.selection_set, below)
+        elif isinstance(node, FieldNode):
+            yield (node.alias or node.name).value
+            if node.selection_set:
+                below.append(node.selection_set)
 
 
 def _too_complex(message: str) -> GraphQLError:

@@ -95,7 +95,7 @@ def _of_document(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str,
 
 
 def _path_in_variable(error: GraphQLError, cause: GraphQLError, name: str) -> str:
-    """Return the path to the faulty value from graphql-core's “… invalid value at .sla.week[0]: …”."""
+    """Return the path to the faulty value, as graphql-core writes it: “… at .sla.week[0]: …”."""
     written = error.message.removeprefix(f"Variable '${name}' has invalid value")
     path = written.removesuffix(f": {cause.message}").removeprefix(" at ")
     return path[:_MESSAGE_LIMIT].replace("[", ".").replace("]", "")

@@ -14,7 +14,7 @@ from resolvers.escalation_queries import timeline_of
 from resolvers.loaders import agents_by_id, conversations_by_id, members_by_id, notes_of, triggers_of
 from resolvers.pagination import Page
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.sla_clock import Clock, SlaOutcome, SlaStatus
+from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, format_id
 from schema import conversation as conversations
 from schema.agent import Agent, the_agent
@@ -22,6 +22,7 @@ from schema.basics import Node, PageInfo, page_request
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.people import TeamMember, member
 from schema.prefetch import Lookups, prefetch
+from schema.sla import Sla
 
 if TYPE_CHECKING:
     from schema.conversation import Conversation
@@ -30,70 +31,19 @@ T = TypeVar("T")
 
 
 @strawberry.type
-class SlaSegment:
-    """A stretch in which the clock ran or stood."""
-
-    from_: datetime = strawberry.field(name="from")
-    to: datetime
-    running: bool
-    label: str
-
-
-@strawberry.type
-class Sla:
-    """The first-response clock, as it stands now."""
-
-    clock: strawberry.Private[Clock]
-    now: strawberry.Private[datetime]
-    status: SlaStatus
-    outcome: SlaOutcome
-    target_minutes: int
-    started_at: datetime
-    at_risk_at: datetime
-    due_at: datetime
-    met_at: datetime | None
-    breached_at: datetime | None
-
-    @strawberry.field
-    def remaining_minutes(self) -> float | None:
-        """Business minutes left, negative when late; null once the clock has stopped."""
-        return self.clock.remaining_minutes(self.now)
-
-    @strawberry.field
-    def segments(self) -> list[SlaSegment]:
-        """How the due time came about."""
-        return [
-            SlaSegment(from_=one.start, to=one.end, running=one.running, label=one.label)
-            for one in self.clock.segments()
-        ]
-
-    @classmethod
-    def of(cls, clock: Clock, now: datetime) -> "Sla":
-        """Reads the clock at `now`."""
-        outcome = clock.outcome(now)
-        return cls(
-            clock=clock,
-            now=now,
-            status=clock.status(now),
-            outcome=outcome,
-            target_minutes=clock.target_minutes,
-            started_at=clock.started_at,
-            at_risk_at=clock.at_risk_at,
-            due_at=clock.due_at,
-            met_at=clock.met_at(now),
-            breached_at=clock.breached_at(now),
-        )
-
-
-@strawberry.type
 class TriggerEvent:
     """A trigger that fired while the escalation was active."""
 
     trigger: EscalationTrigger
+    """The trigger."""
     reason: str
+    """The caller's own words for API; else the trigger, such as “low_confidence”."""
     detail: str | None
+    """The exact match: the phrase, or the name of the tool, topic or form."""
     confidence: float | None
+    """The AI's confidence at that time, in percent, if known."""
     occurred_at: datetime
+    """Time at which it fired."""
 
 
 @strawberry.type
@@ -102,27 +52,33 @@ class EscalationNote:
 
     author_key: strawberry.Private[UUID | None]
     id: strawberry.ID
+    """TypeID of the note."""
     body: str
+    """Text of the note."""
     created_at: datetime
+    """Time at which it was written."""
 
     @sync_or_async_field(TeamMember | None)
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """Who wrote it."""
+        """Author; null for an API key."""
         return member(info, self.author_key)
 
 
 @strawberry.type
 class Resolution:
-    """How the escalation ended."""
+    """Resolution of an escalation."""
 
     resolver_key: strawberry.Private[UUID | None]
     note: str | None
+    """Note of the person who resolved it."""
     disposition: Disposition | None
+    """The team's judgement."""
     kept_ai_paused: bool
+    """True if the AI stayed paused."""
 
     @sync_or_async_field(TeamMember | None)
     def resolved_by(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """Who resolved it."""
+        """Team member who resolved it, if any."""
         return member(info, self.resolver_key)
 
 
@@ -132,17 +88,20 @@ class TimelineEntry:
 
     actor_key: strawberry.Private[UUID | None]
     kind: str
+    """Kind, such as created, assigned, priority_changed, replied, sla_breached or resolved."""
     occurred_at: datetime
+    """Time of the entry."""
     data: JSON
+    """Details, which depend on the kind."""
 
     @sync_or_async_field(TeamMember | None)
     def actor(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """Who did it, when a team member did."""
+        """Team member who did it, if any."""
         return member(info, self.actor_key)
 
     @classmethod
     def of(cls, row: models.TimelineEntry) -> "TimelineEntry":
-        """Dresses a row; keys in its data become ids."""
+        """Build an entry. UUIDs in its data become TypeIDs."""
         return cls(
             actor_key=row.actor_id, kind=row.kind, occurred_at=row.occurred_at, data=_with_ids(row.data)
         )
@@ -166,7 +125,9 @@ class TimelineEdge:
     """An entry in its list."""
 
     cursor: str
+    """Cursor of the item in this list."""
     node: TimelineEntry
+    """The item."""
 
 
 @strawberry.type
@@ -174,12 +135,15 @@ class TimelineConnection:
     """A page of the timeline."""
 
     edges: list[TimelineEdge]
+    """Items of the page, with their cursors."""
     nodes: list[TimelineEntry]
+    """Items of the page."""
     page_info: PageInfo
+    """Position of the page in the list."""
 
     @classmethod
     def of(cls, page: Page[models.TimelineEntry]) -> "TimelineConnection":
-        """Dresses a page."""
+        """Build a page."""
         nodes = [TimelineEntry.of(row) for row in page.rows]
         edges = [TimelineEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
@@ -191,21 +155,33 @@ class Escalation(Node):
 
     row: strawberry.Private[models.Escalation]
     status: EscalationStatus
+    """Status of the escalation."""
     created_at: datetime
+    """Time at which it was raised."""
     priority: Priority
+    """Urgency. Not for customers."""
     trigger: EscalationTrigger
+    """Trigger that raised it first. Not for customers."""
     reason: str
+    """The caller's own words for API; else the trigger, such as “low_confidence”. Not for customers."""
     detail: str | None
+    """The exact match: the phrase, or the name of the tool, topic or form. Null for customers."""
     confidence: float | None
+    """The AI's confidence when it was raised, in percent, if known. Null for customers."""
     sla: Sla
+    """First-response clock. Not for customers."""
     first_responded_at: datetime | None
+    """Time of the first reply by a person. Null for customers."""
     resolved_at: datetime | None
+    """Time of the resolution. Null for customers."""
     resolution: Resolution | None
+    """Resolution; null while the escalation is active, and for customers."""
     version: int
+    """Number that grows by one with every change. Not for customers."""
 
     @classmethod
     def of(cls, row: models.Escalation, call: GraphQLContext) -> "Escalation":
-        """Dresses a row; customers see status, creation and the assignee's name."""
+        """Build an escalation. Customers see its status, its creation and the name of the assignee."""
         shown = _for_customers() if call.actor.is_customer else _for_team(row, call)
         return cls(
             id=strawberry.ID(format_id(ESCALATION, row.id)),
@@ -217,21 +193,21 @@ class Escalation(Node):
 
     @sync_or_async_field(Annotated["Conversation", strawberry.lazy("schema.conversation")])
     def conversation(self, info: Info) -> AwaitableOrValue["Conversation"]:
-        """The conversation that it belongs to."""
+        """Conversation that it belongs to. Not for customers."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
         return conversations.the_conversation(info, self.row.conversation_id)
 
     @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
-        """The AI agent that handed over."""
+        """AI agent that handed over. Not for customers."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
         return the_agent(info, self.row.agent_id)
 
     @sync_or_async_field(TeamMember | None)
     def assignee(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """Who sees to it."""
+        """Team member who must answer, if any."""
         return member(info, self.row.assignee_id)
 
     @strawberry.field
@@ -323,22 +299,33 @@ class EscalationFilter:
     """Which escalations are listed; what is left out does not choose."""
 
     agent_id: strawberry.ID | None = None
+    """Escalations of this AI agent."""
     status: list[EscalationStatus] | None = None
+    """Any of these statuses."""
     priority: list[Priority] | None = None
+    """Any of these priorities."""
     sla_status: list[SlaStatus] | None = None
+    """Any of these statuses of the clock."""
     trigger: list[EscalationTrigger] | None = None
+    """Any of these first triggers."""
     assignee_id: strawberry.ID | None = None
+    """Escalations of this team member."""
     unassigned: bool | None = None
+    """Escalations without (true) or with (false) an assignee."""
     created_from: datetime | None = None
+    """Earliest time of creation."""
     created_to: datetime | None = None
+    """End of the period of creation, exclusive."""
     search: str | None = None
+    """Words in the conversation, the reason, or the customer's name or email address."""
     disposition: list[Disposition] | None = None
+    """Any of these dispositions."""
     reviewed: bool | None = strawberry.field(
         default=None, description="With (true) or without (false) a disposition: what is left to review."
     )
 
     def read(self, info: Info) -> Filter:
-        """The filter with keys in place of ids; raises BadInputError."""
+        """Return the filter with UUIDs in place of TypeIDs; raise BadInputError."""
         return Filter(
             agent_id=_key(info, AGENT, self.agent_id, "filter.agent_id"),
             status=_chosen(self.status),

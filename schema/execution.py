@@ -12,7 +12,8 @@ from schema.context import GraphQLContext
 from schema.documents import build_executor, find
 from schema.errors import RefusedError, format_errors
 from schema.live.event_buffer import EncodedBatch
-from schema.live.groups import GroupMember, Groups, Sink
+from schema.live.group_member import GroupMember, Sink
+from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
 
@@ -41,7 +42,7 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
 
 def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -> GroupMember:
     """
-    Follows a subscription and tells the listener the result of each event, until it is stopped.
+    Follow a subscription and send the result of each event to the sink, until it is stopped.
 
     Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it.
     """
@@ -50,9 +51,9 @@ def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -
 
 async def run(operation: Operation, context: Context, sink: Sink) -> list[dict[str, Any]] | None:
     """
-    Runs a query or a mutation to its end, and tells the listener its result.
+    Run a query or a mutation and send its result to the sink.
 
-    Gives the errors instead, if there is no result.
+    Return the errors instead, if there is no result.
     """
     result = await execute(operation, context)
     errors: list[dict[str, Any]] = result.get("errors", [])
@@ -65,7 +66,7 @@ async def run(operation: Operation, context: Context, sink: Sink) -> list[dict[s
 async def run_any(
     operation: Operation, context: Context, groups: Groups, sink: Sink
 ) -> list[dict[str, Any]] | None:
-    """Runs any operation to its end, as `follow` and `run` do."""
+    """Run any operation to its end, as `follow` and `run` do."""
     if not is_subscription(operation):
         return await run(operation, context, sink)
     try:

@@ -20,23 +20,33 @@ from schema.people import TeamMember, member
 
 @strawberry.type
 class Message(Node):
-    """What was said."""
+    """A message of a conversation."""
 
     author_key: strawberry.Private[UUID | None]
     conversation_id: strawberry.ID
+    """The conversation."""
     position: int
+    """Position in the conversation: 1, 2, 3 …, without gaps."""
     role: MessageRole
+    """Author's side of the conversation."""
     status: MessageStatus
+    """DELIVERED if the customer sees it."""
     content: str
+    """Text, as it was written."""
     kind: MessageKind | None
+    """Kind of a message whose role is SYSTEM; null for others."""
     confidence: float | None
+    """The AI's confidence in this reply, in percent. Null for customers."""
     intents: list[str]
+    """Intents that the AI reported. Empty for customers."""
     metadata: JSON | None
+    """Data of the integrator's own, as it was given. Null for customers."""
     created_at: datetime
+    """Time at which it was recorded."""
 
     @classmethod
     def of(cls, row: MessageRow, call: GraphQLContext) -> "Message":
-        """Dresses a row; customers see neither confidence, nor intents, nor metadata."""
+        """Build a message. Customers see neither confidence, nor intents, nor metadata."""
         shown: dict[str, Any] = {"confidence": None, "intents": [], "metadata": None}
         if not call.actor.is_customer:
             shown = {"confidence": row.confidence, "intents": row.intents, "metadata": row.details}
@@ -55,7 +65,7 @@ class Message(Node):
 
     @sync_or_async_field(TeamMember | None)
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """The team member who wrote it."""
+        """Team member who wrote it, if the role is HUMAN."""
         return member(info, self.author_key)
 
 
@@ -64,7 +74,9 @@ class MessageEdge:
     """A message in its list."""
 
     cursor: str
+    """Cursor of the item in this list."""
     node: Message
+    """The item."""
 
 
 @strawberry.type
@@ -73,17 +85,20 @@ class MessageConnection:
 
     conversation_key: strawberry.Private[UUID]
     edges: list[MessageEdge]
+    """Items of the page, with their cursors."""
     nodes: list[Message]
+    """Items of the page."""
     page_info: PageInfo
+    """Position of the page in the list."""
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
-        """How many there are in all."""
+        """Number of items on all pages."""
         return await count_messages(info.context, self.conversation_key)
 
     @classmethod
     def of(cls, key: UUID, page: Page[MessageRow], call: GraphQLContext) -> "MessageConnection":
-        """Dresses a page."""
+        """Build a page."""
         nodes = [Message.of(row, call) for row in page.rows]
         edges = [MessageEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
         return cls(conversation_key=key, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
@@ -91,13 +106,21 @@ class MessageConnection:
 
 @strawberry.input
 class RecordMessageInput:
-    """What the customer or the AI said."""
+    """A message of the customer or the AI."""
 
     conversation_id: strawberry.ID
+    """The conversation."""
     role: MessageRole
+    """USER or ASSISTANT."""
     content: str
+    """Text, at most 20,000 characters."""
     confidence: float | None = None
+    """For ASSISTANT: the AI's confidence in percent, 0 to 100."""
     intents: list[str] | None = None
+    """Intents that the AI recognised."""
     epoch: int | None = None
+    """For ASSISTANT: the epoch of the turn that it answers. A reply with an old epoch is held."""
     metadata: JSON | None = None
+    """JSON object of the integrator's own."""
     idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""

@@ -1,4 +1,4 @@
-"""The acts by which the team sets and tries how it is told."""
+"""Mutations of notification channels."""
 
 import strawberry
 
@@ -7,6 +7,7 @@ from rules.delivery import DeliveryChannel
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT
 from schema.context import Info, parse_global_id
 from schema.delivery import Delivery
+from schema.mutation import mutation
 from schema.notifications import CreateWebhookEndpointInput, WebhookEndpoint, WebhookEndpointPayload
 from schema.settings import EscalationSettings, SettingsPayload
 
@@ -15,27 +16,29 @@ from schema.settings import EscalationSettings, SettingsPayload
 class NotifyingMutation:
     """Slack, webhook endpoints and deliveries."""
 
-    @strawberry.mutation
-    async def connect_slack(self, info: Info, agent_id: strawberry.ID, bot_token: str) -> SettingsPayload:
-        """Proves a bot's token and keeps it."""
+    @mutation
+    async def connect_slack(
+        self, info: Info, agent_id: strawberry.ID, bot_token: str
+    ) -> SettingsPayload | None:
+        """Verify and store the token of a Slack bot."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         row = await slack_connection.connect_slack(info.context, key, bot_token)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
-    @strawberry.mutation
-    async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload:
-        """Forgets the bot's token."""
+    @mutation
+    async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload | None:
+        """Delete the token of the Slack bot."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         row = await slack_connection.disconnect_slack(info.context, key)
         return SettingsPayload(settings=EscalationSettings.of(row))
 
-    @strawberry.mutation
+    @mutation
     async def create_webhook_endpoint(
         self,
         info: Info,
         input: CreateWebhookEndpointInput,  # noqa: A002
-    ) -> WebhookEndpointPayload:
-        """A new endpoint, with its secret."""
+    ) -> WebhookEndpointPayload | None:
+        """Create a webhook endpoint; the payload has its secret."""
         row, secret = await webhook_endpoint.create_webhook_endpoint(
             info.context,
             parse_global_id(info, AGENT, input.agent_id, "agent_id"),
@@ -44,7 +47,7 @@ class NotifyingMutation:
         )
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
 
-    @strawberry.mutation
+    @mutation
     async def update_webhook_endpoint(
         self,
         info: Info,
@@ -52,41 +55,41 @@ class NotifyingMutation:
         url: str | None = None,
         enabled: bool | None = None,
         event_types: list[str] | None = None,
-    ) -> WebhookEndpointPayload:
-        """Changes an endpoint."""
+    ) -> WebhookEndpointPayload | None:
+        """Change a webhook endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row = await webhook_endpoint.update_webhook_endpoint(info.context, key, url, enabled, event_types)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=None)
 
-    @strawberry.mutation
+    @mutation
     async def rotate_webhook_secret(
         self,
         info: Info,
         id: strawberry.ID,  # noqa: A002
-    ) -> WebhookEndpointPayload:
-        """A new secret; for 24 hours the old one signs beside it."""
+    ) -> WebhookEndpointPayload | None:
+        """Make a new secret. For 24 hours the old one signs, too."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row, secret = await webhook_endpoint.rotate_webhook_secret(info.context, key)
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
 
-    @strawberry.mutation
-    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool:  # noqa: A002
-        """Takes an endpoint away."""
+    @mutation
+    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+        """Delete a webhook endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         await webhook_endpoint.delete_webhook_endpoint(info.context, key)
         return True
 
-    @strawberry.mutation
+    @mutation
     async def send_test_notification(
         self, info: Info, agent_id: strawberry.ID, channel: DeliveryChannel
-    ) -> list[Delivery]:
-        """Sends a sample to one channel, and tells how it went."""
+    ) -> list[Delivery] | None:
+        """Send a sample to one channel and return its deliveries."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         rows = await delivery.send_test_notification(info.context, key, channel)
         return [Delivery.of(row) for row in rows]
 
-    @strawberry.mutation
-    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery:  # noqa: A002
-        """Attempts a delivery again."""
+    @mutation
+    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery | None:  # noqa: A002
+        """Attempt a delivery again."""
         key = parse_global_id(info, DELIVERY, id, "id")
         return Delivery.of(await delivery.retry_delivery(info.context, key))

@@ -23,11 +23,13 @@ class Workspace(Node):
     """A team's own world."""
 
     name: str
+    """Name of the workspace."""
     created_at: datetime
+    """Time of its creation."""
 
     @classmethod
     def of(cls, row: WorkspaceRow) -> "Workspace":
-        """Dresses a row."""
+        """Build the type from a row."""
         return cls(id=strawberry.ID(format_id(WORKSPACE, row.id)), name=row.name, created_at=row.created_at)
 
 
@@ -36,14 +38,19 @@ class TeamMember(Node):
     """A person on the team."""
 
     email: str | None
+    """Email address for signing in. Null for customers."""
     name: str
+    """Name that customers see."""
     role: MemberRole
+    """Role, which decides the scopes. Not for customers."""
     available: bool
+    """True if the member is ready to take escalations. Set by the member. Not for customers."""
     created_at: datetime
+    """Time at which the member was added. Not for customers."""
 
     @classmethod
     def of(cls, row: MemberRow, call: GraphQLContext) -> "TeamMember":
-        """Dresses a row; customers see the name."""
+        """Build a team member. Customers see only the name."""
         shown: dict[str, Any] = {
             "email": row.email,
             "role": row.role,
@@ -56,7 +63,7 @@ class TeamMember(Node):
 
 
 def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
-    """The member of that key, None for none."""
+    """Return the team member of that id, or None."""
     if key is None:
         return None
     call = info.context
@@ -64,11 +71,11 @@ def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
 
 
 async def the_member(info: Info, key: UUID | None) -> TeamMember:
-    """The member of that key; raises NotFoundError."""
-    found = await await_maybe(member(info, key))
-    if found is None:
+    """Return the team member of that id; raise NotFoundError."""
+    result = await await_maybe(member(info, key))
+    if result is None:
         raise NotFoundError("team member")
-    return found
+    return result
 
 
 @strawberry.type
@@ -76,15 +83,21 @@ class ApiKey(Node):
     """A key of an integrator or an AI agent's back end."""
 
     name: str
+    """Name that an administrator gave it."""
     prefix: str
+    """Start of the key, enough to recognise it. The key itself is shown once, when it is created."""
     scopes: list[Scope]
+    """Scopes of the key."""
     created_at: datetime
+    """Time of its creation."""
     last_used_at: datetime | None
+    """Time of its last use, to the minute or so; null if it was never used."""
     revoked_at: datetime | None
+    """Time of its revocation; null while it is valid."""
 
     @classmethod
     def of(cls, row: ApiKeyRow) -> "ApiKey":
-        """Dresses a row."""
+        """Build the type from a row."""
         return cls(
             id=strawberry.ID(format_id(API_KEY, row.id)),
             name=row.name,
@@ -101,7 +114,9 @@ class CreateApiKeyInput:
     """A new key."""
 
     name: str
+    """Name of the key."""
     scopes: list[Scope]
+    """Scopes of the key."""
 
 
 @strawberry.type
@@ -109,7 +124,9 @@ class CreateApiKeyPayload:
     """The key, shown this once."""
 
     api_key: ApiKey
+    """The new API key."""
     key: str
+    """The key itself, shown this once."""
 
 
 @strawberry.input
@@ -117,9 +134,13 @@ class CreateMemberInput:
     """A new member; without a password they are invited."""
 
     email: str
+    """Email address for signing in."""
     name: str
+    """Name that customers see."""
     role: MemberRole
+    """Role of the member."""
     password: str | None = None
+    """Password; null invites the member."""
 
 
 @strawberry.type
@@ -127,7 +148,9 @@ class MemberPayload:
     """The member after the change."""
 
     member: TeamMember
+    """The team member after the change."""
     invitation_token: str | None = None
+    """Token for acceptInvitation within 7 days, shown once, if no password was given."""
 
 
 @strawberry.type
@@ -135,5 +158,8 @@ class SignInPayload:
     """A new session."""
 
     member: TeamMember
+    """The team member."""
     token: str
+    """Session token, for clients that keep no cookie."""
     expires_at: datetime
+    """End of the session."""

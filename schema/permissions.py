@@ -27,7 +27,7 @@ def printed_permissions() -> str:
     rows = [
         _row(f"{kind} `{name}`", PERMISSIONS[name]) for kind, type_ in kinds if type_ for name in type_.fields
     ]
-    rows += [_row(f"REST `{name}`", found) for name, found in PERMISSIONS.items() if "/" in name]
+    rows += [_row(f"REST `{name}`", permission) for name, permission in PERMISSIONS.items() if "/" in name]
     return _HEAD + "\n".join(rows) + "\n"
 
 

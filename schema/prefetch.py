@@ -1,5 +1,5 @@
 """
-What many nodes are about to be asked for, looked up before their fields are executed.
+Loading the rows of many nodes before their fields are executed.
 
 A field that has to wait costs a task, its object another: for a page of fifty, half of all its CPU.
 """
@@ -20,7 +20,7 @@ Lookups = Mapping[str, tuple[Batch[Any], Callable[[T], UUID | None]]]
 
 
 async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
-    """Looks up what the operation asks for anywhere below this field, for all rows together."""
+    """Load what the operation selects anywhere below this field, for all rows together."""
     asked = _names_below(info)
     wanted = [lookup for name, lookup in lookups.items() if name in asked]
     await gather(
@@ -32,7 +32,7 @@ async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
 
 
 def _names_below(info: Info) -> set[str]:
-    """The names of all fields below this one."""
+    """Return the names of all fields below this one."""
     raw = info._raw_info
     names: set[str] = set()
     spread: set[str] = set()

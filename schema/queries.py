@@ -40,19 +40,22 @@ T = TypeVar("T")
 
 @strawberry.type
 class Viewer:
-    """Who the presented credential speaks for."""
+    """Identity and rights of the presented credential."""
 
     kind: ViewerKind
+    """Kind of the credential."""
     scopes: list[Scope]
+    """Scopes of the credential, in alphabetical order."""
     api_key: ApiKey | None
+    """The API key, if one was presented."""
 
     @strawberry.field
     async def workspace(self, info: Info) -> Workspace:
         """The workspace that it belongs to."""
-        found = await _workspace(info, info.context.actor.workspace_id)
-        if found is None:
+        result = await _workspace(info, info.context.actor.workspace_id)
+        if result is None:
             raise NotFoundError("workspace")
-        return found
+        return result
 
     @strawberry.field
     async def cursor(self, info: Info) -> str | None:
@@ -73,11 +76,11 @@ class Viewer:
 
 @strawberry.type
 class Query:
-    """What may be asked."""
+    """Queries."""
 
     @strawberry.field
     async def viewer(self, info: Info) -> Viewer:
-        """Who is calling."""
+        """Identity and rights of the caller."""
         key = await viewer_api_key(info.context)
         actor = info.context.actor
         return Viewer(
@@ -86,7 +89,7 @@ class Query:
 
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
-        """Whatever has this id, if the caller may see it."""
+        """Object of this id, if the caller may see it."""
         info.context.require_signed_in()
         prefix = typeid.prefix_of(id)
         if prefix not in _NODES:
@@ -155,8 +158,8 @@ class Query:
         info.context.require_signed_in()
         chosen = (filter or EscalationFilter()).read(info)
         request = page_request(first, after, last, before)
-        found = await escalations.escalations(info.context, chosen, order_by, request)
-        return await EscalationConnection.of(found, info, chosen)
+        result = await escalations.escalations(info.context, chosen, order_by, request)
+        return await EscalationConnection.of(result, info, chosen)
 
     @strawberry.field
     async def escalation_settings(self, info: Info, agent_id: strawberry.ID) -> EscalationSettings:
@@ -174,7 +177,7 @@ class Query:
         first: int | None = None,
         after: str | None = None,
     ) -> DeliveryConnection:
-        """What the team and others were told, newest first."""
+        """Deliveries of notifications, newest first."""
         info.context.require_signed_in()
         key = (
             None
@@ -186,10 +189,10 @@ class Query:
         return DeliveryConnection.of(page)
 
 
-async def _or_null(found: Awaitable[T | None]) -> T | None:
+async def _or_null(result: Awaitable[T | None]) -> T | None:
     # What the caller may not see is not there for them, whatever their rights.
     try:
-        return await found
+        return await result
     except NotFoundError:
         return None
 

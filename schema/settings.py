@@ -1,8 +1,6 @@
 """Escalation settings, as they are read and as they are changed."""
 
-import dataclasses
 from datetime import date, datetime
-from typing import Any
 
 import strawberry
 
@@ -13,7 +11,7 @@ from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.escalation import Priority
 from rules.typeid import AGENT, format_id
-from schema.notifications import NotificationSettings, NotificationSettingsInput
+from schema.notifications import NotificationSettings
 
 
 @strawberry.type
@@ -21,8 +19,11 @@ class AutoEscalation:
     """When an uncertain reply escalates."""
 
     enabled: bool
+    """True if uncertain replies escalate."""
     confidence_threshold: float
+    """Percent, 0 to 100. A reply below it is uncertain. 50 by default."""
     delay_seconds: int
+    """Seconds before an uncertain reply escalates, so that the customer can clarify."""
 
 
 @strawberry.type
@@ -30,9 +31,13 @@ class TopicRule:
     """Keywords and intents that escalate."""
 
     name: str
+    """Name of the topic."""
     keywords: list[str]
+    """Words and phrases of the customer that match."""
     intents: list[str]
+    """Intents that match."""
     priority: Priority | None
+    """Priority of the escalation; null for the default priority."""
 
 
 @strawberry.type
@@ -40,16 +45,21 @@ class TriggerSettings:
     """Phrases, tools and topics."""
 
     phrases_enabled: bool
+    """True if requests for a person in the customer's own words escalate."""
     extra_phrases: list[str]
+    """Phrases of the team's own, in addition to the built-in recognition."""
     tool_failure_limit: int
+    """Consecutive failures of a critical tool in one conversation that escalate."""
     topics: list[TopicRule]
+    """Topics that escalate."""
 
 
 @strawberry.type
 class AiSettings:
-    """What hands a conversation back to the AI."""
+    """Settings of handing back to the AI."""
 
     resume_on: AiResumePolicy
+    """Event that hands a conversation back to the AI."""
 
 
 @strawberry.type
@@ -57,7 +67,9 @@ class PriorityTarget:
     """The target of one priority."""
 
     priority: Priority
+    """The priority."""
     target_response_minutes: int
+    """Business minutes until the first response is due."""
 
 
 strawberry.enum(Weekday)
@@ -68,16 +80,21 @@ class OpeningInterval:
     """Local times “HH:MM”."""
 
     day: Weekday
+    """Day of the week on which it begins."""
     opens: str
+    """Local time “HH:MM”."""
     closes: str
+    """Local time “HH:MM”. 24:00 ends a day. A time at or before `opens` is on the next day."""
 
 
 @strawberry.type
 class Holiday:
-    """A date on which nobody is there."""
+    """A closed date."""
 
     date: date
+    """The date."""
     name: str
+    """Name of the holiday."""
 
 
 @strawberry.type
@@ -85,9 +102,13 @@ class BusinessHours:
     """When people answer; without an interval, around the clock."""
 
     timezone: str
+    """IANA name of the time zone, such as Europe/Berlin."""
     week: list[OpeningInterval]
+    """Opening intervals. An empty list means around the clock."""
     holidays: list[Holiday]
+    """Closed dates of the team's own."""
     holiday_calendar: str | None
+    """ISO 3166 code of a country or subdivision, such as DE or DE-BY, whose public holidays are closed."""
 
 
 @strawberry.type
@@ -95,10 +116,15 @@ class SlaSettings:
     """Targets of the first response."""
 
     target_response_minutes: int
+    """Business minutes until the first response is due."""
     targets_by_priority: list[PriorityTarget]
+    """Targets of single priorities. The others use targetResponseMinutes."""
     default_priority: Priority
+    """Priority of an escalation that names none."""
     at_risk_percent: int
+    """Share of the target after which an escalation is at risk, in percent. 80 by default."""
     business_hours: BusinessHours
+    """Hours in which the clock runs."""
 
 
 @strawberry.type
@@ -106,10 +132,15 @@ class WidgetTexts:
     """Texts in one language; what is null falls back to the general text."""
 
     language: str
+    """BCP 47 tag, such as de or pt-BR."""
     button_text: str | None
+    """Text of the button."""
     confirmation_message: str | None
+    """Text after an escalation."""
     taken_over_message: str | None
+    """Text that is posted when a team member takes over."""
     handed_back_message: str | None
+    """Text that is posted when the AI answers again."""
 
 
 @strawberry.type
@@ -117,13 +148,21 @@ class WidgetSettings:
     """The widget's button and texts, and where it may stand."""
 
     button_visibility: ButtonVisibility
+    """Visibility of the button."""
     button_after_messages: int
+    """With AFTER_THRESHOLD: customer messages before the button shows."""
     button_text: str
+    """Text of the button."""
     confirmation_message: str
+    """Text after an escalation, with the placeholders {response_time} and {business_hours}."""
     taken_over_message: str
+    """Text that is posted when a team member takes over. An empty text posts nothing."""
     handed_back_message: str
+    """Text that is posted when the AI answers again. An empty text posts nothing."""
     allowed_origins: list[str]
+    """Origins of the pages that may embed the widget."""
     texts: list[WidgetTexts]
+    """Texts for other languages. The general texts are used where none fits."""
 
 
 @strawberry.type
@@ -131,18 +170,27 @@ class EscalationSettings:
     """Everything that is set for one AI agent."""
 
     agent_id: strawberry.ID
+    """The AI agent."""
     auto_escalation: AutoEscalation
+    """Escalation of uncertain replies."""
     triggers: TriggerSettings
+    """Phrases, tools and topics that escalate."""
     ai: AiSettings
+    """Handing back to the AI."""
     sla: SlaSettings
+    """Targets of the first response."""
     notifications: NotificationSettings
+    """Notification channels."""
     widget: WidgetSettings
+    """The widget."""
     version: int
+    """Number that grows by one with every change."""
     updated_at: datetime
+    """Time of the last change."""
 
     @classmethod
     def of(cls, row: AgentRow) -> "EscalationSettings":
-        """Dresses an AI agent's settings."""
+        """Build the settings of an AI agent."""
         held = rules.EscalationSettings.model_validate(row.settings)
         return cls(
             agent_id=strawberry.ID(format_id(AGENT, row.id)),
@@ -166,7 +214,7 @@ class EscalationSettings:
 def _sla(held: rules.SlaSettings) -> SlaSettings:
     return SlaSettings(
         **held.model_dump(exclude={"targets_by_priority", "business_hours"}),
-        targets_by_priority=[PriorityTarget(**one.model_dump()) for one in held.targets_by_priority],
+        targets_by_priority=[PriorityTarget(**item.model_dump()) for item in held.targets_by_priority],
         business_hours=_business_hours(held.business_hours),
     )
 
@@ -174,150 +222,10 @@ def _sla(held: rules.SlaSettings) -> SlaSettings:
 def _business_hours(held: rules.BusinessHours) -> BusinessHours:
     return BusinessHours(
         timezone=held.timezone,
-        week=[OpeningInterval(**one.model_dump()) for one in held.week],
-        holidays=[Holiday(**one.model_dump()) for one in held.holidays],
+        week=[OpeningInterval(**item.model_dump()) for item in held.week],
+        holidays=[Holiday(**item.model_dump()) for item in held.holidays],
         holiday_calendar=held.holiday_calendar,
     )
-
-
-@strawberry.input
-class AutoEscalationInput:
-    """Changes to when an uncertain reply escalates."""
-
-    enabled: bool | None = None
-    confidence_threshold: float | None = None
-    delay_seconds: int | None = None
-
-
-@strawberry.input
-class TopicRuleInput:
-    """A topic."""
-
-    name: str
-    keywords: list[str] | None = None
-    intents: list[str] | None = None
-    priority: Priority | None = None
-
-
-@strawberry.input
-class TriggerSettingsInput:
-    """Changes to phrases, tools and topics."""
-
-    phrases_enabled: bool | None = None
-    extra_phrases: list[str] | None = None
-    tool_failure_limit: int | None = None
-    topics: list[TopicRuleInput] | None = None
-
-
-@strawberry.input
-class AiSettingsInput:
-    """Changes to what hands a conversation back."""
-
-    resume_on: AiResumePolicy | None = None
-
-
-@strawberry.input
-class PriorityTargetInput:
-    """The target of one priority."""
-
-    priority: Priority
-    target_response_minutes: int
-
-
-@strawberry.input
-class OpeningIntervalInput:
-    """Local times “HH:MM”."""
-
-    day: Weekday
-    opens: str
-    closes: str
-
-
-@strawberry.input
-class HolidayInput:
-    """A date on which nobody is there."""
-
-    date: date
-    name: str
-
-
-@strawberry.input
-class BusinessHoursInput:
-    """Changes to when people answer; a calendar that is null is none."""
-
-    timezone: str | None = None
-    week: list[OpeningIntervalInput] | None = None
-    holidays: list[HolidayInput] | None = None
-    holiday_calendar: str | None = strawberry.UNSET
-
-
-@strawberry.input
-class SlaSettingsInput:
-    """Changes to targets."""
-
-    target_response_minutes: int | None = None
-    targets_by_priority: list[PriorityTargetInput] | None = None
-    default_priority: Priority | None = None
-    at_risk_percent: int | None = None
-    business_hours: BusinessHoursInput | None = None
-
-
-@strawberry.input
-class WidgetTextsInput:
-    """Texts in one language; what is null falls back to the general text."""
-
-    language: str
-    button_text: str | None = None
-    confirmation_message: str | None = None
-    taken_over_message: str | None = None
-    handed_back_message: str | None = None
-
-
-@strawberry.input
-class WidgetSettingsInput:
-    """Changes to the widget."""
-
-    button_visibility: ButtonVisibility | None = None
-    button_after_messages: int | None = None
-    button_text: str | None = None
-    confirmation_message: str | None = None
-    taken_over_message: str | None = None
-    handed_back_message: str | None = None
-    allowed_origins: list[str] | None = None
-    texts: list[WidgetTextsInput] | None = None
-
-
-@strawberry.input
-class UpdateEscalationSettingsInput:
-    """What is left out stays as it is; a list that is given replaces the whole list."""
-
-    agent_id: strawberry.ID
-    auto_escalation: AutoEscalationInput | None = None
-    triggers: TriggerSettingsInput | None = None
-    ai: AiSettingsInput | None = None
-    sla: SlaSettingsInput | None = None
-    notifications: NotificationSettingsInput | None = None
-    widget: WidgetSettingsInput | None = None
-    expected_version: int | None = None
-
-    def changes(self) -> dict[str, Any]:
-        """What was given, nested, in snake case."""
-        given = changes_of(self)
-        return {name: value for name, value in given.items() if name not in {"agent_id", "expected_version"}}
-
-
-def changes_of(part: Any) -> Any:
-    """
-    An input as plain values, without what was left out.
-
-    Null means that too, but for what may be none: its default is UNSET.
-    """
-    if dataclasses.is_dataclass(part):
-        given = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
-        return {name: changes_of(value) for name, (value, left_out) in given.items() if value is not left_out}
-    if isinstance(part, list):
-        return [changes_of(one) for one in part]
-    return part
 
 
 @strawberry.type
@@ -325,3 +233,4 @@ class SettingsPayload:
     """The settings after the change."""
 
     settings: EscalationSettings
+    """The settings after the change."""

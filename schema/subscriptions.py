@@ -1,4 +1,4 @@
-"""The subscriptions: each event is looked up anew, as it is when it is sent."""
+"""Subscriptions. The rows of each event are loaded when it is sent."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -31,13 +31,16 @@ class EscalationEvent:
 
     happening: strawberry.Private[StreamEvent]
     cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
     occurred_at: datetime
+    """Time of the event."""
     kind: str
+    """Kind, such as created, assigned, status_changed, replied or resolved."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "EscalationEvent":
-        """Dresses a happening; what it shows is looked up anew."""
-        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, kind=one.kind)
+    def of(cls, event: StreamEvent) -> "EscalationEvent":
+        """Build the event; its fields are loaded when resolved."""
+        return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at, kind=event.kind)
 
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
@@ -51,19 +54,23 @@ class SlaEvent:
 
     happening: strawberry.Private[StreamEvent]
     cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
     occurred_at: datetime
+    """Time of the event."""
     previous: SlaStatus
+    """Status before the event."""
     status: SlaStatus
+    """Status after the event."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "SlaEvent":
-        """Dresses a happening; what it shows is looked up anew."""
+    def of(cls, event: StreamEvent) -> "SlaEvent":
+        """Build the event; its fields are loaded when resolved."""
         return cls(
-            happening=one,
-            cursor=one.cursor,
-            occurred_at=one.occurred_at,
-            previous=_known(one.previous),
-            status=_known(one.status),
+            happening=event,
+            cursor=event.cursor,
+            occurred_at=event.occurred_at,
+            previous=_known(event.previous),
+            status=_known(event.status),
         )
 
     @strawberry.field
@@ -78,12 +85,14 @@ class MessageEvent:
 
     happening: strawberry.Private[StreamEvent]
     cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
     occurred_at: datetime
+    """Time of the event."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "MessageEvent":
-        """Dresses a happening; what it shows is looked up anew."""
-        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at)
+    def of(cls, event: StreamEvent) -> "MessageEvent":
+        """Build the event; its fields are loaded when resolved."""
+        return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at)
 
     @strawberry.field
     async def message(self, info: Info) -> Message:
@@ -93,23 +102,27 @@ class MessageEvent:
 
 @strawberry.type
 class ConversationEvent:
-    """Something happened to a conversation beside its messages."""
+    """A change of a conversation, other than a message."""
 
     happening: strawberry.Private[StreamEvent]
     cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
     occurred_at: datetime
+    """Time of the event."""
     kind: str
+    """Kind, such as ai_paused, ai_resumed, message_status_changed, typing_started or typing_stopped."""
     typing: MessageRole | None
+    """Side that is typing, for typing_started and typing_stopped."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "ConversationEvent":
-        """Dresses a happening; what it shows is looked up anew."""
+    def of(cls, event: StreamEvent) -> "ConversationEvent":
+        """Build the event; its fields are loaded when resolved."""
         return cls(
-            happening=one,
-            cursor=one.cursor,
-            occurred_at=one.occurred_at,
-            kind=one.kind,
-            typing=one.typing,
+            happening=event,
+            cursor=event.cursor,
+            occurred_at=event.occurred_at,
+            kind=event.kind,
+            typing=event.typing,
         )
 
     @strawberry.field
@@ -124,13 +137,18 @@ class TurnEvent:
 
     happening: strawberry.Private[StreamEvent]
     cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
     occurred_at: datetime
+    """Time of the event."""
     epoch: int
+    """Epoch to answer with."""
 
     @classmethod
-    def of(cls, one: StreamEvent) -> "TurnEvent":
-        """Dresses a happening; what it shows is looked up anew."""
-        return cls(happening=one, cursor=one.cursor, occurred_at=one.occurred_at, epoch=one.epoch or 0)
+    def of(cls, event: StreamEvent) -> "TurnEvent":
+        """Build the event; its fields are loaded when resolved."""
+        return cls(
+            happening=event, cursor=event.cursor, occurred_at=event.occurred_at, epoch=event.epoch or 0
+        )
 
     @strawberry.field
     async def latest(self, info: Info) -> bool:
@@ -143,7 +161,7 @@ class TurnEvent:
 
     @strawberry.field
     async def message(self, info: Info) -> Message:
-        """The customer's message that the AI is to answer."""
+        """Customer's message that the AI must answer."""
         return await _message(info, self.happening)
 
     @strawberry.field
@@ -170,15 +188,15 @@ async def _conversation(info: Info, happening: StreamEvent) -> Conversation:
     return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
 
 
-def _known(found: T | None) -> T:
+def _known(value: T | None) -> T:
     # The log names what each of its entries is about.
-    assert found is not None
-    return found
+    assert value is not None
+    return value
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What a subscription follows: the watch behind a cursor, and how what happens is dressed as an event."""
+    """The source of a subscription after a cursor, and the function that builds its events."""
 
     watch: Callable[[str | None], Awaitable[SubscriptionSource]]
     dress: Callable[[StreamEvent], Any]
@@ -247,7 +265,7 @@ async def _elsewhere() -> AsyncGenerator[Any, None]:
 
 @strawberry.type
 class Subscription:
-    """What may be followed live; `schema.live.groups` does so by FOLLOWED."""
+    """Subscriptions."""
 
     @strawberry.subscription
     async def escalation_created(
@@ -284,7 +302,7 @@ class Subscription:
     async def conversation_updated(
         self, conversation_id: strawberry.ID, after: str | None = None
     ) -> AsyncGenerator[ConversationEvent, None]:
-        """What happens to one conversation beside its messages."""
+        """Changes of one conversation, other than messages."""
         return _elsewhere()
 
     @strawberry.subscription

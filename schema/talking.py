@@ -1,4 +1,4 @@
-"""The acts of an AI agent's back end and of the widget."""
+"""Mutations of an AI agent's back end and of the widget."""
 
 from datetime import datetime
 from uuid import UUID
@@ -24,15 +24,19 @@ from schema.conversation import (
 )
 from schema.escalation import Escalation
 from schema.message import Message, RecordMessageInput
+from schema.mutation import mutation
 
 
 @strawberry.input
 class CustomerInput:
-    """Who the customer is."""
+    """The customer."""
 
     external_id: str | None = None
+    """The integrator's own id for the customer."""
     email: str | None = None
+    """Email address."""
     name: str | None = None
+    """Name."""
 
 
 @strawberry.input
@@ -40,10 +44,15 @@ class StartConversationInput:
     """A new conversation."""
 
     agent_id: strawberry.ID
+    """AI agent that the customer talks to."""
     customer: CustomerInput | None = None
+    """The customer, if known."""
     metadata: JSON | None = None
+    """JSON object of the integrator's own."""
     language: str | None = None
+    """BCP 47 tag of the customer's language, such as de or pt-BR."""
     idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.type
@@ -51,8 +60,11 @@ class StartConversationPayload:
     """The conversation, and a token that opens it to a widget."""
 
     conversation: Conversation
+    """The new conversation."""
     widget_token: str
+    """Token that opens this one conversation to a widget."""
     widget_token_expires_at: datetime
+    """End of the token."""
 
 
 @strawberry.type
@@ -63,7 +75,9 @@ class RecordMessagePayload:
     raised: strawberry.Private[EscalationRow | None]
     pending_key: strawberry.Private[UUID | None]
     message: Message
+    """The message."""
     ai: AiControl
+    """State of the AI after the message, with the epoch to answer with."""
 
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation | None:
@@ -80,21 +94,28 @@ class RecordMessagePayload:
 
 @strawberry.input
 class ReportToolResultInput:
-    """How a tool fared."""
+    """Result of a tool."""
 
     conversation_id: strawberry.ID
+    """The conversation."""
     tool: str
+    """Name of the tool."""
     succeeded: bool
+    """True if the tool worked."""
     critical: bool = True
+    """True if repeated failures must escalate."""
     error: str | None = None
+    """Error message of the tool."""
 
 
 @strawberry.type
 class ReportToolResultPayload:
-    """How often in a row it has failed, and the escalation that is active after it."""
+    """Consecutive failures of the tool, and the escalation that is active after the report."""
 
     consecutive_failures: int
+    """Failures of the tool since its last success in this conversation."""
     escalation: Escalation | None
+    """Escalation that is active after the report."""
 
 
 @strawberry.input
@@ -102,10 +123,15 @@ class SubmitFormInput:
     """A form that the customer filled in."""
 
     conversation_id: strawberry.ID
+    """The conversation."""
     form: str
+    """Name of the form."""
     fields: JSON
+    """JSON object of the fields that the customer filled in."""
     escalate: bool = True
+    """True if the form asks for a person."""
     idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.type
@@ -113,12 +139,15 @@ class EscalatePayload:
     """The escalation that a call led to."""
 
     escalation: Escalation
+    """The active escalation."""
     created: bool
+    """False if an active escalation took this trigger in."""
     confirmation_message: str
+    """Text that the customer is shown."""
 
     @classmethod
     def of(cls, raised: EscalationResult, info: Info) -> "EscalatePayload":
-        """Dresses what was raised."""
+        """Build the payload of an escalation."""
         return cls(
             escalation=Escalation.of(raised.escalation, info.context),
             created=raised.created,
@@ -130,13 +159,13 @@ class EscalatePayload:
 class TalkingMutation:
     """Conversations: starting them, what is said in them, asking for people."""
 
-    @strawberry.mutation
+    @mutation
     async def start_conversation(
         self,
         info: Info,
         input: StartConversationInput,  # noqa: A002
-    ) -> StartConversationPayload:
-        """Starts a conversation."""
+    ) -> StartConversationPayload | None:
+        """Start a conversation."""
         who = input.customer or CustomerInput()
         started = await conversation.start_conversation(
             info.context,
@@ -152,13 +181,13 @@ class TalkingMutation:
             widget_token_expires_at=started.expires_at,
         )
 
-    @strawberry.mutation
+    @mutation
     async def record_message(
         self,
         info: Info,
         input: RecordMessageInput,  # noqa: A002
-    ) -> RecordMessagePayload:
-        """Records what the customer or the AI said."""
+    ) -> RecordMessagePayload | None:
+        """Record a message of the customer or the AI."""
         new = NewMessage(
             role=input.role,
             content=input.content,
@@ -177,13 +206,13 @@ class TalkingMutation:
             pending_key=recorded.conversation.pending_escalation_id,
         )
 
-    @strawberry.mutation
+    @mutation
     async def report_tool_result(
         self,
         info: Info,
         input: ReportToolResultInput,  # noqa: A002
-    ) -> ReportToolResultPayload:
-        """Reports how a tool fared."""
+    ) -> ReportToolResultPayload | None:
+        """Report the result of a tool."""
         report = await escalation_triggers.report_tool_result(
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
@@ -197,28 +226,28 @@ class TalkingMutation:
             escalation=Escalation.of(report.escalation, info.context) if report.escalation else None,
         )
 
-    @strawberry.mutation
-    async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str:
-        """A new token for a widget whose old one runs out."""
+    @mutation
+    async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str | None:
+        """Make a new token for a widget whose token ends."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         return await conversation.refresh_widget_token(info.context, key)
 
-    @strawberry.mutation
+    @mutation
     async def request_human(
         self, info: Info, conversation_id: strawberry.ID, idempotency_key: str | None = None
-    ) -> EscalatePayload:
-        """The button: ask for a person."""
+    ) -> EscalatePayload | None:
+        """Ask for a person with the button of the widget."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         raised = await escalation_triggers.request_human(info.context, key, idempotency_key)
         return EscalatePayload.of(raised, info)
 
-    @strawberry.mutation
+    @mutation
     async def submit_form(
         self,
         info: Info,
         input: SubmitFormInput,  # noqa: A002
     ) -> EscalatePayload | None:
-        """Submits a form; null when it does not escalate."""
+        """Submit a form. The payload is null if it does not escalate."""
         raised = await escalation_triggers.submit_form(
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
@@ -229,9 +258,9 @@ class TalkingMutation:
         )
         return EscalatePayload.of(raised, info) if raised else None
 
-    @strawberry.mutation
-    async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool:
-        """Tells the others in the conversation that one is writing."""
+    @mutation
+    async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool | None:
+        """Show the others in the conversation that the caller is typing. Nothing is stored."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await conversation.set_typing(info.context, key, typing)
         return True

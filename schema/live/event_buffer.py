@@ -1,4 +1,4 @@
-"""What a group tells its members, and what it told them last."""
+"""Encoded results for the members of a group, and a buffer of the recent ones."""
 
 import math
 from collections import deque
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 RECENT = 500  # results that a group remembers
 RECENT_BYTES = 1024 * 1024
-RECENT_SECONDS = 5.0  # what is older may look otherwise by now
+RECENT_SECONDS = 5.0  # the rows of older results may have changed
 
 
 class EncodedBatch:
     """
     Results that go out together, in order, each encoded as JSON.
 
-    They are the same for many listeners: what those make of them is made once.
+    Many sinks share them: what is derived from them is derived once.
     """
 
     __slots__ = ("_made", "payloads")
@@ -28,7 +28,7 @@ class EncodedBatch:
         self._made: dict[Hashable, Any] = {}
 
     def shared(self, key: K, make: Callable[[Sequence[bytes], K], T]) -> T:
-        """What `make` makes of the payloads and a key, the same for all who ask by that key."""
+        """Return what `make` makes of the payloads and a key, made once for each key."""
         made: T | None = self._made.get(key)
         if made is None:
             made = self._made[key] = make(self.payloads, key)
@@ -36,7 +36,7 @@ class EncodedBatch:
 
 
 class EncodedEvent(NamedTuple):
-    """The result for what happened at a position of the log, and when it was made (monotonic seconds)."""
+    """The result for the event at a position of the log, and the time of its making (monotonic seconds)."""
 
     position: int
     payload: bytes
@@ -45,48 +45,48 @@ class EncodedEvent(NamedTuple):
 
 class EventBuffer:
     """
-    The results of late, at most 500 of them or 1 MiB, none older than 5 s.
+    The recent results: at most 500 of them or 1 MiB, none older than 5 s.
 
-    Whoever has been told of all up to position `start` or later finds everything here that followed.
+    A member that has everything up to position `start` or later finds all that followed here.
     """
 
     def __init__(self, start: int) -> None:
         self.start = start
-        self._told: deque[EncodedEvent] = deque()
+        self._events: deque[EncodedEvent] = deque()
         self._bytes = 0
 
-    def add(self, told: Sequence[EncodedEvent]) -> None:
-        """Adds what comes behind all the others."""
-        self._told.extend(told)
-        self._bytes += sum(len(one.payload) for one in told)
-        while len(self._told) > RECENT or self._bytes > RECENT_BYTES:
+    def add(self, events: Sequence[EncodedEvent]) -> None:
+        """Add events after all others."""
+        self._events.extend(events)
+        self._bytes += sum(len(event.payload) for event in events)
+        while len(self._events) > RECENT or self._bytes > RECENT_BYTES:
             self._forget_oldest()
 
-    def add_before(self, after: int, told: Sequence[EncodedEvent]) -> None:
-        """Adds what lies between position `after` and the start: of that the newest, as far as it fits."""
-        age = self._told[0].made_at if self._told else math.inf
-        for one in reversed(told):
-            if len(self._told) >= RECENT or self._bytes + len(one.payload) > RECENT_BYTES:
-                self.start = one.position
+    def add_before(self, after: int, events: Sequence[EncodedEvent]) -> None:
+        """Add the newest events between position `after` and the start, as many as fit."""
+        age = self._events[0].made_at if self._events else math.inf
+        for event in reversed(events):
+            if len(self._events) >= RECENT or self._bytes + len(event.payload) > RECENT_BYTES:
+                self.start = event.position
                 return
-            # What stands behind it is to be forgotten first.
-            self._told.appendleft(one._replace(made_at=min(one.made_at, age)))
-            self._bytes += len(one.payload)
+            # Later events must be dropped first.
+            self._events.appendleft(event._replace(made_at=min(event.made_at, age)))
+            self._bytes += len(event.payload)
         self.start = after
 
     def forget_old(self) -> bool:
-        """Forgets what is too old, and says whether anything is left."""
+        """Drop old events, and return whether any are left."""
         too_old = monotonic() - RECENT_SECONDS
-        while self._told and self._told[0].made_at < too_old:
+        while self._events and self._events[0].made_at < too_old:
             self._forget_oldest()
-        return bool(self._told)
+        return bool(self._events)
 
     def since(self, after: int) -> list[EncodedEvent] | None:
-        """What followed position `after`; None when it is not all here."""
+        """Return the events after position `after`; None when some are no longer here."""
         self.forget_old()
-        return None if after < self.start else [one for one in self._told if one.position > after]
+        return None if after < self.start else [event for event in self._events if event.position > after]
 
     def _forget_oldest(self) -> None:
-        oldest = self._told.popleft()
+        oldest = self._events.popleft()
         self.start = oldest.position
         self._bytes -= len(oldest.payload)

@@ -34,9 +34,9 @@ _AFTER = "after"
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
     """
-    A subscription that is ready to be followed behind the cursor `after`.
+    A subscription that can be followed after the cursor `after`.
 
-    All whose `key` is equal get the same results for the same happening.
+    Plans with an equal `key` have the same results for the same event.
     """
 
     call: GraphQLContext
@@ -47,7 +47,7 @@ class SubscriptionPlan:
     key: Hashable
 
     async def execute(self, event: StreamEvent) -> dict[str, Any]:
-        """The result for one happening, as the rows are now; raises what says that the database is away."""
+        """Return the result of an event with the rows as they are now; raise database errors."""
         executor = self.executor.build_per_event_executor(self.followed.dress(event))
         assert isinstance(executor, BoundedExecutor)  # a copy of this plan's
         result = await executor.run()
@@ -59,7 +59,7 @@ class SubscriptionPlan:
         return {"errors": format_errors(result.errors), "data": result.data}
 
     def refusal(self, error: Exception) -> RefusedError:
-        """The error of the subscription's own field."""
+        """Return the error, located at the subscription's field."""
         return _refusal(self.field, error)
 
 
@@ -109,8 +109,8 @@ def _key(
     field: FieldNode,
     call: GraphQLContext,
 ) -> Hashable:
-    # What is given beside the variables that the document declares has no part in anything.
-    declared = {one.variable.name.value for one in node.variable_definitions or ()}
+    # Undeclared variables do not affect the result.
+    declared = {definition.variable.name.value for definition in node.variable_definitions or ()}
     declared.discard(_variable_of_after(document, field) or "")
     variables = {name: value for name, value in (operation.variables or {}).items() if name in declared}
     spelled = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
@@ -118,7 +118,7 @@ def _key(
 
 
 def visibility(actor: Actor | None) -> Hashable:
-    """What decides on what a caller sees; callers of the same visibility see the same."""
+    """Return the visibility of a caller; callers of the same visibility see the same."""
     if actor is None:
         return None
     return actor.workspace_id, actor.kind, actor.conversation_id, actor.scopes

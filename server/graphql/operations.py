@@ -11,7 +11,8 @@ from resolvers.errors import BadInputError, RateLimitedError
 from schema.errors import RefusedError as RefusedOperationError
 from schema.errors import format_error
 from schema.execution import follow, run
-from schema.live.groups import GroupMember, Groups
+from schema.live.group_member import GroupMember
+from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription
 from schema.operation import Operation, PersistedQueryNotSupportedError, read_operation
 from server.graphql.frame_writer import FrameWriter, text_frame

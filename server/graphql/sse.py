@@ -20,7 +20,7 @@ from realtime.cancellation import cancel_and_wait
 from resolvers.context import Context
 from schema.errors import format_error
 from schema.live.event_buffer import EncodedBatch
-from schema.live.groups import Sink
+from schema.live.group_member import Sink
 from server.graphql.client_connections import (
     CLIENT_GONE,
     CLIENT_STALLED,

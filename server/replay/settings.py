@@ -13,7 +13,7 @@ from resolvers.agent import settings_changed
 from resolvers.errors import BadInputError, camel
 from rules.agent_settings import EscalationSettings
 from schema.basics import read_date
-from schema.settings import UpdateEscalationSettingsInput
+from schema.settings_inputs import UpdateEscalationSettingsInput
 from server.replay.file import ReplayFileError
 
 _NAME_LIMIT = 100

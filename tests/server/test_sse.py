@@ -23,7 +23,7 @@ from starlette.routing import Route
 from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from schema.live.event_buffer import EncodedBatch
-from schema.live.groups import Sink
+from schema.live.group_member import Sink
 from server.graphql.client_connections import ClientConnections
 from server.graphql.sse import StreamTimeouts, event_stream
 from server.graphql.uvicorn_protocols import RequestProtocol

@@ -24,7 +24,8 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from rules.roles import Scope
 from schema.live.event_buffer import EncodedBatch
-from schema.live.groups import Groups, Sink
+from schema.live.group_member import Sink
+from schema.live.groups import Groups
 from schema.operation import Operation
 from server.graphql import operations, websocket
 from server.graphql.client_connections import ClientConnections

@@ -1,0 +1,199 @@
+"""
+A member of a group: the subscription of one client.
+
+    joining ──→ catching up ──→ live ──→ stalled
+                     ↑                      │
+                     └──────────────────────┘
+
+* joining: the permission is checked, the cursor is resolved, and the member enters its group.
+* catching up: the member sends the events after its cursor, from the group's buffer or, if older, the log.
+* live: every batch of the group is pushed to the member. It has no task and holds only its position.
+* stalled: the sink was full. The member keeps nothing: it catches up again from its position.
+
+Invariant NO AWAIT SINCE THE LAST READ: between the last read of the buffer and going live nothing is awaited.
+So the group cannot push a batch in between, and the member misses no event and gets none twice.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
+
+from realtime.cancellation import cancel_and_wait
+from resolvers.actor import Actor
+from resolvers.retry import retry_while_unavailable
+from resolvers.subscription_sources import SubscriptionSource
+from schema.errors import RefusedError
+from schema.live.event_buffer import EncodedBatch, EncodedEvent, EventBuffer
+from schema.live.subscription_plan import SubscriptionPlan
+
+TOGETHER = 50  # events that are looked up and sent together
+
+
+class Sink(Protocol):
+    """The destination of results."""
+
+    def offer(self, results: EncodedBatch) -> bool:
+        """Take all results immediately, or return False when they do not fit."""
+
+    async def put(self, results: EncodedBatch) -> None:
+        """Take the results as soon as they fit."""
+
+
+class FailedError(Exception):
+    """An event without a result, for an unexpected reason; `errors` are formatted."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__("an event failed")
+        self.errors = errors
+
+
+class Group(Protocol):
+    """The group of a member, as the member uses it."""
+
+    position: int
+    recent: EventBuffer
+
+    async def read_older(self, after: int) -> tuple[list[EncodedEvent], int]:
+        """Return results after position `after`, and the position that they cover."""
+
+    def leave(self, member: "GroupMember") -> None:
+        """Remove the member."""
+
+
+class GroupRegistry(Protocol):
+    """The groups of the process, as a member uses them."""
+
+    async def watch(self, plan: SubscriptionPlan) -> SubscriptionSource:
+        """Return the source of the subscription; raise RefusedError."""
+
+    def join(self, member: "GroupMember", plan: SubscriptionPlan, source: SubscriptionSource) -> Group:
+        """Return the group of the subscription, with this member in it."""
+
+
+class GroupMember:
+    """
+    One subscriber of a group; see the state diagram at the top of this module.
+
+    `ended` is done when the subscription is over. Its result is the formatted errors that ended it, its
+    exception an error of the sink. The caller that created the member stops it.
+    """
+
+    __slots__ = ("_actor_id", "_after", "_group", "_live", "_sink", "_task", "ended")
+
+    def __init__(self, groups: GroupRegistry, plan: SubscriptionPlan, sink: Sink) -> None:
+        self.ended: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
+        self._sink = sink
+        self._actor_id = _actor_id(plan.call.caller)
+        self._after = 0
+        self._live = False
+        self._group: Group | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._start(partial(self._join, groups, plan))
+
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.create_task(self._run(work))
+
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+            self._task = None
+        except (RefusedError, FailedError) as error:
+            self._task = None
+            self.end(error.errors)
+        except Exception as error:
+            self._task = None
+            self._fail(error)
+
+    async def _join(self, groups: GroupRegistry, plan: SubscriptionPlan) -> None:
+        source = await retry_while_unavailable(partial(groups.watch, plan))
+        if self.ended.done():
+            return
+        self._after = source.place.after
+        self._group = groups.join(self, plan, source)
+        await self._catch_up(self._group)
+
+    async def _catch_up(self, group: Group) -> None:
+        while not self.ended.done():
+            events = group.recent.since(self._after)
+            if events is None:
+                events, until = await group.read_older(self._after)
+                await self._send(events)
+                self._after = until
+            elif self._try_send(events):
+                # NO AWAIT SINCE THE LAST READ: the next batch of the group reaches this member, too.
+                self._after = max(self._after, group.position)
+                self._live = True
+                return
+            else:
+                await self._send(events)
+
+    def _try_send(self, events: list[EncodedEvent]) -> bool:
+        return not events or self._sink.offer(EncodedBatch([event.payload for event in events]))
+
+    async def _send(self, events: list[EncodedEvent]) -> None:
+        for start in range(0, len(events), TOGETHER):
+            part = events[start : start + TOGETHER]
+            await self._sink.put(EncodedBatch([event.payload for event in part]))
+            self._after = part[-1].position
+
+    def push(self, results: EncodedBatch, events: list[EncodedEvent]) -> None:
+        """Send the events that are new to a live member; one whose sink is full becomes stalled."""
+        if not self._live:
+            return
+        if self._after >= events[0].position:
+            events = [event for event in events if event.position > self._after]
+            if not events:
+                return
+            results = EncodedBatch([event.payload for event in events])
+        try:
+            taken = self._sink.offer(results)
+        except Exception as error:
+            self._fail(error)
+            return
+        if taken:
+            self._after = events[-1].position
+        else:
+            self._live = False
+            assert self._group is not None  # a live member has one
+            self._start(partial(self._catch_up, self._group))
+
+    def push_typing(self, results: EncodedBatch, typist: str | None) -> None:
+        """Send a typing signal of someone else; it is lost when it does not fit."""
+        if self._live and (typist is None or typist != self._actor_id):
+            try:
+                self._sink.offer(results)
+            except Exception as error:
+                self._fail(error)
+
+    def end(self, errors: list[dict[str, Any]]) -> None:
+        """End the subscription with these errors."""
+        self._detach()
+        if not self.ended.done():
+            self.ended.set_result(errors)
+
+    def _fail(self, error: Exception) -> None:
+        self._detach()
+        if not self.ended.done():
+            self.ended.set_exception(error)
+
+    async def stop(self) -> None:
+        """Stop the subscription; afterwards nothing is held."""
+        task = self._task
+        self._detach()
+        self.ended.cancel()
+        if task is not None:
+            await cancel_and_wait([task])
+            self._detach()  # it may have joined its group in the meantime
+
+    def _detach(self) -> None:
+        self._live = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self._group is not None:
+            self._group.leave(self)
+
+
+def _actor_id(actor: Actor | None) -> str | None:
+    return None if actor is None else str(actor.id)

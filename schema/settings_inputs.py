@@ -1,0 +1,202 @@
+"""Changes to escalation settings."""
+
+import dataclasses
+from datetime import date
+from typing import Any
+
+import strawberry
+
+from rules.ai_control import AiResumePolicy
+from rules.business_hours import Weekday
+from rules.button import ButtonVisibility
+from rules.escalation import Priority
+from schema.notifications import NotificationSettingsInput
+
+
+@strawberry.input
+class AutoEscalationInput:
+    """Changes to when an uncertain reply escalates."""
+
+    enabled: bool | None = None
+    """True if uncertain replies escalate."""
+    confidence_threshold: float | None = None
+    """Percent, 0 to 100. A reply below it is uncertain. 50 by default."""
+    delay_seconds: int | None = None
+    """Seconds before an uncertain reply escalates, so that the customer can clarify."""
+
+
+@strawberry.input
+class TopicRuleInput:
+    """A topic."""
+
+    name: str
+    """Name of the topic."""
+    keywords: list[str] | None = None
+    """Words and phrases of the customer that match."""
+    intents: list[str] | None = None
+    """Intents that match."""
+    priority: Priority | None = None
+    """Priority of the escalation; null for the default priority."""
+
+
+@strawberry.input
+class TriggerSettingsInput:
+    """Changes to phrases, tools and topics."""
+
+    phrases_enabled: bool | None = None
+    """True if requests for a person in the customer's own words escalate."""
+    extra_phrases: list[str] | None = None
+    """Phrases of the team's own, in addition to the built-in recognition."""
+    tool_failure_limit: int | None = None
+    """Consecutive failures of a critical tool in one conversation that escalate."""
+    topics: list[TopicRuleInput] | None = None
+    """Topics that escalate."""
+
+
+@strawberry.input
+class AiSettingsInput:
+    """Changes to what hands a conversation back."""
+
+    resume_on: AiResumePolicy | None = None
+    """Event that hands a conversation back to the AI."""
+
+
+@strawberry.input
+class PriorityTargetInput:
+    """The target of one priority."""
+
+    priority: Priority
+    """The priority."""
+    target_response_minutes: int
+    """Business minutes until the first response is due."""
+
+
+@strawberry.input
+class OpeningIntervalInput:
+    """Local times “HH:MM”."""
+
+    day: Weekday
+    """Day of the week on which it begins."""
+    opens: str
+    """Local time “HH:MM”."""
+    closes: str
+    """Local time “HH:MM”. 24:00 ends a day. A time at or before `opens` is on the next day."""
+
+
+@strawberry.input
+class HolidayInput:
+    """A closed date."""
+
+    date: date
+    """The date."""
+    name: str
+    """Name of the holiday."""
+
+
+@strawberry.input
+class BusinessHoursInput:
+    """Changes to when people answer; a calendar that is null is none."""
+
+    timezone: str | None = None
+    """IANA name of the time zone, such as Europe/Berlin."""
+    week: list[OpeningIntervalInput] | None = None
+    """Opening intervals. An empty list means around the clock."""
+    holidays: list[HolidayInput] | None = None
+    """Closed dates of the team's own."""
+    holiday_calendar: str | None = strawberry.UNSET
+    """ISO 3166 code of a country or subdivision, such as DE or DE-BY, whose public holidays are closed."""
+
+
+@strawberry.input
+class SlaSettingsInput:
+    """Changes to targets."""
+
+    target_response_minutes: int | None = None
+    """Business minutes until the first response is due."""
+    targets_by_priority: list[PriorityTargetInput] | None = None
+    """Targets of single priorities. The others use targetResponseMinutes."""
+    default_priority: Priority | None = None
+    """Priority of an escalation that names none."""
+    at_risk_percent: int | None = None
+    """Share of the target after which an escalation is at risk, in percent. 80 by default."""
+    business_hours: BusinessHoursInput | None = None
+    """Hours in which the clock runs."""
+
+
+@strawberry.input
+class WidgetTextsInput:
+    """Texts in one language; what is null falls back to the general text."""
+
+    language: str
+    """BCP 47 tag, such as de or pt-BR."""
+    button_text: str | None = None
+    """Text of the button."""
+    confirmation_message: str | None = None
+    """Text after an escalation."""
+    taken_over_message: str | None = None
+    """Text that is posted when a team member takes over."""
+    handed_back_message: str | None = None
+    """Text that is posted when the AI answers again."""
+
+
+@strawberry.input
+class WidgetSettingsInput:
+    """Changes to the widget."""
+
+    button_visibility: ButtonVisibility | None = None
+    """Visibility of the button."""
+    button_after_messages: int | None = None
+    """With AFTER_THRESHOLD: customer messages before the button shows."""
+    button_text: str | None = None
+    """Text of the button."""
+    confirmation_message: str | None = None
+    """Text after an escalation, with the placeholders {response_time} and {business_hours}."""
+    taken_over_message: str | None = None
+    """Text that is posted when a team member takes over. An empty text posts nothing."""
+    handed_back_message: str | None = None
+    """Text that is posted when the AI answers again. An empty text posts nothing."""
+    allowed_origins: list[str] | None = None
+    """Origins of the pages that may embed the widget."""
+    texts: list[WidgetTextsInput] | None = None
+    """Texts for other languages. The general texts are used where none fits."""
+
+
+@strawberry.input
+class UpdateEscalationSettingsInput:
+    """Changes to the settings. A field that is left out stays as it is; a list replaces the whole list."""
+
+    agent_id: strawberry.ID
+    """The AI agent."""
+    auto_escalation: AutoEscalationInput | None = None
+    """Changes to the escalation of uncertain replies."""
+    triggers: TriggerSettingsInput | None = None
+    """Changes to phrases, tools and topics."""
+    ai: AiSettingsInput | None = None
+    """Changes to handing back."""
+    sla: SlaSettingsInput | None = None
+    """Changes to the targets of the first response."""
+    notifications: NotificationSettingsInput | None = None
+    """Changes to the notification channels."""
+    widget: WidgetSettingsInput | None = None
+    """Changes to the widget."""
+    expected_version: int | None = None
+    """Version that the caller saw. Another version is refused with CONFLICT."""
+
+    def changes(self) -> dict[str, Any]:
+        """Return the given values, nested, in snake case."""
+        given = changes_of(self)
+        return {name: value for name, value in given.items() if name not in {"agent_id", "expected_version"}}
+
+
+def changes_of(part: Any) -> Any:
+    """
+    Return an input as plain values, without the fields that were left out.
+
+    Null counts as left out, except for fields that may be null: their default is UNSET.
+    """
+    if dataclasses.is_dataclass(part):
+        given = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
+        return {name: changes_of(value) for name, (value, left_out) in given.items() if value is not left_out}
+    if isinstance(part, list):
+        return [changes_of(item) for item in part]
+    return part
