@@ -355,7 +355,7 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
             100 + count,
         )
         (problem,) = await announced_wrongly(connection, [escalation])
-        assert f"was announced {['sla_at_risk'] * count}, told []" in problem
+        assert f"was announced {['sla_at_risk'] * count}, logged []" in problem
     await connection.close()
 
 

@@ -3,11 +3,12 @@
 import json
 
 from tests.interop.conftest import Node
-from tests.support.baton_client import Server
+from tests.support.baton_client import Workspace
 
 
-def test_audit_of_graphql_over_http_passes(node: Node, server: Server) -> None:
-    with node("audit.mjs", f"{server.url}/graphql") as process:
+def test_audit_of_graphql_over_http_passes(node: Node, workspace: Workspace) -> None:
+    url, key = f"{workspace.server.url}/graphql", workspace.api_key
+    with node("audit.mjs", url, key) as process:
         assert process.stdout is not None
         audit, single_connection = map(json.loads, process.stdout)
         assert process.wait(20) == 0

@@ -155,7 +155,7 @@ def test_after_a_human_reply_hands_back_the_ai_speaks_with_the_new_epoch(replays
         says("assistant", "Held."),
         says("human", "Bo here, the AI goes on."),
         says("assistant", "Here I am again."),
-        says("assistant", "Not sure.", confidence=1),
+        says("assistant", "Not sure.", confidence=10),
         says("assistant", "More of the same."),
         says("human", "Bo once more."),
     ]

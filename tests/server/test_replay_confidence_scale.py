@@ -28,9 +28,9 @@ def test_probabilities_without_a_declared_scale_are_refused(replays: Replays) ->
 
 
 def test_declared_probabilities_are_read_as_percent(replays: Replays) -> None:
-    path = replays.file("declared.jsonl", conversation(0.91, 0.57))
+    path = replays.file("declared.jsonl", conversation(0.91, 0.37))
     (escalation,) = replays.result(path, "--confidence-scale", "probability")["escalations"]
-    assert (escalation["confidence"], escalation["message"]) == (57, 3)
+    assert (escalation["confidence"], escalation["message"]) == (37, 3)
 
 
 def test_number_above_one_is_no_probability(replays: Replays) -> None:

@@ -22,7 +22,6 @@ SEEN = {
         "language",
         "createdAt",
         "lastMessageAt",
-        "language",
         "cursor",
     },
     "Escalation": {"id", "status", "createdAt", "assignee"},
