@@ -24,7 +24,7 @@ class LogWriter:
     """A text stream that never blocks.
 
     `on_drained` gets the number of dropped lines when writing works again. The thread starts with the first
-    line. `descriptor` may be closed, broken or full at any time.
+    line. `descriptor` may be closed, broken or full at any time. `counter` counts the dropped lines.
     """
 
     def __init__(
@@ -34,11 +34,13 @@ class LogWriter:
         *,
         maximum_lines: int = MAXIMUM_LINES,
         maximum_bytes: int = MAXIMUM_BYTES,
+        counter: Counter = LINES_DROPPED,
     ) -> None:
         self._descriptor = descriptor
         self._on_drained = on_drained
         self._maximum_lines, self._maximum_bytes = maximum_lines, maximum_bytes
         self._lines: deque[bytes] = deque()
+        self._counter = counter
         self._bytes = 0
         self._dropped = 0
         self._changed = threading.Condition()
@@ -76,7 +78,7 @@ class LogWriter:
 
     def _drop(self) -> None:
         self._dropped += 1
-        LINES_DROPPED.inc()
+        self._counter.inc()
 
     def _run(self) -> None:
         while True:

@@ -26,6 +26,8 @@ from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
 STOP_SECONDS = 8
+# Usual clients and proxies keep idle connections for 60 s. A shorter time here would reset some requests.
+KEEP_ALIVE_SECONDS = 75
 
 OnReady = Callable[[Services, Settings], Awaitable[None]]
 
@@ -138,6 +140,7 @@ def _config(app: object) -> uvicorn.Config:
         ws=WebSocketProtocol,
         ws_max_size=FRAME_LIMIT,
         ws_ping_interval=20,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
         # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.

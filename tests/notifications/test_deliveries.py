@@ -94,11 +94,15 @@ def test_a_turn_whose_epoch_is_over_is_dropped(team: Workspace) -> None:
         talk.says("and now?")
         planned(team)
         gate.open.set()
-        first, second, third = endpoint.ended()
-    assert statuses([first, second, third]) == ["DELIVERED", "DROPPED", "DELIVERED"]
+        first, second, after_resume, last = endpoint.ended()
+    assert statuses([first, second, after_resume, last]) == ["DELIVERED", "DROPPED", "DELIVERED", "DELIVERED"]
     assert second["note"] == "The AI may not answer this turn any more."
     turns = [told(item, endpoint)["data"] for item in receiver.received]
-    assert [(turn["epoch"], turn["message"]["content"]) for turn in turns] == [(1, "hello?"), (3, "and now?")]
+    assert [(turn["epoch"], turn["message"]["content"]) for turn in turns] == [
+        (1, "hello?"),
+        (3, "are you there?"),
+        (3, "and now?"),
+    ]
 
 
 def test_what_waits_for_an_endpoint_that_is_switched_off_or_deleted_is_dropped(team: Workspace) -> None:

@@ -9,99 +9,120 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import orjson
 import pytest
+from prometheus_client import Counter
 
-from server.log_writer import LINES_DROPPED, LogWriter
+from server.log_writer import LogWriter
 from tests.support.baton_client import BATON, Caller, Server, wait_for
 
 PIPE_BYTES = 4_096
 
 
+class Pipe:
+    """A small pipe, and the log writers on it with their count of dropped lines."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._counter = Counter("dropped", "Lines dropped.", registry=None)
+        self._logs: list[LogWriter] = []
+
+    def log(self, on_drained: Callable[[int], None] = lambda _: None, **bounds: int) -> LogWriter:
+        log = LogWriter(self.writer, on_drained, counter=self._counter, **bounds)
+        self._logs.append(log)
+        return log
+
+    def fill(self) -> None:
+        os.set_blocking(self.writer, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(self.writer, b"x" * 512)
+        os.set_blocking(self.writer, True)
+
+    @property
+    def dropped(self) -> float:
+        return next(sample.value for sample in next(iter(self._counter.collect())).samples)
+
+    def close_reader(self) -> None:
+        if self.reader >= 0:
+            os.close(self.reader)
+            self.reader = -1
+
+    def close(self) -> None:
+        """Close both ends. No thread may write to a descriptor that another test gets."""
+        self.close_reader()
+        for log in self._logs:
+            assert log.drain(20)
+        os.close(self.writer)
+
+
 @contextmanager
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+def pipe() -> Iterator[Pipe]:
+    opened = Pipe()
     try:
-        yield reader, writer
+        yield opened
     finally:
-        for end in (reader, writer):
-            with suppress(OSError):
-                os.close(end)
-
-
-def fill(writer: int) -> None:
-    os.set_blocking(writer, False)
-    try:
-        while True:
-            os.write(writer, b"x" * 512)
-    except BlockingIOError:
-        os.set_blocking(writer, True)
-
-
-def dropped() -> float:
-    return next(sample.value for sample in next(iter(LINES_DROPPED.collect())).samples)
+        opened.close()
 
 
 def test_lines_for_a_full_pipe_are_kept_up_to_the_bound_and_the_rest_counted() -> None:
     reports: list[int] = []
-    with pipe() as (reader, writer):
-        fill(writer)
-        log = LogWriter(writer, reports.append, maximum_lines=10)
-        before = dropped()
+    with pipe() as small:
+        small.fill()
+        log = small.log(reports.append, maximum_lines=10)
         began = time.monotonic()
         for number in range(1_000):
             log.write(f"line {number}\n")
+
         assert time.monotonic() - began < 1
-        assert dropped() - before == 990
+        assert small.dropped == 990
         assert not log.drain(0.1)
         text = b""
         while b"line 9\n" not in text:
-            text += os.read(reader, 65_536)
+            text += os.read(small.reader, 65_536)
         assert text.lstrip(b"x") == b"".join(b"line %d\n" % number for number in range(10))
         assert wait_for(lambda: reports, "the report") == [990]
         log.write("again\n")
         assert log.drain()
-        assert os.read(reader, 100) == b"again\n"
-        assert dropped() - before == 990
+        assert os.read(small.reader, 100) == b"again\n"
+        assert small.dropped == 990
 
 
 def test_few_long_lines_are_bounded_by_bytes() -> None:
-    with pipe() as (_, writer):
-        fill(writer)
-        log = LogWriter(writer, maximum_bytes=100_000)
-        before = dropped()
+    with pipe() as small:
+        small.fill()
+        log = small.log(maximum_bytes=100_000)
         for _ in range(200):
             log.write("x" * 1_000)
-        assert dropped() - before == 100
+        assert small.dropped == 100
 
 
 def test_lines_for_a_closed_pipe_are_counted() -> None:
-    with pipe() as (reader, writer):
-        os.close(reader)
-        log = LogWriter(writer)
-        before = dropped()
+    with pipe() as small:
+        small.close_reader()
+        log = small.log()
         for _ in range(5):
             log.write("unheard\n")
         assert log.drain(5)
-        wait_for(lambda: dropped() - before == 5, "all lines to be counted")
+        assert small.dropped == 5
 
 
 def test_lines_of_several_threads_stay_whole() -> None:
-    with pipe() as (reader, writer):
-        log = LogWriter(writer)
+    with pipe() as small:
+        log = small.log()
         line = "0123456789" * 50 + "\n"
         threads = [threading.Thread(target=lambda: [log.write(line) for _ in range(200)]) for _ in range(4)]
         for thread in threads:
             thread.start()
         text = b""
         while len(text) < 800 * len(line):
-            text += os.read(reader, 65_536)
+            text += os.read(small.reader, 65_536)
         assert set(text.decode().splitlines(keepends=True)) == {line}
 
 
@@ -133,12 +154,12 @@ def test_service_answers_and_stops_whatever_becomes_of_stderr(own_dir: Path, std
     with Server.started(own_dir) as server:
         key = server.new_workspace().key
         port = server.port
-    with pipe() as (reader, writer):
+    with pipe() as small:
         if stderr == "full":
-            fill(writer)
+            small.fill()
         if stderr == "closed by its reader":
-            os.close(reader)
-        process = start(own_dir, port, None if stderr == "missing" else writer)
+            small.close_reader()
+        process = start(own_dir, port, None if stderr == "missing" else small.writer)
         try:
             wait_for(lambda: answers(port), "the server to answer", 60)
             viewer = Caller(f"http://127.0.0.1:{port}", key.token).ask("{ viewer { kind } }")["viewer"]
@@ -156,9 +177,9 @@ def test_service_answers_and_stops_whatever_becomes_of_stderr(own_dir: Path, std
 
 def test_refusal_to_start_does_not_wait_for_stderr(own_dir: Path) -> None:
     (own_dir / "secret_key").touch()
-    with pipe() as (_, writer):
-        fill(writer)
-        assert start(own_dir, 0, writer).wait(20) == 1
+    with pipe() as small:
+        small.fill()
+        assert start(own_dir, 0, small.writer).wait(20) == 1
 
 
 def test_database_failures_are_single_json_lines_and_few(own_dir: Path) -> None:
@@ -194,15 +215,15 @@ threading.Event().wait()
 
 @pytest.mark.parametrize("full", [False, True])
 def test_stop_that_hangs_is_logged_and_ended(full: bool) -> None:
-    with pipe() as (reader, writer):
+    with pipe() as small:
         if full:
-            fill(writer)
-        process = subprocess.Popen([sys.executable, "-c", HANGING_STOP], stderr=writer)
+            small.fill()
+        process = subprocess.Popen([sys.executable, "-c", HANGING_STOP], stderr=small.writer)
         try:
             assert process.wait(30) == 1
         finally:
             process.kill()
         if not full:
-            line = orjson.loads(os.read(reader, 65_536))
+            line = orjson.loads(os.read(small.reader, 65_536))
             assert line["event"] == "serve.stop_timeout"
             assert "in wait" in line["threads"]["MainThread"]

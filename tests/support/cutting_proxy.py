@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 
 class CuttingProxy:
@@ -41,22 +41,35 @@ class CuttingProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        for source, sink in ((reader, back), (there, writer)):
-            self._writers.add(sink)
-            task = asyncio.create_task(self._copy(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        try:
+            async with self._open(writer), AsyncExitStack() as stack:
+                there, back = await asyncio.open_connection("127.0.0.1", self._target)
+                await stack.enter_async_context(self._open(back))
+                await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
+        finally:
+            self._tasks.discard(task)
+
+    @asynccontextmanager
+    async def _open(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """Close the connection at the end of the block, and wait until it is closed."""
+        self._writers.add(writer)
+        try:
+            yield
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(OSError):
             while data := await source.read(65_536):
                 sink.write(data)
                 await sink.drain()
-        except OSError:
-            pass
-        finally:
-            self._writers.discard(sink)
+        with suppress(OSError):
             sink.close()
 
     async def _cut(self) -> None:
@@ -69,3 +82,4 @@ class CuttingProxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
