@@ -1,4 +1,4 @@
-# `make` alone prints what there is to do.
+# `make` without a target lists the targets.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +30,7 @@ serve: install ## serve
 test: install ## run every test, a process a core
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-check: lint types imports ## ruff, mypy and the import contract
+check: lint types imports prose ## ruff, mypy, the import contracts and the prose check
 
 lint: install
 	$(BIN)/ruff check .
@@ -56,11 +56,11 @@ schema: install ## print the schema into schema/schema.graphql, and docs/permiss
 webhooks: install ## print the events into docs/webhooks.md
 	$(BIN)/python -m notifications.webhook.docs docs/webhooks.md
 
-bench: install ## measure and print figures, the live part beside other servers
+bench: install ## measure and print figures, the live part next to other servers
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.fanout
 
-bench-live: install ## measure the live part alone
+bench-live: install ## measure only the live part
 	$(BIN)/python -m bench.fanout $(BENCH)
 
 bench-analytics: install ## load two years of escalations and measure the analytics, next to plain SQL (BENCH="--scale 0.1")
@@ -69,7 +69,7 @@ bench-analytics: install ## load two years of escalations and measure the analyt
 chaos: install ## break everything again and again, and compare what arrived with what was committed
 	$(BIN)/python -m chaos $(CHAOS)
 
-lock: ## pin the versions of everything anew
+lock: ## resolve and pin all versions again
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock pyproject.toml
 

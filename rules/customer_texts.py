@@ -74,8 +74,8 @@ def placeholder_error(template: str, allowed: Sequence[str]) -> str | None:
     """Return why a text for customers has a placeholder that would not be filled, or None."""
     for name in _PLACEHOLDER.findall(template):
         if name not in allowed:
-            known = " and ".join(f"{{{placeholder}}}" for placeholder in allowed)
-            hint = f"the known ones are {known}" if allowed else "this text has none"
+            listed = " and ".join(f"{{{placeholder}}}" for placeholder in allowed)
+            hint = f"the known ones are {listed}" if allowed else "this text has none"
             return f"has the unknown placeholder {{{name[:40]}}}; {hint}"
     return None
 

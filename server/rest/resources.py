@@ -192,9 +192,9 @@ Interval = Annotated[AnalyticsInterval, Word()]
 class _ExportQuery(Input):
     """A period, and the time zone of the times in the file."""
 
-    from_: GivenInstant = Field(alias="from", description="Where the period begins.")
+    from_: GivenInstant = Field(alias="from", description="Start of the period, inclusive.")
     to: GivenInstant = Field(
-        description="Where the period ends, exclusively; at most 10 years later.",
+        description="End of the period, exclusive; at most 10 years after the start.",
         json_schema_extra={"examples": ["2026-03-05T09:30:00Z"]},
     )
     timezone: Annotated[str, WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})] = Field(

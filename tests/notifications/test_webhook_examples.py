@@ -102,7 +102,7 @@ class BackEnd:
     @classmethod
     @contextmanager
     def of(cls, workspace: Workspace, **environment: str) -> Iterator["BackEnd"]:
-        """A back end for a new conversation."""
+        """Start a back end for a new conversation."""
         talk, port, secret = Talk.begin(workspace), free_port(), new_secret()
         command = [sys.executable, "-W", "error", str(ROOT / "examples/ai_backend.py"), str(port)]
         given = {"BATON_URL": workspace.server.url, "BATON_API_KEY": workspace.api_key}
@@ -124,7 +124,7 @@ class BackEnd:
         return post(self.port, body_of(story), secret)
 
     def replies(self) -> list[tuple[str, str]]:
-        """The contents and statuses of the AI's messages, held ones included."""
+        """Return content and status of the AI's messages, held ones included."""
         messages = self.talk.key.messages(self.talk.id)
         return [
             (message["content"], message["status"]) for message in messages if message["role"] == "ASSISTANT"

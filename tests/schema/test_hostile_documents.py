@@ -48,7 +48,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
 
 
 def slowest_health(server: Server, call: Any) -> tuple[Any, float]:
-    """The result of `call`, and the longest that /healthz took while it ran."""
+    """Return the result of `call`, and the longest time that /healthz took meanwhile."""
     slowest = 0.0
     with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=server.url, trust_env=False) as client:
         running = pool.submit(call)

@@ -4,51 +4,51 @@ import subprocess
 from tests.support.baton_client import BATON
 
 
-def phrases(*arguments: str, told: str = "") -> str:
+def phrases(*arguments: str, stdin: str = "") -> str:
     done = subprocess.run(
-        [BATON, "phrases", *arguments], input=told, capture_output=True, text=True, timeout=60, check=True
+        [BATON, "phrases", *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=True
     )
     assert not done.stderr
     return done.stdout
 
 
-def test_a_request_is_told_with_what_speaks_for_it() -> None:
-    told = phrases("My bill is wrong. Can you put me through to a real person?")
+def test_request_is_printed_with_its_evidence() -> None:
+    result = phrases("My bill is wrong. Can you put me through to a real person?")
 
-    assert "asks for a person: “Can you put me through to a real person”" in told
-    assert "score" in told
-    assert "connect-me-to" in told
-    assert "real-person" in told
-
-
-def test_a_form_that_never_asks_is_told_as_such() -> None:
-    told = phrases("do I have to speak to a representative to change my pin?")
-
-    assert "does not ask for a person" in told
-    assert "excluded: it asks whether contact is necessary" in told
+    assert "asks for a person: “Can you put me through to a real person”" in result
+    assert "score" in result
+    assert "connect-me-to" in result
+    assert "real-person" in result
 
 
-def test_a_text_may_come_from_standard_input_and_go_out_as_json() -> None:
-    told = json.loads(phrases("--json", told="operator pls\n"))
+def test_form_that_never_asks_is_printed_as_excluded() -> None:
+    result = phrases("do I have to speak to a representative to change my pin?")
 
-    assert told["asks"] is True
-    assert told["words"] == "operator pls"
-    assert told["score"] > told["threshold"]
-    assert told["reading"] == [{"words": "operator", "as": "agent"}]
-    assert told["evidence"]
+    assert "does not ask for a person" in result
+    assert "excluded: it asks whether contact is necessary" in result
 
 
-def test_a_text_in_which_nothing_tells_has_no_score() -> None:
-    told = json.loads(phrases("--json", "where is my parcel"))
+def test_text_from_standard_input_is_printed_as_json() -> None:
+    result = json.loads(phrases("--json", stdin="operator pls\n"))
 
-    assert (told["asks"], told["words"], told["score"], told["reading"]) == (False, None, None, [])
+    assert result["asks"] is True
+    assert result["words"] == "operator pls"
+    assert result["score"] > result["threshold"]
+    assert result["reading"] == [{"words": "operator", "as": "agent"}]
+    assert result["evidence"]
+
+
+def test_text_without_evidence_has_no_score() -> None:
+    result = json.loads(phrases("--json", "where is my parcel"))
+
+    assert (result["asks"], result["words"], result["score"], result["reading"]) == (False, None, None, [])
     assert "no clause mentions a person or contact" in phrases("where is my parcel")
 
 
-def test_a_phrase_of_the_teams_own_is_found_in_any_language() -> None:
-    told = json.loads(
+def test_own_phrase_matches_in_any_language() -> None:
+    result = json.loads(
         phrases("--json", "--extra", "Anwalt", "--extra", "Mitarbeiter", "ein MITARBEITER bitte")
     )
 
-    assert (told["asks"], told["words"], told["extraPhrase"]) == (True, None, "Mitarbeiter")
+    assert (result["asks"], result["words"], result["extraPhrase"]) == (True, None, "Mitarbeiter")
     assert "your phrase “Anwalt”" in phrases("--extra", "Anwalt", "anwalt!")

@@ -53,12 +53,12 @@ async def test_connection_without_credential_ends_soon_and_one_with_a_credential
     start: Start, connect: Connect
 ) -> None:
     stage = await start(Timeouts(init=0.1, anonymous=0.1))
-    anonymous, known = await connect(stage), await connect(stage)
-    await known.introduce(authorization="Bearer key")
+    anonymous, authenticated = await connect(stage), await connect(stage)
+    await authenticated.introduce(authorization="Bearer key")
     await anonymous.introduce()
     reason = "Unauthorized: a connection without credential ends after 15 s"
     assert await anonymous.closed() == (4401, reason)
-    await known.follow("one")
+    await authenticated.follow("one")
 
 
 async def test_one_introduction_comes_first(start: Start, connect: Connect) -> None:
