@@ -3,22 +3,34 @@
 import strawberry
 from graphql import GraphQLSchema, print_schema
 from strawberry.tools import merge_types
+from strawberry.types import get_object_definition
 
 from resolvers.errors import ErrorCode
-from schema.administering import AdministeringMutation
+from resolvers.permissions import PERMISSIONS
+from schema.agent.mutations import AgentMutation
 from schema.analytics.queries import AnalyticsQuery
-from schema.answering import AnsweringMutation
-from schema.basics import CONFIG
+from schema.conversation.mutations import ConversationMutation
 from schema.descriptions import add_descriptions
-from schema.notifying import NotifyingMutation
+from schema.escalation.mutations import EscalationMutation
+from schema.notifications.mutations import NotificationMutation
 from schema.queries import Query
+from schema.scalars import CONFIG
 from schema.subscriptions import Subscription
-from schema.talking import TalkingMutation
+from schema.team.mutations import TeamMutation
 
-Mutation = merge_types(
-    "Mutation", (TalkingMutation, AnsweringMutation, NotifyingMutation, AdministeringMutation)
+
+def _merge_mutations(*concepts: type) -> type:
+    """Return the mutations of all concepts as one type, in the order of the table of permissions."""
+    places = {name: place for place, name in enumerate(PERMISSIONS)}
+    merged = merge_types("Mutation", concepts)
+    fields = get_object_definition(merged, strict=True).fields
+    fields.sort(key=lambda field: places[CONFIG.name_converter.get_graphql_name(field)])
+    return merged
+
+
+Mutation = _merge_mutations(
+    ConversationMutation, EscalationMutation, NotificationMutation, AgentMutation, TeamMutation
 )
-
 RootQuery = merge_types("Query", (Query, AnalyticsQuery))
 
 SCHEMA = strawberry.Schema(

@@ -23,17 +23,25 @@ from rules import typeid
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.roles import Scope, ViewerKind
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
-from schema.agent import Agent
-from schema.basics import Node, page_request
-from schema.connections import EscalationConnection
+from schema.agent.settings import EscalationSettings
+from schema.agent.types import Agent
 from schema.context import Info, parse_global_id
-from schema.conversation import Conversation, ConversationConnection, ConversationFilter, the_conversation
-from schema.delivery import Delivery, DeliveryConnection
-from schema.escalation import Escalation, EscalationFilter
-from schema.message import Message
-from schema.notifications import WebhookEndpoint
-from schema.people import ApiKey, TeamMember, Workspace, member
-from schema.settings import EscalationSettings
+from schema.conversation.message import Message
+from schema.conversation.types import (
+    Conversation,
+    ConversationConnection,
+    ConversationFilter,
+    the_conversation,
+)
+from schema.escalation.connection import EscalationConnection
+from schema.escalation.types import Escalation, EscalationFilter
+from schema.nodes import Node
+from schema.notifications.delivery import Delivery, DeliveryConnection
+from schema.notifications.webhook_endpoint import WebhookEndpoint
+from schema.pagination import page_request
+from schema.team.api_key import ApiKey
+from schema.team.member import TeamMember, member
+from schema.team.workspace import Workspace
 
 T = TypeVar("T")
 

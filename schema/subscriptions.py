@@ -18,9 +18,9 @@ from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
 from schema.context import GraphQLContext, Info
-from schema.conversation import Conversation, the_conversation
-from schema.escalation import Escalation
-from schema.message import Message
+from schema.conversation.message import Message
+from schema.conversation.types import Conversation, the_conversation
+from schema.escalation.types import Escalation
 
 T = TypeVar("T")
 

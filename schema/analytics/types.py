@@ -15,7 +15,7 @@ from rules.analytics import AnalyticsInterval
 from rules.escalation import EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome
 from schema.context import Info, sync_or_async_field
-from schema.people import TeamMember, member
+from schema.team.member import TeamMember, member
 
 _INTERVALS = {
     AnalyticsInterval.HOUR: "Hours of local time.",

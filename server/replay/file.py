@@ -26,7 +26,7 @@ from resolvers.validation import (
     check_name,
     check_percent,
 )
-from schema.basics import read_time
+from schema.scalars import read_time
 
 LINE_LIMIT = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"

@@ -12,8 +12,8 @@ import orjson
 from resolvers.agent import settings_changed
 from resolvers.errors import BadInputError, camel
 from rules.agent_settings import EscalationSettings
-from schema.basics import read_date
-from schema.settings_inputs import UpdateEscalationSettingsInput
+from schema.agent.settings_inputs import UpdateEscalationSettingsInput
+from schema.scalars import read_date
 from server.replay.file import ReplayFileError
 
 _NAME_LIMIT = 100

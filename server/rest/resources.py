@@ -28,7 +28,7 @@ from rules.encoding import format_datetime
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.text import WORDS_LIMIT
-from schema.basics import read_time
+from schema.scalars import read_time
 
 _Read = Callable[[Any], Any]
 

@@ -11,7 +11,7 @@ from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.escalation import Priority
 from rules.typeid import AGENT, format_id
-from schema.notifications import NotificationSettings
+from schema.notifications.settings import NotificationSettings
 
 
 @strawberry.type

@@ -1,4 +1,4 @@
-"""Parts of all types: scalars, enums, nodes and pages."""
+"""Scalars and enums."""
 
 from datetime import date, datetime
 from typing import Any
@@ -9,7 +9,6 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import ErrorCode
 from resolvers.escalation_queries import EscalationOrder
-from resolvers.pagination import Page, PageRequest
 from resolvers.validation import check_object
 from rules.agent_settings import EmailFrequency
 from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
@@ -87,42 +86,3 @@ CONFIG = StrawberryConfig(
 def as_object(value: object, name: str) -> dict[str, Any] | None:
     """Return a JSON input that must be an object; raise BadInputError."""
     return check_object(name, value)
-
-
-@strawberry.interface
-class Node:
-    """An object with an id."""
-
-    id: strawberry.ID
-    """TypeID: a prefix that names the type, and a UUIDv7."""
-
-
-@strawberry.type
-class PageInfo:
-    """Position of a page in its list."""
-
-    has_next_page: bool
-    """True if there are items after this page."""
-    has_previous_page: bool
-    """True if there are items before this page."""
-    start_cursor: str | None
-    """Cursor of the first item; null if the page is empty."""
-    end_cursor: str | None
-    """Cursor of the last item; null if the page is empty."""
-
-    @classmethod
-    def of(cls, page: Page[Any]) -> "PageInfo":
-        """Build the information of a page."""
-        return cls(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=page.cursors[0] if page.cursors else None,
-            end_cursor=page.cursors[-1] if page.cursors else None,
-        )
-
-
-def page_request(
-    first: int | None, after: str | None, last: int | None = None, before: str | None = None
-) -> PageRequest:
-    """Return the page that the arguments of a field ask for."""
-    return PageRequest(first, after, last, before)

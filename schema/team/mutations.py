@@ -1,50 +1,23 @@
-"""Mutations of the people who run a workspace: settings, members and API keys."""
+"""Mutations of team members, sessions and API keys."""
 
 import strawberry
 
-from resolvers import agent, api_key, member, session
+from resolvers import api_key, member, session
 from resolvers.actor import Actor, ActorKind
 from resolvers.member import NewMember
 from resolvers.session import SignedIn
 from rules.roles import SCOPES_OF_ROLE, MemberRole
-from rules.typeid import AGENT, API_KEY, MEMBER
-from schema.agent import Agent
+from rules.typeid import API_KEY, MEMBER
 from schema.context import GraphQLContext, Info, parse_global_id
 from schema.mutation import mutation
-from schema.people import (
-    ApiKey,
-    CreateApiKeyInput,
-    CreateApiKeyPayload,
-    CreateMemberInput,
-    MemberPayload,
-    SignInPayload,
-    TeamMember,
-)
-from schema.settings import EscalationSettings, SettingsPayload
-from schema.settings_inputs import UpdateEscalationSettingsInput
+from schema.team.api_key import ApiKey, CreateApiKeyInput, CreateApiKeyPayload
+from schema.team.member import CreateMemberInput, MemberPayload, TeamMember
+from schema.team.session import SignInPayload
 
 
 @strawberry.type
-class AdministeringMutation:
-    """Settings, people and keys."""
-
-    @mutation
-    async def create_agent(self, info: Info, name: str) -> Agent | None:
-        """Create an AI agent with the default settings."""
-        return Agent.of(await agent.create_agent(info.context, name))
-
-    @mutation
-    async def update_escalation_settings(
-        self,
-        info: Info,
-        input: UpdateEscalationSettingsInput,  # noqa: A002
-    ) -> SettingsPayload | None:
-        """Change the settings of an AI agent."""
-        key = parse_global_id(info, AGENT, input.agent_id, "agent_id")
-        row = await agent.update_escalation_settings(
-            info.context, key, input.changes(), input.expected_version
-        )
-        return SettingsPayload(settings=EscalationSettings.of(row))
+class TeamMutation:
+    """Mutations of team members, sessions and API keys."""
 
     @mutation
     async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload | None:

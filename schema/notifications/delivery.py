@@ -11,9 +11,10 @@ from resolvers.loaders import attempts_of, escalations_by_id
 from resolvers.pagination import Page
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.typeid import DELIVERY, format_id
-from schema.basics import Node, PageInfo
 from schema.context import Info
-from schema.escalation import Escalation
+from schema.escalation.types import Escalation
+from schema.nodes import Node
+from schema.pagination import PageInfo
 
 
 @strawberry.type

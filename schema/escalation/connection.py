@@ -6,9 +6,9 @@ import strawberry
 
 from resolvers.escalation_queries import EscalationFilter as Filter
 from resolvers.escalation_queries import EscalationPage, count_escalations, count_escalations_of_conversation
-from schema.basics import PageInfo
 from schema.context import Info, forbidden_to_customers
-from schema.escalation import LOOKUPS, Escalation
+from schema.escalation.types import LOOKUPS, Escalation
+from schema.pagination import PageInfo
 from schema.prefetch import prefetch
 
 

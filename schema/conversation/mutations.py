@@ -1,4 +1,4 @@
-"""Mutations of an AI agent's back end and of the widget."""
+"""Mutations of conversations and their messages."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,23 +8,22 @@ from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
-from resolvers import conversation, escalation_triggers, message
+from resolvers import ai_control, conversation, message
 from resolvers.conversation import Customer as NewCustomer
 from resolvers.message import NewMessage
-from resolvers.raise_escalation import EscalationResult
-from rules.typeid import AGENT, CONVERSATION
-from schema.basics import as_object
+from rules.typeid import AGENT, CONVERSATION, MESSAGE
 from schema.context import Info, parse_global_id
-from schema.conversation import (
+from schema.conversation.message import Message, RecordMessageInput
+from schema.conversation.types import (
     AiControl,
     Conversation,
     PendingEscalation,
     active_escalation,
     the_conversation,
 )
-from schema.escalation import Escalation
-from schema.message import Message, RecordMessageInput
+from schema.escalation.types import Escalation
 from schema.mutation import mutation
+from schema.scalars import as_object
 
 
 @strawberry.input
@@ -92,72 +91,17 @@ class RecordMessagePayload:
         return await PendingEscalation.load(info, self.pending_key)
 
 
-@strawberry.input
-class ReportToolResultInput:
-    """Result of a tool."""
+@strawberry.type
+class AiControlPayload:
+    """The conversation after the change."""
 
-    conversation_id: strawberry.ID
-    """The conversation."""
-    tool: str
-    """Name of the tool."""
-    succeeded: bool
-    """True if the tool worked."""
-    critical: bool = True
-    """True if repeated failures must escalate."""
-    error: str | None = None
-    """Error message of the tool."""
+    conversation: Conversation
+    """The conversation after the change."""
 
 
 @strawberry.type
-class ReportToolResultPayload:
-    """Consecutive failures of the tool, and the escalation that is active after the report."""
-
-    consecutive_failures: int
-    """Failures of the tool since its last success in this conversation."""
-    escalation: Escalation | None
-    """Escalation that is active after the report."""
-
-
-@strawberry.input
-class SubmitFormInput:
-    """A form that the customer filled in."""
-
-    conversation_id: strawberry.ID
-    """The conversation."""
-    form: str
-    """Name of the form."""
-    fields: JSON
-    """JSON object of the fields that the customer filled in."""
-    escalate: bool = True
-    """True if the form asks for a person."""
-    idempotency_key: str | None = None
-    """Key of the request, for 24 hours. The same key and input return the first result again."""
-
-
-@strawberry.type
-class EscalatePayload:
-    """The escalation that a call led to."""
-
-    escalation: Escalation
-    """The active escalation."""
-    created: bool
-    """False if an active escalation took this trigger in."""
-    confirmation_message: str
-    """Text that the customer is shown."""
-
-    @classmethod
-    def of(cls, raised: EscalationResult, info: Info) -> "EscalatePayload":
-        """Build the payload of an escalation."""
-        return cls(
-            escalation=Escalation.of(raised.escalation, info.context),
-            created=raised.created,
-            confirmation_message=raised.escalation.confirmation,
-        )
-
-
-@strawberry.type
-class TalkingMutation:
-    """Conversations: starting them, what is said in them, asking for people."""
+class ConversationMutation:
+    """Mutations of conversations, their messages and the AI's control."""
 
     @mutation
     async def start_conversation(
@@ -207,56 +151,10 @@ class TalkingMutation:
         )
 
     @mutation
-    async def report_tool_result(
-        self,
-        info: Info,
-        input: ReportToolResultInput,  # noqa: A002
-    ) -> ReportToolResultPayload | None:
-        """Report the result of a tool."""
-        report = await escalation_triggers.report_tool_result(
-            info.context,
-            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
-            input.tool,
-            input.succeeded,
-            input.critical,
-            input.error,
-        )
-        return ReportToolResultPayload(
-            consecutive_failures=report.consecutive_failures,
-            escalation=Escalation.of(report.escalation, info.context) if report.escalation else None,
-        )
-
-    @mutation
     async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str | None:
         """Make a new token for a widget whose token ends."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         return await conversation.refresh_widget_token(info.context, key)
-
-    @mutation
-    async def request_human(
-        self, info: Info, conversation_id: strawberry.ID, idempotency_key: str | None = None
-    ) -> EscalatePayload | None:
-        """Ask for a person with the button of the widget."""
-        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        raised = await escalation_triggers.request_human(info.context, key, idempotency_key)
-        return EscalatePayload.of(raised, info)
-
-    @mutation
-    async def submit_form(
-        self,
-        info: Info,
-        input: SubmitFormInput,  # noqa: A002
-    ) -> EscalatePayload | None:
-        """Submit a form. The payload is null if it does not escalate."""
-        raised = await escalation_triggers.submit_form(
-            info.context,
-            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
-            input.form,
-            as_object(input.fields, "fields") or {},
-            input.escalate,
-            input.idempotency_key,
-        )
-        return EscalatePayload.of(raised, info) if raised else None
 
     @mutation
     async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool | None:
@@ -264,3 +162,23 @@ class TalkingMutation:
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await conversation.set_typing(info.context, key, typing)
         return True
+
+    @mutation
+    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message | None:
+        """Discard a held AI reply."""
+        key = parse_global_id(info, MESSAGE, message_id, "message_id")
+        return Message.of(await message.discard_held_reply(info.context, key), info.context)
+
+    @mutation
+    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
+        """Pause the AI in a conversation."""
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await ai_control.pause_ai(info.context, key)
+        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+
+    @mutation
+    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
+        """Resume the AI in a conversation."""
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await ai_control.resume_ai(info.context, key)
+        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))

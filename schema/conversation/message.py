@@ -13,9 +13,10 @@ from resolvers.conversation import count_messages
 from resolvers.pagination import Page
 from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.typeid import CONVERSATION, MESSAGE, format_id
-from schema.basics import Node, PageInfo
 from schema.context import GraphQLContext, Info, sync_or_async_field
-from schema.people import TeamMember, member
+from schema.nodes import Node
+from schema.pagination import PageInfo
+from schema.team.member import TeamMember, member
 
 
 @strawberry.type

@@ -24,18 +24,19 @@ from resolvers.pagination import Page
 from rules.ai_control import AiPauseCause, AiState
 from rules.button import button_visible
 from rules.typeid import AGENT, CONVERSATION, format_id
-from schema import connections
-from schema import escalation as escalations
-from schema.agent import Agent, the_agent
-from schema.basics import Node, PageInfo, page_request
+from schema.agent.types import Agent, the_agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
-from schema.message import MessageConnection
+from schema.conversation.message import MessageConnection
+from schema.escalation import connection as connections
+from schema.escalation import types as escalations
+from schema.nodes import Node
+from schema.pagination import PageInfo, page_request
 from schema.prefetch import prefetch
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow
-    from schema.connections import EscalationConnection
-    from schema.escalation import Escalation
+    from schema.escalation.connection import EscalationConnection
+    from schema.escalation.types import Escalation
 
 
 @strawberry.type
@@ -183,7 +184,7 @@ class Conversation(Node):
         """A low-confidence escalation that waits for the customer to clarify."""
         return await PendingEscalation.load(info, self.pending_key)
 
-    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation")] | None)
+    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None)
     def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """Escalation that is open or in progress, if any."""
         return active_escalation(info, self.key)
@@ -191,7 +192,7 @@ class Conversation(Node):
     @strawberry.field
     async def escalations(
         self, info: Info, first: int | None = None, after: str | None = None
-    ) -> Annotated["EscalationConnection", strawberry.lazy("schema.connections")]:
+    ) -> Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")]:
         """Its escalations, newest first."""
         request = page_request(first, after)
         page = await escalations_of_conversation(info.context, self.key, request)

@@ -10,7 +10,7 @@ from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.escalation import Priority
-from schema.notifications import NotificationSettingsInput
+from schema.notifications.settings import NotificationSettingsInput
 
 
 @strawberry.input

@@ -1,20 +1,20 @@
-"""Mutations of integrators and dashboards: escalations and control."""
+"""Mutations that raise, take, answer and end escalations."""
 
 from typing import Annotated
 
 import strawberry
-from strawberry.utils.await_maybe import await_maybe
+from strawberry.scalars import JSON
 
-from resolvers import ai_control, escalation, escalation_triggers, message, reply
+from resolvers import escalation, escalation_triggers, reply
 from resolvers.escalation import EscalationChanges, ResolutionInput
+from resolvers.raise_escalation import EscalationResult
 from rules.escalation import Disposition, EscalationStatus, Priority
 from rules.typeid import CONVERSATION, ESCALATION, MESSAGE
 from schema.context import Info, parse_global_id
-from schema.conversation import Conversation, the_conversation
-from schema.escalation import Escalation
-from schema.message import Message
+from schema.conversation.message import Message
+from schema.escalation.types import Escalation
 from schema.mutation import mutation
-from schema.talking import EscalatePayload
+from schema.scalars import as_object
 
 
 @strawberry.input
@@ -117,17 +117,72 @@ class ResolveEscalationInput:
     """True if the AI must stay paused."""
 
 
+@strawberry.input
+class ReportToolResultInput:
+    """Result of a tool."""
+
+    conversation_id: strawberry.ID
+    """The conversation."""
+    tool: str
+    """Name of the tool."""
+    succeeded: bool
+    """True if the tool worked."""
+    critical: bool = True
+    """True if repeated failures must escalate."""
+    error: str | None = None
+    """Error message of the tool."""
+
+
 @strawberry.type
-class AiControlPayload:
-    """The conversation after the change."""
+class ReportToolResultPayload:
+    """Consecutive failures of the tool, and the escalation that is active after the report."""
 
-    conversation: Conversation
-    """The conversation after the change."""
+    consecutive_failures: int
+    """Failures of the tool since its last success in this conversation."""
+    escalation: Escalation | None
+    """Escalation that is active after the report."""
+
+
+@strawberry.input
+class SubmitFormInput:
+    """A form that the customer filled in."""
+
+    conversation_id: strawberry.ID
+    """The conversation."""
+    form: str
+    """Name of the form."""
+    fields: JSON
+    """JSON object of the fields that the customer filled in."""
+    escalate: bool = True
+    """True if the form asks for a person."""
+    idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.type
-class AnsweringMutation:
-    """Escalations: raising, taking, answering and ending them; and who speaks."""
+class EscalatePayload:
+    """The escalation that a call led to."""
+
+    escalation: Escalation
+    """The active escalation."""
+    created: bool
+    """False if an active escalation took this trigger in."""
+    confirmation_message: str
+    """Text that the customer is shown."""
+
+    @classmethod
+    def of(cls, raised: EscalationResult, info: Info) -> "EscalatePayload":
+        """Build the payload of an escalation."""
+        return cls(
+            escalation=Escalation.of(raised.escalation, info.context),
+            created=raised.created,
+            confirmation_message=raised.escalation.confirmation,
+        )
+
+
+@strawberry.type
+class EscalationMutation:
+    """Mutations of escalations and their triggers."""
 
     @mutation
     async def escalate_conversation(
@@ -214,12 +269,6 @@ class AnsweringMutation:
         return ReplyPayload.of(await reply.send_held_reply(info.context, key, content), info)
 
     @mutation
-    async def discard_held_reply(self, info: Info, message_id: strawberry.ID) -> Message | None:
-        """Discard a held AI reply."""
-        key = parse_global_id(info, MESSAGE, message_id, "message_id")
-        return Message.of(await message.discard_held_reply(info.context, key), info.context)
-
-    @mutation
     async def resolve_escalation(
         self,
         info: Info,
@@ -239,15 +288,47 @@ class AnsweringMutation:
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @mutation
-    async def pause_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
-        """Pause the AI in a conversation."""
-        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        await ai_control.pause_ai(info.context, key)
-        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+    async def report_tool_result(
+        self,
+        info: Info,
+        input: ReportToolResultInput,  # noqa: A002
+    ) -> ReportToolResultPayload | None:
+        """Report the result of a tool."""
+        report = await escalation_triggers.report_tool_result(
+            info.context,
+            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            input.tool,
+            input.succeeded,
+            input.critical,
+            input.error,
+        )
+        return ReportToolResultPayload(
+            consecutive_failures=report.consecutive_failures,
+            escalation=Escalation.of(report.escalation, info.context) if report.escalation else None,
+        )
 
     @mutation
-    async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
-        """Resume the AI in a conversation."""
+    async def request_human(
+        self, info: Info, conversation_id: strawberry.ID, idempotency_key: str | None = None
+    ) -> EscalatePayload | None:
+        """Ask for a person with the button of the widget."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        await ai_control.resume_ai(info.context, key)
-        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+        raised = await escalation_triggers.request_human(info.context, key, idempotency_key)
+        return EscalatePayload.of(raised, info)
+
+    @mutation
+    async def submit_form(
+        self,
+        info: Info,
+        input: SubmitFormInput,  # noqa: A002
+    ) -> EscalatePayload | None:
+        """Submit a form. The payload is null if it does not escalate."""
+        raised = await escalation_triggers.submit_form(
+            info.context,
+            parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
+            input.form,
+            as_object(input.fields, "fields") or {},
+            input.escalate,
+            input.idempotency_key,
+        )
+        return EscalatePayload.of(raised, info) if raised else None

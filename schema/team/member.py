@@ -1,4 +1,4 @@
-"""Workspaces, team members, API keys, and who is calling."""
+"""Team members."""
 
 from datetime import datetime
 from typing import Any
@@ -7,30 +7,13 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
-from models.api_key import ApiKey as ApiKeyRow
 from models.member import Member as MemberRow
-from models.workspace import Workspace as WorkspaceRow
 from resolvers.errors import NotFoundError
 from resolvers.loaders import members_by_id
-from rules.roles import MemberRole, Scope
-from rules.typeid import API_KEY, MEMBER, WORKSPACE, format_id
-from schema.basics import Node
+from rules.roles import MemberRole
+from rules.typeid import MEMBER, format_id
 from schema.context import GraphQLContext, Info, forbidden_to_customers
-
-
-@strawberry.type
-class Workspace(Node):
-    """A team's own world."""
-
-    name: str
-    """Name of the workspace."""
-    created_at: datetime
-    """Time of its creation."""
-
-    @classmethod
-    def of(cls, row: WorkspaceRow) -> "Workspace":
-        """Build the type from a row."""
-        return cls(id=strawberry.ID(format_id(WORKSPACE, row.id)), name=row.name, created_at=row.created_at)
+from schema.nodes import Node
 
 
 @strawberry.type
@@ -78,57 +61,6 @@ async def the_member(info: Info, key: UUID | None) -> TeamMember:
     return result
 
 
-@strawberry.type
-class ApiKey(Node):
-    """A key of an integrator or an AI agent's back end."""
-
-    name: str
-    """Name that an administrator gave it."""
-    prefix: str
-    """Start of the key, enough to recognise it. The key itself is shown once, when it is created."""
-    scopes: list[Scope]
-    """Scopes of the key."""
-    created_at: datetime
-    """Time of its creation."""
-    last_used_at: datetime | None
-    """Time of its last use, to the minute or so; null if it was never used."""
-    revoked_at: datetime | None
-    """Time of its revocation; null while it is valid."""
-
-    @classmethod
-    def of(cls, row: ApiKeyRow) -> "ApiKey":
-        """Build the type from a row."""
-        return cls(
-            id=strawberry.ID(format_id(API_KEY, row.id)),
-            name=row.name,
-            prefix=row.prefix,
-            scopes=[Scope(scope) for scope in row.scopes],
-            created_at=row.created_at,
-            last_used_at=row.last_used_at,
-            revoked_at=row.revoked_at,
-        )
-
-
-@strawberry.input
-class CreateApiKeyInput:
-    """A new key."""
-
-    name: str
-    """Name of the key."""
-    scopes: list[Scope]
-    """Scopes of the key."""
-
-
-@strawberry.type
-class CreateApiKeyPayload:
-    """The key, shown this once."""
-
-    api_key: ApiKey
-    """The new API key."""
-    key: str
-    """The key itself, shown this once."""
-
-
 @strawberry.input
 class CreateMemberInput:
     """A new member; without a password they are invited."""
@@ -151,15 +83,3 @@ class MemberPayload:
     """The team member after the change."""
     invitation_token: str | None = None
     """Token for acceptInvitation within 7 days, shown once, if no password was given."""
-
-
-@strawberry.type
-class SignInPayload:
-    """A new session."""
-
-    member: TeamMember
-    """The team member."""
-    token: str
-    """Session token, for clients that keep no cookie."""
-    expires_at: datetime
-    """End of the session."""

@@ -1,17 +1,14 @@
-"""Notification channels in the settings, and webhook endpoints."""
+"""Notification channels in the settings."""
 
-from datetime import datetime
 from uuid import UUID
 
 import strawberry
 
-from models import webhook_endpoint as models
 from resolvers.loaders import slack_connections_of, webhook_endpoints_of
 from rules import agent_settings as rules
 from rules.agent_settings import EmailFrequency
-from rules.typeid import WEBHOOK_ENDPOINT, format_id
-from schema.basics import Node
 from schema.context import Info
+from schema.notifications.webhook_endpoint import WebhookEndpoint
 
 
 @strawberry.type
@@ -57,34 +54,6 @@ class SlackNotifications:
         """Name of the Slack workspace of the bot."""
         connection = await info.context.load(slack_connections_of, self.agent_key)
         return connection.team_name if connection else None
-
-
-@strawberry.type
-class WebhookEndpoint(Node):
-    """A URL to which events are posted."""
-
-    url: str
-    """URL that receives the events."""
-    enabled: bool
-    """True if events are posted."""
-    event_types: list[str]
-    """Event types that it receives, such as escalation.created. An empty list means all."""
-    disabled_reason: str | None
-    """Reason for which Baton switched it off; null if it did not."""
-    created_at: datetime
-    """Time of its creation."""
-
-    @classmethod
-    def of(cls, row: models.WebhookEndpoint) -> "WebhookEndpoint":
-        """Build an endpoint. Its secrets are shown only when they are made."""
-        return cls(
-            id=strawberry.ID(format_id(WEBHOOK_ENDPOINT, row.id)),
-            url=row.url,
-            enabled=row.enabled,
-            event_types=row.event_types,
-            disabled_reason=row.disabled_reason,
-            created_at=row.created_at,
-        )
 
 
 @strawberry.type
@@ -149,25 +118,3 @@ class NotificationSettingsInput:
     """Emails to the team."""
     slack: SlackNotificationsInput | None = None
     """Messages to Slack."""
-
-
-@strawberry.input
-class CreateWebhookEndpointInput:
-    """A new endpoint."""
-
-    agent_id: strawberry.ID
-    """AI agent whose events are posted."""
-    url: str
-    """URL that receives the events."""
-    event_types: list[str] | None = None
-    """Event types, such as escalation.created. Null or an empty list means all."""
-
-
-@strawberry.type
-class WebhookEndpointPayload:
-    """The endpoint, with its secret where that is new."""
-
-    endpoint: WebhookEndpoint
-    """The endpoint."""
-    secret: str | None
-    """Signing secret, shown once when the endpoint is created or its secret is rotated."""

@@ -11,9 +11,9 @@ from resolvers.agent import escalation_settings
 from resolvers.errors import NotFoundError
 from resolvers.loaders import agents_by_id
 from rules.typeid import AGENT, format_id
-from schema.basics import Node
+from schema.agent.settings import EscalationSettings
 from schema.context import Info
-from schema.settings import EscalationSettings
+from schema.nodes import Node
 
 
 @strawberry.type

@@ -1,36 +1,23 @@
-"""Mutations of notification channels."""
+"""Mutations of webhook endpoints and deliveries."""
 
 import strawberry
 
-from resolvers import delivery, slack_connection, webhook_endpoint
+from resolvers import delivery, webhook_endpoint
 from rules.delivery import DeliveryChannel
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT
 from schema.context import Info, parse_global_id
-from schema.delivery import Delivery
 from schema.mutation import mutation
-from schema.notifications import CreateWebhookEndpointInput, WebhookEndpoint, WebhookEndpointPayload
-from schema.settings import EscalationSettings, SettingsPayload
+from schema.notifications.delivery import Delivery
+from schema.notifications.webhook_endpoint import (
+    CreateWebhookEndpointInput,
+    WebhookEndpoint,
+    WebhookEndpointPayload,
+)
 
 
 @strawberry.type
-class NotifyingMutation:
-    """Slack, webhook endpoints and deliveries."""
-
-    @mutation
-    async def connect_slack(
-        self, info: Info, agent_id: strawberry.ID, bot_token: str
-    ) -> SettingsPayload | None:
-        """Verify and store the token of a Slack bot."""
-        key = parse_global_id(info, AGENT, agent_id, "agent_id")
-        row = await slack_connection.connect_slack(info.context, key, bot_token)
-        return SettingsPayload(settings=EscalationSettings.of(row))
-
-    @mutation
-    async def disconnect_slack(self, info: Info, agent_id: strawberry.ID) -> SettingsPayload | None:
-        """Delete the token of the Slack bot."""
-        key = parse_global_id(info, AGENT, agent_id, "agent_id")
-        row = await slack_connection.disconnect_slack(info.context, key)
-        return SettingsPayload(settings=EscalationSettings.of(row))
+class NotificationMutation:
+    """Mutations of webhook endpoints and deliveries."""
 
     @mutation
     async def create_webhook_endpoint(

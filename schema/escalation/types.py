@@ -16,16 +16,17 @@ from resolvers.pagination import Page
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, format_id
-from schema import conversation as conversations
-from schema.agent import Agent, the_agent
-from schema.basics import Node, PageInfo, page_request
+from schema.agent.types import Agent, the_agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
-from schema.people import TeamMember, member
+from schema.conversation import types as conversations
+from schema.escalation.sla import Sla
+from schema.nodes import Node
+from schema.pagination import PageInfo, page_request
 from schema.prefetch import Lookups, prefetch
-from schema.sla import Sla
+from schema.team.member import TeamMember, member
 
 if TYPE_CHECKING:
-    from schema.conversation import Conversation
+    from schema.conversation.types import Conversation
 
 T = TypeVar("T")
 
@@ -191,7 +192,7 @@ class Escalation(Node):
             **shown,
         )
 
-    @sync_or_async_field(Annotated["Conversation", strawberry.lazy("schema.conversation")])
+    @sync_or_async_field(Annotated["Conversation", strawberry.lazy("schema.conversation.types")])
     def conversation(self, info: Info) -> AwaitableOrValue["Conversation"]:
         """Conversation that it belongs to. Not for customers."""
         if info.context.actor.is_customer:

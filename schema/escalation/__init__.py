@@ -1,0 +1,1 @@
+"""Escalations, their first-response clock, and answering them."""

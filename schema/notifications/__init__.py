@@ -1,0 +1,1 @@
+"""Notification channels, webhook endpoints and deliveries."""

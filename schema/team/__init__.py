@@ -1,0 +1,1 @@
+"""The workspace, its members, their sessions, and API keys."""
