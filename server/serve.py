@@ -5,6 +5,7 @@ import gc
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -17,6 +18,12 @@ from server.app import make_app
 from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol
+from server.http.connection_limits import (
+    ConnectionLimits,
+    connections_in_all,
+    raise_descriptor_limit,
+    trusted_networks,
+)
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
@@ -98,7 +105,7 @@ async def _serve(
         connections = ClientConnections.of(services)
         worker = Worker(opened, urls.service) if with_worker else None
         server = _Server(
-            _config(make_app(services, settings, connections)), connections, worker, stop_deadline
+            _config(make_app(services, settings, connections), settings), connections, worker, stop_deadline
         )
         tasks = [
             asyncio.create_task(connections.run()),
@@ -131,12 +138,12 @@ async def _on_ready(
         await on_ready(services, settings)
 
 
-def _config(app: object) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    in_all = connections_in_all(raise_descriptor_limit())
+    config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
-        http=RequestProtocol,
         ws=WebSocketProtocol,
         ws_max_size=FRAME_LIMIT,
         ws_ping_interval=20,
@@ -146,6 +153,11 @@ def _config(app: object) -> uvicorn.Config:
         # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.
         proxy_headers=True,
     )
+    proxies = config.forwarded_allow_ips
+    trusted = trusted_networks(proxies if isinstance(proxies, str) else ",".join(proxies))
+    limits = ConnectionLimits(settings.connections_per_address, in_all, trusted)
+    config.http = partial(RequestProtocol, limits=limits)  # type: ignore[assignment]
+    return config
 
 
 class _Server(uvicorn.Server):

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    connections_per_address: int = Field(100, ge=1)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")
