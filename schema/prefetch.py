@@ -25,8 +25,8 @@ async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
     wanted = [lookup for name, lookup in lookups.items() if name in asked]
     await gather(
         *(
-            info.context.prefetch(batch, {key for row in rows if (key := parse_global_id(row))})
-            for batch, parse_global_id in wanted
+            info.context.prefetch(batch, {key for row in rows if (key := key_of(row))})
+            for batch, key_of in wanted
         )
     )
 

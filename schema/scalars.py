@@ -19,6 +19,7 @@ from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, P
 from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.roles import MemberRole, Scope, ViewerKind
 from rules.sla_clock import SlaOutcome, SlaStatus
+from schema.pagination import ConnectionNames
 
 for _enum in (
     AiPauseCause,
@@ -59,6 +60,7 @@ def read_date(value: Any) -> date:
 
 
 CONFIG = StrawberryConfig(
+    name_converter=ConnectionNames(),
     scalar_map={
         datetime: strawberry.scalar(
             name="DateTime",
@@ -79,7 +81,7 @@ CONFIG = StrawberryConfig(
             description="Any JSON value. Inputs must be objects.",
             specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
         ),
-    }
+    },
 )
 
 

@@ -12,15 +12,16 @@ from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import subscription_sources
 from resolvers.errors import NotFoundError
-from resolvers.loaders import conversations_by_id, escalations_by_id, messages_by_id
+from resolvers.loaders import conversations_by_id
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
-from rules.typeid import AGENT, CONVERSATION, ESCALATION
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 from schema.context import GraphQLContext, Info
 from schema.conversation.message import Message
-from schema.conversation.types import Conversation, the_conversation
+from schema.conversation.types import Conversation
 from schema.escalation.types import Escalation
+from schema.nodes import load_node
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ class EscalationEvent:
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
         """The escalation, as it is now."""
-        return await _escalation(info, self.happening)
+        escalation: Escalation = await _load(info, ESCALATION, self.happening.escalation_id)
+        return escalation
 
 
 @strawberry.type
@@ -76,7 +78,8 @@ class SlaEvent:
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
         """The escalation, as it is now."""
-        return await _escalation(info, self.happening)
+        escalation: Escalation = await _load(info, ESCALATION, self.happening.escalation_id)
+        return escalation
 
 
 @strawberry.type
@@ -97,7 +100,8 @@ class MessageEvent:
     @strawberry.field
     async def message(self, info: Info) -> Message:
         """The message."""
-        return await _message(info, self.happening)
+        message: Message = await _load(info, MESSAGE, self.happening.message_id)
+        return message
 
 
 @strawberry.type
@@ -128,7 +132,8 @@ class ConversationEvent:
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation:
         """The conversation, as it is now."""
-        return await _conversation(info, self.happening)
+        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
+        return conversation
 
 
 @strawberry.type
@@ -162,30 +167,18 @@ class TurnEvent:
     @strawberry.field
     async def message(self, info: Info) -> Message:
         """Customer's message that the AI must answer."""
-        return await _message(info, self.happening)
+        message: Message = await _load(info, MESSAGE, self.happening.message_id)
+        return message
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation:
         """The conversation, as it is now."""
-        return await _conversation(info, self.happening)
+        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
+        return conversation
 
 
-async def _escalation(info: Info, happening: StreamEvent) -> Escalation:
-    row = await info.context.load(escalations_by_id, _known(happening.escalation_id))
-    if row is None:
-        raise NotFoundError("escalation")
-    return Escalation.of(row, info.context)
-
-
-async def _message(info: Info, happening: StreamEvent) -> Message:
-    row = await info.context.load(messages_by_id, _known(happening.message_id))
-    if row is None:
-        raise NotFoundError("message")
-    return Message.of(row, info.context)
-
-
-async def _conversation(info: Info, happening: StreamEvent) -> Conversation:
-    return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
+async def _load(info: Info, prefix: str, row_id: UUID | None) -> Any:
+    return await await_maybe(load_node(info, prefix, _known(row_id)))
 
 
 def _known(value: T | None) -> T:

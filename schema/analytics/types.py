@@ -14,8 +14,10 @@ from resolvers.analytics.facts import instant
 from rules.analytics import AnalyticsInterval
 from rules.escalation import EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome
+from rules.typeid import MEMBER
 from schema.context import Info, sync_or_async_field
-from schema.team.member import TeamMember, member
+from schema.nodes import load_optional_node
+from schema.team.member import TeamMember
 
 _INTERVALS = {
     AnalyticsInterval.HOUR: "Hours of local time.",
@@ -142,7 +144,7 @@ class AssigneeCount:
     @sync_or_async_field(TeamMember | None)
     def assignee(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member to whom they are assigned now; null for those without an assignee."""
-        return member(info, self.assignee_key)
+        return load_optional_node(info, MEMBER, self.assignee_key)
 
 
 @strawberry.type

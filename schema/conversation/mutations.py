@@ -1,6 +1,7 @@
 """Mutations of conversations and their messages."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
@@ -10,18 +11,20 @@ from strawberry.utils.await_maybe import await_maybe
 from models.escalation import Escalation as EscalationRow
 from resolvers import ai_control, conversation, message
 from resolvers.conversation import Customer as NewCustomer
+from resolvers.loaders import active_escalations
 from resolvers.message import NewMessage
-from rules.typeid import AGENT, CONVERSATION, MESSAGE
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 from schema.context import Info, parse_global_id
 from schema.conversation.message import Message, RecordMessageInput
 from schema.conversation.types import (
     AiControl,
     Conversation,
     PendingEscalation,
-    active_escalation,
-    the_conversation,
 )
-from schema.escalation.types import Escalation
+from schema.nodes import build_node, load_node, load_optional_node
+
+if TYPE_CHECKING:
+    from schema.escalation.types import Escalation
 from schema.mutation import mutation
 from schema.scalars import as_object
 
@@ -79,11 +82,15 @@ class RecordMessagePayload:
     """State of the AI after the message, with the epoch to answer with."""
 
     @strawberry.field
-    async def escalation(self, info: Info) -> Escalation | None:
+    async def escalation(
+        self, info: Info
+    ) -> Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None:
         """The escalation that is active after this message."""
         if self.raised:
-            return Escalation.of(self.raised, info.context)
-        return await await_maybe(active_escalation(info, self.conversation_key))
+            escalation: Escalation = build_node(info, ESCALATION, self.raised)
+            return escalation
+        key = self.conversation_key
+        return await await_maybe(load_optional_node(info, ESCALATION, key, active_escalations))
 
     @strawberry.field
     async def pending_escalation(self, info: Info) -> PendingEscalation | None:
@@ -120,7 +127,7 @@ class ConversationMutation:
             input.language,
         )
         return StartConversationPayload(
-            conversation=await await_maybe(the_conversation(info, started.conversation_id)),
+            conversation=await await_maybe(load_node(info, CONVERSATION, started.conversation_id)),
             widget_token=started.widget_token,
             widget_token_expires_at=started.expires_at,
         )
@@ -174,11 +181,11 @@ class ConversationMutation:
         """Pause the AI in a conversation."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.pause_ai(info.context, key)
-        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+        return AiControlPayload(conversation=await await_maybe(load_node(info, CONVERSATION, key)))
 
     @mutation
     async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
         """Resume the AI in a conversation."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.resume_ai(info.context, key)
-        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+        return AiControlPayload(conversation=await await_maybe(load_node(info, CONVERSATION, key)))
