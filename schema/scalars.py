@@ -9,7 +9,6 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import ErrorCode
 from resolvers.escalation_queries import EscalationOrder
-from resolvers.validation import check_object
 from rules.agent_settings import EmailFrequency
 from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
 from rules.button import ButtonVisibility
@@ -83,8 +82,3 @@ CONFIG = StrawberryConfig(
         ),
     },
 )
-
-
-def as_object(value: object, name: str) -> dict[str, Any] | None:
-    """Return a JSON input that must be an object; raise BadInputError."""
-    return check_object(name, value)

@@ -25,8 +25,8 @@ from schema.nodes import build_node, load_node, load_optional_node
 
 if TYPE_CHECKING:
     from schema.escalation.types import Escalation
+from resolvers.validation import check_object
 from schema.mutation import mutation
-from schema.scalars import as_object
 
 
 @strawberry.input
@@ -122,7 +122,7 @@ class ConversationMutation:
             info.context,
             parse_global_id(info, AGENT, input.agent_id, "agent_id"),
             NewCustomer(who.external_id, who.email, who.name),
-            as_object(input.metadata, "metadata"),
+            check_object("metadata", input.metadata),
             input.idempotency_key,
             input.language,
         )
@@ -145,7 +145,7 @@ class ConversationMutation:
             confidence=input.confidence,
             intents=tuple(input.intents or ()),
             epoch=input.epoch,
-            metadata=as_object(input.metadata, "metadata"),
+            metadata=check_object("metadata", input.metadata),
         )
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
         recorded = await message.record_message(info.context, key, new, input.idempotency_key)

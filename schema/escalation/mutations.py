@@ -8,13 +8,13 @@ from strawberry.scalars import JSON
 from resolvers import escalation, escalation_triggers, reply
 from resolvers.escalation import EscalationChanges, ResolutionInput
 from resolvers.raise_escalation import EscalationResult
+from resolvers.validation import check_object
 from rules.escalation import Disposition, EscalationStatus, Priority
 from rules.typeid import CONVERSATION, ESCALATION, MESSAGE
 from schema.context import Info, parse_global_id
 from schema.conversation.message import Message
 from schema.escalation.types import Escalation
 from schema.mutation import mutation
-from schema.scalars import as_object
 
 
 @strawberry.input
@@ -327,7 +327,7 @@ class EscalationMutation:
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.form,
-            as_object(input.fields, "fields") or {},
+            check_object("fields", input.fields) or {},
             input.escalate,
             input.idempotency_key,
         )

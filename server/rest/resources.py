@@ -24,11 +24,10 @@ from models import escalation as tables
 from resolvers.pagination import LARGEST
 from rules import typeid
 from rules.analytics import AnalyticsInterval
-from rules.encoding import format_datetime
+from rules.encoding import format_datetime, parse_datetime
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.text import WORDS_LIMIT
-from schema.scalars import read_time
 
 _Read = Callable[[Any], Any]
 
@@ -178,7 +177,7 @@ class ListQuery(Input):
 
 
 def _read_instant(value: Any) -> datetime:
-    return read_time(value)
+    return parse_datetime(str(value))
 
 
 GivenInstant = Annotated[
