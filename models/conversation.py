@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
+from models.words import folded
 from rules.ai_control import AiPauseCause, AiState
 
 
@@ -20,12 +21,25 @@ class Conversation(Base):
     and `uncertain_replies` are counters of the button's AFTER_THRESHOLD rule. `customer_message_id` is the
     last message of the customer, and `awaiting_answer` is true while it has no answer by the AI or a person.
     `turn_due` is true if it came from the widget, so that Baton must request the AI's turn.
+    `customer_verified` is true if the back end or the team named the customer.
     """
 
     __tablename__ = "conversations"
     __table_args__ = (
         Index("conversations_listing_idx", "workspace_id", text("created_at DESC"), text("id DESC")),
-        Index("conversations_customer_idx", "workspace_id", func.lower(text("customer_email"))),
+        Index(
+            "conversations_activity_idx",
+            "workspace_id",
+            func.coalesce(text("last_message_at"), text("created_at")),
+            "id",
+        ),
+        Index("conversations_customer_idx", "workspace_id", folded(text("customer_email"))),
+        Index(
+            "conversations_external_id_idx",
+            "workspace_id",
+            folded(text("customer_external_id")),
+            postgresql_where=text("customer_external_id IS NOT NULL"),
+        ),
         CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
         # Most transactions update this row: free space on the page keeps that out of the indexes.
         {"postgresql_with": {"fillfactor": 80}},
@@ -37,6 +51,7 @@ class Conversation(Base):
     customer_external_id: Mapped[str | None]
     customer_email: Mapped[str | None]
     customer_name: Mapped[str | None]
+    customer_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     ai_state: Mapped[AiState] = mapped_column(text_enum(AiState, "ai_state"), default=AiState.ACTIVE)
     ai_epoch: Mapped[int] = mapped_column(default=1)
     ai_paused_at: Mapped[datetime | None]

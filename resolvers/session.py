@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member, MemberSession
+from models.words import folded
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
@@ -73,7 +74,7 @@ async def _members_of_email(context: Context, email: str) -> list[Member]:
     async with context.database.autocommit_session() as session:
         members = await session.scalars(
             select(Member)
-            .where(func.lower(Member.email) == email, Member.removed_at.is_(None))
+            .where(folded(Member.email) == folded(email), Member.removed_at.is_(None))
             .order_by(Member.created_at.desc())
             .limit(_NAMESAKES)
         )

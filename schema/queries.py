@@ -7,10 +7,11 @@ from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import agent as agents
 from resolvers import api_key as api_keys
-from resolvers import conversation as conversations
+from resolvers import conversation_queries as conversations
 from resolvers import delivery as deliveries
 from resolvers import escalation_queries as escalations
 from resolvers import member as members
+from resolvers.conversation_queries import ConversationOrder
 from resolvers.escalation_queries import EscalationOrder
 from resolvers.pagination import PageRequest
 from resolvers.viewer import viewer_api_key
@@ -119,17 +120,20 @@ class Query:
         self,
         info: Info,
         filter: ConversationFilter | None = None,  # noqa: A002
+        order_by: ConversationOrder = ConversationOrder.CREATED_DESC,
         first: int | None = None,
         after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
     ) -> ConversationConnection:
-        """Conversations, newest first."""
+        """Conversations of the workspace."""
         info.context.require_signed_in()
         chosen = (filter or ConversationFilter()).read(info)
         context = info.context
         awaiting = conversations.conversations_awaiting_ai
         read = awaiting if chosen.awaiting_ai else conversations.conversations
-        page = await read(context, chosen, PageRequest(first, after))
-        return await ConversationConnection.of(page, info)
+        page = await read(context, chosen, order_by, PageRequest(first, after, last, before))
+        return await ConversationConnection.of(page, info, chosen)
 
     @strawberry.field
     async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002

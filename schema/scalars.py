@@ -7,6 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
+from resolvers.conversation_queries import ConversationOrder
 from resolvers.errors import ErrorCode
 from resolvers.escalation_queries import EscalationOrder
 from rules.agent_settings import EmailFrequency
@@ -25,6 +26,7 @@ for _enum in (
     AiResumePolicy,
     AiState,
     ButtonVisibility,
+    ConversationOrder,
     DeliveryChannel,
     DeliveryStatus,
     Disposition,

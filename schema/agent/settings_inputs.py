@@ -1,6 +1,5 @@
 """Changes to escalation settings."""
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -14,6 +13,7 @@ from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.escalation import Priority
+from schema.changes import changes_of
 from schema.notifications.settings import NotificationSettingsInput
 
 
@@ -190,20 +190,6 @@ class UpdateEscalationSettingsInput:
         """Return the given values, nested, in snake case."""
         given = changes_of(self)
         return {name: value for name, value in given.items() if name not in {"agent_id", "expected_version"}}
-
-
-def changes_of(part: Any) -> Any:
-    """
-    Return an input as plain values, without the fields that were left out.
-
-    Null counts as left out, except for fields that may be null: their default is UNSET.
-    """
-    if dataclasses.is_dataclass(part):
-        given = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
-        return {name: changes_of(value) for name, (value, left_out) in given.items() if value is not left_out}
-    if isinstance(part, list):
-        return [changes_of(item) for item in part]
-    return part
 
 
 class SettingsInputError(Exception):

@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.message import Message as MessageRow
-from resolvers.conversation import count_messages
+from resolvers.conversation_queries import count_messages
 from resolvers.loaders import messages_by_id
 from resolvers.message import message_by_id
 from resolvers.pagination import Page
@@ -103,7 +103,9 @@ class RecordMessageInput:
     content: str
     """Text, at most 20,000 characters."""
     confidence: float | None = None
-    """For ASSISTANT: the AI's confidence in percent, 0 to 100."""
+    """For ASSISTANT: the AI's confidence in percent, 0 to 100. A value between 0 and 1 is refused."""
+    probability: float | None = None
+    """The confidence as a share, 0 to 1, instead of `confidence`."""
     intents: list[str] | None = None
     """Intents that the AI recognised."""
     epoch: int | None = None

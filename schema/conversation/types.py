@@ -9,8 +9,13 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
-from resolvers.conversation import ConversationFilter as Filter
-from resolvers.conversation import conversation_by_id, messages_of
+from resolvers.conversation_queries import ConversationFilter as Filter
+from resolvers.conversation_queries import (
+    ConversationPage,
+    conversation_by_id,
+    count_conversations,
+    messages_of,
+)
 from resolvers.escalation_queries import escalations_of_conversation
 from resolvers.loaders import (
     ConversationState,
@@ -19,7 +24,7 @@ from resolvers.loaders import (
     members_by_id,
     pending_by_id,
 )
-from resolvers.pagination import Page, PageRequest
+from resolvers.pagination import PageRequest
 from rules import typeid
 from rules.ai_control import AiPauseCause, AiState
 from rules.button import button_visible
@@ -47,6 +52,8 @@ class Customer:
     """Email address."""
     name: str | None
     """Name."""
+    verified: bool
+    """True if the back end or the team named the customer; false for what a page said about its visitor."""
 
 
 @strawberry.type
@@ -138,7 +145,10 @@ class Conversation(Node):
             key=row.id,
             agent_key=row.agent_id,
             customer=Customer(
-                external_id=row.customer_external_id, email=row.customer_email, name=row.customer_name
+                external_id=row.customer_external_id,
+                email=row.customer_email,
+                name=row.customer_name,
+                verified=row.customer_verified,
             ),
             ai=AiControl.of(row),
             button=WidgetButton(
@@ -207,15 +217,25 @@ def _json(details: dict[str, Any] | None) -> JSON | None:
 class ConversationConnection(Connection[Conversation]):
     """A page of conversations."""
 
+    wanted: strawberry.Private[Filter]
+    cursor: str
+    """Head of the workspace's log, taken before the rows were read. Subscribe with it as `after`."""
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        """Number of items on all pages."""
+        return await count_conversations(info.context, self.wanted)
+
     @classmethod
-    async def of(cls, page: Page[UUID], info: Info) -> "ConversationConnection":
+    async def of(cls, listed: ConversationPage, info: Info, wanted: Filter) -> "ConversationConnection":
         """Build a page from the ids of its conversations."""
+        page = listed.page
         await gather(
             info.context.prefetch(conversations_by_id, page.rows),
             prefetch(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
         )
         nodes = [await await_maybe(load_node(info, typeid.CONVERSATION, key)) for key in page.rows]
-        return cls.build(page, nodes)
+        return cls.build(page, nodes, wanted=wanted, cursor=listed.cursor)
 
 
 @strawberry.input
@@ -230,12 +250,24 @@ class ConversationFilter:
     """Conversations with (true) or without (false) an active escalation."""
     customer_email: str | None = None
     """Conversations of the customer with this email address."""
+    customer_external_id: str | None = None
+    """Conversations of the customer with this id of the integrator's own."""
     awaiting_ai: bool | None = None
     """Conversations in which the AI may answer and the customer's last words have no answer."""
+    search: str | None = None
+    """Words in the messages, or the customer's name, email address or own id; or an id."""
 
     def read(self, info: Info) -> Filter:
         """Return the filter with UUIDs in place of TypeIDs; raise BadInputError."""
         agent_id = None
         if self.agent_id is not None:
             agent_id = parse_global_id(info, typeid.AGENT, self.agent_id, "filter.agent_id")
-        return Filter(agent_id, self.ai_state, self.escalated, self.customer_email, self.awaiting_ai)
+        return Filter(
+            agent_id=agent_id,
+            ai_state=self.ai_state,
+            escalated=self.escalated,
+            customer_email=self.customer_email,
+            customer_external_id=self.customer_external_id,
+            awaiting_ai=self.awaiting_ai,
+            search=self.search,
+        )

@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from resolvers import escalation, escalation_triggers, reply
 from resolvers.escalation import EscalationChanges, ResolutionInput
+from resolvers.escalation_triggers import EscalateCall
 from resolvers.raise_escalation import EscalationResult
 from resolvers.validation import check_object
 from rules.escalation import Disposition, EscalationStatus, Priority
@@ -29,6 +30,10 @@ class EscalateConversationInput:
     """Priority; the default priority of the settings if null."""
     assign_to: str | None = None
     """Email address of the team member who must answer."""
+    summary: str | None = None
+    """Words for the person who answers, at most 2,000 characters. They replace those of an earlier call."""
+    metadata: JSON | None = None
+    """JSON object of the caller's own. It replaces that of an earlier call."""
     idempotency_key: str | None = None
     """Key of the request, for 24 hours. The same key and input return the first result again."""
 
@@ -194,9 +199,13 @@ class EscalationMutation:
         raised = await escalation_triggers.escalate_conversation(
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
-            input.reason,
-            input.priority,
-            input.assign_to,
+            EscalateCall(
+                input.reason,
+                input.priority,
+                input.assign_to,
+                input.summary,
+                check_object("metadata", input.metadata),
+            ),
             input.idempotency_key,
         )
         return EscalatePayload.of(raised, info)

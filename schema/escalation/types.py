@@ -22,7 +22,7 @@ from resolvers.loaders import (
 from resolvers.pagination import Page, PageRequest
 from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.sla_clock import SlaStatus
+from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.typeid import AGENT, MEMBER, NOTE, format_id
 from schema.agent.types import Agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
@@ -154,6 +154,10 @@ class Escalation(Node):
     """The caller's own words for API; else the trigger, such as “low_confidence”. Not for customers."""
     detail: str | None
     """The exact match: the phrase, or the name of the tool, topic or form. Null for customers."""
+    summary: str | None
+    """The caller's words for the person who answers. Null for customers."""
+    metadata: JSON | None
+    """Data of the caller's own. Null for customers."""
     confidence: float | None
     """The AI's confidence when it was raised, in percent, if known. Null for customers."""
     sla: Sla
@@ -256,6 +260,8 @@ def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:
         "trigger": row.trigger,
         "reason": row.reason,
         "detail": row.detail,
+        "summary": row.summary,
+        "metadata": None if row.details is None else JSON(row.details),
         "confidence": row.confidence,
         "sla": Sla.of(row.clock, call.now),
         "first_responded_at": row.first_responded_at,
@@ -267,7 +273,15 @@ def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:
 
 def _for_customers() -> dict[str, Any]:
     hidden = ("priority", "trigger", "reason", "sla", "version")
-    empty = ("detail", "confidence", "first_responded_at", "resolved_at", "resolution")
+    empty = (
+        "detail",
+        "summary",
+        "metadata",
+        "confidence",
+        "first_responded_at",
+        "resolved_at",
+        "resolution",
+    )
     return {name: forbidden_to_customers() for name in hidden} | dict.fromkeys(empty)
 
 
@@ -294,10 +308,14 @@ class EscalationFilter:
     """Any of these priorities."""
     sla_status: list[SlaStatus] | None = None
     """Any of these statuses of the clock."""
+    sla_outcome: list[SlaOutcome] | None = None
+    """Any of these outcomes of the clock. From the due time on it is MISSED, before an answer too."""
     trigger: list[EscalationTrigger] | None = None
     """Any of these first triggers."""
     assignee_id: strawberry.ID | None = None
     """Escalations of this team member."""
+    answered: bool | None = None
+    """With (true) or without (false) a reply by a person. Not answered and MISSED is overdue."""
     unassigned: bool | None = None
     """Escalations without (true) or with (false) an assignee."""
     created_from: datetime | None = None
@@ -305,7 +323,7 @@ class EscalationFilter:
     created_to: datetime | None = None
     """End of the period of creation, exclusive."""
     search: str | None = None
-    """Words in the conversation, the reason, or the customer's name or email address."""
+    """Words in messages, reason, summary or the customer's name, email address or own id; or an id."""
     disposition: list[Disposition] | None = None
     """Any of these dispositions."""
     reviewed: bool | None = strawberry.field(
@@ -319,6 +337,8 @@ class EscalationFilter:
             status=_chosen(self.status),
             priority=_chosen(self.priority),
             sla_status=_chosen(self.sla_status),
+            sla_outcome=_chosen(self.sla_outcome),
+            answered=self.answered,
             trigger=_chosen(self.trigger),
             assignee_id=_key(info, MEMBER, self.assignee_id, "filter.assignee_id"),
             unassigned=self.unassigned,

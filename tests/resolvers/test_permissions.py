@@ -61,6 +61,7 @@ def test_customers_may_do_this_and_no_more() -> None:
         "submitForm",
         "setTyping",
         "refreshWidgetToken",
+        "renewWidgetToken",
         "messageAdded",
         "conversationUpdated",
     }

@@ -19,7 +19,8 @@ from resolvers.analytics.rollups import (
     refresh_rollups,
 )
 from resolvers.context import Context, Services
-from resolvers.conversation import Customer, start_conversation
+from resolvers.conversation import start_conversation
+from resolvers.customer import Customer
 from resolvers.errors import BatonError
 from resolvers.escalation import (
     EscalationChanges,
@@ -29,7 +30,12 @@ from resolvers.escalation import (
     set_disposition,
     update_escalation,
 )
-from resolvers.escalation_triggers import escalate_conversation, report_tool_result, request_human
+from resolvers.escalation_triggers import (
+    EscalateCall,
+    escalate_conversation,
+    report_tool_result,
+    request_human,
+)
 from resolvers.locks import lock_conversation
 from resolvers.message import NewMessage, record_message
 from resolvers.reply import reply_to_escalation
@@ -171,7 +177,7 @@ async def _says(context: Context, conversation_id: UUID, content: str) -> None:
 
 
 async def _calls(context: Context, conversation_id: UUID, reason: str) -> None:
-    await escalate_conversation(context, conversation_id, reason)
+    await escalate_conversation(context, conversation_id, EscalateCall(reason))
 
 
 async def _presses(context: Context, conversation_id: UUID, _: Any) -> None:
