@@ -17,6 +17,7 @@ from resolvers.subscription_sources import (
     SubscriptionSource,
     watch_clocks,
     watch_conversation,
+    watch_conversations,
     watch_escalations,
     watch_escalations_created,
     watch_messages,
@@ -146,6 +147,38 @@ class ConversationEvent:
 
 
 @strawberry.type
+class ConversationsEvent:
+    """A change in any conversation of the workspace, for lists that stay live."""
+
+    happening: strawberry.Private[StreamEvent]
+    cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
+    occurred_at: datetime
+    """Time of the event."""
+    kind: str
+    """Kind, such as created, message_added, ai_paused, ai_resumed or customer_changed."""
+
+    @classmethod
+    def of(cls, event: StreamEvent) -> "ConversationsEvent":
+        """Build the event; its fields are loaded when resolved."""
+        return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at, kind=event.kind)
+
+    @strawberry.field
+    async def conversation(self, info: Info) -> Conversation:
+        """The conversation, as it is now."""
+        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
+        return conversation
+
+    @strawberry.field
+    async def message(self, info: Info) -> Message | None:
+        """The new message, for message_added."""
+        if self.happening.message_id is None:
+            return None
+        message: Message = await _load(info, MESSAGE, self.happening.message_id)
+        return message
+
+
+@strawberry.type
 class TurnEvent:
     """A customer waits for the AI's answer."""
 
@@ -254,7 +287,7 @@ class Subscription:
         escalation_id: strawberry.ID | None = None,
         after: str | None = None,
     ) -> Watch:
-        """Every change to escalations, their creation included."""
+        """Every change to escalations: creation, and who has control while one is active, included."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
         escalation = _optional_id(info, ESCALATION, escalation_id, "escalation_id")
         return partial(watch_escalations, info.context, agent, escalation, after)
@@ -280,6 +313,14 @@ class Subscription:
         """Changes of one conversation, other than messages."""
         conversation = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         return partial(watch_conversation, info.context, conversation, after)
+
+    @subscription(ConversationsEvent)
+    def conversations_updated(
+        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> Watch:
+        """New conversations, messages, control and customers, of one AI agent or of the whole workspace."""
+        agent = _optional_id(info, AGENT, agent_id, "agent_id")
+        return partial(watch_conversations, info.context, agent, after)
 
     @subscription(TurnEvent)
     def turn_requested(
