@@ -5,7 +5,7 @@ Each level is exact or is not used. A month that is stale is read by its days; a
 it was packed, and a piece at the end of a period, are read from the rows. So a write is seen immediately.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,14 +18,12 @@ import numpy as np
 from resolvers.analytics.blocks import (
     DAY,
     HOUR,
-    ITEM_TYPES,
     SLOT,
     SLOTS_OF_HOUR,
     Block,
     Count,
     Ints,
     empty_block,
-    join_blocks,
     unpack_rows,
 )
 from resolvers.analytics.facts import EPOCH, Fetch, Piece, instant, load_facts, micros
@@ -49,7 +47,6 @@ SELECT now() AS now, workspace_id,
 FROM agents WHERE id = $2 AND workspace_id = $1
 """
 
-_ITEMS = ("sums", "last_replies", *ITEM_TYPES)
 # Parts that months have, too.
 _OF_MONTHS = frozenset({"last_replies", "resolutions", "risks", "reviews"})
 
@@ -121,12 +118,12 @@ class Reading:
             self.now,
             judge_by_now=delay_seconds is not None,
         )
-        return join_blocks([kept, _select(rows, names, counted)])
+        return kept.merge(select_parts(rows, names, counted))
 
     async def _packed(self, names: Sequence[str], without: list[date], counted: int) -> Block:
         """Return what is packed of all days of the period, from months where they have it."""
         selected = ["counts", *names, *(["assignees"] if "details" in names else [])]
-        texts = [_first_counts(counted) if name == "counts" else name for name in selected]
+        texts = [first_counts(counted) if name == "counts" else name for name in selected]
         given = self.agent_id, _date(self.period.start), _date(self.period.end)
         months: list[Any] = []
         if _OF_MONTHS.issuperset(names):
@@ -190,7 +187,8 @@ def next_month(month: date) -> date:
     return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
-def _first_counts(counted: int) -> str:
+def first_counts(counted: int) -> str:
+    """Return the column of the first counts, in SQL."""
     return f"substr(counts, 1, length(counts) / {len(Count)} * {counted}) AS counts"
 
 
@@ -204,11 +202,23 @@ def _places(starts: Ints, slots: Iterable[int]) -> Ints:
     return result
 
 
-def _select(block: Block, names: Sequence[str], counted: int) -> Block:
-    unwanted = {name: None for name in _ITEMS if name not in names}
+def select_parts(block: Block, names: Sequence[str], counted: int) -> Block:
+    """Return the parts of a block in `names`, and its first counts."""
     members = block.assignees if "details" in names else ()
     kept = {name: getattr(block, name) for name in names}
-    return Block(block.starts, block.counts[:, :counted], assignees=members, **{**unwanted, **kept})
+    return Block(block.starts, block.counts[:, :counted], assignees=members, **kept)
+
+
+def block_of_months(months: Mapping[date, Any], names: Sequence[str], counted: int) -> Block:
+    """Return the block of months, given by their rows."""
+    if not months:
+        return empty_block(names, counted)
+    first = sorted(months)
+    return unpack_rows(
+        [(_start(month), (next_month(month) - month).days) for month in first],
+        {column: [months[month][column] for month in first] for column in ("counts", *names)},
+        counted,
+    )
 
 
 def _date(at: int) -> date:

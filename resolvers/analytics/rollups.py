@@ -199,7 +199,7 @@ def _repack(start: int, packed: Any, fresh: Block) -> dict[str, Any]:
     """Return a day's columns with the cells of `fresh` in the place of its own."""
     day = _unpack_day(start, packed)
     kept = day.keep(~np.isin(day.starts, fresh.starts))
-    return pack_day(join_blocks([kept, fresh]).in_order())
+    return pack_day(kept.merge(fresh))
 
 
 async def refresh_months(transactions: Transactions) -> int:
