@@ -355,9 +355,9 @@ def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:
     # Cells are in order, so each step has a range of them, and of their items.
     begins = np.searchsorted(block.starts, np.array(borders[1:], np.int64))
     begins = np.concatenate([[0], begins, [len(block.starts)]])
-    sums = np.zeros((len(block.starts) + 1, _SERIES_COUNTS), np.int64)
-    np.cumsum(block.counts, axis=0, out=sums[1:])
-    columns = np.diff(sums[begins], axis=0).T.tolist()
+    columns = [
+        np.diff(block.total_before(Count(column))[begins]).tolist() for column in range(_SERIES_COUNTS)
+    ]
     medians = _medians(block, begins)
     return [
         AnalyticsPoint(
@@ -375,7 +375,7 @@ def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:
 def _medians(block: Block, begins: Ints) -> list[float | None]:
     """Return the median of each step; 0 is no duration."""
     assert block.resolutions is not None
-    items = block.begins_of(Count.ESCALATIONS)[begins]
+    items = block.total_before(Count.ESCALATIONS)[begins]
     steps = np.repeat(np.arange(len(items) - 1, dtype=np.int32), np.diff(items))
     has_end = block.resolutions != 0
     keys = np.sort(steps[has_end] * BUCKETS + block.resolutions[has_end])

@@ -1,8 +1,9 @@
 """
 Reading the analytics of a period: whole months, days, and the rows themselves, all in one snapshot.
 
-Each level is exact or is not used. A month that is stale is read by its days; an hour that has changed since
-it was packed, and a piece at the end of a period, are read from the rows. So a write is seen immediately.
+Each level is exact or is not used. A month that is stale is read by its days. A quarter of an hour that has
+changed since it was packed, and a piece at the end of a period, are read from the rows. So a write is seen
+immediately.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -16,10 +17,7 @@ from uuid import UUID
 import numpy as np
 
 from resolvers.analytics.blocks import (
-    DAY,
-    HOUR,
     SLOT,
-    SLOTS_OF_HOUR,
     Block,
     Count,
     Ints,
@@ -33,14 +31,14 @@ from resolvers.errors import NotFoundError
 from resolvers.visibility import AGENT
 from rules.analytics import SECOND
 
-# A clock that ran out and has not been announced yet counts as missed, so its hour is read from the rows.
+# A clock that ran out and has not been announced yet counts as missed, so its quarter is read from the rows.
 _STATE = """
 SELECT now() AS now, workspace_id,
     ARRAY(
-        SELECT DISTINCT hour FROM analytics_changes
-        WHERE agent_id = $2 AND hour > $3::timestamptz - interval '1 hour' AND hour < $4
+        SELECT slot FROM analytics_changes
+        WHERE agent_id = $2 AND slot > $3::timestamptz - interval '15 minutes' AND slot < $4
         UNION
-        SELECT date_trunc('hour', created_at, 'UTC') FROM escalations
+        SELECT date_bin('15 minutes', created_at, timestamptz 'epoch') FROM escalations
         WHERE workspace_id = $1 AND agent_id = $2 AND created_at >= $3 AND created_at < $4
             AND sla_stopped_at IS NULL AND sla_status IN ('ON_TRACK', 'AT_RISK') AND sla_due_at <= now()
     ) AS changed
@@ -72,7 +70,7 @@ class Reading:
             first,
             last,
         )
-        changed = {_date(hour).replace(day=1) for hour in self.changed}
+        changed = {_date(slot).replace(day=1) for slot in self.changed}
         return {
             row["month"]: row
             for row in result
@@ -154,9 +152,11 @@ class Reading:
     def _raw_slots(self, cuts: Iterable[int]) -> set[int]:
         edges = [self.period.start, self.period.end, *cuts]
         slots = {edge - edge % SLOT for edge in edges if edge % SLOT}
-        slots |= {hour + SLOT * place for hour in self.changed for place in range(SLOTS_OF_HOUR)}
-        first = self.period.start - self.period.start % SLOT
-        return {slot for slot in slots if first <= slot < self.period.end}
+        return {
+            slot
+            for slot in slots | self.changed
+            if slot + SLOT > self.period.start and slot < self.period.end
+        }
 
     def _pieces(self, slots: Sequence[int], cuts: Sequence[int]) -> list[Piece]:
         inner = np.array(cuts, np.int64)
@@ -231,8 +231,3 @@ def _start(day: date) -> int:
 
 def _ints(values: Iterable[int]) -> Ints:
     return np.array(sorted(values), np.int64)
-
-
-# An hour holds whole slots, and a day whole hours: cells never reach over either.
-assert HOUR % SLOT == 0
-assert DAY % HOUR == 0

@@ -89,7 +89,9 @@ def test_percentile_any_durations_is_within_one_percent(durations: list[int], pe
     low = int(rank)
     high = min(low + 1, len(ordered) - 1)
     exact = ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
-    assert percentile_seconds(list(accumulate(counts[1:])), percent) == pytest.approx(float(exact) / 1_000_000, rel=0.01)
+    assert percentile_seconds(list(accumulate(counts[1:])), percent) == pytest.approx(
+        float(exact) / 1_000_000, rel=0.01
+    )
 
 
 def test_percentile_of_nothing_is_none() -> None:
