@@ -102,7 +102,7 @@ class BoundedExecutor(Executor[Any]):
         self,
         return_type: GraphQLList[GraphQLOutputType],
         field_details_list: Any,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         path: Path,
         result: Any,
         position_context: Any,

@@ -138,7 +138,7 @@ class Block:
         # Slices of neighbours: as a rule there are a few, and a single one is not even copied.
         borders = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
         runs = list(zip(borders[::2], borders[1::2], strict=True))
-        kept = {name: _slices(getattr(self, name), runs) for name in CELL_PARTS}
+        kept: dict[str, Any] = {name: _slices(getattr(self, name), runs) for name in CELL_PARTS}
         for name, (_, count) in ITEM_TYPES.items():
             if getattr(self, name) is not None:
                 begins = self.total_before(count)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 import strawberry
-from graphql import parse
+from graphql import ExecutionResult, parse
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from schema.bounded_executor import BoundedExecutor
@@ -53,7 +53,7 @@ def ask(items: Sequence[Any], fields: str, limit: int = 10_000) -> tuple[Any, li
     )
     assert isinstance(executor, BoundedExecutor)
     result = executor.execute_operation()
-    assert not hasattr(result, "__await__")
+    assert isinstance(result, ExecutionResult)
     return result.data, [error.path for error in result.errors or ()]
 
 

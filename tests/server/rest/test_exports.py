@@ -114,10 +114,10 @@ def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server)
 
 @pytest.fixture
 def reads(server: Server) -> Iterator[Callable[[], int]]:
-    """Count each row of the escalations that the service reads."""
+    """Count the statements of the service that read escalations."""
     server.execute("CREATE SEQUENCE reads")
     server.execute("GRANT USAGE ON SEQUENCE reads TO PUBLIC")
-    server.execute("CREATE POLICY counted ON escalations USING (nextval('reads') > 0)")
+    server.execute("CREATE POLICY counted ON escalations USING ((SELECT nextval('reads')) > 0)")
     server.execute("ALTER TABLE escalations ENABLE ROW LEVEL SECURITY")
     try:
         yield lambda: int(server.rows("SELECT last_value FROM reads")[0]["last_value"])
@@ -133,8 +133,8 @@ def test_cancelled_request_stops_reading(
     team = server.new_workspace()
     # More than the buffers between the server and a client that does not read.
     multiply(server, team, 30_000)
-    query = {"params": PERIOD, "headers": team.key.headers}
-    with client.stream("GET", "/exports/escalations.csv", **query) as response:
+    path, headers = "/exports/escalations.csv", team.key.headers
+    with client.stream("GET", path, params=PERIOD, headers=headers) as response:
         assert response.status_code == 200
         next(response.iter_raw())
     unchanged, before = 0, reads()
@@ -142,7 +142,8 @@ def test_cancelled_request_stops_reading(
         # Another request gives the server the time to go on.
         assert client.get("/healthz").status_code == 200
         unchanged, before = (unchanged + 1, before) if reads() == before else (0, reads())
-    assert 500 <= before < 25_000
+    # All pages would be sixty.
+    assert 1 <= before < 50
 
 
 def test_scope_and_workspace_decide(client: httpx.Client, server: Server, team: Workspace) -> None:
