@@ -22,7 +22,7 @@ from bench.server_under_test import Stage, Tenant, stage
 from bench.tables import number, spread, table
 from server.worker import ANALYTICS_SECONDS, MANY_CHANGES
 
-CONVERSATIONS, TOGETHER = 120, 4
+CONVERSATIONS, TOGETHER = 60, 4
 WRITES = 6 * CONVERSATIONS
 SETTLE_SECONDS = 60
 _TABLES = ("conversations", "messages", "escalations", "trigger_events", "pending_escalations")
