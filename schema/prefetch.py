@@ -21,7 +21,7 @@ Lookups = Mapping[str, tuple[Batch[Any], Callable[[T], UUID | None]]]
 
 async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
     """Load what the operation selects anywhere below this field, for all rows together."""
-    asked = _names_below(info)
+    asked = names_below(info)
     wanted = [lookup for name, lookup in lookups.items() if name in asked]
     await gather(
         *(
@@ -31,7 +31,7 @@ async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
     )
 
 
-def _names_below(info: Info) -> set[str]:
+def names_below(info: Info) -> set[str]:
     """Return the names of all fields below this one."""
     raw = info._raw_info
     names: set[str] = set()

@@ -12,8 +12,8 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.agent import create_agent, update_escalation_settings
 from resolvers.ai_control import pause_ai, resume_ai
 from resolvers.analytics.rollups import (
+    count_changes,
     days_to_rebuild,
-    has_changes,
     rebuild_day,
     refresh_months,
     refresh_rollups,
@@ -138,7 +138,7 @@ class Recorder:
         """Bring the roll-ups up to date."""
 
         async def work() -> None:
-            while await has_changes(self._services.database):
+            while await count_changes(self._services.database, 1):
                 await refresh_rollups(self._services.transactions)
             if months:
                 await refresh_months(self._services.transactions)
