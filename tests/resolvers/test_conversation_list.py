@@ -58,8 +58,9 @@ def test_pages_in_both_directions_have_each_row_once(workspace: Workspace, agent
         workspace.key.record(conversation, "USER", "Hello?")
     whole = ids(listed(workspace, agent, orderBy=order))
     assert sorted(whole) == sorted(started)
-    forward, after = [], None
-    backward, before = [], None
+    forward: list[str] = []
+    backward: list[str] = []
+    after, before = None, None
     for _ in range(3):
         page = listed(workspace, agent, orderBy=order, first=2, after=after)
         assert page["totalCount"] == 5
