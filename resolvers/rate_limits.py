@@ -3,9 +3,11 @@
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
@@ -19,8 +21,38 @@ SIGN_IN = RateLimitItemPerMinute(10)
 SIGN_IN_FROM = RateLimitItemPerMinute(100)
 TYPING = RateLimitItemPerSecond(5)
 
+# One customer of an IPv6 network has this many bits to choose addresses from, and more.
+_IPV6_PREFIX = 64
+
 REDIS_SECONDS = 1.0
 AWAY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartLimits:
+    """Conversations that visitors may start in an hour: from one network address, and from one origin."""
+
+    per_address: int = 10
+    per_origin: int = 300
+
+    def of_address(self) -> RateLimitItem:
+        """Return the limit of one address."""
+        return RateLimitItemPerHour(self.per_address)
+
+    def of_origin(self) -> RateLimitItem:
+        """Return the limit of one origin."""
+        return RateLimitItemPerHour(self.per_origin)
+
+
+def network_of(address: str) -> str:
+    """Return the network to count an address by: itself, or for IPv6 its /64."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4 or parsed.ipv4_mapped:
+        return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+    return str(ip_network((parsed.packed, _IPV6_PREFIX), strict=False))
 
 
 class RateLimiter:
