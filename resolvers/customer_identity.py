@@ -111,12 +111,12 @@ def adopt_identity(tx: Transaction, conversation: Conversation, identity: Custom
     What only a page has said is dropped: `verified` covers the whole customer. Facts of the integrator's back
     end stay, unless the identity has others.
     """
-    known = customer_of(conversation) if conversation.customer_verified else Customer()
+    stored = customer_of(conversation) if conversation.customer_verified else Customer()
     named = replace(
-        known,
+        stored,
         external_id=identity.subject,
-        email=identity.email or known.email,
-        name=identity.name or known.name,
+        email=identity.email or stored.email,
+        name=identity.name or stored.name,
     )
     set_customer(tx, conversation, named, verified=True)
 

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
@@ -20,9 +19,6 @@ SIGN_IN = RateLimitItemPerMinute(10)
 # Many people may share one address.
 SIGN_IN_FROM = RateLimitItemPerMinute(100)
 TYPING = RateLimitItemPerSecond(5)
-
-# One customer of an IPv6 network has this many bits to choose addresses from, and more.
-_IPV6_PREFIX = 64
 
 REDIS_SECONDS = 1.0
 AWAY_SECONDS = 10.0
@@ -42,17 +38,6 @@ class StartLimits:
     def of_origin(self) -> RateLimitItem:
         """Return the limit of one origin."""
         return RateLimitItemPerHour(self.per_origin)
-
-
-def network_of(address: str) -> str:
-    """Return the network to count an address by: itself, or for IPv6 its /64."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4 or parsed.ipv4_mapped:
-        return str(getattr(parsed, "ipv4_mapped", None) or parsed)
-    return str(ip_network((parsed.packed, _IPV6_PREFIX), strict=False))
 
 
 class RateLimiter:

@@ -18,15 +18,15 @@ from resolvers.context import Context
 from resolvers.conversation import NewConversation, StartedConversation, insert_conversation
 from resolvers.customer import Customer, check_customer
 from resolvers.customer_identity import adopt_identity, lock_identity, release_identity, verify_identity
-from resolvers.errors import ForbiddenError, RateLimitedError
+from resolvers.errors import ConflictError, ForbiddenError, RateLimitedError
 from resolvers.idempotency import begin_idempotent_in, is_used
 from resolvers.locks import lock_conversation
 from resolvers.permissions import permitted
-from resolvers.rate_limits import network_of
 from resolvers.validation import check_json, check_key, check_language
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.business_hours import hours_of
 from rules.customer_identity import CustomerIdentity
+from rules.network_address import network_of
 from rules.origin import is_listed, normalized
 
 _SHOWN_ORIGIN = 200
@@ -132,6 +132,7 @@ async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, Sta
         await tx.read_clock()
         if call.result is not None:
             conversation_id = UUID(call.result["conversation"])
+            await _require_still_own(tx, conversation_id, identity)
         else:
             conversation_id = await _open(tx, page, identity, new)
             await call.store_result(conversation=conversation_id)
@@ -171,7 +172,9 @@ async def _count_start(context: Context, page: Page) -> None:
         (limits.of_origin(), ("start", "origin", *site), "origin"),
     ):
         if seconds := await limiter.count(limit, *key):
-            _logger.warning("widget.starts_limited", counted=counted, address=network, origin=page.origin)
+            # With the field `error`, at most one line in a second is written.
+            error = f"too many starts by {counted}"
+            _logger.warning("widget.starts_limited", error=error, address=network, origin=page.origin)
             raise RateLimitedError(
                 f"Too many conversations were started from this {counted}: at most {limit.amount} in an "
                 f"hour. Try again in {seconds} s.",
@@ -192,6 +195,15 @@ async def _open(tx: Transaction, page: Page, identity: CustomerIdentity | None, 
     adopt_identity(tx, conversation, identity)
     conversation.language = conversation.language or new.language
     return resumed
+
+
+async def _require_still_own(
+    tx: Transaction, conversation_id: UUID, identity: CustomerIdentity | None
+) -> None:
+    """Raise ConflictError if the conversation of a repeated anonymous start is identified by now."""
+    verified = select(Conversation.customer_verified).where(Conversation.id == conversation_id)
+    if identity is None and await tx.session.scalar(verified):
+        raise ConflictError("The customer of this conversation is identified by now: use the identity.")
 
 
 async def _insert(

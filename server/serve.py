@@ -52,7 +52,8 @@ def serve(
 ) -> None:
     """Serve until a signal to stop; `on_ready` starts when the service answers.
 
-    `routes` are served besides those of every server. Without a mail server, mails go to `mail_folder`, if one is given.
+    `routes` are served in addition to those of every server. Mails go to `mail_folder`, if one is given, when
+    there is no mail server.
     """
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:

@@ -62,6 +62,6 @@ class WidgetMutation:
     async def rotate_identity_secret(
         self, info: Info, agent_id: strawberry.ID
     ) -> IdentitySecretPayload | None:
-        """Make a new secret for signing identities. The one before it is good for 24 more hours."""
+        """Make a new secret for signing identities. The one before it is valid for 24 more hours."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         return IdentitySecretPayload(secret=await rotate_identity_secret(info.context, key))

@@ -88,7 +88,7 @@ class OpenConversationInput:
 
 @strawberry.type
 class IdentitySecretPayload:
-    """The identity secret, shown this once; the one before it is good for 24 more hours."""
+    """The identity secret, shown this once; the one before it is valid for 24 more hours."""
 
     secret: str
     """The secret itself: the key of HS256, as it is written."""

@@ -51,8 +51,8 @@ class DemoClient:
 
     async def allow_pages(self, agent: str, origins: list[str]) -> None:
         """Let visitors of pages of these origins start conversations; other settings stay."""
-        known = (await self._call(_ALLOWED, id=agent))["escalationSettings"]["widget"]["allowedOrigins"]
-        widget = {"allowedOrigins": list(dict.fromkeys([*known, *origins])), "anonymousConversations": True}
+        listed = (await self._call(_ALLOWED, id=agent))["escalationSettings"]["widget"]["allowedOrigins"]
+        widget = {"allowedOrigins": list(dict.fromkeys([*listed, *origins])), "anonymousConversations": True}
         await self._call(_ALLOW, input={"agentId": agent, "widget": widget})
 
     async def start(self, agent: str, name: str, email: str) -> tuple[str, str]:

@@ -104,7 +104,7 @@ _ANSWERS = (
     (("stock", "available", "chair", "lamp", "sofa"), "Yes, it is in stock and can be sent today.", 94.0),
     (("price", "cost", "discount"), "The prices are those on this page. There are no discounts now.", 81.0),
     (("open", "hours", "address"), "Our shop in Vienna is open from Monday to Saturday, 10 to 18.", 86.0),
-    (("hello", "hi", "hey"), "Hello! What can I do for you?", 97.0),
+    (("hello", "hey", "good"), "Hello! What can I do for you?", 97.0),
     (("thank", "bye"), "You are welcome!", 97.0),
 )
 _NO_ANSWER = Turn("", "I do not know that. Press “Talk to a human” and a person will answer you.", 58)

@@ -99,8 +99,8 @@ def _accepted(header: str) -> list[str]:
 
 def _served(request: Request, name: str, encoding: str, file: _File, caching: str) -> Response:
     headers = {**_HEADERS, "Cache-Control": caching, "ETag": file.etag, "Vary": "Accept-Encoding"}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {file.etag, "*"}:
+    cached = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if cached & {file.etag, "*"}:
         return Response(None, 304, headers)
     if encoding != "identity":
         headers["Content-Encoding"] = encoding

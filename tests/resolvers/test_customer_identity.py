@@ -1,4 +1,4 @@
-"""Signed identities over the API: what they open, what they change, and what a forged one leaves alone."""
+"""Signed identities over the API: what they open, what they change, and what a forged one does not change."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +35,7 @@ def customer_of(workspace: Workspace, conversation: str) -> dict[str, Any]:
 
 
 def kept(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the workspace's conversations and its log, which a refused call leaves alone."""
+    """Return the workspace's conversations and its log, which a refused call must not change."""
     workspace_id = parse_id(WORKSPACE, workspace.id)
     return [
         *workspace.server.rows(

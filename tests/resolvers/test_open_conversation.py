@@ -10,7 +10,7 @@ import pytest
 
 from rules.typeid import WORKSPACE, parse_id
 from tests.support.baton_client import Caller, Server, Workspace
-from tests.support.widget_pages import OPEN, ORIGIN, Page, allow, new_address
+from tests.support.widget_pages import OPEN, ORIGIN, Page, allow, claims_of, new_address, rotate, signed
 
 WIDGET = """query($id: ID!, $language: String) { widget(agentId: $id, language: $language) {
     agentId buttonText buttonVisibility greeting online opensAt anonymousConversations } }"""
@@ -139,7 +139,7 @@ def test_credential_changes_nothing_about_an_open_conversation(workspace: Worksp
     document = OPEN.replace("metadata", "metadata agent { settings { version } }")
     page = Page(workspace.server.url, workspace.api_key, ORIGIN, new_address(), workspace.agent_id)
     answer = page.post(document, {"input": {"agentId": workspace.agent_id}})
-    # The payload is the customer's, whoever calls.
+    # The payload is the customer's, with any credential.
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     program = Caller(workspace.server.url, workspace.api_key)
     assert program.refusal(OPEN, input={"agentId": workspace.agent_id}).code == "FORBIDDEN"
@@ -167,6 +167,21 @@ def test_concurrent_starts_with_one_key_make_one_conversation(workspace: Workspa
     assert count_conversations(workspace) == 1
 
 
+def test_repeated_start_does_not_open_a_conversation_that_is_identified_by_now(workspace: Workspace) -> None:
+    allow(workspace)
+    page = Page.of(workspace)
+    opened = page.open(idempotencyKey="start")
+    token = signed(claims_of(workspace.agent_id), rotate(workspace))
+    page.customer(opened).ask(
+        "mutation($c: ID!, $i: String!) { identifyCustomer(conversationId: $c, identity: $i) { id } }",
+        c=opened["conversation"]["id"],
+        i=token,
+    )
+    # The next visitor of the same computer.
+    assert page.refused(idempotencyKey="start")["extensions"]["code"] == "CONFLICT"
+    assert page.open(identity=token)["conversation"]["id"] == opened["conversation"]["id"]
+
+
 def post_open(page: Page, **more: object) -> httpx.Response:
     body = {"query": OPEN, "variables": {"input": {"agentId": page.agent_id, **more}}}
     return httpx.post(f"{page.url}/graphql", json=body, headers=page.headers)
@@ -187,6 +202,21 @@ def test_eleventh_start_from_an_address_is_limited_and_repeats_are_not(workspace
     assert page.open(idempotencyKey="the first")["conversation"]["id"] == first["conversation"]["id"]
     assert count_conversations(workspace) == 10
     Page.of(workspace).open()
+
+
+def test_concurrent_starts_and_those_of_one_document_do_not_exceed_the_limit(workspace: Workspace) -> None:
+    allow(workspace)
+    page, other = Page.of(workspace), Page.of(workspace)
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: post_open(page), range(30)))
+    assert sum("errors" not in answer.json() for answer in answers) == 10
+    fields = " ".join(f"a{number}: openConversation(input: $i) {{ widgetToken }}" for number in range(15))
+    answer = other.post(
+        f"mutation($i: OpenConversationInput!) {{ {fields} }}", {"i": {"agentId": page.agent_id}}
+    )
+    assert sum(payload is not None for payload in answer["data"].values()) == 10
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"RATE_LIMITED"}
+    assert count_conversations(workspace) == 20
 
 
 def test_addresses_of_one_ipv6_network_count_together(workspace: Workspace) -> None:

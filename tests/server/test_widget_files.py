@@ -109,8 +109,8 @@ async def test_unchanged_file_is_not_sent_again(client: httpx.AsyncClient, folde
     plain = {"accept-encoding": "identity"}
     first = await client.get("/widget.js", headers=plain)
     etag = first.headers["etag"]
-    for known in (etag, f'"x", {etag}', f"W/{etag}", "*"):
-        again = await client.get("/widget.js", headers=plain | {"if-none-match": known})
+    for tag in (etag, f'"x", {etag}', f"W/{etag}", "*"):
+        again = await client.get("/widget.js", headers=plain | {"if-none-match": tag})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["cache-control"] == first.headers["cache-control"]
     compressed = await client.get("/widget.js", headers={"accept-encoding": "gzip"})
