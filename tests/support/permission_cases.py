@@ -16,7 +16,7 @@ from rules.typeid import parse_id
 from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email
-from tests.support.widget_pages import ORIGIN, allow, claims_of, rotate, signed
+from tests.support.widget_pages import ORIGIN, agent_of_page, identity_of
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
@@ -196,17 +196,6 @@ def _period(rows: Rows) -> dict[str, Any]:
     return {"agentId": rows.agent, "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
 
 
-def _of_page(rows: Rows) -> str:
-    """Return the AI agent, for a page of an origin that may embed its widget."""
-    allow(rows.workspace)
-    return rows.agent
-
-
-def _identity(rows: Rows) -> dict[str, Any]:
-    claims = claims_of(rows.agent, subject=rows.conversation)
-    return {"conversationId": rows.conversation, "identity": signed(claims, rotate(rows.workspace))}
-
-
 _QUERIES = (
     Case("viewer", "kind workspace { id name }"),
     Case("node", "id", AGENT, lambda rows: {"id": rows.agent}, by="agent"),
@@ -230,7 +219,7 @@ _QUERIES = (
     Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
     Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
     Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
-    Case("widget", "agentId", given=lambda rows: {"agentId": _of_page(rows)}, origin=ORIGIN),
+    Case("widget", "agentId", given=lambda rows: {"agentId": agent_of_page(rows)}, origin=ORIGIN),
     Case("escalationAnalytics", "conversations topReasons { count }", AGENT, _period),
     Case("thresholdWhatIf", "dispositions", AGENT, lambda rows: {**_period(rows), "thresholds": [50.0]}),
     Case("confidenceCalibration", "replies", AGENT, _period),
@@ -251,8 +240,8 @@ _TALKING = (
         CONVERSATION,
         _input("conversationId", _of_conversation, tool="search", succeeded=False),
     ),
-    Case("openConversation", "conversation { id }", given=_input("agentId", _of_page), origin=ORIGIN),
-    Case("identifyCustomer", "id", CONVERSATION, _identity),
+    Case("openConversation", "conversation { id }", given=_input("agentId", agent_of_page), origin=ORIGIN),
+    Case("identifyCustomer", "id", CONVERSATION, identity_of),
     Case("markRead", "id", CONVERSATION, _conversation(position=0)),
     Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
     Case("requestHuman", "created", CONVERSATION, _conversation()),

@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from tests.support.baton_client import Caller, Workspace
+from tests.support.callers import Rows
 
 ORIGIN = "https://shop.example"
 DAY = 24 * 3600
@@ -91,3 +92,15 @@ def signed(claims: Any, secret: str, header: Any = None, digest: Any = hashlib.s
     head = encoded(json.dumps(header or {"alg": "HS256", "typ": "JWT"}).encode())
     body = f"{head}.{encoded(json.dumps(claims).encode())}"
     return f"{body}.{encoded(hmac.digest(secret.encode(), body.encode(), digest))}"
+
+
+def agent_of_page(rows: Rows) -> str:
+    """Return the AI agent, for a page of an origin that may embed its widget."""
+    allow(rows.workspace)
+    return rows.agent
+
+
+def identity_of(rows: Rows) -> dict[str, Any]:
+    """Return the arguments of identifyCustomer for the rows' conversation, whose customer is no other."""
+    claims = claims_of(rows.agent, subject=rows.conversation)
+    return {"conversationId": rows.conversation, "identity": signed(claims, rotate(rows.workspace))}
