@@ -68,24 +68,45 @@ async def _start(
     language: str | None,
 ) -> UUID:
     agent = AGENT.known(await tx.session.scalar(AGENT.by_id(context.actor, agent_id)))
+    new = NewConversation(agent.workspace_id, agent.id, customer, customer.is_named, metadata, language)
+    return (await insert_conversation(tx, new)).id
+
+
+@dataclass(frozen=True, slots=True)
+class NewConversation:
+    """A conversation to insert. `subject` is the signed identity that resumes it."""
+
+    workspace_id: UUID
+    agent_id: UUID
+    customer: Customer
+    verified: bool
+    metadata: dict[str, Any] | None = None
+    language: str | None = None
+    subject: str | None = None
+
+
+async def insert_conversation(tx: Transaction, new: NewConversation) -> Conversation:
+    """Add the row of a new conversation and open its stream."""
+    customer = new.customer
     conversation = Conversation(
         id=new_id(),
-        workspace_id=agent.workspace_id,
-        agent_id=agent.id,
+        workspace_id=new.workspace_id,
+        agent_id=new.agent_id,
         customer_external_id=customer.external_id,
         customer_email=customer.email,
         customer_name=customer.name,
-        customer_verified=customer.is_named,
-        details=metadata,
-        language=language,
+        customer_verified=new.verified,
+        customer_subject=new.subject,
+        details=new.metadata,
+        language=new.language,
         created_at=tx.now,
     )
     tx.session.add(conversation)
     await open_stream(tx.session, conversation.id, tx.now)
     tx.log_to_workspace(
-        agent.workspace_id, "conversation.created", conversation=conversation.id, agent=agent.id
+        new.workspace_id, "conversation.created", conversation=conversation.id, agent=new.agent_id
     )
-    return conversation.id
+    return conversation
 
 
 class ConversationChanges(TypedDict, total=False):

@@ -47,6 +47,7 @@ _CUSTOMER_WRITES = Permission(Scope.CONVERSATIONS_WRITE, customers=True)
 _RENEW_TOKEN = Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True)
 _READ_CONVERSATIONS = Permission(Scope.CONVERSATIONS_READ)
 _CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
+_MARK_READ = Permission(Scope.ESCALATIONS_WRITE, customers=True, members_only=True)
 _READ_ESCALATIONS = Permission(Scope.ESCALATIONS_READ)
 _WRITE_ESCALATIONS = Permission(Scope.ESCALATIONS_WRITE)
 _MEMBER_ANSWERS = Permission(Scope.ESCALATIONS_WRITE, members_only=True)
@@ -71,6 +72,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
     "escalations": _READ_ESCALATIONS,
     "escalationSettings": Permission(Scope.SETTINGS_READ),
+    "widget": None,
     "escalationAnalytics": _READ_ANALYTICS,
     "thresholdWhatIf": _READ_ANALYTICS,
     "confidenceCalibration": _READ_ANALYTICS,
@@ -81,6 +83,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "refreshWidgetToken": _RENEW_TOKEN,
     "renewWidgetToken": _RENEW_TOKEN,
     "updateConversation": _WRITE_CONVERSATIONS,
+    "openConversation": None,
+    "identifyCustomer": _CUSTOMER_WRITES,
+    "markRead": _MARK_READ,
     "requestHuman": _CUSTOMER_WRITES,
     "submitForm": _CUSTOMER_WRITES,
     "setTyping": _CUSTOMER_WRITES,
@@ -106,6 +111,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "retryDelivery": _WRITE_ESCALATIONS,
     "createAgent": _WRITE_SETTINGS,
     "updateEscalationSettings": _WRITE_SETTINGS,
+    "rotateIdentitySecret": _ADMINISTER,
     "signIn": None,
     "signOut": _MEMBER,
     "createMember": _ADMINISTER,
@@ -127,6 +133,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "GET /exports/analytics.csv": _READ_ANALYTICS,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
+
+# These need no credential, but a page of one of the AI agent's allowed origins.
+FROM_ALLOWED_ORIGINS = frozenset({"widget", "openConversation"})
 
 Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 

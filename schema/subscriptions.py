@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.await_maybe import await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from resolvers.errors import NotFoundError
 from resolvers.loaders import conversations_by_id
@@ -25,12 +25,13 @@ from resolvers.subscription_sources import (
 )
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
-from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
-from schema.context import Info, parse_global_id
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MEMBER, MESSAGE
+from schema.context import Info, parse_global_id, sync_or_async_field
 from schema.conversation.message import Message
 from schema.conversation.types import Conversation
 from schema.escalation.types import Escalation
-from schema.nodes import load_node
+from schema.nodes import load_node, load_optional_node
+from schema.team.member import TeamMember
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class ConversationEvent:
     occurred_at: datetime
     """Time of the event."""
     kind: str
-    """Kind, such as ai_paused, ai_resumed, message_status_changed, typing_started or typing_stopped."""
+    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or typing_stopped."""
     typing: MessageRole | None
     """Side that is typing, for typing_started and typing_stopped."""
 
@@ -138,6 +139,11 @@ class ConversationEvent:
             kind=event.kind,
             typing=event.typing,
         )
+
+    @sync_or_async_field(TeamMember | None)
+    def member(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
+        """Team member who is typing. Customers see only the name."""
+        return load_optional_node(info, MEMBER, self.happening.member_id)
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 import uvloop
+from starlette.routing import BaseRoute
 
 from realtime.cancellation import cancel_and_wait
 from resolvers.context import Services
@@ -47,10 +48,12 @@ def serve(
     *,
     with_worker: bool = True,
     mail_folder: Path | None = None,
+    routes: Sequence[BaseRoute] = (),
 ) -> None:
     """Serve until a signal to stop; `on_ready` starts when the service answers.
 
-    Without a mail server, mails go to `mail_folder`, if one is given.
+    `routes` are served in addition to those of every server. Mails go to `mail_folder`, if one is given, when
+    there is no mail server.
     """
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:
@@ -58,7 +61,9 @@ def serve(
         settings = settings.model_copy(update={"port": port})
         stop_deadline = StopDeadline(urls.embedded.stop_if_last if urls.embedded else _nothing)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, urls, sock, stop_deadline, on_ready, with_worker, mail_folder))
+            runner.run(
+                _serve(settings, urls, sock, stop_deadline, on_ready, with_worker, mail_folder, routes)
+            )
         stop_deadline.cancel()
         _logger.info("serve.stopped", host=host, port=port)
 
@@ -98,15 +103,15 @@ async def _serve(
     on_ready: OnReady | None,
     with_worker: bool,
     mail_folder: Path | None,
+    routes: Sequence[BaseRoute],
 ) -> None:
     await prepare(urls)
     async with open_services(settings, urls.service, mail_folder=mail_folder) as opened:
         services = opened.services
         connections = ClientConnections.of(services)
         worker = Worker(opened, urls.service) if with_worker else None
-        server = _Server(
-            _config(make_app(services, settings, connections), settings), connections, worker, stop_deadline
-        )
+        app = make_app(services, settings, connections, routes)
+        server = _Server(_config(app, settings), connections, worker, stop_deadline)
         tasks = [
             asyncio.create_task(connections.run()),
             asyncio.create_task(_on_ready(server, services, settings, on_ready)),

@@ -53,7 +53,17 @@ class Customer:
     name: str | None
     """Name."""
     verified: bool
-    """True if the back end or the team named the customer; false for what a page said about its visitor."""
+    """True if an API key, the team or a signed identity named the customer; false for words of a page."""
+
+
+@strawberry.type
+class ReadPositions:
+    """Progress of each side in reading, as message positions; 0 before anything was read."""
+
+    customer: int
+    """Furthest position that the customer has read."""
+    team: int
+    """Furthest position that any team member has read."""
 
 
 @strawberry.type
@@ -128,6 +138,8 @@ class Conversation(Node):
     """Data of the integrator's own, as it was given. Null for customers."""
     language: str | None
     """BCP 47 tag of the customer's language, if known. It chooses the texts that the customer sees."""
+    read_positions: ReadPositions
+    """Progress of each side in reading."""
     created_at: datetime
     """Time of its start."""
     last_message_at: datetime | None
@@ -163,6 +175,7 @@ class Conversation(Node):
             pending_key=row.pending_escalation_id,
             metadata=None if call.actor.is_customer else _json(row.details),
             language=row.language,
+            read_positions=ReadPositions(customer=row.customer_read_position, team=row.team_read_position),
             created_at=row.created_at,
             last_message_at=row.last_message_at,
             cursor=state.cursor,

@@ -11,6 +11,8 @@ from enum import Enum
 import structlog
 from prometheus_client import Gauge
 
+from rules.network_address import network_of
+
 RESERVED_DESCRIPTORS = 128  # for the database, pub/sub, outgoing requests and files
 HEALTH_CONNECTIONS = 64  # above the limit for all: they get answers about health only
 WARNING_SHARE = 0.8
@@ -46,7 +48,7 @@ class ConnectionLimits:
 
     def admit(self, address: str) -> Admission:
         """Decide on a connection, and count it unless it is refused. Call `release` at its end."""
-        group = _group_of(address)
+        group = network_of(address)
         if self._counts[group] >= self._per_address and not self._is_trusted(address):
             self._warn("connections.address_limit", address=address, limit=self._per_address)
             return Admission.REFUSED
@@ -61,7 +63,7 @@ class ConnectionLimits:
 
     def release(self, address: str) -> None:
         """Forget a connection that `admit` has counted."""
-        group = _group_of(address)
+        group = network_of(address)
         self._counts[group] -= 1
         if not self._counts[group]:
             del self._counts[group]
@@ -104,13 +106,3 @@ def raise_descriptor_limit() -> int:
 def connections_in_all(descriptors: int) -> int:
     """Return how many connections the process can have with this limit of file descriptors."""
     return max(descriptors - RESERVED_DESCRIPTORS - HEALTH_CONNECTIONS, HEALTH_CONNECTIONS)
-
-
-def _group_of(address: str) -> str:
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    return str(parsed.ipv4_mapped or ipaddress.IPv6Network((int(parsed), 64), strict=False))
