@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")
