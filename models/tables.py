@@ -14,7 +14,9 @@ from models import (
     pending_escalation,
     planned_log,
     rollup,
+    saved_reply,
     slack_connection,
+    viewing,
     webhook_endpoint,
     workspace,
 )
@@ -35,7 +37,9 @@ __all__ = [
     "pending_escalation",
     "planned_log",
     "rollup",
+    "saved_reply",
     "slack_connection",
+    "viewing",
     "webhook_endpoint",
     "workspace",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, func, select
 
 from models.agent import Agent
 from models.compiled_select import CompiledSelect
@@ -22,6 +22,7 @@ from models.member import Member
 from models.message import Message
 from models.pending_escalation import PendingEscalation
 from models.slack_connection import SlackConnection
+from models.viewing import Viewing
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.cursor import Cursor
@@ -72,6 +73,18 @@ _ACTIVE = _compiled(
 )
 _MEMBERS = CompiledSelect(
     select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS)
+)
+
+_VIEWERS = CompiledSelect(
+    select(Viewing.conversation_id, Member)
+    .join(Member, Member.id == Viewing.member_id)
+    .where(
+        Viewing.conversation_id == _IDS,
+        Viewing.ends_at > func.clock_timestamp(),
+        Member.workspace_id == bindparam("workspace_id"),
+        Member.removed_at.is_(None),
+    )
+    .order_by(func.lower(Member.name), Member.id)
 )
 
 
@@ -171,6 +184,11 @@ async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Mem
     """Return members by id. Customers may see the names of authors and assignees."""
     rows = await _MEMBERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
     return {row.id: row for (row,) in rows}
+
+
+async def viewers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Member]]:
+    """Return the members who have each conversation open, by name."""
+    return _grouped(await _VIEWERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:

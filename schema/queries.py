@@ -17,6 +17,7 @@ from resolvers import message as messages
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.escalation_queries import EscalationOrder
 from resolvers.loaders import workspaces_by_id
+from resolvers.saved_reply import saved_reply_by_id
 from resolvers.viewer import viewer_api_key, workspace_by_id
 from resolvers.webhook_endpoint import webhook_endpoint_by_id
 from rules import typeid
@@ -41,6 +42,7 @@ from schema.notifications.webhook_endpoint import WebhookEndpoint
 from schema.pagination import page_request
 from schema.team.api_key import ApiKey
 from schema.team.member import TeamMember, member
+from schema.team.saved_reply import SavedReply
 from schema.team.workspace import Workspace
 
 T = TypeVar("T")
@@ -245,6 +247,11 @@ async def _message(info: Info, key: UUID) -> Message | None:
     return Message.of(row, info.context) if row else None
 
 
+async def _saved_reply(info: Info, key: UUID) -> SavedReply | None:
+    row = await saved_reply_by_id(info.context, key)
+    return SavedReply.of(row) if row else None
+
+
 async def _workspace(info: Info, key: UUID) -> Workspace | None:
     row = await info.context.load(workspaces_by_id, key)
     return Workspace.of(row) if row else None
@@ -263,6 +270,7 @@ _NODES: dict[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     typeid.ESCALATION: _escalation,
     typeid.MEMBER: _member,
     typeid.MESSAGE: _message,
+    typeid.SAVED_REPLY: _saved_reply,
     typeid.WEBHOOK_ENDPOINT: _webhook_endpoint,
     typeid.WORKSPACE: _workspace_node,
 }

@@ -11,6 +11,7 @@ from models.escalation import Escalation as EscalationRow
 from resolvers import ai_control, conversation, message
 from resolvers.conversation import Customer as NewCustomer
 from resolvers.message import NewMessage
+from resolvers.viewing import set_viewing
 from rules.typeid import AGENT, CONVERSATION, MESSAGE
 from schema.context import Info, parse_global_id
 from schema.conversation.message import Message, RecordMessageInput
@@ -161,6 +162,13 @@ class ConversationMutation:
         """Show the others in the conversation that the caller is typing. Nothing is stored."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await conversation.set_typing(info.context, key, typing)
+        return True
+
+    @mutation
+    async def set_viewing(self, info: Info, conversation_id: strawberry.ID, viewing: bool) -> bool | None:
+        """Show the team that the caller has the conversation open, or has left it. Repeat it every 20 s."""
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await set_viewing(info.context, key, viewing)
         return True
 
     @mutation

@@ -9,9 +9,10 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
+from resolvers.actor import ActorKind
 from resolvers.conversation import ConversationFilter as Filter
 from resolvers.conversation import messages_of
-from resolvers.errors import NotFoundError
+from resolvers.errors import ForbiddenError, NotFoundError
 from resolvers.escalation_queries import escalations_of_conversation
 from resolvers.loaders import (
     ConversationState,
@@ -19,6 +20,7 @@ from resolvers.loaders import (
     conversations_by_id,
     members_by_id,
     pending_by_id,
+    viewers_of,
 )
 from resolvers.pagination import Page
 from rules.ai_control import AiPauseCause, AiState
@@ -32,6 +34,7 @@ from schema.escalation import types as escalations
 from schema.nodes import Node
 from schema.pagination import PageInfo, page_request
 from schema.prefetch import prefetch
+from schema.team.member import TeamMember
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow
@@ -178,6 +181,15 @@ class Conversation(Node):
         page = await messages_of(info.context, self.key, request)
         await prefetch(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
         return MessageConnection.of(self.key, page, info.context)
+
+    @strawberry.field
+    async def viewers(self, info: Info) -> list[TeamMember]:
+        """Team members who have it open now. Each counts for 30 s after setViewing. Only for team members."""
+        if info.context.actor.kind is not ActorKind.TEAM_MEMBER:
+            raise ForbiddenError("This field is for signed-in team members.")
+        return [
+            TeamMember.of(row, info.context) for row in await info.context.load(viewers_of, self.key) or []
+        ]
 
     @strawberry.field
     async def pending_escalation(self, info: Info) -> PendingEscalation | None:

@@ -33,7 +33,7 @@ def world() -> Iterator[World]:
             for rows in (made.rows, made.elsewhere, made.foreign):
                 # The places in the logs first: what follows is what subscriptions replay.
                 assert all([rows.cursor, rows.conversation, rows.message, rows.escalation, rows.held])
-                assert all([rows.endpoint, rows.delivery])
+                assert all([rows.endpoint, rows.delivery, rows.saved_reply])
             yield made
 
 
@@ -68,7 +68,7 @@ def test_customers_may_do_this_and_no_more() -> None:
 
 def test_viewers_change_nothing_but_what_is_their_own() -> None:
     may = {case.field for case in cases_of(MUTATION) if case.grants(BY_NAME["member VIEWER"])}
-    assert may == {"signIn", "acceptInvitation", "signOut", "changePassword"}
+    assert may == {"signIn", "acceptInvitation", "signOut", "changePassword", "setViewing"}
 
 
 @answered

@@ -15,7 +15,7 @@ from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import parse_id
 from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
-from tests.support.callers import Rows, Who, new_email
+from tests.support.callers import Rows, Who, new_email, new_saved_reply
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
@@ -42,10 +42,12 @@ class Target(Enum):
     ESCALATION = auto()
     MEMBER = auto()
     MESSAGE = auto()
+    SAVED_REPLY = auto()
     WORKSPACE = auto()
 
 
-AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE, WORKSPACE = Target
+AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE = list(Target)[:9]
+SAVED_REPLY, WORKSPACE = Target.SAVED_REPLY, Target.WORKSPACE
 
 # Rows that a customer sees: only in its own conversation, or in the whole workspace.
 _OWN = {CONVERSATION, ESCALATION, MESSAGE}
@@ -200,6 +202,7 @@ _QUERIES = (
     Case("node", "id", MEMBER, lambda rows: {"id": rows.member}, by="members"),
     Case("node", "id", MESSAGE, lambda rows: {"id": rows.message}, by="conversation"),
     Case("node", "id", DRAFT, lambda rows: {"id": rows.held}, by="conversation"),
+    Case("node", "id", SAVED_REPLY, lambda rows: {"id": rows.saved_reply}, by="savedReplies"),
     Case("node", "id", WORKSPACE, lambda rows: {"id": rows.workspace.id}),
     Case("agent", "id name", AGENT, lambda rows: {"id": rows.agent}),
     Case("agents", "id name"),
@@ -211,6 +214,9 @@ _QUERIES = (
     Case("conversations", "nodes { id agent { id } }", given=lambda _: {"first": 100}),
     Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
     Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
+    Case("escalationCounts", "open mine"),
+    Case("escalationCounts", "open mine", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("savedReplies", "id shortcut content"),
     Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
     Case("escalationAnalytics", "conversations topReasons { count }", AGENT, _period),
     Case("thresholdWhatIf", "dispositions", AGENT, lambda rows: {**_period(rows), "thresholds": [50.0]}),
@@ -241,6 +247,7 @@ _TALKING = (
         _input("conversationId", _of_conversation, form="Contact", fields={"about": "a parcel"}),
     ),
     Case("setTyping", "", CONVERSATION, _conversation(typing=True)),
+    Case("setViewing", "", CONVERSATION, _conversation(viewing=True)),
 )
 
 _ANSWERING = (
@@ -300,6 +307,17 @@ _ANSWERING = (
     ),
     Case("pauseAi", "conversation { id }", CONVERSATION, _conversation()),
     Case("resumeAi", "conversation { id }", CONVERSATION, _conversation()),
+)
+
+_SAVING_REPLIES = (
+    Case("createSavedReply", "id", given=lambda _: {"input": new_saved_reply()}),
+    Case(
+        "updateSavedReply",
+        "id",
+        SAVED_REPLY,
+        lambda rows: {"id": rows.saved_reply, "input": new_saved_reply()},
+    ),
+    Case("deleteSavedReply", "", SAVED_REPLY, lambda rows: {"id": rows.saved_reply}, once=True),
 )
 
 _ADMINISTERING = (
@@ -372,7 +390,7 @@ _SUBSCRIPTIONS = (
     Case("turnRequested", "message { id }", AGENT, _log(agentId=_of_agent)),
 )
 
-CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_ADMINISTERING, *_NOTIFYING, *_SUBSCRIPTIONS)
+CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_SAVING_REPLIES, *_ADMINISTERING, *_NOTIFYING, *_SUBSCRIPTIONS)
 
 
 def cases_of(*kinds: str) -> list[Case]:
