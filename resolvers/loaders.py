@@ -38,6 +38,7 @@ from resolvers.visibility import (
 )
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
+from rules.message import MessageRole
 from rules.pending_escalation import PendingOutcome
 
 T = TypeVar("T")
@@ -85,6 +86,18 @@ _VIEWERS = CompiledSelect(
         Member.removed_at.is_(None),
     )
     .order_by(func.lower(Member.name), Member.id)
+)
+
+_UNREAD = CompiledSelect(
+    select(Message.conversation_id, func.count())
+    .join(Conversation, Conversation.id == Message.conversation_id)
+    .where(
+        Message.conversation_id == _IDS,
+        Conversation.workspace_id == bindparam("workspace_id"),
+        Message.role == MessageRole.USER,
+        Message.position > Conversation.team_read_position,
+    )
+    .group_by(Message.conversation_id)
 )
 
 
@@ -189,6 +202,11 @@ async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Mem
 async def viewers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Member]]:
     """Return the members who have each conversation open, by name."""
     return _grouped(await _VIEWERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
+
+
+async def unread_messages_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the number of customer messages that no team member has read, by conversation; 0 is left out."""
+    return dict(await _UNREAD.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:

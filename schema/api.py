@@ -19,6 +19,8 @@ from schema.scalars import CONFIG
 from schema.subscriptions import Subscription
 from schema.team.mutations import TeamMutation
 from schema.team.saved_reply import SavedReplyMutation, SavedReplyQuery
+from schema.widget.mutations import WidgetMutation
+from schema.widget.queries import WidgetQuery
 
 
 def _merge_mutations(*concepts: type) -> type:
@@ -32,13 +34,14 @@ def _merge_mutations(*concepts: type) -> type:
 
 Mutation = _merge_mutations(
     ConversationMutation,
+    WidgetMutation,
     EscalationMutation,
     NotificationMutation,
     AgentMutation,
     TeamMutation,
     SavedReplyMutation,
 )
-RootQuery = merge_types("Query", (Query, EscalationCountsQuery, SavedReplyQuery, AnalyticsQuery))
+RootQuery = merge_types("Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery))
 
 SCHEMA = strawberry.Schema(
     query=RootQuery, mutation=Mutation, subscription=Subscription, types=[ErrorCode], config=CONFIG

@@ -111,7 +111,7 @@ class ConversationEvent:
     occurred_at: datetime
     """Time of the event."""
     kind: str
-    """Kind, such as ai_paused, ai_resumed, message_status_changed, typing_started or viewing_stopped.
+    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or viewing_stopped.
 
     Events of typing and viewing repeat the cursor of the event before. A viewing event may come twice.
     """

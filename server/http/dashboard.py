@@ -13,13 +13,12 @@ import secrets
 from pathlib import Path
 from urllib.parse import quote
 
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from server.http.state import http_state
-from server.http.static_files import IMMUTABLE, serve_file
+from server.http.static_files import IMMUTABLE, missing_file, read_file, serve_file
 
 # The one policy of trusted types lets only the empty text pass; the dashboard declares it.
 _POLICY = (
@@ -34,7 +33,13 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_OF_OTHER_PAGES = {"Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "same-origin"}
+_OF_FILES = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+# No part is empty or begins with a dot, and none has the separator of another system.
+_PATH = re.compile(r"[A-Za-z0-9_~@-][A-Za-z0-9_~@.-]*(/[A-Za-z0-9_~@-][A-Za-z0-9_~@.-]*)*")
 _RELATIVE_URL = re.compile(r"""(?<=["'(])\./(?=[\w@-])""")
 
 _ESCALATION = """{
@@ -62,27 +67,26 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Bato
 
 
 async def _asset(request: Request) -> Response:
-    return await _file(request, f"assets/{request.path_params['path']}", IMMUTABLE)
+    return _file(request, f"assets/{request.path_params['path']}", IMMUTABLE)
 
 
 async def _page(request: Request) -> Response:
     path = request.path_params.get("path", "")
     if "." in path.rpartition("/")[2]:
-        return await _file(request, path, "no-cache")
-    try:
-        page = await to_thread.run_sync((_folder(request) / "index.html").read_text)
-    except FileNotFoundError:
+        return _file(request, path, "no-cache")
+    index = read_file(_folder(request) / "index.html")
+    if index is None:
         return _not_built(request, path)
     nonce = secrets.token_urlsafe(16)
-    page = _RELATIVE_URL.sub(_base(request), page)
+    page = _RELATIVE_URL.sub(_base(request), index.content.decode())
     page = page.replace("<head>", f'<head><meta property="csp-nonce" nonce="{nonce}">', 1)
     return HTMLResponse(page, headers={**_HEADERS, "Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
 
-async def _file(request: Request, path: str, cache_control: str) -> Response:
-    encodings = request.headers.get("accept-encoding", "")
-    headers = {**_OF_OTHER_PAGES, "Cache-Control": cache_control}
-    return await serve_file(_folder(request), path, encodings, headers)
+def _file(request: Request, path: str, cache_control: str) -> Response:
+    headers = {**_OF_FILES, "Cache-Control": cache_control}
+    response = serve_file(request, _folder(request) / path, headers) if _PATH.fullmatch(path) else None
+    return response or missing_file("The dashboard has no such file: reload the page.", _OF_FILES)
 
 
 def _folder(request: Request) -> Path:
@@ -120,8 +124,7 @@ def _query(path: str) -> str:
 
 async def _front(request: Request) -> Response:
     # Relative, as a proxy may put a prefix before the path.
-    built = await to_thread.run_sync((_folder(request) / "index.html").is_file)
-    return RedirectResponse("app/" if built else "graphql")
+    return RedirectResponse("app/" if read_file(_folder(request) / "index.html") else "graphql")
 
 
 ROUTES = [

@@ -1,83 +1,100 @@
-"""Files of the built dashboard and widget, with their compressed variants.
+"""
+The files of a build, with their compressed variants.
 
-A build keeps `name.br` and `name.gz` next to `name`. The client gets the smallest variant that it accepts.
+A build keeps `name.br` and `name.gz` next to `name`. The client gets the first variant that it accepts.
 """
 
-import re
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from anyio import to_thread
-from starlette.responses import FileResponse, Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
-# The name of a file in an assets folder has the hash of its content, so it never changes.
+# For a file with a hash in its name: its content never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 # Not `mimetypes`, which reads the tables of the system.
 _MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
+    ".css": "text/css",
     ".ico": "image/x-icon",
     ".jpg": "image/jpeg",
-    ".js": "text/javascript; charset=utf-8",
+    ".js": "text/javascript",
     ".json": "application/json",
-    ".map": "application/json",
-    ".mjs": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript",
     ".mp3": "audio/mpeg",
+    ".mts": "text/plain",
     ".png": "image/png",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
+    ".txt": "text/plain",
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-# The parts of a path: no empty part, none that begins with a dot, no separator of another system.
-_PATH = re.compile(r"[A-Za-z0-9_~@-][A-Za-z0-9_~@.-]*(/[A-Za-z0-9_~@-][A-Za-z0-9_~@.-]*)*")
-_VARIANTS = (("br", ".br"), ("gzip", ".gz"))
+# In order of preference, with the endings of the files that a build has compressed.
+_ENCODINGS = {"br": ".br", "gzip": ".gz", "identity": ""}
 
 
-async def serve_file(
-    folder: Path, path: str, accept_encoding: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return the file at a relative path, or 404, which no cache keeps."""
-    media_type = _MEDIA_TYPES.get(Path(path).suffix.lower())
-    if media_type is None or not _PATH.fullmatch(path):
-        return _missing()
-    selected = await to_thread.run_sync(_select, folder / path, _accepted(accept_encoding))
-    if selected is None:
-        return _missing()
-    file, encoding = selected
-    sent = {"Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff", **(headers or {})}
-    if encoding:
-        sent["Content-Encoding"] = encoding
-    return FileResponse(file, headers=sent, media_type=media_type)
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """The content of a file, and its ETag."""
+
+    content: bytes
+    etag: str
 
 
-def _select(file: Path, accepted: frozenset[str]) -> tuple[Path, str] | None:
-    """Return the file, or a compressed variant of it with its encoding; None if there is no such file."""
-    try:
-        if not file.is_file():
-            return None
-    except OSError:  # such as a name that is too long
+def serve_file(request: Request, path: Path, headers: Mapping[str, str]) -> Response | None:
+    """Return the response with the file, or None if there is no such file or its type is not for pages."""
+    media_type = _MEDIA_TYPES.get(path.suffix)
+    if media_type is None or read_file(path) is None:
         return None
-    for encoding, suffix in _VARIANTS:
-        variant = file.with_name(file.name + suffix)
-        if encoding in accepted and variant.is_file():
-            return variant, encoding
-    return file, ""
+    for encoding in _accepted(request.headers.get("accept-encoding", "")):
+        if file := read_file(path.with_name(path.name + _ENCODINGS[encoding])):
+            return _response(request, media_type, encoding, file, headers)
+    return None
 
 
-def _accepted(header: str) -> frozenset[str]:
-    """Return the encodings of an Accept-Encoding header that are not refused by `q=0`."""
-    accepted = set()
-    for item in header.lower().split(","):
-        name, *parameters = (part.strip() for part in item.split(";"))
-        if not any(re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) for parameter in parameters):
-            accepted.add(name)
-    return frozenset(accepted)
+def missing_file(message: str, headers: Mapping[str, str]) -> Response:
+    """Return 404, which no cache keeps: another version of the service may have the file."""
+    return PlainTextResponse(message + "\n", 404, {**headers, "Cache-Control": "no-store"})
 
 
-def _missing() -> Response:
-    # Another version of the service may have the file, so no cache may keep this.
-    return Response("There is no such file.\n", 404, {"Cache-Control": "no-store"}, media_type="text/plain")
+def read_file(path: Path) -> StaticFile | None:
+    """Return the file, or None if there is no such file."""
+    try:
+        stat = path.stat()
+        return _content(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, ValueError):  # also for a name that no file can have
+        return None
+
+
+@lru_cache(maxsize=256)
+def _content(path: Path, _changed: int, _size: int) -> StaticFile:
+    # The files are small and few; a new build has another time.
+    content = path.read_bytes()
+    return StaticFile(content, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
+def _accepted(header: str) -> list[str]:
+    """Return the encodings that the client accepts, best first; uncompressed is always possible."""
+    quality = {}
+    for part in header.lower().split(","):
+        name, _, parameter = part.partition(";")
+        quality[name.strip()] = parameter.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    anything = quality.get("*", False)
+    return [name for name in _ENCODINGS if name == "identity" or quality.get(name, anything)]
+
+
+def _response(
+    request: Request, media_type: str, encoding: str, file: StaticFile, given: Mapping[str, str]
+) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff", **given, "ETag": file.etag, "Vary": "Accept-Encoding"}
+    cached = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if cached & {file.etag, "*"}:
+        return Response(None, 304, headers)
+    if encoding != "identity":
+        headers["Content-Encoding"] = encoding
+    return Response(file.content, 200, headers, media_type=media_type)
