@@ -27,7 +27,9 @@ def texts_of_page(address: str, last: str) -> dict[str, str]:
             page.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": _TEXTS}}))
             while (answer := json.loads(page.recv(10))).get("id") != 1:
                 pass
-            texts.update(json.loads(answer["result"]["result"]["value"]))
+            # A page that is still being opened has nothing that could be read.
+            if value := answer.get("result", {}).get("result", {}).get("value"):
+                texts.update(json.loads(value))
             return last in texts
 
         wait_for(complete, f"“{last}” on the page")

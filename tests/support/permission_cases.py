@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import cache
 from typing import Any
 
@@ -16,6 +15,20 @@ from rules.typeid import parse_id
 from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email, new_saved_reply
+from tests.support.permission_targets import (
+    AGENT,
+    API_KEY,
+    CONVERSATION,
+    DELIVERY,
+    DRAFT,
+    ENDPOINT,
+    ESCALATION,
+    MEMBER,
+    MESSAGE,
+    SAVED_REPLY,
+    WORKSPACE,
+    Target,
+)
 from tests.support.widget_pages import ORIGIN, agent_of_page, identity_of
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
@@ -29,26 +42,6 @@ ROOTS: dict[str, tuple[str, GraphQLField]] = {
     if type_
     for name, field in type_.fields.items()
 }
-
-
-class Target(Enum):
-    """The kind of row that a case aims at."""
-
-    AGENT = auto()
-    API_KEY = auto()
-    CONVERSATION = auto()
-    DELIVERY = auto()
-    DRAFT = auto()
-    ENDPOINT = auto()
-    ESCALATION = auto()
-    MEMBER = auto()
-    MESSAGE = auto()
-    SAVED_REPLY = auto()
-    WORKSPACE = auto()
-
-
-AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE = list(Target)[:9]
-SAVED_REPLY, WORKSPACE = Target.SAVED_REPLY, Target.WORKSPACE
 
 # Rows that a customer sees: only in its own conversation, or in the whole workspace.
 _OWN = {CONVERSATION, ESCALATION, MESSAGE}
