@@ -84,8 +84,10 @@ def test_viewers_are_hidden_from_customers_and_api_keys(
     started = workspace.start()
     own = started["conversation"]["id"]
     set_viewing(bo, own)
-    for caller in (workspace.key, workspace.widget(started)):
-        assert caller.refusal(VIEWERS, id=own).code == "FORBIDDEN"
+    customer = workspace.widget(started)
+    assert viewers(customer, own) == []
+    assert workspace.key.refusal(VIEWERS, id=own).code == "FORBIDDEN"
+    for caller in (workspace.key, customer):
         assert caller.refusal(SET, id=own, viewing=True).code == "FORBIDDEN"
     assert viewers(bo, own) == ["bo"]
 

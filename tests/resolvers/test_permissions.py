@@ -12,7 +12,8 @@ from websockets.exceptions import ConnectionClosedError
 from resolvers.permissions import PERMISSIONS
 from tests.support.baton_client import Refused, Server, Socket
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
-from tests.support.permission_cases import CASES, MUTATION, QUERY, ROOTS, SUBSCRIPTION, Case, cases_of
+from tests.support.permission_cases import CASES, Case, cases_of
+from tests.support.permission_targets import MUTATION, QUERY, ROOTS, SUBSCRIPTION
 from tests.support.slack_server import SlackStandIn
 from tests.support.webhook_receivers import Receiver
 

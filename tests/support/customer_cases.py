@@ -20,6 +20,7 @@ SEEN = {
         "escalations",
         "pendingEscalation",
         "language",
+        "readPositions",
         "createdAt",
         "lastMessageAt",
         "cursor",

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from graphql import GraphQLField, GraphQLNonNull
+from graphql import GraphQLNonNull
 
 from resolvers.actor import ActorKind
 from resolvers.permissions import PERMISSIONS, Permission
 from rules.roles import Scope
 from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import parse_id
-from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email, new_saved_reply
 from tests.support.permission_targets import (
@@ -25,23 +24,13 @@ from tests.support.permission_targets import (
     ESCALATION,
     MEMBER,
     MESSAGE,
+    QUERY,
+    ROOTS,
     SAVED_REPLY,
     WORKSPACE,
     Target,
 )
 from tests.support.widget_pages import ORIGIN, agent_of_page, identity_of
-
-QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
-ROOTS: dict[str, tuple[str, GraphQLField]] = {
-    name: (kind, field)
-    for kind, type_ in (
-        (QUERY, GRAPHQL_SCHEMA.query_type),
-        (MUTATION, GRAPHQL_SCHEMA.mutation_type),
-        (SUBSCRIPTION, GRAPHQL_SCHEMA.subscription_type),
-    )
-    if type_
-    for name, field in type_.fields.items()
-}
 
 # Rows that a customer sees: only in its own conversation, or in the whole workspace.
 _OWN = {CONVERSATION, ESCALATION, MESSAGE}

@@ -1,6 +1,22 @@
-"""The kinds of rows that the cases of permissions aim at."""
+"""The root fields of the API, and the kinds of rows that the cases of permissions aim at."""
 
 from enum import Enum, auto
+
+from graphql import GraphQLField
+
+from schema.api import GRAPHQL_SCHEMA
+
+QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
+ROOTS: dict[str, tuple[str, GraphQLField]] = {
+    name: (kind, field)
+    for kind, type_ in (
+        (QUERY, GRAPHQL_SCHEMA.query_type),
+        (MUTATION, GRAPHQL_SCHEMA.mutation_type),
+        (SUBSCRIPTION, GRAPHQL_SCHEMA.subscription_type),
+    )
+    if type_
+    for name, field in type_.fields.items()
+}
 
 
 class Target(Enum):

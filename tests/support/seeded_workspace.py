@@ -29,7 +29,14 @@ ROOTS: dict[str, tuple[str, GraphQLField]] = {
     for kind, type_ in (("query", _SCHEMA.query_type), ("mutation", _SCHEMA.mutation_type))
     for name, field in (type_.fields.items() if type_ else ())
 }
-FOR_MEMBERS = {"replyToConversation", "changePassword", "claimEscalation", "sendHeldReply", "setViewing"}
+FOR_MEMBERS = {
+    "replyToConversation",
+    "changePassword",
+    "claimEscalation",
+    "sendHeldReply",
+    "setViewing",
+    "markRead",
+}
 
 _CONVERSATIONS = "SELECT id FROM conversations WHERE workspace_id = $1"
 _ESCALATIONS = "SELECT id FROM escalations WHERE workspace_id = $1"
