@@ -77,7 +77,7 @@ def _before_execution(error: GraphQLError, original: BaseException) -> bool:
 
 
 def _prefix(error: GraphQLError, field: str) -> str:
-    # The fields within `input` are named by their path. An argument next to it, such as `id`, is its own path.
+    # Fields within `input` are named by their path; an argument next to it, such as `id`, by its own name.
     for node in error.nodes or ():
         if isinstance(node, FieldNode):
             arguments = {argument.name.value for argument in node.arguments or ()}
