@@ -1,0 +1,8 @@
+/** Waiting between attempts, with full jitter. */
+
+const CAP = 20_000;
+
+/** Return a random wait in milliseconds, up to 1 s after the first failure and up to 20 s after the fifth. */
+export function backoff(failures: number, random: () => number = Math.random): number {
+  return random() * Math.min(CAP, 500 * 2 ** failures);
+}
