@@ -240,7 +240,11 @@ export function openFeed(options: FeedOptions): Feed {
           send({ type: "connection_init", payload: token && { authorization: `Bearer ${token}` } });
         }
       } catch (error) {
-        isFinal(error) ? end(error) : opening.close();
+        if (isFinal(error)) {
+          end(error);
+        } else {
+          opening.close();
+        }
       }
     };
     opening.onmessage = ({ data }) => socket === opening && receive(JSON.parse(data));
@@ -302,8 +306,8 @@ export function openFeed(options: FeedOptions): Feed {
   function ping() {
     clearTimeout(pingTimer);
     if (!pongTimer) {
-      send({ type: "ping" });
       pongTimer = setTimeout(disconnect, PONG_TIMEOUT);
+      send({ type: "ping" });
     }
   }
 

@@ -16,7 +16,8 @@ export class ApiError extends Error {
 export class NetworkError extends Error {}
 
 /** Codes that the same call gets again, however often it is repeated. */
-const FINAL = /^(UNAUTHENTICATED|FORBIDDEN|NOT_FOUND|BAD_USER_INPUT|CONFLICT|IDEMPOTENCY_MISMATCH|QUERY_TOO_COMPLEX)$/;
+const FINAL =
+  /^(UNAUTHENTICATED|FORBIDDEN|NOT_FOUND|BAD_USER_INPUT|CONFLICT|IDEMPOTENCY_MISMATCH|QUERY_TOO_COMPLEX)$/;
 
 /** Return true if repeating the call cannot succeed. */
 export function isFinal(error: unknown): boolean {

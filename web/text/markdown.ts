@@ -23,7 +23,9 @@ export function formatMarkdown<N>(source: string, create: CreateElement<N>): N[]
     if (/^\s*```/.test(line)) {
       const end = lines.findIndex((other, index) => index > at && /^\s*```\s*$/.test(other));
       const stop = end < 0 ? lines.length : end;
-      blocks.push(create("pre", undefined, [create("code", undefined, [lines.slice(at + 1, stop).join("\n")])]));
+      blocks.push(
+        create("pre", undefined, [create("code", undefined, [lines.slice(at + 1, stop).join("\n")])]),
+      );
       at = stop + 1;
     } else if (LIST_ITEM.test(line)) {
       const ordered = LIST_ITEM.exec(line)?.[1] !== undefined;
@@ -40,7 +42,11 @@ export function formatMarkdown<N>(source: string, create: CreateElement<N>): N[]
           children.push(create("br", undefined, []));
         }
         children.push(...formatInline(lines[at++] as string, create));
-      } while (lines[at]?.trim() && !/^\s*```/.test(lines[at] as string) && !LIST_ITEM.test(lines[at] as string));
+      } while (
+        lines[at]?.trim() &&
+        !/^\s*```/.test(lines[at] as string) &&
+        !LIST_ITEM.test(lines[at] as string)
+      );
       blocks.push(create("p", undefined, children));
     } else {
       at++;

@@ -19,13 +19,20 @@ import type { Front } from "./front";
 import type { QueuedMessage, Store } from "./store";
 
 interface ReadResult {
-  conversation: ConversationState & {
-    cursor: string;
-    messages: {
-      nodes: Message[];
-      pageInfo: { hasNextPage: boolean; endCursor: string | null; hasPreviousPage: boolean; startCursor: string | null };
-    };
-  } | null;
+  conversation:
+    | (ConversationState & {
+        cursor: string;
+        messages: {
+          nodes: Message[];
+          pageInfo: {
+            hasNextPage: boolean;
+            endCursor: string | null;
+            hasPreviousPage: boolean;
+            startCursor: string | null;
+          };
+        };
+      })
+    | null;
 }
 
 interface UpdateEvent extends LiveEvent {
@@ -189,7 +196,10 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
         url: `${front.base}graphql`,
         variables: { id: store.get().conversation },
         subscriptions: [
-          { query: MESSAGES, onEvent: (event) => add([(event as LiveEvent & { message: Message }).message], false) },
+          {
+            query: MESSAGES,
+            onEvent: (event) => add([(event as LiveEvent & { message: Message }).message], false),
+          },
           { query: UPDATES, onEvent: (event) => onUpdate(event as UpdateEvent) },
         ],
         token: connection.token,
@@ -208,7 +218,10 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
       }
     },
     async deliver({ key, text }) {
-      const { recordMessage } = await connection.call<{ recordMessage: { message: Message } }>(RECORD, { text, key });
+      const { recordMessage } = await connection.call<{ recordMessage: { message: Message } }>(RECORD, {
+        text,
+        key,
+      });
       keys.set(recordMessage.message.id, key);
       add([recordMessage.message], true);
     },

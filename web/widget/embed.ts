@@ -18,7 +18,7 @@ const LABELS: Record<string, [open: string, unreachable: string]> = {
   es: ["Abrir el chat", "Sin conexión …"],
   fr: ["Ouvrir le chat", "Pas de connexion …"],
 };
-const RIGHT_TO_LEFT = /^(ar|arc|ckb|dv|fa|he|ku|ps|sd|ug|ur|yi)\b/i;
+const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/i;
 // The page's rules reach the host element only, and none is stronger than these.
 const HOST = "all:initial;display:block;position:fixed;top:0;left:0;width:0;height:0;z-index:";
 
@@ -34,6 +34,7 @@ export function createBaton(base: string, nonce?: string): Baton {
   let observer: MutationObserver | undefined;
   let loading: Promise<PanelHandle> | undefined;
   let panel: PanelHandle | undefined;
+  let asked = false; // The visitor waits for the panel.
 
   function emit<N extends keyof Events>(name: N, detail: Events[N]) {
     for (const listener of listeners.get(name) ?? []) {
@@ -52,7 +53,13 @@ export function createBaton(base: string, nonce?: string): Baton {
     note = h("p", { className: "note", role: "status", hidden: true });
     const launcher = h(
       "button",
-      { type: "button", className: "launcher", part: "launcher", ariaExpanded: "false", onclick: () => calls.toggle() },
+      {
+        type: "button",
+        className: "launcher",
+        part: "launcher",
+        ariaExpanded: "false",
+        onclick: () => calls.toggle(),
+      },
       icon("M4 5h16v11H9l-5 4z"),
       badge,
     );
@@ -85,7 +92,7 @@ export function createBaton(base: string, nonce?: string): Baton {
     observer = new MutationObserver(attach);
     observer.observe(document, { childList: true });
     attach();
-    if (hasRecord()) {
+    if (inStorage((storage, key) => storage.getItem(key))) {
       whenLoaded(() => host && load());
     }
     emit("ready", {});
@@ -94,8 +101,8 @@ export function createBaton(base: string, nonce?: string): Baton {
   /** Put the host next to the body, where it outlives a change of the body, and back when something removes it. */
   function attach() {
     const page = document.documentElement;
-    if (host && page && host.parentNode !== page) {
-      page.append(host);
+    if (host && host.parentNode !== page) {
+      page?.append(host);
       observer?.observe(page, { childList: true });
     }
   }
@@ -129,9 +136,10 @@ export function createBaton(base: string, nonce?: string): Baton {
     return LABELS[(options.lang ?? "").slice(0, 2).toLowerCase()] ?? (LABELS.en as [string, string]);
   }
 
-  function hasRecord() {
+  /** Do something with the storages; where they are denied there is nothing in them. */
+  function inStorage(act: (storage: Storage, key: string) => unknown) {
     try {
-      return !!window[options.storage === "session" ? "sessionStorage" : "localStorage"].getItem(`baton:${options.agent}`);
+      return [localStorage, sessionStorage].some((storage) => act(storage, `baton:${options.agent}`));
     } catch {
       return false;
     }
@@ -141,9 +149,11 @@ export function createBaton(base: string, nonce?: string): Baton {
     for (let failures = 0; ; failures++) {
       try {
         // A browser may remember that a module could not be fetched.
-        const module = await import(/* @vite-ignore */ `${base}widget/${PANEL}${failures ? `?${failures}` : ""}`);
+        const module = await import(
+          /* @vite-ignore */ `${base}widget/${PANEL}${failures ? `?${failures}` : ""}`
+        );
         if (mine !== front) {
-          throw new Error("Baton was shut down.");
+          throw new Error("Baton: shut down.");
         }
         (note as HTMLElement).hidden = true;
         panel = module.startPanel(mine) as PanelHandle;
@@ -152,32 +162,28 @@ export function createBaton(base: string, nonce?: string): Baton {
         if (mine !== front) {
           throw error;
         }
-        (note as HTMLElement).textContent = labels()[1];
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(20_000, 1000 * 2 ** failures)));
+        if (note && asked) {
+          note.hidden = false;
+          note.textContent = labels()[1];
+        }
+        await new Promise((resolve) =>
+          setTimeout(resolve, Math.random() * Math.min(20_000, 1000 * 2 ** failures)),
+        );
       }
     }
   }
 
   function load(): Promise<PanelHandle> {
     mount();
-    loading ??= front ? start(front) : Promise.reject(new Error("Baton needs data-agent, or boot({ agent })."));
+    loading ??= front ? start(front) : Promise.reject(new Error("Baton: no data-agent."));
     return loading;
   }
 
-  /** Load for a visitor who waits for it: a failure is shown. */
-  function loadNow(): Promise<PanelHandle> {
-    const result = load();
-    if (!panel && note) {
-      const shown = note;
-      setTimeout(() => {
-        shown.hidden = !!panel || !shown.textContent;
-      }, 1500);
-    }
-    return result;
-  }
-
   const calls: Calls = {
-    open: async () => (await loadNow()).open(),
+    open: async () => {
+      asked = true;
+      return (await load()).open();
+    },
     close: async () => panel?.close(),
     toggle: () => (panel?.state().open ? calls.close() : calls.open()),
     hide: async () => setHidden(true),
@@ -215,13 +221,8 @@ export function createBaton(base: string, nonce?: string): Baton {
     state: () => panel?.state() ?? { open: false, unread: 0, status: "idle", ai: null, conversationId: null },
     shutdown: async () => {
       panel?.shutdown();
-      try {
-        // Without the panel the record is still there.
-        localStorage.removeItem(`baton:${options.agent}`);
-        sessionStorage.removeItem(`baton:${options.agent}`);
-      } catch {
-        // Denied: there is none.
-      }
+      // Without the panel the record is still there.
+      inStorage((storage, key) => storage.removeItem(key));
       observer?.disconnect();
       host?.remove();
       options = { ...options };

@@ -44,7 +44,11 @@ export function createForm(
   return form;
 }
 
-function createControl(h: Front["h"], name: string, { type = "text", required = false, options = [], value = "" }: FormField) {
+function createControl(
+  h: Front["h"],
+  name: string,
+  { type = "text", required = false, options = [], value = "" }: FormField,
+) {
   const common = { name, required, dir: "auto" };
   if (type === "textarea") {
     return h("textarea", { ...common, rows: 3, value });

@@ -10,13 +10,11 @@ const page = window as unknown as { Baton?: (Baton | (() => void)) & Queued };
 
 // A page that changes its body by script may run this again.
 if (script && !page.Baton?.version) {
-  const { agent = "", lang, theme, position, storage, title, greeting, z, sound } = script.dataset;
-  const given = { lang, theme, position, storage, title, greeting, z, sound: sound !== "off" };
   const base = script.src.replace(/(widget\/[^/]+\/)?widget\.js([?#].*)?$/, "");
   const queued = page.Baton?.q ?? [];
   const baton = createBaton(base, script.nonce);
   page.Baton = Object.assign(baton, { version: "1" });
-  baton.boot({ agent, ...given } as Options);
+  baton.boot({ ...script.dataset, sound: script.dataset.sound !== "off" } as unknown as Options);
   for (const [name, ...rest] of queued) {
     // Failures are events; here no caller waits for them.
     Promise.resolve(baton(name as keyof Calls, ...(rest as []))).catch(() => {});

@@ -38,7 +38,11 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
 
   const format = (content: string) =>
     formatMarkdown<Node>(content, (tag, href, children) =>
-      h(tag as "a", href ? { href, target: "_blank", rel: "noopener noreferrer nofollow" } : null, ...children),
+      h(
+        tag as "a",
+        href ? { href, target: "_blank", rel: "noopener noreferrer nofollow" } : null,
+        ...children,
+      ),
     );
 
   function create(message: Message, author: string): Entry {
@@ -76,7 +80,12 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     const { key, text, failed } = message;
     const entry = entries.get(key) ?? bubble("mine", texts.you, [text]);
     const meta = entry.meta as HTMLElement;
-    const waiting = problem === "RATE_LIMITED" ? texts.limited : problem || status === "offline" ? texts.queued : texts.sending;
+    const waiting =
+      problem === "RATE_LIMITED"
+        ? texts.limited
+        : problem || status === "offline"
+          ? texts.queued
+          : texts.sending;
     const state = failed ?? waiting;
     entries.set(key, entry);
     entry.author?.classList.add("hidden");
@@ -87,7 +96,11 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
       if (failed) {
         meta.append(
           h("button", { type: "button", className: "link", onclick: () => actions.retry(key) }, texts.retry),
-          h("button", { type: "button", className: "link", onclick: () => actions.discard(key) }, texts.discard),
+          h(
+            "button",
+            { type: "button", className: "link", onclick: () => actions.discard(key) },
+            texts.discard,
+          ),
         );
       }
     }

@@ -90,7 +90,11 @@ export function startPanel(front: Front): PanelHandle {
   /** Open the conversation, if there is none, and follow it. */
   async function begin() {
     if (!isUsable() && store.get().conversation) {
-      front.identity ? await identify() : reset(false);
+      if (front.identity) {
+        await identify();
+      } else {
+        reset(false);
+      }
     }
     await connection.ensure();
     store.persist();
@@ -156,7 +160,8 @@ export function startPanel(front: Front): PanelHandle {
     for (let failures = 0; !closed; failures++) {
       try {
         const variables = { agent: options.agent, language: options.lang };
-        settings = (await request<{ widget: WidgetSettings }>(`${front.base}graphql`, WIDGET, variables)).widget;
+        settings = (await request<{ widget: WidgetSettings }>(`${front.base}graphql`, WIDGET, variables))
+          .widget;
         unreachable = false;
         return changed();
       } catch (error) {
@@ -326,7 +331,12 @@ export function startPanel(front: Front): PanelHandle {
     const key = randomKey();
     await insist(async () => {
       await begin();
-      const input = { conversationId: store.get().conversation, form: formName, fields: values, idempotencyKey: key };
+      const input = {
+        conversationId: store.get().conversation,
+        form: formName,
+        fields: values,
+        idempotencyKey: key,
+      };
       await connection.call(SUBMIT_FORM, { input });
     });
     chat.wake();

@@ -90,7 +90,12 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
     h(
       "header",
       null,
-      h("div", { className: "heading" }, title, h("div", { className: "answering", role: "status" }, answering, expected)),
+      h(
+        "div",
+        { className: "heading" },
+        title,
+        h("div", { className: "answering", role: "status" }, answering, expected),
+      ),
       close,
     ),
     notice,
@@ -115,7 +120,9 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
     } else if (event.key === "Tab" && element.ariaModal === "true") {
       // The panel is modal on a phone: the focus goes round in it.
       const stops = [
-        ...element.querySelectorAll<HTMLElement>("button:enabled, a[href], textarea, input, select, [tabindex='0']"),
+        ...element.querySelectorAll<HTMLElement>(
+          "button:enabled, a[href], textarea, input, select, [tabindex='0']",
+        ),
       ].filter((stop) => stop.offsetParent);
       const active = (element.getRootNode() as ShadowRoot).activeElement;
       const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
@@ -141,7 +148,8 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
           ? texts.openAt(formatTime(settings.opensAt, language))
           : (messages.findLast((message) => message.kind === "CONFIRMATION")?.content ?? "");
     } else if (state?.ai.state === "PAUSED") {
-      const name = escalation?.assignee?.name ?? messages.findLast(({ role }) => role === "HUMAN")?.author?.name;
+      const name =
+        escalation?.assignee?.name ?? messages.findLast(({ role }) => role === "HUMAN")?.author?.name;
       kind = "person";
       text = name ? texts.answering(name) : texts.person;
     }
@@ -169,7 +177,8 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
       visible: settings?.buttonVisibility === "ALWAYS",
       text: settings?.buttonText ?? "",
     };
-    const mayWrite = hasConversation || isNamed || queued.length || settings?.anonymousConversations !== false;
+    const mayWrite =
+      hasConversation || isNamed || queued.length || settings?.anonymousConversations !== false;
     human.hidden = !button.visible || !mayWrite || status === "refused" || chat.state?.ai.state === "PAUSED";
     human.disabled = asking;
     setText(human, button.text);
