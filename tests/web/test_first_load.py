@@ -3,16 +3,17 @@
 import json
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from scripts.build_web import BUILT
 from tests.support.baton_client import Server, Workspace
 from tests.support.web_site import WebSite, shop
-from tests.support.widget_page import WidgetPage
+from tests.support.widget_page import conversations, WidgetPage
 from tests.web.conftest import Visit
 
 KILOBYTE = 1000
 LONG_TASK_MS = 10
+SLOWER = 4  # A phone, next to this machine.
 
 
 def test_built_files_are_within_their_budgets() -> None:
@@ -48,29 +49,33 @@ def test_opened_widget_stores_nothing_before_the_first_message(
         "",
     ]
     assert context.cookies() == []
-    assert shop_workspace.key.ask("{ conversations { totalCount } }")["conversations"]["totalCount"] == 0
+    assert conversations(shop_workspace) == []
     visitor.write("Hi")
     visitor.wait_until(lambda: visitor.page.evaluate("localStorage.length"), "the record")
     assert visitor.page.evaluate("Object.keys(localStorage)") == [f"baton:{shop_workspace.agent_id}"]
 
 
-def test_loading_the_widget_holds_the_page_up_for_no_long_task(
-    page: Page, site: WebSite, script: Callable[..., str]
+def test_loading_the_widget_takes_less_than_10_ms_of_a_slow_processor(
+    browser: Browser, site: WebSite, script: Callable[..., str]
 ) -> None:
-    slow = page.context.new_cdp_session(page)
-    slow.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    slow.send("Profiler.enable")
-    slow.send("Profiler.start")
-    visitor = WidgetPage(page).goto(site.add(shop(script())))
-    expect(visitor.launcher).to_be_visible()
-    profile = slow.send("Profiler.stop")["profile"]
-    loader = {node["id"] for node in profile["nodes"] if node["callFrame"]["url"].endswith("/widget.js")}
-    spent = [
-        delta
-        for sample, delta in zip(profile["samples"], profile["timeDeltas"], strict=True)
-        if sample in loader
-    ]
-    assert sum(spent) / 1000 < LONG_TASK_MS
+    """The time that the thread has run, which other processes do not lengthen: the best of five loads."""
+    nothing = site.add("void 0", {"content-type": "text/javascript"})
+    without = min(script_seconds(browser, site.add(shop(f"<script src={nothing}></script>"))) for _ in range(5))
+    with_widget = min(script_seconds(browser, site.add(shop(script()))) for _ in range(5))
+    assert (with_widget - without) * 1000 * SLOWER < LONG_TASK_MS
+
+
+def script_seconds(browser: Browser, url: str) -> float:
+    """Return the time that a page's scripts take."""
+    context = browser.new_context()
+    page = context.new_page()
+    devtools = context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    metrics = {metric["name"]: metric["value"] for metric in devtools.send("Performance.getMetrics")["metrics"]}
+    context.close()
+    return float(metrics["ScriptDuration"])
 
 
 def test_closed_widget_lets_clicks_next_to_it_through(visit: Visit) -> None:

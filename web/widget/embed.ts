@@ -92,9 +92,11 @@ export function createBaton(base: string, nonce?: string): Baton {
     observer = new MutationObserver(attach);
     observer.observe(document, { childList: true });
     attach();
-    if (inStorage((storage, key) => storage.getItem(key))) {
-      whenLoaded(() => host && load());
-    }
+    whenLoaded(() => {
+      if (host && inStorage((storage, key) => storage.getItem(key))) {
+        load();
+      }
+    });
     emit("ready", {});
   }
 

@@ -27,6 +27,7 @@ export function startPanel(front: Front): PanelHandle {
   let unreachable = false;
   let asking = false;
   let identified = false;
+  let isRestored = false; // The panel is open or closed as it was on the page before.
   let form: HTMLElement | undefined;
   let cancelForm: (() => void) | undefined;
   let view: View | undefined;
@@ -84,6 +85,10 @@ export function startPanel(front: Front): PanelHandle {
     if (isUsable() && !closed) {
       followed = store.get().conversation;
       chat.follow();
+      if (!isRestored && store.get().open) {
+        handle.open(false);
+      }
+      isRestored = true;
     }
   }
 
