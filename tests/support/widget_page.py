@@ -65,7 +65,7 @@ class WidgetPage:
         return texts
 
     def state(self) -> dict[str, Any]:
-        """Return what the widget tells the page."""
+        """Return the widget's own account of its state."""
         state: dict[str, Any] = self.page.evaluate("Baton.state()")
         return state
 

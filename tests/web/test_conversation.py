@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.support.baton_client import Caller, Workspace
-from tests.support.widget_page import conversations, Team, WidgetPage
+from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
 TYPING = "mutation($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }"
@@ -140,11 +140,11 @@ def test_form_asks_the_visitor_and_escalates(visit: Visit, shop_workspace: Works
     assert escalation == {"trigger": "FORM", "detail": "contact"}
     expect(visitor.field).to_be_visible()
     conversation = visitor.state()["conversationId"]
-    told = str(shop_workspace.key.messages(conversation)) + str(
+    kept = str(shop_workspace.key.messages(conversation)) + str(
         shop_workspace.server.rows("SELECT * FROM trigger_events")
     )
-    assert "kim@example.com" in told
-    assert "Refund" in told
+    assert "kim@example.com" in kept
+    assert "Refund" in kept
 
 
 def test_unread_messages_are_counted_on_the_launcher(visit: Visit, team: Team) -> None:

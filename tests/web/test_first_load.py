@@ -1,4 +1,4 @@
-"""What a page pays for the widget before its visitor opens it."""
+"""The cost of the widget for a page whose visitor has not opened it."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from scripts.build_web import BUILT
 from tests.support.baton_client import Server, Workspace
 from tests.support.web_site import WebSite, shop
-from tests.support.widget_page import conversations, WidgetPage
+from tests.support.widget_page import WidgetPage, conversations
 from tests.web.conftest import Visit
 
 KILOBYTE = 1000
@@ -60,7 +60,9 @@ def test_loading_the_widget_takes_less_than_10_ms_of_a_slow_processor(
 ) -> None:
     """The time that the thread has run, which other processes do not lengthen: the best of five loads."""
     nothing = site.add("void 0", {"content-type": "text/javascript"})
-    without = min(script_seconds(browser, site.add(shop(f"<script src={nothing}></script>"))) for _ in range(5))
+    without = min(
+        script_seconds(browser, site.add(shop(f"<script src={nothing}></script>"))) for _ in range(5)
+    )
     with_widget = min(script_seconds(browser, site.add(shop(script()))) for _ in range(5))
     assert (with_widget - without) * 1000 * SLOWER < LONG_TASK_MS
 
@@ -73,7 +75,9 @@ def script_seconds(browser: Browser, url: str) -> float:
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.goto(url)
     page.wait_for_load_state("networkidle")
-    metrics = {metric["name"]: metric["value"] for metric in devtools.send("Performance.getMetrics")["metrics"]}
+    metrics = {
+        metric["name"]: metric["value"] for metric in devtools.send("Performance.getMetrics")["metrics"]
+    }
     context.close()
     return float(metrics["ScriptDuration"])
 
@@ -93,7 +97,8 @@ def test_closed_widget_lets_clicks_next_to_it_through(visit: Visit) -> None:
 def test_calls_before_the_script_are_carried_out_after_it(
     page: Page, site: WebSite, script: Callable[..., str]
 ) -> None:
-    queue = """<script>window.Baton = window.Baton || function () { (Baton.q = Baton.q || []).push(arguments) };
+    queue = """<script>
+        window.Baton = window.Baton || function () { (Baton.q = Baton.q || []).push(arguments) };
         Baton("on", "open", () => { document.title = "opened" }); Baton("open")</script>"""
     visitor = WidgetPage(page).goto(site.add(shop(script(), head=queue)))
     expect(visitor.panel).to_be_visible()

@@ -34,11 +34,11 @@ def violations(page: Page) -> list[str]:
     """Return what axe has found."""
     need("axe-core, which `make web-check` installs", AXE.exists())
     page.evaluate(AXE.read_text())
-    found: list[str] = page.evaluate(
+    result: list[str] = page.evaluate(
         """async () => (await axe.run({ exclude: [["main"]] })).violations
             .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(", ")}`)"""
     )
-    return found
+    return result
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ar"])
@@ -67,7 +67,8 @@ def test_axe_finds_nothing_in_a_form_and_on_a_phone(visit: Visit, phone: Page) -
     visitor.open()
     phone.evaluate(
         """void Baton.submitForm("contact", { email: { label: "Email", type: "email", required: true },
-            topic: { label: "Topic", type: "select", options: ["a"] }, more: { label: "More", type: "textarea" },
+            topic: { label: "Topic", type: "select", options: ["a"] },
+            more: { label: "More", type: "textarea" },
             agreed: { label: "I agree", type: "checkbox" } }).catch(() => {})"""
     )
     expect(visitor.host.get_by_label("Email")).to_be_visible()

@@ -215,7 +215,8 @@ def test_offline_browser_is_said_to_be_offline(visit: Visit, context: BrowserCon
 def test_widget_works_without_storage(
     visit: Visit, team: Team, context: BrowserContext, storage: str
 ) -> None:
-    denied = """Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError") } })"""
+    denied = """Object.defineProperty(window, "localStorage", {
+        get() { throw new DOMException("no", "SecurityError") } })"""
     full = """Storage.prototype.setItem = () => { throw new DOMException("no", "QuotaExceededError") }"""
     context.add_init_script(denied if storage == "denied" else full)
     visitor: WidgetPage = visit()

@@ -11,7 +11,7 @@ from scripts.build_web import BUILT
 from server.version import VERSION
 from tests.support.baton_client import Workspace
 from tests.support.web_site import WebSite, shop
-from tests.support.widget_page import conversations, Team, WidgetPage
+from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
 CSP = "default-src 'none'; script-src 'nonce-abc' 'strict-dynamic'; connect-src {http} {ws}"
@@ -63,7 +63,8 @@ def test_widget_works_under_strict_policies_without_a_violation(
     given = ISOLATED if headers == "isolated" else policy(shop_workspace, template)
     more = "nonce=abc crossorigin" if headers == "isolated" else "nonce=abc"
     head = """<script nonce=abc>window.violations = [];
-        addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective))</script>"""
+        addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective))
+        </script>"""
     visitor = WidgetPage(page).goto(site.add(shop(script(more), head=head, lang="de"), given))
     expect(visitor.launcher).to_be_visible()
     page.evaluate("Baton.update({ lang: 'en' })")
@@ -111,7 +112,8 @@ def test_styles_of_the_page_do_not_reach_the_widget(visit: Visit) -> None:
     different = visitor.page.evaluate(
         """async (pictures) => {
             const [a, b] = await Promise.all(pictures.map(async (data) => {
-                const image = await createImageBitmap(await (await fetch("data:image/png;base64," + data)).blob());
+                const file = await fetch("data:image/png;base64," + data);
+                const image = await createImageBitmap(await file.blob());
                 const canvas = new OffscreenCanvas(image.width, image.height);
                 const context = canvas.getContext("2d");
                 context.drawImage(image, 0, 0);
@@ -156,7 +158,8 @@ def test_script_with_an_integrity_value_is_loaded(
 ) -> None:
     url = f"{shop_workspace.server.url}/widget/{VERSION}/widget.js"
     integrity = json.loads(BUILT.read_text())["files"]["widget.js"]["integrity"]
-    tag = f'<script async src="{url}" integrity="{integrity}" crossorigin data-agent="{shop_workspace.agent_id}">'
-    visitor = WidgetPage(page).goto(site.add(shop(f"{tag}</script>")))
+    agent = shop_workspace.agent_id
+    tag = f'<script async src="{url}" integrity="{integrity}" crossorigin data-agent="{agent}"></script>'
+    visitor = WidgetPage(page).goto(site.add(shop(tag)))
     visitor.open()
     visitor.expect_bubbles("Hello!")
