@@ -11,6 +11,10 @@ from tests.support.baton_client import Workspace, wait_for
 READ_BUBBLES = """() => [...document.querySelector("baton-widget").shadowRoot.querySelectorAll(".bubble")]
     .map((bubble) => bubble.textContent)"""
 
+# A message that has arrived has a time.
+IS_SENT = """() => [...document.querySelector("baton-widget").shadowRoot.querySelectorAll(".mine .meta")]
+    .every((meta) => /\\p{N}/u.test(meta.textContent))"""
+
 
 @dataclass
 class WidgetPage:
@@ -89,6 +93,7 @@ class WidgetPage:
         self.open()
         self.write(text)
         self.wait_until(self.is_live, "the widget to be live")
+        self.wait_until(lambda: self.page.evaluate(IS_SENT), "the message to be sent")
         return str(self.state()["conversationId"])
 
     def is_live(self) -> bool:

@@ -12,8 +12,8 @@ from tests.support.widget_page import WidgetPage, conversations
 from tests.web.conftest import Visit
 
 KILOBYTE = 1000
-LONG_TASK_MS = 10
-SLOWER = 4  # A phone, next to this machine.
+# 2.5 measured with two idle cores: 10 on a processor that is four times slower. Busy cores take twice as long.
+LONGEST_TASK_MS = 5
 
 
 def test_built_files_are_within_their_budgets() -> None:
@@ -55,31 +55,26 @@ def test_opened_widget_stores_nothing_before_the_first_message(
     assert visitor.page.evaluate("Object.keys(localStorage)") == [f"baton:{shop_workspace.agent_id}"]
 
 
-def test_loading_the_widget_takes_less_than_10_ms_of_a_slow_processor(
+def test_no_task_of_loading_holds_the_page_up(
     browser: Browser, site: WebSite, script: Callable[..., str]
 ) -> None:
-    """The time that the thread has run, which other processes do not lengthen: the best of five loads."""
-    nothing = site.add("void 0", {"content-type": "text/javascript"})
-    without = min(
-        script_seconds(browser, site.add(shop(f"<script src={nothing}></script>"))) for _ in range(5)
-    )
-    with_widget = min(script_seconds(browser, site.add(shop(script()))) for _ in range(5))
-    assert (with_widget - without) * 1000 * SLOWER < LONG_TASK_MS
+    """The longest task in time that its thread has run, of the best of five loads."""
+    url = site.add(shop(script()))
+    assert min(longest_task(browser, url) for _ in range(5)) < LONGEST_TASK_MS
 
 
-def script_seconds(browser: Browser, url: str) -> float:
-    """Return the time that a page's scripts take."""
+def longest_task(browser: Browser, url: str) -> float:
+    """Return the milliseconds that the longest script or timer of a page takes."""
     context = browser.new_context()
     page = context.new_page()
-    devtools = context.new_cdp_session(page)
-    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    browser.start_tracing(page=page, categories=["devtools.timeline"])
     page.goto(url)
     page.wait_for_load_state("networkidle")
-    metrics = {
-        metric["name"]: metric["value"] for metric in devtools.send("Performance.getMetrics")["metrics"]
-    }
+    events = json.loads(browser.stop_tracing())["traceEvents"]
     context.close()
-    return float(metrics["ScriptDuration"])
+    tasks = [event.get("tdur", 0) for event in events if event["name"] in {"EvaluateScript", "TimerFire"}]
+    assert tasks
+    return float(max(tasks)) / 1000
 
 
 def test_closed_widget_lets_clicks_next_to_it_through(visit: Visit) -> None:

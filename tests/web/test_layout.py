@@ -102,7 +102,11 @@ def test_panel_on_a_phone_is_modal_and_fills_the_screen(visit: Visit, phone: Pag
     visitor.open()
     visitor.expect_bubbles("Hello!")
     expect(visitor.panel).to_have_attribute("aria-modal", "true")
-    assert visitor.panel.bounding_box() == {"x": 0, "y": 0, "width": 360, "height": 640}
+    # It is moved into its place.
+    visitor.wait_until(
+        lambda: [round(side) for side in (visitor.panel.bounding_box() or {}).values()] == [0, 0, 360, 640],
+        "the panel to fill the screen",
+    )
     assert phone.evaluate("getComputedStyle(document.documentElement).overflow") == "hidden"
     for _ in range(12):
         phone.keyboard.press("Tab")

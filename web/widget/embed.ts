@@ -192,6 +192,8 @@ export function createBaton(base: string, nonce?: string): Baton {
     show: async () => setHidden(false),
     boot: async (given) => {
       Object.assign(options, given);
+      // A task of its own: the page's own work comes in between.
+      await new Promise((resolve) => setTimeout(resolve));
       mount();
     },
     identify: async (given) => {

@@ -25,7 +25,8 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   const entries = new Map<string, Entry>();
   const earlier = h("button", { type: "button", className: "link", onclick: actions.earlier }, texts.earlier);
   const loading = h("p", { className: "system" }, texts.loading);
-  const element = h("div", { className: "log" }, loading);
+  const element = h("div", { className: "log", onscroll: noteEnd }, loading);
+  let atEnd = true;
   let first: Message | undefined;
 
   function bubble(side: string, author: string, content: (Node | string)[]): Entry {
@@ -107,6 +108,11 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     return key;
   }
 
+  /** Remember whether the newest message is in view. A log that shrinks is not scrolled, so it stays there. */
+  function noteEnd() {
+    atEnd = element.scrollTop + element.clientHeight > element.scrollHeight - 60;
+  }
+
   /** Put the elements in order, moving none that is in its place, and remove the others. */
   function arrange(keys: string[]) {
     let place = earlier.nextSibling;
@@ -137,7 +143,6 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
       return;
     }
     const height = element.scrollHeight;
-    const atEnd = element.scrollTop + element.clientHeight > height - 60;
     const isPrepended = first && chat.messages[0] !== first;
     const own = element.querySelectorAll(".mine").length;
     const keys = showMessages(model);
