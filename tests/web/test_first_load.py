@@ -12,7 +12,7 @@ from tests.support.widget_page import WidgetPage, conversations
 from tests.web.conftest import Visit
 
 KILOBYTE = 1000
-# 2.5 measured with two idle cores: 10 on a processor that is four times slower. Busy cores take twice as long.
+# Measured: 2.5, which is 10 on a processor that is four times slower. Busy cores take twice as long.
 LONGEST_TASK_MS = 5
 
 

@@ -115,7 +115,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
 
   /** Put the elements in order, moving none that is in its place, and remove the others. */
   function arrange(keys: string[]) {
-    let place = earlier.nextSibling;
+    let place = (element.firstChild as Node).nextSibling;
     for (const key of keys) {
       const node = (entries.get(key) as Entry).element;
       if (node === place) {
@@ -139,9 +139,8 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
 
   function update(model: Model) {
     const { chat, hasConversation, greeting, queued } = model;
-    if (hasConversation && !chat.loaded) {
-      return;
-    }
+    const isLoading = hasConversation && !chat.loaded;
+    const top = isLoading ? loading : earlier;
     const height = element.scrollHeight;
     const isPrepended = first && chat.messages[0] !== first;
     const own = element.querySelectorAll(".mine").length;
@@ -151,17 +150,17 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
         keys.push(showQueued(message, model));
       }
     }
-    if (greeting) {
+    if (greeting && !isLoading) {
       const entry = entries.get("greeting") ?? bubble("theirs", texts.assistant, format(greeting));
       entries.set("greeting", entry);
       keys.unshift("greeting");
     }
-    if (loading.isConnected) {
-      element.replaceChildren(earlier);
+    if (element.firstChild !== top) {
+      element.firstChild?.replaceWith(top);
     }
     earlier.hidden = !chat.hasEarlier;
     arrange(keys);
-    if (!element.role) {
+    if (!isLoading && !element.role) {
       // Only now, so that nothing of the history is announced.
       Object.assign(element, { role: "log", ariaLabel: texts.log, tabIndex: 0 });
       element.setAttribute("aria-relevant", "additions");
