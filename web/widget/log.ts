@@ -8,6 +8,9 @@ import type { QueuedMessage } from "./store";
 import type { Texts } from "./texts/en";
 import type { Actions, Model } from "./view";
 
+/** The server takes no longer message. The field does not, either, but a call of the page may. */
+const MAX_LENGTH = 20_000;
+
 interface Entry {
   element: HTMLElement;
   author: HTMLElement | undefined;
@@ -49,7 +52,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   function create(message: Message, author: string): Entry {
     const { role, content } = message;
     if (role === "SYSTEM") {
-      const notice = h("p", { className: "system" }, content);
+      const notice = h("p", { className: "system", dir: "auto" }, content);
       return { element: notice, author: undefined, meta: undefined, state: "" };
     }
     return role === "USER" ? bubble("mine", author, [content]) : bubble("theirs", author, format(content));
@@ -93,7 +96,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     if (state !== entry.state) {
       entry.state = state;
       meta.classList.toggle("failed", !!failed);
-      meta.replaceChildren(failed ? (failed === "BAD_USER_INPUT" ? texts.tooLong : texts.failed) : waiting);
+      meta.replaceChildren(failed ? (text.length > MAX_LENGTH ? texts.tooLong : texts.failed) : waiting);
       if (failed) {
         meta.append(
           h("button", { type: "button", className: "link", onclick: () => actions.retry(key) }, texts.retry),
