@@ -116,13 +116,7 @@ async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, Sta
     check_language("language", new.language)
     check_key("idempotency_key", new.idempotency_key)
     page = await _page(context, new.agent_id)
-    identity = None
-    if new.identity is not None:
-        identity = await verify_identity(context, page.agent_id, new.identity)
-    elif not page.settings.widget.anonymous_conversations:
-        raise ForbiddenError(
-            "Visitors need a signed identity here: the setting widget.anonymousConversations is off."
-        )
+    identity = await _identity_of(context, page, new)
     scope = _key_scope(context, page, identity)
     if not await _exists(context, page, identity, scope, new.idempotency_key):
         await _count_start(context, page)
@@ -141,6 +135,17 @@ async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, Sta
     return actor, StartedConversation(
         conversation_id, *context.services.widget_tokens.issue(conversation_id, now)
     )
+
+
+async def _identity_of(context: Context, page: Page, new: NewVisit) -> CustomerIdentity | None:
+    """Return the verified identity of a visitor, or None for one who needs none."""
+    if new.identity is not None:
+        return await verify_identity(context, page.agent_id, new.identity)
+    if not page.settings.widget.anonymous_conversations:
+        raise ForbiddenError(
+            "Visitors need a signed identity here: the setting widget.anonymousConversations is off."
+        )
+    return None
 
 
 def _key_scope(context: Context, page: Page, identity: CustomerIdentity | None) -> UUID:

@@ -57,19 +57,24 @@ def test_shop_has_the_widget_under_a_strict_policy(demo: str) -> None:
     assert not re.search(r" (style|on\w+)=", first.text)
 
 
-def test_visitor_of_the_shop_gets_an_answer_and_then_a_person(demo: str) -> None:
+def roles(customer: Page, conversation: str) -> list[str]:
+    nodes = customer.ask(MESSAGES, id=conversation)["conversation"]["messages"]["nodes"]
+    return [message["role"] for message in nodes]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_visitor_of_the_shop_gets_an_answer_and_then_a_person(demo: str, host: str) -> None:
     agent = agent_of(httpx.get(f"{demo}/demo/shop"))
-    for origin in (demo, demo.replace("127.0.0.1", "localhost")):
-        page = Page(demo, None, origin, new_address(), agent)
-        opened = page.open()
-        customer, conversation = page.customer(opened), opened["conversation"]["id"]
-        customer.record(conversation, "USER", "Is the blue lamp available?")
-
-        def roles(customer: Page = customer, conversation: str = conversation) -> list[str]:
-            nodes = customer.ask(MESSAGES, id=conversation)["conversation"]["messages"]["nodes"]
-            return [message["role"] for message in nodes]
-
-        wait_for(lambda read=roles: read() == ["USER", "ASSISTANT"], "the AI's answer")
+    page = Page(demo, None, demo.replace("127.0.0.1", host), new_address(), agent)
+    opened = page.open()
+    customer, conversation = page.customer(opened), opened["conversation"]["id"]
+    customer.record(conversation, "USER", "Is the blue lamp available?")
+    wait_for(lambda: roles(customer, conversation) == ["USER", "ASSISTANT"], "the AI's answer")
     customer.record(conversation, "USER", "Can I talk to a human please?")
-    wait_for(lambda: "HUMAN" in roles(), "a person's answer", 40)
-    assert Page(demo, None, "https://evil.example", new_address(), agent).refused()
+    wait_for(lambda: "HUMAN" in roles(customer, conversation), "a person's answer", 40)
+
+
+def test_page_of_another_origin_has_no_use_of_the_shops_agent(demo: str) -> None:
+    agent = agent_of(httpx.get(f"{demo}/demo/shop"))
+    page = Page(demo, None, "https://evil.example", new_address(), agent)
+    assert page.refused()["extensions"]["code"] == "FORBIDDEN"
