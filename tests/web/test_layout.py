@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from scripts.build_web import WEB
 from tests.support.requirements import need
@@ -11,7 +11,7 @@ from tests.support.widget_page import Team
 from tests.web.conftest import Visit
 
 AXE = WEB / "node_modules/axe-core/axe.min.js"
-PHONE = {"width": 360, "height": 640}
+PHONE: ViewportSize = {"width": 360, "height": 640}
 
 # What a screen reader would announce: what is added to a log after it is there.
 WATCH_LOG = """() => { window.additions = [];
@@ -104,7 +104,7 @@ def test_panel_on_a_phone_is_modal_and_fills_the_screen(visit: Visit, phone: Pag
     expect(visitor.panel).to_have_attribute("aria-modal", "true")
     # It is moved into its place.
     visitor.wait_until(
-        lambda: [round(side) for side in (visitor.panel.bounding_box() or {}).values()] == [0, 0, 360, 640],
+        lambda: sides(visitor.panel.bounding_box()) == [0, 0, 360, 640],
         "the panel to fill the screen",
     )
     assert phone.evaluate("getComputedStyle(document.documentElement).overflow") == "hidden"
@@ -143,6 +143,11 @@ def test_keyboard_of_a_phone_leaves_field_and_last_message_visible(
     )
     for element in (visitor.field, visitor.log.locator(".bubble").last):
         visitor.wait_until(lambda element=element: _bottom(element.bounding_box()) <= 340, "the element")  # type: ignore[misc]
+
+
+def sides(box: Any) -> list[int]:
+    """Return the place and the size of an element, in whole pixels."""
+    return [round(box[name]) for name in ("x", "y", "width", "height")]
 
 
 def _bottom(box: Any) -> float:

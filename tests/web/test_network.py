@@ -106,7 +106,7 @@ def test_message_written_offline_survives_a_reload_and_arrives_once(
 def test_lost_answer_to_a_message_does_not_double_it(visit: Visit, shop_workspace: Workspace) -> None:
     visitor = visit()
     conversation = visitor.begin(QUESTION)
-    lost = []
+    lost: list[int] = []
 
     def lose(route) -> None:  # type: ignore[no-untyped-def] # a handler of Playwright
         if "recordMessage" in (route.request.post_data or "") and len(lost) < 2:
