@@ -142,7 +142,8 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
 
   function update(model: Model) {
     const { chat, hasConversation, greeting, queued } = model;
-    const isLoading = hasConversation && !chat.loaded;
+    // A conversation that has just begun continues what is shown already.
+    const isLoading = hasConversation && !chat.loaded && !element.role;
     const top = isLoading ? loading : earlier;
     const height = element.scrollHeight;
     const isPrepended = first && chat.messages[0] !== first;
