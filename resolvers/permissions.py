@@ -44,6 +44,7 @@ class Permission:
 
 _WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
 _CUSTOMER_WRITES = Permission(Scope.CONVERSATIONS_WRITE, customers=True)
+_RENEW_TOKEN = Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True)
 _READ_CONVERSATIONS = Permission(Scope.CONVERSATIONS_READ)
 _CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
 _MARK_READ = Permission(Scope.ESCALATIONS_WRITE, customers=True, members_only=True)
@@ -79,10 +80,12 @@ PERMISSIONS: dict[str, Permission | None] = {
     "startConversation": _WRITE_CONVERSATIONS,
     "recordMessage": _CUSTOMER_WRITES,
     "reportToolResult": _WRITE_CONVERSATIONS,
-    "refreshWidgetToken": Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True),
+    "refreshWidgetToken": _RENEW_TOKEN,
+    "renewWidgetToken": _RENEW_TOKEN,
     "openConversation": None,
     "identifyCustomer": _CUSTOMER_WRITES,
     "markRead": _MARK_READ,
+    "updateConversation": _WRITE_CONVERSATIONS,
     "requestHuman": _CUSTOMER_WRITES,
     "submitForm": _CUSTOMER_WRITES,
     "setTyping": _CUSTOMER_WRITES,
@@ -123,6 +126,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "slaStatusChanged": _READ_ESCALATIONS,
     "messageAdded": _CUSTOMER_READS,
     "conversationUpdated": _CUSTOMER_READS,
+    "conversationsUpdated": _READ_CONVERSATIONS,
     "turnRequested": _WRITE_CONVERSATIONS,
     # Only in REST
     "GET /exports/escalations.csv": _READ_ANALYTICS,
@@ -154,7 +158,7 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
                         await target.require_visible(context.database, context.actor, row_id)
                 if context.actor.expired:
                     raise UnauthenticatedError(
-                        "The widget token has expired: refreshWidgetToken returns a new one."
+                        "The widget token has expired: renewWidgetToken returns a new one."
                     )
                 raise ForbiddenError(_requirement(field, permission))
             return await function(context, *args, **kwargs)

@@ -86,12 +86,27 @@ async def watch_escalations_created(
 async def watch_escalations(
     context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
 ) -> SubscriptionSource:
-    """Return the source of all changes to escalations, their creation included."""
+    """
+    Return the source of all changes to escalations, their creation included.
+
+    A pause or a return of control is one if the escalation is active before and after it.
+    """
     await _require_visible(context, ESCALATION, escalation_id)
     position = await _workspace_position(context, AGENT, agent_id, after)
     return SubscriptionSource(
         position,
-        lambda entry: entry.type.startswith("escalation.") and _concerns(entry, agent_id, escalation_id),
+        lambda entry: _changes_escalation(entry) and _concerns(entry, agent_id, escalation_id),
+    )
+
+
+@permitted("conversationsUpdated", AGENT)
+async def watch_conversations(
+    context: Context, agent_id: UUID | None, after: str | None
+) -> SubscriptionSource:
+    """Return the source of new conversations, their messages and the control in them."""
+    position = await _workspace_position(context, AGENT, agent_id, after)
+    return SubscriptionSource(
+        position, lambda entry: entry.type.startswith("conversation.") and _concerns(entry, agent_id)
     )
 
 
@@ -157,9 +172,18 @@ async def _position(context: Context, stream: UUID, after: str | None) -> Stream
         raise ResyncRequiredError from None
 
 
+def _changes_escalation(entry: Entry) -> bool:
+    return entry.type.startswith("escalation.") or "active" in entry.data
+
+
 def _concerns(entry: Entry, agent_id: UUID | None, escalation_id: UUID | None = None) -> bool:
     right_agent = agent_id is None or entry.data.get("agent") == str(agent_id)
-    return right_agent and (escalation_id is None or entry.data.get("escalation") == str(escalation_id))
+    return right_agent and (escalation_id is None or _escalation_of(entry) == str(escalation_id))
+
+
+def _escalation_of(entry: Entry) -> str | None:
+    # The cause of a pause, or an escalation that was active already.
+    return entry.data.get("escalation") or entry.data.get("active")
 
 
 def _message_shown(customer: bool, entry: Entry) -> bool:
@@ -169,7 +193,7 @@ def _message_shown(customer: bool, entry: Entry) -> bool:
 
 
 def _change_shown(customer: bool, entry: Entry) -> bool:
-    if entry.type == "message.status_changed":
+    if entry.type in {"message.status_changed", "conversation.metadata_changed"}:
         return not customer
     return entry.type.startswith("conversation.")
 
@@ -178,12 +202,13 @@ def _stream_event(entry: Entry) -> StreamEvent:
     def id_of(name: str) -> UUID | None:
         return UUID(entry.data[name]) if name in entry.data else None
 
+    escalation = _escalation_of(entry)
     return StreamEvent(
         kind=_kind(entry.type),
         position=entry.position,
         cursor=str(Cursor(entry.stream, entry.position, entry.occurred_at)),
         occurred_at=entry.occurred_at,
-        escalation_id=id_of("escalation"),
+        escalation_id=UUID(escalation) if escalation else None,
         conversation_id=id_of("conversation") or entry.stream,
         message_id=id_of("message"),
         epoch=entry.data.get("epoch"),

@@ -8,7 +8,7 @@ from graphql import GraphQLError, VariableDefinitionNode
 from graphql.language import FieldNode
 from structlog.contextvars import get_contextvars
 
-from models.database import is_unavailable
+from models.database import DatabaseUnavailableError
 from models.ids import new_id
 from resolvers.errors import BatonError, ErrorCode, RateLimitedError
 
@@ -109,7 +109,7 @@ def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         return _as_dict(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(get_contextvars().get("request_id") or new_id())
     code = ErrorCode.INTERNAL
-    if is_unavailable(original):
+    if isinstance(original, DatabaseUnavailableError):
         code = ErrorCode.UNAVAILABLE
         _logger.warning(
             "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)

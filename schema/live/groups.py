@@ -191,7 +191,7 @@ class Groups:
     async def watch(self, plan: SubscriptionPlan) -> SubscriptionSource:
         """Return the source of the subscription, shared by concurrent calls; raise RefusedError."""
         try:
-            return await self._watches.run((plan.key, plan.after), partial(plan.followed.watch, plan.after))
+            return await self._watches.run((plan.key, plan.after), plan.source.watch)
         except BatonError as error:
             raise plan.refusal(error) from None
 

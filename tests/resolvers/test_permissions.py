@@ -62,6 +62,7 @@ def test_customers_may_do_this_and_no_more() -> None:
         "submitForm",
         "setTyping",
         "refreshWidgetToken",
+        "renewWidgetToken",
         "identifyCustomer",
         "markRead",
         "messageAdded",

@@ -309,8 +309,6 @@ class World:
         return {item["name"]: (item["rows"], item["sum"]) for item in rows} | outside
 
     def _is_quiet(self) -> bool:
-        if self.server.rows("SELECT 1 FROM analytics_changes LIMIT 1"):
-            return False
         if self.server.rows(_BUSY):
             self.server.execute(_IDLE)
             return False
@@ -318,7 +316,11 @@ class World:
 
     @cached_property
     def _tables(self) -> list[str]:
-        rows = self.server.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        # The roll-ups of the analytics follow the other tables, some time later.
+        rows = self.server.rows(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'analytics%' "
+            "ORDER BY 1"
+        )
         return [item["tablename"] for item in rows]
 
 

@@ -244,6 +244,13 @@ _TALKING = (
     Case("identifyCustomer", "id", CONVERSATION, identity_of),
     Case("markRead", "id", CONVERSATION, _conversation(position=0)),
     Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
+    Case("renewWidgetToken", "token", CONVERSATION, _conversation()),
+    Case(
+        "updateConversation",
+        "id",
+        CONVERSATION,
+        _input("conversationId", _of_conversation, language="de"),
+    ),
     Case("requestHuman", "created", CONVERSATION, _conversation()),
     Case(
         "submitForm",
@@ -380,6 +387,8 @@ _SUBSCRIPTIONS = (
     Case("slaStatusChanged", "status escalation { id }", AGENT, _clock_log(agentId=_of_agent)),
     Case("messageAdded", "message { id }", CONVERSATION, _conversation_log),
     Case("conversationUpdated", "conversation { id }", CONVERSATION, _conversation_log),
+    Case("conversationsUpdated", "conversation { id }", given=_log()),
+    Case("conversationsUpdated", "conversation { id }", AGENT, _log(agentId=_of_agent)),
     Case("turnRequested", "message { id }", given=_log()),
     Case("turnRequested", "message { id }", AGENT, _log(agentId=_of_agent)),
 )
