@@ -15,7 +15,7 @@ const TEXT = {
 
 export function ConnectionLine() {
   const { status, liveAt } = useStore(liveState);
-  const behind = useTick(() => (status === "live" ? 0 : Math.floor((Date.now() - liveAt) / 1_000)));
+  const behind = useTick(() => (status === "live" || !liveAt ? 0 : Math.floor((Date.now() - liveAt) / 1_000)));
   return (
     <p className={styles.live} data-status={status} role="status">
       <span className={styles.dot} />
@@ -31,7 +31,7 @@ export function ConnectionLine() {
 /** Above the screen while it may be out of date. */
 export function StaleNotice() {
   const { status, liveAt } = useStore(liveState);
-  const stale = useTick(() => status !== "live" && Date.now() - liveAt > 5_000);
+  const stale = useTick(() => status !== "live" && liveAt > 0 && Date.now() - liveAt > 5_000);
   if (!stale) {
     return null;
   }

@@ -20,11 +20,11 @@ import { createStore, useStore } from "./store";
 
 export interface LiveState {
   status: FeedStatus;
-  /** The browser's time at which everything was last up to date. */
+  /** The browser's time at which everything was last up to date, 0 before that. */
   liveAt: number;
 }
 
-export const liveState = createStore<LiveState>({ status: "connecting", liveAt: Date.now() });
+export const liveState = createStore<LiveState>({ status: "connecting", liveAt: 0 });
 
 const ORDER: readonly FeedStatus[] = ["offline", "connecting", "catching up", "live"];
 const statuses = new Map<string, FeedStatus>();
