@@ -15,7 +15,9 @@ const TEXT = {
 
 export function ConnectionLine() {
   const { status, liveAt } = useStore(liveState);
-  const behind = useTick(() => (status === "live" || !liveAt ? 0 : Math.floor((Date.now() - liveAt) / 1_000)));
+  const behind = useTick(() =>
+    status === "live" || !liveAt ? 0 : Math.floor((Date.now() - liveAt) / 1_000),
+  );
   return (
     <p className={styles.live} data-status={status} role="status">
       <span className={styles.dot} />

@@ -129,6 +129,11 @@ function color(element: HTMLElement, token: string): string {
   return computed;
 }
 
+function isAlone(values: readonly (number | null)[], at: number): boolean {
+  const has = (index: number) => values[index] !== null && values[index] !== undefined;
+  return has(at) && !has(at - 1) && !has(at + 1);
+}
+
 function draw(
   element: HTMLElement,
   { x, time = false, formatX, formatY, series, mark, height = 190 }: ChartProps,
@@ -180,7 +185,8 @@ function draw(
           label: one.label,
           stroke: color(element, one.color),
           width: 2,
-          points: { show: x.length < 3 },
+          // A value without neighbours has no line.
+          ...(one.values.some((_, at) => isAlone(one.values, at)) && { points: { show: true, size: 6 } }),
           ...(one.dashed && { dash: [5, 4] }),
           ...(series.length === 1 && { fill: color(element, "accent-soft") }),
         })),

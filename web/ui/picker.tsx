@@ -56,30 +56,33 @@ export function Picker({ label, placeholder, options, open, onClose, onSearch }:
               <Icon name="search" />
               <Input placeholder={placeholder} className={styles.input ?? ""} />
             </TextField>
-            <Menu
-              aria-label={label}
-              className={styles.list ?? ""}
-              items={options}
-              renderEmptyState={() => <p className={styles.empty}>Nothing fits.</p>}
-            >
-              {(option) => (
-                <MenuItem
-                  id={option.id}
-                  textValue={`${option.text} ${option.note ?? ""}`}
-                  className={ui.menuItem ?? ""}
-                  onAction={() => {
-                    onClose();
-                    option.run();
-                  }}
-                >
-                  {option.icon && <Icon name={option.icon} />}
-                  <span className={ui.grow}>{option.text}</span>
-                  {option.note && <span className={ui.menuNote}>{option.note}</span>}
-                  {option.checked && <Icon name="check" />}
-                  {option.shortcut && <Kbd>{option.shortcut}</Kbd>}
-                </MenuItem>
-              )}
-            </Menu>
+            {/* The options have no focus of their own, so the region that scrolls is a tab stop. */}
+            <div className={styles.list} tabIndex={0}>
+              <Menu
+                aria-label={label}
+                className={styles.items ?? ""}
+                items={options}
+                renderEmptyState={() => <p className={styles.empty}>Nothing fits.</p>}
+              >
+                {(option) => (
+                  <MenuItem
+                    id={option.id}
+                    textValue={`${option.text} ${option.note ?? ""}`}
+                    className={ui.menuItem ?? ""}
+                    onAction={() => {
+                      onClose();
+                      option.run();
+                    }}
+                  >
+                    {option.icon && <Icon name={option.icon} />}
+                    <span className={ui.grow}>{option.text}</span>
+                    {option.note && <span className={ui.menuNote}>{option.note}</span>}
+                    {option.checked && <Icon name="check" />}
+                    {option.shortcut && <Kbd>{option.shortcut}</Kbd>}
+                  </MenuItem>
+                )}
+              </Menu>
+            </div>
           </Autocomplete>
         </AriaDialog>
       </Modal>

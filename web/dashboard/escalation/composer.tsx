@@ -22,14 +22,8 @@ import { customerName, formatTime } from "../words";
 import { type Box, useDraft } from "./drafts";
 import styles from "./escalation.module.css";
 import { lastHumanPosition } from "./messages";
-import {
-  fillReply,
-  matchReplies,
-  type SavedReply,
-  SavedReplyList,
-  slashAt,
-  useSavedReplies,
-} from "./saved-replies";
+import { SavedReplyList, useSavedReplies } from "./saved-replies";
+import { fillReply, matchReplies, type SavedReply, slashAt } from "./saved-reply-text";
 import { addMessage, type Presence, readNewest } from "./use-conversation";
 
 const TYPING_EVERY = 4_000;

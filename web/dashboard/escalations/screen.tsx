@@ -148,11 +148,17 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
 
   function focusRow(index: number) {
     const bounded = Math.max(0, Math.min(latest.current.length - 1, index));
-    virtualizer.scrollToIndex(bounded);
-    requestAnimationFrame(() => {
-      const id = latest.current[bounded]?.id;
-      scroller.current?.querySelector<HTMLElement>(`[data-id="${id}"] [data-row-link]`)?.focus();
-    });
+    const find = () =>
+      scroller.current?.querySelector<HTMLElement>(
+        `[data-id="${latest.current[bounded]?.id}"] [data-row-link]`,
+      );
+    const link = find();
+    if (link) {
+      link.focus();
+    } else {
+      virtualizer.scrollToIndex(bounded);
+      requestAnimationFrame(() => find()?.focus());
+    }
   }
 
   /** Return the selected rows, else the row with the focus. */
