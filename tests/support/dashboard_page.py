@@ -55,7 +55,8 @@ class DashboardPage:
         """Sign in by the form and wait for the screen."""
         self.page.goto(self.url + path)
         self.fill_credentials(email or self.workspace.email)
-        expect(self.page.get_by_role("navigation", name="Main")).to_be_attached()
+        # On phones the navigation is hidden until it is opened.
+        expect(self.page.locator('nav[aria-label="Main"]')).to_be_attached()
         # The button was where the list is now, and a list under the pointer stands still.
         self.page.mouse.move(0, 0)
         return self

@@ -79,7 +79,7 @@ def test_invited_colleague_joins_and_answers(page: Page, workspace: Workspace) -
     page.goto(link)
     page.get_by_label("Choose a password").fill("a password of some length")
     page.get_by_role("button", name="Set the password and sign in").click()
-    expect(page.get_by_role("button", name="Your account: Bea Baker, available")).to_be_visible()
+    expect(page.get_by_role("button", name="Your account: Bea Baker Available")).to_be_visible()
     expect(dashboard.row("Grace Hopper")).to_be_visible()
 
 

@@ -6,7 +6,7 @@ import { useEffect, useState } from "react";
 import { Button as AriaButton } from "react-aria-components";
 import { EscalationCountsDocument, SetAvailableDocument, SignOutDocument } from "../gql/operations";
 import { IconButton, Kbd } from "../ui/button";
-import { Avatar } from "../ui/feedback";
+import { Avatar, VisuallyHidden } from "../ui/feedback";
 import { Icon, type IconName } from "../ui/icon";
 import { Menu } from "../ui/overlay";
 import { showError, Toasts } from "../ui/toast";
@@ -225,10 +225,8 @@ function MemberMenu({ onKeys }: { onKeys(): void }) {
     <Menu
       label="Your account"
       trigger={
-        <AriaButton
-          className={styles.member ?? ""}
-          aria-label={`Your account: ${member.name}, ${member.available ? "available" : "away"}`}
-        >
+        <AriaButton className={styles.member ?? ""}>
+          <VisuallyHidden>Your account: </VisuallyHidden>
           <Avatar name={member.name} />
           <span className={styles.memberName}>{member.name}</span>
           <span className={styles.count}>{member.available ? "Available" : "Away"}</span>

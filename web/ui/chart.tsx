@@ -62,7 +62,7 @@ export function Chart(props: ChartProps) {
   return (
     <figure className={styles.chart} aria-labelledby={`${id}-title`}>
       <figcaption>
-        <h3 id={`${id}-title`}>{title}</h3>
+        <h2 id={`${id}-title`}>{title}</h2>
         <p>{sentence}</p>
       </figcaption>
       {empty ? (

@@ -16,6 +16,7 @@ import { keys, patchEscalationNow, queryClient } from "../cache";
 import { addNote } from "../escalations/actions";
 import { useKeys } from "../keys";
 import { liveState } from "../live";
+import { signedOut } from "../session/state";
 import { useViewer } from "../session/viewer";
 import { useStore } from "../store";
 import { customerName, formatTime } from "../words";
@@ -146,7 +147,7 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
   const warning: Warning | undefined =
     draft.text && newer
       ? { kind: "answered", author: newer.author?.name ?? "A colleague", at: newer.createdAt }
-      : unsure
+      : unsure && status !== "live"
         ? { kind: "stale" }
         : undefined;
 
@@ -177,7 +178,7 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
       return;
     }
     if (!anyway) {
-      if (warning) {
+      if (warning?.kind === "answered") {
         return;
       }
       // Not live: a colleague may have answered. Look before sending.
@@ -185,9 +186,11 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
         try {
           await readNewest(conversation.id);
         } catch {
-          setUnsure(true);
+          // Signing in again takes place over the page.
+          setUnsure(!signedOut.get());
           return;
         }
+        setUnsure(false);
         const now =
           queryClient.getQueryData<{ messages: MessagePartsFragment[] }>(keys.messages(conversation.id))
             ?.messages ?? [];

@@ -45,7 +45,9 @@ export function Section({
 }) {
   return (
     <details className={styles.section} open={open}>
-      <summary>{title}</summary>
+      <summary>
+        <h2>{title}</h2>
+      </summary>
       <div>{children}</div>
     </details>
   );
