@@ -20,12 +20,21 @@ class Conversation(Base):
     and `uncertain_replies` are counters of the button's AFTER_THRESHOLD rule. `customer_message_id` is the
     last message of the customer, and `awaiting_answer` is true while it has no answer by the AI or a person.
     `turn_due` is true if it came from the widget, so that Baton must request the AI's turn.
+    `customer_verified` is true if the back end, the team or a signed identity named the customer.
+    `customer_subject` is the identity that resumes the conversation on another device.
     """
 
     __tablename__ = "conversations"
     __table_args__ = (
         Index("conversations_listing_idx", "workspace_id", text("created_at DESC"), text("id DESC")),
         Index("conversations_customer_idx", "workspace_id", func.lower(text("customer_email"))),
+        Index(
+            "conversations_subject_key",
+            "agent_id",
+            "customer_subject",
+            unique=True,
+            postgresql_where=text("customer_subject IS NOT NULL"),
+        ),
         CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
         # Most transactions update this row: free space on the page keeps that out of the indexes.
         {"postgresql_with": {"fillfactor": 80}},
@@ -37,6 +46,8 @@ class Conversation(Base):
     customer_external_id: Mapped[str | None]
     customer_email: Mapped[str | None]
     customer_name: Mapped[str | None]
+    customer_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    customer_subject: Mapped[str | None]
     ai_state: Mapped[AiState] = mapped_column(text_enum(AiState, "ai_state"), default=AiState.ACTIVE)
     ai_epoch: Mapped[int] = mapped_column(default=1)
     ai_paused_at: Mapped[datetime | None]
@@ -48,6 +59,8 @@ class Conversation(Base):
     customer_message_id: Mapped[UUID | None]
     awaiting_answer: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     turn_due: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    customer_read_position: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    team_read_position: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     language: Mapped[str | None]
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[CreatedAt]

@@ -13,7 +13,7 @@ from resolvers.actor import Actor
 from resolvers.credentials import WidgetTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import RateLimiter
+from resolvers.rate_limits import RateLimiter, StartLimits
 
 
 class ExternalServices(Protocol):
@@ -56,6 +56,7 @@ class Services:
     rate_limiter: RateLimiter
     seal: Seal
     external: ExternalServices
+    start_limits: StartLimits
 
 
 @dataclass(eq=False)
@@ -63,12 +64,14 @@ class Context:
     """
     The context of one call: the services, the caller and its network address.
 
-    `replay_clock` replaces the database's clock in a replay. `live` selects the pool for live events.
+    `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
+    clock in a replay. `live` selects the pool for live events.
     """
 
     services: Services
     caller: Actor | None = None
     address: str = ""
+    origin: str | None = field(default=None, kw_only=True)
     replay_clock: datetime | None = field(default=None, kw_only=True)
     live: bool = field(default=False, kw_only=True)
 

@@ -16,25 +16,17 @@ from realtime.pubsub import Typing
 from realtime.transaction import Transaction
 from resolvers.actor import ActorKind
 from resolvers.context import Context
+from resolvers.customer import Customer, check_customer
 from resolvers.errors import BadInputError
 from resolvers.idempotency import begin_idempotent
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.rate_limits import TYPING
-from resolvers.validation import check_email, check_json, check_key, check_language, check_name
+from resolvers.validation import check_json, check_language
 from resolvers.visibility import AGENT, CONVERSATION, Visibility, visible_conversations, visible_messages
 from rules.ai_control import AiState
 from rules.message import MessageRole
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """The identity of a customer, as far as the caller knows it."""
-
-    external_id: str | None = None
-    email: str | None = None
-    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ async def start_conversation(
     language: str | None = None,
 ) -> StartedConversation:
     """Start a conversation of a customer with an AI agent; raises NotFoundError for an unknown agent."""
-    _check_customer(customer)
+    check_customer(customer)
     check_json("metadata", metadata)
     check_language("language", language)
     async with context.services.transactions.begin(context.replay_clock) as tx:
@@ -74,14 +66,6 @@ async def start_conversation(
     return StartedConversation(conversation_id, token, expires_at)
 
 
-def _check_customer(customer: Customer) -> None:
-    check_key("customer.external_id", customer.external_id)
-    if customer.email is not None:
-        check_email("customer.email", customer.email)
-    if customer.name is not None:
-        check_name("customer.name", customer.name)
-
-
 async def _start(
     tx: Transaction,
     context: Context,
@@ -91,20 +75,42 @@ async def _start(
     language: str | None,
 ) -> UUID:
     agent = AGENT.known(await tx.session.scalar(AGENT.by_id(context.actor, agent_id)))
+    new = NewConversation(agent.workspace_id, agent.id, customer, customer.is_named, metadata, language)
+    return (await insert_conversation(tx, new)).id
+
+
+@dataclass(frozen=True, slots=True)
+class NewConversation:
+    """A conversation to insert. `subject` is the signed identity that resumes it."""
+
+    workspace_id: UUID
+    agent_id: UUID
+    customer: Customer
+    verified: bool
+    metadata: dict[str, Any] | None = None
+    language: str | None = None
+    subject: str | None = None
+
+
+async def insert_conversation(tx: Transaction, new: NewConversation) -> Conversation:
+    """Add the row of a new conversation and open its stream."""
+    customer = new.customer
     conversation = Conversation(
         id=new_id(),
-        workspace_id=agent.workspace_id,
-        agent_id=agent.id,
+        workspace_id=new.workspace_id,
+        agent_id=new.agent_id,
         customer_external_id=customer.external_id,
         customer_email=customer.email,
         customer_name=customer.name,
-        details=metadata,
-        language=language,
+        customer_verified=new.verified,
+        customer_subject=new.subject,
+        details=new.metadata,
+        language=new.language,
         created_at=tx.now,
     )
     tx.session.add(conversation)
     await open_stream(tx.session, conversation.id, tx.now)
-    return conversation.id
+    return conversation
 
 
 @permitted("refreshWidgetToken", CONVERSATION)

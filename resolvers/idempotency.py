@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from models.database import Database
 from models.idempotency_key import IdempotencyKey
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
@@ -50,9 +52,16 @@ async def begin_idempotent(
 
     Raises IdempotencyMismatchError when it was used with another input within 24 hours.
     """
+    return await begin_idempotent_in(tx, actor.idempotency_scope, operation, key, inputs)
+
+
+async def begin_idempotent_in(
+    tx: Transaction, scope_id: UUID, operation: str, key: str | None, inputs: Mapping[str, Any]
+) -> IdempotentCall:
+    """Take the key within a scope other than the actor's own, as `begin_idempotent` does."""
     if check_key("idempotency_key", key) is None:
         return IdempotentCall(tx, None, None)
-    where = {"scope_id": actor.idempotency_scope, "operation": operation, "key": key}
+    where = {"scope_id": scope_id, "operation": operation, "key": key}
     hashed = _hash_of(inputs)
     if await _take(tx, where, hashed):
         return IdempotentCall(tx, where, None)
@@ -60,6 +69,21 @@ async def begin_idempotent(
     if row.input_hash != hashed:
         raise IdempotencyMismatchError
     return IdempotentCall(tx, where, row.result)
+
+
+async def is_used(database: Database, scope_id: UUID, operation: str, key: str | None) -> bool:
+    """Return whether a call with this key has been made, whatever its input."""
+    if key is None:
+        return False
+    now = datetime.now(UTC)
+    used = exists().where(
+        IdempotencyKey.scope_id == scope_id,
+        IdempotencyKey.operation == operation,
+        IdempotencyKey.key == key,
+        IdempotencyKey.created_at >= now - LIFETIME,
+    )
+    async with database.autocommit_session() as session:
+        return bool(await session.scalar(select(used)))
 
 
 async def _take(tx: Transaction, where: Mapping[str, Any], hashed: bytes) -> bool:

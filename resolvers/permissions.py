@@ -46,6 +46,7 @@ _WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
 _CUSTOMER_WRITES = Permission(Scope.CONVERSATIONS_WRITE, customers=True)
 _READ_CONVERSATIONS = Permission(Scope.CONVERSATIONS_READ)
 _CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
+_MARK_READ = Permission(Scope.ESCALATIONS_WRITE, customers=True, members_only=True)
 _READ_ESCALATIONS = Permission(Scope.ESCALATIONS_READ)
 _WRITE_ESCALATIONS = Permission(Scope.ESCALATIONS_WRITE)
 _MEMBER_ANSWERS = Permission(Scope.ESCALATIONS_WRITE, members_only=True)
@@ -70,6 +71,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
     "escalations": _READ_ESCALATIONS,
     "escalationSettings": Permission(Scope.SETTINGS_READ),
+    "widget": None,
     "escalationAnalytics": _READ_ANALYTICS,
     "thresholdWhatIf": _READ_ANALYTICS,
     "confidenceCalibration": _READ_ANALYTICS,
@@ -78,6 +80,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "recordMessage": _CUSTOMER_WRITES,
     "reportToolResult": _WRITE_CONVERSATIONS,
     "refreshWidgetToken": Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True),
+    "openConversation": None,
+    "identifyCustomer": _CUSTOMER_WRITES,
+    "markRead": _MARK_READ,
     "requestHuman": _CUSTOMER_WRITES,
     "submitForm": _CUSTOMER_WRITES,
     "setTyping": _CUSTOMER_WRITES,
@@ -103,6 +108,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "retryDelivery": _WRITE_ESCALATIONS,
     "createAgent": _WRITE_SETTINGS,
     "updateEscalationSettings": _WRITE_SETTINGS,
+    "rotateIdentitySecret": _ADMINISTER,
     "signIn": None,
     "signOut": _MEMBER,
     "createMember": _ADMINISTER,
@@ -123,6 +129,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "GET /exports/analytics.csv": _READ_ANALYTICS,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
+
+# These need no credential, but a page of one of the AI agent's allowed origins.
+FROM_ALLOWED_ORIGINS = frozenset({"widget", "openConversation"})
 
 Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 

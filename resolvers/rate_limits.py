@@ -3,9 +3,10 @@
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
@@ -21,6 +22,22 @@ TYPING = RateLimitItemPerSecond(5)
 
 REDIS_SECONDS = 1.0
 AWAY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartLimits:
+    """Conversations that visitors may start in an hour: from one network address, and from one origin."""
+
+    per_address: int = 10
+    per_origin: int = 300
+
+    def of_address(self) -> RateLimitItem:
+        """Return the limit of one address."""
+        return RateLimitItemPerHour(self.per_address)
+
+    def of_origin(self) -> RateLimitItem:
+        """Return the limit of one origin."""
+        return RateLimitItemPerHour(self.per_origin)
 
 
 class RateLimiter:

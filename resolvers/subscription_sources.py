@@ -28,8 +28,8 @@ class StreamEvent:
     An event of a stream: its kind, its position in the log, and the ids of its rows.
 
     The events typing_started and typing_stopped have no `position`: `typing` is the role of the party that
-    types, `typist` its id. `previous` and `status` of a clock are set for sla_on_track, sla_at_risk and
-    sla_breached.
+    types, `typist` its id, and `member_id` the team member who types. `previous` and `status` of a clock are
+    set for sla_on_track, sla_at_risk and sla_breached.
     """
 
     kind: str
@@ -42,6 +42,7 @@ class StreamEvent:
     epoch: int | None = None
     typing: MessageRole | None = None
     typist: str | None = None
+    member_id: UUID | None = None
     previous: SlaStatus | None = None
     status: SlaStatus | None = None
 
@@ -209,4 +210,5 @@ def _typing(typing: Typing, cursor: str) -> StreamEvent:
         conversation_id=typing.conversation,
         typing=MessageRole(typing.role),
         typist=typing.actor,
+        member_id=UUID(typing.actor) if typing.role == MessageRole.HUMAN else None,
     )

@@ -34,7 +34,7 @@ from rules.slack_format import (
     mention_error,
     slack_format_error,
 )
-from rules.text import NAME_LIMIT, WORDS_LIMIT, text_error
+from rules.text import NAME_LIMIT, WORDS_LIMIT, is_blank, text_error
 
 YEAR_OF_MINUTES = 525_600
 DAY_OF_SECONDS = 86_400
@@ -240,6 +240,14 @@ Confirmation = Annotated[Words, _template(*CONFIRMATION_PLACEHOLDERS)]
 Notice = Annotated[str, _text(WORDS_LIMIT, blank=True), _template()]
 
 
+def _none_if_blank(text: str | None) -> str | None:
+    return None if text is None or is_blank(text) else text
+
+
+# A form that is left empty sends an empty text.
+Greeting = Annotated[Notice | None, AfterValidator(_none_if_blank)]
+
+
 @dataclass(frozen=True)
 class CustomerTexts:
     """The texts for customers in one language. A blank notice is not posted."""
@@ -248,6 +256,7 @@ class CustomerTexts:
     confirmation_message: str
     taken_over_message: str
     handed_back_message: str
+    greeting: str | None
 
 
 class WidgetTexts(Part):
@@ -258,6 +267,7 @@ class WidgetTexts(Part):
     confirmation_message: Confirmation | None = None
     taken_over_message: Notice | None = None
     handed_back_message: Notice | None = None
+    greeting: Greeting = None
 
 
 def _distinct_languages(texts: list[WidgetTexts]) -> list[WidgetTexts]:
@@ -274,10 +284,12 @@ class WidgetSettings(Part):
     confirmation_message: Confirmation = DEFAULT_CONFIRMATION
     taken_over_message: Notice = PEOPLE_NOTICE
     handed_back_message: Notice = HAND_BACK_NOTICE
+    greeting: Greeting = None
     texts: Annotated[list[WidgetTexts], Field(max_length=100), AfterValidator(_distinct_languages)] = []
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(_origin)]], Field(max_length=100), AfterValidator(_distinct)
     ] = []
+    anonymous_conversations: bool = False
 
     def texts_for(self, language: str | None) -> CustomerTexts:
         """Return the texts in the best matching language, each falling back to the general text."""

@@ -134,6 +134,13 @@ class Hours:
         passed += _table(self, last).until(ended) - _table(self, first).until(begun)
         return timedelta(microseconds=passed)
 
+    def opening(self, now: datetime) -> datetime | None:
+        """Return `now` while the schedule is open, else its next opening; None if it never opens again."""
+        try:
+            return self.add(now, timedelta.resolution) - timedelta.resolution
+        except OutOfReachError:
+            return None
+
     def segments(self, start: datetime, end: datetime) -> list[Segment]:
         """Return the consecutive stretches from `start` to `end`; a holiday closes its whole local date."""
         merged: list[_Stretch] = []

@@ -17,6 +17,8 @@ from schema.queries import Query
 from schema.scalars import CONFIG
 from schema.subscriptions import Subscription
 from schema.team.mutations import TeamMutation
+from schema.widget.mutations import WidgetMutation
+from schema.widget.queries import WidgetQuery
 
 
 def _merge_mutations(*concepts: type) -> type:
@@ -29,9 +31,14 @@ def _merge_mutations(*concepts: type) -> type:
 
 
 Mutation = _merge_mutations(
-    ConversationMutation, EscalationMutation, NotificationMutation, AgentMutation, TeamMutation
+    ConversationMutation,
+    WidgetMutation,
+    EscalationMutation,
+    NotificationMutation,
+    AgentMutation,
+    TeamMutation,
 )
-RootQuery = merge_types("Query", (Query, AnalyticsQuery))
+RootQuery = merge_types("Query", (Query, WidgetQuery, AnalyticsQuery))
 
 SCHEMA = strawberry.Schema(
     query=RootQuery, mutation=Mutation, subscription=Subscription, types=[ErrorCode], config=CONFIG

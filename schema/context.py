@@ -12,6 +12,7 @@ import strawberry
 from strawberry.dataloader import DataLoader
 from strawberry.utils.await_maybe import AwaitableOrValue
 
+from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ForbiddenError
 from rules.typeid import MalformedIdError, parse_id
@@ -35,6 +36,7 @@ class GraphQLContext(Context):
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
     _prefetched: dict[Any, dict[UUID, Any]] = field(default_factory=dict)
+    _acting: Actor | None = None
 
     @classmethod
     def of(cls, context: Context) -> "GraphQLContext":
@@ -43,9 +45,19 @@ class GraphQLContext(Context):
             context.services,
             context.caller,
             context.address,
+            origin=context.origin,
             replay_clock=context.replay_clock,
             live=context.live,
         )
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, or the one whom the payload of the current mutation is for."""
+        return self._acting or super().actor
+
+    def acts_as(self, actor: Actor) -> None:
+        """Let the payload of the current mutation show what `actor` may see."""
+        self._acting = actor
 
     def require_signed_in(self) -> None:
         """Raise UnauthenticatedError before any input is validated."""
@@ -54,6 +66,10 @@ class GraphQLContext(Context):
     def parse_global_id(self, prefix: str, text: str, name: str) -> UUID:
         """Return the UUID of a TypeID in the input `name`; raise BadInputError."""
         self.require_signed_in()
+        return self.parse_public_id(prefix, text, name)
+
+    def parse_public_id(self, prefix: str, text: str, name: str) -> UUID:
+        """Return the UUID of a TypeID in the input `name` of a caller without a credential."""
         try:
             return parse_id(prefix, text)
         except MalformedIdError as error:
@@ -64,6 +80,7 @@ class GraphQLContext(Context):
         self.now = max((datetime.now(UTC), *instants))
         self._loaders.clear()
         self._prefetched.clear()
+        self._acting = None
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:
         """Return the row of `key`, loaded in one batch with those of the operation's other fields."""

@@ -10,7 +10,7 @@ from structlog.contextvars import get_contextvars
 
 from models.database import is_unavailable
 from models.ids import new_id
-from resolvers.errors import BatonError, ErrorCode
+from resolvers.errors import BatonError, ErrorCode, RateLimitedError
 
 _logger = structlog.get_logger(__name__)
 
@@ -52,6 +52,8 @@ def _format(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]
     original = original_of(error)
     if isinstance(original, BatonError):
         extensions: dict[str, Any] = {"code": original.code.value}
+        if isinstance(original, RateLimitedError) and original.retry_after is not None:
+            extensions["retryAfter"] = original.retry_after
         if original.field:
             extensions["field"] = _prefix(error) + original.field
             return _as_dict(error, str(original).replace(original.field, extensions["field"], 1), extensions)

@@ -1,6 +1,6 @@
 """The table of permissions, for people to read."""
 
-from resolvers.permissions import PERMISSIONS, Permission
+from resolvers.permissions import FROM_ALLOWED_ORIGINS, PERMISSIONS, Permission
 from schema.api import GRAPHQL_SCHEMA
 
 _HEAD = """\
@@ -25,15 +25,19 @@ def printed_permissions() -> str:
         ("subscription", schema.subscription_type),
     )
     rows = [
-        _row(f"{kind} `{name}`", PERMISSIONS[name]) for kind, type_ in kinds if type_ for name in type_.fields
+        _row(f"{kind} `{name}`", PERMISSIONS[name], name in FROM_ALLOWED_ORIGINS)
+        for kind, type_ in kinds
+        if type_
+        for name in type_.fields
     ]
     rows += [_row(f"REST `{name}`", permission) for name, permission in PERMISSIONS.items() if "/" in name]
     return _HEAD + "\n".join(rows) + "\n"
 
 
-def _row(name: str, permission: Permission | None) -> str:
+def _row(name: str, permission: Permission | None, from_allowed_origins: bool = False) -> str:
     if permission is None:
-        return f"| {name} | nothing | yes |"
+        takes = "nothing but a page of an allowed origin" if from_allowed_origins else "nothing"
+        return f"| {name} | {takes} | yes |"
     takes = permission.scope.value if permission.scope else "any API key or team member"
     if permission.members_only:
         takes = f"a signed-in team member{f' with {permission.scope}' if permission.scope else ''}"

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.await_maybe import await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from resolvers import subscription_sources
 from resolvers.errors import NotFoundError
@@ -17,10 +17,11 @@ from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, ESCALATION
-from schema.context import GraphQLContext, Info
+from schema.context import GraphQLContext, Info, sync_or_async_field
 from schema.conversation.message import Message
 from schema.conversation.types import Conversation, the_conversation
 from schema.escalation.types import Escalation
+from schema.team.member import TeamMember, member
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ class ConversationEvent:
     occurred_at: datetime
     """Time of the event."""
     kind: str
-    """Kind, such as ai_paused, ai_resumed, message_status_changed, typing_started or typing_stopped."""
+    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or typing_stopped."""
     typing: MessageRole | None
     """Side that is typing, for typing_started and typing_stopped."""
 
@@ -124,6 +125,11 @@ class ConversationEvent:
             kind=event.kind,
             typing=event.typing,
         )
+
+    @sync_or_async_field(TeamMember | None)
+    def member(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
+        """Team member who is typing. Customers see only the name."""
+        return member(info, self.happening.member_id)
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation:

@@ -61,12 +61,14 @@ def build(*, development: bool = False) -> None:
 
 def install_packages(environment: dict[str, str], *, development: bool = False) -> None:
     """Install what package-lock.json lists, with the tools for development or without. Raises BuildError."""
-    installed = WEB / "node_modules/.package-lock.json"
-    is_current = (
-        installed.exists() and installed.stat().st_mtime >= (WEB / "package-lock.json").stat().st_mtime
-    )
-    if is_current and (not development or (WEB / "node_modules/vitest").exists()):
+    modules, lock = WEB / "node_modules", WEB / "package-lock.json"
+    has_tools = (modules / "vitest").exists()
+    installed = modules / ".package-lock.json"
+    is_current = installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
+    if is_current and (has_tools or not development):
         return
+    # A developer's tools stay when the lock file changes.
+    development = development or has_tools
     omit = [] if development else ["--omit=dev"]
     run("the npm packages could not be installed", environment, "npm", "ci", "--silent", *omit)
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from setuptools.command.build_py import build_py
+from setuptools.command.build_py import build_py  # type: ignore[import-untyped]  # It has no types.
 
 BUILT = Path("server/static/widget/manifest.json")
 
 
-class BuildWithWidget(build_py):
+class BuildWithWidget(build_py):  # type: ignore[misc]  # Its base has no types.
     """`build_py` that refuses to make a package without the widget."""
 
     def run(self) -> None:

@@ -1,6 +1,6 @@
 """The ASGI application: its routes and its state."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import State
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -22,6 +22,7 @@ from server.http.health import healthz, metrics, readyz
 from server.http.log_context import log_context
 from server.http.problems import EXCEPTION_HANDLERS
 from server.http.redirects import ROUTES as REDIRECTS
+from server.http.widget_files import WidgetFiles
 from server.rest.routes import ROUTES as REST_ROUTES
 from server.settings import Settings
 
@@ -62,19 +63,23 @@ class App(Starlette):
             await super().__call__(scope, receive, send)
 
 
-def make_app(services: Services, settings: Settings, connections: ClientConnections) -> App:
-    """Return the application on running services."""
+def make_app(
+    services: Services, settings: Settings, connections: ClientConnections, more: Sequence[BaseRoute] = ()
+) -> App:
+    """Return the application on running services, with `more` routes than every server has."""
     return App(
         websocket_endpoint(),
         AppState(services, settings, Groups(), connections),
         routes=[
             # The most frequent first: routes are tried in this order.
             Route("/graphql", graphql, methods=METHODS),
+            *WidgetFiles().routes,
             *REDIRECTS,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             *REST_ROUTES,
+            *more,
         ],
         middleware=[_CORS],
         exception_handlers=EXCEPTION_HANDLERS,

@@ -3,13 +3,15 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
 import uvicorn
 import uvloop
+from starlette.routing import BaseRoute
 
 from realtime.cancellation import cancel_and_wait
 from resolvers.context import Services
@@ -17,6 +19,12 @@ from server.app import make_app
 from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol
+from server.http.connection_limits import (
+    ConnectionLimits,
+    connections_in_all,
+    raise_descriptor_limit,
+    trusted_networks,
+)
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
@@ -40,10 +48,12 @@ def serve(
     *,
     with_worker: bool = True,
     mail_folder: Path | None = None,
+    routes: Sequence[BaseRoute] = (),
 ) -> None:
     """Serve until a signal to stop; `on_ready` starts when the service answers.
 
-    Without a mail server, mails go to `mail_folder`, if one is given.
+    `routes` are served in addition to those of every server. Mails go to `mail_folder`, if one is given, when
+    there is no mail server.
     """
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:
@@ -51,7 +61,9 @@ def serve(
         settings = settings.model_copy(update={"port": port})
         stop_deadline = StopDeadline(urls.embedded.stop_if_last if urls.embedded else _nothing)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, urls, sock, stop_deadline, on_ready, with_worker, mail_folder))
+            runner.run(
+                _serve(settings, urls, sock, stop_deadline, on_ready, with_worker, mail_folder, routes)
+            )
         stop_deadline.cancel()
         _logger.info("serve.stopped", host=host, port=port)
 
@@ -91,15 +103,15 @@ async def _serve(
     on_ready: OnReady | None,
     with_worker: bool,
     mail_folder: Path | None,
+    routes: Sequence[BaseRoute],
 ) -> None:
     await prepare(urls)
     async with open_services(settings, urls.service, mail_folder=mail_folder) as opened:
         services = opened.services
         connections = ClientConnections.of(services)
         worker = Worker(opened, urls.service) if with_worker else None
-        server = _Server(
-            _config(make_app(services, settings, connections)), connections, worker, stop_deadline
-        )
+        app = make_app(services, settings, connections, routes)
+        server = _Server(_config(app, settings), connections, worker, stop_deadline)
         tasks = [
             asyncio.create_task(connections.run()),
             asyncio.create_task(_on_ready(server, services, settings, on_ready)),
@@ -131,12 +143,12 @@ async def _on_ready(
         await on_ready(services, settings)
 
 
-def _config(app: object) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    in_all = connections_in_all(raise_descriptor_limit())
+    config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
-        http=RequestProtocol,
         ws=WebSocketProtocol,
         ws_max_size=FRAME_LIMIT,
         ws_ping_interval=20,
@@ -146,6 +158,11 @@ def _config(app: object) -> uvicorn.Config:
         # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.
         proxy_headers=True,
     )
+    proxies = config.forwarded_allow_ips
+    trusted = trusted_networks(proxies if isinstance(proxies, str) else ",".join(proxies))
+    limits = ConnectionLimits(settings.connections_per_address, in_all, trusted)
+    config.http = partial(RequestProtocol, limits=limits)  # type: ignore[assignment]
+    return config
 
 
 class _Server(uvicorn.Server):

@@ -27,7 +27,7 @@ from realtime.transaction import Transactions
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import RateLimiter
+from resolvers.rate_limits import RateLimiter, StartLimits
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
@@ -138,6 +138,7 @@ async def open_services(
         external=notifications,
         passwords=Passwords(),
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
+        start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
     )
     loops = [pubsub.run(), feed.run(), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]

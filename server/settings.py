@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    connections_per_address: int = Field(100, ge=1)
+    starts_per_address: int = Field(10, ge=1, le=1_000_000)
+    starts_per_origin: int = Field(300, ge=1, le=1_000_000)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

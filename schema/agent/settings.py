@@ -141,6 +141,8 @@ class WidgetTexts:
     """Text that is posted when a team member takes over."""
     handed_back_message: str | None
     """Text that is posted when the AI answers again."""
+    greeting: str | None
+    """Text of an empty widget."""
 
 
 @strawberry.type
@@ -161,8 +163,12 @@ class WidgetSettings:
     """Text that is posted when the AI answers again. An empty text posts nothing."""
     allowed_origins: list[str]
     """Origins of the pages that may embed the widget."""
+    greeting: str | None
+    """Text of an empty widget, if any."""
     texts: list[WidgetTexts]
     """Texts for other languages. The general texts are used where none fits."""
+    anonymous_conversations: bool
+    """True if visitors may start a conversation without a signed identity. False by default."""
 
 
 @strawberry.type

@@ -137,6 +137,8 @@ class WidgetTextsInput:
     """Text that is posted when a team member takes over."""
     handed_back_message: str | None = None
     """Text that is posted when the AI answers again."""
+    greeting: str | None = None
+    """Text of an empty widget."""
 
 
 @strawberry.input
@@ -157,8 +159,12 @@ class WidgetSettingsInput:
     """Text that is posted when the AI answers again. An empty text posts nothing."""
     allowed_origins: list[str] | None = None
     """Origins of the pages that may embed the widget."""
+    greeting: str | None = strawberry.UNSET
+    """Text of an empty widget. Null or an empty text removes it."""
     texts: list[WidgetTextsInput] | None = None
     """Texts for other languages. The general texts are used where none fits."""
+    anonymous_conversations: bool | None = None
+    """True if visitors may start a conversation without a signed identity."""
 
 
 @strawberry.input

@@ -9,7 +9,7 @@ from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
 from resolvers import ai_control, conversation, message
-from resolvers.conversation import Customer as NewCustomer
+from resolvers.customer import Customer as NewCustomer
 from resolvers.message import NewMessage
 from rules.typeid import AGENT, CONVERSATION, MESSAGE
 from schema.context import Info, parse_global_id

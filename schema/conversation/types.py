@@ -49,6 +49,18 @@ class Customer:
     """Email address."""
     name: str | None
     """Name."""
+    verified: bool
+    """True if an API key, the team or a signed identity named the customer; false for words of a page."""
+
+
+@strawberry.type
+class ReadPositions:
+    """Progress of each side in reading, as message positions; 0 before anything was read."""
+
+    customer: int
+    """Furthest position that the customer has read."""
+    team: int
+    """Furthest position that any team member has read."""
 
 
 @strawberry.type
@@ -122,6 +134,8 @@ class Conversation(Node):
     """Data of the integrator's own, as it was given. Null for customers."""
     language: str | None
     """BCP 47 tag of the customer's language, if known. It chooses the texts that the customer sees."""
+    read_positions: ReadPositions
+    """Progress of each side in reading."""
     created_at: datetime
     """Time of its start."""
     last_message_at: datetime | None
@@ -139,7 +153,10 @@ class Conversation(Node):
             key=row.id,
             agent_key=row.agent_id,
             customer=Customer(
-                external_id=row.customer_external_id, email=row.customer_email, name=row.customer_name
+                external_id=row.customer_external_id,
+                email=row.customer_email,
+                name=row.customer_name,
+                verified=row.customer_verified,
             ),
             ai=AiControl.of(row),
             button=WidgetButton(
@@ -154,6 +171,7 @@ class Conversation(Node):
             pending_key=row.pending_escalation_id,
             metadata=None if call.actor.is_customer else _json(row.details),
             language=row.language,
+            read_positions=ReadPositions(customer=row.customer_read_position, team=row.team_read_position),
             created_at=row.created_at,
             last_message_at=row.last_message_at,
             cursor=state.cursor,

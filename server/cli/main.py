@@ -19,7 +19,9 @@ from server.cli.analytics import print_analytics, read_instant, rebuild
 from server.cli.operator import doctor, key_app, pg, reset_password
 from server.cli.phrases import Explanation
 from server.cli.reporting import command_settings, write_utf8
-from server.demo.run import mail_folder, run_demo
+from server.cli.widget import WidgetNotBuiltError, widget_lines
+from server.demo.run import demo_file, mail_folder, run_demo
+from server.demo.shop import shop_route
 from server.replay.file import ConfidenceScale
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
@@ -77,7 +79,8 @@ def worker() -> None:
 def demo() -> None:
     """Serve a sample workspace with simulated customers, and print how to sign in."""
     with command_settings() as settings:
-        serve(settings, run_demo, mail_folder=mail_folder(settings))
+        shop = shop_route(demo_file(settings))
+        serve(settings, run_demo, mail_folder=mail_folder(settings), routes=[shop])
 
 
 @app.command()
@@ -95,6 +98,20 @@ def schema(
 ) -> None:
     """Print the GraphQL schema."""
     write_utf8(printed_permissions() if permissions else printed_schema())
+
+
+@app.command()
+def widget(
+    agent: Annotated[str | None, typer.Option(help="The AI agent: agt_…")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print the script element that puts the widget on a page, with a hash to pin it by."""
+    with command_settings() as settings:
+        try:
+            write_utf8(widget_lines(settings, agent, as_json=as_json))
+        except WidgetNotBuiltError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
 
 
 @app.command()

@@ -26,6 +26,9 @@ _CLAIM = """mutation($id: ID!) { claimEscalation(escalationId: $id) { escalation
 _REPLY = """mutation($input: ReplyInput!) { replyToEscalation(input: $input) { message { id } } }"""
 _RESOLVE = """mutation($input: ResolveEscalationInput!) {
   resolveEscalation(input: $input) { escalation { id } } }"""
+_ALLOWED = "query($id: ID!) { escalationSettings(agentId: $id) { widget { allowedOrigins } } }"
+_ALLOW = """mutation($input: UpdateEscalationSettingsInput!) {
+  updateEscalationSettings(input: $input) { settings { version } } }"""
 _TURNS = """subscription($after: String) { turnRequested(after: $after) {
   cursor epoch message { content } conversation { id } } }"""
 _ESCALATIONS = """subscription($after: String) { escalationCreated(after: $after) {
@@ -45,6 +48,12 @@ class DemoClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+
+    async def allow_pages(self, agent: str, origins: list[str]) -> None:
+        """Let visitors of pages of these origins start conversations; other settings stay."""
+        listed = (await self._call(_ALLOWED, id=agent))["escalationSettings"]["widget"]["allowedOrigins"]
+        widget = {"allowedOrigins": list(dict.fromkeys([*listed, *origins])), "anonymousConversations": True}
+        await self._call(_ALLOW, input={"agentId": agent, "widget": widget})
 
     async def start(self, agent: str, name: str, email: str) -> tuple[str, str]:
         """Start a conversation, and return it with its widget token."""

@@ -26,11 +26,14 @@ from rules.agent_settings import (
     NotificationSettings,
     TopicRule,
     TriggerSettings,
+    WidgetSettings,
 )
 from rules.roles import MemberRole
 from rules.typeid import AGENT, format_id
 from server.demo.client import DemoClient
-from server.demo.scenarios import HUMAN_ENDINGS, HUMAN_REPLIES, STORIES, Story
+from server.demo.scenarios import GREETING, HUMAN_ENDINGS, HUMAN_REPLIES, STORIES, Story, answer_to
+from server.demo.shop import PATH as SHOP_PATH
+from server.demo.shop import shop_origins
 from server.settings import Settings
 
 CUSTOMER_EVERY_SECONDS = 4.0
@@ -55,8 +58,9 @@ class Demo:
 async def run_demo(services: Services, settings: Settings) -> None:
     """Print the credentials and addresses, and simulate until cancelled."""
     demo = await _known_demo(services, settings) or await _new_demo(services, settings)
-    _print(demo, settings)
     async with DemoClient(settings.url, demo.api_key) as client, asyncio.TaskGroup() as people:
+        await client.allow_pages(demo.agent_id, shop_origins(settings))
+        _print(demo, settings)
         people.create_task(_ai_agent(client))
         people.create_task(_team_member(client, demo))
         people.create_task(_customers(client, demo))
@@ -64,7 +68,7 @@ async def run_demo(services: Services, settings: Settings) -> None:
 
 
 async def _known_demo(services: Services, settings: Settings) -> Demo | None:
-    kept = settings.data_dir / "demo.json"
+    kept = demo_file(settings)
     if not kept.exists():
         return None
     demo = Demo(**orjson.loads(kept.read_bytes()))
@@ -76,16 +80,24 @@ async def _new_demo(services: Services, settings: Settings) -> Demo:
     password = secrets.token_hex(8)
     admin = NewMember("ada@example.com", "Ada Admin", MemberRole.ADMIN, password)
     notifications = NotificationSettings(email=EmailNotifications(recipients=["team@example.com"]))
-    own = EscalationSettings(triggers=TriggerSettings(topics=_TOPICS), notifications=notifications)
+    own = EscalationSettings(
+        triggers=TriggerSettings(topics=_TOPICS),
+        notifications=notifications,
+        widget=WidgetSettings(greeting=GREETING),
+    )
     made = await make_workspace(services, NewWorkspace("Baton demo", "Shop assistant", admin, own))
     demo = Demo(format_id(AGENT, made.agent.id), made.api_key, admin.email, password)
-    _keep(settings.data_dir, demo)
+    _keep(demo_file(settings), demo)
     return demo
 
 
-def _keep(folder: Path, demo: Demo) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / "demo.json"
+def demo_file(settings: Settings) -> Path:
+    """Return the file with the credentials of the sample workspace."""
+    return settings.data_dir / "demo.json"
+
+
+def _keep(kept: Path, demo: Demo) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
     kept.touch(0o600)
     kept.write_bytes(orjson.dumps(asdict(demo)))
 
@@ -95,6 +107,7 @@ def _print(demo: Demo, settings: Settings) -> None:
     console.print(f"""
 [bold]Baton is running with a sample workspace.[/bold] Simulated customers talk and escalate all the time.
 
+  shop           {settings.url}{SHOP_PATH}   with the chat widget: ask for a person there
   GraphiQL       {settings.url}/graphql
   REST           {settings.url}/openapi.json
   API key        {demo.api_key}
@@ -160,12 +173,13 @@ async def _customer(client: DemoClient, demo: Demo, story: Story) -> None:
 async def _ai_agent(client: DemoClient) -> None:
     answers = {turn.customer: turn for story in STORIES for turn in story.turns}
     async for event in client.turns():
-        turn = answers.get(event["message"]["content"])
+        said = event["message"]["content"]
+        turn = answers.get(said) or answer_to(said)
         await asyncio.sleep(random.uniform(0.3, 1.2))
         await client.answer(
             event["conversation"]["id"],
-            turn.answer if turn else "Thank you, noted.",
-            turn.confidence if turn else 80,
+            turn.answer,
+            turn.confidence,
             event["epoch"],
         )
 

@@ -93,3 +93,27 @@ HUMAN_REPLIES = (
     "Hi, you are talking to Ada, a real person. Give me a moment, please.",
 )
 HUMAN_ENDINGS = ("All done. Is there anything else?", "That is settled now. Thank you for your patience!")
+
+GREETING = "Hello! Ask about delivery, returns, payment or our chairs. A person is a button away."
+
+# What the AI recognises in the words of a visitor of the shop page.
+_ANSWERS = (
+    (("deliver", "ship", "parcel", "arrive"), "We deliver within 2 to 4 working days, for 5 EUR.", 92.0),
+    (("return", "refund", "exchange"), "You can return everything within 30 days, free of charge.", 88.0),
+    (("pay", "invoice", "card", "paypal"), "You can pay by card, by PayPal or by invoice.", 90.0),
+    (("stock", "available", "chair", "lamp", "sofa"), "Yes, it is in stock and can be sent today.", 94.0),
+    (("price", "cost", "discount"), "The prices are those on this page. There are no discounts now.", 81.0),
+    (("open", "hours", "address"), "Our shop in Vienna is open from Monday to Saturday, 10 to 18.", 86.0),
+    (("hello", "hey", "good"), "Hello! What can I do for you?", 97.0),
+    (("thank", "bye"), "You are welcome!", 97.0),
+)
+_NO_ANSWER = Turn("", "I do not know that. Press “Talk to a human” and a person will answer you.", 58)
+
+
+def answer_to(said: str) -> Turn:
+    """Return the reply to a visitor of the shop page, chosen by the words that it contains."""
+    words = [word.strip(".,;:!?") for word in said.lower().split()]
+    for beginnings, answer, confidence in _ANSWERS:
+        if any(word.startswith(beginnings) for word in words):
+            return Turn(said, answer, confidence)
+    return _NO_ANSWER

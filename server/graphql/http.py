@@ -120,10 +120,20 @@ async def _answer_operation(request: Request, call: AuthenticatedCall, operation
         return event_stream(run, request, call)
     graphql_context = GraphQLContext.of(context)
     result = await execute_call(operation, graphql_context)
-    headers = {"Cache-Control": "no-store"} if request.method == "GET" else None
+    headers = _retry_after(result) | ({"Cache-Control": "no-store"} if request.method == "GET" else {})
     response = _response(result, _status(result, accepted), accepted, headers)
     _set_cookie(response, graphql_context, request)
     return response
+
+
+def _retry_after(result: dict[str, Any]) -> dict[str, str]:
+    """Return the header Retry-After for fields that were tried too often, with the longest wait."""
+    waits = [
+        seconds
+        for error in result.get("errors", ())
+        if (seconds := error["extensions"].get("retryAfter")) is not None
+    ]
+    return {"Retry-After": str(max(waits))} if waits else {}
 
 
 def _status(result: dict[str, Any], accepted: str) -> int:

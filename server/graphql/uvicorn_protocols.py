@@ -12,6 +12,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.graphql.websocket_protocol import WebSocketProtocol
+from server.http.connection_limits import Admission, ConnectionLimits
+
 HEAD_BYTES = 32_768
 HEAD_FIELDS = 100
 
@@ -33,19 +36,34 @@ class Deadlines:
     unread: float = 30.0
 
 
+HEALTH_PATHS = frozenset({b"/healthz", b"/readyz"})
+
+_REFUSAL = (
+    b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 10\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+)
+
+
 class HeadTooLargeError(Exception):
     """The head of a request has more than 32 KiB or 100 fields."""
 
 
+class HealthOnlyError(Exception):
+    """Only requests about health are answered on this connection, since the server has too many."""
+
+
 class RequestProtocol(HttpToolsProtocol):
     """
-    HTTP connection that is aborted when its client is too slow.
+    HTTP connection that is aborted when its client is too slow, and refused when its address has too many.
 
     One timer checks all deadlines, a fifth of the shortest apart: no request needs a timer of its own.
     """
 
     deadlines = Deadlines()
 
+    _limits: ConnectionLimits | None = None
+    _counted_address: str | None = None
+    _health_only = False
     _deadline: float | None = None
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
@@ -54,21 +72,31 @@ class RequestProtocol(HttpToolsProtocol):
     _unread_bytes = 0
     _unread_since = 0.0
 
+    def __init__(self, *arguments: Any, limits: ConnectionLimits | None = None, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._limits = limits
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Expect a head."""
+        """Expect a head, or refuse the connection."""
         super().connection_made(transport)
         self._deadline = self.loop.time() + self.deadlines.head
         self._schedule_check()
+        if self._limits:
+            self._admit(self._limits, self.client[0] if self.client else "")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop checking deadlines."""
+        """Stop checking deadlines, and release the connection's place."""
         self._stop_checking()
+        self._release()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the transport to a WebSocketProtocol."""
+        """Hand the transport to a WebSocketProtocol, with the connection's place."""
         self._stop_checking()
         super().handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if isinstance(protocol, WebSocketProtocol):
+            protocol.on_lost = self._release
 
     def data_received(self, data: bytes) -> None:
         """Parse data, and refuse a head that is too large before it is complete."""
@@ -92,6 +120,8 @@ class RequestProtocol(HttpToolsProtocol):
         if len(self.headers) > HEAD_FIELDS or self._head_bytes > HEAD_BYTES < self._exact_head_bytes():
             raise HeadTooLargeError
         self._in_head = False
+        if self._health_only and self.url not in HEALTH_PATHS:
+            raise HealthOnlyError
         self._deadline = self.loop.time() + self.deadlines.body
         super().on_headers_complete()
 
@@ -104,16 +134,31 @@ class RequestProtocol(HttpToolsProtocol):
         """Answer a head that cannot be parsed, or is too large."""
         if self._in_head and (len(self.headers) > HEAD_FIELDS or self._head_bytes > HEAD_BYTES):
             self._refuse_head()
+        elif self._health_only:
+            self._refuse(b"503 Service Unavailable", b"The server has no free connections. Try again later.")
         else:
             super().send_400_response(msg)
 
     def _refuse_head(self) -> None:
-        body = b"The head of a request has at most 32 KiB and 100 fields."
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
-        )
+        text = b"The head of a request has at most 32 KiB and 100 fields."
+        self._refuse(b"431 Request Header Fields Too Large", text)
+
+    def _refuse(self, status: bytes, text: bytes) -> None:
+        self.transport.write(_REFUSAL % (status, len(text), text))
         self.transport.close()
+
+    def _admit(self, limits: ConnectionLimits, address: str) -> None:
+        admission = limits.admit(address)
+        if admission is Admission.REFUSED:
+            self._refuse(b"429 Too Many Requests", b"This address has too many open connections.")
+            return
+        self._counted_address = address
+        self._health_only = admission is Admission.HEALTH_ONLY
+
+    def _release(self) -> None:
+        if self._limits and self._counted_address is not None:
+            self._limits.release(self._counted_address)
+            self._counted_address = None
 
     def _exact_head_bytes(self) -> int:
         return len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers])

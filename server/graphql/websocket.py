@@ -204,10 +204,10 @@ class WebSocketSession:
 
     async def _authenticate(self, websocket: WebSocket, init: ClientMessage) -> Context:
         """Return the caller's context; raise ProtocolError for a credential that does not hold here."""
-        address = client_address(websocket)
+        address, origin = client_address(websocket), websocket.headers.get("origin")
         token = _presented_token(websocket, init, self._url)
         if token is None:
-            return Context(self._services, None, address)
+            return Context(self._services, None, address, origin=origin)
         services = self._services
         look_up = partial(actor_of, services.database, services.widget_tokens, token)
         actor = await self._lookups.run(token, look_up)
@@ -219,7 +219,7 @@ class WebSocketSession:
         if not await may_call_from(services, websocket, actor, self._url):
             raise ProtocolError(_ORIGIN_NOT_ALLOWED)
         self._client.token, self._client.actor = token, actor
-        return Context(services, actor, address)
+        return Context(services, actor, address, origin=origin)
 
     def _start_closing(self, reason: asyncio.Future[CloseReason]) -> None:
         self._closing = asyncio.create_task(self._close(reason.result()))

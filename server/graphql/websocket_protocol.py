@@ -55,7 +55,8 @@ class WebSocketProtocol(asyncio.Protocol):
     """
     One WebSocket connection, from its handshake to its end.
 
-    `write` takes whole frames. `on_change` is called when `writable` may have changed.
+    `write` takes whole frames. `on_change` is called when `writable` may have changed, and `on_lost` once at
+    the end of the connection.
     """
 
     __slots__ = (
@@ -76,12 +77,14 @@ class WebSocketProtocol(asyncio.Protocol):
         "_transport",
         "_unparsed",
         "on_change",
+        "on_lost",
     )
 
     def __init__(
         self, config: uvicorn.Config, server_state: ServerState, app_state: Mapping[str, Any]
     ) -> None:
         self.on_change: Callable[[], None] = _do_nothing
+        self.on_lost: Callable[[], None] = _do_nothing
         self._app = config.loaded_app
         self._root_path = config.root_path
         self._ping_interval = config.ws_ping_interval
@@ -129,6 +132,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Release everything."""
         self._server_state.connections.discard(self)
+        self.on_lost()
         self._set_timer(None)
         self._unparsed = b""
         self._fragments.clear()

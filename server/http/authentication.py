@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection, Request
 
+from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
@@ -69,7 +70,7 @@ async def authenticate(request: Request) -> AuthenticatedCall:
     services, url = state.services, state.settings.url
     credential = presented_credential(request, request.headers.get("authorization"), url)
     if credential is None:
-        return AuthenticatedCall(Context(services, None, client_address(request)), None)
+        return AuthenticatedCall(_context(request, None), None)
     actor = await actor_of(services.database, services.widget_tokens, credential.token)
     # An expired cookie counts as none: signing in must still be possible.
     if actor is None and not credential.from_cookie:
@@ -78,7 +79,12 @@ async def authenticate(request: Request) -> AuthenticatedCall:
         raise ForbiddenError("The AI agent's settings do not list this page's origin: see allowedOrigins.")
     bind_actor(actor)
     token = credential.token if actor else None
-    return AuthenticatedCall(Context(services, actor, client_address(request)), token)
+    return AuthenticatedCall(_context(request, actor), token)
+
+
+def _context(request: Request, actor: Actor | None) -> Context:
+    origin = request.headers.get("origin")
+    return Context(http_state(request).services, actor, client_address(request), origin=origin)
 
 
 async def authenticate_token(request: Request, token: str) -> Context | None:

@@ -7,10 +7,7 @@ from starlette.requests import HTTPConnection
 from resolvers.actor import Actor
 from resolvers.allowed_origins import allowed_origins
 from resolvers.context import Services
-
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-
-HostPort = tuple[str, int | None]
+from rules.origin import host_and_port, is_listed
 
 
 def is_foreign(connection: HTTPConnection, public_url: str) -> bool:
@@ -22,11 +19,11 @@ def is_foreign(connection: HTTPConnection, public_url: str) -> bool:
     origin = connection.headers.get("origin")
     if origin is None:
         return False
-    address = _host_and_port(origin)
+    address = host_and_port(origin)
     if address is None:
         return True
     called = f"{urlsplit(origin).scheme}://{connection.headers.get('host', '')}"
-    return address not in {_host_and_port(called), _host_and_port(public_url)}
+    return address not in {host_and_port(called), host_and_port(public_url)}
 
 
 async def may_call_from(
@@ -39,19 +36,4 @@ async def may_call_from(
     """
     if actor is None or not actor.is_customer or not is_foreign(connection, public_url):
         return True
-    origin = connection.headers["origin"]
-    address = _host_and_port(origin)
-    return address is not None and any(
-        _host_and_port(allowed) == address and urlsplit(allowed).scheme == urlsplit(origin).scheme
-        for allowed in await allowed_origins(services.database, actor)
-    )
-
-
-def _host_and_port(url: str) -> HostPort | None:
-    """Return the host and port of an origin or URL; None if it has none, such as the `null` of a sandbox."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    return (parts.hostname, port) if parts.hostname else None
+    return is_listed(connection.headers["origin"], await allowed_origins(services.database, actor))

@@ -18,7 +18,8 @@ import orjson
 
 from resolvers import replay as replays
 from resolvers.context import Services
-from resolvers.conversation import Customer, start_conversation
+from resolvers.conversation import start_conversation
+from resolvers.customer import Customer
 from resolvers.message import NewMessage, record_message
 from resolvers.replay import ReplayProgress, ReplayState, Scratch
 from resolvers.reply import reply_to_escalation

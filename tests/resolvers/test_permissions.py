@@ -50,7 +50,8 @@ def test_every_root_field_has_a_case_and_a_permission() -> None:
 
 
 def test_customers_may_do_this_and_no_more() -> None:
-    # What a customer may: read its conversation, post, press the button, submit forms, type, subscribe.
+    # A customer may read its conversation, post, press the button, submit forms, type and subscribe. It may
+    # also prove its identity, and say how far it has read.
     assert {name for name, permission in PERMISSIONS.items() if permission and permission.customers} == {
         "viewer",
         "node",
@@ -61,6 +62,8 @@ def test_customers_may_do_this_and_no_more() -> None:
         "submitForm",
         "setTyping",
         "refreshWidgetToken",
+        "identifyCustomer",
+        "markRead",
         "messageAdded",
         "conversationUpdated",
     }
@@ -68,7 +71,7 @@ def test_customers_may_do_this_and_no_more() -> None:
 
 def test_viewers_change_nothing_but_what_is_their_own() -> None:
     may = {case.field for case in cases_of(MUTATION) if case.grants(BY_NAME["member VIEWER"])}
-    assert may == {"signIn", "acceptInvitation", "signOut", "changePassword"}
+    assert may == {"signIn", "acceptInvitation", "openConversation", "signOut", "changePassword"}
 
 
 @answered
@@ -92,7 +95,7 @@ def test_who_may_not_is_refused_and_changes_nothing(world: World, case: Case) ->
 
 def ask(world: World, case: Case, who: Who, rows: Rows, given: dict[str, Any]) -> tuple[str, ...]:
     """Return the error codes; () for an answer without data and without error."""
-    response = world.caller(who, rows).send(case.document(given), given)
+    response = world.caller(who, rows).send(case.document(given), given, **case.headers)
     answer = response.json()
     if (answer.get("data") or {}).get(case.field) is not None or "set-cookie" in response.headers:
         return ("ANSWERED", str(answer))
@@ -111,7 +114,7 @@ def test_who_may_is_granted(world: World, case: Case) -> None:
     for who in granted(case):
         rows = world.fresh(world.rows) if case.once else world.rows
         given = case.given(rows)
-        answer = world.caller(who, rows).post(case.document(given), given)
+        answer = world.caller(who, rows).send(case.document(given), given, **case.headers).json()
         assert "errors" not in answer, (who.name, answer)
         assert answer["data"][case.field] is not None, who.name
         assert not [item for item in world.foreign.ids if item in str(answer)], who.name

@@ -19,7 +19,8 @@ from resolvers.analytics.rollups import (
     refresh_rollups,
 )
 from resolvers.context import Context, Services
-from resolvers.conversation import Customer, start_conversation
+from resolvers.conversation import start_conversation
+from resolvers.customer import Customer
 from resolvers.errors import BatonError
 from resolvers.escalation import (
     EscalationChanges,

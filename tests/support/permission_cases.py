@@ -16,6 +16,7 @@ from rules.typeid import parse_id
 from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email
+from tests.support.widget_pages import ORIGIN, agent_of_page, identity_of
 
 QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
@@ -62,7 +63,7 @@ class Case:
     A use of a root field: its selection, the row it aims at, and its arguments.
 
     `once`: it uses up its target. `also`: a scope that this use needs in addition to the field's own.
-    `by`: the name of the permission, if `node` uses that of another field.
+    `by`: the name of the permission, if `node` uses that of another field. `origin`: that of the page.
     """
 
     field: str
@@ -72,6 +73,12 @@ class Case:
     once: bool = False
     also: Scope | None = None
     by: str = ""
+    origin: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that the use needs."""
+        return {"origin": self.origin} if self.origin else {}
 
     @property
     def name(self) -> str:
@@ -212,6 +219,7 @@ _QUERIES = (
     Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
     Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
     Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("widget", "agentId", given=lambda rows: {"agentId": agent_of_page(rows)}, origin=ORIGIN),
     Case("escalationAnalytics", "conversations topReasons { count }", AGENT, _period),
     Case("thresholdWhatIf", "dispositions", AGENT, lambda rows: {**_period(rows), "thresholds": [50.0]}),
     Case("confidenceCalibration", "replies", AGENT, _period),
@@ -232,6 +240,9 @@ _TALKING = (
         CONVERSATION,
         _input("conversationId", _of_conversation, tool="search", succeeded=False),
     ),
+    Case("openConversation", "conversation { id }", given=_input("agentId", agent_of_page), origin=ORIGIN),
+    Case("identifyCustomer", "id", CONVERSATION, identity_of),
+    Case("markRead", "id", CONVERSATION, _conversation(position=0)),
     Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
     Case("requestHuman", "created", CONVERSATION, _conversation()),
     Case(
@@ -310,6 +321,7 @@ _ADMINISTERING = (
         AGENT,
         _input("agentId", _of_agent, widget={"buttonText": "A person, please"}),
     ),
+    Case("rotateIdentitySecret", "secret", AGENT, lambda rows: {"agentId": rows.agent}),
     Case("signIn", "token", given=lambda rows: {"email": rows.email, "password": PASSWORD}),
     Case("signOut"),
     Case("createMember", "member { id }", given=_new_member, once=True),

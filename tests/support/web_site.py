@@ -69,5 +69,6 @@ class WebSite:
 def shop(script: str, *, head: str = "", body: str = "", lang: str = "en", attributes: str = "") -> str:
     """Return a page of a shop. `script` is the tag of the widget."""
     return f"""<!doctype html><html lang="{lang}" {attributes}><head><meta charset="utf-8"><title>Shop</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">{head}</head>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">{head}</head>
 <body><main><h1>Shop</h1>{body}{PARAGRAPHS}</main>{script}</body></html>"""

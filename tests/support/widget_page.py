@@ -11,6 +11,10 @@ from tests.support.baton_client import Workspace, wait_for
 READ_BUBBLES = """() => [...document.querySelector("baton-widget").shadowRoot.querySelectorAll(".bubble")]
     .map((bubble) => bubble.textContent)"""
 
+# A message that has arrived has a time.
+IS_SENT = """() => [...document.querySelector("baton-widget").shadowRoot.querySelectorAll(".mine .meta")]
+    .every((meta) => /\\p{N}/u.test(meta.textContent))"""
+
 
 @dataclass
 class WidgetPage:
@@ -65,7 +69,7 @@ class WidgetPage:
         return texts
 
     def state(self) -> dict[str, Any]:
-        """Return what the widget tells the page."""
+        """Return the widget's own account of its state."""
         state: dict[str, Any] = self.page.evaluate("Baton.state()")
         return state
 
@@ -88,8 +92,14 @@ class WidgetPage:
         """Open the chat, send the first message, and return the conversation's id when it has arrived."""
         self.open()
         self.write(text)
-        self.wait_until(lambda: self.state()["status"] == "live", "the widget to be live")
+        self.wait_until(self.is_live, "the widget to be live")
+        self.wait_until(lambda: self.page.evaluate(IS_SENT), "the message to be sent")
         return str(self.state()["conversationId"])
+
+    def is_live(self) -> bool:
+        """Return whether the widget follows a conversation and has all of it."""
+        state = self.state()
+        return state["status"] == "live" and state["conversationId"] is not None
 
     def expect_bubbles(self, *texts: str, seconds: float = 20) -> None:
         """Wait until exactly these messages are shown, in this order."""
@@ -127,3 +137,9 @@ class Team:
         """Answer as the admin, a person."""
         escalation = self.escalation(conversation)
         self.workspace.key.reply(escalation, text, authorEmail=self.workspace.email)
+
+
+def conversations(workspace: Workspace) -> list[str]:
+    """Return the ids of a workspace's conversations."""
+    nodes = workspace.key.ask("{ conversations { nodes { id } } }")["conversations"]["nodes"]
+    return [node["id"] for node in nodes]

@@ -37,7 +37,9 @@ def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     need("Chromium", executable)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        running = playwright.chromium.launch(
+            executable_path=executable, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+        )
         yield running
         running.close()
 

@@ -69,7 +69,7 @@ class Faults:
         """Go to another page and come back, by the back/forward cache where the browser has kept the page."""
         self._visitor.page.goto("about:blank")
         self._send()
-        self._visitor.page.go_back()
+        self._visitor.page.go_back(wait_until="commit")
 
     def reload(self) -> None:
         """Load the page again."""

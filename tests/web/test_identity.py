@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.callers import mint_widget_token
-from tests.support.widget_page import Team, WidgetPage
+from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
 Sign = Callable[..., str]
@@ -119,12 +119,14 @@ def test_refused_identity_creates_nothing_and_is_an_event(
     visit: Visit, sign: Sign, shop_workspace: Workspace
 ) -> None:
     visitor = visit()
-    visitor.page.evaluate("window.errors = []; Baton.on('error', (error) => { errors.push(error.code) })")
+    visitor.page.evaluate(
+        "window.errors = []; void Baton.on('error', (error) => { errors.push(error.code) })"
+    )
     identify(visitor, sign("kim", aud="agt_01m8kag1wpe5rb83m0mv49gzmg"))
     visitor.open()
     visitor.wait_until(lambda: visitor.page.evaluate("errors"), "the error")
     assert visitor.page.evaluate("errors")[0] == "UNAUTHENTICATED"
-    assert shop_workspace.key.ask("{ conversations { totalCount } }")["conversations"]["totalCount"] == 0
+    assert conversations(shop_workspace) == []
 
 
 def test_expired_token_is_renewed_without_a_gap(visit: Visit, team: Team, shop_workspace: Workspace) -> None:

@@ -17,7 +17,8 @@ def test_changes_of_the_page_leave_the_open_panel_and_its_draft(visit: Visit) ->
         "history.pushState({}, '', '?next')",
         "document.querySelector('baton-widget').remove()",
         """document.body.append(Object.assign(document.createElement("script"), {
-            src: performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/widget.js")).name,
+            src: performance.getEntriesByType("resource").map(({ name }) => name)
+                .find((name) => name.endsWith("/widget.js")),
             async: true }))""",
     ):
         visitor.page.evaluate(change)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from scripts.build_web import WEB
 from tests.support.requirements import need
@@ -11,7 +11,7 @@ from tests.support.widget_page import Team
 from tests.web.conftest import Visit
 
 AXE = WEB / "node_modules/axe-core/axe.min.js"
-PHONE = {"width": 360, "height": 640}
+PHONE: ViewportSize = {"width": 360, "height": 640}
 
 # What a screen reader would announce: what is added to a log after it is there.
 WATCH_LOG = """() => { window.additions = [];
@@ -34,11 +34,11 @@ def violations(page: Page) -> list[str]:
     """Return what axe has found."""
     need("axe-core, which `make web-check` installs", AXE.exists())
     page.evaluate(AXE.read_text())
-    found: list[str] = page.evaluate(
+    result: list[str] = page.evaluate(
         """async () => (await axe.run({ exclude: [["main"]] })).violations
             .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(", ")}`)"""
     )
-    return found
+    return result
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ar"])
@@ -67,7 +67,8 @@ def test_axe_finds_nothing_in_a_form_and_on_a_phone(visit: Visit, phone: Page) -
     visitor.open()
     phone.evaluate(
         """void Baton.submitForm("contact", { email: { label: "Email", type: "email", required: true },
-            topic: { label: "Topic", type: "select", options: ["a"] }, more: { label: "More", type: "textarea" },
+            topic: { label: "Topic", type: "select", options: ["a"] },
+            more: { label: "More", type: "textarea" },
             agreed: { label: "I agree", type: "checkbox" } }).catch(() => {})"""
     )
     expect(visitor.host.get_by_label("Email")).to_be_visible()
@@ -101,7 +102,11 @@ def test_panel_on_a_phone_is_modal_and_fills_the_screen(visit: Visit, phone: Pag
     visitor.open()
     visitor.expect_bubbles("Hello!")
     expect(visitor.panel).to_have_attribute("aria-modal", "true")
-    assert visitor.panel.bounding_box() == {"x": 0, "y": 0, "width": 360, "height": 640}
+    # It is moved into its place.
+    visitor.wait_until(
+        lambda: sides(visitor.panel.bounding_box()) == [0, 0, 360, 640],
+        "the panel to fill the screen",
+    )
     assert phone.evaluate("getComputedStyle(document.documentElement).overflow") == "hidden"
     for _ in range(12):
         phone.keyboard.press("Tab")
@@ -138,6 +143,11 @@ def test_keyboard_of_a_phone_leaves_field_and_last_message_visible(
     )
     for element in (visitor.field, visitor.log.locator(".bubble").last):
         visitor.wait_until(lambda element=element: _bottom(element.bounding_box()) <= 340, "the element")  # type: ignore[misc]
+
+
+def sides(box: Any) -> list[int]:
+    """Return the place and the size of an element, in whole pixels."""
+    return [round(box[name]) for name in ("x", "y", "width", "height")]
 
 
 def _bottom(box: Any) -> float:

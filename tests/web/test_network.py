@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage
 from tests.web.conftest import Visit
 
@@ -105,7 +106,7 @@ def test_message_written_offline_survives_a_reload_and_arrives_once(
 def test_lost_answer_to_a_message_does_not_double_it(visit: Visit, shop_workspace: Workspace) -> None:
     visitor = visit()
     conversation = visitor.begin(QUESTION)
-    lost = []
+    lost: list[int] = []
 
     def lose(route) -> None:  # type: ignore[no-untyped-def] # a handler of Playwright
         if "recordMessage" in (route.request.post_data or "") and len(lost) < 2:
@@ -141,24 +142,22 @@ def test_refused_message_is_shown_as_such_and_can_be_repeated(
         ),
     )
     visitor.write("Hm")
-    expect(visitor.log.get_by_text("This message is too long")).to_be_visible()
+    expect(visitor.log.get_by_text("Not sent")).to_be_visible()
     visitor.page.unroute("**/graphql")
     visitor.host.get_by_role("button", name="Try again").click()
     visitor.expect_bubbles("Hello!", QUESTION, "Hm")
     expect(visitor.host.get_by_role("button", name="Try again")).to_have_count(0)
-    assert len(shop_workspace.key.messages(conversation)) == 2
+    visitor.wait_until(lambda: len(shop_workspace.key.messages(conversation)) == 2, "the message to arrive")
 
 
-def test_page_from_the_back_forward_cache_catches_up(visit: Visit, team: Team) -> None:
+def test_page_from_the_back_forward_cache_catches_up(visit: Visit, team: Team, site: WebSite) -> None:
     visitor = visit()
     conversation = visitor.begin(QUESTION)
-    visitor.page.evaluate(
-        "window.kept = true; window.addEventListener('pageshow', (e) => { kept = e.persisted })"
-    )
-    shop = visitor.page.url
-    visitor.page.goto(shop.rsplit("/", 1)[0] + "/elsewhere")
+    visitor.page.evaluate("window.addEventListener('pageshow', (e) => { kept = e.persisted })")
+    visitor.page.goto(site.add(shop("")))
     team.answer(conversation, "It is on its way.")
-    visitor.page.go_back()
+    visitor.page.go_back(wait_until="commit")
+    visitor.wait_until(lambda: visitor.page.evaluate("window.kept"), "the page from the cache")
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.", seconds=10)
     assert visitor.console == []
 
@@ -215,7 +214,8 @@ def test_offline_browser_is_said_to_be_offline(visit: Visit, context: BrowserCon
 def test_widget_works_without_storage(
     visit: Visit, team: Team, context: BrowserContext, storage: str
 ) -> None:
-    denied = """Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError") } })"""
+    denied = """Object.defineProperty(window, "localStorage", {
+        get() { throw new DOMException("no", "SecurityError") } })"""
     full = """Storage.prototype.setItem = () => { throw new DOMException("no", "QuotaExceededError") }"""
     context.add_init_script(denied if storage == "denied" else full)
     visitor: WidgetPage = visit()

@@ -6,3 +6,17 @@ const CAP = 20_000;
 export function backoff(failures: number, random: () => number = Math.random): number {
   return random() * Math.min(CAP, 500 * 2 ** failures);
 }
+
+/** Repeat until it succeeds, or until an error after which no attempt can succeed. */
+export async function repeat<T>(act: () => Promise<T>, isOver: (error: unknown) => boolean): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (isOver(error)) {
+        throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+    }
+  }
+}

@@ -323,8 +323,8 @@ export function openFeed(options: FeedOptions): Feed {
     atHead = false;
     if (isUp) {
       ping();
-    } else if (operations.size) {
-      disconnect();
+    } else if (operations.size && !socket) {
+      // One that is being opened has its own time-out: a browser warns of each that is closed before.
       connect();
     }
     report();

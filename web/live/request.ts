@@ -27,13 +27,13 @@ export function isFinal(error: unknown): boolean {
 /** The shape of an entry of `errors` in an answer. */
 export interface GraphQLFailure {
   message: string;
-  extensions?: { code?: string };
+  extensions?: { code?: string; retryAfter?: number };
 }
 
 /** Return the first of an answer's errors. */
-export function toApiError(errors: readonly GraphQLFailure[], retryAfter = 0): ApiError {
-  const first = errors[0];
-  return new ApiError(first?.extensions?.code ?? "INTERNAL", first?.message ?? "", retryAfter);
+export function toApiError([first]: readonly GraphQLFailure[]): ApiError {
+  const { code = "INTERNAL", retryAfter = 0 } = first?.extensions ?? {};
+  return new ApiError(code, first?.message ?? "", retryAfter);
 }
 
 export interface RequestOptions {
@@ -65,7 +65,7 @@ export async function request<T>(
     });
     const answer = await response.json();
     if (answer.errors) {
-      throw toApiError(answer.errors, Number(response.headers.get("retry-after")) || 0);
+      throw toApiError(answer.errors);
     }
     // A proxy or problem document in place of an answer.
     if (!answer.data) {

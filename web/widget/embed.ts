@@ -92,9 +92,11 @@ export function createBaton(base: string, nonce?: string): Baton {
     observer = new MutationObserver(attach);
     observer.observe(document, { childList: true });
     attach();
-    if (inStorage((storage, key) => storage.getItem(key))) {
-      whenLoaded(() => host && load());
-    }
+    whenLoaded(() => {
+      if (host && inStorage((storage, key) => storage.getItem(key))) {
+        load();
+      }
+    });
     emit("ready", {});
   }
 
@@ -190,6 +192,8 @@ export function createBaton(base: string, nonce?: string): Baton {
     show: async () => setHidden(false),
     boot: async (given) => {
       Object.assign(options, given);
+      // A task of its own: the page's own work comes in between.
+      await new Promise((resolve) => setTimeout(resolve));
       mount();
     },
     identify: async (given) => {

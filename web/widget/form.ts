@@ -1,16 +1,53 @@
 /** A form that the page asks the visitor to fill in. Fetched when it is needed. */
 
-import type { FormField } from "./api";
+import type { FormField, FormFields } from "./api";
 import type { Front } from "./front";
 import styles from "./form.css?inline";
 import type { Texts } from "./texts/en";
 
 type Values = Record<string, string | boolean>;
 
-export { styles };
+const styled = new WeakSet<ShadowRoot>();
+let current: HTMLElement | undefined;
+let cancel: (() => void) | undefined;
+
+/** Return the fields with the visitor's answers in place of those that are asked. `show` shows a form, or none. */
+export async function fillIn(
+  front: Front,
+  texts: Texts,
+  given: FormFields,
+  show: (form: HTMLElement | undefined) => Promise<void>,
+): Promise<Record<string, unknown>> {
+  const asked = Object.entries(given).filter(([, field]) => typeof field === "object" && field);
+  if (!asked.length) {
+    return given;
+  }
+  if (!styled.has(front.shadow)) {
+    styled.add(front.shadow);
+    front.addStyles(styles);
+  }
+  cancel?.();
+  const fields = Object.fromEntries(asked) as Record<string, FormField>;
+  let form: HTMLElement | undefined;
+  const answers = new Promise<Values>((resolve, reject) => {
+    const drop = () => reject(new Error("The form was cancelled."));
+    cancel = drop;
+    form = createForm(front.h, fields, texts, (values) => (values ? resolve(values) : drop()));
+  });
+  current = form;
+  await show(form);
+  try {
+    return { ...given, ...(await answers) };
+  } finally {
+    if (current === form) {
+      current = undefined;
+      await show(undefined);
+    }
+  }
+}
 
 /** Return the form. `done` gets the values, or nothing when the visitor cancels. */
-export function createForm(
+function createForm(
   h: Front["h"],
   fields: Record<string, FormField>,
   texts: Texts,

@@ -8,6 +8,9 @@ import type { QueuedMessage } from "./store";
 import type { Texts } from "./texts/en";
 import type { Actions, Model } from "./view";
 
+/** The server takes no longer message. The field does not, either, but a call of the page may. */
+const MAX_LENGTH = 20_000;
+
 interface Entry {
   element: HTMLElement;
   author: HTMLElement | undefined;
@@ -25,7 +28,8 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   const entries = new Map<string, Entry>();
   const earlier = h("button", { type: "button", className: "link", onclick: actions.earlier }, texts.earlier);
   const loading = h("p", { className: "system" }, texts.loading);
-  const element = h("div", { className: "log" }, loading);
+  const element = h("div", { className: "log", onscroll: noteEnd }, loading);
+  let atEnd = true;
   let first: Message | undefined;
 
   function bubble(side: string, author: string, content: (Node | string)[]): Entry {
@@ -48,7 +52,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   function create(message: Message, author: string): Entry {
     const { role, content } = message;
     if (role === "SYSTEM") {
-      const notice = h("p", { className: "system" }, content);
+      const notice = h("p", { className: "system", dir: "auto" }, content);
       return { element: notice, author: undefined, meta: undefined, state: "" };
     }
     return role === "USER" ? bubble("mine", author, [content]) : bubble("theirs", author, format(content));
@@ -92,7 +96,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     if (state !== entry.state) {
       entry.state = state;
       meta.classList.toggle("failed", !!failed);
-      meta.replaceChildren(failed ? (failed === "BAD_USER_INPUT" ? texts.tooLong : texts.failed) : waiting);
+      meta.replaceChildren(failed ? (text.length > MAX_LENGTH ? texts.tooLong : texts.failed) : waiting);
       if (failed) {
         meta.append(
           h("button", { type: "button", className: "link", onclick: () => actions.retry(key) }, texts.retry),
@@ -107,9 +111,14 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     return key;
   }
 
+  /** Remember whether the newest message is in view. A log that shrinks is not scrolled, so it stays there. */
+  function noteEnd() {
+    atEnd = element.scrollTop + element.clientHeight > element.scrollHeight - 60;
+  }
+
   /** Put the elements in order, moving none that is in its place, and remove the others. */
   function arrange(keys: string[]) {
-    let place = earlier.nextSibling;
+    let place = (element.firstChild as Node).nextSibling;
     for (const key of keys) {
       const node = (entries.get(key) as Entry).element;
       if (node === place) {
@@ -133,11 +142,10 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
 
   function update(model: Model) {
     const { chat, hasConversation, greeting, queued } = model;
-    if (hasConversation && !chat.loaded) {
-      return;
-    }
+    // A conversation that has just begun continues what is shown already.
+    const isLoading = hasConversation && !chat.loaded && !element.role;
+    const top = isLoading ? loading : earlier;
     const height = element.scrollHeight;
-    const atEnd = element.scrollTop + element.clientHeight > height - 60;
     const isPrepended = first && chat.messages[0] !== first;
     const own = element.querySelectorAll(".mine").length;
     const keys = showMessages(model);
@@ -146,17 +154,17 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
         keys.push(showQueued(message, model));
       }
     }
-    if (greeting) {
+    if (greeting && !isLoading) {
       const entry = entries.get("greeting") ?? bubble("theirs", texts.assistant, format(greeting));
       entries.set("greeting", entry);
       keys.unshift("greeting");
     }
-    if (loading.isConnected) {
-      element.replaceChildren(earlier);
+    if (element.firstChild !== top) {
+      element.firstChild?.replaceWith(top);
     }
     earlier.hidden = !chat.hasEarlier;
     arrange(keys);
-    if (!element.role) {
+    if (!isLoading && !element.role) {
       // Only now, so that nothing of the history is announced.
       Object.assign(element, { role: "log", ariaLabel: texts.log, tabIndex: 0 });
       element.setAttribute("aria-relevant", "additions");

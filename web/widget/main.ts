@@ -1,12 +1,12 @@
 /** The panel: what the loader fetches when the visitor opens the chat, or has a conversation already. */
 
-import { backoff } from "../live/backoff";
+import { repeat } from "../live/backoff";
 import { ApiError, isFinal, request } from "../live/request";
 import { type Chat, openChat } from "./chat";
 import { openConnection, randomKey } from "./connection";
 import { REQUEST_HUMAN, SUBMIT_FORM, WIDGET, type WidgetSettings } from "./documents";
 import { trackLayout } from "./layout";
-import type { FormField, FormFields, State, Status } from "./api";
+import type { FormFields, State, Status } from "./api";
 import type { Front, PanelHandle } from "./front";
 import { openOutbox } from "./outbox";
 import { openStore, storageKey } from "./store";
@@ -20,17 +20,17 @@ export function startPanel(front: Front): PanelHandle {
   const name = storageKey(options.agent);
   let texts = english;
   let settings: WidgetSettings | undefined;
-  let settingsTimer: ReturnType<typeof setTimeout> | undefined;
   let open = false;
   let closed = false;
   let refused: string | undefined;
   let unreachable = false;
   let asking = false;
   let identified = false;
+  let isRestored = false; // The panel is open or closed as it was on the page before.
   let form: HTMLElement | undefined;
-  let cancelForm: (() => void) | undefined;
   let view: View | undefined;
   let followed: string | undefined;
+  const ending = new AbortController();
   let scheduled = false;
   let before: { unread: number; status: Status } = { unread: 0, status: "idle" };
 
@@ -84,6 +84,10 @@ export function startPanel(front: Front): PanelHandle {
     if (isUsable() && !closed) {
       followed = store.get().conversation;
       chat.follow();
+      if (!isRestored && store.get().open) {
+        handle.open(false);
+      }
+      isRestored = true;
     }
   }
 
@@ -128,18 +132,11 @@ export function startPanel(front: Front): PanelHandle {
   }
 
   /** Repeat until it succeeds or cannot succeed. */
-  async function insist<T>(act: () => Promise<T>): Promise<T> {
-    for (let failures = 0; ; failures++) {
-      try {
-        return await act();
-      } catch (error) {
-        if (isFinal(error) || closed) {
-          report(error);
-          throw error;
-        }
-        await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
-      }
-    }
+  function insist<T>(act: () => Promise<T>): Promise<T> {
+    return repeat(act, (error) => closed || isFinal(error)).catch((error) => {
+      report(error);
+      throw error;
+    });
   }
 
   function report(error: unknown) {
@@ -153,27 +150,20 @@ export function startPanel(front: Front): PanelHandle {
     }
   }
 
-  // ----------------------------------------------------------------------------------------- settings
-
   async function loadSettings() {
-    clearTimeout(settingsTimer);
-    for (let failures = 0; !closed; failures++) {
-      try {
-        const variables = { agent: options.agent, language: options.lang };
-        settings = (await request<{ widget: WidgetSettings }>(`${front.base}graphql`, WIDGET, variables))
-          .widget;
-        unreachable = false;
-        return changed();
-      } catch (error) {
-        if (isFinal(error)) {
-          return report(error);
-        }
+    const variables = { agent: options.agent, language: options.lang };
+    const ask = () => request<{ widget: WidgetSettings }>(`${front.base}graphql`, WIDGET, variables);
+    try {
+      const isOver = (error: unknown) => {
         unreachable = true;
         changed();
-        await new Promise((resolve) => {
-          settingsTimer = setTimeout(resolve, backoff(failures));
-        });
-      }
+        return closed || isFinal(error);
+      };
+      settings = (await repeat(ask, isOver)).widget;
+      unreachable = false;
+      changed();
+    } catch (error) {
+      report(error);
     }
   }
 
@@ -308,51 +298,20 @@ export function startPanel(front: Front): PanelHandle {
     }
   }
 
-  async function submitForm(formName: string, fields: FormFields) {
-    const asked = Object.entries(fields).filter(([, field]) => typeof field === "object" && field);
-    const values = { ...fields };
-    if (asked.length) {
-      const { createForm, styles: formStyles } = await import("./form");
-      front.addStyles(formStyles);
+  async function submitForm(name: string, given: FormFields) {
+    const { fillIn } = await import("./form");
+    const fields = await fillIn(front, texts, given, async (element) => {
+      form = element;
       await handle.open();
-      const answers = await new Promise<Record<string, string | boolean>>((resolve, reject) => {
-        cancelForm?.();
-        cancelForm = () => reject(new Error("The form was cancelled."));
-        form = createForm(front.h, Object.fromEntries(asked) as Record<string, FormField>, texts, (given) =>
-          given ? resolve(given) : cancelForm?.(),
-        );
-        changed();
-      }).finally(() => {
-        form = undefined;
-        changed();
-      });
-      Object.assign(values, answers);
-    }
+      changed();
+    });
     const key = randomKey();
     await insist(async () => {
       await begin();
-      const input = {
-        conversationId: store.get().conversation,
-        form: formName,
-        fields: values,
-        idempotencyKey: key,
-      };
+      const input = { conversationId: store.get().conversation, form: name, fields, idempotencyKey: key };
       await connection.call(SUBMIT_FORM, { input });
     });
     chat.wake();
-  }
-
-  function onVisible() {
-    if (document.visibilityState === "visible") {
-      changed();
-    }
-  }
-
-  function onOnline() {
-    outbox.flush();
-    if (open && !settings && !refused) {
-      loadSettings();
-    }
   }
 
   const handle: PanelHandle = {
@@ -420,14 +379,13 @@ export function startPanel(front: Front): PanelHandle {
       layout.close();
       store.clear();
       store.close();
-      document.removeEventListener("visibilitychange", onVisible);
-      window.removeEventListener("online", onOnline);
-      cancelForm?.();
+      ending.abort();
     },
   };
 
-  document.addEventListener("visibilitychange", onVisible);
-  window.addEventListener("online", onOnline);
+  const { signal } = ending;
+  document.addEventListener("visibilitychange", () => isSeen() && changed(), { signal });
+  window.addEventListener("online", () => outbox.flush(), { signal });
   loadTexts(options.lang).then((loadedTexts) => {
     texts = loadedTexts;
     rebuild();

@@ -1,0 +1,20 @@
+"""Network addresses of clients, for counting."""
+
+from ipaddress import IPv6Address, IPv6Network
+
+# One customer of an IPv6 network has this many bits and more to choose from.
+_IPV6_PREFIX = 64
+
+
+def network_of(address: str) -> str:
+    """Return the network to count an address by: an IPv4 address itself, or the /64 of an IPv6 address.
+
+    Anything else, such as the empty text of a Unix socket, is returned as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(parsed.ipv4_mapped or IPv6Network((int(parsed), _IPV6_PREFIX), strict=False))

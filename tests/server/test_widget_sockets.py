@@ -1,0 +1,86 @@
+"""Pages over WebSocket: starting without a credential, and renewing a token without losing an event."""
+
+from datetime import timedelta
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.baton_client import Caller, Workspace
+from tests.support.callers import mint_widget_token
+from tests.support.widget_pages import OPEN, ORIGIN, allow
+
+pytestmark = pytest.mark.anyio
+
+ADDED = """subscription($id: ID!, $after: String) { messageAdded(conversationId: $id, after: $after) {
+    cursor message { content } } }"""
+REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
+# A credential that has ended closes its sockets within this time.
+REACHED_SECONDS = 7.0
+
+
+async def test_page_starts_over_a_socket_without_credential(workspace: Workspace) -> None:
+    allow(workspace)
+    given = {"input": {"agentId": workspace.agent_id}}
+    async with workspace.nobody.socket(origin=ORIGIN) as socket:
+        opened = (await socket.next(await socket.subscribe(OPEN, **given)))["openConversation"]
+    token, conversation = opened["widgetToken"], opened["conversation"]["id"]
+    async with Caller(workspace.server.url, token).socket(origin=ORIGIN) as socket:
+        shown = await socket.next(await socket.subscribe("{ viewer { conversation { id } } }"))
+        assert shown["viewer"]["conversation"]["id"] == conversation
+
+
+@pytest.mark.parametrize("origin", [None, "https://evil.example"])
+async def test_foreign_page_starts_nothing_over_a_socket(workspace: Workspace, origin: str | None) -> None:
+    allow(workspace)
+    given = {"input": {"agentId": workspace.agent_id}}
+    async with workspace.nobody.socket(**({"origin": origin} if origin else {})) as socket:
+        id_ = await socket.subscribe(OPEN, **given)
+        frame = await socket.receive()
+        errors = frame["payload"] if frame["type"] == "error" else frame["payload"]["errors"]
+        assert (frame["id"], errors[0]["extensions"]["code"]) == (id_, "FORBIDDEN")
+
+
+async def test_renewed_token_continues_the_stream_where_it_was(workspace: Workspace) -> None:
+    started = workspace.start()
+    conversation = started["conversation"]["id"]
+    # It ends in three seconds.
+    ending = mint_widget_token(workspace.server, conversation, timedelta(minutes=59, seconds=57))
+    customer = Caller(workspace.server.url, ending)
+    seen = []
+    async with customer.socket() as socket:
+        id_ = await socket.subscribe(ADDED, id=conversation, after=started["conversation"]["cursor"])
+        workspace.key.record(conversation, "ASSISTANT", "Before")
+        event = (await socket.next(id_))["messageAdded"]
+        seen.append(event["message"]["content"])
+        with pytest.raises(ConnectionClosed) as caught:
+            await socket.receive(3 + REACHED_SECONDS)
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (
+            4403,
+            "Forbidden: the credential has expired",
+        )
+    workspace.key.record(conversation, "ASSISTANT", "Meanwhile")
+    renewed = Caller(workspace.server.url, customer.ask(REFRESH, id=conversation)["refreshWidgetToken"])
+    async with renewed.socket() as socket:
+        id_ = await socket.subscribe(ADDED, id=conversation, after=event["cursor"])
+        workspace.key.record(conversation, "ASSISTANT", "Afterwards")
+        for _ in range(2):
+            seen.append((await socket.next(id_))["messageAdded"]["message"]["content"])
+    assert seen == ["Before", "Meanwhile", "Afterwards"]
+
+
+async def test_token_can_be_renewed_before_it_ends_while_the_socket_goes_on(workspace: Workspace) -> None:
+    started = workspace.start()
+    conversation = started["conversation"]["id"]
+    customer = workspace.widget(started)
+    async with customer.socket() as socket:
+        id_ = await socket.subscribe(ADDED, id=conversation)
+        renewal = await socket.subscribe(REFRESH, id=conversation)
+        token = (await socket.next(renewal))["refreshWidgetToken"]
+        async with Caller(workspace.server.url, token).socket() as second:
+            again = await second.subscribe(ADDED, id=conversation)
+            workspace.key.record(conversation, "ASSISTANT", "To both")
+            for each, number in ((socket, id_), (second, again)):
+                while (frame := await each.receive())["id"] != number:
+                    pass
+                assert frame["payload"]["data"]["messageAdded"]["message"]["content"] == "To both"
