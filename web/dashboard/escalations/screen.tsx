@@ -5,7 +5,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
-import { EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
+import { EmptyState, ErrorState, SkeletonLines, VisuallyHidden } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
 import { useKeys } from "../keys";
 import { useTitle } from "../page";
@@ -337,7 +337,9 @@ function HeadRow({ rows, selection, onSelection }: HeadRowProps) {
             onChange={() => onSelection(all ? new Set() : new Set(rows.map((row) => row.id)))}
           />
         </div>
-        <div role="columnheader" className={styles.priority} aria-label="Priority" />
+        <div role="columnheader" className={styles.priority}>
+          <VisuallyHidden>Priority</VisuallyHidden>
+        </div>
         <div role="columnheader" className={styles.subject}>
           Customer and reason
         </div>
@@ -353,7 +355,9 @@ function HeadRow({ rows, selection, onSelection }: HeadRowProps) {
         <div role="columnheader" className={styles.sla}>
           SLA status
         </div>
-        <div role="columnheader" className={styles.more} aria-label="Actions" />
+        <div role="columnheader" className={styles.more}>
+          <VisuallyHidden>Actions</VisuallyHidden>
+        </div>
       </div>
     </div>
   );
