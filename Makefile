@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Setuptools says of every editable installation that it is one, as a warning.
+QUIET := ignore:Editable installation
 
 .DEFAULT_GOAL := help
 .PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics chaos lock clean
@@ -23,7 +25,7 @@ web-check: packages ## types, style and unit tests of web/
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS="$(QUIET)" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
 hooks: install ## install the git hooks (needs pre-commit) and the commit template

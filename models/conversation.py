@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
+from models.words import folded
 from rules.ai_control import AiPauseCause, AiState
 
 
@@ -27,7 +28,19 @@ class Conversation(Base):
     __tablename__ = "conversations"
     __table_args__ = (
         Index("conversations_listing_idx", "workspace_id", text("created_at DESC"), text("id DESC")),
-        Index("conversations_customer_idx", "workspace_id", func.lower(text("customer_email"))),
+        Index(
+            "conversations_activity_idx",
+            "workspace_id",
+            func.coalesce(text("last_message_at"), text("created_at")),
+            "id",
+        ),
+        Index("conversations_customer_idx", "workspace_id", folded(text("customer_email"))),
+        Index(
+            "conversations_external_id_idx",
+            "workspace_id",
+            folded(text("customer_external_id")),
+            postgresql_where=text("customer_external_id IS NOT NULL"),
+        ),
         Index(
             "conversations_subject_key",
             "agent_id",

@@ -122,13 +122,14 @@ class Database:
         """
         Provide a `fetch` whose statements all see the same snapshot, and that writes nothing.
 
-        Raises TimeoutError as `fetch` does.
+        Raises DatabaseUnavailableError as `fetch` does.
         """
-        async with (
-            self._query_pool.connection() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            yield connection.fetch
+        with _unavailable_as_one_error():
+            async with (
+                self._query_pool.connection() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection.fetch
 
     @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:

@@ -23,6 +23,7 @@ class Escalation(Base):
     `sla_policy` is the policy of the clock (rules.agent_settings.SlaSettings), from which a new priority
     recomputes. `sla_status` is the last announced status; the current one is a function of the clock.
     `sla_next_at` is the time of the next announcement. `timeline` is the position of the last entry.
+    `summary` and `details` are the caller's: words for the person who answers, and data of its own.
     """
 
     __tablename__ = "escalations"
@@ -77,6 +78,8 @@ class Escalation(Base):
     trigger: Mapped[EscalationTrigger] = mapped_column(text_enum(EscalationTrigger, "trigger"))
     reason: Mapped[str]
     detail: Mapped[str | None]
+    summary: Mapped[str | None]
+    details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     confidence: Mapped[float | None]
     confirmation: Mapped[str]
     assignee_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))

@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
+from models.words import folded
 from rules.roles import MemberRole
 
 
@@ -23,12 +24,12 @@ class Member(Base):
         Index(
             "members_email_key",
             "workspace_id",
-            func.lower(text("email")),
+            folded(text("email")),
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
         ),
         # Signing in knows only the email.
-        Index("members_sign_in_idx", func.lower(text("email")), postgresql_where=text("removed_at IS NULL")),
+        Index("members_sign_in_idx", folded(text("email")), postgresql_where=text("removed_at IS NULL")),
     )
 
     id: Mapped[Key]

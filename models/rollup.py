@@ -1,4 +1,4 @@
-"""Roll-ups of the analytics: packed days, totals of months, and the hours that changed since."""
+"""Roll-ups of the analytics: packed days, totals of months, and notes of what has changed since."""
 
 from datetime import date, datetime
 from typing import Any
@@ -16,17 +16,17 @@ def _packed() -> Any:
 
 class AnalyticsChange(Base):
     """
-    An hour, by UTC, in which something counts for the analytics that has changed.
+    A quarter of an hour in which something counts for the analytics that has changed.
 
     Triggers of the database write it in the transaction that makes the change. Until `refresh_rollups` has
-    taken it in, a reader computes that hour from the rows themselves.
+    taken it in, a reader computes that quarter from the rows themselves.
     """
 
     __tablename__ = "analytics_changes"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     agent_id: Mapped[UUID]
-    hour: Mapped[datetime]
+    slot: Mapped[datetime]
 
 
 class AnalyticsDay(Base):

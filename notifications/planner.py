@@ -113,6 +113,8 @@ def _events(entries: Sequence[log.Entry]) -> Iterator[_Event]:
 
 
 async def _plan_events(tx: Transaction, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
+    if not events:
+        return
     recipients = await _recipients(tx, {event.agent_id for event in events})
     # Digests before targets: in the order in which a digest's own timer locks them.
     for event in events:

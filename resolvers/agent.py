@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import func
 
 from models.agent import Agent
+from models.words import folded
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
@@ -27,7 +27,7 @@ async def agent_by_id(context: Context, agent_id: UUID) -> Agent | None:
 @permitted("agents")
 async def agents(context: Context) -> list[Agent]:
     """Return the workspace's AI agents, by name."""
-    by_name = visible_agents(Visibility.of(context.actor)).order_by(func.lower(Agent.name), Agent.id)
+    by_name = visible_agents(Visibility.of(context.actor)).order_by(folded(Agent.name), Agent.id)
     async with context.database.autocommit_session() as session:
         return list(await session.scalars(by_name))
 

@@ -18,12 +18,17 @@ from rules.message import MessageKind, MessageRole, MessageStatus
 
 
 def pause(
-    tx: Transaction, locked: LockedConversation, cause: AiPauseCause, escalation_id: UUID | None = None
+    tx: Transaction,
+    locked: LockedConversation,
+    cause: AiPauseCause,
+    escalation_id: UUID | None = None,
+    active_id: UUID | None = None,
 ) -> bool:
     """
     Pause the AI: people take control, and the epoch grows.
 
-    A paused AI stays paused, for the new cause. Return whether control passed.
+    A paused AI stays paused, for the new cause. `escalation_id` is the escalation that caused it, `active_id`
+    one that was active before. Return whether control passed.
     """
     conversation = locked.conversation
     passed = conversation.ai_state is AiState.ACTIVE
@@ -32,25 +37,33 @@ def pause(
         conversation.ai_state = AiState.PAUSED
         conversation.ai_epoch += 1
         conversation.ai_paused_at = tx.now
-        _log(tx, conversation, "ai_paused", escalation_id)
+        _log(tx, conversation, "ai_paused", escalation_id, active_id)
     return passed
 
 
 def take_over(
-    tx: Transaction, locked: LockedConversation, cause: AiPauseCause, escalation_id: UUID | None = None
+    tx: Transaction,
+    locked: LockedConversation,
+    cause: AiPauseCause,
+    escalation_id: UUID | None = None,
+    active_id: UUID | None = None,
 ) -> bool:
     """Pause the AI and post the notice that people take over; return whether control passed."""
     if locked.conversation.ai_state is AiState.ACTIVE:
         post_notice(tx, locked.conversation, MessageKind.TAKEN_OVER, locked.texts.taken_over_message)
-    return pause(tx, locked, cause, escalation_id)
+    return pause(tx, locked, cause, escalation_id, active_id)
 
 
-async def hand_back(tx: Transaction, locked: LockedConversation, escalation_id: UUID | None) -> bool:
+async def hand_back(
+    tx: Transaction, locked: LockedConversation, escalation_id: UUID | None, active_id: UUID | None = None
+) -> bool:
     """
     Resume the AI: the epoch grows, held replies are discarded, and a notice is posted.
 
-    If the customer's last message from the widget has no answer, one turn is requested for it. Return whether
-    control passed; an active AI keeps it.
+    If the customer's last message from the widget has no answer, one turn is requested for it.
+    `escalation_id` is the escalation that caused it, `active_id` one that stays active.
+
+    Return whether control passed; an active AI keeps it.
     """
     conversation = locked.conversation
     if conversation.ai_state is AiState.ACTIVE:
@@ -61,7 +74,7 @@ async def hand_back(tx: Transaction, locked: LockedConversation, escalation_id: 
     conversation.ai_pause_cause = None
     await _discard_drafts(tx, conversation)
     post_notice(tx, conversation, MessageKind.HANDED_BACK, locked.texts.handed_back_message)
-    _log(tx, conversation, "ai_resumed", escalation_id)
+    _log(tx, conversation, "ai_resumed", escalation_id, active_id)
     request_turn(tx, conversation)
     return True
 
@@ -95,8 +108,15 @@ async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
         tx.log_to_conversation(conversation.id, "message.status_changed", message=message)
 
 
-def _log(tx: Transaction, conversation: Conversation, kind: str, escalation_id: UUID | None) -> None:
+def _log(
+    tx: Transaction,
+    conversation: Conversation,
+    kind: str,
+    escalation_id: UUID | None,
+    active_id: UUID | None,
+) -> None:
     cause = {"escalation": escalation_id} if escalation_id else {}
+    active = {"active": active_id} if active_id else {}
     tx.log_to_conversation(conversation.id, f"conversation.{kind}", epoch=conversation.ai_epoch, **cause)
     tx.log_to_workspace(
         conversation.workspace_id,
@@ -105,6 +125,7 @@ def _log(tx: Transaction, conversation: Conversation, kind: str, escalation_id: 
         agent=conversation.agent_id,
         epoch=conversation.ai_epoch,
         **cause,
+        **active,
     )
 
 
@@ -115,8 +136,10 @@ async def pause_ai(context: Context, conversation_id: UUID) -> None:
         locked = await lock_conversation(tx, context.actor, conversation_id)
         if locked.conversation.ai_state is AiState.PAUSED:
             return
-        take_over(tx, locked, AiPauseCause.TEAM_MEMBER)
-        if escalation := await lock_active_escalation(tx, locked.conversation):
+        escalation = await lock_active_escalation(tx, locked.conversation)
+        active_id = escalation.id if escalation else None
+        take_over(tx, locked, AiPauseCause.TEAM_MEMBER, active_id=active_id)
+        if escalation:
             write_timeline(tx, escalation, "ai_paused", context.actor)
 
 
@@ -126,5 +149,6 @@ async def resume_ai(context: Context, conversation_id: UUID) -> None:
     async with context.services.transactions.begin(context.replay_clock) as tx:
         locked = await lock_conversation(tx, context.actor, conversation_id)
         escalation = await lock_active_escalation(tx, locked.conversation)
-        if await hand_back(tx, locked, escalation.id if escalation else None) and escalation:
+        active_id = escalation.id if escalation else None
+        if await hand_back(tx, locked, active_id, active_id) and escalation:
             write_timeline(tx, escalation, "ai_resumed", context.actor)

@@ -26,7 +26,7 @@ def post(
     intents: Sequence[str] = (),
     details: dict[str, Any] | None = None,
 ) -> Message:
-    """Append a message to the conversation and log it in its stream."""
+    """Append a message to the conversation and log it in the streams of both."""
     conversation.messages += 1
     if status is MessageStatus.DELIVERED:
         conversation.last_message_at = tx.now
@@ -49,6 +49,13 @@ def post(
     author = {} if author_id is None else {"author": author_id}
     tx.log_to_conversation(
         conversation.id, "message.added", message=message.id, status=status, role=role, **author
+    )
+    tx.log_to_workspace(
+        conversation.workspace_id,
+        "conversation.message_added",
+        conversation=conversation.id,
+        agent=conversation.agent_id,
+        message=message.id,
     )
     return message
 

@@ -71,5 +71,5 @@ async def release_escalations(tx: Transaction, actor: Actor, member_id: UUID) ->
     for escalation_id in list(await tx.session.scalars(assigned)):
         _, escalation = await lock_escalation(tx, actor, escalation_id)
         if escalation.active and escalation.assignee_id == member_id:
-            assign(tx, escalation, None, actor)
             escalation.version += 1
+            assign(tx, escalation, None, actor)

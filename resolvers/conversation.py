@@ -1,31 +1,24 @@
-"""Conversations: starting, listing and reading them."""
+"""Conversations: starting and changing them, their tokens, and typing signals."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
-
 from models.conversation import Conversation
-from models.escalation import Escalation
 from models.ids import new_id
-from models.message import Message
 from realtime.log import open_stream
 from realtime.pubsub import Typing
 from realtime.transaction import Transaction
 from resolvers.actor import ActorKind
 from resolvers.context import Context
-from resolvers.customer import Customer, check_customer
-from resolvers.errors import BadInputError
+from resolvers.customer import Customer, check_customer, customer_of, log_change, set_customer
 from resolvers.idempotency import begin_idempotent
-from resolvers.loaders import ConversationState, conversations_by_id
-from resolvers.pagination import Order, Page, PageRequest, read_page
+from resolvers.locks import lock_conversation
 from resolvers.permissions import permitted
 from resolvers.rate_limits import TYPING
 from resolvers.validation import check_json, check_language
-from resolvers.visibility import AGENT, CONVERSATION, Visibility, visible_conversations, visible_messages
-from rules.ai_control import AiState
+from resolvers.visibility import AGENT, CONVERSATION
 from rules.message import MessageRole
 
 
@@ -110,15 +103,77 @@ async def insert_conversation(tx: Transaction, new: NewConversation) -> Conversa
     )
     tx.session.add(conversation)
     await open_stream(tx.session, conversation.id, tx.now)
+    tx.log_to_workspace(
+        new.workspace_id, "conversation.created", conversation=conversation.id, agent=new.agent_id
+    )
     return conversation
+
+
+class ConversationChanges(TypedDict, total=False):
+    """The changes of a conversation. What is absent stays as it is, and None clears it."""
+
+    external_id: str | None
+    email: str | None
+    name: str | None
+    metadata: dict[str, Any] | None
+    language: str | None
+
+
+@permitted("updateConversation", CONVERSATION)
+async def update_conversation(context: Context, conversation_id: UUID, changes: ConversationChanges) -> None:
+    """Change the customer, the metadata or the language of a conversation."""
+    given = Customer(changes.get("external_id"), changes.get("email"), changes.get("name"))
+    check_customer(given)
+    check_json("metadata", changes.get("metadata"))
+    check_language("language", changes.get("language"))
+    async with context.services.transactions.begin(context.replay_clock) as tx:
+        conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
+        _change_customer(tx, conversation, changes)
+        if "metadata" in changes and changes["metadata"] != conversation.details:
+            conversation.details = changes["metadata"]
+            log_change(tx, conversation, "metadata_changed")
+        if "language" in changes and changes["language"] != conversation.language:
+            conversation.language = changes["language"]
+            log_change(tx, conversation, "language_changed")
+
+
+def _change_customer(tx: Transaction, conversation: Conversation, changes: ConversationChanges) -> None:
+    customer = customer_of(conversation)
+    if "external_id" in changes:
+        customer = replace(customer, external_id=changes["external_id"])
+    if "email" in changes:
+        customer = replace(customer, email=changes["email"])
+    if "name" in changes:
+        customer = replace(customer, name=changes["name"])
+    # An address from a form stays unverified until the caller gives one.
+    doubtful = conversation.customer_email is not None and not conversation.customer_verified
+    verified = customer.is_named and ("email" in changes or not doubtful)
+    set_customer(tx, conversation, customer, verified=verified)
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetToken:
+    """A token that opens one conversation to a widget, and its end."""
+
+    token: str
+    expires_at: datetime
 
 
 @permitted("refreshWidgetToken", CONVERSATION)
 async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
     """Return a new token for an hour; a customer's own may have expired up to 30 days ago."""
+    return (await _new_widget_token(context, conversation_id)).token
+
+
+@permitted("renewWidgetToken", CONVERSATION)
+async def renew_widget_token(context: Context, conversation_id: UUID) -> WidgetToken:
+    """Return a new token and its end; a customer's own may have expired up to 30 days ago."""
+    return await _new_widget_token(context, conversation_id)
+
+
+async def _new_widget_token(context: Context, conversation_id: UUID) -> WidgetToken:
     await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
-    token, _ = context.services.widget_tokens.issue(conversation_id, datetime.now(UTC))
-    return token
+    return WidgetToken(*context.services.widget_tokens.issue(conversation_id, datetime.now(UTC)))
 
 
 @permitted("setTyping", CONVERSATION)
@@ -136,90 +191,3 @@ _TYPING_ROLES = {
     ActorKind.API_KEY: MessageRole.ASSISTANT,
     ActorKind.TEAM_MEMBER: MessageRole.HUMAN,
 }
-
-
-@permitted("conversation", CONVERSATION)
-async def conversation_by_id(context: Context, conversation_id: UUID) -> ConversationState | None:
-    """Return the conversation if the caller may see it, otherwise None."""
-    return (await conversations_by_id(context, [conversation_id])).get(conversation_id)
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationFilter:
-    """
-    A filter of conversations; None does not restrict.
-
-    `awaiting_ai`: the AI may answer, and the customer's last message has no answer.
-    """
-
-    agent_id: UUID | None = None
-    ai_state: AiState | None = None
-    escalated: bool | None = None
-    customer_email: str | None = None
-    awaiting_ai: bool | None = None
-
-
-_NEWEST_FIRST = Order("created", (Conversation.created_at, Conversation.id), descending=True)
-_BY_POSITION = Order("position", (Message.position,), descending=False)
-
-
-@permitted("conversations")
-async def conversations(context: Context, wanted: ConversationFilter, request: PageRequest) -> Page[UUID]:
-    """Return the ids of a page of conversations, newest first."""
-    return await _read_conversations(context, wanted, request)
-
-
-@permitted("conversations(filter: {awaitingAi: true})")
-async def conversations_awaiting_ai(
-    context: Context, wanted: ConversationFilter, request: PageRequest
-) -> Page[UUID]:
-    """Return a page of conversations that wait for the AI; the scope of a back end is enough."""
-    return await _read_conversations(context, replace(wanted, awaiting_ai=True), request)
-
-
-async def _read_conversations(
-    context: Context, wanted: ConversationFilter, request: PageRequest
-) -> Page[UUID]:
-    selection = visible_conversations(Visibility.of(context.actor)).where(*_conditions(wanted))
-    async with context.database.autocommit_session() as session:
-        page = await read_page(session, selection, Conversation, _NEWEST_FIRST, request)
-    return page.of([row.id for row in page.rows])
-
-
-def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.agent_id:
-        conditions.append(Conversation.agent_id == wanted.agent_id)
-    if wanted.ai_state:
-        conditions.append(Conversation.ai_state == wanted.ai_state)
-    if wanted.escalated is not None:
-        any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
-        conditions.append(any_escalation if wanted.escalated else ~any_escalation)
-    if wanted.customer_email is not None:
-        if "\0" in wanted.customer_email:
-            raise BadInputError("filter.customer_email", "is not an email address")
-        conditions.append(func.lower(Conversation.customer_email) == wanted.customer_email.lower())
-    if wanted.awaiting_ai is not None:
-        awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
-        conditions.append(awaiting if wanted.awaiting_ai else not_(awaiting))
-    return conditions
-
-
-@permitted("node")
-async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
-    """Return a page of the messages that the caller may see, in order."""
-    async with context.database.autocommit_session() as session:
-        selection = _messages(context, conversation_id)
-        return await read_page(session, selection, Message, _BY_POSITION, request)
-
-
-@permitted("node")
-async def count_messages(context: Context, conversation_id: UUID) -> int:
-    """Count the messages of the conversation that the caller may see."""
-    async with context.database.autocommit_session() as session:
-        counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
-        return (await session.execute(counted)).scalar_one()
-
-
-def _messages(context: Context, conversation_id: UUID) -> Select[Message]:
-    return visible_messages(Visibility.of(context.actor)).where(Message.conversation_id == conversation_id)

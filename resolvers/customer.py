@@ -1,10 +1,14 @@
 """Customers: who the other side of a conversation is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from models.conversation import Conversation
 from realtime.transaction import Transaction
 from resolvers.validation import check_email, check_key, check_name
+from rules.email_address import email_address_error
+from rules.text import normalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,23 @@ def log_change(tx: Transaction, conversation: Conversation, kind: str) -> None:
         conversation=conversation.id,
         agent=conversation.agent_id,
     )
+
+
+_EMAIL_FIELDS = frozenset({"email", "emailaddress"})
+
+
+def adopt_form_email(tx: Transaction, conversation: Conversation, fields: Mapping[str, Any]) -> None:
+    """
+    Take the customer's email from a form, if the customer has none and the form has a valid one.
+
+    Anybody can write any address into a form, so the customer counts as unverified from then on.
+    """
+    emails = [value.strip() for name, value in fields.items() if _is_email_field(name, value)]
+    if emails and conversation.customer_email is None:
+        named = Customer(conversation.customer_external_id, emails[0], conversation.customer_name)
+        set_customer(tx, conversation, named, verified=False)
+
+
+def _is_email_field(name: str, value: Any) -> bool:
+    letters = "".join(filter(str.isalpha, normalize(name)))
+    return letters in _EMAIL_FIELDS and isinstance(value, str) and not email_address_error(value.strip())

@@ -134,12 +134,17 @@ async def identify_customer(context: Context, conversation_id: UUID, token: str)
     async with context.services.transactions.begin() as tx:
         resumed = await lock_identity(tx, agent_id, identity.subject)
         conversation = (await lock_conversation(tx, context.actor, conversation_id)).conversation
-        if conversation.customer_verified and conversation.customer_external_id not in (
-            None,
-            identity.subject,
-        ):
+        if _belongs_to_another(conversation, identity.subject):
             raise ConflictError("This conversation belongs to another customer: open one for this identity.")
         if resumed != conversation_id:
             await release_identity(tx, agent_id, identity.subject)
             conversation.customer_subject = identity.subject
         adopt_identity(tx, conversation, identity)
+
+
+def _belongs_to_another(conversation: Conversation, subject: str) -> bool:
+    # An email from a form makes an identified customer unverified; the subject remains.
+    owners = {conversation.customer_subject}
+    if conversation.customer_verified:
+        owners.add(conversation.customer_external_id)
+    return not owners <= {None, subject}

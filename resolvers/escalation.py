@@ -54,9 +54,10 @@ async def update_escalation(context: Context, escalation_id: UUID, changes: Esca
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _expect(escalation, changes.expected_version)
         before = escalation.timeline
+        escalation.version += 1
         await _change(tx, context.actor, locked, escalation, changes, assignee_id)
-        if escalation.timeline > before:
-            escalation.version += 1
+        if escalation.timeline == before:
+            escalation.version -= 1
     return escalation
 
 
@@ -143,8 +144,8 @@ async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
         _, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _must_be_active(escalation, "It cannot be claimed")
         if escalation.assignee_id is None:
-            assign(tx, escalation, member_id, context.actor)
             escalation.version += 1
+            assign(tx, escalation, member_id, context.actor)
         elif escalation.assignee_id != member_id:
             raise ConflictError("The escalation is already assigned to another team member.")
     return escalation
@@ -167,8 +168,8 @@ async def resolve_escalation(context: Context, escalation_id: UUID, how: Resolut
     async with context.services.transactions.begin(context.replay_clock) as tx:
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _must_be_active(escalation, "It cannot be resolved again")
-        await _resolve(tx, locked, escalation, context.actor, how)
         escalation.version += 1
+        await _resolve(tx, locked, escalation, context.actor, how)
     return escalation
 
 
@@ -234,8 +235,8 @@ async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         if escalation.active:
             raise ConflictError("The escalation is active: there is nothing to reopen.")
-        await _reopen(tx, locked, escalation, context.actor, assignee_id)
         escalation.version += 1
+        await _reopen(tx, locked, escalation, context.actor, assignee_id)
     return escalation
 
 

@@ -1,6 +1,6 @@
 """Queries of escalations, their counts and timelines."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,19 +11,17 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, se
 
 from models.conversation import Conversation
 from models.escalation import Escalation, TimelineEntry
-from models.message import Message
+from models.words import contains_words
 from realtime import log
 from realtime.cursor import Cursor
 from resolvers.context import Context
-from resolvers.errors import BadInputError
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visibility import ESCALATION, Visibility, visible_escalations
+from resolvers.search import has_message, in_customer, in_messages, search_conditions
+from resolvers.visibility import AGENT, ESCALATION, Visibility, visible_escalations
+from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.sla_clock import SlaStatus
-from rules.text import text_error
-
-_SEARCH_LIMIT, _SEARCH_WORDS = 200, 8
+from rules.sla_clock import SlaOutcome, SlaStatus
 
 
 class EscalationOrder(StrEnum):
@@ -49,12 +47,18 @@ _TIMELINE = Order("timeline", (TimelineEntry.position,), False)
 
 @dataclass(frozen=True, slots=True)
 class EscalationFilter:
-    """A filter of escalations; None does not restrict. `created_to` is exclusive."""
+    """
+    A filter of escalations; None does not restrict. `created_to` is exclusive.
+
+    `answered` is whether a person has replied.
+    """
 
     agent_id: UUID | None = None
     status: tuple[EscalationStatus, ...] | None = None
     priority: tuple[Priority, ...] | None = None
     sla_status: tuple[SlaStatus, ...] | None = None
+    sla_outcome: tuple[SlaOutcome, ...] | None = None
+    answered: bool | None = None
     trigger: tuple[EscalationTrigger, ...] | None = None
     assignee_id: UUID | None = None
     unassigned: bool | None = None
@@ -125,6 +129,41 @@ async def count_escalations_of_conversation(context: Context, conversation_id: U
         return (await session.execute(counted)).scalar_one()
 
 
+@dataclass(frozen=True, slots=True)
+class EscalationCounts:
+    """Counts of active escalations. `mine` are the caller's own."""
+
+    open: int
+    in_progress: int
+    unassigned: int
+    mine: int
+    at_risk: int
+    breached: int
+
+
+@permitted("escalationCounts", AGENT)
+async def escalation_counts(context: Context, agent_id: UUID | None) -> EscalationCounts:
+    """Count the active escalations of one AI agent or of the workspace, in one statement."""
+    active = visible_escalations(Visibility.of(context.actor)).where(
+        Escalation.status.in_([EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS])
+    )
+    if agent_id is not None:
+        await AGENT.require_visible(context.database, context.actor, agent_id)
+        active = active.where(Escalation.agent_id == agent_id)
+    counted = (
+        Escalation.status == EscalationStatus.OPEN,
+        Escalation.status == EscalationStatus.IN_PROGRESS,
+        Escalation.assignee_id.is_(None),
+        Escalation.assignee_id == context.actor.member_id if context.actor.member_id else false(),
+        has_sla_status(SlaStatus.AT_RISK),
+        has_sla_status(SlaStatus.BREACHED),
+    )
+    columns = [func.count().filter(condition) for condition in counted]
+    async with context.database.autocommit_session() as session:
+        numbers: Sequence[int] = (await session.execute(active.with_only_columns(*columns))).one()
+    return EscalationCounts(*numbers)
+
+
 def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalation]:
     visible = visible_escalations(Visibility.of(context.actor))
     return visible.where(Escalation.conversation_id == conversation_id)
@@ -163,8 +202,13 @@ def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
         conditions.append(~unreviewed if wanted.reviewed else unreviewed)
     if wanted.sla_status is not None:
         conditions.append(or_(false(), *map(has_sla_status, wanted.sla_status)))
+    if wanted.sla_outcome is not None:
+        conditions.append(or_(false(), *map(_has_sla_outcome, wanted.sla_outcome)))
+    if wanted.answered is not None:
+        unanswered = Escalation.first_responded_at.is_(None)
+        conditions.append(~unanswered if wanted.answered else unanswered)
     visible = visible_escalations(Visibility.of(context.actor))
-    return visible.where(*conditions, *_search_conditions(wanted.search))
+    return visible.where(*conditions, *search_conditions(wanted.search, _IDS, _in_text))
 
 
 def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:
@@ -186,23 +230,28 @@ def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:
     return or_(stopped, *(and_(running, condition) for condition in running_as[status]))
 
 
-def _search_conditions(search: str | None) -> list[ColumnElement[bool]]:
-    if search is None:
-        return []
-    if error := text_error(search, limit=_SEARCH_LIMIT):
-        raise BadInputError("filter.search", error)
-    return [_contains(word) for word in re.split(r"\s+", search.strip())[:_SEARCH_WORDS]]
+def _has_sla_outcome(outcome: SlaOutcome) -> ColumnElement[bool]:
+    """Return `rules.sla_clock.Clock.outcome` in SQL, at the start of the statement."""
+    if outcome is SlaOutcome.MISSED:
+        return has_sla_status(SlaStatus.BREACHED)
+    in_time = or_(has_sla_status(SlaStatus.ON_TRACK), has_sla_status(SlaStatus.AT_RISK))
+    running, answered = Escalation.sla_stopped_at.is_(None), Escalation.first_responded_at.is_not(None)
+    conditions = {
+        SlaOutcome.RUNNING: running,
+        SlaOutcome.MET: and_(~running, answered),
+        SlaOutcome.CANCELLED: and_(~running, ~answered),
+    }
+    return and_(in_time, conditions[outcome])
 
 
-def _contains(word: str) -> ColumnElement[bool]:
-    def in_column(column: Any) -> Any:
-        return column.icontains(word, autoescape=True)
+_IDS = {
+    typeid.ESCALATION: lambda row_id: Escalation.id == row_id,
+    typeid.CONVERSATION: lambda row_id: Escalation.conversation_id == row_id,
+    typeid.MESSAGE: lambda row_id: has_message(Escalation.conversation_id, row_id),
+}
 
-    customer = exists().where(
-        Conversation.id == Escalation.conversation_id,
-        or_(in_column(Conversation.customer_name), in_column(Conversation.customer_email)),
-    )
-    message = exists().where(
-        Message.conversation_id == Escalation.conversation_id, in_column(Message.content)
-    )
-    return or_(in_column(Escalation.reason), customer, message)
+
+def _in_text(word: str) -> ColumnElement[bool]:
+    customer = exists().where(Conversation.id == Escalation.conversation_id, in_customer(word))
+    own = (contains_words(Escalation.reason, word), contains_words(Escalation.summary, word))
+    return or_(*own, customer, in_messages(Escalation.conversation_id, word))

@@ -17,10 +17,11 @@ from resolvers.ai_control import request_turn
 from resolvers.append_message import post
 from resolvers.assignee import lock_assignee_by_email, lock_own_membership
 from resolvers.context import Context
+from resolvers.customer import adopt_form_email
 from resolvers.idempotency import IdempotentCall, begin_idempotent
 from resolvers.locks import LockedConversation, lock_active_escalation, lock_conversation
 from resolvers.permissions import permitted
-from resolvers.raise_escalation import EscalationResult, raise_escalation
+from resolvers.raise_escalation import CallerData, EscalationResult, raise_escalation
 from resolvers.timer_handlers import fire_if_due
 from resolvers.validation import check_content, check_json, check_name, check_words
 from resolvers.visibility import CONVERSATION
@@ -58,7 +59,8 @@ async def submit_form(
     """
     Store a submitted form as a message of the customer.
 
-    With `escalate` it raises an escalation; otherwise it requests a turn of the AI.
+    With `escalate` it raises an escalation; otherwise it requests a turn of the AI. A field for the email
+    address becomes that of a customer who has none.
     """
     check_name("form", form)
     check_json("fields", fields)
@@ -85,6 +87,7 @@ async def _submit(
 ) -> EscalationResult | None:
     from_widget = context.actor.is_customer
     post(tx, locked.conversation, MessageRole.USER, content, details=details, from_widget=from_widget)
+    adopt_form_email(tx, locked.conversation, details["fields"])
     raised = None
     if escalate:
         trigger = fired(EscalationTrigger.FORM, details["form"])
@@ -152,67 +155,75 @@ async def _count(tx: Transaction, conversation_id: UUID, tool: str, succeeded: b
     return (await tx.session.execute(bumped)).scalar_one()
 
 
+@dataclass(frozen=True, slots=True)
+class EscalateCall:
+    """The input of a call that escalates; `summary` is for the person who answers."""
+
+    reason: str
+    priority: Priority | None = None
+    assign_to: str | None = None
+    summary: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
 @permitted("escalateConversation", CONVERSATION)
 async def escalate_conversation(
-    context: Context,
-    conversation_id: UUID,
-    reason: str,
-    priority: Priority | None = None,
-    assign_to: str | None = None,
-    idempotency_key: str | None = None,
+    context: Context, conversation_id: UUID, call: EscalateCall, idempotency_key: str | None = None
 ) -> EscalationResult:
     """
     Escalate for an API caller, or for a team member, who is assigned when `assign_to` is omitted.
 
     Raises BadInputError when `assign_to` is not a team member's email.
     """
-    return await _escalate(context, conversation_id, reason, priority, assign_to, idempotency_key)
+    return await _escalate(context, conversation_id, call, idempotency_key)
 
 
 @permitted("POST /hooks/{token}/escalate", CONVERSATION)
 async def escalate_by_webhook(
-    context: Context,
-    conversation_id: UUID,
-    reason: str,
-    priority: Priority | None = None,
-    idempotency_key: str | None = None,
+    context: Context, conversation_id: UUID, call: EscalateCall, idempotency_key: str | None = None
 ) -> EscalationResult:
     """Escalate for an incoming webhook."""
-    return await _escalate(context, conversation_id, reason, priority, None, idempotency_key)
+    return await _escalate(context, conversation_id, call, idempotency_key)
 
 
 async def _escalate(
-    context: Context,
-    conversation_id: UUID,
-    reason: str,
-    priority: Priority | None,
-    assign_to: str | None,
-    idempotency_key: str | None,
+    context: Context, conversation_id: UUID, call: EscalateCall, idempotency_key: str | None
 ) -> EscalationResult:
-    check_words("reason", reason)
+    check_words("reason", call.reason)
+    if call.summary is not None:
+        check_words("summary", call.summary)
+    check_json("metadata", call.metadata)
     async with context.services.transactions.begin(context.replay_clock) as tx:
-        inputs = {
-            "conversation": conversation_id,
-            "reason": reason,
-            "priority": priority,
-            "assignTo": assign_to,
-        }
-        call = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
-        assignee_id = await _assignee(tx, context, assign_to) if call.result is None else None
+        inputs = _inputs(conversation_id, call)
+        once = await begin_idempotent(tx, context.actor, "escalateConversation", idempotency_key, inputs)
+        assignee_id = await _assignee(tx, context, call.assign_to) if once.result is None else None
         locked = await lock_conversation(tx, context.actor, conversation_id)
-        if call.result is not None:
-            return await _replay_result(tx, call.result)
+        if once.result is not None:
+            return await _replay_result(tx, once.result)
         await fire_if_due(tx, locked)
-        trigger = _call_trigger(context, reason, priority)
-        raised = await raise_escalation(tx, locked, [trigger], context.actor, assignee_id)
-        await _store_result(call, raised)
+        data = CallerData(call.summary, call.metadata)
+        trigger = _call_trigger(context, call)
+        raised = await raise_escalation(tx, locked, [trigger], context.actor, assignee_id, data)
+        await _store_result(once, raised)
     return raised
 
 
-def _call_trigger(context: Context, reason: str, priority: Priority | None) -> FiredTrigger:
+def _inputs(conversation_id: UUID, call: EscalateCall) -> dict[str, Any]:
+    # What an earlier version did not know is left out unless given, so that its keys stay valid.
+    later = {"summary": call.summary, "metadata": call.metadata}
+    return {
+        "conversation": conversation_id,
+        "reason": call.reason,
+        "priority": call.priority,
+        "assignTo": call.assign_to,
+        **{name: value for name, value in later.items() if value is not None},
+    }
+
+
+def _call_trigger(context: Context, call: EscalateCall) -> FiredTrigger:
     if context.actor.kind is ActorKind.TEAM_MEMBER:
-        return fired(EscalationTrigger.TEAM_MEMBER, reason, priority=priority)
-    return FiredTrigger(EscalationTrigger.API, reason, priority=priority)
+        return fired(EscalationTrigger.TEAM_MEMBER, call.reason, priority=call.priority)
+    return FiredTrigger(EscalationTrigger.API, call.reason, priority=call.priority)
 
 
 async def _assignee(tx: Transaction, context: Context, assign_to: str | None) -> UUID | None:

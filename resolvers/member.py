@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from models.member import Member, MemberSession
+from models.words import folded
 from models.workspace import Workspace
 from realtime.transaction import Transaction
 from resolvers.assignee import release_escalations
@@ -27,7 +28,7 @@ async def members(context: Context) -> list[Member]:
     by_name = (
         visible_members(Visibility.of(context.actor))
         .where(Member.removed_at.is_(None))
-        .order_by(func.lower(Member.name), Member.id)
+        .order_by(folded(Member.name), Member.id)
     )
     async with context.database.autocommit_session() as session:
         return list(await session.scalars(by_name))

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member
+from models.words import folded
 from resolvers.errors import BadInputError
 from rules.email_address import email_address_error
 
@@ -17,7 +18,7 @@ async def member_of_email(session: AsyncSession, workspace_id: UUID, field: str,
         member = await session.scalar(
             select(Member).where(
                 Member.workspace_id == workspace_id,
-                func.lower(Member.email) == email.lower(),
+                folded(Member.email) == folded(email),
                 Member.removed_at.is_(None),
             )
         )

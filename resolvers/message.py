@@ -1,7 +1,7 @@
 """Messages of customers and AI agents, and held replies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,14 @@ from resolvers.pending_escalation import end_pending, open_pending
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import raise_escalation
 from resolvers.timer_handlers import fire_if_due
-from resolvers.validation import check_content, check_intents, check_json, check_percent
+from resolvers.validation import (
+    check_content,
+    check_intents,
+    check_json,
+    check_not_probability,
+    check_percent,
+    probability_in_percent,
+)
 from resolvers.visibility import CONVERSATION, MESSAGE
 from rules.ai_control import reply_status
 from rules.message import MessageRole, MessageStatus
@@ -58,13 +65,19 @@ class RecordedMessage:
 
 @permitted("recordMessage", CONVERSATION)
 async def record_message(
-    context: Context, conversation_id: UUID, new: NewMessage, idempotency_key: str | None = None
+    context: Context,
+    conversation_id: UUID,
+    new: NewMessage,
+    idempotency_key: str | None = None,
+    probability: float | None = None,
 ) -> RecordedMessage:
     """
     Record a message of the customer or the AI and raise what it triggers, in one transaction.
 
-    A reply of a paused AI, or to an old epoch, is held: the customer never sees it.
+    A reply of a paused AI, or to an old epoch, is held: the customer never sees it. `probability` is the
+    confidence as a share, instead of that in `new`.
     """
+    new = replace(new, confidence=_confidence(context, new, probability))
     _check(context, new)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "message": new}
@@ -76,6 +89,20 @@ async def record_message(
         recorded = await _record(tx, context, locked, new)
         await _store_result(call, recorded)
     return recorded
+
+
+def _confidence(context: Context, new: NewMessage, probability: float | None) -> float | None:
+    """Return the confidence in percent."""
+    if probability is not None:
+        if new.confidence is not None:
+            raise BadInputError("probability", "cannot be combined with confidence")
+        if new.role is MessageRole.USER:
+            raise BadInputError("probability", "is for the role ASSISTANT")
+        return probability_in_percent("probability", probability)
+    # The scale of a replayed file is given with the file.
+    if context.replay_clock is None:
+        check_not_probability("confidence", new.confidence)
+    return new.confidence
 
 
 def _check(context: Context, new: NewMessage) -> None:

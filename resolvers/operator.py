@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from models.api_key import ApiKey
 from models.member import Member, MemberSession
+from models.words import folded
 from models.workspace import Workspace
 from resolvers.api_key import make_api_key
 from resolvers.context import Services
@@ -48,7 +49,7 @@ async def _only_member(services: Services, email: str, workspace_id: UUID | None
     members = (
         select(Member, Workspace)
         .join(Workspace, Workspace.id == Member.workspace_id)
-        .where(func.lower(Member.email) == email.lower(), Member.removed_at.is_(None), ~Workspace.scratch)
+        .where(folded(Member.email) == folded(email), Member.removed_at.is_(None), ~Workspace.scratch)
         .order_by(Member.created_at)
     )
     if workspace_id is not None:

@@ -1,6 +1,6 @@
 """Keyset pagination: a cursor names the row after which the next page begins."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -31,15 +31,24 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A total order of rows: columns that all ascend or all descend, the last of them unique."""
+    """
+    A total order of rows: columns that all ascend or all descend, the last of them unique.
+
+    `values_of` returns the values of a row, if a column is an expression.
+    """
 
     name: str
     columns: tuple[Any, ...]
     descending: bool
+    values_of: Callable[[Any], tuple[Any, ...]] | None = None
 
     def cursor(self, row: Any) -> str:
         """Return the cursor of a row, opaque to clients."""
-        values = [getattr(row, column.key) for column in self.columns]
+        values = (
+            self.values_of(row)
+            if self.values_of
+            else tuple(getattr(row, column.key) for column in self.columns)
+        )
         return encode_base64url(orjson.dumps([self.name, *values], default=str))
 
     def read(self, field: str, cursor: str) -> list[Any]:

@@ -4,16 +4,18 @@ import asyncio
 import base64
 import hmac
 import secrets
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from argon2 import Parameters, extract_parameters
 from argon2.low_level import hash_secret
 from argon2.profiles import RFC_9106_LOW_MEMORY
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from models.database import Database
 from models.member import Member
+from models.words import folded
 from resolvers.errors import BadInputError
 from rules.text import text_error
 
@@ -65,7 +67,8 @@ class Passwords:
         return PasswordMatch(matched, len(by_salt))
 
     async def _hash(self, password: str, salt: bytes, how: Parameters) -> str:
-        secret = password.encode("utf-8", "surrogatepass")
+        # Keyboards differ in how they compose an accent (RFC 8265).
+        secret = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
         costs = how.time_cost, how.memory_cost, how.parallelism
         async with self._slots:
             computed = await asyncio.to_thread(
@@ -85,7 +88,7 @@ async def hash_password(database: Database, passwords: Passwords, email: str, pa
     oldest = (
         select(Member.password_hash)
         .where(
-            func.lower(Member.email) == email.lower(),
+            folded(Member.email) == folded(email),
             Member.removed_at.is_(None),
             Member.password_hash.is_not(None),
         )

@@ -44,6 +44,7 @@ class Permission:
 
 _WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
 _CUSTOMER_WRITES = Permission(Scope.CONVERSATIONS_WRITE, customers=True)
+_RENEW_TOKEN = Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True)
 _READ_CONVERSATIONS = Permission(Scope.CONVERSATIONS_READ)
 _CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
 _MARK_READ = Permission(Scope.ESCALATIONS_WRITE, customers=True, members_only=True)
@@ -70,22 +71,27 @@ PERMISSIONS: dict[str, Permission | None] = {
     ),
     "escalation": Permission(Scope.ESCALATIONS_READ, customers=True),
     "escalations": _READ_ESCALATIONS,
+    "escalationCounts": _READ_ESCALATIONS,
     "escalationSettings": Permission(Scope.SETTINGS_READ),
     "widget": None,
     "escalationAnalytics": _READ_ANALYTICS,
     "thresholdWhatIf": _READ_ANALYTICS,
     "confidenceCalibration": _READ_ANALYTICS,
     "deliveries": _READ_ESCALATIONS,
+    "savedReplies": _READ_ESCALATIONS,
     "startConversation": _WRITE_CONVERSATIONS,
     "recordMessage": _CUSTOMER_WRITES,
     "reportToolResult": _WRITE_CONVERSATIONS,
-    "refreshWidgetToken": Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True),
+    "refreshWidgetToken": _RENEW_TOKEN,
+    "renewWidgetToken": _RENEW_TOKEN,
     "openConversation": None,
     "identifyCustomer": _CUSTOMER_WRITES,
     "markRead": _MARK_READ,
+    "updateConversation": _WRITE_CONVERSATIONS,
     "requestHuman": _CUSTOMER_WRITES,
     "submitForm": _CUSTOMER_WRITES,
     "setTyping": _CUSTOMER_WRITES,
+    "setViewing": Permission(Scope.CONVERSATIONS_READ, members_only=True),
     "escalateConversation": _WRITE_ESCALATIONS,
     "updateEscalation": _WRITE_ESCALATIONS,
     "setDisposition": _WRITE_ESCALATIONS,
@@ -106,6 +112,9 @@ PERMISSIONS: dict[str, Permission | None] = {
     "deleteWebhookEndpoint": _WRITE_SETTINGS,
     "sendTestNotification": _WRITE_SETTINGS,
     "retryDelivery": _WRITE_ESCALATIONS,
+    "createSavedReply": _WRITE_ESCALATIONS,
+    "updateSavedReply": _WRITE_ESCALATIONS,
+    "deleteSavedReply": _WRITE_ESCALATIONS,
     "createAgent": _WRITE_SETTINGS,
     "updateEscalationSettings": _WRITE_SETTINGS,
     "rotateIdentitySecret": _ADMINISTER,
@@ -123,6 +132,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "slaStatusChanged": _READ_ESCALATIONS,
     "messageAdded": _CUSTOMER_READS,
     "conversationUpdated": _CUSTOMER_READS,
+    "conversationsUpdated": _READ_CONVERSATIONS,
     "turnRequested": _WRITE_CONVERSATIONS,
     # Only in REST
     "GET /exports/escalations.csv": _READ_ANALYTICS,
@@ -154,7 +164,7 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
                         await target.require_visible(context.database, context.actor, row_id)
                 if context.actor.expired:
                     raise UnauthenticatedError(
-                        "The widget token has expired: refreshWidgetToken returns a new one."
+                        "The widget token has expired: renewWidgetToken returns a new one."
                     )
                 raise ForbiddenError(_requirement(field, permission))
             return await function(context, *args, **kwargs)

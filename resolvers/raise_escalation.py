@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from models.escalation import Escalation, TriggerEvent
@@ -24,6 +25,14 @@ from rules.triggers import FiredTrigger, highest_priority, in_order
 
 
 @dataclass(frozen=True, slots=True)
+class CallerData:
+    """The additions of a caller to an escalation: words for the person who answers, and data of its own."""
+
+    summary: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EscalationResult:
     """The escalation that a trigger led to, and whether it is a new one."""
 
@@ -37,9 +46,12 @@ async def raise_escalation(
     triggers: Sequence[FiredTrigger],
     actor: Actor | None,
     assignee_id: UUID | None = None,
+    data: CallerData | None = None,
 ) -> EscalationResult:
     """
     Raise one escalation for all of `triggers`, or fold them into the active one.
+
+    A summary or metadata in `data` replaces that of the active escalation.
 
     It runs in the transaction of the causing message or call, under the conversation's lock, and ends a
     pending escalation.
@@ -48,9 +60,11 @@ async def raise_escalation(
     triggers = in_order(triggers)
     active = await lock_active_escalation(tx, locked.conversation)
     if active:
+        _set_caller_data(active, data)
         _fold(tx, locked, active, triggers, actor, assignee_id)
         return EscalationResult(active, created=False)
     escalation = _create(tx, locked, triggers, assignee_id)
+    _set_caller_data(escalation, data)
     _announce(tx, locked, escalation, triggers, actor)
     return EscalationResult(escalation, created=True)
 
@@ -84,6 +98,13 @@ def _create(
     schedule_next_crossing(tx, escalation)
     tx.session.add(escalation)
     return escalation
+
+
+def _set_caller_data(escalation: Escalation, data: CallerData | None) -> None:
+    if data and data.summary is not None:
+        escalation.summary = data.summary
+    if data and data.metadata is not None:
+        escalation.details = data.metadata
 
 
 def _announce(
@@ -129,7 +150,7 @@ def _fold(
         change_priority(tx, escalation, asked, actor)
     if assignee_id and escalation.assignee_id is None:
         assign(tx, escalation, assignee_id, actor)
-    if take_over(tx, locked, AiPauseCause.ESCALATION, escalation.id):
+    if take_over(tx, locked, AiPauseCause.ESCALATION, escalation.id, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
 
 

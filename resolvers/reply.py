@@ -166,8 +166,8 @@ async def _reply(
         escalation.first_response_business_us = business_time(escalation, tx.now)
     message = post(tx, conversation, MessageRole.HUMAN, content, author_id=author.member_id)
     said = {"message": str(message.id)}
-    write_fact(tx, escalation, "replied", context.actor, said, **said)
     escalation.version += 1
+    write_fact(tx, escalation, "replied", context.actor, said, **said)
     if escalation.status is EscalationStatus.OPEN:
         escalation.status = EscalationStatus.IN_PROGRESS
         write_fact(tx, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")
@@ -175,6 +175,6 @@ async def _reply(
         assign(tx, escalation, author.assignee_id, context.actor)
     by_policy = locked.settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
     if by_policy and conversation.ai_pause_cause is AiPauseCause.ESCALATION:
-        await hand_back(tx, locked, escalation.id)
+        await hand_back(tx, locked, escalation.id, escalation.id)
         write_timeline(tx, escalation, "ai_resumed", context.actor)
     return message

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.member import Member, MemberSession
+from models.words import folded
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
@@ -16,6 +17,7 @@ from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM, too_often
 from rules.email_address import email_address_error
+from rules.text import normalize
 
 _NAMESAKES = 50
 
@@ -40,9 +42,9 @@ async def sign_in(context: Context, email: str, password: str) -> SignedIn:
     """
     if email_address_error(email):
         raise BadInputError("email", "is not an email address")
-    limiter, email = context.services.rate_limiter, email.lower()
+    limiter = context.services.rate_limiter
     await limiter.acquire(SIGN_IN_FROM, "address", context.address)
-    await limiter.require(SIGN_IN, "failures", email, context.address)
+    await limiter.require(SIGN_IN, "failures", normalize(email), context.address)
     member = await _authenticate(context, email, password)
     await limiter.reset(SIGN_IN, "member", str(member.id))
     async with context.services.transactions.begin() as tx:
@@ -52,14 +54,14 @@ async def sign_in(context: Context, email: str, password: str) -> SignedIn:
 async def _authenticate(context: Context, email: str, password: str) -> Member:
     limiter, passwords = context.services.rate_limiter, context.services.passwords
     members = await _members_of_email(context, email)
-    counted = [("member", str(member.id)) for member in members] or [("email", email)]
+    counted = [("member", str(member.id)) for member in members] or [("email", normalize(email))]
     waits = [await limiter.count(SIGN_IN, *key) for key in counted]
     if all(waits):
         raise too_often(SIGN_IN, min(waits))
     candidates = [member for member, wait in zip(members, waits, strict=False) if not wait]
     match = await passwords.match(password, [member.password_hash for member in candidates])
     if match.stored is None:
-        await limiter.count(SIGN_IN, "failures", email, context.address)
+        await limiter.count(SIGN_IN, "failures", normalize(email), context.address)
         if any(waits):
             raise too_often(SIGN_IN, max(waits))
         raise UnauthenticatedError("Wrong email or password.")
@@ -73,7 +75,7 @@ async def _members_of_email(context: Context, email: str) -> list[Member]:
     async with context.database.autocommit_session() as session:
         members = await session.scalars(
             select(Member)
-            .where(func.lower(Member.email) == email, Member.removed_at.is_(None))
+            .where(folded(Member.email) == folded(email), Member.removed_at.is_(None))
             .order_by(Member.created_at.desc())
             .limit(_NAMESAKES)
         )

@@ -12,8 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition, resolve_cursor
+from realtime.feed import Signal, ViewerChange
 from realtime.log import Entry
 from realtime.pubsub import Typing
+from resolvers.actor import ActorKind
 from resolvers.context import Context
 from resolvers.errors import ResyncRequiredError
 from resolvers.permissions import permitted
@@ -27,9 +29,9 @@ class StreamEvent:
     """
     An event of a stream: its kind, its position in the log, and the ids of its rows.
 
-    The events typing_started and typing_stopped have no `position`: `typing` is the role of the party that
-    types, `typist` its id, and `member_id` the team member who types. `previous` and `status` of a clock are
-    set for sla_on_track, sla_at_risk and sla_breached.
+    Events of typing and viewing have no `position`. `typing` is the role of the party that types, `typist`
+    its id; `member_id` is the team member who types or views. `previous` and `status` of a clock are set for
+    sla_on_track, sla_at_risk and sla_breached.
     """
 
     kind: str
@@ -52,17 +54,21 @@ class SubscriptionSource:
     """
     The source of a subscription: a position in a stream, and the entries that match.
 
-    It is equal for all subscribers with the same visibility. `typings` adds typing signals.
+    It is equal for all subscribers with the same visibility. `typings` adds typing signals, `viewings` the
+    changes of viewers.
     """
 
     place: StreamPosition
     matches: Callable[[Entry], bool]
     typings: bool = False
+    viewings: bool = False
 
-    def event(self, item: Entry | Typing, cursor: str) -> StreamEvent | None:
-        """Return the event of a stream item, or None; a typing signal repeats `cursor`."""
+    def event(self, item: Entry | Signal, cursor: str) -> StreamEvent | None:
+        """Return the event of a stream item, or None; a signal repeats `cursor`."""
         if isinstance(item, Typing):
             return _typing(item, cursor) if self.typings else None
+        if isinstance(item, ViewerChange):
+            return _viewing(item, cursor) if self.viewings else None
         return _stream_event(item) if self.matches(item) else None
 
     @property
@@ -86,12 +92,27 @@ async def watch_escalations_created(
 async def watch_escalations(
     context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
 ) -> SubscriptionSource:
-    """Return the source of all changes to escalations, their creation included."""
+    """
+    Return the source of all changes to escalations, their creation included.
+
+    A pause or a return of control is one if the escalation is active before and after it.
+    """
     await _require_visible(context, ESCALATION, escalation_id)
     position = await _workspace_position(context, AGENT, agent_id, after)
     return SubscriptionSource(
         position,
-        lambda entry: entry.type.startswith("escalation.") and _concerns(entry, agent_id, escalation_id),
+        lambda entry: _changes_escalation(entry) and _concerns(entry, agent_id, escalation_id),
+    )
+
+
+@permitted("conversationsUpdated", AGENT)
+async def watch_conversations(
+    context: Context, agent_id: UUID | None, after: str | None
+) -> SubscriptionSource:
+    """Return the source of new conversations, their messages and the control in them."""
+    position = await _workspace_position(context, AGENT, agent_id, after)
+    return SubscriptionSource(
+        position, lambda entry: entry.type.startswith("conversation.") and _concerns(entry, agent_id)
     )
 
 
@@ -125,10 +146,16 @@ async def watch_messages(context: Context, conversation_id: UUID, after: str | N
 async def watch_conversation(
     context: Context, conversation_id: UUID, after: str | None
 ) -> SubscriptionSource:
-    """Return the source of other changes to one conversation: control, escalations, typing."""
+    """Return the source of other changes to one conversation: control, escalations, typing, viewing."""
     position = await _conversation_position(context, conversation_id, after)
     customer = context.actor.is_customer
-    return SubscriptionSource(position, lambda entry: _change_shown(customer, entry), typings=True)
+    return SubscriptionSource(
+        position,
+        lambda entry: _change_shown(customer, entry),
+        typings=True,
+        # API keys have no use for it, and customers must not see it.
+        viewings=context.actor.kind is ActorKind.TEAM_MEMBER,
+    )
 
 
 async def _require_visible(context: Context, kind: VisibleRow[Any], row_id: UUID | None) -> None:
@@ -157,9 +184,18 @@ async def _position(context: Context, stream: UUID, after: str | None) -> Stream
         raise ResyncRequiredError from None
 
 
+def _changes_escalation(entry: Entry) -> bool:
+    return entry.type.startswith("escalation.") or "active" in entry.data
+
+
 def _concerns(entry: Entry, agent_id: UUID | None, escalation_id: UUID | None = None) -> bool:
     right_agent = agent_id is None or entry.data.get("agent") == str(agent_id)
-    return right_agent and (escalation_id is None or entry.data.get("escalation") == str(escalation_id))
+    return right_agent and (escalation_id is None or _escalation_of(entry) == str(escalation_id))
+
+
+def _escalation_of(entry: Entry) -> str | None:
+    # The cause of a pause, or an escalation that was active already.
+    return entry.data.get("escalation") or entry.data.get("active")
 
 
 def _message_shown(customer: bool, entry: Entry) -> bool:
@@ -169,7 +205,7 @@ def _message_shown(customer: bool, entry: Entry) -> bool:
 
 
 def _change_shown(customer: bool, entry: Entry) -> bool:
-    if entry.type == "message.status_changed":
+    if entry.type in {"message.status_changed", "conversation.metadata_changed"}:
         return not customer
     return entry.type.startswith("conversation.")
 
@@ -178,12 +214,13 @@ def _stream_event(entry: Entry) -> StreamEvent:
     def id_of(name: str) -> UUID | None:
         return UUID(entry.data[name]) if name in entry.data else None
 
+    escalation = _escalation_of(entry)
     return StreamEvent(
         kind=_kind(entry.type),
         position=entry.position,
         cursor=str(Cursor(entry.stream, entry.position, entry.occurred_at)),
         occurred_at=entry.occurred_at,
-        escalation_id=id_of("escalation"),
+        escalation_id=UUID(escalation) if escalation else None,
         conversation_id=id_of("conversation") or entry.stream,
         message_id=id_of("message"),
         epoch=entry.data.get("epoch"),
@@ -211,4 +248,15 @@ def _typing(typing: Typing, cursor: str) -> StreamEvent:
         typing=MessageRole(typing.role),
         typist=typing.actor,
         member_id=UUID(typing.actor) if typing.role == MessageRole.HUMAN else None,
+    )
+
+
+def _viewing(change: ViewerChange, cursor: str) -> StreamEvent:
+    return StreamEvent(
+        kind="viewing_started" if change.viewing else "viewing_stopped",
+        position=None,
+        cursor=cursor,
+        occurred_at=datetime.now(UTC),
+        conversation_id=change.conversation,
+        member_id=change.member,
     )

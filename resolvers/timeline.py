@@ -19,8 +19,8 @@ def write_fact(
     """
     Write the fact `kind` with `data` (ids and enum values) to the timeline and the workspace's log.
 
-    The log entry holds ids, the position in the timeline, and `extra_data` in addition. The caller holds the
-    conversation's lock, which orders the timeline.
+    The log entry holds ids, the position in the timeline, the version, and `extra_data` in addition. The
+    caller has counted the version up, and holds the conversation's lock, which orders the timeline.
     """
     write_timeline(tx, escalation, kind, actor, **data)
     tx.log_to_workspace(
@@ -30,6 +30,7 @@ def write_fact(
         conversation=escalation.conversation_id,
         agent=escalation.agent_id,
         timeline=escalation.timeline,
+        version=escalation.version,
         **(extra_data or {}),
     )
 

@@ -79,6 +79,22 @@ def check_percent(field: str, value: float | None) -> float | None:
     return value
 
 
+def check_not_probability(field: str, value: float | None) -> None:
+    """Refuse a percentage above 0 and below 1: its caller almost certainly means a probability."""
+    if value is not None and 0 < value < 1:
+        raise BadInputError(
+            field, f"is {value:g} %, which looks like a probability: send percent, or send it as probability"
+        )
+
+
+def probability_in_percent(field: str, value: float) -> float:
+    """Return a probability from 0 to 1 in percent; NaN is refused."""
+    if not 0 <= value <= 1:
+        raise BadInputError(field, "is not between 0 and 1")
+    # 0.07 * 100 is 7.000000000000001.
+    return round(value * 100, 9)
+
+
 def check_intents(field: str, intents: list[str]) -> list[str]:
     """Check at most 50 names of intents."""
     if len(intents) > 50:

@@ -10,7 +10,6 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import accumulate
 
 from rules.escalation import Disposition, EscalationTrigger
 from rules.triggers import ConversationEvent, escalates_by_low_confidence
@@ -78,13 +77,13 @@ def bucket_seconds(bucket: int) -> float:
     return 2 * upper / (_GAMMA + 1) / SECOND
 
 
-def percentile_seconds(counts: Sequence[int], percent: float) -> float | None:
+def percentile_seconds(ends: Sequence[int], percent: float) -> float | None:
     """
-    Return a percentile of the durations counted in buckets, within 1 %; None when there are none.
+    Return a percentile of durations that are counted in buckets, within 1 %; None when there are none.
 
-    It interpolates between the two nearest ranks, as `percentile_cont` of PostgreSQL does.
+    `ends` has the running total at the end of each bucket from 1 on. The result is interpolated between the
+    two nearest ranks, as `percentile_cont` of PostgreSQL does.
     """
-    ends = list(accumulate(counts[1:]))
     total = ends[-1] if ends else 0
     if not total:
         return None

@@ -16,7 +16,9 @@ def decode_base64url(text: str) -> bytes:
 
 def format_datetime(instant: datetime) -> str:
     """Return an instant in ISO 8601: in UTC, to the microsecond, with a trailing Z."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    utc = instant.astimezone(UTC)
+    # Half the time of isoformat() with a zone.
+    return f"{utc.date().isoformat()}T{utc.time().isoformat('microseconds')}Z"
 
 
 def parse_datetime(text: str) -> datetime:

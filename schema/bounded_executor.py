@@ -1,6 +1,6 @@
 """An executor that counts the bytes of the reply while it is made, and stops at a limit."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import orjson
@@ -9,10 +9,14 @@ from graphql import (
     FieldNode,
     GraphQLError,
     GraphQLLeafType,
+    GraphQLList,
     GraphQLObjectType,
     GraphQLOutputType,
+    GraphQLResolveInfo,
     OperationType,
     Undefined,
+    get_nullable_type,
+    is_object_type,
     located_error,
 )
 from graphql.execution import Executor
@@ -21,6 +25,7 @@ from graphql.pyutils import Path
 from realtime.cancellation import convert_stray_cancellation
 from resolvers.actor import Actor
 from schema.errors import TooComplexError
+from schema.plain_lists import PlainField, complete_plain, plain_fields
 
 CUSTOMER_LIMIT = 2 * 1024 * 1024
 LIMIT = 8 * 1024 * 1024
@@ -92,6 +97,38 @@ class BoundedExecutor(Executor[Any]):
             return Undefined
         self._left -= len(name) + _PUNCTUATION
         return super().execute_field(parent_type, source, field_details_list, path, position_context)
+
+    def complete_list_value(
+        self,
+        return_type: GraphQLList[GraphQLOutputType],
+        field_details_list: Any,
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Return the items of a list; objects of which only attributes are selected take a shorter way."""
+        item_type = get_nullable_type(return_type.of_type)
+        if isinstance(result, list) and is_object_type(item_type):
+            selected = self.collect_subfields(item_type, field_details_list).grouped_field_set
+            if fields := plain_fields(item_type, selected):
+                before = self._left
+                try:
+                    return self._complete_plain(result, fields)
+                except Exception:
+                    self._left = before
+        return super().complete_list_value(
+            return_type, field_details_list, info, path, result, position_context
+        )
+
+    def _complete_plain(self, rows: list[Any], fields: Sequence[PlainField]) -> list[dict[str, Any]]:
+        completed = []
+        for row in complete_plain(rows, fields):
+            completed.append(row)
+            self._left -= len(orjson.dumps(row))
+            if self._left < 0:
+                break
+        return completed
 
     def complete_leaf_value(  # type: ignore[override]  # it is called through the instance
         self, return_type: GraphQLLeafType, result: Any

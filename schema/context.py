@@ -101,14 +101,14 @@ class GraphQLContext(Context):
         rows = await gather(*map(load, keys))
         self._prefetched.setdefault(batch, {}).update(zip(keys, rows, strict=True))
 
-    def resolve_node(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> AwaitableOrValue[R]:
-        """Return `dress` of the row of `key`, without waiting if the row was prefetched."""
+    def resolve_row(self, batch: Batch[T], key: UUID, build: Callable[[T | None], R]) -> AwaitableOrValue[R]:
+        """Return what `build` makes of the row of `key`, without waiting if the row was prefetched."""
         prefetched = self._prefetched.get(batch, {})
-        return dress(prefetched[key]) if key in prefetched else self._later(batch, key, dress)
+        return build(prefetched[key]) if key in prefetched else self._later(batch, key, build)
 
-    async def _later(self, batch: Batch[T], key: UUID, dress: Callable[[T | None], R]) -> R:
-        rows = await self.load(batch, key)
-        return dress(rows)
+    async def _later(self, batch: Batch[T], key: UUID, build: Callable[[T | None], R]) -> R:
+        row = await self.load(batch, key)
+        return build(row)
 
 
 Info = strawberry.Info[GraphQLContext, None]

@@ -118,6 +118,11 @@ VALUES: dict[str, dict[str, str]] = {
         "DUPLICATE": "Another escalation covers it.",
         "SPAM": "There was no genuine request.",
     },
+    "ConversationOrder": {
+        "CREATED_DESC": "Newest first.",
+        "CREATED_ASC": "Oldest first.",
+        "LAST_MESSAGE_DESC": "Latest message first. A conversation without one stands at its start.",
+    },
     "EscalationOrder": {
         "CREATED_DESC": "Newest first.",
         "CREATED_ASC": "Oldest first.",

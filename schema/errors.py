@@ -8,7 +8,7 @@ from graphql import GraphQLError, VariableDefinitionNode
 from graphql.language import FieldNode
 from structlog.contextvars import get_contextvars
 
-from models.database import is_unavailable
+from models.database import DatabaseUnavailableError
 from models.ids import new_id
 from resolvers.errors import BatonError, ErrorCode, RateLimitedError
 
@@ -55,7 +55,7 @@ def _format(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]
         if isinstance(original, RateLimitedError) and original.retry_after is not None:
             extensions["retryAfter"] = original.retry_after
         if original.field:
-            extensions["field"] = _prefix(error) + original.field
+            extensions["field"] = _prefix(error, original.field) + original.field
             return _as_dict(error, str(original).replace(original.field, extensions["field"], 1), extensions)
         return _as_dict(error, str(original), extensions)
     if original is None or _before_execution(error, original):
@@ -76,13 +76,12 @@ def _before_execution(error: GraphQLError, original: BaseException) -> bool:
     return error.path is None and isinstance(original, ValueError | TypeError)
 
 
-def _prefix(error: GraphQLError) -> str:
-    # A mutation whose arguments come as one `input` names the fields within it.
+def _prefix(error: GraphQLError, field: str) -> str:
+    # Fields within `input` are named by their path; an argument next to it, such as `id`, by its own name.
     for node in error.nodes or ():
-        if isinstance(node, FieldNode) and any(
-            argument.name.value == "input" for argument in node.arguments or ()
-        ):
-            return "input."
+        if isinstance(node, FieldNode):
+            arguments = {argument.name.value for argument in node.arguments or ()}
+            return "input." if "input" in arguments and field.partition(".")[0] not in arguments else ""
     return ""
 
 
@@ -109,7 +108,7 @@ def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         return _as_dict(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(get_contextvars().get("request_id") or new_id())
     code = ErrorCode.INTERNAL
-    if is_unavailable(original):
+    if isinstance(original, DatabaseUnavailableError):
         code = ErrorCode.UNAVAILABLE
         _logger.warning(
             "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)

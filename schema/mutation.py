@@ -28,3 +28,13 @@ def mutation(resolver: F) -> F:
     Its type must be nullable: a mutation that fails is null, and the payloads of the others stand.
     """
     return cast("F", strawberry.mutation(resolver=resolver, extensions=[FreshContext()]))
+
+
+def deprecated_mutation(reason: str) -> Callable[[F], F]:
+    """Declare a field of Mutation that clients should leave, for `reason`."""
+
+    def declare(resolver: F) -> F:
+        field = strawberry.mutation(resolver=resolver, extensions=[FreshContext()], deprecation_reason=reason)
+        return cast("F", field)
+
+    return declare

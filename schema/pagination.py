@@ -1,10 +1,14 @@
-"""Pages of lists."""
+"""Lists in pages: one connection for all types, over the keyset pagination of the resolvers."""
 
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 import strawberry
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types.base import StrawberryObjectDefinition
 
-from resolvers.pagination import Page, PageRequest
+from resolvers.pagination import Page
+
+T = TypeVar("T")
 
 
 @strawberry.type
@@ -31,8 +35,38 @@ class PageInfo:
         )
 
 
-def page_request(
-    first: int | None, after: str | None, last: int | None = None, before: str | None = None
-) -> PageRequest:
-    """Return the page that the arguments of a field ask for."""
-    return PageRequest(first, after, last, before)
+@strawberry.type
+class Edge(Generic[T]):
+    """An item of a list, with its cursor."""
+
+    cursor: str
+    """Cursor of the item in this list."""
+    node: T
+    """The item."""
+
+
+@strawberry.type
+class Connection(Generic[T]):
+    """A page of a list."""
+
+    edges: list[Edge[T]]
+    """Items of the page, with their cursors."""
+    nodes: list[T]
+    """Items of the page."""
+    page_info: PageInfo
+    """Position of the page in the list."""
+
+    @classmethod
+    def build(cls, page: Page[Any], nodes: list[T], **fields: Any) -> Self:
+        """Build the connection of a page from the nodes of its rows, with the subclass's own fields."""
+        edges = [Edge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
+        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page), **fields)
+
+
+class ConnectionNames(NameConverter):
+    """Names of the printed types, where they differ from Strawberry's."""
+
+    def from_generic(self, generic_type: StrawberryObjectDefinition, types: Any) -> str:
+        """Return the name of a generic type: MessageEdge, but TimelineEdge for timeline entries."""
+        name = super().from_generic(generic_type, types)
+        return {"TimelineEntryEdge": "TimelineEdge"}.get(name, name)

@@ -21,17 +21,17 @@ Lookups = Mapping[str, tuple[Batch[Any], Callable[[T], UUID | None]]]
 
 async def prefetch(info: Info, rows: Sequence[T], lookups: Lookups[T]) -> None:
     """Load what the operation selects anywhere below this field, for all rows together."""
-    asked = _names_below(info)
+    asked = names_below(info)
     wanted = [lookup for name, lookup in lookups.items() if name in asked]
     await gather(
         *(
-            info.context.prefetch(batch, {key for row in rows if (key := parse_global_id(row))})
-            for batch, parse_global_id in wanted
+            info.context.prefetch(batch, {key for row in rows if (key := key_of(row))})
+            for batch, key_of in wanted
         )
     )
 
 
-def _names_below(info: Info) -> set[str]:
+def names_below(info: Info) -> set[str]:
     """Return the names of all fields below this one."""
     raw = info._raw_info
     names: set[str] = set()

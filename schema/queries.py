@@ -1,46 +1,37 @@
-"""The questions."""
+"""Root fields of queries, except those of analytics."""
 
-from collections.abc import Awaitable, Callable
 from typing import TypeVar
-from uuid import UUID
 
 import strawberry
 from strawberry.utils.await_maybe import await_maybe
 
 from resolvers import agent as agents
 from resolvers import api_key as api_keys
-from resolvers import conversation as conversations
+from resolvers import conversation_queries as conversations
 from resolvers import delivery as deliveries
 from resolvers import escalation_queries as escalations
 from resolvers import member as members
-from resolvers import message as messages
-from resolvers.errors import BadInputError, NotFoundError
+from resolvers.conversation_queries import ConversationOrder
 from resolvers.escalation_queries import EscalationOrder
-from resolvers.loaders import workspaces_by_id
-from resolvers.viewer import viewer_api_key, workspace_by_id
-from resolvers.webhook_endpoint import webhook_endpoint_by_id
-from rules import typeid
+from resolvers.pagination import PageRequest
+from resolvers.viewer import viewer_api_key
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.roles import Scope, ViewerKind
-from rules.typeid import AGENT, CONVERSATION, ESCALATION
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MEMBER, WORKSPACE
 from schema.agent.settings import EscalationSettings
 from schema.agent.types import Agent
 from schema.context import Info, parse_global_id
-from schema.conversation.message import Message
 from schema.conversation.types import (
     Conversation,
     ConversationConnection,
     ConversationFilter,
-    the_conversation,
 )
 from schema.escalation.connection import EscalationConnection
 from schema.escalation.types import Escalation, EscalationFilter
-from schema.nodes import Node
-from schema.notifications.delivery import Delivery, DeliveryConnection
-from schema.notifications.webhook_endpoint import WebhookEndpoint
-from schema.pagination import page_request
+from schema.nodes import Node, load_node, load_optional_node, query_any_node, query_node
+from schema.notifications.delivery import DeliveryConnection
 from schema.team.api_key import ApiKey
-from schema.team.member import TeamMember, member
+from schema.team.member import TeamMember
 from schema.team.workspace import Workspace
 
 T = TypeVar("T")
@@ -60,10 +51,8 @@ class Viewer:
     @strawberry.field
     async def workspace(self, info: Info) -> Workspace:
         """The workspace that it belongs to."""
-        result = await _workspace(info, info.context.actor.workspace_id)
-        if result is None:
-            raise NotFoundError("workspace")
-        return result
+        workspace_id = info.context.actor.workspace_id
+        return await await_maybe(load_node(info, WORKSPACE, workspace_id))
 
     @strawberry.field
     async def cursor(self, info: Info) -> str | None:
@@ -73,13 +62,13 @@ class Viewer:
     @strawberry.field
     async def member(self, info: Info) -> TeamMember | None:
         """The team member who is signed in."""
-        return await await_maybe(member(info, info.context.actor.member_id))
+        return await await_maybe(load_optional_node(info, MEMBER, info.context.actor.member_id))
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation | None:
         """The conversation that a widget token opens."""
         key = info.context.actor.conversation_id
-        return await await_maybe(the_conversation(info, key)) if key else None
+        return await await_maybe(load_optional_node(info, CONVERSATION, key))
 
 
 @strawberry.type
@@ -89,30 +78,26 @@ class Query:
     @strawberry.field
     async def viewer(self, info: Info) -> Viewer:
         """Identity and rights of the caller."""
-        key = await viewer_api_key(info.context)
-        actor = info.context.actor
-        return Viewer(
-            kind=actor.viewer_kind, scopes=sorted(actor.scopes), api_key=ApiKey.of(key) if key else None
-        )
+        row, actor = await viewer_api_key(info.context), info.context.actor
+        api_key = ApiKey.of(row, info.context) if row else None
+        return Viewer(kind=actor.viewer_kind, scopes=sorted(actor.scopes), api_key=api_key)
 
     @strawberry.field
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
         """Object of this id, if the caller may see it."""
-        info.context.require_signed_in()
-        prefix = typeid.prefix_of(id)
-        if prefix not in _NODES:
-            raise BadInputError("id", "is not an id: it does not start with a known prefix")
-        return await _or_null(_NODES[prefix](info, parse_global_id(info, prefix, id, "id")))
+        result: Node | None = await query_any_node(info, id)
+        return result
 
     @strawberry.field
     async def agent(self, info: Info, id: strawberry.ID) -> Agent | None:  # noqa: A002
         """An AI agent."""
-        return await _or_null(_agent(info, parse_global_id(info, AGENT, id, "id")))
+        result: Agent | None = await query_node(info, AGENT, id)
+        return result
 
     @strawberry.field
     async def agents(self, info: Info) -> list[Agent]:
         """The workspace's AI agents, by name."""
-        return [Agent.of(row) for row in await agents.agents(info.context)]
+        return [Agent.of(row, info.context) for row in await agents.agents(info.context)]
 
     @strawberry.field
     async def members(self, info: Info) -> list[TeamMember]:
@@ -122,34 +107,39 @@ class Query:
     @strawberry.field
     async def api_keys(self, info: Info) -> list[ApiKey]:
         """The API keys, newest first."""
-        return [ApiKey.of(row) for row in await api_keys.api_keys(info.context)]
+        return [ApiKey.of(row, info.context) for row in await api_keys.api_keys(info.context)]
 
     @strawberry.field
     async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002
         """A conversation."""
-        return await _or_null(_conversation(info, parse_global_id(info, CONVERSATION, id, "id")))
+        result: Conversation | None = await query_node(info, CONVERSATION, id)
+        return result
 
     @strawberry.field
     async def conversations(
         self,
         info: Info,
         filter: ConversationFilter | None = None,  # noqa: A002
+        order_by: ConversationOrder = ConversationOrder.CREATED_DESC,
         first: int | None = None,
         after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
     ) -> ConversationConnection:
-        """Conversations, newest first."""
+        """Conversations of the workspace."""
         info.context.require_signed_in()
         chosen = (filter or ConversationFilter()).read(info)
         context = info.context
         awaiting = conversations.conversations_awaiting_ai
         read = awaiting if chosen.awaiting_ai else conversations.conversations
-        page = await read(context, chosen, page_request(first, after))
-        return await ConversationConnection.of(page, info)
+        page = await read(context, chosen, order_by, PageRequest(first, after, last, before))
+        return await ConversationConnection.of(page, info, chosen)
 
     @strawberry.field
     async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002
         """An escalation."""
-        return await _or_null(_escalation(info, parse_global_id(info, ESCALATION, id, "id")))
+        result: Escalation | None = await query_node(info, ESCALATION, id)
+        return result
 
     @strawberry.field
     async def escalations(
@@ -165,7 +155,7 @@ class Query:
         """The workspace's escalations."""
         info.context.require_signed_in()
         chosen = (filter or EscalationFilter()).read(info)
-        request = page_request(first, after, last, before)
+        request = PageRequest(first, after, last, before)
         result = await escalations.escalations(info.context, chosen, order_by, request)
         return await EscalationConnection.of(result, info, chosen)
 
@@ -193,76 +183,5 @@ class Query:
             else parse_global_id(info, ESCALATION, escalation_id, "escalation_id")
         )
         chosen = deliveries.DeliveryFilter(key, status, channel)
-        page = await deliveries.deliveries(info.context, chosen, page_request(first, after))
-        return DeliveryConnection.of(page)
-
-
-async def _or_null(result: Awaitable[T | None]) -> T | None:
-    # What the caller may not see is not there for them, whatever their rights.
-    try:
-        return await result
-    except NotFoundError:
-        return None
-
-
-async def _agent(info: Info, key: UUID) -> Agent | None:
-    row = await agents.agent_by_id(info.context, key)
-    return Agent.of(row) if row else None
-
-
-async def _delivery(info: Info, key: UUID) -> Delivery | None:
-    row = await deliveries.delivery_by_id(info.context, key)
-    return Delivery.of(row) if row else None
-
-
-async def _webhook_endpoint(info: Info, key: UUID) -> WebhookEndpoint | None:
-    row = await webhook_endpoint_by_id(info.context, key)
-    return WebhookEndpoint.of(row) if row else None
-
-
-async def _api_key(info: Info, key: UUID) -> ApiKey | None:
-    row = await api_keys.api_key_by_id(info.context, key)
-    return ApiKey.of(row) if row else None
-
-
-async def _conversation(info: Info, key: UUID) -> Conversation | None:
-    state = await conversations.conversation_by_id(info.context, key)
-    return Conversation.of(state, info.context) if state else None
-
-
-async def _escalation(info: Info, key: UUID) -> Escalation | None:
-    row = await escalations.escalation_by_id(info.context, key)
-    return Escalation.of(row, info.context) if row else None
-
-
-async def _member(info: Info, key: UUID) -> TeamMember | None:
-    row = await members.member_by_id(info.context, key)
-    return TeamMember.of(row, info.context) if row else None
-
-
-async def _message(info: Info, key: UUID) -> Message | None:
-    row = await messages.message_by_id(info.context, key)
-    return Message.of(row, info.context) if row else None
-
-
-async def _workspace(info: Info, key: UUID) -> Workspace | None:
-    row = await info.context.load(workspaces_by_id, key)
-    return Workspace.of(row) if row else None
-
-
-async def _workspace_node(info: Info, key: UUID) -> Workspace | None:
-    row = await workspace_by_id(info.context, key)
-    return Workspace.of(row) if row else None
-
-
-_NODES: dict[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
-    typeid.AGENT: _agent,
-    typeid.API_KEY: _api_key,
-    typeid.CONVERSATION: _conversation,
-    typeid.DELIVERY: _delivery,
-    typeid.ESCALATION: _escalation,
-    typeid.MEMBER: _member,
-    typeid.MESSAGE: _message,
-    typeid.WEBHOOK_ENDPOINT: _webhook_endpoint,
-    typeid.WORKSPACE: _workspace_node,
-}
+        page = await deliveries.deliveries(info.context, chosen, PageRequest(first, after))
+        return DeliveryConnection.of(page, info)

@@ -7,9 +7,9 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
+from resolvers.conversation_queries import ConversationOrder
 from resolvers.errors import ErrorCode
 from resolvers.escalation_queries import EscalationOrder
-from resolvers.validation import check_object
 from rules.agent_settings import EmailFrequency
 from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
 from rules.button import ButtonVisibility
@@ -19,12 +19,14 @@ from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, P
 from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.roles import MemberRole, Scope, ViewerKind
 from rules.sla_clock import SlaOutcome, SlaStatus
+from schema.pagination import ConnectionNames
 
 for _enum in (
     AiPauseCause,
     AiResumePolicy,
     AiState,
     ButtonVisibility,
+    ConversationOrder,
     DeliveryChannel,
     DeliveryStatus,
     Disposition,
@@ -59,6 +61,7 @@ def read_date(value: Any) -> date:
 
 
 CONFIG = StrawberryConfig(
+    name_converter=ConnectionNames(),
     scalar_map={
         datetime: strawberry.scalar(
             name="DateTime",
@@ -79,10 +82,5 @@ CONFIG = StrawberryConfig(
             description="Any JSON value. Inputs must be objects.",
             specified_by_url="https://datatracker.ietf.org/doc/html/rfc8259",
         ),
-    }
+    },
 )
-
-
-def as_object(value: object, name: str) -> dict[str, Any] | None:
-    """Return a JSON input that must be an object; raise BadInputError."""
-    return check_object(name, value)

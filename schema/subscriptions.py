@@ -1,28 +1,39 @@
 """Subscriptions. The rows of each event are loaded when it is sent."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
-from resolvers import subscription_sources
 from resolvers.errors import NotFoundError
-from resolvers.loaders import conversations_by_id, escalations_by_id, messages_by_id
-from resolvers.subscription_sources import StreamEvent, SubscriptionSource
+from resolvers.loaders import conversations_by_id
+from resolvers.subscription_sources import (
+    StreamEvent,
+    SubscriptionSource,
+    watch_clocks,
+    watch_conversation,
+    watch_conversations,
+    watch_escalations,
+    watch_escalations_created,
+    watch_messages,
+    watch_turns,
+)
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
-from rules.typeid import AGENT, CONVERSATION, ESCALATION
-from schema.context import GraphQLContext, Info, sync_or_async_field
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MEMBER, MESSAGE
+from schema.context import Info, parse_global_id, sync_or_async_field
 from schema.conversation.message import Message
-from schema.conversation.types import Conversation, the_conversation
+from schema.conversation.types import Conversation
 from schema.escalation.types import Escalation
-from schema.team.member import TeamMember, member
+from schema.nodes import load_node, load_optional_node
+from schema.team.member import TeamMember
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -46,7 +57,8 @@ class EscalationEvent:
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
         """The escalation, as it is now."""
-        return await _escalation(info, self.happening)
+        escalation: Escalation = await _load(info, ESCALATION, self.happening.escalation_id)
+        return escalation
 
 
 @strawberry.type
@@ -77,7 +89,8 @@ class SlaEvent:
     @strawberry.field
     async def escalation(self, info: Info) -> Escalation:
         """The escalation, as it is now."""
-        return await _escalation(info, self.happening)
+        escalation: Escalation = await _load(info, ESCALATION, self.happening.escalation_id)
+        return escalation
 
 
 @strawberry.type
@@ -98,7 +111,8 @@ class MessageEvent:
     @strawberry.field
     async def message(self, info: Info) -> Message:
         """The message."""
-        return await _message(info, self.happening)
+        message: Message = await _load(info, MESSAGE, self.happening.message_id)
+        return message
 
 
 @strawberry.type
@@ -111,7 +125,10 @@ class ConversationEvent:
     occurred_at: datetime
     """Time of the event."""
     kind: str
-    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or typing_stopped."""
+    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or viewing_stopped.
+
+    Events of typing and viewing repeat the cursor of the event before. A viewing event may come twice.
+    """
     typing: MessageRole | None
     """Side that is typing, for typing_started and typing_stopped."""
 
@@ -128,13 +145,46 @@ class ConversationEvent:
 
     @sync_or_async_field(TeamMember | None)
     def member(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """Team member who is typing. Customers see only the name."""
-        return member(info, self.happening.member_id)
+        """Team member who is typing or viewing. Customers see only the name, and no viewing."""
+        return load_optional_node(info, MEMBER, self.happening.member_id)
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation:
         """The conversation, as it is now."""
-        return await _conversation(info, self.happening)
+        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
+        return conversation
+
+
+@strawberry.type
+class ConversationsEvent:
+    """A change in any conversation of the workspace, for lists that stay live."""
+
+    happening: strawberry.Private[StreamEvent]
+    cursor: str
+    """Position of the event in the log. Subscribe with it as `after` to continue."""
+    occurred_at: datetime
+    """Time of the event."""
+    kind: str
+    """Kind, such as created, message_added, ai_paused, ai_resumed or customer_changed."""
+
+    @classmethod
+    def of(cls, event: StreamEvent) -> "ConversationsEvent":
+        """Build the event; its fields are loaded when resolved."""
+        return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at, kind=event.kind)
+
+    @strawberry.field
+    async def conversation(self, info: Info) -> Conversation:
+        """The conversation, as it is now."""
+        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
+        return conversation
+
+    @strawberry.field
+    async def message(self, info: Info) -> Message | None:
+        """The new message, for message_added."""
+        if self.happening.message_id is None:
+            return None
+        message: Message = await _load(info, MESSAGE, self.happening.message_id)
+        return message
 
 
 @strawberry.type
@@ -168,30 +218,18 @@ class TurnEvent:
     @strawberry.field
     async def message(self, info: Info) -> Message:
         """Customer's message that the AI must answer."""
-        return await _message(info, self.happening)
+        message: Message = await _load(info, MESSAGE, self.happening.message_id)
+        return message
 
     @strawberry.field
     async def conversation(self, info: Info) -> Conversation:
         """The conversation, as it is now."""
-        return await _conversation(info, self.happening)
+        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
+        return conversation
 
 
-async def _escalation(info: Info, happening: StreamEvent) -> Escalation:
-    row = await info.context.load(escalations_by_id, _known(happening.escalation_id))
-    if row is None:
-        raise NotFoundError("escalation")
-    return Escalation.of(row, info.context)
-
-
-async def _message(info: Info, happening: StreamEvent) -> Message:
-    row = await info.context.load(messages_by_id, _known(happening.message_id))
-    if row is None:
-        raise NotFoundError("message")
-    return Message.of(row, info.context)
-
-
-async def _conversation(info: Info, happening: StreamEvent) -> Conversation:
-    return await await_maybe(the_conversation(info, _known(happening.conversation_id)))
+async def _load(info: Info, prefix: str, row_id: UUID | None) -> Any:
+    return await await_maybe(load_node(info, prefix, _known(row_id)))
 
 
 def _known(value: T | None) -> T:
@@ -200,120 +238,103 @@ def _known(value: T | None) -> T:
     return value
 
 
+Watch = Callable[[], Awaitable[SubscriptionSource]]
+
+
+class _Event(Protocol):
+    @classmethod
+    def of(cls, event: StreamEvent) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """The source of a subscription after a cursor, and the function that builds its events."""
+class LiveSource:
+    """The result of a subscription's resolver: `watch` opens its source, `build` makes its events."""
 
-    watch: Callable[[str | None], Awaitable[SubscriptionSource]]
-    dress: Callable[[StreamEvent], Any]
-
-
-Arguments = Mapping[str, Any]
+    watch: Watch
+    build: Callable[[StreamEvent], Any]
 
 
-def _key(call: GraphQLContext, arguments: Arguments, name: str, prefix: str) -> UUID | None:
-    call.require_signed_in()
-    text = arguments.get(name)
-    return None if text is None else call.parse_global_id(prefix, text, name)
+def subscription(event: type[_Event]) -> Callable[[Callable[P, Watch]], Any]:
+    """
+    Declare a subscription by a resolver that checks its arguments and returns a call of `watch_*`.
+
+    The field's `subscribe` returns a LiveSource. `schema.live` calls it, because subscribers share sources.
+    """
+
+    def declare(resolver: Callable[P, Watch]) -> Any:
+        @wraps(resolver)
+        def subscribe(*args: P.args, **kwargs: P.kwargs) -> LiveSource:
+            return LiveSource(resolver(*args, **kwargs), event.of)
+
+        return strawberry.subscription(subscribe, graphql_type=event)
+
+    return declare
 
 
-def _escalations_created(call: GraphQLContext, arguments: Arguments) -> Followed:
-    agent = _key(call, arguments, "agentId", AGENT)
-    return Followed(partial(subscription_sources.watch_escalations_created, call, agent), EscalationEvent.of)
-
-
-def _escalations_updated(call: GraphQLContext, arguments: Arguments) -> Followed:
-    agent = _key(call, arguments, "agentId", AGENT)
-    escalation = _key(call, arguments, "escalationId", ESCALATION)
-    return Followed(
-        partial(subscription_sources.watch_escalations, call, agent, escalation), EscalationEvent.of
-    )
-
-
-def _clocks(call: GraphQLContext, arguments: Arguments) -> Followed:
-    agent = _key(call, arguments, "agentId", AGENT)
-    return Followed(partial(subscription_sources.watch_clocks, call, agent), SlaEvent.of)
-
-
-def _messages(call: GraphQLContext, arguments: Arguments) -> Followed:
-    key = _known(_key(call, arguments, "conversationId", CONVERSATION))
-    return Followed(partial(subscription_sources.watch_messages, call, key), MessageEvent.of)
-
-
-def _conversations(call: GraphQLContext, arguments: Arguments) -> Followed:
-    key = _known(_key(call, arguments, "conversationId", CONVERSATION))
-    return Followed(partial(subscription_sources.watch_conversation, call, key), ConversationEvent.of)
-
-
-def _turns(call: GraphQLContext, arguments: Arguments) -> Followed:
-    agent = _key(call, arguments, "agentId", AGENT)
-    return Followed(partial(subscription_sources.watch_turns, call, agent), TurnEvent.of)
-
-
-FOLLOWED: dict[str, Callable[[GraphQLContext, Arguments], Followed]] = {
-    "escalationCreated": _escalations_created,
-    "escalationUpdated": _escalations_updated,
-    "slaStatusChanged": _clocks,
-    "messageAdded": _messages,
-    "conversationUpdated": _conversations,
-    "turnRequested": _turns,
-}
-
-
-class NotHereError(Exception):
-    """A subscription was run as a query is: they are followed by `schema.live.groups`."""
-
-
-async def _elsewhere() -> AsyncGenerator[Any, None]:
-    raise NotHereError
-    yield
+def _optional_id(info: Info, prefix: str, text: str | None, name: str) -> UUID | None:
+    info.context.require_signed_in()
+    return None if text is None else parse_global_id(info, prefix, text, name)
 
 
 @strawberry.type
 class Subscription:
     """Subscriptions."""
 
-    @strawberry.subscription
-    async def escalation_created(
-        self, agent_id: strawberry.ID | None = None, after: str | None = None
-    ) -> AsyncGenerator[EscalationEvent, None]:
+    @subscription(EscalationEvent)
+    def escalation_created(
+        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> Watch:
         """New escalations, of one AI agent or of the whole workspace."""
-        return _elsewhere()
+        agent = _optional_id(info, AGENT, agent_id, "agent_id")
+        return partial(watch_escalations_created, info.context, agent, after)
 
-    @strawberry.subscription
-    async def escalation_updated(
+    @subscription(EscalationEvent)
+    def escalation_updated(
         self,
+        info: Info,
         agent_id: strawberry.ID | None = None,
         escalation_id: strawberry.ID | None = None,
         after: str | None = None,
-    ) -> AsyncGenerator[EscalationEvent, None]:
-        """Every change to escalations, their creation included."""
-        return _elsewhere()
+    ) -> Watch:
+        """Every change to escalations: creation, and who has control while one is active, included."""
+        agent = _optional_id(info, AGENT, agent_id, "agent_id")
+        escalation = _optional_id(info, ESCALATION, escalation_id, "escalation_id")
+        return partial(watch_escalations, info.context, agent, escalation, after)
 
-    @strawberry.subscription
-    async def sla_status_changed(
-        self, agent_id: strawberry.ID | None = None, after: str | None = None
-    ) -> AsyncGenerator[SlaEvent, None]:
+    @subscription(SlaEvent)
+    def sla_status_changed(
+        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> Watch:
         """An escalation becomes at risk or breached, or is put back on track by a new priority."""
-        return _elsewhere()
+        agent = _optional_id(info, AGENT, agent_id, "agent_id")
+        return partial(watch_clocks, info.context, agent, after)
 
-    @strawberry.subscription
-    async def message_added(
-        self, conversation_id: strawberry.ID, after: str | None = None
-    ) -> AsyncGenerator[MessageEvent, None]:
+    @subscription(MessageEvent)
+    def message_added(self, info: Info, conversation_id: strawberry.ID, after: str | None = None) -> Watch:
         """Messages of one conversation."""
-        return _elsewhere()
+        conversation = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        return partial(watch_messages, info.context, conversation, after)
 
-    @strawberry.subscription
-    async def conversation_updated(
-        self, conversation_id: strawberry.ID, after: str | None = None
-    ) -> AsyncGenerator[ConversationEvent, None]:
+    @subscription(ConversationEvent)
+    def conversation_updated(
+        self, info: Info, conversation_id: strawberry.ID, after: str | None = None
+    ) -> Watch:
         """Changes of one conversation, other than messages."""
-        return _elsewhere()
+        conversation = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        return partial(watch_conversation, info.context, conversation, after)
 
-    @strawberry.subscription
-    async def turn_requested(
-        self, agent_id: strawberry.ID | None = None, after: str | None = None
-    ) -> AsyncGenerator[TurnEvent, None]:
+    @subscription(ConversationsEvent)
+    def conversations_updated(
+        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> Watch:
+        """New conversations, messages, control and customers, of one AI agent or of the whole workspace."""
+        agent = _optional_id(info, AGENT, agent_id, "agent_id")
+        return partial(watch_conversations, info.context, agent, after)
+
+    @subscription(TurnEvent)
+    def turn_requested(
+        self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
+    ) -> Watch:
         """Customer messages from the widget, while the AI may answer."""
-        return _elsewhere()
+        agent = _optional_id(info, AGENT, agent_id, "agent_id")
+        return partial(watch_turns, info.context, agent, after)

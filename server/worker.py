@@ -24,7 +24,7 @@ from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
 from realtime.transaction import Transactions
-from resolvers.analytics.rollups import has_changes, refresh_months, refresh_rollups
+from resolvers.analytics.rollups import count_changes, refresh_months, refresh_rollups
 from resolvers.context import Services
 from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clocks, overdue_pending
 from rules.typeid import WORKSPACE, format_id
@@ -40,7 +40,10 @@ SWEEP_LIMIT_SECONDS = 3  # for one overdue timer
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between two looks at the heads of the logs, without a wake-up
 PLAN_PAUSE_SECONDS = 0.05  # events within this time are planned together
-ANALYTICS_SECONDS, MONTHS_SECONDS = 2, 60  # between checks for changes, and between sums of months
+ANALYTICS_SECONDS = 2  # between checks for changes that the analytics have to take in
+# Changes are taken in together: a turn costs as much as a few writes. Readers see them meanwhile.
+MANY_CHANGES, CHANGES_SECONDS, MONTHS_SECONDS = 300, 300, 1_800
+ANALYTICS_REST = 20  # times the duration of a turn, so that turns take at most 5 % of a core
 CLOSE_SECONDS = 8
 BUSY = timedelta(seconds=2)  # until the next look at a target that another worker holds
 
@@ -105,7 +108,7 @@ class Worker:
         self._timers = Jobs(url, jobs, MAX_TIMERS, self._stopping)
         self._deliveries = Jobs(url, deliveries, MAX_DELIVERIES, self._stopping)
         self._woken = asyncio.Event()
-        self._months_due = time.monotonic()
+        self._changes_due = self._months_due = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -159,14 +162,19 @@ class Worker:
         await wait(self._stopping, SWEEP_SECONDS)
 
     async def _refresh_analytics(self) -> None:
-        transactions = self._services.transactions
-        if await has_changes(self._services.database):
+        transactions, began = self._services.transactions, time.monotonic()
+        changes = await count_changes(self._services.database, MANY_CHANGES)
+        if not changes:
+            self._changes_due = began + CHANGES_SECONDS
+        if changes >= MANY_CHANGES or began >= self._changes_due:
             while await refresh_rollups(transactions) and not self._stopping.is_set():
                 pass
-        if time.monotonic() >= self._months_due:
-            self._months_due = time.monotonic() + MONTHS_SECONDS
+            self._changes_due = began + CHANGES_SECONDS
+        if began >= self._months_due:
+            self._months_due = began + MONTHS_SECONDS
             await refresh_months(transactions)
-        await wait(self._stopping, ANALYTICS_SECONDS)
+        rest = ANALYTICS_REST * (time.monotonic() - began)
+        await wait(self._stopping, max(ANALYTICS_SECONDS, rest))
 
     async def _run_overdue(self, kind: TimerKind, handling: Awaitable[None]) -> None:
         """Run one overdue timer for 3 s at most, so that none holds up the others."""

@@ -106,6 +106,19 @@ def _last_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def test_words_are_compared_in_sql_in_one_form() -> None:
+    # `models.words` has that form; text that looks the same differs in these.
+    methods, functions = {"ilike", "icontains", "istartswith", "iendswith"}, {"lower", "upper"}
+    fail_on(
+        f"{name}:{node.lineno}: use models.words"
+        for name, path in python_files(*PACKAGES)
+        if name != "models/words.py" and not path.is_relative_to(MIGRATIONS)
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and (node.attr in methods or (node.attr in functions and _last_name(node.value) == "func"))
+    )
+
+
 # --- Permissions
 
 

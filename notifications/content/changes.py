@@ -1,6 +1,7 @@
 """The changed field of an escalation.updated, with its values before and after, from the timeline."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,8 @@ from notifications.content.snapshots import ChangedField
 
 async def load_changed_field(session: AsyncSession, delivery: Delivery) -> ChangedField | None:
     """Return the change of the delivery's event, or None for an event from before changes were recorded."""
-    entry = await session.scalar(
-        select(TimelineEntry)
+    rows = await session.execute(
+        select(TimelineEntry, LogEntry.data)
         .join(LogEntry, TimelineEntry.position == LogEntry.data["timeline"].as_integer())
         .where(
             LogEntry.stream == delivery.workspace_id,
@@ -25,7 +26,10 @@ async def load_changed_field(session: AsyncSession, delivery: Delivery) -> Chang
             TimelineEntry.escalation_id == delivery.escalation_id,
         )
     )
-    return await _changed_field(session, entry) if entry else None
+    for entry, logged in rows.tuples():
+        changed = await _changed_field(session, entry)
+        return changed and replace(changed, version=logged.get("version"))
+    return None
 
 
 async def _changed_field(session: AsyncSession, entry: TimelineEntry) -> ChangedField | None:

@@ -278,4 +278,6 @@ def _escalation(subject: _Subject, row: Escalation, url: str, now: datetime) -> 
         resolution_note=row.resolution_note,
         business_hours=row.sla_policy["business_hours"],
         version=row.version,
+        summary=row.summary,
+        metadata=row.details,
     )

@@ -46,11 +46,11 @@ def sample_content(delivery: Delivery, agent: AgentInfo, url: str) -> Notificati
             ai_epoch=2,
             transcript=transcript,
         ),
-        escalation=_escalation(delivery, url),
+        escalation=_escalation(delivery, agent, url),
     )
 
 
-def _escalation(delivery: Delivery, url: str) -> EscalationSnapshot:
+def _escalation(delivery: Delivery, agent: AgentInfo, url: str) -> EscalationSnapshot:
     return EscalationSnapshot(
         id=format_id(ESCALATION, delivery.id),
         link=f"{url}/app",
@@ -70,4 +70,5 @@ def _escalation(delivery: Delivery, url: str) -> EscalationSnapshot:
         first_responded_at=None,
         resolved_at=None,
         resolution_note=None,
+        business_hours=agent.settings.sla.business_hours.model_dump(mode="json"),
     )

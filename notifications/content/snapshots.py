@@ -52,6 +52,8 @@ class EscalationSnapshot:
     """
     An escalation when it is read. `confidence` is in percent; `link` leads to it.
 
+    `summary` and `metadata` are the caller's: words for the person who answers, and data of its own.
+
     `business_hours` are those of its clock, as a document of the settings. Without them the clock runs
     around the clock.
     """
@@ -76,6 +78,8 @@ class EscalationSnapshot:
     resolution_note: str | None
     business_hours: Mapping[str, Any] | None = None
     version: int = 1
+    summary: str | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
     def urgency(self) -> tuple[int, datetime, str]:
@@ -89,12 +93,13 @@ class ChangedField:
     The change of an escalation.updated: a field with its values before and after.
 
     `field` is assignee (with email addresses as values), priority, status, slaStatus, trigger or note. The
-    text of a note is internal and left out.
+    text of a note is internal and left out. `version` is that of the escalation after the change.
     """
 
     field: str
     before: str | None = None
     after: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

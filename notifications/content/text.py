@@ -3,7 +3,8 @@
 import re
 
 _BREAK = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_LINE_BREAK = re.compile("[ \t]*\n\\s*|\t+")
+# Without the lookbehind, a long run of spaces takes quadratic time.
+_LINE_BREAK = re.compile("(?<![ \t])[ \t]*+\n\\s*+|\t+")
 # Control characters and halves of characters, which no channel can show.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # Openings of another writing direction, by the character that closes them.

@@ -265,6 +265,8 @@ def _facts(
         else ""
     )
     yield "Reason", why[:1].upper() + why[1:] + phrase
+    if escalation.summary:
+        yield "Summary", escalation.summary
     if escalation.trigger is EscalationTrigger.API and escalation.confidence is not None:
         yield "Confidence", f"{escalation.confidence:g} %"
     if history:

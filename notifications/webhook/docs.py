@@ -94,8 +94,8 @@ _CREATED = NotificationContent(
 
 
 def _updated() -> NotificationContent:
-    escalation = replace(_ESCALATION, assignee_name="Bo", assignee_email="bo@example.com")
-    changed = ChangedField("assignee", None, "bo@example.com")
+    escalation = replace(_ESCALATION, assignee_name="Bo", assignee_email="bo@example.com", version=2)
+    changed = ChangedField("assignee", None, "bo@example.com", version=2)
     return replace(_CREATED, occurred_at=_REPLY.at, escalation=escalation, change="assigned", changed=changed)
 
 

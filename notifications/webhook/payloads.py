@@ -76,13 +76,20 @@ def _escalation(content: NotificationContent, escalation: EscalationSnapshot) ->
         "link": escalation.link,
         "version": escalation.version,
         "conversationMetadata": conversation.metadata,
+        "summary": escalation.summary,
+        "metadata": escalation.metadata,
     }
 
 
 def _changed(changed: ChangedField | None) -> dict[str, Any] | None:
     if changed is None:
         return None
-    return {"field": changed.field, "before": changed.before, "after": changed.after}
+    return {
+        "field": changed.field,
+        "before": changed.before,
+        "after": changed.after,
+        "version": changed.version,
+    }
 
 
 def _turn(content: NotificationContent) -> dict[str, Any]:

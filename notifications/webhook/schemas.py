@@ -137,6 +137,8 @@ _ESCALATION = {
         {"type": "integer", "minimum": 1},
     ),
     "conversationMetadata": _METADATA,
+    "summary": _described("The caller's words for the person who answers.", _or_null(_TEXT)),
+    "metadata": _described("The data that the caller escalated with.", {"type": ["object", "null"]}),
 }
 
 
@@ -164,6 +166,11 @@ _CHANGED = _described(
                 },
                 "before": _or_null(_TEXT),
                 "after": _or_null(_TEXT),
+                "version": _described(
+                    "The version of the escalation after the change; null for events from before this was "
+                    "recorded. Changes made together have the same version.",
+                    {"type": ["integer", "null"], "minimum": 1},
+                ),
             }
         ),
         "type": ["object", "null"],

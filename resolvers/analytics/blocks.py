@@ -20,8 +20,8 @@ from rules.escalation import EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome
 
 SLOT = 15 * 60 * 1_000_000
-SLOTS_OF_HOUR, SLOTS_OF_DAY = 4, 96
-HOUR, DAY = SLOTS_OF_HOUR * SLOT, SLOTS_OF_DAY * SLOT
+SLOTS_OF_DAY = 96
+DAY = SLOTS_OF_DAY * SLOT
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -102,6 +102,8 @@ ITEM_TYPES = {
     "reviews": (STEPS, Count.REVIEWS),
 }
 
+CELL_PARTS = ("starts", "counts", "sums", "last_replies")
+
 
 def pack_kind(
     trigger: EscalationTrigger, priority: Priority, outcome: SlaOutcome, review: Review, resolved: bool
@@ -133,33 +135,41 @@ class Block:
         """Return the cells where `mask` is true, with their items."""
         if mask.all():
             return self
-        kept: dict[str, Any] = {"starts": self.starts[mask], "counts": self.counts[mask]}
-        for name in ("sums", "last_replies"):
-            array = getattr(self, name)
-            kept[name] = None if array is None else array[mask]
-        repeated: dict[Count, Mask] = {}
+        # Slices of neighbours: as a rule there are a few, and a single one is not even copied.
+        borders = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
+        runs = list(zip(borders[::2], borders[1::2], strict=True))
+        kept: dict[str, Any] = {name: _slices(getattr(self, name), runs) for name in CELL_PARTS}
         for name, (_, count) in ITEM_TYPES.items():
-            items = getattr(self, name)
-            if items is not None:
-                if count not in repeated:
-                    repeated[count] = np.repeat(mask, self.counts[:, count])
-                kept[name] = items[repeated[count]]
+            if getattr(self, name) is not None:
+                begins = self.total_before(count)
+                of_cells = [(int(begins[low]), int(begins[high])) for low, high in runs]
+                kept[name] = _slices(getattr(self, name), of_cells)
         return replace(self, **kept)
 
-    def in_order(self) -> "Block":
-        """Return the same cells in the order of time."""
-        order = np.argsort(self.starts, kind="stable")
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        sorted_: dict[str, Any] = {"starts": self.starts[order], "counts": self.counts[order]}
-        for name in ("sums", "last_replies"):
-            array = getattr(self, name)
-            sorted_[name] = None if array is None else array[order]
+    def merge(self, other: "Block") -> "Block":
+        """Return the cells of both in the order of time; each has its own in that order."""
+        if not len(other.starts):
+            return self
+        first, second = _with_common_assignees((self, other))
+        places = np.searchsorted(first.starts, second.starts)
+        # Neighbours in `second` that go to the same place are inserted together.
+        groups = np.concatenate([[0], np.flatnonzero(np.diff(places)) + 1, [len(places)]])
+        places = places[groups[:-1]]
+        merged: dict[str, Any] = {"assignees": first.assignees}
+        for name in CELL_PARTS:
+            merged[name] = _insert(getattr(first, name), places, getattr(second, name), groups)
         for name, (_, count) in ITEM_TYPES.items():
-            items = getattr(self, name)
+            items, more = getattr(first, name), getattr(second, name)
             if items is not None:
-                sorted_[name] = items[np.argsort(place[self.cells_of(count)], kind="stable")]
-        return replace(self, **sorted_)
+                at, bounds = first.total_before(count)[places], second.total_before(count)[groups]
+                merged[name] = _insert(items, at, more, bounds)
+        return Block(**merged)
+
+    def total_before(self, count: Count) -> Ints:
+        """Return the total before each cell, and of all; items of a cell begin at that of their kind."""
+        total = np.zeros(len(self.starts) + 1, np.int64)
+        np.cumsum(self.counts[:, count], out=total[1:])
+        return total
 
     def cells_of(self, count: Count) -> Ints:
         """Return the cell of each item of a kind."""
@@ -181,24 +191,54 @@ def join_blocks(blocks: Sequence[Block]) -> Block:
     """Return one block with the cells of all; their order is that of the blocks."""
     if len(blocks) == 1:
         return blocks[0]
-    assignees = tuple(dict.fromkeys(member for block in blocks for member in block.assignees))
-    places = {member: place for place, member in enumerate(assignees)}
-    blocks = [_renumber(block, places) for block in blocks]
-    joined: dict[str, Any] = {"assignees": assignees}
+    blocks = _with_common_assignees(blocks)
+    joined: dict[str, Any] = {"assignees": blocks[0].assignees}
     for field in fields(Block):
         parts = [getattr(block, field.name) for block in blocks]
         if field.name != "assignees":
-            joined[field.name] = None if parts[0] is None else np.concatenate(parts)
+            joined[field.name] = None if parts[0] is None else _join(parts)
     return Block(**joined)
 
 
-def _renumber(block: Block, places: dict[UUID | None, int]) -> Block:
-    if block.details is None or not block.assignees:
-        return block
-    table = np.array([places[member] for member in block.assignees], np.uint16)
-    details = block.details.copy()
-    details["assignee"] = table[details["assignee"]]
-    return replace(block, details=details)
+def _with_common_assignees(blocks: Sequence[Block]) -> list[Block]:
+    """Number the assignees of all blocks together."""
+    members = tuple(dict.fromkeys(member for block in blocks for member in block.assignees))
+    places = {member: place for place, member in enumerate(members)}
+    renumbered = []
+    for block in blocks:
+        details = block.details
+        if details is not None and block.assignees not in ((), members):
+            details = details.copy()
+            table = np.array([places[member] for member in block.assignees], np.uint16)
+            details["assignee"] = table[details["assignee"]]
+        renumbered.append(replace(block, details=details, assignees=members))
+    return renumbered
+
+
+def _insert(array: Items | None, places: Ints, more: Items, bounds: Ints) -> Items | None:
+    """Insert the parts of `more` between `bounds`, each at its place."""
+    if array is None:
+        return None
+    pieces, begin = [], 0
+    for place, low, high in zip(places.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        pieces += [array[begin:place], more[low:high]]
+        begin = place
+    return _join([*pieces, array[begin:]])
+
+
+def _join(arrays: Sequence[Items]) -> Items:
+    """Return one array of all; structures are joined as bytes, which takes a tenth of the time."""
+    dtype = arrays[0].dtype
+    if dtype.names is None:
+        return np.concatenate(arrays)
+    return np.concatenate([array.view(f"V{dtype.itemsize}") for array in arrays]).view(dtype)
+
+
+def _slices(array: Items | None, runs: Sequence[tuple[int, int]]) -> Items | None:
+    if array is None:
+        return None
+    slices = [array[begin:end] for begin, end in runs]
+    return slices[0] if len(slices) == 1 else _join([array[:0], *slices])
 
 
 def blank_day(start: int) -> Block:

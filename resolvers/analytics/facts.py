@@ -1,4 +1,4 @@
-"""Blocks computed from the rows themselves: hours that changed, and the pieces at the ends of a period."""
+"""Blocks computed from the rows themselves: what has changed, and the pieces at the ends of a period."""
 
 import hashlib
 from bisect import bisect_right
@@ -48,6 +48,8 @@ Piece: TypeAlias = tuple[int, int]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# The length of an enum takes 20 µs, and every cell needs them.
+_NO_COUNTS, _NO_SUMS = (0,) * len(Count), (0,) * len(Duration)
 
 # A range at a time: OFFSET 0 keeps the planner from joining the whole table with all ranges.
 _CONVERSATIONS = """
@@ -136,8 +138,8 @@ def reason_hash(trigger: str, reason: str) -> int:
 class _Cell:
     """Counts, sums and items of one piece."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * len(Count))
-    sums: list[int] = field(default_factory=lambda: [0] * len(Duration))
+    counts: list[int] = field(default_factory=lambda: [*_NO_COUNTS])
+    sums: list[int] = field(default_factory=lambda: [*_NO_SUMS])
     last_reply: int = 0
     resolutions: list[int] = field(default_factory=list)
     details: list[tuple[int, ...]] = field(default_factory=list)

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 import numpy as np
@@ -22,10 +23,16 @@ from resolvers.analytics.blocks import (
     Ints,
     Items,
 )
-from resolvers.analytics.facts import instant, reason_hash
+from resolvers.analytics.facts import Fetch, instant, reason_hash
 from resolvers.analytics.periods import Period, check_period, check_timezone, series_borders
-from resolvers.analytics.reading import Reading, open_reading
-from resolvers.analytics.totals import Totals, add_totals, totals_of, unpack_totals
+from resolvers.analytics.reading import (
+    Reading,
+    block_of_months,
+    first_counts,
+    open_reading,
+    select_parts,
+)
+from resolvers.analytics.totals import Totals, add_totals, totals_of, totals_of_months
 from resolvers.context import Context, Services
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.permissions import permitted
@@ -51,6 +58,7 @@ _MET, _MISSED = OUTCOMES.index(SlaOutcome.MET), OUTCOMES.index(SlaOutcome.MISSED
 _NEEDED, _NOT_NEEDED = REVIEWS.index(Review.NEEDED), REVIEWS.index(Review.NOT_NEEDED)
 _MONTH_COLUMNS = "totals, assignees, assignee_counts, reasons"
 _DAY_COLUMNS = ("sums", "resolutions", "details")
+_SERIES_PARTS = ("resolutions",)
 _SAMPLES = """
 SELECT DISTINCT e.trigger, e.reason
 FROM unnest($3::timestamptz[], $4::timestamptz[]) AS range (start, stop)
@@ -116,16 +124,17 @@ class AnalyticsPoint:
     escalations: int
     escalation_rate: float | None
     sla_compliance: float | None
-    median_resolution: float | None
+    median_resolution_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The metrics of a period, computed from its totals."""
+    """The metrics of a period, computed from its totals; `cells` are what a series is made of, if read."""
 
     agent_id: UUID
     period: Period
     totals: Totals
+    cells: Block | None = None
 
     def count(self, count: Count) -> int:
         """Return one of the counts."""
@@ -167,17 +176,16 @@ class Metrics:
     def durations(self, elapsed: Duration, business: Duration) -> DurationStats:
         """Return the statistics of a duration."""
         totals = self.totals
-        buckets, business_buckets = totals.histograms[elapsed].tolist(), totals.histograms[business].tolist()
-        count = sum(buckets[1:])
+        ends, business_ends = _ends(totals.histograms[elapsed]), _ends(totals.histograms[business])
         return DurationStats(
-            count=count,
-            average=ratio(int(totals.sums[elapsed]), count * SECOND),
-            median=percentile_seconds(buckets, 50),
-            p90=percentile_seconds(buckets, 90),
-            p95=percentile_seconds(buckets, 95),
-            average_business=ratio(int(totals.sums[business]), sum(business_buckets[1:]) * SECOND),
-            median_business=percentile_seconds(business_buckets, 50),
-            p90_business=percentile_seconds(business_buckets, 90),
+            count=ends[-1],
+            average=ratio(int(totals.sums[elapsed]), ends[-1] * SECOND),
+            median=percentile_seconds(ends, 50),
+            p90=percentile_seconds(ends, 90),
+            p95=percentile_seconds(ends, 95),
+            average_business=ratio(int(totals.sums[business]), business_ends[-1] * SECOND),
+            median_business=percentile_seconds(business_ends, 50),
+            p90_business=percentile_seconds(business_ends, 90),
         )
 
     @property
@@ -206,10 +214,16 @@ class Metrics:
         result = []
         for member, row in zip(self.totals.assignees, self.totals.responses, strict=True):
             met, missed = (int(row[BUCKETS + place]) for place in (_MET, _MISSED))
-            median = percentile_seconds(row[:BUCKETS].tolist(), 50)
+            median = percentile_seconds(_ends(row[:BUCKETS]), 50)
             if count := int(row[:BUCKETS].sum()):
                 result.append(AssigneeCount(member, count, median, ratio(met, met + missed)))
         return sorted(result, key=lambda item: (-item.count, str(item.assignee_id)))
+
+
+def _ends(buckets: Ints) -> list[int]:
+    """Return the running totals of the buckets that hold durations."""
+    ends: list[int] = np.cumsum(buckets[1:]).tolist()
+    return ends
 
 
 def _false_positives(reviews: Ints) -> float | None:
@@ -217,18 +231,35 @@ def _false_positives(reviews: Ints) -> float | None:
 
 
 @permitted("escalationAnalytics", AGENT)
-async def escalation_analytics(context: Context, agent_id: UUID, start: datetime, end: datetime) -> Metrics:
-    """Return the metrics of an AI agent over a period; raises BadInputError."""
+async def escalation_analytics(
+    context: Context, agent_id: UUID, start: datetime, end: datetime, *, with_cells: bool = False
+) -> Metrics:
+    """
+    Return the metrics of an AI agent over a period; raises BadInputError.
+
+    `with_cells` reads what a series needs in the same snapshot.
+    """
     period = check_period(start, end)
     async with open_reading(context, agent_id, period) as reading:
-        return Metrics(agent_id, period, await _totals(reading))
+        return await _metrics(reading, with_cells)
 
 
-async def _totals(reading: Reading) -> Totals:
-    months = await reading.months(_MONTH_COLUMNS)
+async def _metrics(reading: Reading, with_cells: bool = False) -> Metrics:
+    columns = (
+        f"{_MONTH_COLUMNS}, {first_counts(_SERIES_COUNTS)}, resolutions" if with_cells else _MONTH_COLUMNS
+    )
+    months = await reading.months(columns)
     block = await reading.block(_DAY_COLUMNS, without=months)
-    parts = [unpack_totals(row) for row in months.values()]
-    return await asyncio.to_thread(lambda: add_totals([totals_of(block), *parts]))
+
+    def compute() -> Metrics:
+        totals = add_totals(totals_of(block), totals_of_months(list(months.values())))
+        cells = None
+        if with_cells:
+            of_days = select_parts(block, _SERIES_PARTS, _SERIES_COUNTS)
+            cells = block_of_months(months, _SERIES_PARTS, _SERIES_COUNTS).merge(of_days)
+        return Metrics(reading.agent_id, reading.period, totals, cells)
+
+    return await asyncio.to_thread(compute)
 
 
 @permitted("escalationAnalytics", AGENT)
@@ -236,15 +267,19 @@ async def top_reasons(context: Context, agent_id: UUID, metrics: Metrics, limit:
     """Return the most frequent reasons of the period; raises BadInputError for a limit over 100."""
     if not 1 <= limit <= MOST_REASONS:
         raise BadInputError("limit", f"is {limit}; it must be from 1 to {MOST_REASONS}")
-    async with open_reading(context, agent_id, metrics.period) as reading:
-        result = await _reasons(reading, metrics.totals, limit)
-        if result is None:
-            # A reason has changed since the metrics were read: this snapshot has its texts.
-            result = await _reasons(reading, await _totals(reading), limit)
+    scope = context.actor.workspace_id, agent_id
+    result = await _reasons(context.services.database.fetch, scope, metrics.totals, limit)
+    if result is None:
+        # A reason has changed since the metrics were read: read both in one snapshot.
+        async with open_reading(context, agent_id, metrics.period) as reading:
+            totals = (await _metrics(reading)).totals
+            result = await _reasons(reading.fetch, scope, totals, limit)
     return result or []
 
 
-async def _reasons(reading: Reading, totals: Totals, limit: int) -> list[ReasonCount] | None:
+async def _reasons(
+    fetch: Fetch, scope: tuple[UUID, UUID], totals: Totals, limit: int
+) -> list[ReasonCount] | None:
     """Return the most frequent reasons, or None when the text of one is not found."""
     usual = totals.by_kind().sum(axis=(1, 2, 3, 4))
     places = (totals.reasons["hash"] & REASON_TRIGGER).astype(np.int64) - OWN_REASON
@@ -253,7 +288,7 @@ async def _reasons(reading: Reading, totals: Totals, limit: int) -> list[ReasonC
         (TRIGGERS[place], REASONS[TRIGGERS[place]]): int(usual[place]) for place in np.flatnonzero(usual)
     }
     own = totals.reasons[np.argsort(-totals.reasons["count"], kind="stable")][:limit]
-    texts = await _texts(reading, own["sample"].tolist())
+    texts = await _texts(fetch, scope, own["sample"].tolist())
     for key, count in zip(own["hash"].tolist(), own["count"].tolist(), strict=True):
         if key not in texts:
             return None
@@ -264,12 +299,14 @@ async def _reasons(reading: Reading, totals: Totals, limit: int) -> list[ReasonC
     return [ReasonCount(reason, trigger, count, count / total) for (trigger, reason), count in ranked]
 
 
-async def _texts(reading: Reading, samples: list[int]) -> dict[int, tuple[EscalationTrigger, str]]:
+async def _texts(
+    fetch: Fetch, scope: tuple[UUID, UUID], samples: list[int]
+) -> dict[int, tuple[EscalationTrigger, str]]:
     """Return trigger and reason by their hash, of the escalations near some instants."""
     if not samples:
         return {}
     ranges = [instant(at) for at in samples], [instant(at + SLOT) for at in samples]
-    rows = await reading.fetch(_SAMPLES, reading.workspace_id, reading.agent_id, *ranges)
+    rows = await fetch(_SAMPLES, *scope, *ranges)
     return {
         reason_hash(row["trigger"], row["reason"]): (EscalationTrigger(row["trigger"]), row["reason"])
         for row in rows
@@ -278,13 +315,23 @@ async def _texts(reading: Reading, samples: list[int]) -> dict[int, tuple[Escala
 
 @permitted("escalationAnalytics", AGENT)
 async def analytics_series(
-    context: Context, agent_id: UUID, period: Period, interval: AnalyticsInterval, timezone: str
+    context: Context,
+    agent_id: UUID,
+    period: Period,
+    interval: AnalyticsInterval,
+    timezone: str,
+    cells: Block | None = None,
 ) -> list[AnalyticsPoint]:
-    """Return the metrics of each step of a period; raises BadInputError."""
+    """
+    Return the metrics of each step of a period; raises BadInputError.
+
+    `cells` are those of the metrics. They are read again if a step begins within one.
+    """
     borders = series_borders(period, interval, check_timezone(timezone))
-    async with open_reading(context, agent_id, period) as reading:
-        block = await reading.block(("resolutions",), cuts=borders, counted=_SERIES_COUNTS)
-    return await asyncio.to_thread(_points, block, borders)
+    if cells is None or any(border % SLOT for border in borders[1:]):
+        async with open_reading(context, agent_id, period) as reading:
+            cells = await reading.block(_SERIES_PARTS, cuts=borders, counted=_SERIES_COUNTS)
+    return await asyncio.to_thread(_points, cells, borders)
 
 
 @permitted("GET /exports/analytics.csv", AGENT)
@@ -305,15 +352,13 @@ async def operator_context(services: Services, agent_id: UUID) -> Context:
 
 
 def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:
-    assert block.resolutions is not None
-    steps = len(borders)
-    step = np.searchsorted(np.array(borders, np.int64), block.starts, "right") - 1
+    # Cells are in order, so each step has a range of them, and of their items.
+    begins = np.searchsorted(block.starts, np.array(borders[1:], np.int64))
+    begins = np.concatenate([[0], begins, [len(block.starts)]])
     columns = [
-        np.bincount(step, block.counts[:, column], minlength=steps).astype(np.int64).tolist()
-        for column in range(_SERIES_COUNTS)
+        np.diff(block.total_before(Count(column))[begins]).tolist() for column in range(_SERIES_COUNTS)
     ]
-    of_item = np.repeat(step, block.counts[:, Count.ESCALATIONS])
-    medians = _medians(of_item, block.resolutions, steps)
+    medians = _medians(block, begins)
     return [
         AnalyticsPoint(
             start=instant(start),
@@ -321,23 +366,30 @@ def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:
             escalations=row[Count.ESCALATIONS],
             escalation_rate=ratio(row[Count.ESCALATED], row[Count.CONVERSATIONS]),
             sla_compliance=ratio(row[Count.MET], row[Count.MET] + row[Count.MISSED]),
-            median_resolution=median,
+            median_resolution_seconds=median,
         )
         for start, row, median in zip(borders, zip(*columns, strict=True), medians, strict=True)
     ]
 
 
-def _medians(steps: Ints, buckets: Items, size: int) -> list[float | None]:
-    """Return the median of each step, from buckets in any order; 0 is no duration."""
-    has_end = buckets != 0
-    keys = np.sort(steps[has_end].astype(np.int32) * BUCKETS + buckets[has_end])
-    counts = np.bincount(keys // BUCKETS, minlength=size)
-    begins = np.cumsum(counts) - counts
-    medians: list[float | None] = []
-    for begin, count in zip(begins.tolist(), counts.tolist(), strict=True):
-        if not count:
-            medians.append(None)
-            continue
-        low, high = (int(keys[begin + place]) % BUCKETS for place in ((count - 1) // 2, count // 2))
-        medians.append((bucket_seconds(low) + bucket_seconds(high)) / 2)
-    return medians
+def _medians(block: Block, begins: Ints) -> list[float | None]:
+    """Return the median of each step; 0 is no duration."""
+    assert block.resolutions is not None
+    items = block.total_before(Count.ESCALATIONS)[begins]
+    steps = np.repeat(np.arange(len(items) - 1, dtype=np.int32), np.diff(items))
+    has_end = block.resolutions != 0
+    keys = np.sort(steps[has_end] * BUCKETS + block.resolutions[has_end])
+    counts = np.bincount(keys // BUCKETS, minlength=len(items) - 1)
+    firsts = np.cumsum(counts) - counts
+    # A step without durations takes any place: it is left out below.
+    places = np.stack([firsts + (counts - 1) // 2, firsts + counts // 2]).clip(0, max(len(keys) - 1, 0))
+    buckets = keys[places] % BUCKETS if len(keys) else np.zeros_like(places)
+    medians = _seconds_of_buckets()[buckets].mean(axis=0)
+    return [
+        median if count else None for median, count in zip(medians.tolist(), counts.tolist(), strict=True)
+    ]
+
+
+@cache
+def _seconds_of_buckets() -> Items:
+    return np.array([bucket_seconds(bucket) for bucket in range(BUCKETS)])

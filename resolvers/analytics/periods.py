@@ -1,9 +1,11 @@
 """Periods of the analytics, and the borders of the steps of a series in a time zone."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from resolvers.analytics.facts import instant, micros
@@ -50,31 +52,33 @@ def series_borders(period: Period, interval: AnalyticsInterval, zone: ZoneInfo) 
     Steps begin at full hours, midnights, Mondays or first days of months, by local time. An hour that is
     skipped has no step, one that is repeated has two. Raises BadInputError for more than 2,000 steps.
     """
-    borders: list[int] = []
-    for border in _borders(period, interval, zone):
-        if border >= period.end:
-            break
-        if borders and border <= period.start:
-            borders.clear()
-        if not borders or border > borders[-1]:
-            borders.append(border)
-        if len(borders) > MOST_POINTS:
-            raise BadInputError(
-                "interval", f"{interval} makes more than {MOST_POINTS:,} points; take a longer one"
-            )
+    if interval is AnalyticsInterval.HOUR:
+        hours = takewhile(lambda border: border < period.end, _hours(period, zone))
+        borders = list(islice(hours, MOST_POINTS + 4))
+    else:
+        # From the year before: the first step may have begun there.
+        years = range(instant(period.start).year - 1, instant(period.end).year + 2)
+        borders = [border for year in years for border in _borders_of_year(zone, interval, year)]
+    borders = borders[bisect_right(borders, period.start) - 1 : bisect_left(borders, period.end)]
+    if len(borders) > MOST_POINTS:
+        raise BadInputError(
+            "interval", f"{interval} makes more than {MOST_POINTS:,} points; take a longer one"
+        )
     return borders
 
 
-def _borders(period: Period, interval: AnalyticsInterval, zone: ZoneInfo) -> Iterator[int]:
-    if interval is AnalyticsInterval.HOUR:
-        yield from _hours(period, zone)
-        return
-    # Two days earlier: no offset is longer, and a date that a zone skips has no first instant of its own.
-    day = instant(period.start).astimezone(zone).date() - timedelta(days=2)
-    day = _floor(day, interval)
-    while True:
-        yield micros(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
+@lru_cache(maxsize=1_000)
+def _borders_of_year(zone: ZoneInfo, interval: AnalyticsInterval, year: int) -> tuple[int, ...]:
+    """Return the starts of the days, weeks or months of a year."""
+    borders: list[int] = []
+    day = _floor(date(year, 1, 1), interval)
+    while day.year <= year:
+        border = micros(datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC))
+        # A date that a zone skips has no first instant of its own.
+        if day.year == year and borders[-1:] != [border]:
+            borders.append(border)
         day = _next(day, interval)
+    return tuple(borders)
 
 
 def _floor(day: date, interval: AnalyticsInterval) -> date:
@@ -106,8 +110,3 @@ def _hours(period: Period, zone: ZoneInfo) -> Iterator[int]:
                 if past % quarter == 0
                 else min(_HOUR - past, quarter - at % quarter)
             )
-
-
-def points_of(starts: list[int], at: int) -> int:
-    """Return the step that an instant is in."""
-    return bisect_right(starts, at) - 1

@@ -1,11 +1,12 @@
 """
 Reading the analytics of a period: whole months, days, and the rows themselves, all in one snapshot.
 
-Each level is exact or is not used. A month that is stale is read by its days; an hour that has changed since
-it was packed, and a piece at the end of a period, are read from the rows. So a write is seen immediately.
+Each level is exact or is not used. A month that is stale is read by its days. A quarter of an hour that has
+changed since it was packed, and a piece at the end of a period, are read from the rows. So a write is seen
+immediately.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,16 +17,11 @@ from uuid import UUID
 import numpy as np
 
 from resolvers.analytics.blocks import (
-    DAY,
-    HOUR,
-    ITEM_TYPES,
     SLOT,
-    SLOTS_OF_HOUR,
     Block,
     Count,
     Ints,
     empty_block,
-    join_blocks,
     unpack_rows,
 )
 from resolvers.analytics.facts import EPOCH, Fetch, Piece, instant, load_facts, micros
@@ -35,21 +31,20 @@ from resolvers.errors import NotFoundError
 from resolvers.visibility import AGENT
 from rules.analytics import SECOND
 
-# A clock that ran out and has not been announced yet counts as missed, so its hour is read from the rows.
+# A clock that ran out and has not been announced yet counts as missed, so its quarter is read from the rows.
 _STATE = """
 SELECT now() AS now, workspace_id,
     ARRAY(
-        SELECT DISTINCT hour FROM analytics_changes
-        WHERE agent_id = $2 AND hour > $3::timestamptz - interval '1 hour' AND hour < $4
+        SELECT slot FROM analytics_changes
+        WHERE agent_id = $2 AND slot > $3::timestamptz - interval '15 minutes' AND slot < $4
         UNION
-        SELECT date_trunc('hour', created_at, 'UTC') FROM escalations
+        SELECT date_bin('15 minutes', created_at, timestamptz 'epoch') FROM escalations
         WHERE workspace_id = $1 AND agent_id = $2 AND created_at >= $3 AND created_at < $4
             AND sla_stopped_at IS NULL AND sla_status IN ('ON_TRACK', 'AT_RISK') AND sla_due_at <= now()
     ) AS changed
 FROM agents WHERE id = $2 AND workspace_id = $1
 """
 
-_ITEMS = ("sums", "last_replies", *ITEM_TYPES)
 # Parts that months have, too.
 _OF_MONTHS = frozenset({"last_replies", "resolutions", "risks", "reviews"})
 
@@ -75,7 +70,7 @@ class Reading:
             first,
             last,
         )
-        changed = {_date(hour).replace(day=1) for hour in self.changed}
+        changed = {_date(slot).replace(day=1) for slot in self.changed}
         return {
             row["month"]: row
             for row in result
@@ -121,12 +116,12 @@ class Reading:
             self.now,
             judge_by_now=delay_seconds is not None,
         )
-        return join_blocks([kept, _select(rows, names, counted)])
+        return kept.merge(select_parts(rows, names, counted))
 
     async def _packed(self, names: Sequence[str], without: list[date], counted: int) -> Block:
         """Return what is packed of all days of the period, from months where they have it."""
         selected = ["counts", *names, *(["assignees"] if "details" in names else [])]
-        texts = [_first_counts(counted) if name == "counts" else name for name in selected]
+        texts = [first_counts(counted) if name == "counts" else name for name in selected]
         given = self.agent_id, _date(self.period.start), _date(self.period.end)
         months: list[Any] = []
         if _OF_MONTHS.issuperset(names):
@@ -157,9 +152,11 @@ class Reading:
     def _raw_slots(self, cuts: Iterable[int]) -> set[int]:
         edges = [self.period.start, self.period.end, *cuts]
         slots = {edge - edge % SLOT for edge in edges if edge % SLOT}
-        slots |= {hour + SLOT * place for hour in self.changed for place in range(SLOTS_OF_HOUR)}
-        first = self.period.start - self.period.start % SLOT
-        return {slot for slot in slots if first <= slot < self.period.end}
+        return {
+            slot
+            for slot in slots | self.changed
+            if slot + SLOT > self.period.start and slot < self.period.end
+        }
 
     def _pieces(self, slots: Sequence[int], cuts: Sequence[int]) -> list[Piece]:
         inner = np.array(cuts, np.int64)
@@ -190,7 +187,8 @@ def next_month(month: date) -> date:
     return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
-def _first_counts(counted: int) -> str:
+def first_counts(counted: int) -> str:
+    """Return the column of the first counts, in SQL."""
     return f"substr(counts, 1, length(counts) / {len(Count)} * {counted}) AS counts"
 
 
@@ -204,11 +202,23 @@ def _places(starts: Ints, slots: Iterable[int]) -> Ints:
     return result
 
 
-def _select(block: Block, names: Sequence[str], counted: int) -> Block:
-    unwanted = {name: None for name in _ITEMS if name not in names}
+def select_parts(block: Block, names: Sequence[str], counted: int) -> Block:
+    """Return the parts of a block in `names`, and its first counts."""
     members = block.assignees if "details" in names else ()
     kept = {name: getattr(block, name) for name in names}
-    return Block(block.starts, block.counts[:, :counted], assignees=members, **{**unwanted, **kept})
+    return Block(block.starts, block.counts[:, :counted], assignees=members, **kept)
+
+
+def block_of_months(months: Mapping[date, Any], names: Sequence[str], counted: int) -> Block:
+    """Return the block of months, given by their rows."""
+    if not months:
+        return empty_block(names, counted)
+    first = sorted(months)
+    return unpack_rows(
+        [(_start(month), (next_month(month) - month).days) for month in first],
+        {column: [months[month][column] for month in first] for column in ("counts", *names)},
+        counted,
+    )
 
 
 def _date(at: int) -> date:
@@ -221,8 +231,3 @@ def _start(day: date) -> int:
 
 def _ints(values: Iterable[int]) -> Ints:
     return np.array(sorted(values), np.int64)
-
-
-# An hour holds whole slots, and a day whole hours: cells never reach over either.
-assert HOUR % SLOT == 0
-assert DAY % HOUR == 0

@@ -1,9 +1,9 @@
 """
-Upkeep of the roll-ups: changed hours are packed into days, days are summed into months.
+Upkeep of the roll-ups: changed quarters of an hour are packed into days, days are summed into months.
 
 A change is noted by triggers of the database in the transaction that makes it. One process at a time takes
 notes and rows from one snapshot: a change that it does not see has a note that it does not delete. So a
-packed hour without a note is exact.
+packed quarter without a note is exact.
 """
 
 import asyncio
@@ -23,9 +23,7 @@ from models.database import Database
 from realtime.transaction import Transactions
 from resolvers.analytics.blocks import (
     DAY,
-    HOUR,
     SLOT,
-    SLOTS_OF_HOUR,
     Block,
     blank_day,
     join_blocks,
@@ -38,7 +36,7 @@ from resolvers.analytics.facts import Fetch, instant, load_facts, micros
 from resolvers.analytics.reading import next_month
 from resolvers.analytics.totals import pack_totals, totals_of
 
-HOURS_AT_ONCE = 240
+SLOTS_AT_ONCE = 960
 _COLUMNS = (
     "counts",
     "sums",
@@ -67,12 +65,12 @@ WAIT_SECONDS = 0.2
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('baton analytics')) AS locked, clock_timestamp() AS now"
 _TAKE = """
 WITH taken AS (
-    SELECT agent_id, hour FROM analytics_changes GROUP BY agent_id, hour ORDER BY agent_id, hour LIMIT $1
+    SELECT agent_id, slot FROM analytics_changes GROUP BY agent_id, slot ORDER BY agent_id, slot LIMIT $1
 ), deleted AS (
     DELETE FROM analytics_changes change USING taken
-    WHERE change.agent_id = taken.agent_id AND change.hour = taken.hour
+    WHERE change.agent_id = taken.agent_id AND change.slot = taken.slot
 )
-SELECT agents.workspace_id, taken.agent_id, taken.hour
+SELECT agents.workspace_id, taken.agent_id, taken.slot
 FROM taken JOIN agents ON agents.id = taken.agent_id
 JOIN workspaces ON workspaces.id = agents.workspace_id
 WHERE NOT workspaces.scratch
@@ -98,7 +96,7 @@ INSERT INTO analytics_months (
 SELECT $1, month, true, '', '{}', '', '', '', '', '', '', '', '' FROM unnest($2::date[]) AS month
 ON CONFLICT (agent_id, month) DO UPDATE SET stale = true WHERE NOT analytics_months.stale
 """
-_FORGET = "DELETE FROM analytics_changes WHERE agent_id = $1 AND hour >= $2 AND hour < $3"
+_FORGET = "DELETE FROM analytics_changes WHERE agent_id = $1 AND slot >= $2 AND slot < $3"
 _EVERY_DAY = """
 SELECT days.workspace_id, days.agent_id, days.day FROM (
     SELECT workspace_id, agent_id, (created_at AT TIME ZONE 'UTC')::date AS day FROM conversations
@@ -152,35 +150,31 @@ async def _upkeep(transactions: Transactions) -> AsyncIterator[Upkeep | None]:
         raise
 
 
-async def has_changes(database: Database) -> bool:
-    """Decide whether an hour has changed since it was packed."""
-    (row,) = await database.fetch("SELECT EXISTS (SELECT FROM analytics_changes) AS changed")
-    return bool(row["changed"])
+async def count_changes(database: Database, limit: int) -> int:
+    """Return the number of notes, up to a limit."""
+    statement = "SELECT count(*) AS notes FROM (SELECT FROM analytics_changes LIMIT $1) counted"
+    (row,) = await database.fetch(statement, limit)
+    return int(row["notes"])
 
 
-async def refresh_rollups(transactions: Transactions) -> int:
-    """Pack hours that have changed, some hundred at most; return how many."""
-    packed = 0
+async def refresh_rollups(transactions: Transactions) -> bool:
+    """Pack quarters of an hour that have changed, some hundred at most; return whether there may be more."""
+    taken: list[Any] = []
     with suppress(asyncpg.SerializationError):
         async with _upkeep(transactions) as upkeep:
             if upkeep is None:
-                return 0
-            taken = await upkeep.fetch(_TAKE, HOURS_AT_ONCE)
-            hours: dict[tuple[UUID, UUID], list[int]] = defaultdict(list)
+                return False
+            taken = await upkeep.fetch(_TAKE, SLOTS_AT_ONCE)
+            slots: dict[tuple[UUID, UUID], list[int]] = defaultdict(list)
             for row in taken:
-                hours[row["workspace_id"], row["agent_id"]].append(micros(row["hour"]))
-            for (workspace_id, agent_id), changed in hours.items():
-                await _pack_hours(upkeep, workspace_id, agent_id, changed)
-        packed = len(taken)
-    return packed
+                slots[row["workspace_id"], row["agent_id"]].append(micros(row["slot"]))
+            for (workspace_id, agent_id), changed in slots.items():
+                await _pack_slots(upkeep, workspace_id, agent_id, changed)
+    return len(taken) == SLOTS_AT_ONCE
 
 
-async def _pack_hours(upkeep: Upkeep, workspace_id: UUID, agent_id: UUID, hours: Iterable[int]) -> None:
-    pieces = [
-        (hour + SLOT * place, hour + SLOT * (place + 1))
-        for hour in sorted(hours)
-        for place in range(SLOTS_OF_HOUR)
-    ]
+async def _pack_slots(upkeep: Upkeep, workspace_id: UUID, agent_id: UUID, slots: Iterable[int]) -> None:
+    pieces = [(slot, slot + SLOT) for slot in sorted(slots)]
     fresh = await load_facts(upkeep.fetch, workspace_id, agent_id, pieces, upkeep.now)
     starts = sorted({start - start % DAY for start, _ in pieces})
     existing = await upkeep.fetch(_DAYS, agent_id, [instant(start).date() for start in starts])
@@ -199,7 +193,7 @@ def _repack(start: int, packed: Any, fresh: Block) -> dict[str, Any]:
     """Return a day's columns with the cells of `fresh` in the place of its own."""
     day = _unpack_day(start, packed)
     kept = day.keep(~np.isin(day.starts, fresh.starts))
-    return pack_day(join_blocks([kept, fresh]).in_order())
+    return pack_day(kept.merge(fresh))
 
 
 async def refresh_months(transactions: Transactions) -> int:
@@ -278,7 +272,7 @@ async def rebuild_day(transactions: Transactions, workspace_id: UUID, agent_id: 
             async with _upkeep(transactions) as upkeep:
                 if upkeep is not None:
                     await upkeep.fetch(_FORGET, agent_id, instant(start), instant(start + DAY))
-                    await _pack_hours(upkeep, workspace_id, agent_id, range(start, start + DAY, HOUR))
+                    await _pack_slots(upkeep, workspace_id, agent_id, range(start, start + DAY, SLOT))
             if upkeep is not None:
                 return
         await asyncio.sleep(WAIT_SECONDS)

@@ -11,13 +11,10 @@ from resolvers.analytics.blocks import KIND_SHAPE, KINDS, OUTCOMES, Block, Count
 from rules.analytics import BUCKETS
 
 REASONS = np.dtype([("hash", "<u8"), ("count", "<i8"), ("sample", "<i8")])
+SPARSE = np.dtype([("place", "<u4"), ("count", "<u4")])
 _NOBODY = UUID(int=0)
-_PARTS = {
-    "counts": (len(Count),),
-    "sums": (len(Duration),),
-    "kinds": (KINDS,),
-    "histograms": (len(Duration), BUCKETS),
-}
+_PLAIN = len(Count) + len(Duration)
+_SUMMED = ("counts", "sums", "kinds", "histograms")
 _ASSIGNEE_WIDTH = BUCKETS + len(OUTCOMES)
 
 
@@ -84,18 +81,16 @@ def _reasons(block: Block) -> Items:
     return result
 
 
-def add_totals(parts: Sequence[Totals]) -> Totals:
-    """Return the sum of at least one part."""
-    if len(parts) == 1:
-        return parts[0]
+def add_totals(first: Totals, second: Totals) -> Totals:
+    """Return the sum of both."""
+    parts = first, second
     assignees = tuple(dict.fromkeys(member for part in parts for member in part.assignees))
     places = {member: place for place, member in enumerate(assignees)}
     responses = np.zeros((len(assignees), _ASSIGNEE_WIDTH), np.int64)
     for part in parts:
-        if part.assignees:
-            responses[[places[member] for member in part.assignees]] += part.responses
-    summed = {name: sum(getattr(part, name) for part in parts) for name in _PARTS}
-    reasons = _add_reasons(np.concatenate([part.reasons for part in parts]))
+        responses[[places[member] for member in part.assignees]] += part.responses
+    summed = {name: getattr(first, name) + getattr(second, name) for name in _SUMMED}
+    reasons = _add_reasons(np.concatenate([first.reasons, second.reasons]))
     return Totals(**summed, assignees=assignees, responses=responses, reasons=reasons)
 
 
@@ -108,24 +103,57 @@ def _add_reasons(reasons: Items) -> Items:
 
 
 def pack_totals(totals: Totals) -> dict[str, Any]:
-    """Return the columns of a month's row."""
+    """Return the columns of a month's row; of histograms it holds the buckets that are not empty."""
+    plain = np.concatenate([totals.counts, totals.sums]).astype("<i8")
     return {
-        "totals": b"".join(getattr(totals, name).astype("<i8").tobytes() for name in _PARTS),
+        "totals": plain.tobytes() + _pack_sparse(np.concatenate([totals.kinds, totals.histograms.ravel()])),
         "assignees": [member or _NOBODY for member in totals.assignees],
-        "assignee_counts": totals.responses.astype("<i4").tobytes(),
+        "assignee_counts": _pack_sparse(totals.responses.ravel()),
         "reasons": totals.reasons.tobytes(),
     }
 
 
-def unpack_totals(row: Any) -> Totals:
-    """Return the totals of a month's row."""
-    numbers = np.frombuffer(row["totals"], "<i8")
-    parts, begin = {}, 0
-    for name, shape in _PARTS.items():
-        size = int(np.prod(shape))
-        parts[name] = numbers[begin : begin + size].reshape(shape)
-        begin += size
-    assignees = tuple(UUID(int=member.int) if member.int else None for member in row["assignees"])
-    responses = np.frombuffer(row["assignee_counts"], "<i4").reshape(len(assignees), _ASSIGNEE_WIDTH)
-    reasons = np.frombuffer(row["reasons"], REASONS)
-    return Totals(**parts, assignees=assignees, responses=responses, reasons=reasons)
+def _pack_sparse(counts: Ints) -> bytes:
+    places = np.flatnonzero(counts)
+    packed = np.zeros(len(places), SPARSE)
+    packed["place"], packed["count"] = places, counts[places]
+    return packed.tobytes()
+
+
+def totals_of_months(rows: Sequence[Any]) -> Totals:
+    """Return the sum of the totals of months, given by their rows."""
+    size = _PLAIN * 8
+    plain = np.frombuffer(b"".join(row["totals"][:size] for row in rows), "<i8").reshape(-1, _PLAIN)
+    sparse = np.frombuffer(b"".join(row["totals"][size:] for row in rows), SPARSE)
+    counted = _sum_sparse(sparse["place"], sparse["count"], KINDS + len(Duration) * BUCKETS)
+    assignees, responses = _responses_of_months(rows)
+    return Totals(
+        counts=plain[:, : len(Count)].sum(axis=0),
+        sums=plain[:, len(Count) :].sum(axis=0),
+        kinds=counted[:KINDS],
+        histograms=counted[KINDS:].reshape(len(Duration), BUCKETS),
+        assignees=assignees,
+        responses=responses,
+        reasons=_add_reasons(np.frombuffer(b"".join(row["reasons"] for row in rows), REASONS)),
+    )
+
+
+def _responses_of_months(rows: Sequence[Any]) -> tuple[tuple[UUID | None, ...], Ints]:
+    members = tuple(dict.fromkeys(member for row in rows for member in row["assignees"]))
+    places = {member: place for place, member in enumerate(members)}
+    table = np.array([places[member] for row in rows for member in row["assignees"]], np.int64)
+    sparse = np.frombuffer(b"".join(row["assignee_counts"] for row in rows), SPARSE)
+    # The place in a month's row counts its own assignees from 0; those of all months are in `table`.
+    ahead = np.cumsum([0, *(len(row["assignees"]) for row in rows)])[:-1]
+    lengths = [len(row["assignee_counts"]) // SPARSE.itemsize for row in rows]
+    of_row = np.repeat(ahead, np.array(lengths, np.int64))
+    local, column = np.divmod(sparse["place"].astype(np.int64), _ASSIGNEE_WIDTH)
+    size = len(members) * _ASSIGNEE_WIDTH
+    summed = _sum_sparse(table[of_row + local] * _ASSIGNEE_WIDTH + column, sparse["count"], size)
+    assignees = tuple(member if member.int else None for member in members)
+    return assignees, summed.reshape(len(members), _ASSIGNEE_WIDTH)
+
+
+def _sum_sparse(places: Items, counts: Items, size: int) -> Ints:
+    # Weights are floats, which are exact for whole numbers up to 2 ** 53.
+    return np.bincount(places, weights=counts, minlength=size).astype(np.int64)

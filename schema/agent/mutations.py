@@ -18,7 +18,7 @@ class AgentMutation:
     @mutation
     async def create_agent(self, info: Info, name: str) -> Agent | None:
         """Create an AI agent with the default settings."""
-        return Agent.of(await agent.create_agent(info.context, name))
+        return Agent.of(await agent.create_agent(info.context, name), info.context)
 
     @mutation
     async def update_escalation_settings(

@@ -1,15 +1,19 @@
 """Changes to escalation settings."""
 
-import dataclasses
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import strawberry
+from graphql import GraphQLError, GraphQLInputObjectType
+from graphql.utilities import coerce_input_value, validate_input_value
+from strawberry.types.arguments import convert_argument
 
 from rules.ai_control import AiResumePolicy
 from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.escalation import Priority
+from schema.changes import changes_of
 from schema.notifications.settings import NotificationSettingsInput
 
 
@@ -194,15 +198,35 @@ class UpdateEscalationSettingsInput:
         return {name: value for name, value in given.items() if name not in {"agent_id", "expected_version"}}
 
 
-def changes_of(part: Any) -> Any:
-    """
-    Return an input as plain values, without the fields that were left out.
+class SettingsInputError(Exception):
+    """A document is not an UpdateEscalationSettingsInput; the message names the field."""
 
-    Null counts as left out, except for fields that may be null: their default is UNSET.
+
+def read_settings_changes(schema: strawberry.Schema, document: object) -> dict[str, Any]:
     """
-    if dataclasses.is_dataclass(part):
-        given = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
-        return {name: changes_of(value) for name, (value, left_out) in given.items() if value is not left_out}
-    if isinstance(part, list):
-        return [changes_of(item) for item in part]
-    return part
+    Return the changes of a JSON document in the shape of UpdateEscalationSettingsInput.
+
+    GraphQL's own coercion reads it, so it takes exactly what updateEscalationSettings takes. Only agentId and
+    expectedVersion belong to a call and are refused. Raises SettingsInputError for the first fault.
+    """
+    if not isinstance(document, dict):
+        raise SettingsInputError("the document is not a JSON object")
+    if refused := [name for name in _OF_A_CALL if name in document]:
+        raise SettingsInputError(f"{refused[0]} is not a setting")
+    type_ = schema._schema.type_map[UpdateEscalationSettingsInput.__name__]
+    assert isinstance(type_, GraphQLInputObjectType)
+    values = {**document, "agentId": ""}
+    validate_input_value(values, type_, _raise_settings_input_error, hide_suggestions=True)
+    coerced = coerce_input_value(values, type_)
+    registry = schema.schema_converter.scalar_registry
+    result = convert_argument(coerced, UpdateEscalationSettingsInput, registry, schema.config)
+    assert isinstance(result, UpdateEscalationSettingsInput)
+    return result.changes()
+
+
+_OF_A_CALL = ("agentId", "expectedVersion")
+
+
+def _raise_settings_input_error(error: GraphQLError, path: Sequence[str | int]) -> None:
+    place = ".".join(map(str, path))
+    raise SettingsInputError(f"{place}: {error.message}" if place else error.message)

@@ -1,21 +1,20 @@
 """AI agents."""
 
 from datetime import datetime
-from uuid import UUID
 
 import strawberry
-from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.agent import Agent as AgentRow
-from resolvers.agent import escalation_settings
-from resolvers.errors import NotFoundError
+from resolvers.agent import agent_by_id, escalation_settings
 from resolvers.loaders import agents_by_id
-from rules.typeid import AGENT, format_id
+from rules import typeid
+from rules.typeid import format_id
 from schema.agent.settings import EscalationSettings
-from schema.context import Info
-from schema.nodes import Node
+from schema.context import GraphQLContext, Info
+from schema.nodes import Node, node
 
 
+@node(typeid.AGENT, "AI agent", agent_by_id, agents_by_id)
 @strawberry.type
 class Agent(Node):
     """An AI agent that talks to customers."""
@@ -32,18 +31,7 @@ class Agent(Node):
         return EscalationSettings.of(await escalation_settings(info.context, self.row.id))
 
     @classmethod
-    def of(cls, row: AgentRow) -> "Agent":
+    def of(cls, row: AgentRow, _: GraphQLContext) -> "Agent":
         """Build the type from a row."""
-        key = strawberry.ID(format_id(AGENT, row.id))
+        key = strawberry.ID(format_id(typeid.AGENT, row.id))
         return cls(id=key, row=row, name=row.name, created_at=row.created_at)
-
-
-def the_agent(info: Info, key: UUID) -> AwaitableOrValue[Agent]:
-    """Return the visible AI agent of that id; raise NotFoundError."""
-
-    def dress(row: AgentRow | None) -> Agent:
-        if row is None:
-            raise NotFoundError("AI agent")
-        return Agent.of(row)
-
-    return info.context.resolve_node(agents_by_id, key, dress)

@@ -11,6 +11,7 @@ from resolvers.analytics.what_if import threshold_what_if
 from rules.typeid import AGENT
 from schema.analytics.types import CalibrationBin, EscalationAnalytics, ThresholdOutcome
 from schema.context import Info, parse_global_id
+from schema.prefetch import names_below
 
 _Agent = Annotated[strawberry.ID, strawberry.argument(description="The AI agent.")]
 _From = Annotated[datetime, strawberry.argument(name="from", description="Start of the period.")]
@@ -30,7 +31,10 @@ class AnalyticsQuery:
     ) -> EscalationAnalytics:
         """Metrics of an AI agent over a period, with every change up to now included."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
-        return EscalationAnalytics.of(await escalation_analytics(info.context, key, from_, to))
+        with_cells = "series" in names_below(info)
+        return EscalationAnalytics.of(
+            await escalation_analytics(info.context, key, from_, to, with_cells=with_cells)
+        )
 
     @strawberry.field
     async def threshold_what_if(

@@ -9,16 +9,20 @@ from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.message import Message as MessageRow
-from resolvers.conversation import count_messages
+from resolvers.conversation_queries import count_messages
+from resolvers.loaders import messages_by_id
+from resolvers.message import message_by_id
 from resolvers.pagination import Page
+from rules import typeid
 from rules.message import MessageKind, MessageRole, MessageStatus
-from rules.typeid import CONVERSATION, MESSAGE, format_id
+from rules.typeid import format_id
 from schema.context import GraphQLContext, Info, sync_or_async_field
-from schema.nodes import Node
-from schema.pagination import PageInfo
-from schema.team.member import TeamMember, member
+from schema.nodes import Node, load_optional_node, node
+from schema.pagination import Connection
+from schema.team.member import TeamMember
 
 
+@node(typeid.MESSAGE, "message", message_by_id, messages_by_id)
 @strawberry.type
 class Message(Node):
     """A message of a conversation."""
@@ -52,9 +56,9 @@ class Message(Node):
         if not call.actor.is_customer:
             shown = {"confidence": row.confidence, "intents": row.intents, "metadata": row.details}
         return cls(
-            id=strawberry.ID(format_id(MESSAGE, row.id)),
+            id=strawberry.ID(format_id(typeid.MESSAGE, row.id)),
             author_key=row.author_id,
-            conversation_id=strawberry.ID(format_id(CONVERSATION, row.conversation_id)),
+            conversation_id=strawberry.ID(format_id(typeid.CONVERSATION, row.conversation_id)),
             position=row.position,
             role=row.role,
             status=row.status,
@@ -67,30 +71,14 @@ class Message(Node):
     @sync_or_async_field(TeamMember | None)
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who wrote it, if the role is HUMAN."""
-        return member(info, self.author_key)
+        return load_optional_node(info, typeid.MEMBER, self.author_key)
 
 
 @strawberry.type
-class MessageEdge:
-    """A message in its list."""
-
-    cursor: str
-    """Cursor of the item in this list."""
-    node: Message
-    """The item."""
-
-
-@strawberry.type
-class MessageConnection:
+class MessageConnection(Connection[Message]):
     """A page of messages."""
 
     conversation_key: strawberry.Private[UUID]
-    edges: list[MessageEdge]
-    """Items of the page, with their cursors."""
-    nodes: list[Message]
-    """Items of the page."""
-    page_info: PageInfo
-    """Position of the page in the list."""
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
@@ -101,8 +89,7 @@ class MessageConnection:
     def of(cls, key: UUID, page: Page[MessageRow], call: GraphQLContext) -> "MessageConnection":
         """Build a page."""
         nodes = [Message.of(row, call) for row in page.rows]
-        edges = [MessageEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
-        return cls(conversation_key=key, edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+        return cls.build(page, nodes, conversation_key=key)
 
 
 @strawberry.input
@@ -116,7 +103,9 @@ class RecordMessageInput:
     content: str
     """Text, at most 20,000 characters."""
     confidence: float | None = None
-    """For ASSISTANT: the AI's confidence in percent, 0 to 100."""
+    """For ASSISTANT: the AI's confidence in percent, 0 to 100. A value between 0 and 1 is refused."""
+    probability: float | None = None
+    """The confidence as a share, 0 to 1, instead of `confidence`."""
     intents: list[str] | None = None
     """Intents that the AI recognised."""
     epoch: int | None = None

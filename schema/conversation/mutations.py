@@ -1,6 +1,7 @@
 """Mutations of conversations and their messages."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
@@ -9,33 +10,42 @@ from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
 from resolvers import ai_control, conversation, message
+from resolvers.conversation import ConversationChanges
 from resolvers.customer import Customer as NewCustomer
+from resolvers.loaders import active_escalations
 from resolvers.message import NewMessage
-from rules.typeid import AGENT, CONVERSATION, MESSAGE
+from resolvers.validation import check_object
+from resolvers.viewing import set_viewing
+from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
+from schema.changes import changes_of
 from schema.context import Info, parse_global_id
 from schema.conversation.message import Message, RecordMessageInput
 from schema.conversation.types import (
     AiControl,
     Conversation,
     PendingEscalation,
-    active_escalation,
-    the_conversation,
 )
-from schema.escalation.types import Escalation
-from schema.mutation import mutation
-from schema.scalars import as_object
+from schema.mutation import deprecated_mutation, mutation
+from schema.nodes import build_node, load_node, load_optional_node
+
+if TYPE_CHECKING:
+    from schema.escalation.types import Escalation
 
 
 @strawberry.input
 class CustomerInput:
     """The customer."""
 
-    external_id: str | None = None
+    external_id: str | None = strawberry.UNSET
     """The integrator's own id for the customer."""
-    email: str | None = None
+    email: str | None = strawberry.UNSET
     """Email address."""
-    name: str | None = None
+    name: str | None = strawberry.UNSET
     """Name."""
+
+    def read(self) -> NewCustomer:
+        """Return the customer; what was left out is None."""
+        return NewCustomer(**changes_of(self))
 
 
 @strawberry.input
@@ -79,16 +89,55 @@ class RecordMessagePayload:
     """State of the AI after the message, with the epoch to answer with."""
 
     @strawberry.field
-    async def escalation(self, info: Info) -> Escalation | None:
+    async def escalation(
+        self, info: Info
+    ) -> Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None:
         """The escalation that is active after this message."""
         if self.raised:
-            return Escalation.of(self.raised, info.context)
-        return await await_maybe(active_escalation(info, self.conversation_key))
+            escalation: Escalation = build_node(info, ESCALATION, self.raised)
+            return escalation
+        key = self.conversation_key
+        return await await_maybe(load_optional_node(info, ESCALATION, key, active_escalations))
 
     @strawberry.field
     async def pending_escalation(self, info: Info) -> PendingEscalation | None:
         """The low-confidence escalation that waits after this message."""
         return await PendingEscalation.load(info, self.pending_key)
+
+
+@strawberry.input
+class UpdateConversationInput:
+    """Changes to a conversation. A field that is left out stays as it is."""
+
+    conversation_id: strawberry.ID
+    """The conversation."""
+    customer: CustomerInput | None = None
+    """Changes to the customer. A field that is left out stays as it is, and null clears it."""
+    metadata: JSON | None = strawberry.UNSET
+    """JSON object of the integrator's own, which replaces the whole object; null clears it."""
+    language: str | None = strawberry.UNSET
+    """BCP 47 tag of the customer's language, such as de or pt-BR; null clears it."""
+
+    def changes(self) -> ConversationChanges:
+        """Return the fields that were given."""
+        changes = ConversationChanges()
+        if self.customer:
+            changes.update(changes_of(self.customer))
+        if self.metadata is not strawberry.UNSET:
+            changes["metadata"] = check_object("metadata", self.metadata)
+        if self.language is not strawberry.UNSET:
+            changes["language"] = self.language
+        return changes
+
+
+@strawberry.type
+class WidgetTokenPayload:
+    """A token that opens one conversation to a widget."""
+
+    token: str
+    """The new token."""
+    expires_at: datetime
+    """End of the token."""
 
 
 @strawberry.type
@@ -110,17 +159,16 @@ class ConversationMutation:
         input: StartConversationInput,  # noqa: A002
     ) -> StartConversationPayload | None:
         """Start a conversation."""
-        who = input.customer or CustomerInput()
         started = await conversation.start_conversation(
             info.context,
             parse_global_id(info, AGENT, input.agent_id, "agent_id"),
-            NewCustomer(who.external_id, who.email, who.name),
-            as_object(input.metadata, "metadata"),
+            input.customer.read() if input.customer else NewCustomer(),
+            check_object("metadata", input.metadata),
             input.idempotency_key,
             input.language,
         )
         return StartConversationPayload(
-            conversation=await await_maybe(the_conversation(info, started.conversation_id)),
+            conversation=await await_maybe(load_node(info, CONVERSATION, started.conversation_id)),
             widget_token=started.widget_token,
             widget_token_expires_at=started.expires_at,
         )
@@ -138,10 +186,12 @@ class ConversationMutation:
             confidence=input.confidence,
             intents=tuple(input.intents or ()),
             epoch=input.epoch,
-            metadata=as_object(input.metadata, "metadata"),
+            metadata=check_object("metadata", input.metadata),
         )
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
-        recorded = await message.record_message(info.context, key, new, input.idempotency_key)
+        recorded = await message.record_message(
+            info.context, key, new, input.idempotency_key, input.probability
+        )
         return RecordMessagePayload(
             conversation_key=key,
             raised=recorded.escalation,
@@ -150,17 +200,44 @@ class ConversationMutation:
             pending_key=recorded.conversation.pending_escalation_id,
         )
 
-    @mutation
+    @deprecated_mutation("renewWidgetToken tells when the new token ends.")
     async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str | None:
         """Make a new token for a widget whose token ends."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         return await conversation.refresh_widget_token(info.context, key)
 
     @mutation
+    async def renew_widget_token(
+        self, info: Info, conversation_id: strawberry.ID
+    ) -> WidgetTokenPayload | None:
+        """Make a new token for a widget whose token ends."""
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        renewed = await conversation.renew_widget_token(info.context, key)
+        return WidgetTokenPayload(token=renewed.token, expires_at=renewed.expires_at)
+
+    @mutation
+    async def update_conversation(
+        self,
+        info: Info,
+        input: UpdateConversationInput,  # noqa: A002
+    ) -> Conversation | None:
+        """Change the customer, the metadata or the language of a conversation."""
+        key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
+        await conversation.update_conversation(info.context, key, input.changes())
+        return await await_maybe(load_node(info, CONVERSATION, key))
+
+    @mutation
     async def set_typing(self, info: Info, conversation_id: strawberry.ID, typing: bool) -> bool | None:
         """Show the others in the conversation that the caller is typing. Nothing is stored."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await conversation.set_typing(info.context, key, typing)
+        return True
+
+    @mutation
+    async def set_viewing(self, info: Info, conversation_id: strawberry.ID, viewing: bool) -> bool | None:
+        """Show the team that the caller has the conversation open, or has left it. Repeat it every 20 s."""
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await set_viewing(info.context, key, viewing)
         return True
 
     @mutation
@@ -174,11 +251,11 @@ class ConversationMutation:
         """Pause the AI in a conversation."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.pause_ai(info.context, key)
-        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+        return AiControlPayload(conversation=await await_maybe(load_node(info, CONVERSATION, key)))
 
     @mutation
     async def resume_ai(self, info: Info, conversation_id: strawberry.ID) -> AiControlPayload | None:
         """Resume the AI in a conversation."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await ai_control.resume_ai(info.context, key)
-        return AiControlPayload(conversation=await await_maybe(the_conversation(info, key)))
+        return AiControlPayload(conversation=await await_maybe(load_node(info, CONVERSATION, key)))

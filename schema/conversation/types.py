@@ -9,9 +9,15 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
-from resolvers.conversation import ConversationFilter as Filter
-from resolvers.conversation import messages_of
-from resolvers.errors import NotFoundError
+from resolvers.actor import ActorKind
+from resolvers.conversation_queries import ConversationFilter as Filter
+from resolvers.conversation_queries import (
+    ConversationPage,
+    conversation_by_id,
+    count_conversations,
+    messages_of,
+)
+from resolvers.errors import ForbiddenError
 from resolvers.escalation_queries import escalations_of_conversation
 from resolvers.loaders import (
     ConversationState,
@@ -19,19 +25,20 @@ from resolvers.loaders import (
     conversations_by_id,
     members_by_id,
     pending_by_id,
+    viewers_of,
 )
-from resolvers.pagination import Page
+from resolvers.pagination import PageRequest
+from rules import typeid
 from rules.ai_control import AiPauseCause, AiState
 from rules.button import button_visible
-from rules.typeid import AGENT, CONVERSATION, format_id
-from schema.agent.types import Agent, the_agent
+from rules.typeid import format_id
+from schema.agent.types import Agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.conversation.message import MessageConnection
-from schema.escalation import connection as connections
-from schema.escalation import types as escalations
-from schema.nodes import Node
-from schema.pagination import PageInfo, page_request
+from schema.nodes import Node, connection_of, load_node, load_optional_node, node
+from schema.pagination import Connection
 from schema.prefetch import prefetch
+from schema.team.member import TeamMember
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow
@@ -117,6 +124,7 @@ class PendingEscalation:
         return cls(confidence=confidence, requested_at=row.requested_at, fires_at=row.fires_at)
 
 
+@node(typeid.CONVERSATION, "conversation", conversation_by_id, conversations_by_id)
 @strawberry.type
 class Conversation(Node):
     """A customer's conversation with an AI agent."""
@@ -149,7 +157,7 @@ class Conversation(Node):
         row, widget = state.row, state.settings.widget
         texts = widget.texts_for(row.language)
         return cls(
-            id=strawberry.ID(format_id(CONVERSATION, row.id)),
+            id=strawberry.ID(format_id(typeid.CONVERSATION, row.id)),
             key=row.id,
             agent_key=row.agent_id,
             customer=Customer(
@@ -180,7 +188,7 @@ class Conversation(Node):
     @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """AI agent that the customer talks to."""
-        return the_agent(info, self.agent_key)
+        return load_node(info, typeid.AGENT, self.agent_key)
 
     @strawberry.field
     async def messages(
@@ -192,10 +200,21 @@ class Conversation(Node):
         before: str | None = None,
     ) -> MessageConnection:
         """Messages, in order."""
-        request = page_request(first, after, last, before)
+        request = PageRequest(first, after, last, before)
         page = await messages_of(info.context, self.key, request)
         await prefetch(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
         return MessageConnection.of(self.key, page, info.context)
+
+    @strawberry.field
+    async def viewers(self, info: Info) -> list[TeamMember]:
+        """Team members who have it open now. Each counts for 30 s after setViewing. Only for team members."""
+        if info.context.actor.is_customer:
+            return []
+        if info.context.actor.kind is not ActorKind.TEAM_MEMBER:
+            raise ForbiddenError("This field is for signed-in team members.")
+        return [
+            TeamMember.of(row, info.context) for row in await info.context.load(viewers_of, self.key) or []
+        ]
 
     @strawberry.field
     async def pending_escalation(self, info: Info) -> PendingEscalation | None:
@@ -205,71 +224,46 @@ class Conversation(Node):
     @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None)
     def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """Escalation that is open or in progress, if any."""
-        return active_escalation(info, self.key)
+        return load_optional_node(info, typeid.ESCALATION, self.key, active_escalations)
 
     @strawberry.field
     async def escalations(
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")]:
         """Its escalations, newest first."""
-        request = page_request(first, after)
+        request = PageRequest(first, after)
         page = await escalations_of_conversation(info.context, self.key, request)
-        return await connections.EscalationConnection.of(page, info, self.key)
+        connection: EscalationConnection = await connection_of(typeid.ESCALATION).of(page, info, self.key)
+        return connection
 
 
 def _json(details: dict[str, Any] | None) -> JSON | None:
     return None if details is None else JSON(details)
 
 
-def active_escalation(info: Info, key: UUID) -> AwaitableOrValue["Escalation | None"]:
-    """Return the active escalation of the conversation of that id."""
-    call = info.context
-    dress = escalations.Escalation.of
-    return call.resolve_node(active_escalations, key, lambda row: dress(row, call) if row else None)
-
-
-def the_conversation(info: Info, key: UUID) -> AwaitableOrValue[Conversation]:
-    """Return the visible conversation of that id; raise NotFoundError."""
-
-    def dress(state: ConversationState | None) -> Conversation:
-        if state is None:
-            raise NotFoundError("conversation")
-        return Conversation.of(state, info.context)
-
-    return info.context.resolve_node(conversations_by_id, key, dress)
-
-
 @strawberry.type
-class ConversationEdge:
-    """A conversation in its list."""
-
-    cursor: str
-    """Cursor of the item in this list."""
-    node: Conversation
-    """The item."""
-
-
-@strawberry.type
-class ConversationConnection:
+class ConversationConnection(Connection[Conversation]):
     """A page of conversations."""
 
-    edges: list[ConversationEdge]
-    """Items of the page, with their cursors."""
-    nodes: list[Conversation]
-    """Items of the page."""
-    page_info: PageInfo
-    """Position of the page in the list."""
+    wanted: strawberry.Private[Filter]
+    cursor: str
+    """Head of the workspace's log, taken before the rows were read. Subscribe with it as `after`."""
+
+    @strawberry.field
+    async def total_count(self, info: Info) -> int:
+        """Number of items on all pages."""
+        return await count_conversations(info.context, self.wanted)
 
     @classmethod
-    async def of(cls, page: Page[UUID], info: Info) -> "ConversationConnection":
+    async def of(cls, listed: ConversationPage, info: Info, wanted: Filter) -> "ConversationConnection":
         """Build a page from the ids of its conversations."""
+        page = listed.page
         await gather(
             info.context.prefetch(conversations_by_id, page.rows),
             prefetch(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
         )
-        nodes = [await await_maybe(the_conversation(info, key)) for key in page.rows]
-        edges = [ConversationEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+        nodes = [await await_maybe(load_node(info, typeid.CONVERSATION, key)) for key in page.rows]
+        return cls.build(page, nodes, wanted=wanted, cursor=listed.cursor)
 
 
 @strawberry.input
@@ -284,12 +278,24 @@ class ConversationFilter:
     """Conversations with (true) or without (false) an active escalation."""
     customer_email: str | None = None
     """Conversations of the customer with this email address."""
+    customer_external_id: str | None = None
+    """Conversations of the customer with this id of the integrator's own."""
     awaiting_ai: bool | None = None
     """Conversations in which the AI may answer and the customer's last words have no answer."""
+    search: str | None = None
+    """Words in the messages, or the customer's name, email address or own id; or an id."""
 
     def read(self, info: Info) -> Filter:
         """Return the filter with UUIDs in place of TypeIDs; raise BadInputError."""
         agent_id = None
         if self.agent_id is not None:
-            agent_id = parse_global_id(info, AGENT, self.agent_id, "filter.agent_id")
-        return Filter(agent_id, self.ai_state, self.escalated, self.customer_email, self.awaiting_ai)
+            agent_id = parse_global_id(info, typeid.AGENT, self.agent_id, "filter.agent_id")
+        return Filter(
+            agent_id=agent_id,
+            ai_state=self.ai_state,
+            escalated=self.escalated,
+            customer_email=self.customer_email,
+            customer_external_id=self.customer_external_id,
+            awaiting_ai=self.awaiting_ai,
+            search=self.search,
+        )

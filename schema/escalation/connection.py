@@ -6,33 +6,20 @@ import strawberry
 
 from resolvers.escalation_queries import EscalationFilter as Filter
 from resolvers.escalation_queries import EscalationPage, count_escalations, count_escalations_of_conversation
+from rules.typeid import ESCALATION
 from schema.context import Info, forbidden_to_customers
 from schema.escalation.types import LOOKUPS, Escalation
-from schema.pagination import PageInfo
+from schema.nodes import connection
+from schema.pagination import Connection
 from schema.prefetch import prefetch
 
 
+@connection(ESCALATION)
 @strawberry.type
-class EscalationEdge:
-    """An escalation in its list."""
-
-    cursor: str
-    """Cursor of the item in this list."""
-    node: Escalation
-    """The item."""
-
-
-@strawberry.type
-class EscalationConnection:
+class EscalationConnection(Connection[Escalation]):
     """A page of escalations, of the workspace or of one conversation."""
 
     of_what: strawberry.Private[Filter | UUID]
-    edges: list[EscalationEdge]
-    """Items of the page, with their cursors."""
-    nodes: list[Escalation]
-    """Items of the page."""
-    page_info: PageInfo
-    """Position of the page in the list."""
     cursor: str
     """Head of the workspace's log, taken before the rows were read. Subscribe with it as `after`."""
 
@@ -49,11 +36,5 @@ class EscalationConnection:
         call = info.context
         await prefetch(info, listed.page.rows, LOOKUPS)
         nodes = [Escalation.of(row, call) for row in listed.page.rows]
-        cursors = listed.page.cursors
-        return cls(
-            of_what=of_what,
-            edges=[EscalationEdge(cursor=at, node=node) for at, node in zip(cursors, nodes, strict=True)],
-            nodes=nodes,
-            page_info=PageInfo.of(listed.page),
-            cursor=forbidden_to_customers() if call.actor.is_customer else listed.cursor,
-        )
+        cursor = forbidden_to_customers() if call.actor.is_customer else listed.cursor
+        return cls.build(listed.page, nodes, of_what=of_what, cursor=cursor)

@@ -7,14 +7,15 @@ from strawberry.scalars import JSON
 
 from resolvers import escalation, escalation_triggers, reply
 from resolvers.escalation import EscalationChanges, ResolutionInput
+from resolvers.escalation_triggers import EscalateCall
 from resolvers.raise_escalation import EscalationResult
+from resolvers.validation import check_object
 from rules.escalation import Disposition, EscalationStatus, Priority
 from rules.typeid import CONVERSATION, ESCALATION, MESSAGE
 from schema.context import Info, parse_global_id
 from schema.conversation.message import Message
 from schema.escalation.types import Escalation
 from schema.mutation import mutation
-from schema.scalars import as_object
 
 
 @strawberry.input
@@ -29,6 +30,10 @@ class EscalateConversationInput:
     """Priority; the default priority of the settings if null."""
     assign_to: str | None = None
     """Email address of the team member who must answer."""
+    summary: str | None = None
+    """Words for the person who answers, at most 2,000 characters. They replace those of an earlier call."""
+    metadata: JSON | None = None
+    """JSON object of the caller's own. It replaces that of an earlier call."""
     idempotency_key: str | None = None
     """Key of the request, for 24 hours. The same key and input return the first result again."""
 
@@ -194,9 +199,13 @@ class EscalationMutation:
         raised = await escalation_triggers.escalate_conversation(
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
-            input.reason,
-            input.priority,
-            input.assign_to,
+            EscalateCall(
+                input.reason,
+                input.priority,
+                input.assign_to,
+                input.summary,
+                check_object("metadata", input.metadata),
+            ),
             input.idempotency_key,
         )
         return EscalatePayload.of(raised, info)
@@ -327,7 +336,7 @@ class EscalationMutation:
             info.context,
             parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id"),
             input.form,
-            as_object(input.fields, "fields") or {},
+            check_object("fields", input.fields) or {},
             input.escalate,
             input.idempotency_key,
         )

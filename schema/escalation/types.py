@@ -1,7 +1,7 @@
 """Escalations, and what belongs to one."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -10,23 +10,29 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import escalation as models
 from resolvers.escalation_queries import EscalationFilter as Filter
-from resolvers.escalation_queries import timeline_of
-from resolvers.loaders import agents_by_id, conversations_by_id, members_by_id, notes_of, triggers_of
-from resolvers.pagination import Page
+from resolvers.escalation_queries import escalation_by_id, timeline_of
+from resolvers.loaders import (
+    agents_by_id,
+    conversations_by_id,
+    escalations_by_id,
+    members_by_id,
+    notes_of,
+    triggers_of,
+    unread_messages_of,
+)
+from resolvers.pagination import Page, PageRequest
+from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
-from rules.sla_clock import SlaStatus
-from rules.typeid import AGENT, ESCALATION, MEMBER, NOTE, format_id
-from schema.agent.types import Agent, the_agent
+from rules.sla_clock import SlaOutcome, SlaStatus
+from rules.typeid import AGENT, MEMBER, NOTE, format_id
+from schema.agent.types import Agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
-from schema.conversation import types as conversations
+from schema.conversation.types import Conversation
 from schema.escalation.sla import Sla
-from schema.nodes import Node
-from schema.pagination import PageInfo, page_request
+from schema.nodes import Node, load_node, load_optional_node, node
+from schema.pagination import Connection
 from schema.prefetch import Lookups, prefetch
-from schema.team.member import TeamMember, member
-
-if TYPE_CHECKING:
-    from schema.conversation.types import Conversation
+from schema.team.member import TeamMember
 
 T = TypeVar("T")
 
@@ -62,7 +68,7 @@ class EscalationNote:
     @sync_or_async_field(TeamMember | None)
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Author; null for an API key."""
-        return member(info, self.author_key)
+        return load_optional_node(info, typeid.MEMBER, self.author_key)
 
 
 @strawberry.type
@@ -80,7 +86,7 @@ class Resolution:
     @sync_or_async_field(TeamMember | None)
     def resolved_by(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who resolved it, if any."""
-        return member(info, self.resolver_key)
+        return load_optional_node(info, typeid.MEMBER, self.resolver_key)
 
 
 @strawberry.type
@@ -98,7 +104,7 @@ class TimelineEntry:
     @sync_or_async_field(TeamMember | None)
     def actor(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who did it, if any."""
-        return member(info, self.actor_key)
+        return load_optional_node(info, typeid.MEMBER, self.actor_key)
 
     @classmethod
     def of(cls, row: models.TimelineEntry) -> "TimelineEntry":
@@ -108,7 +114,7 @@ class TimelineEntry:
         )
 
 
-_KEYS_IN_DATA = {"assignee": MEMBER, "previous": MEMBER, "message": "msg", "note": NOTE}
+_KEYS_IN_DATA = {"assignee": MEMBER, "previous": MEMBER, "message": typeid.MESSAGE, "note": NOTE}
 
 
 def _with_ids(data: dict[str, Any]) -> JSON:
@@ -122,34 +128,16 @@ def _with_ids(data: dict[str, Any]) -> JSON:
 
 
 @strawberry.type
-class TimelineEdge:
-    """An entry in its list."""
-
-    cursor: str
-    """Cursor of the item in this list."""
-    node: TimelineEntry
-    """The item."""
-
-
-@strawberry.type
-class TimelineConnection:
+class TimelineConnection(Connection[TimelineEntry]):
     """A page of the timeline."""
-
-    edges: list[TimelineEdge]
-    """Items of the page, with their cursors."""
-    nodes: list[TimelineEntry]
-    """Items of the page."""
-    page_info: PageInfo
-    """Position of the page in the list."""
 
     @classmethod
     def of(cls, page: Page[models.TimelineEntry]) -> "TimelineConnection":
         """Build a page."""
-        nodes = [TimelineEntry.of(row) for row in page.rows]
-        edges = [TimelineEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+        return cls.build(page, [TimelineEntry.of(row) for row in page.rows])
 
 
+@node(typeid.ESCALATION, "escalation", escalation_by_id, escalations_by_id)
 @strawberry.type
 class Escalation(Node):
     """One time that people are asked for."""
@@ -167,6 +155,10 @@ class Escalation(Node):
     """The caller's own words for API; else the trigger, such as “low_confidence”. Not for customers."""
     detail: str | None
     """The exact match: the phrase, or the name of the tool, topic or form. Null for customers."""
+    summary: str | None
+    """The caller's words for the person who answers. Null for customers."""
+    metadata: JSON | None
+    """Data of the caller's own. Null for customers."""
     confidence: float | None
     """The AI's confidence when it was raised, in percent, if known. Null for customers."""
     sla: Sla
@@ -185,31 +177,39 @@ class Escalation(Node):
         """Build an escalation. Customers see its status, its creation and the name of the assignee."""
         shown = _for_customers() if call.actor.is_customer else _for_team(row, call)
         return cls(
-            id=strawberry.ID(format_id(ESCALATION, row.id)),
+            id=strawberry.ID(format_id(typeid.ESCALATION, row.id)),
             row=row,
             status=row.status,
             created_at=row.created_at,
             **shown,
         )
 
-    @sync_or_async_field(Annotated["Conversation", strawberry.lazy("schema.conversation.types")])
-    def conversation(self, info: Info) -> AwaitableOrValue["Conversation"]:
+    @sync_or_async_field(Conversation)
+    def conversation(self, info: Info) -> AwaitableOrValue[Conversation]:
         """Conversation that it belongs to. Not for customers."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
-        return conversations.the_conversation(info, self.row.conversation_id)
+        return load_node(info, typeid.CONVERSATION, self.row.conversation_id)
 
     @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """AI agent that handed over. Not for customers."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
-        return the_agent(info, self.row.agent_id)
+        return load_node(info, typeid.AGENT, self.row.agent_id)
 
     @sync_or_async_field(TeamMember | None)
     def assignee(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who must answer, if any."""
-        return member(info, self.row.assignee_id)
+        return load_optional_node(info, typeid.MEMBER, self.row.assignee_id)
+
+    @sync_or_async_field(int)
+    def unread_messages(self, info: Info) -> AwaitableOrValue[int]:
+        """Customer messages that no team member has read. Not for customers."""
+        call = info.context
+        if call.actor.is_customer:
+            raise forbidden_to_customers()
+        return call.resolve_row(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
 
     @strawberry.field
     async def triggers(self, info: Info) -> list[TriggerEvent]:
@@ -249,7 +249,7 @@ class Escalation(Node):
         """Everything that happened to it, oldest first."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
-        page = await timeline_of(info.context, self.row.id, page_request(first, after))
+        page = await timeline_of(info.context, self.row.id, PageRequest(first, after))
         await prefetch(info, page.rows, {"actor": (members_by_id, lambda row: row.actor_id)})
         return TimelineConnection.of(page)
 
@@ -259,6 +259,7 @@ LOOKUPS: Lookups[models.Escalation] = {
     "conversation": (conversations_by_id, lambda row: row.conversation_id),
     "agent": (agents_by_id, lambda row: row.agent_id),
     "assignee": (members_by_id, lambda row: row.assignee_id),
+    "unreadMessages": (unread_messages_of, lambda row: row.conversation_id),
     "resolvedBy": (members_by_id, lambda row: row.resolved_by_id),
 }
 
@@ -269,6 +270,8 @@ def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:
         "trigger": row.trigger,
         "reason": row.reason,
         "detail": row.detail,
+        "summary": row.summary,
+        "metadata": None if row.details is None else JSON(row.details),
         "confidence": row.confidence,
         "sla": Sla.of(row.clock, call.now),
         "first_responded_at": row.first_responded_at,
@@ -280,7 +283,15 @@ def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:
 
 def _for_customers() -> dict[str, Any]:
     hidden = ("priority", "trigger", "reason", "sla", "version")
-    empty = ("detail", "confidence", "first_responded_at", "resolved_at", "resolution")
+    empty = (
+        "detail",
+        "summary",
+        "metadata",
+        "confidence",
+        "first_responded_at",
+        "resolved_at",
+        "resolution",
+    )
     return {name: forbidden_to_customers() for name in hidden} | dict.fromkeys(empty)
 
 
@@ -307,10 +318,14 @@ class EscalationFilter:
     """Any of these priorities."""
     sla_status: list[SlaStatus] | None = None
     """Any of these statuses of the clock."""
+    sla_outcome: list[SlaOutcome] | None = None
+    """Any of these outcomes of the clock. From the due time on it is MISSED, before an answer too."""
     trigger: list[EscalationTrigger] | None = None
     """Any of these first triggers."""
     assignee_id: strawberry.ID | None = None
     """Escalations of this team member."""
+    answered: bool | None = None
+    """With (true) or without (false) a reply by a person. Not answered and MISSED is overdue."""
     unassigned: bool | None = None
     """Escalations without (true) or with (false) an assignee."""
     created_from: datetime | None = None
@@ -318,7 +333,7 @@ class EscalationFilter:
     created_to: datetime | None = None
     """End of the period of creation, exclusive."""
     search: str | None = None
-    """Words in the conversation, the reason, or the customer's name or email address."""
+    """Words in messages, reason, summary or the customer's name, email address or own id; or an id."""
     disposition: list[Disposition] | None = None
     """Any of these dispositions."""
     reviewed: bool | None = strawberry.field(
@@ -332,6 +347,8 @@ class EscalationFilter:
             status=_chosen(self.status),
             priority=_chosen(self.priority),
             sla_status=_chosen(self.sla_status),
+            sla_outcome=_chosen(self.sla_outcome),
+            answered=self.answered,
             trigger=_chosen(self.trigger),
             assignee_id=_key(info, MEMBER, self.assignee_id, "filter.assignee_id"),
             unassigned=self.unassigned,

@@ -8,15 +8,17 @@ import orjson
 from graphql import (
     FieldNode,
     GraphQLError,
+    GraphQLField,
     OperationDefinitionNode,
     OperationType,
     VariableNode,
     located_error,
 )
-from graphql.execution.collect_fields import collect_fields
+from graphql.execution.collect_fields import FieldDetails, collect_fields
 from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path
 
-from models.database import is_unavailable
+from models.database import DatabaseUnavailableError
 from resolvers.actor import Actor
 from resolvers.errors import BatonError
 from resolvers.subscription_sources import StreamEvent
@@ -26,9 +28,12 @@ from schema.context import GraphQLContext
 from schema.documents import Document, build_executor, find, load
 from schema.errors import RefusedError, format_errors, original_of
 from schema.operation import Operation
-from schema.subscriptions import FOLLOWED, Followed
+from schema.subscriptions import LiveSource
 
 _AFTER = "after"
+
+assert GRAPHQL_SCHEMA.subscription_type is not None
+_ROOT_TYPE = GRAPHQL_SCHEMA.subscription_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +46,20 @@ class SubscriptionPlan:
 
     call: GraphQLContext
     executor: BoundedExecutor
-    followed: Followed
+    source: LiveSource
     field: FieldNode
     after: str | None
     key: Hashable
 
     async def execute(self, event: StreamEvent) -> dict[str, Any]:
-        """Return the result of an event with the rows as they are now; raise database errors."""
-        executor = self.executor.build_per_event_executor(self.followed.dress(event))
+        """Return the result of an event with the rows as they are now; raise DatabaseUnavailableError."""
+        executor = self.executor.build_per_event_executor(self.source.build(event))
         assert isinstance(executor, BoundedExecutor)  # a copy of this plan's
         result = await executor.run()
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):
-            if original is not None and is_unavailable(original):
+            if isinstance(original, DatabaseUnavailableError):
                 raise original
         return {"errors": format_errors(result.errors), "data": result.data}
 
@@ -77,13 +82,15 @@ def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
     executor = build_executor(document, operation, call)
     if not isinstance(executor, BoundedExecutor):
         raise RefusedError(format_errors(executor, document.argument_of_variable))
-    field, arguments = _root(executor, node)
+    root, details = _root_field(executor, node)
+    field = details[0].node
+    arguments = get_argument_values(root, field, executor.variable_values)
     try:
-        followed = FOLLOWED[field.name.value](call, arguments)
+        source = _subscribe(executor, root, details, arguments)
     except BatonError as error:
         raise _refusal(field, error) from None
     key = _key(operation, document, node, field, call)
-    return SubscriptionPlan(call, executor, followed, field, arguments.get(_AFTER), key)
+    return SubscriptionPlan(call, executor, source, field, arguments.get(_AFTER), key)
 
 
 def _refusal(field: FieldNode, error: Exception) -> RefusedError:
@@ -91,15 +98,30 @@ def _refusal(field: FieldNode, error: Exception) -> RefusedError:
     return RefusedError(format_errors([located_error(error, [field], [name])]))
 
 
-def _root(executor: BoundedExecutor, node: OperationDefinitionNode) -> tuple[FieldNode, Mapping[str, Any]]:
-    root = GRAPHQL_SCHEMA.subscription_type
-    assert root is not None
+def _root_field(
+    executor: BoundedExecutor, node: OperationDefinitionNode
+) -> tuple[GraphQLField, list[FieldDetails]]:
+    """Return the subscription's field in the schema, and its selections in the document."""
     collected = collect_fields(
-        GRAPHQL_SCHEMA, executor.fragments, executor.variable_values, root, node
+        GRAPHQL_SCHEMA, executor.fragments, executor.variable_values, _ROOT_TYPE, node
     ).grouped_field_set
-    details = next(iter(collected.values()))[0]
-    field = details.node
-    return field, get_argument_values(root.fields[field.name.value], field, executor.variable_values)
+    details = next(iter(collected.values()))
+    return _ROOT_TYPE.fields[details[0].node.name.value], details
+
+
+def _subscribe(
+    executor: BoundedExecutor,
+    root: GraphQLField,
+    details: list[FieldDetails],
+    arguments: Mapping[str, Any],
+) -> LiveSource:
+    """Call the resolver of the subscription; it does not open the source yet."""
+    nodes = [item.node for item in details]
+    path = Path(None, nodes[0].name.value, _ROOT_TYPE.name)
+    info = executor.build_resolve_info(root, nodes, _ROOT_TYPE, path)
+    assert root.subscribe is not None
+    source: LiveSource = root.subscribe(None, info, **arguments)
+    return source
 
 
 def _key(

@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import delivery as models
-from resolvers.loaders import attempts_of, escalations_by_id
+from resolvers.loaders import attempts_of
 from resolvers.pagination import Page
 from rules.delivery import DeliveryChannel, DeliveryStatus
-from rules.typeid import DELIVERY, format_id
-from schema.context import Info
-from schema.escalation.types import Escalation
-from schema.nodes import Node
-from schema.pagination import PageInfo
+from rules.typeid import format_id
+from schema.context import GraphQLContext, Info, sync_or_async_field
+
+if TYPE_CHECKING:
+    from schema.escalation.types import Escalation
+from resolvers.delivery import delivery_by_id
+from rules import typeid
+from schema.nodes import Node, load_optional_node, node
+from schema.pagination import Connection
 
 
 @strawberry.type
@@ -31,6 +37,7 @@ class DeliveryAttempt:
     """Duration in milliseconds."""
 
 
+@node(typeid.DELIVERY, "delivery", delivery_by_id)
 @strawberry.type
 class Delivery(Node):
     """One event for one recipient."""
@@ -53,10 +60,10 @@ class Delivery(Node):
     """Time at which it was queued."""
 
     @classmethod
-    def of(cls, row: models.Delivery) -> "Delivery":
+    def of(cls, row: models.Delivery, _: GraphQLContext) -> "Delivery":
         """Build the type from a row."""
         return cls(
-            id=strawberry.ID(format_id(DELIVERY, row.id)),
+            id=strawberry.ID(format_id(typeid.DELIVERY, row.id)),
             key=row.id,
             escalation_key=row.escalation_id,
             channel=row.channel,
@@ -68,13 +75,10 @@ class Delivery(Node):
             created_at=row.created_at,
         )
 
-    @strawberry.field
-    async def escalation(self, info: Info) -> Escalation | None:
+    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None)
+    def escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """Escalation that the event belongs to, if any."""
-        key = self.escalation_key
-        if key is None or (row := await info.context.load(escalations_by_id, key)) is None:
-            return None
-        return Escalation.of(row, info.context)
+        return load_optional_node(info, typeid.ESCALATION, self.escalation_key)
 
     @strawberry.field
     async def attempts(self, info: Info) -> list[DeliveryAttempt]:
@@ -100,29 +104,10 @@ def _ended(rows: Sequence[models.DeliveryAttempt]) -> list[DeliveryAttempt]:
 
 
 @strawberry.type
-class DeliveryEdge:
-    """A delivery in its list."""
-
-    cursor: str
-    """Cursor of the item in this list."""
-    node: Delivery
-    """The item."""
-
-
-@strawberry.type
-class DeliveryConnection:
+class DeliveryConnection(Connection[Delivery]):
     """A page of deliveries."""
 
-    edges: list[DeliveryEdge]
-    """Items of the page, with their cursors."""
-    nodes: list[Delivery]
-    """Items of the page."""
-    page_info: PageInfo
-    """Position of the page in the list."""
-
     @classmethod
-    def of(cls, page: Page[models.Delivery]) -> "DeliveryConnection":
+    def of(cls, page: Page[models.Delivery], info: Info) -> "DeliveryConnection":
         """Build a page."""
-        nodes = [Delivery.of(row) for row in page.rows]
-        edges = [DeliveryEdge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page))
+        return cls.build(page, [Delivery.of(row, info.context) for row in page.rows])

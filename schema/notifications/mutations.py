@@ -32,7 +32,7 @@ class NotificationMutation:
             input.url,
             input.event_types,
         )
-        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
+        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row, info.context), secret=secret)
 
     @mutation
     async def update_webhook_endpoint(
@@ -46,7 +46,7 @@ class NotificationMutation:
         """Change a webhook endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row = await webhook_endpoint.update_webhook_endpoint(info.context, key, url, enabled, event_types)
-        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=None)
+        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row, info.context), secret=None)
 
     @mutation
     async def rotate_webhook_secret(
@@ -57,7 +57,7 @@ class NotificationMutation:
         """Make a new secret. For 24 hours the old one signs, too."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         row, secret = await webhook_endpoint.rotate_webhook_secret(info.context, key)
-        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row), secret=secret)
+        return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row, info.context), secret=secret)
 
     @mutation
     async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
@@ -73,10 +73,10 @@ class NotificationMutation:
         """Send a sample to one channel and return its deliveries."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         rows = await delivery.send_test_notification(info.context, key, channel)
-        return [Delivery.of(row) for row in rows]
+        return [Delivery.of(row, info.context) for row in rows]
 
     @mutation
     async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery | None:  # noqa: A002
         """Attempt a delivery again."""
         key = parse_global_id(info, DELIVERY, id, "id")
-        return Delivery.of(await delivery.retry_delivery(info.context, key))
+        return Delivery.of(await delivery.retry_delivery(info.context, key), info.context)

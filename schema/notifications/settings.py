@@ -70,7 +70,7 @@ class NotificationSettings:
     async def webhooks(self, info: Info) -> list[WebhookEndpoint]:
         """The endpoints, oldest first."""
         rows = await info.context.load(webhook_endpoints_of, self.agent_key) or []
-        return [WebhookEndpoint.of(row) for row in rows]
+        return [WebhookEndpoint.of(row, info.context) for row in rows]
 
     @classmethod
     def of(cls, agent_key: UUID, held: rules.NotificationSettings) -> "NotificationSettings":

@@ -5,10 +5,14 @@ from datetime import datetime
 import strawberry
 
 from models import webhook_endpoint as models
-from rules.typeid import WEBHOOK_ENDPOINT, format_id
-from schema.nodes import Node
+from resolvers.webhook_endpoint import webhook_endpoint_by_id
+from rules import typeid
+from rules.typeid import format_id
+from schema.context import GraphQLContext
+from schema.nodes import Node, node
 
 
+@node(typeid.WEBHOOK_ENDPOINT, "webhook endpoint", webhook_endpoint_by_id)
 @strawberry.type
 class WebhookEndpoint(Node):
     """A URL to which events are posted."""
@@ -25,10 +29,10 @@ class WebhookEndpoint(Node):
     """Time of its creation."""
 
     @classmethod
-    def of(cls, row: models.WebhookEndpoint) -> "WebhookEndpoint":
+    def of(cls, row: models.WebhookEndpoint, _: GraphQLContext) -> "WebhookEndpoint":
         """Build an endpoint. Its secrets are shown only when they are made."""
         return cls(
-            id=strawberry.ID(format_id(WEBHOOK_ENDPOINT, row.id)),
+            id=strawberry.ID(format_id(typeid.WEBHOOK_ENDPOINT, row.id)),
             url=row.url,
             enabled=row.enabled,
             event_types=row.event_types,

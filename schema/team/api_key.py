@@ -5,11 +5,15 @@ from datetime import datetime
 import strawberry
 
 from models.api_key import ApiKey as ApiKeyRow
+from resolvers.api_key import api_key_by_id
+from rules import typeid
 from rules.roles import Scope
-from rules.typeid import API_KEY, format_id
-from schema.nodes import Node
+from rules.typeid import format_id
+from schema.context import GraphQLContext
+from schema.nodes import Node, node
 
 
+@node(typeid.API_KEY, "API key", api_key_by_id)
 @strawberry.type
 class ApiKey(Node):
     """A key of an integrator or an AI agent's back end."""
@@ -28,10 +32,10 @@ class ApiKey(Node):
     """Time of its revocation; null while it is valid."""
 
     @classmethod
-    def of(cls, row: ApiKeyRow) -> "ApiKey":
+    def of(cls, row: ApiKeyRow, _: GraphQLContext) -> "ApiKey":
         """Build the type from a row."""
         return cls(
-            id=strawberry.ID(format_id(API_KEY, row.id)),
+            id=strawberry.ID(format_id(typeid.API_KEY, row.id)),
             name=row.name,
             prefix=row.prefix,
             scopes=[Scope(scope) for scope in row.scopes],

@@ -2,20 +2,20 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import strawberry
-from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from models.member import Member as MemberRow
-from resolvers.errors import NotFoundError
 from resolvers.loaders import members_by_id
+from resolvers.member import member_by_id
+from rules import typeid
 from rules.roles import MemberRole
-from rules.typeid import MEMBER, format_id
-from schema.context import GraphQLContext, Info, forbidden_to_customers
-from schema.nodes import Node
+from rules.typeid import format_id
+from schema.context import GraphQLContext, forbidden_to_customers
+from schema.nodes import Node, node
 
 
+@node(typeid.MEMBER, "team member", member_by_id, members_by_id)
 @strawberry.type
 class TeamMember(Node):
     """A person on the team."""
@@ -42,23 +42,7 @@ class TeamMember(Node):
         }
         if call.actor.is_customer:
             shown = dict.fromkeys(shown, forbidden_to_customers()) | {"email": None}
-        return cls(id=strawberry.ID(format_id(MEMBER, row.id)), name=row.name, **shown)
-
-
-def member(info: Info, key: UUID | None) -> AwaitableOrValue[TeamMember | None]:
-    """Return the team member of that id, or None."""
-    if key is None:
-        return None
-    call = info.context
-    return call.resolve_node(members_by_id, key, lambda row: TeamMember.of(row, call) if row else None)
-
-
-async def the_member(info: Info, key: UUID | None) -> TeamMember:
-    """Return the team member of that id; raise NotFoundError."""
-    result = await await_maybe(member(info, key))
-    if result is None:
-        raise NotFoundError("team member")
-    return result
+        return cls(id=strawberry.ID(format_id(typeid.MEMBER, row.id)), name=row.name, **shown)
 
 
 @strawberry.input

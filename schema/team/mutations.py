@@ -81,13 +81,13 @@ class TeamMutation:
     ) -> CreateApiKeyPayload | None:
         """Create an API key; the payload has the key itself."""
         row, key = await api_key.create_api_key(info.context, input.name, input.scopes)
-        return CreateApiKeyPayload(api_key=ApiKey.of(row), key=key)
+        return CreateApiKeyPayload(api_key=ApiKey.of(row, info.context), key=key)
 
     @mutation
     async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002
         """Revoke an API key."""
         key = parse_global_id(info, API_KEY, id, "id")
-        return ApiKey.of(await api_key.revoke_api_key(info.context, key))
+        return ApiKey.of(await api_key.revoke_api_key(info.context, key), info.context)
 
 
 def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload | None:

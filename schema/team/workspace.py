@@ -5,10 +5,15 @@ from datetime import datetime
 import strawberry
 
 from models.workspace import Workspace as WorkspaceRow
-from rules.typeid import WORKSPACE, format_id
-from schema.nodes import Node
+from resolvers.loaders import workspaces_by_id
+from resolvers.viewer import workspace_by_id
+from rules import typeid
+from rules.typeid import format_id
+from schema.context import GraphQLContext
+from schema.nodes import Node, node
 
 
+@node(typeid.WORKSPACE, "workspace", workspace_by_id, workspaces_by_id)
 @strawberry.type
 class Workspace(Node):
     """A team's own world."""
@@ -19,6 +24,8 @@ class Workspace(Node):
     """Time of its creation."""
 
     @classmethod
-    def of(cls, row: WorkspaceRow) -> "Workspace":
+    def of(cls, row: WorkspaceRow, _: GraphQLContext) -> "Workspace":
         """Build the type from a row."""
-        return cls(id=strawberry.ID(format_id(WORKSPACE, row.id)), name=row.name, created_at=row.created_at)
+        return cls(
+            id=strawberry.ID(format_id(typeid.WORKSPACE, row.id)), name=row.name, created_at=row.created_at
+        )

@@ -9,8 +9,9 @@ from resolvers.widget import open_conversation
 from rules.typeid import AGENT, CONVERSATION
 from schema.context import Info, parse_global_id
 from schema.conversation.mutations import StartConversationPayload
-from schema.conversation.types import Conversation, the_conversation
+from schema.conversation.types import Conversation
 from schema.mutation import mutation
+from schema.nodes import load_node
 from schema.widget.types import IdentitySecretPayload, OpenConversationInput
 
 
@@ -32,7 +33,7 @@ class WidgetMutation:
         # The payload shows what the customer who has just come may see.
         info.context.acts_as(customer)
         return StartConversationPayload(
-            conversation=await await_maybe(the_conversation(info, started.conversation_id)),
+            conversation=await await_maybe(load_node(info, CONVERSATION, started.conversation_id)),
             widget_token=started.widget_token,
             widget_token_expires_at=started.expires_at,
         )
@@ -47,7 +48,7 @@ class WidgetMutation:
         """
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await identify_customer(info.context, key, identity)
-        return await await_maybe(the_conversation(info, key))
+        return await await_maybe(load_node(info, CONVERSATION, key))
 
     @mutation
     async def mark_read(
@@ -56,7 +57,7 @@ class WidgetMutation:
         """Mark messages up to a position as read by the caller's side. It never goes back."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await mark_read(info.context, key, position)
-        return await await_maybe(the_conversation(info, key))
+        return await await_maybe(load_node(info, CONVERSATION, key))
 
     @mutation
     async def rotate_identity_secret(

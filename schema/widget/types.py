@@ -6,13 +6,13 @@ import strawberry
 from strawberry.scalars import JSON
 
 from resolvers.customer import Customer
+from resolvers.validation import check_object
 from resolvers.widget import NewVisit
 from resolvers.widget import Widget as ShownWidget
 from rules.button import ButtonVisibility
 from rules.typeid import AGENT, format_id
 from schema.context import Info
 from schema.conversation.mutations import CustomerInput
-from schema.scalars import as_object
 
 
 @strawberry.type
@@ -75,12 +75,11 @@ class OpenConversationInput:
 
     def read(self, info: Info) -> NewVisit:
         """Return the input with a UUID in place of the TypeID; raise BadInputError."""
-        who = self.customer or CustomerInput()
         return NewVisit(
             agent_id=info.context.parse_public_id(AGENT, self.agent_id, "agent_id"),
             identity=self.identity,
-            customer=Customer(who.external_id, who.email, who.name),
-            metadata=as_object(self.metadata, "metadata"),
+            customer=self.customer.read() if self.customer else Customer(),
+            metadata=check_object("metadata", self.metadata),
             language=self.language,
             idempotency_key=self.idempotency_key,
         )

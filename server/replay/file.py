@@ -26,7 +26,7 @@ from resolvers.validation import (
     check_name,
     check_percent,
 )
-from schema.scalars import read_time
+from rules.encoding import parse_datetime
 
 LINE_LIMIT = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -254,7 +254,7 @@ def _time(path: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        time = read_time(text)
+        time = parse_datetime(text)
     except (ValueError, OverflowError):
         raise BadInputError(
             f"{path} at", "is not an ISO 8601 time with a zone, such as 2026-01-31T09:30:00Z"

@@ -46,7 +46,6 @@ async def get_analytics_csv(request: Request) -> StreamingResponse:
     period, zone = check_period(query.from_, query.to), check_timezone(query.timezone)
     points = await export_series(context, query.agent_id, period, query.interval, query.timezone)
     names = [field.name for field in fields(AnalyticsPoint)]
-    names[-1] = "median_resolution_seconds"
 
     async def rows() -> AsyncIterator[list[Sequence[str]]]:
         yield [[_cell(value, zone) for value in astuple(point)] for point in points]

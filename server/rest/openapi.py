@@ -43,6 +43,8 @@ _ESCALATED: Final = {
     "trigger": "api",
     "reason": "VIP customer flagged for priority support",
     "detail": None,
+    "summary": "Was charged twice for order 1042",
+    "metadata": {"orderId": "1042"},
     "confidence": None,
     "assignTo": "jane@example.com",
     "createdAt": "2026-02-05T09:30:00.000000Z",
@@ -67,7 +69,13 @@ _RAISED: Final = {
 }
 _RECEIVED_FIELDS: Final = ("id", "conversationId", "status", "priority", "createdAt")
 _EXAMPLES: Final[dict[str, _Json]] = {
-    "EscalateRequest": {"reason": _ESCALATED["reason"], "priority": "high", "assignTo": "jane@example.com"},
+    "EscalateRequest": {
+        "reason": _ESCALATED["reason"],
+        "priority": "high",
+        "assignTo": "jane@example.com",
+        "summary": _ESCALATED["summary"],
+        "metadata": _ESCALATED["metadata"],
+    },
     "HookRequest": {"conversationId": _ESCALATED["conversationId"], "reason": "Payment failed three times"},
     "UpdateRequest": {
         "status": "in_progress",

@@ -24,11 +24,10 @@ from models import escalation as tables
 from resolvers.pagination import LARGEST
 from rules import typeid
 from rules.analytics import AnalyticsInterval
-from rules.encoding import format_datetime
+from rules.encoding import format_datetime, parse_datetime
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
 from rules.text import WORDS_LIMIT
-from schema.scalars import read_time
 
 _Read = Callable[[Any], Any]
 
@@ -103,6 +102,11 @@ Words = Annotated[
         }
     ),
 ]
+# The rule of resolvers.validation.check_json for programs; the check itself is there.
+Metadata = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "additionalProperties": True, "examples": [{"orderId": "1042"}]}),
+]
 Email = Annotated[str, WithJsonSchema({"type": "string", "minLength": 3, "examples": ["jane@example.com"]})]
 EmailOrEmpty = Annotated[str, WithJsonSchema({"type": "string", "examples": ["jane@example.com", ""]})]
 
@@ -119,6 +123,12 @@ class EscalateRequest(Input):
     reason: Words = Field(description="The reason, in the caller's words.")
     priority: PriorityWord | None = Field(None, description="The default is that of the AI agent's settings.")
     assign_to: Email | None = Field(None, description="A team member's email.")
+    summary: Words | None = Field(
+        None, description="Words for the person who answers. They replace those of an earlier call."
+    )
+    metadata: Metadata | None = Field(
+        None, description="Data of your own, returned as it is. It replaces that of an earlier call."
+    )
 
 
 class HookRequest(Input):
@@ -178,7 +188,7 @@ class ListQuery(Input):
 
 
 def _read_instant(value: Any) -> datetime:
-    return read_time(value)
+    return parse_datetime(str(value))
 
 
 GivenInstant = Annotated[
@@ -256,6 +266,8 @@ class Escalation(Output):
     trigger: Annotated[EscalationTrigger, Word()] = Field(description="The first trigger.")
     reason: str = Field(examples=["VIP customer flagged for priority support"])
     detail: str | None = Field(description="The matched words, topic or tool.")
+    summary: str | None = Field(description="The caller's words for the person who answers.")
+    metadata: dict[str, JsonValue] | None = Field(description="The caller's own data.")
     confidence: float | None = Field(description="Confidence of the AI reply that raised it, in percent.")
     assign_to: Email | None = Field(description="The assigned team member's email.")
     created_at: Instant
@@ -317,6 +329,8 @@ def escalation_resource(row: tables.Escalation, assign_to: str | None, now: date
         trigger=row.trigger,
         reason=row.reason,
         detail=row.detail,
+        summary=row.summary,
+        metadata=row.details,
         confidence=row.confidence,
         assign_to=assign_to,
         created_at=row.created_at,

@@ -13,7 +13,7 @@ from resolvers.context import Context
 from resolvers.errors import NotFoundError
 from resolvers.escalation import EscalationChanges, update_escalation
 from resolvers.escalation_queries import EscalationFilter, EscalationOrder, escalations
-from resolvers.escalation_triggers import escalate_by_webhook, escalate_conversation
+from resolvers.escalation_triggers import EscalateCall, escalate_by_webhook, escalate_conversation
 from resolvers.loaders import members_by_id
 from resolvers.pagination import PageRequest
 from resolvers.raise_escalation import EscalationResult
@@ -45,9 +45,8 @@ async def post_escalate(request: Request) -> Response:
     context = await _known_caller(request)
     conversation_id = _id_in_path(request, "conversationId", CONVERSATION, "conversation")
     body = await read_body(request, EscalateRequest)
-    raised = await escalate_conversation(
-        context, conversation_id, body.reason, body.priority, body.assign_to, _idempotency_key(request)
-    )
+    call = EscalateCall(body.reason, body.priority, body.assign_to, body.summary, body.metadata)
+    raised = await escalate_conversation(context, conversation_id, call, _idempotency_key(request))
     (resource,) = await _resources(context, [raised.escalation])
     answer = RaisedEscalation(
         **dict(resource), confirmation_message=raised.escalation.confirmation, created=raised.created
@@ -101,9 +100,8 @@ async def post_hook(request: Request) -> Response:
     """Escalate by a token in the URL; the answer contains only what a posting system needs."""
     context = await _hook_caller(request)
     body = await read_body(request, HookRequest)
-    raised = await escalate_by_webhook(
-        context, body.conversation_id, body.reason, body.priority, _idempotency_key(request)
-    )
+    call = EscalateCall(body.reason, body.priority)
+    raised = await escalate_by_webhook(context, body.conversation_id, call, _idempotency_key(request))
     row = raised.escalation
     answer = ReceivedCall(
         id=row.id,

@@ -21,6 +21,9 @@ async def test_unreachable_database_raises_one_error_from_every_kind_of_use() ->
             with pytest.raises(DatabaseUnavailableError):
                 async with open_session() as session:
                     await session.execute(text("SELECT 1"))
+        with pytest.raises(DatabaseUnavailableError):
+            async with database.snapshot() as fetch:
+                await fetch("SELECT 1")
     finally:
         await database.close()
     assert is_unavailable(by_fetch.value)

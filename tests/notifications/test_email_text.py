@@ -168,6 +168,7 @@ def test_the_facts_are_the_same_in_both_parts() -> None:
         "Resolution": "Sent her the money.",
         "AI agent": "Support AI (Shop Inc)",
     }
+    assert "Summary" not in text_of(message)
     page = page_of(message)
     assert dict(zip(page.texts["th"], page.texts["td"], strict=True)) == facts
     assert page.texts["title"] == [message["Subject"]]
@@ -369,3 +370,19 @@ def test_the_sender_is_written_as_it_was_set(sender: str, name: str, address: st
     assert (" ".join(shown.display_name.split()), shown.addr_spec) == (name, address)
     assert str(message["Message-ID"]).endswith(f"@{address.partition('@')[2]}>")
     assert message["To"] == "ann@xn--bcher-kva.example"
+
+
+def test_target_in_business_hours_is_in_working_days_in_mails_and_digests() -> None:
+    week = [{"day": day, "opens": "09:00", "closes": "17:00"} for day in ("MONDAY", "TUESDAY")]
+    hours = {"timezone": "UTC", "week": week, "holidays": [], "holiday_calendar": None}
+    story = create_story(target_minutes=1_440, business_hours=hours)
+    for raw in (composed(story), read(digest_of(story))):
+        assert "(target: 3 working days)" in text_of(raw)
+        assert "1 day" not in text_of(raw)
+
+
+def test_summary_of_the_caller_is_among_the_facts() -> None:
+    words = "Was charged twice:\nJosé & <b>Zoë</b>"
+    message = composed(create_story(summary=words, trigger=EscalationTrigger.API))
+    assert "Summary: Was charged twice: José & <b>Zoë</b>\n" in text_of(message)
+    assert "b" not in page_of(message).elements

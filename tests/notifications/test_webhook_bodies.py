@@ -183,7 +183,12 @@ def test_an_event_tells_its_own_epoch_and_state_not_those_of_today() -> None:
 def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
     updated = told(sample_content("escalation.updated"))["data"]
     assert updated["change"] == "assigned"
-    assert updated["changed"] == {"field": "assignee", "before": None, "after": "bo@example.com"}
+    assert updated["changed"] == {
+        "field": "assignee",
+        "before": None,
+        "after": "bo@example.com",
+        "version": 2,
+    }
     assert told(sample_content("escalation.replied"))["data"]["message"] == {
         "id": "msg_01jnfks2g0e008000000000006",
         "role": "human",

@@ -1,11 +1,14 @@
 """Analytics through the API: judgements, filters, bad input, a period that changes, another workspace."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from rules.typeid import ESCALATION, parse_id
+from rules.typeid import AGENT, ESCALATION, parse_id
+from tests.support.analytics_history import Recorder, open_recorder
 from tests.support.baton_client import Caller, Server, Workspace, wait_for
+from tests.support.pending_escalations import Doubt
 
 PERIOD = {"from": "2025-01-01T00:00:00Z", "to": "2025-02-01T00:00:00Z"}
 ANALYTICS = """query($agent: ID!, $from: DateTime!, $to: DateTime!) {
@@ -88,8 +91,14 @@ def test_filters_choose_by_disposition(server: Server) -> None:
     assert listed(reviewed=False, disposition=["NEEDED"]) == set()
 
 
+@pytest.fixture(scope="module")
+def recorder(server: Server) -> Iterator[Recorder]:
+    with open_recorder(server) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("packed", [False, True])
-def test_write_is_seen_immediately(team: Workspace, packed: bool) -> None:
+def test_write_is_seen_immediately(team: Workspace, recorder: Recorder, packed: bool) -> None:
     agent = team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"]
     outcomes = "outcomes { resolvedByAi escalatedOpen escalatedResolved }"
     fields = f"conversations escalations falsePositiveRate {outcomes}"
@@ -103,7 +112,7 @@ def test_write_is_seen_immediately(team: Workspace, packed: bool) -> None:
 
     def settle() -> None:
         if packed:
-            wait_until_packed(team.server)
+            recorder.pack()
 
     assert read() == [0, 0, None, 0, 0, 0]
     conversation = team.key.start(agent)["conversation"]["id"]
@@ -120,9 +129,46 @@ def test_write_is_seen_immediately(team: Workspace, packed: bool) -> None:
     assert read() == [1, 1, 0.0, 0, 0, 1]
 
 
-def wait_until_packed(server: Server) -> None:
-
+def test_worker_takes_in_many_changes(server: Server) -> None:
+    team = server.new_workspace()
+    server.execute(
+        "INSERT INTO analytics_changes (agent_id, slot) "
+        "SELECT $1, timestamptz '2025-01-01 UTC' + n * interval '15 minutes' "
+        "FROM generate_series(1, 300) AS n",
+        parse_id(AGENT, team.agent_id),
+    )
     wait_for(lambda: not server.rows("SELECT FROM analytics_changes LIMIT 1"), "the roll-ups", 60)
+    days = server.rows("SELECT day FROM analytics_days WHERE agent_id = $1", parse_id(AGENT, team.agent_id))
+    # 300 quarters of an hour.
+    assert len(days) == 4
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_withdrawn_escalation_counts_as_not_escalated(
+    server: Server, recorder: Recorder, packed: bool
+) -> None:
+    doubt = Doubt.begin(server.new_workspace())
+    doubt.replies(confidence=30)
+    doubt.key.settings(doubt.agent_id, autoEscalation={"enabled": False})
+    assert doubt.outcomes == ["WITHDRAWN"]
+    if packed:
+        recorder.pack()
+    fields = "conversations escalations avertedRate outcomes { resolvedByAi escalatedResolved escalatedOpen }"
+    result = doubt.key.ask(ANALYTICS % fields, agent=doubt.agent_id, **NOW)["escalationAnalytics"]
+    assert result == {
+        "conversations": 1,
+        "escalations": 0,
+        "avertedRate": 0.0,
+        "outcomes": {"resolvedByAi": 1, "escalatedResolved": 0, "escalatedOpen": 0},
+    }
+
+    def escalated(delay: int | None) -> int:
+        given = {"agent": doubt.agent_id, "thresholds": [50.0], "delay": delay}
+        result = doubt.key.ask(WHAT_IF, **given, **NOW)["thresholdWhatIf"]
+        return int(result[0]["escalatedConversations"])
+
+    # The delay of the settings has not ended; without a delay the reply would have escalated.
+    assert (escalated(None), escalated(0)) == (0, 1)
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -132,12 +178,12 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
         {"to": "2024-12-31T00:00:00Z"},
         "to",
     ),
-    "eleven years": (ANALYTICS % "conversations", {"to": "2036-01-01T00:00:00Z"}, "to"),
+    "more than ten years": (ANALYTICS % "conversations", {"to": "2035-01-02T00:00:00.000001Z"}, "to"),
     "the Middle Ages": (ANALYTICS % "conversations", {"from": "1200-01-01T00:00:00Z"}, "from"),
     "an unknown zone": (ANALYTICS % 'series(timezone: "Mars/Olympus") { start }', {}, "timezone"),
-    "too many points": (
+    "2,001 points": (
         ANALYTICS % "series(interval: HOUR) { start }",
-        {"to": "2025-06-01T00:00:00Z"},
+        {"to": "2025-03-25T08:00:00.000001Z"},
         "interval",
     ),
     "no reasons": (ANALYTICS % "topReasons(limit: 0) { count }", {}, "limit"),
@@ -150,6 +196,7 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "a what-if of no time": (WHAT_IF, {"thresholds": [50.0], "to": PERIOD["from"]}, "to"),
     "no bins": (CALIBRATION, {"bins": 0}, "bins"),
     "too many bins": (CALIBRATION, {"bins": 101}, "bins"),
+    "a calibration of no time": (CALIBRATION, {"bins": 10, "to": PERIOD["from"]}, "to"),
 }
 
 
@@ -167,10 +214,8 @@ def test_limits_themselves_are_accepted(team: Workspace) -> None:
     result = team.key.ask(ANALYTICS % series, agent=agent, **{**PERIOD, "to": "2025-03-25T08:00:00Z"})
     assert len(result["escalationAnalytics"]["series"]) == 2_000
     team.key.ask(ANALYTICS % "conversations", agent=agent, **{**PERIOD, "to": "2035-01-01T00:00:00Z"})
-    assert (
-        len(team.key.ask(WHAT_IF, agent=agent, thresholds=[0.0, 100.0] * 50, **PERIOD)["thresholdWhatIf"])
-        == 100
-    )
+    thresholds = [float(threshold) for threshold in range(101)]
+    assert len(team.key.ask(WHAT_IF, agent=agent, thresholds=thresholds, **PERIOD)["thresholdWhatIf"]) == 101
     assert len(team.key.ask(CALIBRATION, agent=agent, bins=100, **PERIOD)["confidenceCalibration"]) == 100
     assert team.key.ask(WHAT_IF, agent=agent, thresholds=[], **PERIOD)["thresholdWhatIf"] == []
 
@@ -186,12 +231,12 @@ def test_agent_of_another_workspace_does_not_exist(server: Server, team: Workspa
         assert other.key.refusal(query, agent=team.agent_id, **PERIOD, **more).code == "NOT_FOUND"
 
 
-def test_what_if_reply_that_still_waits_escalates_nothing_yet(team: Workspace) -> None:
+def test_what_if_reply_that_still_waits_escalates_nothing_yet(team: Workspace, recorder: Recorder) -> None:
     agent = team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"]
     team.key.settings(agent, autoEscalation={"delaySeconds": 3_600})
     conversation = team.key.start(agent)["conversation"]["id"]
     team.key.record(conversation, "ASSISTANT", "Hm.", confidence=10)
-    wait_until_packed(team.server)
+    recorder.pack()
 
     def escalated(delay: int | None) -> int:
         result = team.key.ask(WHAT_IF, agent=agent, thresholds=[50.0], delay=delay, **NOW)
@@ -200,11 +245,11 @@ def test_what_if_reply_that_still_waits_escalates_nothing_yet(team: Workspace) -
     assert (escalated(None), escalated(0)) == (0, 1)
 
 
-def test_clock_that_ran_out_unannounced_is_missed(server: Server) -> None:
+def test_clock_that_ran_out_unannounced_is_missed(server: Server, recorder: Recorder) -> None:
     team = server.new_workspace()
     conversation = team.start()["conversation"]["id"]
     escalation = team.key.escalate(conversation)["escalation"]["id"]
-    wait_until_packed(server)
+    recorder.pack()
     # Without a note: as if time had passed.
     server.execute("ALTER TABLE escalations DISABLE TRIGGER USER")
     server.execute(

@@ -312,3 +312,18 @@ def test_change_of_the_customer_is_logged_once(
     logged = "SELECT type FROM log WHERE stream = $1 ORDER BY position"
     types = [row["type"] for row in workspace.server.rows(logged, parse_id(CONVERSATION, conversation))]
     assert types == ["conversation.customer_changed"]
+
+
+def test_email_of_a_form_does_not_release_the_conversation(workspace: Workspace, secret: str) -> None:
+    page = Page.of(workspace)
+    opened = page.open(identity=identity(workspace, secret))
+    customer, conversation = page.customer(opened), opened["conversation"]["id"]
+    form = "mutation($i: SubmitFormInput!) { submitForm(input: $i) { created } }"
+    fields = {"email": "typed@example.com"}
+    customer.ask(form, i={"conversationId": conversation, "form": "contact", "fields": fields})
+    # Anybody can write any address into a form.
+    assert customer_of(workspace, conversation)["verified"] is False
+    other = identity(workspace, secret, "customer-8")
+    assert customer.refusal(IDENTIFY, id=conversation, identity=other).code == "CONFLICT"
+    again = Page.of(workspace).open(identity=identity(workspace, secret))["conversation"]
+    assert (again["id"], again["customer"]["verified"]) == (conversation, True)

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -41,6 +42,24 @@ def test_a_wrong_password_and_an_unknown_address_look_the_same(rows: Rows, nobod
     assert first["data"] == {"signIn": None}
     assert first["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
     assert nobody.ask(SIGN_IN, e=email.upper(), p=PASSWORD)["signIn"]["member"] == {"email": email}
+
+
+def test_email_and_password_are_taken_in_either_composition(rows: Rows, nobody: Visitor) -> None:
+    email, password = "josé.perez@example.com", "contraseña número uno"
+    invite = "mutation($i: CreateMemberInput!) { createMember(input: $i) { member { id } } }"
+    given = {
+        "email": unicodedata.normalize("NFD", email),
+        "password": unicodedata.normalize("NFC", password),
+        "name": "José",
+        "role": "AGENT",
+    }
+    rows.key.ask(invite, i=given)
+    for composition in ("NFC", "NFD"):
+        spelled = {"e": unicodedata.normalize(composition, email).upper()}
+        spelled["p"] = unicodedata.normalize("NFD" if composition == "NFC" else "NFC", password)
+        assert nobody.ask(SIGN_IN, **spelled)["signIn"]["member"] == {"email": given["email"]}
+        wrong = nobody.refusal(SIGN_IN, e=spelled["e"], p=password.upper())
+        assert wrong.code == "UNAUTHENTICATED"
 
 
 def test_attempts_are_counted_by_email_and_by_address(rows: Rows, nobody: Visitor) -> None:

@@ -2,9 +2,10 @@
 
 import math
 from fractions import Fraction
+from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.analytics import (
@@ -31,6 +32,7 @@ EVENTS = st.lists(st.tuples(GAPS, CONFIDENCES, st.booleans()), max_size=7)
 DELAYS = (0, 1, 2, 29, 30, 31, 59, 60, 61, 3_600, LONGEST_DELAY)
 
 
+@settings(deadline=None)
 @given(EVENTS, st.floats(0, 100) | st.sampled_from([0.0, 10.0, 50.0, 100.0]))
 def test_critical_confidences_any_events_agree_with_the_rule(
     steps: list[tuple[int, float | None, bool]], threshold: float
@@ -66,6 +68,7 @@ def test_judge_confidence_one_reply_has_its_effect(
     assert judge_confidence(confidence, 50, delay, waiting=waiting, other_trigger=other) is effect
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**15))
 def test_bucket_any_duration_is_within_one_percent(duration: int) -> None:
     bucket = bucket_of(duration)
@@ -78,6 +81,7 @@ def test_bucket_zero_and_nothing_are_apart() -> None:
     assert bucket_seconds(1) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=40), st.sampled_from([50, 90, 95]))
 def test_percentile_any_durations_is_within_one_percent(durations: list[int], percent: int) -> None:
     counts = [0] * BUCKETS
@@ -88,14 +92,17 @@ def test_percentile_any_durations_is_within_one_percent(durations: list[int], pe
     low = int(rank)
     high = min(low + 1, len(ordered) - 1)
     exact = ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
-    assert percentile_seconds(counts, percent) == pytest.approx(float(exact) / 1_000_000, rel=0.01)
+    assert percentile_seconds(list(accumulate(counts[1:])), percent) == pytest.approx(
+        float(exact) / 1_000_000, rel=0.01
+    )
 
 
 def test_percentile_of_nothing_is_none() -> None:
-    assert percentile_seconds([5] + [0] * (BUCKETS - 1), 50) is None
+    assert percentile_seconds([0] * (BUCKETS - 1), 50) is None
     assert ratio(0, 0) is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, MOST_BINS), st.floats(0, 100))
 def test_bins_any_confidence_is_in_the_bin_of_its_cell(bins: int, confidence: float) -> None:
     place = bins_of_cells(bins)[cell_of(confidence)]

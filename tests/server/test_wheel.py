@@ -40,6 +40,7 @@ class Installation:
 
     folder: Path
     wheel: Path
+    build_output: str
 
     def run(self, *command: str) -> str:
         """Run a program of the environment and return its output."""
@@ -82,14 +83,16 @@ def installation() -> Iterator[Installation]:
         need("the widget, which `make web` builds", BUILT.exists())
         # A build in the source tree would leave files there, and take up stale ones.
         shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*NOT_COPIED))
-        pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", name, str(folder / "source"))
+        output = pip(
+            "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", name, str(folder / "source")
+        )
         shutil.rmtree(folder / "source")
         [wheel] = folder.glob("*.whl")
         venv.create(folder / "venv", symlinks=True)
         python = str(folder / "venv/bin/python")
         pip("--python", python, "install", "--no-deps", "--no-index", str(wheel))
         share_dependencies(folder / "venv")
-        yield Installation(folder / "venv", wheel)
+        yield Installation(folder / "venv", wheel, output)
 
 
 def test_package_without_the_built_widget_is_not_made(tmp_path: Path) -> None:
@@ -108,9 +111,14 @@ def test_package_without_the_built_widget_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.whl")) == []
 
 
-def pip(*arguments: str) -> None:
+def pip(*arguments: str) -> str:
+    """Run pip, and return what it and the build printed."""
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    subprocess.run(command, check=True, env=environment())
+    finished = subprocess.run(
+        command, check=False, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert finished.returncode == 0, finished.stdout
+    return finished.stdout
 
 
 def share_dependencies(folder: Path) -> None:
@@ -133,6 +141,10 @@ def test_wheel_holds_every_file_of_the_packages(installation: Installation) -> N
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert installation.files() == in_source - NOT_INSTALLED
+
+
+def test_build_prints_no_warning(installation: Installation) -> None:
+    assert "Warning" not in installation.build_output
 
 
 def test_every_module_of_the_wheel_is_imported_from_it(installation: Installation) -> None:

@@ -12,8 +12,8 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.agent import create_agent, update_escalation_settings
 from resolvers.ai_control import pause_ai, resume_ai
 from resolvers.analytics.rollups import (
+    count_changes,
     days_to_rebuild,
-    has_changes,
     rebuild_day,
     refresh_months,
     refresh_rollups,
@@ -30,7 +30,12 @@ from resolvers.escalation import (
     set_disposition,
     update_escalation,
 )
-from resolvers.escalation_triggers import escalate_conversation, report_tool_result, request_human
+from resolvers.escalation_triggers import (
+    EscalateCall,
+    escalate_conversation,
+    report_tool_result,
+    request_human,
+)
 from resolvers.locks import lock_conversation
 from resolvers.message import NewMessage, record_message
 from resolvers.reply import reply_to_escalation
@@ -133,7 +138,7 @@ class Recorder:
         """Bring the roll-ups up to date."""
 
         async def work() -> None:
-            while await has_changes(self._services.database):
+            while await count_changes(self._services.database, 1):
                 await refresh_rollups(self._services.transactions)
             if months:
                 await refresh_months(self._services.transactions)
@@ -172,7 +177,7 @@ async def _says(context: Context, conversation_id: UUID, content: str) -> None:
 
 
 async def _calls(context: Context, conversation_id: UUID, reason: str) -> None:
-    await escalate_conversation(context, conversation_id, reason)
+    await escalate_conversation(context, conversation_id, EscalateCall(reason))
 
 
 async def _presses(context: Context, conversation_id: UUID, _: Any) -> None:

@@ -11,6 +11,8 @@ CONFIRMATION = "Your request has been escalated to our support team. We typicall
 TAKING_OVER = "A member of our team is taking over this conversation."
 HANDED_BACK = "Our AI assistant is answering in this conversation again."
 
+LISTED = {"conversation.created", "conversation.message_added"}
+
 
 @dataclass(frozen=True)
 class Talk:
@@ -100,12 +102,16 @@ class Talk:
 
     @property
     def told(self) -> list[str]:
-        """Return the workspace's log entries about the conversation, which notifications are made from."""
+        """
+        Return the workspace's log entries about the conversation, which notifications are made from.
+
+        Entries that are for lists of conversations only are left out.
+        """
         rows = self.workspace.server.rows(
             "SELECT type FROM log WHERE data ->> 'conversation' = $1 ORDER BY stream, position",
             str(parse_id(CONVERSATION, self.id)),
         )
-        return [row["type"] for row in rows]
+        return [row["type"] for row in rows if row["type"] not in LISTED]
 
 
 def resume(talk: Talk) -> None:

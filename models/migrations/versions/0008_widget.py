@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -28,17 +28,6 @@ def upgrade() -> None:
             name=op.f("identity_secrets_previous_expires_check"),
         ),
     )
-    columns = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("conversations")}
-    if "customer_verified" not in columns:
-        op.add_column(
-            "conversations",
-            sa.Column("customer_verified", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        )
-        # Until now only API keys named customers.
-        op.execute(
-            """UPDATE conversations SET customer_verified = true
-            WHERE coalesce(customer_external_id, customer_email, customer_name) IS NOT NULL"""
-        )
     op.add_column("conversations", sa.Column("customer_subject", sa.Text(), nullable=True))
     for name in ("customer_read_position", "team_read_position"):
         op.add_column(

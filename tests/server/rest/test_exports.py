@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -84,10 +84,10 @@ def test_series_is_that_of_the_api(client: httpx.Client, team: Workspace) -> Non
     assert (rows[0]["conversations"], rows[0]["escalation_rate"]) == ("0", "")
 
 
-def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server) -> None:
-    team = server.new_workspace()
-    escalation = team.key.escalate(team.start()["conversation"]["id"])["escalation"]["id"]
-    team.key.resolve(escalation)
+def multiply(server: Server, team: Workspace, count: int) -> None:
+    """Have `count` resolved escalations in a workspace."""
+    escalation = team.key.escalate(team.start()["conversation"]["id"], "Please call back. " * 20)
+    team.key.resolve(escalation["escalation"]["id"])
     columns = ", ".join(
         row["attname"]
         for row in server.rows(
@@ -100,11 +100,50 @@ def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server)
         f"created_at - n / 7 * interval '1 second', {columns} "
         "FROM escalations, generate_series(1, $2::int) AS n WHERE agent_id = $1",
         parse_id(AGENT, team.agent_id),
-        MANY - 1,
+        count - 1,
     )
+
+
+def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server) -> None:
+    team = server.new_workspace()
+    multiply(server, team, MANY)
     rows = rows_of(export(client, team.key, "escalations"))
     assert len({row["id"] for row in rows}) == len(rows) == MANY
     assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
+
+
+@pytest.fixture
+def reads(server: Server) -> Iterator[Callable[[], int]]:
+    """Count the statements of the service that read escalations."""
+    server.execute("CREATE SEQUENCE reads")
+    server.execute("GRANT USAGE ON SEQUENCE reads TO PUBLIC")
+    server.execute("CREATE POLICY counted ON escalations USING ((SELECT nextval('reads')) > 0)")
+    server.execute("ALTER TABLE escalations ENABLE ROW LEVEL SECURITY")
+    try:
+        yield lambda: int(server.rows("SELECT last_value FROM reads")[0]["last_value"])
+    finally:
+        server.execute("ALTER TABLE escalations DISABLE ROW LEVEL SECURITY")
+        server.execute("DROP POLICY counted ON escalations")
+        server.execute("DROP SEQUENCE reads")
+
+
+def test_cancelled_request_stops_reading(
+    client: httpx.Client, server: Server, reads: Callable[[], int]
+) -> None:
+    team = server.new_workspace()
+    # More than the buffers between the server and a client that does not read.
+    multiply(server, team, 30_000)
+    path, headers = "/exports/escalations.csv", team.key.headers
+    with client.stream("GET", path, params=PERIOD, headers=headers) as response:
+        assert response.status_code == 200
+        next(response.iter_raw())
+    unchanged, before = 0, reads()
+    while unchanged < 20:
+        # Another request gives the server the time to go on.
+        assert client.get("/healthz").status_code == 200
+        unchanged, before = (unchanged + 1, before) if reads() == before else (0, reads())
+    # All pages would be sixty.
+    assert 1 <= before < 50
 
 
 def test_scope_and_workspace_decide(client: httpx.Client, server: Server, team: Workspace) -> None:

@@ -29,6 +29,33 @@ def test_first_call_creates_and_the_next_is_folded_in(client: httpx.Client, conv
     assert second.json()["version"] == first.json()["version"] + 1
 
 
+def test_summary_and_metadata_come_back_unchanged(
+    client: httpx.Client, conversation_id: str, agent_id: str
+) -> None:
+    given = {"summary": "Charged twice: José", "metadata": {"orderId": "1042", "refund": [1.5, None]}}
+    got = escalated(client, conversation_id, **given)
+    (shown,) = listed(client, agent_id)
+    for resource in (got, shown):
+        assert {name: resource[name] for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"summary": "x" * 2001}, "summary"),
+        ({"summary": " "}, "summary"),
+        ({"summary": 5}, "summary"),
+        ({"metadata": []}, "metadata"),
+        ({"metadata": {"text": "x" * 40_000}}, "metadata"),
+    ],
+)
+def test_summary_or_metadata_out_of_bounds_is_refused(
+    client: httpx.Client, conversation_id: str, agent_id: str, body: dict[str, Any], field: str
+) -> None:
+    assert_problem(escalate(client, conversation_id, **body), 400, "BAD_USER_INPUT", field)
+    assert listed(client, agent_id) == []
+
+
 def test_escalation_is_spelled_as_the_api_spells(
     client: httpx.Client, conversation_id: str, agent_id: str
 ) -> None:
@@ -45,6 +72,8 @@ def test_escalation_is_spelled_as_the_api_spells(
         "trigger": "api",
         "reason": "VIP customer",
         "detail": None,
+        "summary": None,
+        "metadata": None,
         "confidence": None,
         "assignTo": "jane@example.com",
         "firstRespondedAt": None,

@@ -1,0 +1,179 @@
+"""Queries of conversations and their messages."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
+
+from models.conversation import Conversation
+from models.escalation import Escalation
+from models.message import Message
+from models.words import folded
+from resolvers.context import Context
+from resolvers.errors import BadInputError
+from resolvers.escalation_queries import workspace_cursor
+from resolvers.loaders import ConversationState, conversations_by_id
+from resolvers.pagination import Order, Page, PageRequest, read_page
+from resolvers.permissions import permitted
+from resolvers.search import has_message, in_customer, in_messages, search_conditions
+from resolvers.visibility import CONVERSATION, Visibility, visible_conversations, visible_messages
+from rules import typeid
+from rules.ai_control import AiState
+
+
+class ConversationOrder(StrEnum):
+    """The order of a list of conversations."""
+
+    CREATED_DESC = "CREATED_DESC"
+    CREATED_ASC = "CREATED_ASC"
+    LAST_MESSAGE_DESC = "LAST_MESSAGE_DESC"
+
+
+# A conversation without a message stands at the time of its start.
+_ACTIVITY = func.coalesce(Conversation.last_message_at, Conversation.created_at)
+
+
+def _activity(row: Conversation) -> tuple[Any, ...]:
+    return row.last_message_at or row.created_at, row.id
+
+
+_ORDERS = {
+    ConversationOrder.CREATED_DESC: Order("created", (Conversation.created_at, Conversation.id), True),
+    ConversationOrder.CREATED_ASC: Order("oldest", (Conversation.created_at, Conversation.id), False),
+    ConversationOrder.LAST_MESSAGE_DESC: Order("active", (_ACTIVITY, Conversation.id), True, _activity),
+}
+_BY_POSITION = Order("position", (Message.position,), descending=False)
+
+
+@permitted("conversation", CONVERSATION)
+async def conversation_by_id(context: Context, conversation_id: UUID) -> ConversationState | None:
+    """Return the conversation if the caller may see it, otherwise None."""
+    return (await conversations_by_id(context, [conversation_id])).get(conversation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFilter:
+    """
+    A filter of conversations; None does not restrict.
+
+    `awaiting_ai`: the AI may answer, and the customer's last message has no answer.
+    """
+
+    agent_id: UUID | None = None
+    ai_state: AiState | None = None
+    escalated: bool | None = None
+    customer_email: str | None = None
+    customer_external_id: str | None = None
+    awaiting_ai: bool | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """A page of ids, with the head of the workspace's log from before its rows were read."""
+
+    page: Page[UUID]
+    cursor: str
+
+
+@permitted("conversations")
+async def conversations(
+    context: Context, wanted: ConversationFilter, order: ConversationOrder, request: PageRequest
+) -> ConversationPage:
+    """Return a page of conversations."""
+    return await _read_conversations(context, wanted, order, request)
+
+
+@permitted("conversations(filter: {awaitingAi: true})")
+async def conversations_awaiting_ai(
+    context: Context, wanted: ConversationFilter, order: ConversationOrder, request: PageRequest
+) -> ConversationPage:
+    """Return a page of conversations that wait for the AI; the scope of a back end is enough."""
+    return await _read_conversations(context, replace(wanted, awaiting_ai=True), order, request)
+
+
+async def _read_conversations(
+    context: Context, wanted: ConversationFilter, order: ConversationOrder, request: PageRequest
+) -> ConversationPage:
+    selection = _matching(context, wanted)
+    cursor = await workspace_cursor(context)
+    async with context.database.autocommit_session() as session:
+        page = await read_page(session, selection, Conversation, _ORDERS[order], request)
+    return ConversationPage(page.of([row.id for row in page.rows]), cursor)
+
+
+@permitted("node")
+async def count_conversations(context: Context, wanted: ConversationFilter) -> int:
+    """Count the conversations that match the filter."""
+    async with context.database.autocommit_session() as session:
+        counted = select(func.count()).select_from(_matching(context, wanted).subquery())
+        return (await session.execute(counted)).scalar_one()
+
+
+def _matching(context: Context, wanted: ConversationFilter) -> Select[Conversation]:
+    conditions = [*_conditions(wanted), *search_conditions(wanted.search, _IDS, _in_text)]
+    return visible_conversations(Visibility.of(context.actor)).where(*conditions)
+
+
+def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.agent_id:
+        conditions.append(Conversation.agent_id == wanted.agent_id)
+    if wanted.ai_state:
+        conditions.append(Conversation.ai_state == wanted.ai_state)
+    if wanted.escalated is not None:
+        any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
+        conditions.append(any_escalation if wanted.escalated else ~any_escalation)
+    if wanted.customer_email is not None:
+        _refuse_nul("filter.customer_email", wanted.customer_email)
+        conditions.append(folded(Conversation.customer_email) == folded(wanted.customer_email))
+    if wanted.customer_external_id is not None:
+        _refuse_nul("filter.customer_external_id", wanted.customer_external_id)
+        same = folded(Conversation.customer_external_id) == folded(wanted.customer_external_id)
+        conditions.append(and_(Conversation.customer_external_id.is_not(None), same))
+    if wanted.awaiting_ai is not None:
+        awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
+        conditions.append(awaiting if wanted.awaiting_ai else not_(awaiting))
+    return conditions
+
+
+def _refuse_nul(field: str, text: str) -> None:
+    if "\0" in text:
+        raise BadInputError(field, "holds a NUL, which text cannot keep")
+
+
+def _has_escalation(escalation_id: UUID) -> ColumnElement[bool]:
+    return exists().where(Escalation.conversation_id == Conversation.id, Escalation.id == escalation_id)
+
+
+_IDS = {
+    typeid.CONVERSATION: lambda row_id: Conversation.id == row_id,
+    typeid.ESCALATION: _has_escalation,
+    typeid.MESSAGE: lambda row_id: has_message(Conversation.id, row_id),
+}
+
+
+def _in_text(word: str) -> ColumnElement[bool]:
+    return in_customer(word) | in_messages(Conversation.id, word)
+
+
+@permitted("node")
+async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
+    """Return a page of the messages that the caller may see, in order."""
+    async with context.database.autocommit_session() as session:
+        selection = _messages(context, conversation_id)
+        return await read_page(session, selection, Message, _BY_POSITION, request)
+
+
+@permitted("node")
+async def count_messages(context: Context, conversation_id: UUID) -> int:
+    """Count the messages of the conversation that the caller may see."""
+    async with context.database.autocommit_session() as session:
+        counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
+        return (await session.execute(counted)).scalar_one()
+
+
+def _messages(context: Context, conversation_id: UUID) -> Select[Message]:
+    return visible_messages(Visibility.of(context.actor)).where(Message.conversation_id == conversation_id)
