@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -48,7 +49,7 @@ def _open_screens(dashboard: DashboardPage, escalation: str, conversation: str) 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screen_in_each_theme_has_no_accessibility_fault(
-    browser: Browser, workspace: Workspace, scheme: str
+    browser: Browser, workspace: Workspace, scheme: Literal["light", "dark"]
 ) -> None:
     context = browser.new_context(
         locale="en-US", color_scheme=scheme, viewport={"width": 1280, "height": 800}

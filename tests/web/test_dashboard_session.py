@@ -94,7 +94,7 @@ def test_build_replaced_under_an_open_tab_reloads_once_and_keeps_the_draft(
     missing = re.compile(r"/app/assets/(screen|api-keys|team)[^/]*\.js$")
     page.route(missing, lambda route: route.fulfill(status=404))
     loads: list[str] = []
-    page.on("load", lambda: loads.append(page.url))
+    page.on("load", lambda opened: loads.append(opened.url))
     page.get_by_role("link", name="API keys").click()
     dashboard.wait_until(lambda: loads, "the reload")
     page.unroute(missing)

@@ -4,45 +4,115 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** The kind of the presented credential. */
 export type ViewerKind =
+  /** An API key. */
   | 'API_KEY'
+  /** The session of a team member. */
   | 'TEAM_MEMBER'
+  /** A widget token. */
   | 'CUSTOMER';
 
+/** A right that an API key or a team member carries. */
 export type Scope =
   /** Start conversations and record messages: what an AI agent's back end needs. */
   | 'CONVERSATIONS_WRITE'
+  /** Read conversations and messages. */
   | 'CONVERSATIONS_READ'
+  /** Read escalations. */
   | 'ESCALATIONS_READ'
+  /** Raise, answer, change and resolve escalations. */
   | 'ESCALATIONS_WRITE'
+  /** Read settings. */
   | 'SETTINGS_READ'
+  /** Change settings. */
   | 'SETTINGS_WRITE'
+  /** Read analytics. */
   | 'ANALYTICS_READ'
-  /** Members, API keys, webhooks' secrets. */
-  | 'ADMIN';
+  /** Manage members, API keys and the secrets of webhooks. */
+  | 'ADMIN'
+  /** Raise escalations with a key in the URL. Not combined with other scopes. */
+  | 'INCOMING_WEBHOOK';
 
+/** A team member's role. */
 export type MemberRole =
   /** Every scope. */
   | 'ADMIN'
-  /** Every scope but SETTINGS_WRITE and ADMIN. */
+  /** Every scope except SETTINGS_WRITE and ADMIN. */
   | 'AGENT'
   /** The scopes that read. */
   | 'VIEWER';
 
+/** The state of the AI: it may answer, or it is paused. */
 export type AiState =
+  /** The AI may answer. */
   | 'ACTIVE'
+  /** People have control. */
   | 'PAUSED';
 
+/** The cause of a pause. */
 export type AiPauseCause =
+  /** An escalation. */
   | 'ESCALATION'
+  /** The decision of a team member. */
   | 'TEAM_MEMBER'
+  /** A resolution that kept the AI paused. */
   | 'KEPT_AFTER_RESOLUTION';
 
-export type ConversationOrder =
-  | 'CREATED_DESC'
-  | 'CREATED_ASC'
-  | 'LAST_MESSAGE_DESC';
+/** The urgency of an escalation; the members are in rising order. */
+export type Priority =
+  /** Lowest urgency. */
+  | 'LOW'
+  /** Usual urgency. */
+  | 'MEDIUM'
+  /** Raised urgency. */
+  | 'HIGH'
+  /** Highest urgency. */
+  | 'URGENT';
 
+/** The event that hands a conversation back to the AI. */
+export type AiResumePolicy =
+  /** Resolving the escalation hands back. */
+  | 'RESOLUTION'
+  /** The first reply by a person hands back. */
+  | 'HUMAN_REPLY'
+  /** Only a team member hands back. */
+  | 'MANUAL';
+
+/** A day of the week. */
+export type Weekday =
+  /** Monday. */
+  | 'MONDAY'
+  /** Tuesday. */
+  | 'TUESDAY'
+  /** Wednesday. */
+  | 'WEDNESDAY'
+  /** Thursday. */
+  | 'THURSDAY'
+  /** Friday. */
+  | 'FRIDAY'
+  /** Saturday. */
+  | 'SATURDAY'
+  /** Sunday. */
+  | 'SUNDAY';
+
+/** The frequency of emails: immediate, or one digest per hour. */
+export type EmailFrequency =
+  /** One email for each event. */
+  | 'IMMEDIATE'
+  /** One email per hour for all events. */
+  | 'HOURLY_DIGEST';
+
+/** The visibility of the “talk to a human” button; phrases escalate in every case. */
+export type ButtonVisibility =
+  /** The button always shows. */
+  | 'ALWAYS'
+  /** It shows after buttonAfterMessages customer messages or an uncertain reply. */
+  | 'AFTER_THRESHOLD'
+  /** The button never shows. */
+  | 'NEVER';
+
+/** The author of a message: the customer, the AI agent, a team member, or Baton itself. */
 export type MessageRole =
   /** The customer. */
   | 'USER'
@@ -50,18 +120,19 @@ export type MessageRole =
   | 'ASSISTANT'
   /** A team member. */
   | 'HUMAN'
-  /** The service itself: the confirmation after an escalation, the notice of a hand back. */
+  /** Baton itself, such as the confirmation after an escalation. */
   | 'SYSTEM';
 
+/** DELIVERED: shown to the customer. HELD: a draft for the team. DISCARDED: a draft that was not sent. */
 export type MessageStatus =
   /** The customer sees it. */
   | 'DELIVERED'
-  /** An AI reply that came while people had control. The customer does not see it; team members do, as a draft. */
+  /** An AI reply that came while people had control. Only the team sees it, as a draft. */
   | 'HELD'
-  /** A held reply that was passed over: control went back to the AI, or a team member discarded it. */
+  /** A held reply that was not sent. */
   | 'DISCARDED';
 
-/** What a SYSTEM message is. */
+/** The kind of a message of Baton itself. */
 export type MessageKind =
   /** The confirmation after an escalation. */
   | 'CONFIRMATION'
@@ -70,22 +141,16 @@ export type MessageKind =
   /** The AI answers again. */
   | 'HANDED_BACK';
 
+/** The status of an escalation. OPEN and IN_PROGRESS are active. */
 export type EscalationStatus =
+  /** Waiting for a team member. */
   | 'OPEN'
+  /** A team member is working on it. */
   | 'IN_PROGRESS'
+  /** Finished. */
   | 'RESOLVED';
 
-export type Priority =
-  | 'LOW'
-  | 'MEDIUM'
-  | 'HIGH'
-  | 'URGENT';
-
-export type SlaStatus =
-  | 'ON_TRACK'
-  | 'AT_RISK'
-  | 'BREACHED';
-
+/** The causes of an escalation, in order of precedence. */
 export type EscalationTrigger =
   /** The customer pressed the button in the widget. */
   | 'BUTTON'
@@ -93,290 +158,441 @@ export type EscalationTrigger =
   | 'PHRASE'
   /** The customer submitted a form that escalates. */
   | 'FORM'
-  /** The AI's confidence fell below the threshold, and stayed there for the delay. */
+  /** The AI's confidence fell below the threshold and stayed there for the delay. */
   | 'LOW_CONFIDENCE'
   /** A critical tool failed repeatedly. */
   | 'TOOL_FAILURE'
-  /** A configured keyword or intent. */
+  /** A configured keyword or intent matched. */
   | 'TOPIC'
   /** An API call. */
   | 'API'
-  /** A team member took over from the dashboard. */
+  /** A team member took over. */
   | 'TEAM_MEMBER';
 
-/** Whether the escalation was needed: what the false-positive rate is made of. */
+/** The status of a clock now, or at the instant at which it stopped. */
+export type SlaStatus =
+  /** There is enough time. */
+  | 'ON_TRACK'
+  /** The share atRiskPercent of the target has passed. */
+  | 'AT_RISK'
+  /** The first response is overdue. */
+  | 'BREACHED';
+
+/** The outcome of a clock. */
+export type SlaOutcome =
+  /** There is no first response yet, and it is not overdue. */
+  | 'RUNNING'
+  /** The first response was in time. */
+  | 'MET'
+  /** The clock ran out without a first response. */
+  | 'MISSED'
+  /** Resolved without a reply by a person. It counts neither way. */
+  | 'CANCELLED';
+
+/** The team's judgement of whether the escalation was needed. */
 export type Disposition =
+  /** A person was needed. */
   | 'NEEDED'
   /** The AI could have answered. */
   | 'AI_COULD_HAVE_ANSWERED'
+  /** The customer no longer needed an answer. */
   | 'NO_LONGER_NEEDED'
+  /** Another escalation covers it. */
   | 'DUPLICATE'
+  /** There was no genuine request. */
   | 'SPAM';
 
-export type SlaOutcome =
-  | 'RUNNING'
-  | 'MET'
-  | 'MISSED'
-  /** Resolved without a human reply: counts neither way. */
-  | 'CANCELLED';
-
-export type AiResumePolicy =
-  /** Resolving hands the conversation back to the AI. */
-  | 'RESOLUTION'
-  /** The first human reply hands it back. */
-  | 'HUMAN_REPLY'
-  /** Only a team member hands it back. */
-  | 'MANUAL';
-
-export type Weekday =
-  | 'MONDAY'
-  | 'TUESDAY'
-  | 'WEDNESDAY'
-  | 'THURSDAY'
-  | 'FRIDAY'
-  | 'SATURDAY'
-  | 'SUNDAY';
-
-export type EmailFrequency =
-  | 'IMMEDIATE'
-  | 'HOURLY_DIGEST';
-
-export type ButtonVisibility =
-  | 'ALWAYS'
-  /** After buttonAfterMessages customer messages, or one uncertain reply. */
-  | 'AFTER_THRESHOLD'
-  | 'NEVER';
-
-export type DeliveryChannel =
-  | 'EMAIL'
-  | 'SLACK'
-  | 'WEBHOOK';
-
-export type DeliveryStatus =
-  | 'PENDING'
-  | 'DELIVERED'
-  /** Its schedule ended without success. */
-  | 'FAILED'
-  /** No longer true when its turn came, so not sent. */
-  | 'DROPPED';
-
-export type AnalyticsInterval =
-  | 'HOUR'
-  | 'DAY'
-  | 'WEEK'
-  | 'MONTH';
-
-export type EscalationFilter = {
+/** Which conversations are listed; what is left out does not choose. */
+export type ConversationFilter = {
+  /** Conversations of this AI agent. */
   agentId?: string | null | undefined;
-  status?: Array<EscalationStatus> | null | undefined;
-  priority?: Array<Priority> | null | undefined;
-  slaStatus?: Array<SlaStatus> | null | undefined;
-  slaOutcome?: Array<SlaOutcome> | null | undefined;
-  trigger?: Array<EscalationTrigger> | null | undefined;
-  /** A team member's id. */
-  assigneeId?: string | null | undefined;
-  unassigned?: boolean | null | undefined;
-  createdFrom?: string | null | undefined;
-  createdTo?: string | null | undefined;
-  /** Words in the conversation, the reason, the customer's name or email; or an id, the integrator's own included. */
+  /** Conversations in which the AI has this state. */
+  aiState?: AiState | null | undefined;
+  /** Conversations with (true) or without (false) an active escalation. */
+  escalated?: boolean | null | undefined;
+  /** Conversations of the customer with this email address. */
+  customerEmail?: string | null | undefined;
+  /** Conversations of the customer with this id of the integrator's own. */
+  customerExternalId?: string | null | undefined;
+  /** Conversations in which the AI may answer and the customer's last words have no answer. */
+  awaitingAi?: boolean | null | undefined;
+  /** Words in the messages, or the customer's name, email address or own id; or an id. */
   search?: string | null | undefined;
+};
+
+/** The order of a list of conversations. */
+export type ConversationOrder =
+  /** Newest first. */
+  | 'CREATED_DESC'
+  /** Oldest first. */
+  | 'CREATED_ASC'
+  /** Latest message first. A conversation without one stands at its start. */
+  | 'LAST_MESSAGE_DESC';
+
+/** Which escalations are listed; what is left out does not choose. */
+export type EscalationFilter = {
+  /** Escalations of this AI agent. */
+  agentId?: string | null | undefined;
+  /** Any of these statuses. */
+  status?: Array<EscalationStatus> | null | undefined;
+  /** Any of these priorities. */
+  priority?: Array<Priority> | null | undefined;
+  /** Any of these statuses of the clock. */
+  slaStatus?: Array<SlaStatus> | null | undefined;
+  /** Any of these outcomes of the clock. From the due time on it is MISSED, before an answer too. */
+  slaOutcome?: Array<SlaOutcome> | null | undefined;
+  /** Any of these first triggers. */
+  trigger?: Array<EscalationTrigger> | null | undefined;
+  /** Escalations of this team member. */
+  assigneeId?: string | null | undefined;
+  /** With (true) or without (false) a reply by a person. Not answered and MISSED is overdue. */
+  answered?: boolean | null | undefined;
+  /** Escalations without (true) or with (false) an assignee. */
+  unassigned?: boolean | null | undefined;
+  /** Earliest time of creation. */
+  createdFrom?: string | null | undefined;
+  /** End of the period of creation, exclusive. */
+  createdTo?: string | null | undefined;
+  /** Words in messages, reason, summary or the customer's name, email address or own id; or an id. */
+  search?: string | null | undefined;
+  /** Any of these dispositions. */
   disposition?: Array<Disposition> | null | undefined;
   /** With (true) or without (false) a disposition: what is left to review. */
   reviewed?: boolean | null | undefined;
 };
 
+/** The order of a list of escalations. */
 export type EscalationOrder =
+  /** Newest first. */
   | 'CREATED_DESC'
+  /** Oldest first. */
   | 'CREATED_ASC'
+  /** Earliest due time first. */
   | 'DUE_ASC'
+  /** Most urgent first. */
   | 'PRIORITY_DESC';
 
-export type ConversationFilter = {
-  agentId?: string | null | undefined;
-  aiState?: AiState | null | undefined;
-  escalated?: boolean | null | undefined;
-  customerEmail?: string | null | undefined;
-  customerExternalId?: string | null | undefined;
-  /** The AI may answer, and the customer's last words have no answer. */
-  awaitingAi?: boolean | null | undefined;
-  search?: string | null | undefined;
-};
+/** The channels of notifications. */
+export type DeliveryChannel =
+  /** Email. */
+  | 'EMAIL'
+  /** Slack. */
+  | 'SLACK'
+  /** Webhook. */
+  | 'WEBHOOK';
 
+/** The status of a delivery. FAILED: its schedule ended. DROPPED: obsolete before it was sent. */
+export type DeliveryStatus =
+  /** Waiting for its next attempt. */
+  | 'PENDING'
+  /** The other side accepted it. */
+  | 'DELIVERED'
+  /** Its schedule ended without success. */
+  | 'FAILED'
+  /** Obsolete when its turn came, so not sent. */
+  | 'DROPPED';
+
+/** Length of the steps of a series, in local time. */
+export type AnalyticsInterval =
+  /** Hours of local time. */
+  | 'HOUR'
+  /** Days of local time, from midnight. */
+  | 'DAY'
+  /** Weeks of local time, from Monday. */
+  | 'WEEK'
+  /** Months of local time, from their first day. */
+  | 'MONTH';
+
+/** Why a conversation is escalated. */
 export type EscalateConversationInput = {
+  /** The conversation. */
   conversationId: string;
+  /** Reason, in the caller's own words. */
   reason: string;
-  /** The settings' default priority when it is left out. */
+  /** Priority; the default priority of the settings if null. */
   priority?: Priority | null | undefined;
-  /** A team member's email. */
+  /** Email address of the team member who must answer. */
   assignTo?: string | null | undefined;
-  /** What a person should know before answering. */
+  /** Words for the person who answers, at most 2,000 characters. They replace those of an earlier call. */
   summary?: string | null | undefined;
+  /** JSON object of the caller's own. It replaces that of an earlier call. */
   metadata?: unknown;
+  /** Key of the request, for 24 hours. The same key and input return the first result again. */
   idempotencyKey?: string | null | undefined;
 };
 
+/** Changes to an escalation. A field that is null stays as it is. */
 export type UpdateEscalationInput = {
+  /** The escalation. */
   escalationId: string;
+  /** New status. */
   status?: EscalationStatus | null | undefined;
+  /** New priority, which also changes the target of the clock. */
   priority?: Priority | null | undefined;
-  /** A team member's email; an empty string unassigns. */
+  /** Email address of a team member; an empty string unassigns. */
   assignTo?: string | null | undefined;
-  /** An internal note. The customer never sees it. */
+  /** Internal note. The customer never sees it. */
   note?: string | null | undefined;
+  /** Version that the caller saw. Another version is refused with CONFLICT. */
   expectedVersion?: number | null | undefined;
 };
 
+/** A person's words to the customer. */
 export type ReplyInput = {
+  /** The escalation. */
   escalationId: string;
+  /** Text, at most 20,000 characters. */
   content: string;
-  /** With an API key: the email of the team member who answers. Without it the reply has no author. */
+  /** With an API key: email address of the team member who answers; null for no author. */
   authorEmail?: string | null | undefined;
+  /** Key of the request, for 24 hours. The same key and input return the first result again. */
   idempotencyKey?: string | null | undefined;
 };
 
+/** A team member's reply to a conversation that the member takes over. */
 export type ReplyToConversationInput = {
+  /** The conversation. */
   conversationId: string;
+  /** Text, at most 20,000 characters. */
   content: string;
+  /** Key of the request, for 24 hours. The same key and input return the first result again. */
   idempotencyKey?: string | null | undefined;
 };
 
+/** Resolution of an escalation. */
 export type ResolveEscalationInput = {
+  /** The escalation. */
   escalationId: string;
+  /** Internal note on the resolution. */
   note?: string | null | undefined;
+  /** The team's judgement of whether the escalation was needed. */
   disposition?: Disposition | null | undefined;
+  /** True if the AI must stay paused. */
   keepAiPaused?: boolean;
 };
 
-export type AutoEscalationInput = {
-  enabled?: boolean | null | undefined;
-  confidenceThreshold?: number | null | undefined;
-  delaySeconds?: number | null | undefined;
-};
-
-export type TopicRuleInput = {
-  name: string;
-  keywords?: Array<string> | null | undefined;
-  intents?: Array<string> | null | undefined;
-  priority?: Priority | null | undefined;
-};
-
-export type TriggerSettingsInput = {
-  phrasesEnabled?: boolean | null | undefined;
-  extraPhrases?: Array<string> | null | undefined;
-  toolFailureLimit?: number | null | undefined;
-  topics?: Array<TopicRuleInput> | null | undefined;
-};
-
-export type AiSettingsInput = {
-  resumeOn?: AiResumePolicy | null | undefined;
-};
-
-export type PriorityTargetInput = {
-  priority: Priority;
-  targetResponseMinutes: number;
-};
-
-export type OpeningIntervalInput = {
-  day: Weekday;
-  opens: string;
-  closes: string;
-};
-
-export type HolidayInput = {
-  date: string;
-  name: string;
-};
-
-export type BusinessHoursInput = {
-  timezone?: string | null | undefined;
-  week?: Array<OpeningIntervalInput> | null | undefined;
-  holidays?: Array<HolidayInput> | null | undefined;
-  holidayCalendar?: string | null | undefined;
-};
-
-export type SlaSettingsInput = {
-  targetResponseMinutes?: number | null | undefined;
-  targetsByPriority?: Array<PriorityTargetInput> | null | undefined;
-  defaultPriority?: Priority | null | undefined;
-  atRiskPercent?: number | null | undefined;
-  businessHours?: BusinessHoursInput | null | undefined;
-};
-
-export type EmailNotificationsInput = {
-  enabled?: boolean | null | undefined;
-  recipients?: Array<string> | null | undefined;
-  includeTranscript?: boolean | null | undefined;
-  frequency?: EmailFrequency | null | undefined;
-};
-
-export type SlackNotificationsInput = {
-  enabled?: boolean | null | undefined;
-  channel?: string | null | undefined;
-  messageFormat?: string | null | undefined;
-  mentions?: Array<string> | null | undefined;
-};
-
-export type NotificationSettingsInput = {
-  email?: EmailNotificationsInput | null | undefined;
-  slack?: SlackNotificationsInput | null | undefined;
-};
-
-export type WidgetTextsInput = {
-  language: string;
-  buttonText?: string | null | undefined;
-  confirmationMessage?: string | null | undefined;
-  takenOverMessage?: string | null | undefined;
-  handedBackMessage?: string | null | undefined;
-  greeting?: string | null | undefined;
-};
-
-export type WidgetSettingsInput = {
-  buttonVisibility?: ButtonVisibility | null | undefined;
-  buttonAfterMessages?: number | null | undefined;
-  buttonText?: string | null | undefined;
-  confirmationMessage?: string | null | undefined;
-  takenOverMessage?: string | null | undefined;
-  handedBackMessage?: string | null | undefined;
-  allowedOrigins?: Array<string> | null | undefined;
-  greeting?: string | null | undefined;
-  texts?: Array<WidgetTextsInput> | null | undefined;
-  anonymousConversations?: boolean | null | undefined;
-};
-
-/** What is left out stays as it is; a list that is given replaces the whole list. */
-export type UpdateEscalationSettingsInput = {
-  agentId: string;
-  autoEscalation?: AutoEscalationInput | null | undefined;
-  triggers?: TriggerSettingsInput | null | undefined;
-  ai?: AiSettingsInput | null | undefined;
-  sla?: SlaSettingsInput | null | undefined;
-  notifications?: NotificationSettingsInput | null | undefined;
-  widget?: WidgetSettingsInput | null | undefined;
-  expectedVersion?: number | null | undefined;
-};
-
+/** A new endpoint. */
 export type CreateWebhookEndpointInput = {
+  /** AI agent whose events are posted. */
   agentId: string;
+  /** URL that receives the events. */
   url: string;
+  /** Event types, such as escalation.created. Null or an empty list means all. */
   eventTypes?: Array<string> | null | undefined;
 };
 
-export type CreateApiKeyInput = {
-  name: string;
-  scopes: Array<Scope>;
-};
-
+/** The content of a saved reply. */
 export type SavedReplyInput = {
+  /** Text to type after “/”: up to 40 characters without white space, unique in any case. */
   shortcut: string;
+  /** Title, up to 200 characters. */
   title: string;
+  /** Text of the reply, up to 5,000 characters. */
   content: string;
 };
 
-export type CreateMemberInput = {
-  email: string;
+/** Changes to the settings. A field that is left out stays as it is; a list replaces the whole list. */
+export type UpdateEscalationSettingsInput = {
+  /** The AI agent. */
+  agentId: string;
+  /** Changes to the escalation of uncertain replies. */
+  autoEscalation?: AutoEscalationInput | null | undefined;
+  /** Changes to phrases, tools and topics. */
+  triggers?: TriggerSettingsInput | null | undefined;
+  /** Changes to handing back. */
+  ai?: AiSettingsInput | null | undefined;
+  /** Changes to the targets of the first response. */
+  sla?: SlaSettingsInput | null | undefined;
+  /** Changes to the notification channels. */
+  notifications?: NotificationSettingsInput | null | undefined;
+  /** Changes to the widget. */
+  widget?: WidgetSettingsInput | null | undefined;
+  /** Version that the caller saw. Another version is refused with CONFLICT. */
+  expectedVersion?: number | null | undefined;
+};
+
+/** Changes to when an uncertain reply escalates. */
+export type AutoEscalationInput = {
+  /** True if uncertain replies escalate. */
+  enabled?: boolean | null | undefined;
+  /** Percent, 0 to 100. A reply below it is uncertain. 50 by default. */
+  confidenceThreshold?: number | null | undefined;
+  /** Seconds before an uncertain reply escalates, so that the customer can clarify. */
+  delaySeconds?: number | null | undefined;
+};
+
+/** Changes to phrases, tools and topics. */
+export type TriggerSettingsInput = {
+  /** True if requests for a person in the customer's own words escalate. */
+  phrasesEnabled?: boolean | null | undefined;
+  /** Phrases of the team's own, in addition to the built-in recognition. */
+  extraPhrases?: Array<string> | null | undefined;
+  /** Consecutive failures of a critical tool in one conversation that escalate. */
+  toolFailureLimit?: number | null | undefined;
+  /** Topics that escalate. */
+  topics?: Array<TopicRuleInput> | null | undefined;
+};
+
+/** A topic. */
+export type TopicRuleInput = {
+  /** Name of the topic. */
   name: string;
+  /** Words and phrases of the customer that match. */
+  keywords?: Array<string> | null | undefined;
+  /** Intents that match. */
+  intents?: Array<string> | null | undefined;
+  /** Priority of the escalation; null for the default priority. */
+  priority?: Priority | null | undefined;
+};
+
+/** Changes to what hands a conversation back. */
+export type AiSettingsInput = {
+  /** Event that hands a conversation back to the AI. */
+  resumeOn?: AiResumePolicy | null | undefined;
+};
+
+/** Changes to targets. */
+export type SlaSettingsInput = {
+  /** Business minutes until the first response is due. */
+  targetResponseMinutes?: number | null | undefined;
+  /** Targets of single priorities. The others use targetResponseMinutes. */
+  targetsByPriority?: Array<PriorityTargetInput> | null | undefined;
+  /** Priority of an escalation that names none. */
+  defaultPriority?: Priority | null | undefined;
+  /** Share of the target after which an escalation is at risk, in percent. 80 by default. */
+  atRiskPercent?: number | null | undefined;
+  /** Hours in which the clock runs. */
+  businessHours?: BusinessHoursInput | null | undefined;
+};
+
+/** The target of one priority. */
+export type PriorityTargetInput = {
+  /** The priority. */
+  priority: Priority;
+  /** Business minutes until the first response is due. */
+  targetResponseMinutes: number;
+};
+
+/** Changes to when people answer; a calendar that is null is none. */
+export type BusinessHoursInput = {
+  /** IANA name of the time zone, such as Europe/Berlin. */
+  timezone?: string | null | undefined;
+  /** Opening intervals. An empty list means around the clock. */
+  week?: Array<OpeningIntervalInput> | null | undefined;
+  /** Closed dates of the team's own. */
+  holidays?: Array<HolidayInput> | null | undefined;
+  /** ISO 3166 code of a country or subdivision, such as DE or DE-BY, whose public holidays are closed. */
+  holidayCalendar?: string | null | undefined;
+};
+
+/** Local times “HH:MM”. */
+export type OpeningIntervalInput = {
+  /** Day of the week on which it begins. */
+  day: Weekday;
+  /** Local time “HH:MM”. */
+  opens: string;
+  /** Local time “HH:MM”. 24:00 ends a day. A time at or before `opens` is on the next day. */
+  closes: string;
+};
+
+/** A closed date. */
+export type HolidayInput = {
+  /** The date. */
+  date: string;
+  /** Name of the holiday. */
+  name: string;
+};
+
+/** Changes to the notification channels. */
+export type NotificationSettingsInput = {
+  /** Emails to the team. */
+  email?: EmailNotificationsInput | null | undefined;
+  /** Messages to Slack. */
+  slack?: SlackNotificationsInput | null | undefined;
+};
+
+/** Changes to mails. */
+export type EmailNotificationsInput = {
+  /** True if emails are sent. */
+  enabled?: boolean | null | undefined;
+  /** Email addresses. */
+  recipients?: Array<string> | null | undefined;
+  /** True if emails contain the conversation. */
+  includeTranscript?: boolean | null | undefined;
+  /** Frequency of the emails. */
+  frequency?: EmailFrequency | null | undefined;
+};
+
+/** Changes to messages in Slack; a channel that is null is none. */
+export type SlackNotificationsInput = {
+  /** True if messages are posted. */
+  enabled?: boolean | null | undefined;
+  /** Id or name of the channel. */
+  channel?: string | null | undefined;
+  /** Text with placeholders such as {reason}, {priority}, {customer} and {link}. */
+  messageFormat?: string | null | undefined;
+  /** Slack user or group ids to mention, or “here” and “channel”. */
+  mentions?: Array<string> | null | undefined;
+};
+
+/** Changes to the widget. */
+export type WidgetSettingsInput = {
+  /** Visibility of the button. */
+  buttonVisibility?: ButtonVisibility | null | undefined;
+  /** With AFTER_THRESHOLD: customer messages before the button shows. */
+  buttonAfterMessages?: number | null | undefined;
+  /** Text of the button. */
+  buttonText?: string | null | undefined;
+  /** Text after an escalation, with the placeholders {response_time} and {business_hours}. */
+  confirmationMessage?: string | null | undefined;
+  /** Text that is posted when a team member takes over. An empty text posts nothing. */
+  takenOverMessage?: string | null | undefined;
+  /** Text that is posted when the AI answers again. An empty text posts nothing. */
+  handedBackMessage?: string | null | undefined;
+  /** Origins of the pages that may embed the widget. */
+  allowedOrigins?: Array<string> | null | undefined;
+  /** Text of an empty widget. Null or an empty text removes it. */
+  greeting?: string | null | undefined;
+  /** Texts for other languages. The general texts are used where none fits. */
+  texts?: Array<WidgetTextsInput> | null | undefined;
+  /** True if visitors may start a conversation without a signed identity. */
+  anonymousConversations?: boolean | null | undefined;
+};
+
+/** Texts in one language; what is null falls back to the general text. */
+export type WidgetTextsInput = {
+  /** BCP 47 tag, such as de or pt-BR. */
+  language: string;
+  /** Text of the button. */
+  buttonText?: string | null | undefined;
+  /** Text after an escalation. */
+  confirmationMessage?: string | null | undefined;
+  /** Text that is posted when a team member takes over. */
+  takenOverMessage?: string | null | undefined;
+  /** Text that is posted when the AI answers again. */
+  handedBackMessage?: string | null | undefined;
+  /** Text of an empty widget. */
+  greeting?: string | null | undefined;
+};
+
+/** A new member; without a password they are invited. */
+export type CreateMemberInput = {
+  /** Email address for signing in. */
+  email: string;
+  /** Name that customers see. */
+  name: string;
+  /** Role of the member. */
   role: MemberRole;
+  /** Password; null invites the member. */
   password?: string | null | undefined;
+};
+
+/** A new key. */
+export type CreateApiKeyInput = {
+  /** Name of the key. */
+  name: string;
+  /** Scopes of the key. */
+  scopes: Array<Scope>;
 };
 
 export type DurationsFragment = { count: number, averageSeconds: number | null, medianSeconds: number | null, p90Seconds: number | null, medianBusinessSeconds: number | null, p90BusinessSeconds: number | null };
