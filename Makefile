@@ -41,7 +41,7 @@ serve: install ## serve
 test: install ## run every test, a process a core
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-check: lint types imports prose ## ruff, mypy, the import contracts and the prose check
+check: lint types imports prose web-check ## ruff, mypy, import contracts, prose, and the checks of web/
 
 lint: install
 	$(BIN)/ruff check .
