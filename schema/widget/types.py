@@ -75,11 +75,10 @@ class OpenConversationInput:
 
     def read(self, info: Info) -> NewVisit:
         """Return the input with a UUID in place of the TypeID; raise BadInputError."""
-        who = self.customer or CustomerInput()
         return NewVisit(
             agent_id=info.context.parse_public_id(AGENT, self.agent_id, "agent_id"),
             identity=self.identity,
-            customer=Customer(who.external_id, who.email, who.name),
+            customer=self.customer.read() if self.customer else Customer(),
             metadata=check_object("metadata", self.metadata),
             language=self.language,
             idempotency_key=self.idempotency_key,
