@@ -6,12 +6,21 @@ BIN := $(VENV)/bin
 QUIET := ignore:Editable installation
 
 .DEFAULT_GOAL := help
-.PHONY: help install hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics chaos lock clean
+.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics chaos lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: $(VENV)/.installed ## make .venv with everything in it
+install: packages ## make .venv with everything in it, and build the widget where that can be done
+	@$(BIN)/python -m scripts.build_web --optional
+
+packages: $(VENV)/.installed
+
+web: packages ## build the widget into server/static, with Node 20.19 or newer
+	$(BIN)/python -m scripts.build_web
+
+web-check: packages ## types, style and unit tests of web/
+	$(BIN)/python -m scripts.check_web
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

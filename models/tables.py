@@ -15,7 +15,9 @@ from models import (
     pending_escalation,
     planned_log,
     rollup,
+    saved_reply,
     slack_connection,
+    viewing,
     webhook_endpoint,
     workspace,
 )
@@ -37,7 +39,9 @@ __all__ = [
     "pending_escalation",
     "planned_log",
     "rollup",
+    "saved_reply",
     "slack_connection",
+    "viewing",
     "webhook_endpoint",
     "workspace",
 ]

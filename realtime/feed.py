@@ -7,9 +7,9 @@ the log. So wake-ups may be lost, doubled or late.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -28,22 +28,35 @@ TYPING_SECONDS = 10.0
 _logger = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class ViewerChange:
+    """A team member has opened a conversation, or has it no longer open. It may come twice."""
+
+    conversation: UUID
+    member: UUID
+    viewing: bool
+
+
+# What followers receive without a position in the log.
+Signal = Typing | ViewerChange
+
+
 class _Reader:
     """The bounded queue of a follower. An overflow empties it: the gap is then read from the log."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Entry | Typing] = deque()
+        self._waiting: deque[Entry | Signal] = deque()
         self._filled = asyncio.Event()
 
-    def push(self, item: Entry | Typing) -> None:
+    def push(self, item: Entry | Signal) -> None:
         if len(self._waiting) >= QUEUE_LIMIT:
-            if isinstance(item, Typing):
-                return  # a lost typing signal leaves no gap in the positions
+            if not isinstance(item, Entry):
+                return  # a lost signal leaves no gap in the positions
             self._waiting.clear()
         self._waiting.append(item)
         self._filled.set()
 
-    async def next(self) -> list[Entry | Typing]:
+    async def next(self) -> list[Entry | Signal]:
         """Wait for items and return all of them, at least one."""
         while not self._waiting:
             self._filled.clear()
@@ -63,6 +76,7 @@ class _Stream:
         self.woken = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self._typists: dict[Typing, asyncio.TimerHandle] = {}
+        self._viewers: Mapping[UUID, bool] = {}
 
     def push_typing(self, typing: Typing) -> None:
         """Push a typing signal to the readers; a started one ends by itself after TYPING_SECONDS."""
@@ -74,6 +88,15 @@ class _Stream:
             self._typists[started] = loop.call_later(TYPING_SECONDS, self._stop_typing, started)
         for reader in self.readers:
             reader.push(typing)
+
+    def show_viewers(self, viewers: Mapping[UUID, bool]) -> None:
+        """Push the members whose view began or ended; a view that is missing has ended."""
+        missing = {member: False for member, viewing in self._viewers.items() if viewing}
+        for member, viewing in (missing | dict(viewers)).items():
+            if self._viewers.get(member) is not viewing:
+                for reader in self.readers:
+                    reader.push(ViewerChange(self.id, member, viewing))
+        self._viewers = viewers
 
     def push(self, entry: Entry) -> None:
         """Push an entry to the readers; a message ends the typing of its author."""
@@ -126,6 +149,16 @@ class Feed:
         if stream := self._streams.get(typing.conversation):
             stream.push_typing(typing)
 
+    @property
+    def followed(self) -> bool:
+        """True if anything is followed."""
+        return bool(self._streams)
+
+    def show_viewers(self, viewers: Mapping[UUID, Mapping[UUID, bool]]) -> None:
+        """Push what has changed among the viewers of the conversations that are followed."""
+        for stream in self._streams.values():
+            stream.show_viewers(viewers.get(stream.id, {}))
+
     async def run(self) -> None:
         """Poll the heads every 2 s until cancelled: everything arrives even without pub/sub."""
         while True:
@@ -140,11 +173,11 @@ class Feed:
             for head in heads:
                 self.wake(Wakeup(head.stream, head.position))
 
-    async def follow(self, place: StreamPosition) -> AsyncGenerator[list[Entry | Typing], None]:
+    async def follow(self, place: StreamPosition) -> AsyncGenerator[list[Entry | Signal], None]:
         """
         Yield entries after `place` forever, each once and in order, in batches.
 
-        Typing signals come in between. No connection is held while waiting.
+        Signals come in between. No connection is held while waiting.
         """
         after = place.after
         with self._reader(place) as reader:
@@ -154,9 +187,9 @@ class Feed:
                     yield list(page)
                 gap = False
                 while not gap:
-                    fresh: list[Entry | Typing] = []
+                    fresh: list[Entry | Signal] = []
                     for item in await reader.next():
-                        if isinstance(item, Typing):
+                        if not isinstance(item, Entry):
                             fresh.append(item)
                         elif item.position == after + 1:
                             after = item.position

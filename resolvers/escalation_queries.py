@@ -1,5 +1,6 @@
 """Queries of escalations, their counts and timelines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +18,7 @@ from resolvers.context import Context
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.search import has_message, in_customer, in_messages, search_conditions
-from resolvers.visibility import ESCALATION, Visibility, visible_escalations
+from resolvers.visibility import AGENT, ESCALATION, Visibility, visible_escalations
 from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
@@ -126,6 +127,41 @@ async def count_escalations_of_conversation(context: Context, conversation_id: U
     async with context.database.autocommit_session() as session:
         counted = select(func.count()).select_from(_of_conversation(context, conversation_id).subquery())
         return (await session.execute(counted)).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationCounts:
+    """Counts of active escalations. `mine` are the caller's own."""
+
+    open: int
+    in_progress: int
+    unassigned: int
+    mine: int
+    at_risk: int
+    breached: int
+
+
+@permitted("escalationCounts", AGENT)
+async def escalation_counts(context: Context, agent_id: UUID | None) -> EscalationCounts:
+    """Count the active escalations of one AI agent or of the workspace, in one statement."""
+    active = visible_escalations(Visibility.of(context.actor)).where(
+        Escalation.status.in_([EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS])
+    )
+    if agent_id is not None:
+        await AGENT.require_visible(context.database, context.actor, agent_id)
+        active = active.where(Escalation.agent_id == agent_id)
+    counted = (
+        Escalation.status == EscalationStatus.OPEN,
+        Escalation.status == EscalationStatus.IN_PROGRESS,
+        Escalation.assignee_id.is_(None),
+        Escalation.assignee_id == context.actor.member_id if context.actor.member_id else false(),
+        has_sla_status(SlaStatus.AT_RISK),
+        has_sla_status(SlaStatus.BREACHED),
+    )
+    columns = [func.count().filter(condition) for condition in counted]
+    async with context.database.autocommit_session() as session:
+        numbers: Sequence[int] = (await session.execute(active.with_only_columns(*columns))).one()
+    return EscalationCounts(*numbers)
 
 
 def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalation]:

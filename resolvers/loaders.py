@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, func, select
 
 from models.agent import Agent
 from models.compiled_select import CompiledSelect
@@ -22,6 +22,7 @@ from models.member import Member
 from models.message import Message
 from models.pending_escalation import PendingEscalation
 from models.slack_connection import SlackConnection
+from models.viewing import Viewing
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.cursor import Cursor
@@ -37,6 +38,7 @@ from resolvers.visibility import (
 )
 from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
+from rules.message import MessageRole
 from rules.pending_escalation import PendingOutcome
 
 T = TypeVar("T")
@@ -72,6 +74,30 @@ _ACTIVE = _compiled(
 )
 _MEMBERS = CompiledSelect(
     select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS)
+)
+
+_VIEWERS = CompiledSelect(
+    select(Viewing.conversation_id, Member)
+    .join(Member, Member.id == Viewing.member_id)
+    .where(
+        Viewing.conversation_id == _IDS,
+        Viewing.ends_at > func.clock_timestamp(),
+        Member.workspace_id == bindparam("workspace_id"),
+        Member.removed_at.is_(None),
+    )
+    .order_by(func.lower(Member.name), Member.id)
+)
+
+_UNREAD = CompiledSelect(
+    select(Message.conversation_id, func.count())
+    .join(Conversation, Conversation.id == Message.conversation_id)
+    .where(
+        Message.conversation_id == _IDS,
+        Conversation.workspace_id == bindparam("workspace_id"),
+        Message.role == MessageRole.USER,
+        Message.position > Conversation.team_read_position,
+    )
+    .group_by(Message.conversation_id)
 )
 
 
@@ -171,6 +197,16 @@ async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Mem
     """Return members by id. Customers may see the names of authors and assignees."""
     rows = await _MEMBERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
     return {row.id: row for (row,) in rows}
+
+
+async def viewers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Member]]:
+    """Return the members who have each conversation open, by name."""
+    return _grouped(await _VIEWERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
+
+
+async def unread_messages_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the number of customer messages that no team member has read, by conversation; 0 is left out."""
+    return dict(await _UNREAD.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:

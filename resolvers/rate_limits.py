@@ -19,6 +19,7 @@ SIGN_IN = RateLimitItemPerMinute(10)
 # Many people may share one address.
 SIGN_IN_FROM = RateLimitItemPerMinute(100)
 TYPING = RateLimitItemPerSecond(5)
+VIEWING = RateLimitItemPerSecond(20)
 
 REDIS_SECONDS = 1.0
 AWAY_SECONDS = 10.0

@@ -12,8 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition, resolve_cursor
+from realtime.feed import Signal, ViewerChange
 from realtime.log import Entry
 from realtime.pubsub import Typing
+from resolvers.actor import ActorKind
 from resolvers.context import Context
 from resolvers.errors import ResyncRequiredError
 from resolvers.permissions import permitted
@@ -27,9 +29,9 @@ class StreamEvent:
     """
     An event of a stream: its kind, its position in the log, and the ids of its rows.
 
-    The events typing_started and typing_stopped have no `position`: `typing` is the role of the party that
-    types, `typist` its id, and `member_id` the team member who types. `previous` and `status` of a clock are
-    set for sla_on_track, sla_at_risk and sla_breached.
+    Events of typing and viewing have no `position`. `typing` is the role of the party that types, `typist`
+    its id; `member_id` is the team member who types or views. `previous` and `status` of a clock are set for
+    sla_on_track, sla_at_risk and sla_breached.
     """
 
     kind: str
@@ -52,17 +54,21 @@ class SubscriptionSource:
     """
     The source of a subscription: a position in a stream, and the entries that match.
 
-    It is equal for all subscribers with the same visibility. `typings` adds typing signals.
+    It is equal for all subscribers with the same visibility. `typings` adds typing signals, `viewings` the
+    changes of viewers.
     """
 
     place: StreamPosition
     matches: Callable[[Entry], bool]
     typings: bool = False
+    viewings: bool = False
 
-    def event(self, item: Entry | Typing, cursor: str) -> StreamEvent | None:
-        """Return the event of a stream item, or None; a typing signal repeats `cursor`."""
+    def event(self, item: Entry | Signal, cursor: str) -> StreamEvent | None:
+        """Return the event of a stream item, or None; a signal repeats `cursor`."""
         if isinstance(item, Typing):
             return _typing(item, cursor) if self.typings else None
+        if isinstance(item, ViewerChange):
+            return _viewing(item, cursor) if self.viewings else None
         return _stream_event(item) if self.matches(item) else None
 
     @property
@@ -140,10 +146,16 @@ async def watch_messages(context: Context, conversation_id: UUID, after: str | N
 async def watch_conversation(
     context: Context, conversation_id: UUID, after: str | None
 ) -> SubscriptionSource:
-    """Return the source of other changes to one conversation: control, escalations, typing."""
+    """Return the source of other changes to one conversation: control, escalations, typing, viewing."""
     position = await _conversation_position(context, conversation_id, after)
     customer = context.actor.is_customer
-    return SubscriptionSource(position, lambda entry: _change_shown(customer, entry), typings=True)
+    return SubscriptionSource(
+        position,
+        lambda entry: _change_shown(customer, entry),
+        typings=True,
+        # API keys have no use for it, and customers must not see it.
+        viewings=context.actor.kind is ActorKind.TEAM_MEMBER,
+    )
 
 
 async def _require_visible(context: Context, kind: VisibleRow[Any], row_id: UUID | None) -> None:
@@ -236,4 +248,15 @@ def _typing(typing: Typing, cursor: str) -> StreamEvent:
         typing=MessageRole(typing.role),
         typist=typing.actor,
         member_id=UUID(typing.actor) if typing.role == MessageRole.HUMAN else None,
+    )
+
+
+def _viewing(change: ViewerChange, cursor: str) -> StreamEvent:
+    return StreamEvent(
+        kind="viewing_started" if change.viewing else "viewing_stopped",
+        position=None,
+        cursor=cursor,
+        occurred_at=datetime.now(UTC),
+        conversation_id=change.conversation,
+        member_id=change.member,
     )

@@ -17,6 +17,7 @@ from models.delivery import Delivery
 from models.escalation import Escalation
 from models.member import Member
 from models.message import Message
+from models.saved_reply import SavedReply
 from models.webhook_endpoint import WebhookEndpoint
 from models.workspace import Workspace
 from realtime.transaction import Transaction
@@ -124,6 +125,12 @@ def visible_deliveries(seen: Visibility) -> Select[Delivery]:
     return rows.where(false()) if seen.is_customer else rows
 
 
+def visible_saved_replies(seen: Visibility) -> Select[SavedReply]:
+    """Select the workspace's saved replies. Customers see no saved replies."""
+    rows = select(SavedReply).where(SavedReply.workspace_id == seen.workspace_id)
+    return rows.where(false()) if seen.is_customer else rows
+
+
 def visible_workspaces(seen: Visibility) -> Select[Workspace]:
     """Select the caller's own workspace."""
     return select(Workspace).where(Workspace.id == seen.workspace_id)
@@ -191,4 +198,5 @@ MEMBER = VisibleRow("team member", visible_members, Member.id)
 API_KEY = VisibleRow("API key", visible_api_keys, ApiKey.id)
 WEBHOOK_ENDPOINT = VisibleRow("webhook endpoint", visible_webhook_endpoints, WebhookEndpoint.id)
 DELIVERY = VisibleRow("delivery", visible_deliveries, Delivery.id)
+SAVED_REPLY = VisibleRow("saved reply", visible_saved_replies, SavedReply.id)
 WORKSPACE = VisibleRow("workspace", visible_workspaces, Workspace.id)

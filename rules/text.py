@@ -40,7 +40,16 @@ def is_blank(text: str) -> bool:
 
     White space, control and format characters and the invisible letters of Unicode show nothing.
     """
-    return all(unicodedata.category(char) in _INVISIBLE or char in _BLANK_LETTERS for char in text)
+    return all(map(_is_invisible, text))
+
+
+def has_invisible(text: str) -> bool:
+    """Return whether a text holds a character that shows nothing, such as white space."""
+    return any(map(_is_invisible, text))
+
+
+def _is_invisible(char: str) -> bool:
+    return unicodedata.category(char) in _INVISIBLE or char in _BLANK_LETTERS
 
 
 def normalize(text: str) -> str:

@@ -16,6 +16,7 @@ API_KEY: Final = "key"
 NOTE: Final = "note"
 WEBHOOK_ENDPOINT: Final = "whk"
 DELIVERY: Final = "dlv"
+SAVED_REPLY: Final = "rpl"
 
 _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 

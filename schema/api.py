@@ -11,12 +11,14 @@ from schema.agent.mutations import AgentMutation
 from schema.analytics.queries import AnalyticsQuery
 from schema.conversation.mutations import ConversationMutation
 from schema.descriptions import add_descriptions
+from schema.escalation.counts import EscalationCountsQuery
 from schema.escalation.mutations import EscalationMutation
 from schema.notifications.mutations import NotificationMutation
 from schema.queries import Query
 from schema.scalars import CONFIG
 from schema.subscriptions import Subscription
 from schema.team.mutations import TeamMutation
+from schema.team.saved_reply import SavedReplyMutation, SavedReplyQuery
 from schema.widget.mutations import WidgetMutation
 from schema.widget.queries import WidgetQuery
 
@@ -37,8 +39,9 @@ Mutation = _merge_mutations(
     NotificationMutation,
     AgentMutation,
     TeamMutation,
+    SavedReplyMutation,
 )
-RootQuery = merge_types("Query", (Query, WidgetQuery, AnalyticsQuery))
+RootQuery = merge_types("Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery))
 
 SCHEMA = strawberry.Schema(
     query=RootQuery, mutation=Mutation, subscription=Subscription, types=[ErrorCode], config=CONFIG

@@ -40,6 +40,8 @@ _ARGUMENTS = {
     "conversationId": "The conversation.",
     "idempotencyKey": "Key of the request, for 24 hours. The same key and input return the first result.",
     "typing": "True while the caller is typing.",
+    "viewing": "True while the caller has the conversation open.",
+    "search": "Words that the results hold, in any case and order.",
     "language": "BCP 47 tag of the page's language, such as de or pt-BR.",
     "identity": "JSON Web Token; OpenConversationInput.identity has its claims.",
     "position": "Position of the last message that was read.",

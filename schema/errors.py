@@ -55,7 +55,7 @@ def _format(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]
         if isinstance(original, RateLimitedError) and original.retry_after is not None:
             extensions["retryAfter"] = original.retry_after
         if original.field:
-            extensions["field"] = _prefix(error) + original.field
+            extensions["field"] = _prefix(error, original.field) + original.field
             return _as_dict(error, str(original).replace(original.field, extensions["field"], 1), extensions)
         return _as_dict(error, str(original), extensions)
     if original is None or _before_execution(error, original):
@@ -76,13 +76,12 @@ def _before_execution(error: GraphQLError, original: BaseException) -> bool:
     return error.path is None and isinstance(original, ValueError | TypeError)
 
 
-def _prefix(error: GraphQLError) -> str:
-    # A mutation whose arguments come as one `input` names the fields within it.
+def _prefix(error: GraphQLError, field: str) -> str:
+    # Fields within `input` are named by their path; an argument next to it, such as `id`, by its own name.
     for node in error.nodes or ():
-        if isinstance(node, FieldNode) and any(
-            argument.name.value == "input" for argument in node.arguments or ()
-        ):
-            return "input."
+        if isinstance(node, FieldNode):
+            arguments = {argument.name.value for argument in node.arguments or ()}
+            return "input." if "input" in arguments and field.partition(".")[0] not in arguments else ""
     return ""
 
 

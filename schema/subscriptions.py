@@ -125,7 +125,10 @@ class ConversationEvent:
     occurred_at: datetime
     """Time of the event."""
     kind: str
-    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or typing_stopped."""
+    """Kind, such as ai_paused, ai_resumed, message_status_changed, read, typing_started or viewing_stopped.
+
+    Events of typing and viewing repeat the cursor of the event before. A viewing event may come twice.
+    """
     typing: MessageRole | None
     """Side that is typing, for typing_started and typing_stopped."""
 
@@ -142,7 +145,7 @@ class ConversationEvent:
 
     @sync_or_async_field(TeamMember | None)
     def member(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
-        """Team member who is typing. Customers see only the name."""
+        """Team member who is typing or viewing. Customers see only the name, and no viewing."""
         return load_optional_node(info, MEMBER, self.happening.member_id)
 
     @strawberry.field

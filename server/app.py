@@ -18,10 +18,10 @@ from server.graphql.client_connections import ClientConnections
 from server.graphql.http import METHODS, graphql
 from server.graphql.state import AppState
 from server.graphql.websocket import websocket_endpoint
+from server.http.dashboard import ROUTES as DASHBOARD
 from server.http.health import healthz, metrics, readyz
 from server.http.log_context import log_context
 from server.http.problems import EXCEPTION_HANDLERS
-from server.http.redirects import ROUTES as REDIRECTS
 from server.http.widget_files import WidgetFiles
 from server.rest.routes import ROUTES as REST_ROUTES
 from server.settings import Settings
@@ -73,8 +73,8 @@ def make_app(
         routes=[
             # The most frequent first: routes are tried in this order.
             Route("/graphql", graphql, methods=METHODS),
-            *WidgetFiles().routes,
-            *REDIRECTS,
+            *WidgetFiles(settings.web_dir / "widget").routes,
+            *DASHBOARD,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

@@ -24,6 +24,7 @@ from realtime.pubsub import PubSub
 from realtime.retention import purge_periodically
 from realtime.timers import install_timers
 from realtime.transaction import Transactions
+from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
@@ -140,7 +141,7 @@ async def open_services(
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
     )
-    loops = [pubsub.run(), feed.run(), purge_periodically(database)] if live else []
+    loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield ProcessServices(services, notifications)

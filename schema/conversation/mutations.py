@@ -15,6 +15,7 @@ from resolvers.customer import Customer as NewCustomer
 from resolvers.loaders import active_escalations
 from resolvers.message import NewMessage
 from resolvers.validation import check_object
+from resolvers.viewing import set_viewing
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 from schema.changes import changes_of
 from schema.context import Info, parse_global_id
@@ -230,6 +231,13 @@ class ConversationMutation:
         """Show the others in the conversation that the caller is typing. Nothing is stored."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         await conversation.set_typing(info.context, key, typing)
+        return True
+
+    @mutation
+    async def set_viewing(self, info: Info, conversation_id: strawberry.ID, viewing: bool) -> bool | None:
+        """Show the team that the caller has the conversation open, or has left it. Repeat it every 20 s."""
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await set_viewing(info.context, key, viewing)
         return True
 
     @mutation

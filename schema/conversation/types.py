@@ -9,6 +9,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
+from resolvers.actor import ActorKind
 from resolvers.conversation_queries import ConversationFilter as Filter
 from resolvers.conversation_queries import (
     ConversationPage,
@@ -16,6 +17,7 @@ from resolvers.conversation_queries import (
     count_conversations,
     messages_of,
 )
+from resolvers.errors import ForbiddenError
 from resolvers.escalation_queries import escalations_of_conversation
 from resolvers.loaders import (
     ConversationState,
@@ -23,6 +25,7 @@ from resolvers.loaders import (
     conversations_by_id,
     members_by_id,
     pending_by_id,
+    viewers_of,
 )
 from resolvers.pagination import PageRequest
 from rules import typeid
@@ -35,6 +38,7 @@ from schema.conversation.message import MessageConnection
 from schema.nodes import Node, connection_of, load_node, load_optional_node, node
 from schema.pagination import Connection
 from schema.prefetch import prefetch
+from schema.team.member import TeamMember
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow
@@ -200,6 +204,17 @@ class Conversation(Node):
         page = await messages_of(info.context, self.key, request)
         await prefetch(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
         return MessageConnection.of(self.key, page, info.context)
+
+    @strawberry.field
+    async def viewers(self, info: Info) -> list[TeamMember]:
+        """Team members who have it open now. Each counts for 30 s after setViewing. Only for team members."""
+        if info.context.actor.is_customer:
+            return []
+        if info.context.actor.kind is not ActorKind.TEAM_MEMBER:
+            raise ForbiddenError("This field is for signed-in team members.")
+        return [
+            TeamMember.of(row, info.context) for row in await info.context.load(viewers_of, self.key) or []
+        ]
 
     @strawberry.field
     async def pending_escalation(self, info: Info) -> PendingEscalation | None:

@@ -18,6 +18,7 @@ from resolvers.loaders import (
     members_by_id,
     notes_of,
     triggers_of,
+    unread_messages_of,
 )
 from resolvers.pagination import Page, PageRequest
 from rules import typeid
@@ -202,6 +203,14 @@ class Escalation(Node):
         """Team member who must answer, if any."""
         return load_optional_node(info, typeid.MEMBER, self.row.assignee_id)
 
+    @sync_or_async_field(int)
+    def unread_messages(self, info: Info) -> AwaitableOrValue[int]:
+        """Customer messages that no team member has read. Not for customers."""
+        call = info.context
+        if call.actor.is_customer:
+            raise forbidden_to_customers()
+        return call.resolve_row(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
+
     @strawberry.field
     async def triggers(self, info: Info) -> list[TriggerEvent]:
         """Every trigger that fired, oldest first."""
@@ -250,6 +259,7 @@ LOOKUPS: Lookups[models.Escalation] = {
     "conversation": (conversations_by_id, lambda row: row.conversation_id),
     "agent": (agents_by_id, lambda row: row.agent_id),
     "assignee": (members_by_id, lambda row: row.assignee_id),
+    "unreadMessages": (unread_messages_of, lambda row: row.conversation_id),
     "resolvedBy": (members_by_id, lambda row: row.resolved_by_id),
 }
 

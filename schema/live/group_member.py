@@ -158,8 +158,8 @@ class GroupMember:
             assert self._group is not None  # a live member has one
             self._start(partial(self._catch_up, self._group))
 
-    def push_typing(self, results: EncodedBatch, typist: str | None) -> None:
-        """Send a typing signal of someone else; it is lost when it does not fit."""
+    def push_signal(self, results: EncodedBatch, typist: str | None) -> None:
+        """Send a signal unless the member itself types; it is lost when it does not fit."""
         if self._live and (typist is None or typist != self._actor_id):
             try:
                 self._sink.offer(results)

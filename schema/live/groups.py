@@ -19,8 +19,8 @@ import orjson
 from prometheus_client import Counter
 
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition
+from realtime.feed import Signal
 from realtime.log import Entry
-from realtime.pubsub import Typing
 from realtime.single_flight import SingleFlight
 from resolvers.context import Context
 from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
@@ -76,15 +76,15 @@ class _Group:
         except Exception as error:
             self._end([format_error(error)])
 
-    async def _process_batch(self, batch: list[Entry | Typing]) -> None:
+    async def _process_batch(self, batch: list[Entry | Signal]) -> None:
         events = []
         for item in batch:
             if event := self._source.event(item, self._cursor):
                 events.append(event)
                 self._cursor = event.cursor
         results = zip(events, await self._executed(events), strict=True)
-        for is_typing, some in groupby(results, lambda result: result[0].position is None):
-            for_all = self._push_typing if is_typing else self._push
+        for is_signal, some in groupby(results, lambda result: result[0].position is None):
+            for_all = self._push_signals if is_signal else self._push
             for_all(list(some))
         self.position = max([self.position, *(item.position for item in batch if isinstance(item, Entry))])
 
@@ -102,12 +102,12 @@ class _Group:
         if failed:
             raise failed
 
-    def _push_typing(self, results: list[tuple[StreamEvent, bytes | FailedError]]) -> None:
+    def _push_signals(self, results: list[tuple[StreamEvent, bytes | FailedError]]) -> None:
         for event, payload in results:
             if isinstance(payload, bytes):
                 batch = EncodedBatch([payload])
                 for member in list(self.members):
-                    member.push_typing(batch, event.typist)
+                    member.push_signal(batch, event.typist)
 
     def _forget_later(self) -> None:
         if self._timer is None:
@@ -218,7 +218,7 @@ def _split_at_failure(
     for event, payload in results:
         if isinstance(payload, FailedError):
             return encoded, payload
-        assert event.position is not None  # only typing has none
+        assert event.position is not None  # only signals have none
         encoded.append(EncodedEvent(event.position, payload, now))
     return encoded, None
 

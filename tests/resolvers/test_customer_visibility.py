@@ -93,7 +93,7 @@ def test_a_customer_is_told_only_what_is_for_customers(disclosed: Told, type_: s
                 known_to_customers |= {name for value in result if value is not None}
             else:
                 check(type_, name, result, codes)
-        for name, (result, codes) in ask_each(disclosed.team, disclosed, type_, path).items():
+        for name, (result, codes) in ask_each(disclosed.member, disclosed, type_, path).items():
             assert codes == [], (path, name)
             known_to_the_team |= {name for value in result if value not in (None, [])}
     assert known_to_customers >= SEEN[type_]

@@ -12,7 +12,8 @@ from websockets.exceptions import ConnectionClosedError
 from resolvers.permissions import PERMISSIONS
 from tests.support.baton_client import Refused, Server, Socket
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
-from tests.support.permission_cases import CASES, MUTATION, QUERY, ROOTS, SUBSCRIPTION, Case, cases_of
+from tests.support.permission_cases import CASES, Case, cases_of
+from tests.support.permission_targets import MUTATION, QUERY, ROOTS, SUBSCRIPTION
 from tests.support.slack_server import SlackStandIn
 from tests.support.webhook_receivers import Receiver
 
@@ -33,7 +34,7 @@ def world() -> Iterator[World]:
             for rows in (made.rows, made.elsewhere, made.foreign):
                 # The places in the logs first: what follows is what subscriptions replay.
                 assert all([rows.cursor, rows.conversation, rows.message, rows.escalation, rows.held])
-                assert all([rows.endpoint, rows.delivery])
+                assert all([rows.endpoint, rows.delivery, rows.saved_reply])
             yield made
 
 
@@ -72,7 +73,14 @@ def test_customers_may_do_this_and_no_more() -> None:
 
 def test_viewers_change_nothing_but_what_is_their_own() -> None:
     may = {case.field for case in cases_of(MUTATION) if case.grants(BY_NAME["member VIEWER"])}
-    assert may == {"signIn", "acceptInvitation", "openConversation", "signOut", "changePassword"}
+    assert may == {
+        "signIn",
+        "acceptInvitation",
+        "openConversation",
+        "signOut",
+        "changePassword",
+        "setViewing",
+    }
 
 
 @answered

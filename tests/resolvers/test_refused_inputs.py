@@ -9,6 +9,7 @@ import pytest
 from graphql import get_nullable_type, is_required_input_field
 
 from tests.support.baton_client import Refused, Server
+from tests.support.callers import new_saved_reply
 from tests.support.seeded_workspace import ROOTS, Place, leaves, quiet_endpoint, stands
 
 ASKING = [name for name, (_, field) in ROOTS.items() if field.args]
@@ -26,7 +27,11 @@ BAD: dict[str, list[Any]] = {
     "JSON": ["words", ["a"], 7, {"a": "\0"}, {"a\0": 1}],
 }
 # A password that is presented is compared, not kept: whatever it holds, it is only not the right one.
-ANYTHING_GOES = {("signIn", "password")}
+ANYTHING_GOES = {
+    ("signIn", "password"),
+    ("openConversation", "input.identity"),
+    ("identifyCustomer", "identity"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,8 @@ def place(server: Server) -> Iterator[Place]:
     member = workspace.sign_in()
     member_id = member.ask("{ viewer { member { id } } }")["viewer"]["member"]["id"]
     key_id = key.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
+    save = "mutation($i: SavedReplyInput!) { createSavedReply(input: $i) { id } }"
+    saved = key.ask(save, i=new_saved_reply())["createSavedReply"]["id"]
     values = {
         "agentId": workspace.agent_id,
         "conversationId": conversation,
@@ -47,13 +54,14 @@ def place(server: Server) -> Iterator[Place]:
         "email": "someone@example.com",
         "fields": {"a": "b"},
         "targetResponseMinutes": 5,
+        "position": 1,
         "date": "2026-01-01",
         "opens": "09:00",
         "closes": "17:00",
         "from": "2026-01-01T00:00:00Z",
         "to": "2026-02-01T00:00:00Z",
         "thresholds": 50.0,
-        **dict.fromkeys(["succeeded", "typing"], True),
+        **dict.fromkeys(["succeeded", "typing", "viewing"], True),
         **dict.fromkeys(["password", "current", "new", "token"], "a password that is long enough"),
     }
     ids = {
@@ -62,6 +70,7 @@ def place(server: Server) -> Iterator[Place]:
         "revokeApiKey": key_id,
         **quiet_endpoint(workspace),
         **dict.fromkeys(["node", "conversation"], conversation),
+        **dict.fromkeys(["updateSavedReply", "deleteSavedReply"], saved),
         **dict.fromkeys(["updateMember", "removeMember"], member_id),
     }
     accepted = {"accept": "application/graphql-response+json"}
@@ -148,6 +157,13 @@ DEEP = json.loads('{"a":' * 900 + "1" + "}" * 900)
         ("replyToEscalation", "input.content", ["", " ", LONG]),
         ("replyToEscalation", "input.authorEmail", [*EMAILS, "stranger@example.com"]),
         ("sendHeldReply", "content", ["", " ", LONG]),
+        ("createSavedReply", "input.shortcut", ["", " ", "x" * 41, "two words", "a\u200bb", "/hello"]),
+        ("createSavedReply", "input.title", ["", "\u3164", "x" * 201]),
+        ("createSavedReply", "input.content", ["", " \n", "x" * 5_001]),
+        ("updateSavedReply", "input.shortcut", ["", "x" * 41, "tab\there"]),
+        ("updateSavedReply", "input.title", ["", "x" * 201]),
+        ("updateSavedReply", "input.content", ["", "x" * 5_001]),
+        ("savedReplies", "search", ["x" * 201]),
         ("resolveEscalation", "input.note", ["", " ", "x" * 2_001]),
         ("createAgent", "name", ["", " ", "x" * 201]),
         ("signIn", "email", EMAILS),

@@ -17,7 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scripts.build_web import BUILT
 from tests.support.baton_client import wait_for
+from tests.support.requirements import need
 
 ROOT = Path(__file__).parents[2]
 NOT_COPIED = (".*", "build", "dist", "node_modules", "*.egg-info", "__pycache__")
@@ -78,6 +80,7 @@ def installation() -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="baton-wheel-") as name:
         folder = Path(name)
         folder.chmod(0o755)
+        need("the widget, which `make web` builds", BUILT.exists())
         # A build in the source tree would leave files there, and take up stale ones.
         shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*NOT_COPIED))
         output = pip(
@@ -90,6 +93,22 @@ def installation() -> Iterator[Installation]:
         pip("--python", python, "install", "--no-deps", "--no-index", str(wheel))
         share_dependencies(folder / "venv")
         yield Installation(folder / "venv", wheel, output)
+
+
+def test_package_without_the_built_widget_is_not_made(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns(*NOT_COPIED, "static")
+    shutil.copytree(ROOT, tmp_path / "source", ignore=ignored)
+    command = ["-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", str(tmp_path)]
+    finished = subprocess.run(
+        [sys.executable, *command, str(tmp_path / "source")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode != 0
+    assert "run `make web`" in finished.stdout + finished.stderr
+    assert list(tmp_path.glob("*.whl")) == []
 
 
 def pip(*arguments: str) -> str:

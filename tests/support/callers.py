@@ -137,6 +137,11 @@ class Rows:
         return str(self.key.ask(query, i=self.new_endpoint)["createWebhookEndpoint"]["endpoint"]["id"])
 
     @cached_property
+    def saved_reply(self) -> str:
+        query = "mutation($i: SavedReplyInput!) { createSavedReply(input: $i) { id } }"
+        return str(self.key.ask(query, i=new_saved_reply())["createSavedReply"]["id"])
+
+    @cached_property
     def delivery(self) -> str:
         """Return a failed mail to an address that is no recipient."""
         key, target, server = new_id(), new_id(), self.workspace.server
@@ -187,6 +192,12 @@ class Rows:
 
 
 _PEOPLE = count(1)
+_SHORTCUTS = count(1)
+
+
+def new_saved_reply() -> dict[str, str]:
+    """Return a saved reply with an unused shortcut."""
+    return {"shortcut": f"hello{next(_SHORTCUTS)}", "title": "Greeting", "content": "Hello {customer}!"}
 
 
 def new_email() -> str:

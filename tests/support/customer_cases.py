@@ -20,6 +20,7 @@ SEEN = {
         "escalations",
         "pendingEscalation",
         "language",
+        "readPositions",
         "createdAt",
         "lastMessageAt",
         "cursor",
@@ -131,6 +132,9 @@ class Told:
         )
         self.message, self.active = str(reply["message"]["id"]), str(reply["escalation"]["id"])
         self._let_wait(workspace)
+        viewing = "mutation($id: ID!) { setViewing(conversationId: $id, viewing: true) }"
+        self.member = door.as_one(workspace.sign_in().token)
+        self.member.ask(viewing, id=self.conversation)
 
     def _let_wait(self, workspace: Workspace) -> None:
         self.team.settings(workspace.agent_id, autoEscalation={"delaySeconds": 86_400})

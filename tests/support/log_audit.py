@@ -172,6 +172,9 @@ async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[],
 
         async def told() -> None:
             scene.key.record(scene.conversation, "USER", "a marker")
+            stands = scene.key.conversation(scene.conversation)["escalations"]["nodes"]
+            # Who has control is a change of an active escalation too.
+            changed = [("ai_resumed", node["id"]) for node in stands if node["status"] != "RESOLVED"]
             scene.key.resume(scene.conversation)
             marker = Scene.of(scene.workspace).escalate()
             for socket, messages, changes in followed:
@@ -180,7 +183,8 @@ async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[],
                 passed_over = ["message_status_changed"] * (drafts if socket is dashboard else 0)
                 for kind in [*passed_over, "ai_resumed"]:
                     assert (await socket.next(changes))["conversationUpdated"] == {"kind": kind}
-            update = (await dashboard.next(updates))["escalationUpdated"]
-            assert update == {"kind": "created", "escalation": {"id": marker}}
+            for kind, escalation in [*changed, ("created", marker)]:
+                update = (await dashboard.next(updates))["escalationUpdated"]
+                assert update == {"kind": kind, "escalation": {"id": escalation}}
 
         yield told

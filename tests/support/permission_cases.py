@@ -2,51 +2,35 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import cache
 from typing import Any
 
-from graphql import GraphQLField, GraphQLNonNull
+from graphql import GraphQLNonNull
 
 from resolvers.actor import ActorKind
 from resolvers.permissions import PERMISSIONS, Permission
 from rules.roles import Scope
 from rules.typeid import ESCALATION as ESCALATION_ID
 from rules.typeid import parse_id
-from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import PASSWORD
-from tests.support.callers import Rows, Who, new_email
+from tests.support.callers import Rows, Who, new_email, new_saved_reply
+from tests.support.permission_targets import (
+    AGENT,
+    API_KEY,
+    CONVERSATION,
+    DELIVERY,
+    DRAFT,
+    ENDPOINT,
+    ESCALATION,
+    MEMBER,
+    MESSAGE,
+    QUERY,
+    ROOTS,
+    SAVED_REPLY,
+    WORKSPACE,
+    Target,
+)
 from tests.support.widget_pages import ORIGIN, agent_of_page, identity_of
-
-QUERY, MUTATION, SUBSCRIPTION = "query", "mutation", "subscription"
-ROOTS: dict[str, tuple[str, GraphQLField]] = {
-    name: (kind, field)
-    for kind, type_ in (
-        (QUERY, GRAPHQL_SCHEMA.query_type),
-        (MUTATION, GRAPHQL_SCHEMA.mutation_type),
-        (SUBSCRIPTION, GRAPHQL_SCHEMA.subscription_type),
-    )
-    if type_
-    for name, field in type_.fields.items()
-}
-
-
-class Target(Enum):
-    """The kind of row that a case aims at."""
-
-    AGENT = auto()
-    API_KEY = auto()
-    CONVERSATION = auto()
-    DELIVERY = auto()
-    DRAFT = auto()
-    ENDPOINT = auto()
-    ESCALATION = auto()
-    MEMBER = auto()
-    MESSAGE = auto()
-    WORKSPACE = auto()
-
-
-AGENT, API_KEY, CONVERSATION, DELIVERY, DRAFT, ENDPOINT, ESCALATION, MEMBER, MESSAGE, WORKSPACE = Target
 
 # Rows that a customer sees: only in its own conversation, or in the whole workspace.
 _OWN = {CONVERSATION, ESCALATION, MESSAGE}
@@ -207,6 +191,7 @@ _QUERIES = (
     Case("node", "id", MEMBER, lambda rows: {"id": rows.member}, by="members"),
     Case("node", "id", MESSAGE, lambda rows: {"id": rows.message}, by="conversation"),
     Case("node", "id", DRAFT, lambda rows: {"id": rows.held}, by="conversation"),
+    Case("node", "id", SAVED_REPLY, lambda rows: {"id": rows.saved_reply}, by="savedReplies"),
     Case("node", "id", WORKSPACE, lambda rows: {"id": rows.workspace.id}),
     Case("agent", "id name", AGENT, lambda rows: {"id": rows.agent}),
     Case("agents", "id name"),
@@ -218,6 +203,9 @@ _QUERIES = (
     Case("conversations", "nodes { id agent { id } }", given=lambda _: {"first": 100}),
     Case("escalation", "id assignee { id }", ESCALATION, lambda rows: {"id": rows.escalation}),
     Case("escalations", "cursor nodes { id conversation { id } }", given=lambda _: {"first": 100}),
+    Case("escalationCounts", "open mine"),
+    Case("escalationCounts", "open mine", AGENT, lambda rows: {"agentId": rows.agent}),
+    Case("savedReplies", "id shortcut content"),
     Case("escalationSettings", "agentId", AGENT, lambda rows: {"agentId": rows.agent}),
     Case("widget", "agentId", given=lambda rows: {"agentId": agent_of_page(rows)}, origin=ORIGIN),
     Case("escalationAnalytics", "conversations topReasons { count }", AGENT, _period),
@@ -259,6 +247,7 @@ _TALKING = (
         _input("conversationId", _of_conversation, form="Contact", fields={"about": "a parcel"}),
     ),
     Case("setTyping", "", CONVERSATION, _conversation(typing=True)),
+    Case("setViewing", "", CONVERSATION, _conversation(viewing=True)),
 )
 
 _ANSWERING = (
@@ -318,6 +307,17 @@ _ANSWERING = (
     ),
     Case("pauseAi", "conversation { id }", CONVERSATION, _conversation()),
     Case("resumeAi", "conversation { id }", CONVERSATION, _conversation()),
+)
+
+_SAVING_REPLIES = (
+    Case("createSavedReply", "id", given=lambda _: {"input": new_saved_reply()}),
+    Case(
+        "updateSavedReply",
+        "id",
+        SAVED_REPLY,
+        lambda rows: {"id": rows.saved_reply, "input": new_saved_reply()},
+    ),
+    Case("deleteSavedReply", "", SAVED_REPLY, lambda rows: {"id": rows.saved_reply}, once=True),
 )
 
 _ADMINISTERING = (
@@ -393,7 +393,7 @@ _SUBSCRIPTIONS = (
     Case("turnRequested", "message { id }", AGENT, _log(agentId=_of_agent)),
 )
 
-CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_ADMINISTERING, *_NOTIFYING, *_SUBSCRIPTIONS)
+CASES = (*_QUERIES, *_TALKING, *_ANSWERING, *_SAVING_REPLIES, *_ADMINISTERING, *_NOTIFYING, *_SUBSCRIPTIONS)
 
 
 def cases_of(*kinds: str) -> list[Case]:

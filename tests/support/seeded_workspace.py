@@ -29,7 +29,14 @@ ROOTS: dict[str, tuple[str, GraphQLField]] = {
     for kind, type_ in (("query", _SCHEMA.query_type), ("mutation", _SCHEMA.mutation_type))
     for name, field in (type_.fields.items() if type_ else ())
 }
-FOR_MEMBERS = {"replyToConversation", "changePassword", "claimEscalation", "sendHeldReply"}
+FOR_MEMBERS = {
+    "replyToConversation",
+    "changePassword",
+    "claimEscalation",
+    "sendHeldReply",
+    "setViewing",
+    "markRead",
+}
 
 _CONVERSATIONS = "SELECT id FROM conversations WHERE workspace_id = $1"
 _ESCALATIONS = "SELECT id FROM escalations WHERE workspace_id = $1"
@@ -40,6 +47,8 @@ TRUTH = {
     **dict.fromkeys(
         ["trigger_events", "escalation_notes", "timeline_entries"], f"escalation_id IN ({_ESCALATIONS})"
     ),
+    "saved_replies": "workspace_id = $1",
+    "viewings": "member_id IN (SELECT id FROM members WHERE workspace_id = $1)",
     "member_sessions": "member_id IN (SELECT id FROM members WHERE workspace_id = $1)",
     "idempotency_keys": f"scope_id = $1 OR scope_id IN ({_CONVERSATIONS})",
     "streams": f"id = $1 OR id IN ({_CONVERSATIONS})",

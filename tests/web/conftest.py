@@ -1,0 +1,108 @@
+"""Chromium, a site that embeds the widget, and a server with the built files."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from scripts.build_web import BUILT
+from tests.support.baton_client import Server, Workspace
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.requirements import need
+from tests.support.web_site import WebSite, shop
+from tests.support.widget_page import Team, WidgetPage
+
+expect.set_options(timeout=20_000)
+
+# No sandbox: it does not work for root. Sounds may begin without a click.
+ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+
+Visit = Callable[..., WidgetPage]
+
+
+@pytest.fixture(scope="session")
+def server(data_dir: Path) -> Iterator[Server]:
+    """`baton serve`, for many visitors from one address."""
+    need("the widget, which `make web` builds", BUILT.exists())
+    with Server.started(
+        data_dir, BATON_STARTS_PER_ADDRESS="100000", BATON_STARTS_PER_ORIGIN="100000"
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium")
+    need("Chromium", executable)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=executable, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(locale="en-US", viewport={"width": 1000, "height": 760})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[WebSite]:
+    with WebSite.running() as running:
+        yield running
+
+
+@pytest.fixture
+def shop_workspace(workspace: Workspace, site: WebSite) -> Workspace:
+    """A workspace whose AI agent serves visitors of the site."""
+    widget = {"allowedOrigins": [site.origin], "anonymousConversations": True, "greeting": "Hello!"}
+    workspace.key.settings(workspace.agent_id, widget=widget)
+    return workspace
+
+
+@pytest.fixture
+def team(shop_workspace: Workspace) -> Team:
+    return Team(shop_workspace)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[FaultyProxy]:
+    """The way from the browser to the server, for tests that break it."""
+    faulty = FaultyProxy(server.port)
+    with faulty.running():
+        yield faulty
+
+
+@pytest.fixture
+def script(shop_workspace: Workspace) -> Callable[..., str]:
+    """Return the tag of the widget."""
+
+    def tag(*attributes: str, url: str = shop_workspace.server.url) -> str:
+        given = " ".join(attributes)
+        return f'<script async src="{url}/widget.js" data-agent="{shop_workspace.agent_id}" {given}></script>'
+
+    return tag
+
+
+@pytest.fixture
+def visit(page: Page, site: WebSite, script: Callable[..., str]) -> Visit:
+    """Open a page of the shop with the widget on it."""
+
+    def go(*attributes: str, url: str | None = None, on: Page | None = None, **page_of: str) -> WidgetPage:
+        tag = script(*attributes, url=url) if url else script(*attributes)
+        visitor = WidgetPage(on or page)
+        visitor.goto(site.add(shop(tag, **page_of)))
+        expect(visitor.launcher).to_be_visible()
+        return visitor
+
+    return go

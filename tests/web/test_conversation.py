@@ -1,0 +1,246 @@
+"""A conversation in the widget: with the AI, with a person, and with the AI again."""
+
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.support.baton_client import Caller, Workspace
+from tests.support.widget_page import Team, WidgetPage, conversations
+from tests.web.conftest import Visit
+
+TYPING = "mutation($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }"
+
+
+def test_customer_is_handed_to_a_person_and_back(visit: Visit, team: Team, shop_workspace: Workspace) -> None:
+    visitor = visit()
+    conversation = visitor.begin("Where is my parcel?")
+    expect(visitor.answering).to_have_text("AI assistant")
+    team.answer(conversation, "It is **on its way**.")
+    visitor.expect_bubbles("Hello!", "Where is my parcel?", "It is on its way.")
+    expect(visitor.log.locator("strong")).to_have_text("on its way")
+
+    visitor.human_button.click()
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    expect(visitor.host.locator(".expected")).to_contain_text("within 2 hours")
+    expect(visitor.human_button).to_be_hidden()
+    assert visitor.state()["ai"] == "paused"
+
+    team.reply(conversation, "I look into it.")
+    visitor.expect_bubbles("Hello!", "Where is my parcel?", "It is on its way.", "I look into it.")
+    expect(visitor.answering).to_have_text("Ada Admin is answering")
+    expect(visitor.log.locator(".author", has_text="Ada Admin")).to_be_visible()
+
+    shop_workspace.key.resolve(team.escalation(conversation))
+    expect(visitor.answering).to_have_text("AI assistant")
+    expect(visitor.human_button).to_be_visible()
+    assert visitor.console == []
+
+
+def test_message_of_the_visitor_arrives_once_and_asks_the_ai(visit: Visit, shop_workspace: Workspace) -> None:
+    conversation = visit().begin("Where is my parcel?")
+    messages = shop_workspace.key.messages(conversation)
+    assert [(message["role"], message["content"]) for message in messages] == [
+        ("USER", "Where is my parcel?")
+    ]
+
+
+def test_typing_is_shown_on_both_sides(visit: Visit, team: Team, shop_workspace: Workspace) -> None:
+    visitor = visit()
+    conversation = visitor.begin()
+    member = shop_workspace.sign_in()
+    team.escalation(conversation)
+    member.ask(TYPING, id=conversation, typing=True)
+    typing = visitor.host.locator(".typing")
+    expect(typing).to_have_text("Ada Admin is writing …")
+    member.ask(TYPING, id=conversation, typing=False)
+    expect(typing).to_have_text("")
+    with visitor.page.expect_request(
+        lambda request: (
+            "setTyping" in (request.post_data or "") and '"typing":true' in (request.post_data or "")
+        )
+    ):
+        visitor.field.press_sequentially("Hm")
+
+
+def test_read_positions_are_shown_and_reported(visit: Visit, team: Team, shop_workspace: Workspace) -> None:
+    visitor = visit()
+    conversation = visitor.begin()
+    team.answer(conversation, "It is on its way.")
+    positions = "query($id: ID!) { conversation(id: $id) { readPositions { customer team } } }"
+
+    def read() -> dict[str, int]:
+        result: dict[str, int] = shop_workspace.key.ask(positions, id=conversation)["conversation"][
+            "readPositions"
+        ]
+        return result
+
+    visitor.wait_until(lambda: read()["customer"] == 2, "the customer's read position")
+    assert read()["team"] == 0
+    expect(visitor.log.get_by_text("Seen")).to_have_count(0)
+    mark = "mutation($id: ID!) { markRead(conversationId: $id, position: 1) { id } }"
+    shop_workspace.sign_in().ask(mark, id=conversation)
+    expect(visitor.log.get_by_text("Seen")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("visibility", "before", "after"),
+    [("ALWAYS", True, True), ("AFTER_THRESHOLD", False, True), ("NEVER", False, False)],
+)
+def test_button_for_a_person_follows_its_setting(
+    visit: Visit, shop_workspace: Workspace, visibility: str, before: bool, after: bool
+) -> None:
+    widget = {"buttonVisibility": visibility, "buttonAfterMessages": 2, "buttonText": "Ask a human"}
+    shop_workspace.key.settings(shop_workspace.agent_id, widget=widget)
+    visitor = visit()
+    visitor.begin()
+    assert visitor.human_button.is_visible() is before
+    visitor.write("And my refund?")
+    visitor.wait_until(lambda: len(visitor.bubbles()) == 3, "the second message")
+    if after:
+        expect(visitor.human_button).to_have_text("Ask a human")
+    else:
+        expect(visitor.human_button).to_be_hidden()
+
+
+def test_button_asks_for_a_person_before_any_message(visit: Visit, shop_workspace: Workspace) -> None:
+    visitor = visit().open()
+    visitor.human_button.click()
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    nodes = shop_workspace.key.ask("{ escalations { nodes { trigger } } }")["escalations"]["nodes"]
+    assert nodes == [{"trigger": "BUTTON"}]
+
+
+def test_texts_of_the_team_are_in_the_language_of_the_page(visit: Visit, shop_workspace: Workspace) -> None:
+    german = {"language": "de", "buttonText": "Mit einem Menschen sprechen", "greeting": "Guten Tag!"}
+    german["confirmationMessage"] = "Wir melden uns bald."
+    shop_workspace.key.settings(shop_workspace.agent_id, widget={"texts": [german]})
+    visitor = visit(lang="de")
+    expect(visitor.launcher).to_have_accessible_name("Chat öffnen")
+    visitor.open()
+    visitor.expect_bubbles("Guten Tag!")
+    expect(visitor.human_button).to_have_text("Mit einem Menschen sprechen")
+    visitor.human_button.click()
+    expect(visitor.log.locator(".system")).to_contain_text("Wir melden uns bald.")
+    expect(visitor.answering).to_have_text("Ein Mensch meldet sich gleich")
+
+
+def test_form_asks_the_visitor_and_escalates(visit: Visit, shop_workspace: Workspace) -> None:
+    visitor = visit()
+    fields = """{ email: { label: "Your email", type: "email", required: true },
+        topic: { label: "Topic", type: "select", options: ["Refund", "Other"] }, plan: "pro" }"""
+    visitor.page.evaluate(f"void Baton.submitForm('contact', {fields})")
+    visitor.host.get_by_label("Your email").fill("kim@example.com")
+    visitor.host.get_by_label("Topic").select_option("Refund")
+    visitor.host.get_by_role("button", name="Submit").click()
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    [escalation] = shop_workspace.key.ask("{ escalations { nodes { trigger detail } } }")["escalations"][
+        "nodes"
+    ]
+    assert escalation == {"trigger": "FORM", "detail": "contact"}
+    expect(visitor.field).to_be_visible()
+    conversation = visitor.state()["conversationId"]
+    kept = str(shop_workspace.key.messages(conversation)) + str(
+        shop_workspace.server.rows("SELECT * FROM trigger_events")
+    )
+    assert "kim@example.com" in kept
+    assert "Refund" in kept
+
+
+def test_unread_messages_are_counted_on_the_launcher(visit: Visit, team: Team) -> None:
+    visitor = visit()
+    conversation = visitor.begin()
+    visitor.launcher.click()
+    expect(visitor.panel).to_be_hidden()
+    team.answer(conversation, "One")
+    team.answer(conversation, "Two")
+    expect(visitor.host.locator(".badge")).to_have_text("2")
+    expect(visitor.launcher).to_have_accessible_name("Open chat: 2 unread messages")
+    assert visitor.state()["unread"] == 2
+    visitor.page.reload()
+    expect(visitor.host.locator(".badge")).to_have_text("2")
+    visitor.open()
+    expect(visitor.host.locator(".badge")).to_have_text("")
+
+
+def test_message_sounds_in_one_tab_and_is_read_in_all(
+    visit: Visit, team: Team, context: BrowserContext
+) -> None:
+    context.add_init_script("""window.sounds = 0; const start = OscillatorNode.prototype.start;
+        OscillatorNode.prototype.start = function () { window.sounds++; start.call(this) }""")
+    first = visit()
+    conversation = first.begin()
+    first.launcher.click()
+    tabs: list[WidgetPage] = [first]
+    for _ in range(2):
+        tab = WidgetPage(context.new_page())
+        tab.goto(first.page.url)
+        tab.wait_until(lambda tab=tab: tab.state()["status"] == "live", "the tab to be live")  # type: ignore[misc]
+        tabs.append(tab)
+    team.answer(conversation, "It is on its way.")
+    for tab in tabs:
+        expect(tab.host.locator(".badge")).to_have_text("1")
+    first.wait_until(lambda: sum(tab.page.evaluate("sounds") for tab in tabs) > 0, "the sound")
+    tabs[2].page.bring_to_front()
+    tabs[2].open()
+    for tab in tabs:
+        expect(tab.host.locator(".badge")).to_have_text("")
+    assert sum(tab.page.evaluate("sounds") for tab in tabs) == 1
+
+
+def test_earlier_messages_are_shown_on_request(visit: Visit, team: Team) -> None:
+    visitor = visit()
+    conversation = visitor.begin("first of all")
+    for number in range(60):
+        team.answer(conversation, f"answer {number}")
+    visitor.page.reload()
+    visitor.wait_until(lambda: "answer 59" in visitor.bubbles(), "the history")
+    assert "first of all" not in visitor.bubbles()
+    visitor.host.get_by_role("button", name="Show earlier messages").click()
+    expected = ["Hello!", "first of all", *(f"answer {number}" for number in range(60))]
+    visitor.expect_bubbles(*expected)
+
+
+def test_events_tell_the_page_what_happens(visit: Visit, team: Team) -> None:
+    visitor = visit()
+    visitor.page.evaluate("""() => { window.seen = [];
+        for (const name of ["open", "close", "message", "status", "unread"]) {
+            window.addEventListener(`baton:${name}`, ({ detail }) => seen.push([name, detail]));
+        } }""")
+    conversation = visitor.begin()
+    visitor.launcher.click()
+    team.reply(conversation, "A person here.")
+    visitor.wait_until(lambda: visitor.state()["unread"] == 2, "the reply and the confirmation")
+    seen = visitor.page.evaluate("seen")
+    names = [name for name, _ in seen]
+    assert names.index("open") < names.index("close")
+    assert ["status", {"status": "live"}] in seen
+    [reply] = [detail for name, detail in seen if name == "message" and detail["role"] == "HUMAN"]
+    assert (reply["content"], reply["author"]) == ("A person here.", "Ada Admin")
+    assert re.fullmatch("msg_.*", reply["id"])
+
+
+def test_page_without_sign_in_cannot_write_where_only_known_customers_may(
+    visit: Visit, shop_workspace: Workspace
+) -> None:
+    shop_workspace.key.settings(shop_workspace.agent_id, widget={"anonymousConversations": False})
+    visitor = visit().open()
+    expect(visitor.host.get_by_text("Sign in to chat.")).to_be_visible()
+    expect(visitor.field).to_be_hidden()
+    assert conversations(shop_workspace) == []
+
+
+def test_integrator_starts_the_conversation_in_its_back_end(
+    visit: Visit, team: Team, shop_workspace: Workspace
+) -> None:
+    started = shop_workspace.start(customer={"externalId": "kim"})
+    conversation = started["conversation"]["id"]
+    visitor = visit()
+    visitor.page.evaluate("(token) => Baton.start({ token })", started["widgetToken"])
+    assert visitor.state()["conversationId"] == conversation
+    visitor.open()
+    visitor.write("Hi")
+    visitor.expect_bubbles("Hello!", "Hi")
+    customer = Caller(shop_workspace.server.url, started["widgetToken"])
+    visitor.wait_until(lambda: customer.messages(conversation), "the message to arrive")
+    assert [message["content"] for message in customer.messages(conversation)] == ["Hi"]

@@ -1,0 +1,27 @@
+"""The GraphQL documents of the widget, against the schema that the server prints."""
+
+import re
+from pathlib import Path
+
+import pytest
+from graphql import build_schema, parse, validate
+
+ROOT = Path(__file__).parents[2]
+SOURCE = (ROOT / "web/widget/documents.ts").read_text()
+SCHEMA = build_schema((ROOT / "schema/schema.graphql").read_text())
+
+_TEXTS = dict(re.findall(r"const (\w+) =\s*[\"`]([^\"`]*)[\"`];", SOURCE))
+DOCUMENTS = {
+    name: re.sub(r"\$\{(\w+)\}", lambda match: _TEXTS[match[1]], text)
+    for name, text in _TEXTS.items()
+    if re.match(r"query|mutation|subscription", text)
+}
+
+
+def test_documents_are_found() -> None:
+    assert len(DOCUMENTS) == len(re.findall(r"[\"`](?:query|mutation|subscription) ", SOURCE)) > 10
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_document_is_valid_in_the_schema(name: str) -> None:
+    assert validate(SCHEMA, parse(DOCUMENTS[name])) == []

@@ -1,0 +1,22 @@
+/** Waiting between attempts, with full jitter. */
+
+const CAP = 20_000;
+
+/** Return a random wait in milliseconds, up to 1 s after the first failure and up to 20 s after the fifth. */
+export function backoff(failures: number, random: () => number = Math.random): number {
+  return random() * Math.min(CAP, 500 * 2 ** failures);
+}
+
+/** Repeat until it succeeds, or until an error after which no attempt can succeed. */
+export async function repeat<T>(act: () => Promise<T>, isOver: (error: unknown) => boolean): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (isOver(error)) {
+        throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+    }
+  }
+}

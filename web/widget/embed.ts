@@ -1,0 +1,263 @@
+/**
+ * The part of the widget that every page load pays for: the launcher, and the functions that a page calls.
+ *
+ * Until the visitor opens the chat it stores and requests nothing, unless there is a conversation from before.
+ */
+
+import type { Baton, Calls, Events, Options } from "./api";
+import { h, icon } from "./dom";
+import type { Front, PanelHandle } from "./front";
+import styles from "./launcher.css?inline";
+
+declare const PANEL: string;
+
+const LABELS: Record<string, [open: string, unreachable: string]> = {
+  en: ["Open chat", "No connection …"],
+  ar: ["فتح المحادثة", "لا يوجد اتصال …"],
+  de: ["Chat öffnen", "Keine Verbindung …"],
+  es: ["Abrir el chat", "Sin conexión …"],
+  fr: ["Ouvrir le chat", "Pas de connexion …"],
+};
+const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/i;
+// The page's rules reach the host element only, and none is stronger than these.
+const HOST = "all:initial;display:block;position:fixed;top:0;left:0;width:0;height:0;z-index:";
+
+export function createBaton(base: string, nonce?: string): Baton {
+  const listeners = new Map<string, Set<(detail: never) => void>>();
+  const warned = new Set<string>();
+  let options: Options = { agent: "" };
+  let identity: Front["identity"];
+  let host: HTMLElement | undefined;
+  let front: Front | undefined;
+  let note: HTMLElement | undefined;
+  let badge: HTMLElement | undefined;
+  let observer: MutationObserver | undefined;
+  let loading: Promise<PanelHandle> | undefined;
+  let panel: PanelHandle | undefined;
+  let asked = false; // The visitor waits for the panel.
+
+  function emit<N extends keyof Events>(name: N, detail: Events[N]) {
+    for (const listener of listeners.get(name) ?? []) {
+      (listener as (detail: Events[N]) => void)(detail);
+    }
+    window.dispatchEvent(new CustomEvent(`baton:${name}`, { detail }));
+  }
+
+  function mount() {
+    if (host || !options.agent) {
+      return;
+    }
+    host = document.createElement("baton-widget");
+    const shadow = host.attachShadow({ mode: "open" });
+    badge = h("span", { className: "badge", ariaHidden: "true" });
+    note = h("p", { className: "note", role: "status", hidden: true });
+    const launcher = h(
+      "button",
+      {
+        type: "button",
+        className: "launcher",
+        part: "launcher",
+        ariaExpanded: "false",
+        onclick: () => calls.toggle(),
+      },
+      icon("M4 5h16v11H9l-5 4z"),
+      badge,
+    );
+    const root = h("div", null, launcher, note);
+    shadow.append(root);
+    // The page sees the host as the target of these events, and would take them for its own shortcuts.
+    for (const name of ["keydown", "keyup", "keypress"]) {
+      host.addEventListener(name, (event) => event.stopPropagation());
+    }
+    front = {
+      options,
+      base,
+      root,
+      shadow,
+      launcher,
+      identity,
+      emit,
+      h,
+      icon,
+      addStyles: (css) => addStyles(shadow, css),
+      showState({ open, unread, label }) {
+        launcher.ariaLabel = label;
+        launcher.ariaExpanded = String(open);
+        (badge as HTMLElement).textContent = unread ? String(unread) : "";
+      },
+    };
+    addStyles(shadow, styles);
+    apply();
+    launcher.ariaLabel = labels()[0];
+    observer = new MutationObserver(attach);
+    observer.observe(document, { childList: true });
+    attach();
+    whenLoaded(() => {
+      if (host && inStorage((storage, key) => storage.getItem(key))) {
+        load();
+      }
+    });
+    emit("ready", {});
+  }
+
+  /** Put the host next to the body, where it outlives a change of the body, and back when something removes it. */
+  function attach() {
+    const page = document.documentElement;
+    if (host && host.parentNode !== page) {
+      page?.append(host);
+      observer?.observe(page, { childList: true });
+    }
+  }
+
+  function addStyles(shadow: ShadowRoot, css: string) {
+    try {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(css);
+      shadow.adoptedStyleSheets.push(sheet);
+    } catch {
+      const style = document.createElement("style");
+      style.nonce = nonce ?? "";
+      style.textContent = css;
+      shadow.append(style);
+    }
+  }
+
+  function apply() {
+    if (!host || !front) {
+      return;
+    }
+    options.lang ||= document.documentElement.lang || navigator.language;
+    const z = Number(options.z) || "var(--baton-z,2147483000)";
+    host.style.cssText = `${HOST}${z}`.replace(/;|$/g, "!important;");
+    front.root.lang = options.lang;
+    front.root.dir = RIGHT_TO_LEFT.test(options.lang) ? "rtl" : "ltr";
+    front.root.className = `root ${options.theme ?? ""} ${options.position ?? ""}`;
+  }
+
+  function labels() {
+    return LABELS[(options.lang ?? "").slice(0, 2).toLowerCase()] ?? (LABELS.en as [string, string]);
+  }
+
+  /** Do something with the storages; where they are denied there is nothing in them. */
+  function inStorage(act: (storage: Storage, key: string) => unknown) {
+    try {
+      return [localStorage, sessionStorage].some((storage) => act(storage, `baton:${options.agent}`));
+    } catch {
+      return false;
+    }
+  }
+
+  async function start(mine: Front): Promise<PanelHandle> {
+    for (let failures = 0; ; failures++) {
+      try {
+        // A browser may remember that a module could not be fetched.
+        const module = await import(
+          /* @vite-ignore */ `${base}widget/${PANEL}${failures ? `?${failures}` : ""}`
+        );
+        if (mine !== front) {
+          throw new Error("Baton: shut down.");
+        }
+        (note as HTMLElement).hidden = true;
+        panel = module.startPanel(mine) as PanelHandle;
+        return panel;
+      } catch (error) {
+        if (mine !== front) {
+          throw error;
+        }
+        if (note && asked) {
+          note.hidden = false;
+          note.textContent = labels()[1];
+        }
+        await new Promise((resolve) =>
+          setTimeout(resolve, Math.random() * Math.min(20_000, 1000 * 2 ** failures)),
+        );
+      }
+    }
+  }
+
+  function load(): Promise<PanelHandle> {
+    mount();
+    loading ??= front ? start(front) : Promise.reject(new Error("Baton: no data-agent."));
+    return loading;
+  }
+
+  const calls: Calls = {
+    open: async () => {
+      asked = true;
+      return (await load()).open();
+    },
+    close: async () => panel?.close(),
+    toggle: () => (panel?.state().open ? calls.close() : calls.open()),
+    hide: async () => setHidden(true),
+    show: async () => setHidden(false),
+    boot: async (given) => {
+      Object.assign(options, given);
+      // A task of its own: the page's own work comes in between.
+      await new Promise((resolve) => setTimeout(resolve));
+      mount();
+    },
+    identify: async (given) => {
+      identity = given;
+      mount();
+      if (front) {
+        front.identity = given;
+      }
+      await panel?.identify();
+    },
+    start: async (given) => (await load()).start(given),
+    update: async (given) => {
+      Object.assign(options, given);
+      mount();
+      apply();
+      if (front && !panel) {
+        front.launcher.ariaLabel = labels()[0];
+      }
+      await panel?.update();
+    },
+    requestHuman: async () => (await load()).requestHuman(),
+    send: async (text) => (await load()).send(text),
+    submitForm: async (name, fields) => (await load()).submitForm(name, fields),
+    on: (name, listener) => {
+      const set = listeners.get(name) ?? new Set();
+      listeners.set(name, set.add(listener));
+      return () => set.delete(listener);
+    },
+    state: () => panel?.state() ?? { open: false, unread: 0, status: "idle", ai: null, conversationId: null },
+    shutdown: async () => {
+      panel?.shutdown();
+      // Without the panel the record is still there.
+      inStorage((storage, key) => storage.removeItem(key));
+      observer?.disconnect();
+      host?.remove();
+      options = { ...options };
+      host = front = panel = loading = identity = undefined;
+    },
+  };
+
+  function setHidden(hidden: boolean) {
+    mount();
+    if (front) {
+      front.launcher.hidden = hidden;
+    }
+  }
+
+  const baton = ((name: string, ...given: unknown[]) => {
+    const call = calls[name as keyof Calls] as ((...given: unknown[]) => unknown) | undefined;
+    if (call) {
+      return call(...given);
+    }
+    if (!warned.has(name)) {
+      warned.add(name);
+      console.warn(`Baton: there is no call "${name}".`);
+    }
+  }) as Baton;
+  return Object.assign(baton, calls);
+}
+
+function whenLoaded(act: () => void) {
+  if (document.readyState === "complete") {
+    setTimeout(act);
+  } else {
+    window.addEventListener("load", () => setTimeout(act));
+  }
+}

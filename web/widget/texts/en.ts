@@ -1,0 +1,40 @@
+/** The widget's own texts. Those that a team writes come from its settings, in the visitor's language. */
+
+const texts = {
+  title: "Chat",
+  open: "Open chat",
+  close: "Close chat",
+  unread: (count: number) => (count === 1 ? "1 unread message" : `${count} unread messages`),
+  log: "Messages",
+  write: "Write a message",
+  send: "Send",
+  you: "You",
+  assistant: "AI assistant",
+  team: "Support",
+  earlier: "Show earlier messages",
+  loading: "Loading …",
+  answering: (name: string) => `${name} is answering`,
+  person: "A person is answering",
+  waiting: "Waiting for a person",
+  openAt: (time: string) => `The team is back ${time}`,
+  typing: (name: string) => `${name} is writing …`,
+  seen: "Seen",
+  queued: "Waiting for a connection",
+  sending: "Sending …",
+  failed: "Not sent",
+  tooLong: "This message is too long",
+  limited: "Too many messages: it is sent in a moment",
+  retry: "Try again",
+  discard: "Delete",
+  connecting: "Connecting …",
+  reconnecting: "Connection lost. Reconnecting …",
+  offline: "No connection. Messages are sent when it returns.",
+  unreachable: "The chat cannot connect. Trying again …",
+  refused: "This chat is not available on this page.",
+  signIn: "Sign in to chat.",
+  cancel: "Cancel",
+  submit: "Submit",
+};
+
+export type Texts = typeof texts;
+export default texts;
