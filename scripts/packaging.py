@@ -4,14 +4,15 @@ from pathlib import Path
 
 from setuptools.command.build_py import build_py  # type: ignore[import-untyped]  # It has no types.
 
-BUILT = Path("server/static/widget/manifest.json")
+BUILT = (Path("server/static/widget/manifest.json"), Path("server/static/app/.vite/manifest.json"))
 
 
 class BuildWithWidget(build_py):  # type: ignore[misc]  # Its base has no types.
-    """`build_py` that refuses to make a package without the widget."""
+    """`build_py` that refuses to make a package without the widget and the dashboard."""
 
     def run(self) -> None:
-        """Copy the modules and data files. Raises SystemExit if the widget is not built."""
-        if not self.editable_mode and not BUILT.is_file():
-            raise SystemExit(f"{BUILT} is missing: run `make web` before you build the package.")
+        """Copy the modules and data files. Raises SystemExit if one of the two is not built."""
+        missing = [str(path) for path in BUILT if not path.is_file()]
+        if missing and not self.editable_mode:
+            raise SystemExit(f"{missing[0]} is missing: run `make web` before you build the package.")
         super().run()

@@ -1,0 +1,143 @@
+"""The session, the address and the build: nothing that is written is lost, wherever the service is served."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.baton_client import Server, Workspace
+from tests.support.dashboard_page import DashboardPage, escalate
+
+
+def test_session_that_ends_while_writing_loses_nothing(page: Page, workspace: Workspace) -> None:
+    escalation, conversation = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    dashboard.reply.fill("A long answer")
+    workspace.server.execute("DELETE FROM member_sessions")
+    dashboard.reply.press("Control+Enter")
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Password").fill("wrong")
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog.get_by_text("The email or the password is wrong.")).to_be_visible()
+    dashboard.fill_credentials(workspace.email)
+    expect(dialog).to_have_count(0)
+    expect(dashboard.reply).to_have_value("A long answer")
+    dashboard.reply.press("Control+Enter")
+    expect(dashboard.log.get_by_text("A long answer")).to_be_visible()
+    humans = [row["content"] for row in workspace.key.messages(conversation) if row["role"] == "HUMAN"]
+    assert humans == ["A long answer"]
+
+
+def test_dashboard_under_a_path_prefix_loads_and_signs_in(page: Page, workspace: Workspace) -> None:
+    escalate(workspace, "Grace Hopper")
+    with _prefix_proxy(workspace.server) as url:
+        dashboard = DashboardPage(page, workspace, url=f"{url}/support/app").sign_in()
+        expect(dashboard.row("Grace Hopper")).to_be_visible()
+        dashboard.row("Grace Hopper").get_by_role("link").click()
+        page.wait_for_url("**/support/app/escalations/esc_*")
+        page.reload()
+        expect(dashboard.log.get_by_text("Hello, this is Grace Hopper.")).to_be_visible()
+
+
+@contextmanager
+def _prefix_proxy(server: Server) -> Iterator[str]:
+    """Serve the service under /support/. WebSockets are not passed on: the page polls."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _forward(self) -> None:
+            path = self.path.removeprefix("/support")
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            names = ("accept", "content-type", "cookie", "origin")
+            headers = {name: self.headers[name] for name in names if name in self.headers}
+            headers["host"] = self.headers["host"]
+            answer = httpx.request(self.command, server.url + path, content=body, headers=headers)
+            self.send_response(answer.status_code)
+            for name, value in answer.headers.multi_items():
+                if name not in ("content-length", "content-encoding", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def do_GET(self) -> None:
+            self._forward()
+
+        def do_POST(self) -> None:
+            self._forward()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name of the base class)
+            """Log nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
+        thread = Thread(target=proxy.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{proxy.server_address[1]}"
+        proxy.shutdown()
+        thread.join()
+
+
+def test_build_replaced_under_an_open_tab_reloads_once_and_keeps_the_draft(
+    page: Page, workspace: Workspace
+) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    dashboard.reply.fill("Half a sentence")
+    # The new build has other names: the old part answers 404.
+    missing = re.compile(r"/app/assets/(screen|api-keys|team)[^/]*\.js$")
+    page.route(missing, lambda route: route.fulfill(status=404))
+    loads: list[str] = []
+    page.on("load", lambda opened: loads.append(opened.url))
+    page.get_by_role("link", name="API keys").click()
+    dashboard.wait_until(lambda: loads, "the reload")
+    page.unroute(missing)
+    page.reload()
+    dashboard.goto(f"/escalations/{escalation}")
+    expect(dashboard.reply).to_have_value("Half a sentence")
+
+
+def test_countdown_with_a_wrong_clock_in_the_browser_is_right(browser: Browser, workspace: Workspace) -> None:
+    workspace.key.settings(workspace.agent_id, sla={"targetResponseMinutes": 5})
+    escalate(workspace, "Grace Hopper")
+    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 800})
+    # Ten minutes late: by the browser's own clock more than the target is left.
+    context.add_init_script("const now = Date.now; Date.now = () => now() - 600_000;")
+    page = context.new_page()
+    dashboard = DashboardPage(page, workspace).sign_in()
+    badge = dashboard.row("Grace Hopper").locator("[data-sla]")
+    expect(badge).to_have_text(re.compile(r"^[34]:\d\d$"))
+    context.close()
+
+
+def test_countdown_outside_business_hours_stands_still_and_says_until_when(
+    page: Page, workspace: Workspace
+) -> None:
+    # One day a week is open, and it is neither today nor tomorrow.
+    day = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"][
+        (_weekday(workspace) + 3) % 7
+    ]
+    hours = {"timezone": "UTC", "week": [{"day": day, "opens": "09:00", "closes": "17:00"}]}
+    workspace.key.settings(workspace.agent_id, sla={"targetResponseMinutes": 90, "businessHours": hours})
+    escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in()
+    badge = dashboard.row("Grace Hopper").locator("[data-sla]")
+    expect(badge).to_contain_text("1 h 30 min")
+    expect(badge).to_contain_text(f"until {day.capitalize()[:3]}")
+
+
+def _weekday(workspace: Workspace) -> int:
+    (row,) = workspace.server.rows("SELECT extract(isodow FROM now() AT TIME ZONE 'UTC')::int - 1 AS day")
+    return int(row["day"])
+
+
+def test_missing_asset_is_404_and_not_a_page(workspace: Workspace) -> None:
+    answer = httpx.get(f"{workspace.server.url}/app/assets/gone.js")
+    assert answer.status_code == 404
+    assert "<html" not in answer.text

@@ -1,0 +1,98 @@
+"""The settings, people and keys: what is edited is saved, and nothing is overwritten."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.baton_client import Workspace
+from tests.support.dashboard_page import DashboardPage, escalate
+
+READ = """query($agent: ID!) { escalationSettings(agentId: $agent) { version
+    autoEscalation { confidenceThreshold } widget { buttonText } triggers { toolFailureLimit } } }"""
+
+
+def test_colleague_who_saves_meanwhile_overwrites_nothing(page: Page, workspace: Workspace) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    page.get_by_label("Button text").first.fill("Ask a person")
+    page.get_by_role("button", name="Save", exact=True).click()
+    notice = page.get_by_role("alert").filter(has_text="A colleague has saved these settings")
+    expect(notice).to_contain_text("yours “Ask a person”, theirs “Call us”")
+    expect(page.get_by_label("Button text").first).to_have_value("Ask a person")
+    settings = workspace.key.ask(READ, agent=workspace.agent_id)["escalationSettings"]
+    assert settings["widget"]["buttonText"] == "Call us"
+    notice.get_by_role("button", name="Keep my changes").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved. New escalations follow these settings.")).to_be_visible()
+    settings = workspace.key.ask(READ, agent=workspace.agent_id)["escalationSettings"]
+    assert settings["widget"]["buttonText"] == "Ask a person"
+    assert settings["triggers"]["toolFailureLimit"] == 7
+    assert dashboard.errors == []
+
+
+def test_confirmation_is_shown_as_the_customer_reads_it(page: Page, workspace: Workspace) -> None:
+    hours = {
+        "timezone": "Europe/Berlin",
+        "week": [
+            {"day": day, "opens": "09:00", "closes": "17:00"} for day in ("MONDAY", "TUESDAY", "WEDNESDAY")
+        ],
+    }
+    workspace.key.settings(
+        workspace.agent_id,
+        sla={"targetResponseMinutes": 150, "businessHours": hours},
+        widget={"confirmationMessage": "Within {response_time}. We are here {business_hours}."},
+    )
+    started = workspace.start()["conversation"]["id"]
+    sent = workspace.key.escalate(started)["confirmationMessage"]
+    DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    expect(page.get_by_text(sent, exact=True)).to_be_visible()
+
+
+def test_refused_value_is_named_at_its_field(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    page.get_by_label("Time zone").fill("Mars/Olympus")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Not saved.")).to_be_visible()
+    expect(page.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
+
+
+def test_api_key_is_shown_once(page: Page, workspace: Workspace) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path="/api-keys")
+    page.get_by_role("button", name="Create a key").click()
+    page.get_by_label("Name").fill("Shop back end")
+    page.get_by_role("button", name="Create", exact=True).click()
+    secret = page.get_by_text("baton_sk_").first
+    expect(page.get_by_text("API key: shown this once")).to_be_visible()
+    assert len(secret.inner_text()) > 20
+    page.reload()
+    expect(page.get_by_role("cell", name="Shop back end")).to_be_visible()
+    expect(page.get_by_text("shown this once")).to_have_count(0)
+    assert dashboard.errors == []
+
+
+def test_invited_colleague_joins_and_answers(page: Page, workspace: Workspace) -> None:
+    escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path="/team")
+    page.get_by_role("button", name="Invite").click()
+    page.get_by_label("Name").fill("Bea Baker")
+    page.get_by_label("Email").fill("bea.baker@example.com")
+    page.get_by_role("button", name="Create the invitation").click()
+    link = page.get_by_text("/invitation#token=").inner_text()
+    page.context.clear_cookies()
+    page.goto(link)
+    page.get_by_label("Choose a password").fill("a password of some length")
+    page.get_by_role("button", name="Set the password and sign in").click()
+    expect(page.get_by_role("button", name="Your account: Bea Baker Available")).to_be_visible()
+    expect(dashboard.row("Grace Hopper")).to_be_visible()
+
+
+def test_saved_reply_is_created_and_a_shortcut_in_use_is_refused(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).sign_in(path="/saved-replies")
+    for attempt in range(2):
+        page.get_by_role("button", name="New reply").click()
+        page.get_by_label("Shortcut").fill("refund")
+        page.get_by_label("Title").fill("About refunds")
+        page.get_by_label("Text").fill("Dear {customer}, the refund is on its way.")
+        page.get_by_role("button", name="Save", exact=True).click()
+        if attempt == 0:
+            expect(page.get_by_text("/refund")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("/refund")).to_have_count(1)

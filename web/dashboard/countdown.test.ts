@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { countdownAt, formatDuration } from "./countdown";
+
+const at = (text: string) => Date.parse(`2026-03-02T${text}:00Z`);
+const segment = (from: string, to: string, running: boolean) => ({
+  from: new Date(at(from)).toISOString(),
+  to: new Date(at(to)).toISOString(),
+  running,
+  label: running ? "business_hours" : "closed",
+});
+/** Two hours of business time: one before the break from 12:00 to 13:00, one after it. */
+const sla = {
+  status: "ON_TRACK" as const,
+  outcome: "RUNNING" as const,
+  atRiskAt: new Date(at("13:36")).toISOString(),
+  dueAt: new Date(at("14:00")).toISOString(),
+  segments: [
+    segment("11:00", "12:00", true),
+    segment("12:00", "13:00", false),
+    segment("13:00", "14:00", true),
+  ],
+};
+
+describe("countdown", () => {
+  test("in business hours counts business time only", () => {
+    expect(countdownAt(sla, at("11:30"))).toEqual({ kind: "running", left: 90 * 60_000, status: "ON_TRACK" });
+  });
+
+  test("outside business hours stands still and says until when", () => {
+    const early = countdownAt(sla, at("12:01"));
+    expect(early).toEqual({
+      kind: "standing",
+      left: 60 * 60_000,
+      status: "ON_TRACK",
+      until: at("13:00"),
+      label: "closed",
+    });
+    expect(countdownAt(sla, at("12:59"))).toEqual(early);
+  });
+
+  test("after the share of the target is at risk, and overdue from the due time on", () => {
+    expect(countdownAt(sla, at("13:36"))).toMatchObject({ kind: "running", status: "AT_RISK" });
+    expect(countdownAt(sla, at("14:00"))).toEqual({ kind: "overdue", since: at("14:00") });
+  });
+
+  test("of a stopped clock is its outcome", () => {
+    expect(countdownAt({ ...sla, outcome: "MET" }, at("23:00"))).toEqual({ kind: "stopped", outcome: "MET" });
+  });
+});
+
+test.each([
+  [187_000, "3:07"],
+  [600_000, "10 min"],
+  [3_900_000, "1 h 05 min"],
+  [183_600_000, "2 d 3 h"],
+  [-5, "0:00"],
+])("duration of %d ms is %s", (milliseconds, text) => {
+  expect(formatDuration(milliseconds)).toBe(text);
+});

@@ -1,0 +1,393 @@
+/** Conversations → Escalations: the team's queue. */
+
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import type { EscalationRowFragment } from "../../gql/operations";
+import { Button } from "../../ui/button";
+import { EmptyState, ErrorState, SkeletonLines, VisuallyHidden } from "../../ui/feedback";
+import { Icon } from "../../ui/icon";
+import { useKeys } from "../keys";
+import { useTitle } from "../page";
+import { useMay } from "../session/viewer";
+import { useCounts } from "../shell";
+import { useStore } from "../store";
+import { claim, resolving } from "./actions";
+import { type Change, ChangeDialog } from "./dialogs";
+import styles from "./escalations.module.css";
+import { Filters } from "./filters";
+import { EscalationRow } from "./row";
+import { type ListSearch, TABS, type Tab, tabOf } from "./search";
+import { useEscalationList, useSettledRows } from "./use-list";
+
+const TAB_NAMES: Record<Tab, string> = { mine: "Mine", unassigned: "Unassigned", open: "Open", all: "All" };
+const route = getRouteApi("/session/shell/escalations");
+
+export function EscalationsScreen() {
+  useTitle("Escalations");
+  const search = route.useSearch();
+  const query = useEscalationList(search);
+  const server = useMemo(
+    () => query.data?.pages.flatMap((page) => page.escalations.nodes) ?? [],
+    [query.data],
+  );
+  const total = query.data?.pages[0]?.escalations.totalCount;
+  return (
+    <div className={styles.screen}>
+      <header className={styles.head}>
+        <h1>Escalations</h1>
+        <Tabs search={search} total={total} />
+      </header>
+      <Filters search={search} />
+      {query.isPending ? (
+        <SkeletonLines lines={9} height={18} />
+      ) : query.isError && !query.data ? (
+        <ErrorState error={query.error} onRetry={query.refetch} />
+      ) : (
+        <List
+          server={server}
+          filterKey={JSON.stringify(search)}
+          search={search}
+          dimmed={query.isPlaceholderData}
+          more={query.hasNextPage && !query.isFetchingNextPage ? query.fetchNextPage : undefined}
+        />
+      )}
+    </div>
+  );
+}
+
+function Tabs({ search, total }: { search: ListSearch; total: number | undefined }) {
+  const { data } = useCounts();
+  const counts = data?.escalationCounts;
+  const numbers: Record<Tab, number | undefined> = {
+    mine: counts?.mine,
+    unassigned: counts?.unassigned,
+    open: counts && counts.open + counts.inProgress,
+    all: tabOf(search) === "all" ? total : undefined,
+  };
+  return (
+    <nav className={styles.tabs} aria-label="Views">
+      {TABS.map((tab) => (
+        <Link
+          key={tab}
+          to="/escalations"
+          search={{ ...search, tab }}
+          aria-current={tabOf(search) === tab ? "page" : undefined}
+          activeProps={{}}
+          className={styles.tab}
+          data-active={tabOf(search) === tab || undefined}
+        >
+          {TAB_NAMES[tab]}
+          {numbers[tab] !== undefined && <span data-count={tab}>{numbers[tab]}</span>}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+interface ListProps {
+  server: readonly EscalationRowFragment[];
+  filterKey: string;
+  search: ListSearch;
+  dimmed: boolean;
+  more: (() => unknown) | undefined;
+}
+
+function List({ server, filterKey, search, dimmed, more }: ListProps) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [pointer, setPointer] = useState(false);
+  const [focus, setFocus] = useState(false);
+  const [scrolled, setScrolled] = useState(false);
+  const { rows, fresh, gone, adopt } = useSettledRows(server, filterKey, pointer || focus || scrolled);
+  const [selection, setSelection] = useState<ReadonlySet<string>>(new Set());
+  const [change, setChange] = useState<{ change: Change; rows: readonly EscalationRowFragment[] }>();
+  const mayWrite = useMay("ESCALATIONS_WRITE");
+  const pending = useStore(resolving);
+  const navigate = useNavigate();
+
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 8,
+    getItemKey: (index) => rows[index]?.id ?? index,
+  });
+  const items = virtualizer.getVirtualItems();
+  const lastShown = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (more && lastShown >= rows.length - 10) {
+      more();
+    }
+  }, [more, lastShown, rows.length]);
+
+  const latest = useRef(rows);
+  latest.current = rows;
+  useEffect(() => setSelection(new Set()), [filterKey]);
+
+  const select = useCallback((id: string, selected: boolean) => {
+    setSelection((old) => {
+      const next = new Set(old);
+      if (selected) {
+        next.add(id);
+      } else {
+        next.delete(id);
+      }
+      return next;
+    });
+  }, []);
+  const claimRow = useCallback((row: EscalationRowFragment) => void claim([row]), []);
+  const changeRow = useCallback(
+    (row: EscalationRowFragment, next: Change) => setChange({ change: next, rows: [row] }),
+    [],
+  );
+
+  function focusedIndex(): number {
+    const id = document.activeElement?.closest<HTMLElement>("[data-id]")?.dataset["id"];
+    return id ? latest.current.findIndex((row) => row.id === id) : -1;
+  }
+
+  function focusRow(index: number) {
+    const bounded = Math.max(0, Math.min(latest.current.length - 1, index));
+    const find = () =>
+      scroller.current?.querySelector<HTMLElement>(
+        `[data-id="${latest.current[bounded]?.id}"] [data-row-link]`,
+      );
+    const link = find();
+    if (link) {
+      link.focus();
+    } else {
+      virtualizer.scrollToIndex(bounded);
+      requestAnimationFrame(() => find()?.focus());
+    }
+  }
+
+  /** Return the selected rows, else the row with the focus. */
+  function targets(): EscalationRowFragment[] {
+    const chosen = latest.current.filter((row) => selection.has(row.id));
+    const current = latest.current[focusedIndex()];
+    return chosen.length ? chosen : current ? [current] : [];
+  }
+
+  function start(next: Change) {
+    const active = targets().filter((row) => row.status !== "RESOLVED");
+    if (active.length && mayWrite) {
+      setChange({ change: next, rows: active });
+    }
+  }
+
+  function claimTargets() {
+    const free = targets().filter((row) => !row.assignee && row.status !== "RESOLVED");
+    if (free.length && mayWrite) {
+      claim(free);
+      setSelection(new Set());
+    }
+  }
+
+  const group = "Escalations";
+  useKeys([
+    { key: "j", text: "Next row", group: "Move", run: () => focusRow(focusedIndex() + 1) },
+    { key: "k", text: "Previous row", group: "Move", run: () => focusRow(focusedIndex() - 1) },
+    { key: "ArrowDown", text: "Next row", group: "Move", run: () => focusRow(focusedIndex() + 1) },
+    { key: "ArrowUp", text: "Previous row", group: "Move", run: () => focusRow(focusedIndex() - 1) },
+    {
+      key: "x",
+      text: "Select the row",
+      group,
+      run() {
+        const row = latest.current[focusedIndex()];
+        if (row) {
+          select(row.id, !selection.has(row.id));
+        }
+      },
+    },
+    { key: "c", text: "Claim", group, run: claimTargets },
+    { key: "a", text: "Assign", group, run: () => start("assign") },
+    { key: "p", text: "Set the priority", group, run: () => start("priority") },
+    { key: "e", text: "Resolve", group, run: () => start("resolve") },
+    {
+      key: "r",
+      text: "Open and reply",
+      group,
+      run() {
+        const row = latest.current[focusedIndex()];
+        if (row) {
+          navigate({ to: "/escalations/$escalationId", params: { escalationId: row.id }, hash: "reply" });
+        }
+      },
+    },
+    {
+      key: "Escape",
+      text: "Clear the selection and leave the list",
+      group,
+      run() {
+        setSelection(new Set());
+        (document.activeElement as HTMLElement | null)?.blur();
+      },
+    },
+  ]);
+
+  const chosen = rows.filter((row) => selection.has(row.id));
+  return (
+    <div className={styles.listFrame} data-dimmed={dimmed || undefined}>
+      {chosen.length > 0 && (
+        <div className={styles.bulk} role="toolbar" aria-label="Selected escalations">
+          <strong>{chosen.length} selected</strong>
+          <Button shortcut="C" onPress={claimTargets} isDisabled={!mayWrite}>
+            Claim
+          </Button>
+          <Button shortcut="A" onPress={() => start("assign")} isDisabled={!mayWrite}>
+            Assign
+          </Button>
+          <Button shortcut="P" onPress={() => start("priority")} isDisabled={!mayWrite}>
+            Priority
+          </Button>
+          <Button shortcut="E" onPress={() => start("resolve")} isDisabled={!mayWrite}>
+            Resolve
+          </Button>
+          <Button look="quiet" onPress={() => setSelection(new Set())}>
+            Clear
+          </Button>
+        </div>
+      )}
+      {(fresh > 0 || gone.size > 0) && (
+        <button
+          type="button"
+          className={styles.pill}
+          onClick={() => {
+            adopt();
+            scroller.current?.scrollTo({ top: 0 });
+          }}
+        >
+          <Icon name="refresh" size={14} />
+          {fresh > 0 ? `${fresh} new` : "List has changed"}
+        </button>
+      )}
+      <div
+        ref={scroller}
+        className={styles.scroller}
+        onPointerEnter={(event) => event.pointerType === "mouse" && setPointer(true)}
+        onPointerLeave={() => setPointer(false)}
+        onFocus={() => setFocus(true)}
+        onBlur={(event) => setFocus(event.currentTarget.contains(event.relatedTarget as Node | null))}
+        onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 8)}
+      >
+        {rows.length === 0 ? (
+          <Empty search={search} />
+        ) : (
+          <div role="table" aria-label="Escalations" aria-rowcount={rows.length + 1}>
+            <HeadRow rows={rows} selection={selection} onSelection={setSelection} />
+            <div role="rowgroup" style={{ height: virtualizer.getTotalSize(), position: "relative" }}>
+              {items.map((item) => {
+                const row = rows[item.index];
+                return (
+                  row && (
+                    <div
+                      key={item.key}
+                      role="presentation"
+                      className={styles.place}
+                      style={{ transform: `translateY(${item.start}px)`, height: item.size }}
+                    >
+                      <EscalationRow
+                        row={row}
+                        index={item.index}
+                        selected={selection.has(row.id)}
+                        gone={gone.has(row.id)}
+                        resolving={pending.has(row.id)}
+                        mayWrite={mayWrite}
+                        onSelect={select}
+                        onClaim={claimRow}
+                        onChange={changeRow}
+                      />
+                    </div>
+                  )
+                );
+              })}
+            </div>
+          </div>
+        )}
+      </div>
+      <ChangeDialog
+        change={change?.change}
+        rows={change?.rows ?? []}
+        onClose={() => setChange(undefined)}
+        onDone={() => setSelection(new Set())}
+      />
+    </div>
+  );
+}
+
+const ROW_HEIGHT = 52;
+
+interface HeadRowProps {
+  rows: readonly EscalationRowFragment[];
+  selection: ReadonlySet<string>;
+  onSelection(ids: ReadonlySet<string>): void;
+}
+
+function HeadRow({ rows, selection, onSelection }: HeadRowProps) {
+  const all = rows.length > 0 && rows.every((row) => selection.has(row.id));
+  return (
+    <div role="rowgroup">
+      <div role="row" aria-rowindex={1} className={styles.headRow}>
+        <div role="columnheader" className={styles.check}>
+          <input
+            type="checkbox"
+            aria-label="Select all rows"
+            checked={all}
+            onChange={() => onSelection(all ? new Set() : new Set(rows.map((row) => row.id)))}
+          />
+        </div>
+        <div role="columnheader" className={styles.priority}>
+          <VisuallyHidden>Priority</VisuallyHidden>
+        </div>
+        <div role="columnheader" className={styles.subject}>
+          Customer and reason
+        </div>
+        <div role="columnheader" className={styles.status}>
+          Status
+        </div>
+        <div role="columnheader" className={styles.assignee}>
+          Assigned to
+        </div>
+        <div role="columnheader" className={styles.created}>
+          Created
+        </div>
+        <div role="columnheader" className={styles.sla}>
+          SLA status
+        </div>
+        <div role="columnheader" className={styles.more}>
+          <VisuallyHidden>Actions</VisuallyHidden>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Empty({ search }: { search: ListSearch }) {
+  const filtered = Object.keys(search).some((name) => name !== "tab" && name !== "sort");
+  if (filtered) {
+    return (
+      <EmptyState icon="search" title="Nothing fits these filters">
+        <p>Remove a filter, or look in All.</p>
+      </EmptyState>
+    );
+  }
+  const texts: Record<Tab, [string, string]> = {
+    mine: [
+      "Nothing is assigned to you",
+      "Claim an escalation from Unassigned: open it, or press C on its row.",
+    ],
+    unassigned: ["Everything has an assignee", "New escalations appear here without reloading."],
+    open: ["No customer waits", "New escalations appear here without reloading."],
+    all: [
+      "There are no escalations yet",
+      "They appear when a customer asks for a person, or the AI is unsure.",
+    ],
+  };
+  const [title, text] = texts[tabOf(search)];
+  return (
+    <EmptyState icon="inbox" title={title}>
+      <p>{text}</p>
+    </EmptyState>
+  );
+}

@@ -1,0 +1,26 @@
+/** The dashboard's entry. */
+
+import "../ui/tokens.css";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { queryClient } from "./cache";
+import { followTheme } from "./preferences";
+import { followReplacedBuild, registerTrustedTypes } from "./page-safety";
+import { router } from "./router";
+
+registerTrustedTypes();
+followReplacedBuild();
+followTheme();
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,193 @@
+/** The screens and their addresses. */
+
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { EmptyState, ErrorState, SkeletonLines } from "../ui/feedback";
+import { appPath } from "./base";
+import { readListSearch } from "./escalations/search";
+import { Session } from "./session/session";
+import { Shell } from "./shell";
+
+const root = createRootRoute({ component: Outlet });
+
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("./session/accept-invitation"), "AcceptInvitationPage"),
+});
+
+const session = createRoute({ getParentRoute: () => root, id: "session", component: Session });
+const shell = createRoute({
+  getParentRoute: () => session,
+  id: "shell",
+  component: Shell,
+  notFoundComponent: NotFound,
+});
+
+const home = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/escalations", replace: true });
+  },
+});
+
+const escalations = createRoute({
+  getParentRoute: () => shell,
+  path: "/escalations",
+  validateSearch: readListSearch,
+  component: lazyRouteComponent(() => import("./escalations/screen"), "EscalationsScreen"),
+});
+
+const escalation = createRoute({
+  getParentRoute: () => shell,
+  path: "/escalations/$escalationId",
+  component: lazyRouteComponent(() => import("./escalation/screen"), "EscalationScreen"),
+});
+
+const conversations = createRoute({
+  getParentRoute: () => shell,
+  path: "/conversations",
+  validateSearch: (search: Record<string, unknown>): { view?: string; q?: string } => ({
+    ...(typeof search["view"] === "string" && { view: search["view"] }),
+    ...(typeof search["q"] === "string" && { q: search["q"] }),
+  }),
+  component: lazyRouteComponent(() => import("./conversations/screen"), "ConversationsScreen"),
+});
+
+const conversation = createRoute({
+  getParentRoute: () => shell,
+  path: "/conversations/$conversationId",
+  component: lazyRouteComponent(() => import("./escalation/conversation-screen"), "ConversationScreen"),
+});
+
+const analytics = createRoute({
+  getParentRoute: () => shell,
+  path: "/analytics",
+  validateSearch: (search: Record<string, unknown>): { days?: number; agent?: string } => ({
+    ...(Number(search["days"]) > 0 && { days: Number(search["days"]) }),
+    ...(typeof search["agent"] === "string" && { agent: search["agent"] }),
+  }),
+  component: lazyRouteComponent(() => import("./analytics/screen"), "AnalyticsScreen"),
+});
+
+const readAgent = (search: Record<string, unknown>): { agent?: string } =>
+  typeof search["agent"] === "string" ? { agent: search["agent"] } : {};
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/escalations",
+  validateSearch: readAgent,
+  component: lazyRouteComponent(() => import("./settings/screen"), "SettingsScreen"),
+});
+
+const slack = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/slack",
+  validateSearch: readAgent,
+  component: lazyRouteComponent(() => import("./settings/slack"), "SlackScreen"),
+});
+
+const webhooks = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/webhooks",
+  validateSearch: readAgent,
+  component: lazyRouteComponent(() => import("./settings/webhooks"), "WebhooksScreen"),
+});
+
+const deliveries = createRoute({
+  getParentRoute: () => shell,
+  path: "/deliveries",
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { status?: string; channel?: string; escalation?: string } =>
+    Object.fromEntries(
+      ["status", "channel", "escalation"].flatMap((name) =>
+        typeof search[name] === "string" ? [[name, search[name]]] : [],
+      ),
+    ),
+  component: lazyRouteComponent(() => import("./deliveries/screen"), "DeliveriesScreen"),
+});
+
+const team = createRoute({
+  getParentRoute: () => shell,
+  path: "/team",
+  component: lazyRouteComponent(() => import("./team/screen"), "TeamScreen"),
+});
+
+const apiKeys = createRoute({
+  getParentRoute: () => shell,
+  path: "/api-keys",
+  component: lazyRouteComponent(() => import("./team/api-keys"), "ApiKeysScreen"),
+});
+
+const savedReplies = createRoute({
+  getParentRoute: () => shell,
+  path: "/saved-replies",
+  component: lazyRouteComponent(() => import("./team/saved-replies"), "SavedRepliesScreen"),
+});
+
+const profile = createRoute({
+  getParentRoute: () => shell,
+  path: "/profile",
+  component: lazyRouteComponent(() => import("./team/profile"), "ProfileScreen"),
+});
+
+const firstSteps = createRoute({
+  getParentRoute: () => shell,
+  path: "/first-steps",
+  validateSearch: readAgent,
+  component: lazyRouteComponent(() => import("./start/screen"), "FirstStepsScreen"),
+});
+
+function NotFound() {
+  return (
+    <EmptyState icon="search" title="There is no such page">
+      <p>The address may be mistyped, or what it showed is gone.</p>
+    </EmptyState>
+  );
+}
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    invitation,
+    session.addChildren([
+      shell.addChildren([
+        home,
+        escalations,
+        escalation,
+        conversations,
+        conversation,
+        analytics,
+        settings,
+        slack,
+        webhooks,
+        deliveries,
+        team,
+        apiKeys,
+        savedReplies,
+        profile,
+        firstSteps,
+      ]),
+    ]),
+  ]),
+  basepath: appPath,
+  defaultPreload: "intent",
+  defaultPendingComponent: () => <SkeletonLines />,
+  defaultPendingMs: 150,
+  defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} />,
+  defaultNotFoundComponent: NotFound,
+  scrollRestoration: false,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

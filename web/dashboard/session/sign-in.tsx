@@ -1,0 +1,111 @@
+/** Signing in, as a page and as a dialog over the page. */
+
+import { type FormEvent, useState } from "react";
+import { CurrentViewerDocument, SignInDocument } from "../../gql/operations";
+import { Button } from "../../ui/button";
+import { TextField } from "../../ui/field";
+import { Icon } from "../../ui/icon";
+import { Dialog } from "../../ui/overlay";
+import { CallError, execute } from "../api";
+import { keys, queryClient } from "../cache";
+import { useTitle } from "../page";
+import styles from "./session.module.css";
+import { signedOut } from "./state";
+
+/** Read who is signed in, and go on where the session ended. Another member starts with nothing of the last one. */
+async function resume(previousId: string | undefined) {
+  const viewer = await execute(CurrentViewerDocument, {});
+  if (previousId && viewer.viewer.member?.id !== previousId) {
+    location.reload();
+    return;
+  }
+  queryClient.setQueryData(keys.viewer, viewer);
+  signedOut.set(false);
+  queryClient.invalidateQueries();
+}
+
+export function SignInForm({
+  previousId,
+  email = "",
+}: {
+  previousId?: string | undefined;
+  email?: string | undefined;
+}) {
+  const [error, setError] = useState<string>();
+  const [busy, setBusy] = useState(false);
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    setBusy(true);
+    setError(undefined);
+    try {
+      const variables = { email: String(form.get("email")), password: String(form.get("password")) };
+      const { signIn } = await execute(SignInDocument, variables);
+      if (signIn) {
+        await resume(previousId);
+      }
+    } catch (failure) {
+      const wrong = failure instanceof CallError && failure.code === "UNAUTHENTICATED";
+      setError(wrong ? "The email or the password is wrong." : (failure as Error).message);
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    <form className={styles.form} onSubmit={submit}>
+      <TextField
+        label="Email"
+        name="email"
+        type="email"
+        autoComplete="username"
+        required
+        defaultValue={email}
+      />
+      <TextField
+        label="Password"
+        name="password"
+        type="password"
+        autoComplete="current-password"
+        required
+        autoFocus={Boolean(email)}
+        error={error}
+      />
+      <Button look="primary" type="submit" isDisabled={busy}>
+        {busy ? "Signing in…" : "Sign in"}
+      </Button>
+    </form>
+  );
+}
+
+export function SignInPage() {
+  useTitle("Sign in");
+  return (
+    <main className={styles.page}>
+      <div className={styles.card}>
+        <p className={styles.brand}>
+          <Icon name="spark" size={20} /> Baton
+        </p>
+        <h1>Sign in</h1>
+        <SignInForm />
+      </div>
+    </main>
+  );
+}
+
+/** Asks for the password again without leaving the page, so that drafts and the place in the list stay. */
+export function SignInAgain({
+  memberId,
+  email,
+}: {
+  memberId: string | undefined;
+  email: string | undefined;
+}) {
+  return (
+    <Dialog title="Your session has ended" open required onClose={() => {}}>
+      <p>Sign in to go on. What you have written is kept.</p>
+      <SignInForm previousId={memberId} email={email} />
+    </Dialog>
+  );
+}

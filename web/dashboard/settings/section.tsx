@@ -1,0 +1,32 @@
+/** One block of a settings form: its name and purpose on the left, its fields on the right. */
+
+import type { ReactNode } from "react";
+import styles from "./settings.module.css";
+
+export function SettingsSection({
+  title,
+  lead,
+  children,
+}: {
+  title: string;
+  lead: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <section className={styles.section} aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        <p>{lead}</p>
+      </header>
+      <div className={styles.fields}>{children}</div>
+    </section>
+  );
+}
+
+/** Lines of text as a list without empty lines. */
+export function toLines(text: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+}

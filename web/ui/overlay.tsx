@@ -1,0 +1,119 @@
+/** Dialogs and menus. */
+
+import type { ReactNode } from "react";
+import {
+  Dialog as AriaDialog,
+  Menu as AriaMenu,
+  Header,
+  Heading,
+  MenuItem,
+  MenuSection,
+  MenuTrigger,
+  Modal,
+  ModalOverlay,
+  Popover,
+} from "react-aria-components";
+import { IconButton, Kbd } from "./button";
+import { Icon, type IconName } from "./icon";
+import styles from "./ui.module.css";
+
+export interface DialogProps {
+  title: string;
+  open: boolean;
+  onClose(): void;
+  children: ReactNode;
+  size?: "normal" | "wide";
+  /** Closing needs a decision in the dialog: no Escape, no click outside. */
+  required?: boolean;
+}
+
+export function Dialog({ title, open, onClose, children, size = "normal", required = false }: DialogProps) {
+  return (
+    <ModalOverlay
+      className={styles.overlay ?? ""}
+      isOpen={open}
+      onOpenChange={(isOpen) => !isOpen && onClose()}
+      isDismissable={!required}
+      isKeyboardDismissDisabled={required}
+    >
+      <Modal className={styles.modal ?? ""} data-size={size}>
+        <AriaDialog className={styles.dialog ?? ""}>
+          <div className={styles.dialogHead}>
+            <Heading slot="title" level={2}>
+              {title}
+            </Heading>
+            {!required && <IconButton label="Close" icon="close" onPress={onClose} />}
+          </div>
+          {children}
+        </AriaDialog>
+      </Modal>
+    </ModalOverlay>
+  );
+}
+
+export function DialogActions({ children }: { children: ReactNode }) {
+  return <div className={styles.actions}>{children}</div>;
+}
+
+export interface MenuEntry {
+  id: string;
+  text: string;
+  icon?: IconName;
+  note?: string | undefined;
+  shortcut?: string;
+  danger?: boolean;
+  disabled?: boolean;
+  checked?: boolean;
+  onSelect(): void;
+}
+
+export interface MenuProps {
+  /** The button that opens the menu: a Button of this kit. */
+  trigger: ReactNode;
+  label: string;
+  entries: readonly MenuEntry[];
+  heading?: string;
+  open?: boolean;
+  onOpenChange?(open: boolean): void;
+}
+
+export function Menu({ trigger, label, entries, heading, open, onOpenChange }: MenuProps) {
+  const items = entries.map((entry) => (
+    <MenuItem
+      key={entry.id}
+      id={entry.id}
+      textValue={entry.text}
+      className={styles.menuItem ?? ""}
+      isDisabled={entry.disabled ?? false}
+      data-danger={entry.danger || undefined}
+      onAction={entry.onSelect}
+    >
+      {entry.icon && <Icon name={entry.icon} />}
+      <span className={styles.grow}>
+        {entry.text}
+        {entry.note && <span className={styles.menuNote}> {entry.note}</span>}
+      </span>
+      {entry.checked && <Icon name="check" />}
+      {entry.shortcut && <Kbd>{entry.shortcut}</Kbd>}
+    </MenuItem>
+  ));
+  return (
+    <MenuTrigger {...(open !== undefined && { isOpen: open })} {...(onOpenChange && { onOpenChange })}>
+      {trigger}
+      <Popover className={styles.popover ?? ""} placement="bottom end">
+        <AriaMenu aria-label={label} className={styles.menu ?? ""}>
+          {heading ? (
+            <MenuSection>
+              <Header className={styles.menuNote ?? ""} style={{ padding: "6px 8px" }}>
+                {heading}
+              </Header>
+              {items}
+            </MenuSection>
+          ) : (
+            items
+          )}
+        </AriaMenu>
+      </Popover>
+    </MenuTrigger>
+  );
+}
