@@ -1,5 +1,4 @@
-"""
-The data set of the analytics benchmark: two years of one workspace with three AI agents.
+"""The data set of the analytics benchmark: two years of one workspace with three AI agents.
 
 At full size it has 2,500,000 conversations, 10,000,000 messages and 2,000,000 escalations. The database makes
 the rows itself, a few days at a time; keys and indexes are taken away meanwhile and made again in the end.

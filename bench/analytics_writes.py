@@ -1,5 +1,4 @@
-"""
-Measure what writes pay for the analytics, in pairs of rounds with and without the triggers of the roll-ups.
+"""Measure the cost of the roll-ups for writes, in pairs of rounds with and without their triggers.
 
     python -m bench.analytics_writes
 

@@ -1,5 +1,4 @@
-"""
-A lean HTTP/1.1 client: connections that are kept, requests that are ready as bytes, one at a time on each.
+"""A lean HTTP/1.1 client: connections that are kept, requests that are ready as bytes, one at a time on each.
 
 A library would cost more than what it measures. Here an answer is a search for two headers.
 """
@@ -65,8 +64,7 @@ def get(target: Target, path: str) -> bytes:
 async def run(
     target: Target, asked: Asked, clients: int, seconds: float, keep_bodies: bool = False
 ) -> Sample:
-    """
-    Send what is asked over `clients` connections until the time, or the requests, are over.
+    """Send what is asked over `clients` connections until the time, or the requests, are over.
 
     What is under way then is waited for and counts. Raises BadAnswerError for any answer that is not good.
     """

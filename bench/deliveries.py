@@ -1,5 +1,4 @@
-"""
-Count what a delivery costs the database: transactions, statements and the time of open transactions.
+"""Count what a delivery costs the database: transactions, statements and the time of open transactions.
 
     python -m bench.deliveries
 

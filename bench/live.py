@@ -24,8 +24,7 @@ EVENT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """
-    Return the seconds until the mutation's response and until its event.
+    """Return the seconds until the mutation's response and until its event.
 
     Both count from sending the mutation. Either may come first: they are made concurrently.
     """

@@ -18,9 +18,7 @@ FEW, MANY = 1, 16
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """
-    The durations of a run. `start_seconds` create the conversations of a round; `share` scales the clocks.
-    """
+    """Durations of a run. `start_seconds` create the conversations of a round; `share` scales clocks."""
 
     rounds: int
     seconds: float

@@ -16,8 +16,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """
-    One run of one case, with the CPU that it took: in seconds, of all requests together.
+    """One run of one case, with the CPU that it took: in seconds, of all requests together.
 
     `others_cpu` is what went to neither of the three: on a quiet machine next to nothing.
     """

@@ -137,6 +137,7 @@ def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
 
 
 def with_data(data_dir: Path) -> dict[str, str]:
+    """Return the environment of a server with that data folder."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     return inherited | {"BATON_DATA_DIR": str(data_dir), "BATON_HOST": HOST, "BATON_PORT": str(_free_port())}
 

@@ -54,7 +54,7 @@ class Tray:
         self._api_key = api_key
 
     def starts(self, agent_id: str) -> Asked:
-        """New conversations."""
+        """Yield requests that start conversations."""
         customer = {"externalId": "c-1", "email": "jane@example.com", "name": "Jane Doe"}
         request = self._graphql(START, input={"agentId": agent_id, "customer": customer})
         return Asked(cycle([request]), STARTED)

@@ -96,7 +96,7 @@ def broken_promises(said: Iterable[Said], truth: Truth) -> list[str]:
 
 
 def gaps_in_positions(truth: Truth) -> list[str]:
-    """Return conversations whose positions are not 1, 2, 3 …"""
+    """Return conversations whose positions are not 1, 2, 3 and so on."""
     return [
         f"{conversation} has the positions {[item.position for item in messages]}"
         for conversation, messages in truth.items()

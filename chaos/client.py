@@ -38,8 +38,7 @@ class Client:
         self._chance = chance
 
     async def ask(self, token: str, query: str, **variables: Any) -> dict[str, Any]:
-        """
-        Return the data, after as many tries as needed: the mutation must be idempotent.
+        """Return the data, after as many tries as needed: the mutation must be idempotent.
 
         Raises RefusedError.
         """

@@ -57,7 +57,7 @@ class Postgres:
 
 
 class Stage:
-    """Everything that runs. `links` are by "owner.to": serve1.front, worker1.postgres, serve2.redis …"""
+    """All processes. `links` are by "owner.to", such as serve1.front or worker1.postgres."""
 
     def __init__(self, folder: Path, postgres: Postgres, blame: Say) -> None:
         self.folder = folder

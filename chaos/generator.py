@@ -53,8 +53,7 @@ class Said:
 
 
 class Generator:
-    """
-    A writer that runs until `ending` is set and then finishes its running calls.
+    """A writer that runs until `ending` is set and then finishes its running calls.
 
     Every mutation carries an idempotency key and is repeated until it is answered. `said` is by content.
     """
@@ -84,8 +83,7 @@ class Generator:
             await self._escalate(talk)
 
     async def run(self, seconds: float) -> None:
-        """
-        Write in all conversations concurrently, for about so many seconds.
+        """Write in all conversations concurrently, for about so many seconds.
 
         Every second conversation falls silent earlier: no later wake-up can replace a lost last one.
         """

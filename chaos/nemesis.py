@@ -15,8 +15,7 @@ TICK_SECONDS = 0.05
 
 
 class Nemesis:
-    """
-    The nemesis: injects the faults of the schedule.
+    """The nemesis: injects the faults of the schedule.
 
     A victim has one fault at a time: the nemesis waits for its recovery. A victim that does not recover is
     reported to `blame`.

@@ -18,8 +18,7 @@ Say = Callable[[str], None]
 
 
 class Process:
-    """
-    A command that runs in the background.
+    """A command that runs in the background.
 
     `ready` is set while it runs and has printed `pattern`. A process that does not come up is started again.
     A process that ends unexpectedly is reported to `blame`.

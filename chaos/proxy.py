@@ -41,8 +41,7 @@ class _Way:
 
 
 class Link:
-    """
-    The way to a server, by a port that stays the same.
+    """The way to a server, by a port that stays the same.
 
     No fault breaks what TCP promises: bytes come late or never, but in their order, and none is left out.
     """

@@ -24,7 +24,7 @@ class Receiver:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """It answers as long as the block lasts."""
+        """Answer as long as the block lasts."""
         app = web.Application()
         app.router.add_post("/hook", self._take)
         runner = web.AppRunner(app, access_log=None)

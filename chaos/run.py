@@ -91,7 +91,7 @@ async def _standing(stage: Stage, seed: int, seconds: float, wrong: list[str]) -
 
 
 def _widgets(world: World) -> list[Widget]:
-    """Some for each conversation; all but the last begin where the conversation did."""
+    """Return widgets for each conversation; all but the last begin where it did."""
     return [
         Widget(
             name=f"widget {place}.{number}",

@@ -15,8 +15,7 @@ FULL_SECONDS, SHORT_SECONDS = 600, 120
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """
-    A kind of fault: its victims and its duration in seconds.
+    """A kind of fault: its victims and its duration in seconds.
 
     `ways` are variants: how a black hole ends, how PostgreSQL ends, how slow is slow (bytes a second).
     """
@@ -87,8 +86,7 @@ def least(seconds: float) -> int:
 
 
 def schedule(seed: int, seconds: float, chosen: Sequence[Kind]) -> list[Fault]:
-    """
-    Return the faults of a run in order.
+    """Return the faults of a run in order.
 
     Kinds are drawn from shuffled lists that hold each once, so all occur about equally often.
     """

@@ -52,8 +52,7 @@ class LeaveError(Exception):
 
 @dataclass
 class Widget:
-    """
-    A customer's page that follows one conversation.
+    """A customer's page that follows one conversation.
 
     Nothing is sorted out: what comes twice is rendered twice. `cursor` is where it begins; without one it
     reads the conversation first. `left` counts why connections were given up.

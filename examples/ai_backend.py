@@ -1,5 +1,4 @@
-"""
-An AI back end that uses only webhooks and answers what customers write in the widget.
+"""An AI back end that uses only webhooks and answers what customers write in the widget.
 
     pip install aiohttp standardwebhooks
     BATON_URL=http://127.0.0.1:8000 BATON_API_KEY=baton_sk_… BATON_WEBHOOK_SECRET=whsec_… \

@@ -33,8 +33,7 @@ def _refuse_read_only_row(_: Session, row: object) -> None:
 
 
 class CompiledSelect(Generic[*Ts]):
-    """
-    A select that is compiled once and run by asyncpg: a third of the CPU of a session.
+    """A select that is compiled once and run by asyncpg: a third of the CPU of a session.
 
     Each variable value is a `bindparam`. Rows of tables belong to no session and are read-only: adding one to
     a session raises ReadOnlyRowError.

@@ -13,8 +13,7 @@ from rules.ai_control import AiPauseCause, AiState
 
 
 class Conversation(Base):
-    """
-    A conversation of one customer with one AI agent. Its row is the lock for everything in it.
+    """A conversation of one customer with one AI agent. Its row is the lock for everything in it.
 
     `pending_escalation_id` is the waiting low-confidence escalation, so a transaction that has the row needs
     no query to see that there is none. `messages` is the position of the last message. `customer_messages`

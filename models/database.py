@@ -68,8 +68,7 @@ def _unavailable_as_one_error() -> Iterator[None]:
 
 
 class Database:
-    """
-    The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
+    """The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
 
     One pool of `connections` serves sessions, another of ten serves `fetch`. Every use raises
     DatabaseUnavailableError while the database cannot be reached.
@@ -109,8 +108,7 @@ class Database:
                 yield session
 
     async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
-        """
-        Return the rows of a single query in PostgreSQL's own SQL, through asyncpg without a session.
+        """Return the rows of a single query in PostgreSQL's own SQL, through asyncpg without a session.
 
         Raises DatabaseUnavailableError also if no connection is free for 10 s or the query takes 25 s.
         """
@@ -119,8 +117,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Callable[..., Awaitable[list[asyncpg.Record]]]]:
-        """
-        Provide a `fetch` whose statements all see the same snapshot, and that writes nothing.
+        """Provide a `fetch` whose statements all see the same snapshot, and that writes nothing.
 
         Raises DatabaseUnavailableError as `fetch` does.
         """

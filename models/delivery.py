@@ -11,8 +11,7 @@ from rules.delivery import DeliveryChannel, DeliveryStatus
 
 
 class DeliveryTarget(Base):
-    """
-    An email address, an AI agent's Slack channel, or a webhook endpoint; `key` identifies it.
+    """An email address, an AI agent's Slack channel, or a webhook endpoint; `key` identifies it.
 
     One attempt at a time: the attempting worker holds the lease. While the target keeps failing, nothing is
     sent before `paused_until`. `next_job_at` is the time of the latest job.
@@ -37,8 +36,7 @@ class DeliveryTarget(Base):
 
 
 class Delivery(Base):
-    """
-    One event for one target. `position` is the event's in the workspace's log; samples and alerts have none.
+    """One event for one target. `position` is the event's in the workspace's log; samples and alerts lack it.
 
     `target` is what people read: the address, channel or URL. `body` is fixed at the first attempt. `note`
     says why it was dropped or failed. `alert_data` is what an alert shows, as JSON.

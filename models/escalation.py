@@ -17,8 +17,7 @@ _RANK = (
 
 
 class Escalation(Base):
-    """
-    One request for people.
+    """One request for people.
 
     `sla_policy` is the policy of the clock (rules.agent_settings.SlaSettings), from which a new priority
     recomputes. `sla_status` is the last announced status; the current one is a function of the clock.

@@ -9,8 +9,7 @@ from models.base import Base, CreatedAt
 
 
 class IdempotencyKey(Base):
-    """
-    A key within its scope (a workspace, or for customers a conversation) and operation.
+    """A key within its scope (a workspace, or for customers a conversation) and operation.
 
     `input_hash` is the SHA-256 of the whole input, `result` the ids of the first call's result.
     """

@@ -11,8 +11,7 @@ from models.base import Base, Instant
 
 
 class Stream(Base):
-    """
-    A conversation's or a workspace's log. `head` is the position of its last entry, 0 before the first.
+    """A conversation's or a workspace's log. `head` is the position of its last entry, 0 before the first.
 
     `head_at` is that entry's time (the stream's own before the first). It reveals a cursor from before a
     restore of the database.

@@ -12,8 +12,7 @@ from rules.roles import MemberRole
 
 
 class Member(Base):
-    """
-    A person on the team. A removed member remains as an author and can do nothing.
+    """A person on the team. A removed member remains as an author and can do nothing.
 
     `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
     """

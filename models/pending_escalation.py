@@ -11,11 +11,9 @@ from rules.pending_escalation import PendingOutcome
 
 
 class PendingEscalation(Base):
-    """
-    An uncertain reply, the message `message_id`, that escalates at `fires_at` unless the AI answers with
-    confidence before.
+    """An uncertain reply that escalates at `fires_at` unless the AI answers with confidence before.
 
-    Ended ones are kept: the averted share shows the effect of a delay.
+    `message_id` is the reply. Ended ones are kept: the averted share shows the effect of a delay.
     """
 
     __tablename__ = "pending_escalations"

@@ -15,8 +15,7 @@ def _packed() -> Any:
 
 
 class AnalyticsChange(Base):
-    """
-    A quarter of an hour in which something counts for the analytics that has changed.
+    """A quarter of an hour in which something counts for the analytics that has changed.
 
     Triggers of the database write it in the transaction that makes the change. Until `refresh_rollups` has
     taken it in, a reader computes that quarter from the rows themselves.
@@ -30,8 +29,7 @@ class AnalyticsChange(Base):
 
 
 class AnalyticsDay(Base):
-    """
-    The day, by UTC, of an AI agent: packed arrays, in the order of its 96 quarters of an hour.
+    """The day, by UTC, of an AI agent: packed arrays, in the order of its 96 quarters of an hour.
 
     `resolvers.analytics.blocks` defines the arrays.
     """
@@ -52,8 +50,7 @@ class AnalyticsDay(Base):
 
 
 class AnalyticsMonth(Base):
-    """
-    Totals of a whole month, by UTC, of an AI agent, and the arrays of its days one after the other.
+    """Totals of a whole month, by UTC, of an AI agent, and the arrays of its days one after the other.
 
     A stale month has changed since: it is read day by day until `refresh_months` has summed it again.
     """

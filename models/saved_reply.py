@@ -10,8 +10,7 @@ from models.base import Base, Key
 
 
 class SavedReply(Base):
-    """
-    One saved reply of a workspace.
+    """One saved reply of a workspace.
 
     `shortcut_key` is the normalised shortcut, `search_text` the normalised text of all fields, one a line.
     """

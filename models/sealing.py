@@ -26,8 +26,7 @@ class UnreadableSecretError(Exception):
 
 
 class Seal:
-    """
-    A cipher for stored secrets, with a key derived from the server's secret.
+    """A cipher for stored secrets, with a key derived from the server's secret.
 
     AES-256-GCM with a key from HKDF-SHA256. The purpose, such as “slack token of agent_…”, is associated
     data: a sealed secret cannot be opened for another purpose or moved to another row.

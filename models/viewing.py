@@ -10,8 +10,7 @@ from models.base import Base
 
 
 class Viewing(Base):
-    """
-    A team member's view of a conversation, which counts until `ends_at`.
+    """A team member's view of a conversation, which counts until `ends_at`.
 
     A view that has ended stays for a while, so that every process learns of its end. The table is unlogged:
     a crash of the database empties it, and the next calls of the dashboards fill it again.

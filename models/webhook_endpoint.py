@@ -10,8 +10,7 @@ from models.base import Base, CreatedAt, Key
 
 
 class WebhookEndpoint(Base):
-    """
-    One endpoint of an AI agent. An empty `event_types` means all.
+    """One endpoint of an AI agent. An empty `event_types` means all.
 
     The secrets are sealed (rules.sealing); the previous one signs too until `previous_until`. A deleted one
     stays for what was delivered to it.

@@ -20,8 +20,7 @@ _logger = structlog.get_logger(__name__)
 
 
 async def alert_of_failed(tx: Transaction, target: DeliveryTarget, delivery: Delivery, response: str) -> None:
-    """
-    Alert the admins that a delivery has failed for good; `response` is the target's last answer.
+    """Alert the admins that a delivery has failed for good; `response` is the target's last answer.
 
     The person who sent a sample sees its result, and an alert is not alerted about.
     """

@@ -1,5 +1,4 @@
-"""
-Attempts: deliver what is due at a target, one delivery at a time, each attempt recorded before it is made.
+"""Attempts: deliver what is due at a target, one delivery at a time, each attempt recorded before it is made.
 
 A worker holds the target's lease during its turn, so two workers never send to one target concurrently. The
 lease of a worker that died ends by itself. A target that keeps failing is paused as a whole: a dead endpoint
@@ -178,8 +177,7 @@ class _Turn:
     async def _advance(
         self, finished: _FinishedAttempt | None, candidate: _Candidate | None
     ) -> _StartedAttempt | None:
-        """
-        Record the finished attempt and claim the candidate in one transaction.
+        """Record the finished attempt and claim the candidate in one transaction.
 
         Keep the lease if a delivery was claimed or ended; otherwise release it. Raise TargetBusyError.
         """

@@ -1,5 +1,4 @@
-"""
-Digests: one mail an hour in place of a mail for each event.
+"""Digests: one mail an hour in place of a mail for each event.
 
 A digest is a row, unique by AI agent and hour. The first event of an hour inserts it and its timer, and the
 timer inserts its deliveries. An hour without events has none.

@@ -1,5 +1,4 @@
-"""
-Dispatch by channel: load what a delivery needs, render it, and send it.
+"""Dispatch by channel: load what a delivery needs, render it, and send it.
 
 Loading only reads. Rendering uses no database and happens outside of transactions, that of emails in a
 thread: their templates and style sheets take tens of milliseconds.
@@ -47,8 +46,7 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PreparedDelivery:
-    """
-    A delivery that is ready to send. `secrets` are those of a webhook, or Slack's token.
+    """A delivery that is ready to send. `secrets` are those of a webhook, or Slack's token.
 
     A `fault` makes the attempt fail without sending. An empty body is not kept for later attempts.
     """

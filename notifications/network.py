@@ -24,8 +24,7 @@ def no_answer_text(seconds: float) -> str:
 
 
 def network_error_text(error: BaseException, *, connecting: bool = False) -> str:
-    """
-    Return what happened on the network, in words without anything that was sent or received.
+    """Return what happened on the network, in words without anything that was sent or received.
 
     `connecting`: the error came before there was a connection. The words of the error itself are not used:
     some errors quote the message or the answer.

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """
-    The result of one attempt. `response` is the HTTP status, SMTP reply or Slack error name, in a few words.
+    """Result of one attempt. `response` is the HTTP status, SMTP reply or Slack error name, shortened.
 
     `retry_after`: the receiver asked for this wait. `final`: another attempt cannot succeed. `gone`: the
     receiver wants no further events (410).

@@ -1,5 +1,4 @@
-"""
-The planner: follows each workspace's log and inserts the deliveries of its events.
+"""The planner: follows each workspace's log and inserts the deliveries of its events.
 
 Its position, the deliveries and their jobs are written in one transaction, so each event is planned once.
 """

@@ -14,8 +14,7 @@ from realtime.transaction import Transactions
 
 @dataclass(frozen=True, slots=True)
 class NotificationServices:
-    """
-    The objects and settings of notifications.
+    """The objects and settings of notifications.
 
     `url` is the public address of Baton. Without `smtp` mails are kept in `mail_folder`, if there is one.
     `allow_private`: webhooks may go to private networks.
@@ -49,8 +48,7 @@ class NotificationServices:
         return None
 
     async def slack_team(self, token: str) -> str:
-        """
-        Return the name of the Slack workspace of a bot token.
+        """Return the name of the Slack workspace of a bot token.
 
         Raise ValueError for a token that Slack refuses, and ConnectionError if Slack cannot be asked, both
         in words for the user.

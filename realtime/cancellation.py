@@ -14,8 +14,7 @@ _logger = structlog.get_logger(__name__)
 
 
 async def convert_stray_cancellation(work: Awaitable[T]) -> T:
-    """
-    Await `work` and return its result.
+    """Await `work` and return its result.
 
     Raises RuntimeError when a part of the work was cancelled although the caller was not.
     """
@@ -29,8 +28,7 @@ async def convert_stray_cancellation(work: Awaitable[T]) -> T:
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Future[None]]) -> None:
-    """
-    Cancel tasks and wait until they have ended.
+    """Cancel tasks and wait until they have ended.
 
     It repeats the cancellation: asyncpg and redis-py can swallow one while they connect.
     """

@@ -45,8 +45,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """
-    The position at which a subscription begins.
+    """The position at which a subscription begins.
 
     `after` is the last position that the client has, and `at` its entry's time. `head` and `head_at` are
     those of the stream's last entry when it was read.
@@ -60,8 +59,7 @@ class StreamPosition:
 
 
 async def resolve_cursor(database: Database, stream: UUID, text: str | None) -> StreamPosition:
-    """
-    Return the position that a subscription of `stream` begins after; without a cursor it is the head.
+    """Return the position that a subscription of `stream` begins after; without a cursor it is the head.
 
     Raises StaleCursorError for a cursor that is unknown, of another stream, of a restored database or
     older than the log.

@@ -19,8 +19,7 @@ from rules.slack_format import channel_in_full
 
 @dataclass(frozen=True, slots=True)
 class TargetKey:
-    """
-    The identity of a target within its workspace; `address` is its readable form.
+    """The identity of a target within its workspace; `address` is its readable form.
 
     A Slack channel belongs to an AI agent, whose bot posts there. A webhook endpoint has a row of its own.
     """
@@ -93,8 +92,7 @@ async def lock_targets(
 
 
 def schedule_delivery(tx: Transaction, target: DeliveryTarget, at: datetime) -> None:
-    """
-    Schedule a job for the locked target's deliveries at `at`, unless an earlier job exists.
+    """Schedule a job for the locked target's deliveries at `at`, unless an earlier job exists.
 
     A worker holding the lease rechecks the queue before releasing it.
     """

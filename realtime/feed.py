@@ -1,5 +1,4 @@
-"""
-The live feed: each process reads each followed stream of the log once, for all of its followers.
+"""The live feed: each process reads each followed stream of the log once, for all of its followers.
 
 Positions carry the guarantee. A follower that missed entries sees a gap in the positions and reads it from
 the log. So wake-ups may be lost, doubled or late.
@@ -118,9 +117,7 @@ class _Stream:
 
 
 class Feed:
-    """
-    The streams that this process follows, read through a pool that no request uses.
-    """
+    """The streams that this process follows, read through a pool that no request uses."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -174,8 +171,7 @@ class Feed:
                 self.wake(Wakeup(head.stream, head.position))
 
     async def follow(self, place: StreamPosition) -> AsyncGenerator[list[Entry | Signal], None]:
-        """
-        Yield entries after `place` forever, each once and in order, in batches.
+        """Yield entries after `place` forever, each once and in order, in batches.
 
         Signals come in between. No connection is held while waiting.
         """
@@ -201,8 +197,7 @@ class Feed:
                         yield fresh
 
     async def page(self, stream: UUID, after: int, until: int) -> list[Entry]:
-        """
-        Return at most a page of a stream's entries after position `after`, up to `until`.
+        """Return at most a page of a stream's entries after position `after`, up to `until`.
 
         Raises StaleCursorError when some were purged: positions have no gaps.
         """

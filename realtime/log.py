@@ -1,5 +1,4 @@
-"""
-The event log, in commit order.
+"""The event log, in commit order.
 
 A writer takes its positions by adding to the stream's head, as the last step of its transaction. The row
 lock on the head makes positions gapless and puts them in commit order. So a reader that asks for the

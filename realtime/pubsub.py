@@ -1,5 +1,4 @@
-"""
-Pub/sub: wake-ups for the followers in every process, and typing signals.
+"""Pub/sub: wake-ups for the followers in every process, and typing signals.
 
 A wake-up only carries the position of a stream; followers read the log from PostgreSQL. A lost, doubled or
 late wake-up affects latency only. The transport is broadcaster, over Redis or PostgreSQL.
@@ -45,8 +44,7 @@ class Wakeup:
 
 @dataclass(frozen=True)
 class Typing:
-    """
-    A typing signal: a participant of a conversation started or stopped typing. It may be lost.
+    """A typing signal: a participant of a conversation started or stopped typing. It may be lost.
 
     `role` is USER, ASSISTANT or HUMAN. `actor` is an opaque id, which keeps the signal from its sender.
     """
@@ -93,8 +91,7 @@ class _Message:
 
 
 class PubSub:
-    """
-    Pub/sub between all processes that share `url`.
+    """Pub/sub between all processes that share `url`.
 
     Its callbacks run in the event loop and must be quick; its methods must be called there too. A process's
     own signals reach its callbacks immediately, without the network.

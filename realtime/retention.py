@@ -1,5 +1,4 @@
-"""
-Retention.
+"""Retention.
 
 The log is kept for 30 days, idempotency keys and the log of finished jobs for 24 hours, sessions until they
 expire.

@@ -8,8 +8,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """
-    Single flight with freshness: concurrent callers with one key share one run.
+    """Single flight with freshness: concurrent callers with one key share one run.
 
     Callers never get a result older than their request. Those that arrive during a run share the next run.
     """

@@ -1,5 +1,4 @@
-"""
-Timers: jobs of pgqueuer that are written in the transaction that sets them.
+"""Timers: jobs of pgqueuer that are written in the transaction that sets them.
 
 A timer carries the id of its row. Its handler reads the current state, so a stale timer does nothing and a
 timer that runs twice has the effect of one.
@@ -65,7 +64,7 @@ class _SessionDriver:
         self._session = session
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        """Return the rows of a query with parameters $1, $2 …"""
+        """Return the rows of a query with the parameters $1, $2 and so on."""
         connection = await self._session.connection()
         result = await connection.exec_driver_sql(query, args)
         return [{str(name): value for name, value in row.items()} for row in result.mappings()]

@@ -1,5 +1,4 @@
-"""
-Transactions: each changes the state and appends to the log what happened.
+"""Transactions: each changes the state and appends to the log what happened.
 
 This is the only module that commits. The lock order is idempotency key, conversation, escalation,
 conversation stream, workspace stream.
@@ -21,8 +20,7 @@ from realtime.timers import Timer, set_timers
 
 
 class Transaction:
-    """
-    A transaction: its session, its time, and its pending log entries and timers.
+    """A transaction: its session, its time, and its pending log entries and timers.
 
     `now` is the database clock, read after the lock, or the clock of a replay. A replay sets no timers: its
     own clock decides what is due.

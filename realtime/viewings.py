@@ -1,5 +1,4 @@
-"""
-Viewings: which team members have a conversation open, in the same view for every process.
+"""Viewings: which team members have a conversation open, in the same view for every process.
 
 The table is the truth. Every process that has followers reads it every 2 s, and after a wake-up, and pushes
 what has changed to the followers of the conversations concerned. So a lost wake-up costs 2 s, and a view
@@ -41,8 +40,7 @@ _logger = structlog.get_logger(__name__)
 async def store_viewing(
     session: AsyncSession, member_id: UUID, conversation_id: UUID, ends_at: datetime, now: datetime
 ) -> bool:
-    """
-    Store that a member's view of a conversation ends at `ends_at`; return whether it began or ended.
+    """Store that a member's view of a conversation ends at `ends_at`; return whether it began or ended.
 
     The caller holds the lock of the member's row.
     """

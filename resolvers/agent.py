@@ -67,8 +67,7 @@ def make_agent(
 async def update_escalation_settings(
     context: Context, agent_id: UUID, changes: dict[str, Any], expected_version: int | None = None
 ) -> Agent:
-    """
-    Apply `changes` (nested, in snake case, only the fields to change) to the settings.
+    """Apply `changes` (nested, in snake case, only the fields to change) to the settings.
 
     They apply from now on; pending escalations that they no longer ask for are withdrawn. Raises
     BadInputError with the path of a refused value, and ConflictError if `expected_version` is no longer the
@@ -94,8 +93,7 @@ async def update_escalation_settings(
 def settings_changed(
     settings: EscalationSettings, changes: dict[str, Any], now: datetime
 ) -> EscalationSettings:
-    """
-    Return the settings with `changes` applied; raises BadInputError for the first refused value.
+    """Return the settings with `changes` applied; raises BadInputError for the first refused value.
 
     Targets that cannot be reached within ten years from `now` are also refused.
     """

@@ -24,8 +24,7 @@ def pause(
     escalation_id: UUID | None = None,
     active_id: UUID | None = None,
 ) -> bool:
-    """
-    Pause the AI: people take control, and the epoch grows.
+    """Pause the AI: people take control, and the epoch grows.
 
     A paused AI stays paused, for the new cause. `escalation_id` is the escalation that caused it, `active_id`
     one that was active before. Return whether control passed.
@@ -57,8 +56,7 @@ def take_over(
 async def hand_back(
     tx: Transaction, locked: LockedConversation, escalation_id: UUID | None, active_id: UUID | None = None
 ) -> bool:
-    """
-    Resume the AI: the epoch grows, held replies are discarded, and a notice is posted.
+    """Resume the AI: the epoch grows, held replies are discarded, and a notice is posted.
 
     If the customer's last message from the widget has no answer, one turn is requested for it.
     `escalation_id` is the escalation that caused it, `active_id` one that stays active.

@@ -1,5 +1,4 @@
-"""
-Assignees of escalations: members who can answer.
+"""Assignees of escalations: members who can answer.
 
 A transaction that assigns a member holds a share lock on the member's row, taken before the conversation's
 lock. Removing a member, or taking away the right to answer, waits for it and then unassigns.

@@ -27,8 +27,7 @@ class ExternalServices(Protocol):
         """Return why events may not be posted to the URL, with a message for the user, or None."""
 
     async def slack_team(self, token: str) -> str:
-        """
-        Return the Slack workspace of a bot token.
+        """Return the Slack workspace of a bot token.
 
         Raises ValueError for an invalid token and ConnectionError when Slack is unreachable, both with a
         message for the user.
@@ -40,8 +39,7 @@ class ExternalServices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """
-    The objects that live as long as the process.
+    """The objects that live as long as the process.
 
     Live events are read through `live_database`, a pool of their own: no request is in their way.
     """
@@ -61,8 +59,7 @@ class Services:
 
 @dataclass(eq=False)
 class Context:
-    """
-    The context of one call: the services, the caller and its network address.
+    """The context of one call: the services, the caller and its network address.
 
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
     clock in a replay. `live` selects the pool for live events.

@@ -55,8 +55,7 @@ async def conversation_by_id(context: Context, conversation_id: UUID) -> Convers
 
 @dataclass(frozen=True, slots=True)
 class ConversationFilter:
-    """
-    A filter of conversations; None does not restrict.
+    """A filter of conversations; None does not restrict.
 
     `awaiting_ai`: the AI may answer, and the customer's last message has no answer.
     """

@@ -60,8 +60,7 @@ class WidgetTokens:
         return WIDGET_START + encode_base64url(signed), expires_at
 
     def read(self, token: str) -> tuple[UUID, datetime] | None:
-        """
-        Return the conversation and the end of a token that was signed with this key, otherwise None.
+        """Return the conversation and the end of a token that was signed with this key, otherwise None.
 
         A token that ends later than one issued now is refused, signed or not.
         """
@@ -110,8 +109,7 @@ class _Credential:
 
 
 async def actor_of(database: Database, widget_tokens: WidgetTokens, token: str) -> Actor | None:
-    """
-    Return the actor of a token that a caller presents, or None for one that is not valid.
+    """Return the actor of a token that a caller presents, or None for one that is not valid.
 
     The use of an API key is recorded, to the minute: that keeps the write out of nearly every call.
     """
@@ -128,8 +126,7 @@ async def actor_of(database: Database, widget_tokens: WidgetTokens, token: str) 
 async def actors_of(
     database: Database, widget_tokens: WidgetTokens, tokens: Collection[str]
 ) -> dict[str, Actor]:
-    """
-    Return the actors of those `tokens` that are valid now, with one query for each kind of token.
+    """Return the actors of those `tokens` that are valid now, with one query for each kind of token.
 
     The actor of a widget token past its hour is `expired`, for the 30 days in which it can be refreshed.
     """

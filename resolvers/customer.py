@@ -67,8 +67,7 @@ _EMAIL_FIELDS = frozenset({"email", "emailaddress"})
 
 
 def adopt_form_email(tx: Transaction, conversation: Conversation, fields: Mapping[str, Any]) -> None:
-    """
-    Take the customer's email from a form, if the customer has none and the form has a valid one.
+    """Take the customer's email from a form, if the customer has none and the form has a valid one.
 
     Anybody can write any address into a form, so the customer counts as unverified from then on.
     """

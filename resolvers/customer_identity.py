@@ -78,8 +78,7 @@ def _valid_secrets(seal: Seal, row: IdentitySecret, now: datetime) -> list[str]:
 
 
 async def lock_identity(tx: Transaction, agent_id: UUID, subject: str) -> UUID | None:
-    """
-    Lock an identity until the transaction ends and return the conversation that it resumes, if any.
+    """Lock an identity until the transaction ends and return the conversation that it resumes, if any.
 
     This lock is taken before that of a conversation.
     """
@@ -105,8 +104,7 @@ async def release_identity(tx: Transaction, agent_id: UUID, subject: str) -> Non
 
 
 def adopt_identity(tx: Transaction, conversation: Conversation, identity: CustomerIdentity) -> None:
-    """
-    Store the customer of a locked conversation as the identity names them.
+    """Store the customer of a locked conversation as the identity names them.
 
     What only a page has said is dropped: `verified` covers the whole customer. Facts of the integrator's back
     end stay, unless the identity has others.
@@ -123,8 +121,7 @@ def adopt_identity(tx: Transaction, conversation: Conversation, identity: Custom
 
 @permitted("identifyCustomer", CONVERSATION)
 async def identify_customer(context: Context, conversation_id: UUID, token: str) -> None:
-    """
-    Prove who the customer of a conversation is; from then on the identity resumes it on every device.
+    """Prove who the customer of a conversation is; from then on the identity resumes it on every device.
 
     Raises UnauthenticatedError, and ConflictError when the conversation belongs to another identity.
     """

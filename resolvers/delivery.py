@@ -57,8 +57,7 @@ async def delivery_by_id(context: Context, delivery_id: UUID) -> Delivery | None
 
 @permitted("retryDelivery", DELIVERY)
 async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
-    """
-    Attempt a failed or dropped delivery again immediately, with a new schedule.
+    """Attempt a failed or dropped delivery again immediately, with a new schedule.
 
     A delivery that waits for its next attempt is attempted now. Raises ConflictError if it was delivered.
     """
@@ -85,8 +84,7 @@ async def retry_delivery(context: Context, delivery_id: UUID) -> Delivery:
 async def send_test_notification(
     context: Context, agent_id: UUID, channel: DeliveryChannel
 ) -> list[Delivery]:
-    """
-    Send a sample to each target of one channel, and wait up to 10 s for the outcome.
+    """Send a sample to each target of one channel, and wait up to 10 s for the outcome.
 
     Raises BadInputError if the channel has no recipient.
     """

@@ -41,8 +41,7 @@ class EscalationChanges:
 
 @permitted("updateEscalation", ESCALATION)
 async def update_escalation(context: Context, escalation_id: UUID, changes: EscalationChanges) -> Escalation:
-    """
-    Apply all of the changes or none.
+    """Apply all of the changes or none.
 
     Raises ConflictError for an outdated `expected_version`, and for a change of a resolved escalation: it
     takes only a note, or an active status, which reopens it.
@@ -134,8 +133,7 @@ def _set_status(tx: Transaction, escalation: Escalation, status: EscalationStatu
 
 @permitted("claimEscalation", ESCALATION)
 async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
-    """
-    Assign an unassigned escalation to the caller; claiming one's own again changes nothing.
+    """Assign an unassigned escalation to the caller; claiming one's own again changes nothing.
 
     Raises ConflictError when it is assigned to another member, or resolved.
     """
@@ -199,8 +197,7 @@ async def _resolve(
 async def set_disposition(
     context: Context, escalation_id: UUID, disposition: Disposition | None
 ) -> Escalation:
-    """
-    Record after the fact whether a resolved escalation was needed; None takes the judgement back.
+    """Record after the fact whether a resolved escalation was needed; None takes the judgement back.
 
     Raises ConflictError for an escalation that is active.
     """
@@ -225,8 +222,7 @@ async def set_disposition(
 
 @permitted("reopenEscalation", ESCALATION)
 async def reopen_escalation(context: Context, escalation_id: UUID) -> Escalation:
-    """
-    Reopen the latest escalation of a conversation, and pause the AI.
+    """Reopen the latest escalation of a conversation, and pause the AI.
 
     Raises ConflictError when an escalation is active, or when it is not the latest.
     """

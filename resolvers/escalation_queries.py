@@ -47,8 +47,7 @@ _TIMELINE = Order("timeline", (TimelineEntry.position,), False)
 
 @dataclass(frozen=True, slots=True)
 class EscalationFilter:
-    """
-    A filter of escalations; None does not restrict. `created_to` is exclusive.
+    """A filter of escalations; None does not restrict. `created_to` is exclusive.
 
     `answered` is whether a person has replied.
     """

@@ -56,8 +56,7 @@ async def submit_form(
     escalate: bool = True,
     idempotency_key: str | None = None,
 ) -> EscalationResult | None:
-    """
-    Store a submitted form as a message of the customer.
+    """Store a submitted form as a message of the customer.
 
     With `escalate` it raises an escalation; otherwise it requests a turn of the AI. A field for the email
     address becomes that of a customer who has none.
@@ -121,8 +120,7 @@ async def report_tool_result(
     critical: bool = True,
     error: str | None = None,
 ) -> ToolReport:
-    """
-    Count the consecutive failures of a critical tool; the limit raises an escalation.
+    """Count the consecutive failures of a critical tool; the limit raises an escalation.
 
     A success resets the count. Tools that are not critical are not counted. From the limit on, each further
     failure is a trigger.
@@ -170,8 +168,7 @@ class EscalateCall:
 async def escalate_conversation(
     context: Context, conversation_id: UUID, call: EscalateCall, idempotency_key: str | None = None
 ) -> EscalationResult:
-    """
-    Escalate for an API caller, or for a team member, who is assigned when `assign_to` is omitted.
+    """Escalate for an API caller, or for a team member, who is assigned when `assign_to` is omitted.
 
     Raises BadInputError when `assign_to` is not a team member's email.
     """

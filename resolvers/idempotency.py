@@ -21,8 +21,7 @@ LIFETIME = timedelta(hours=24)
 
 
 class IdempotentCall:
-    """
-    A call with an idempotency key. `result` holds the ids of the first call when this one repeats it.
+    """A call with an idempotency key. `result` holds the ids of the first call when this one repeats it.
 
     A call without a key never repeats another and stores nothing.
     """
@@ -47,8 +46,7 @@ class IdempotentCall:
 async def begin_idempotent(
     tx: Transaction, actor: Actor, operation: str, key: str | None, inputs: Mapping[str, Any]
 ) -> IdempotentCall:
-    """
-    Take the key as the transaction's first lock: a concurrent call with the same key waits here.
+    """Take the key as the transaction's first lock: a concurrent call with the same key waits here.
 
     Raises IdempotencyMismatchError when it was used with another input within 24 hours.
     """

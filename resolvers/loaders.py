@@ -1,5 +1,4 @@
-"""
-Batch look-ups for many rows with one statement each.
+"""Batch look-ups for many rows with one statement each.
 
 They are meant for ids that were reached through a visible row.
 """
@@ -24,6 +23,7 @@ from models.pending_escalation import PendingEscalation
 from models.slack_connection import SlackConnection
 from models.viewing import Viewing
 from models.webhook_endpoint import WebhookEndpoint
+from models.words import folded
 from models.workspace import Workspace
 from realtime.cursor import Cursor
 from resolvers.context import Context
@@ -85,7 +85,7 @@ _VIEWERS = CompiledSelect(
         Member.workspace_id == bindparam("workspace_id"),
         Member.removed_at.is_(None),
     )
-    .order_by(func.lower(Member.name), Member.id)
+    .order_by(folded(Member.name), Member.id)
 )
 
 _UNREAD = CompiledSelect(

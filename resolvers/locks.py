@@ -1,5 +1,4 @@
-"""
-Row locks of transactions.
+"""Row locks of transactions.
 
 A conversation's row is locked before anything is read on which a decision depends. The transaction's time is
 read after the lock, in the same statement.

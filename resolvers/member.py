@@ -46,8 +46,7 @@ class NewMember:
 
 @permitted("createMember")
 async def create_member(context: Context, new: NewMember) -> tuple[Member, str | None]:
-    """
-    Add a member; without a password, also return the token of an invitation, valid for 7 days.
+    """Add a member; without a password, also return the token of an invitation, valid for 7 days.
 
     Raises ConflictError if the team has a member with this email.
     """
@@ -94,8 +93,7 @@ async def update_member(
     role: MemberRole | None = None,
     available: bool | None = None,
 ) -> Member:
-    """
-    Change a member. Changing roles or other members requires the scope ADMIN.
+    """Change a member. Changing roles or other members requires the scope ADMIN.
 
     Raises ConflictError if the team would be left without an admin.
     """
@@ -120,8 +118,7 @@ async def update_member(
 
 @permitted("removeMember", MEMBER)
 async def remove_member(context: Context, member_id: UUID) -> None:
-    """
-    Remove a member from the team, end their sessions and unassign their active escalations.
+    """Remove a member from the team, end their sessions and unassign their active escalations.
 
     Their messages keep the author.
     """

@@ -71,8 +71,7 @@ async def record_message(
     idempotency_key: str | None = None,
     probability: float | None = None,
 ) -> RecordedMessage:
-    """
-    Record a message of the customer or the AI and raise what it triggers, in one transaction.
+    """Record a message of the customer or the AI and raise what it triggers, in one transaction.
 
     A reply of a paused AI, or to an old epoch, is held: the customer never sees it. `probability` is the
     confidence as a share, instead of that in `new`.

@@ -31,8 +31,7 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """
-    A total order of rows: columns that all ascend or all descend, the last of them unique.
+    """A total order of rows: columns that all ascend or all descend, the last of them unique.
 
     `values_of` returns the values of a row, if a column is an expression.
     """

@@ -33,8 +33,7 @@ class PasswordMatch:
 
 
 class Passwords:
-    """
-    Computes and checks Argon2id hashes, at most two concurrently.
+    """Computes and checks Argon2id hashes, at most two concurrently.
 
     A stored hash is `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. Members with the same email on several teams
     share the salt, so one computation checks a password against all of them.
@@ -49,8 +48,7 @@ class Passwords:
         return await self._hash(password, salt or secrets.token_bytes(SALT_BYTES), RFC_9106_LOW_MEMORY)
 
     async def match(self, password: str, stored: Collection[str | None]) -> PasswordMatch:
-        """
-        Compare the password with all `stored` hashes.
+        """Compare the password with all `stored` hashes.
 
         One hash is computed for each different salt, and one if nothing is stored: the time does not show
         whether an account exists.

@@ -1,5 +1,4 @@
-"""
-Low confidence that waits: opened by an uncertain reply, then averted, fired, or taken over.
+"""Low confidence that waits: opened by an uncertain reply, then averted, fired, or taken over.
 
 All of it happens under the conversation's lock, so exactly one of these ends it.
 """

@@ -18,8 +18,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """
-    A permission: a scope (None for any API key or team member), and the callers that it admits.
+    """A permission: a scope (None for any API key or team member), and the callers that it admits.
 
     `customers` also admits widget tokens, in their own conversation. `members_only` admits no API keys. A
     caller with `or_scope` does not need the scope.
@@ -147,8 +146,7 @@ Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 
 
 def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]], Resolver[P, R]]:
-    """
-    Refuse callers without the permission of root field `field` before anything else happens.
+    """Refuse callers without the permission of root field `field` before anything else happens.
 
     With `targets`, the function's first arguments are their ids: a row that the caller may not see is
     NOT_FOUND, never FORBIDDEN. Only a refusal pays for that query.

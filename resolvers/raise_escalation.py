@@ -48,8 +48,7 @@ async def raise_escalation(
     assignee_id: UUID | None = None,
     data: CallerData | None = None,
 ) -> EscalationResult:
-    """
-    Raise one escalation for all of `triggers`, or fold them into the active one.
+    """Raise one escalation for all of `triggers`, or fold them into the active one.
 
     A summary or metadata in `data` replaces that of the active escalation.
 

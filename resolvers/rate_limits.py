@@ -42,8 +42,7 @@ class StartLimits:
 
 
 class RateLimiter:
-    """
-    Counts attempts.
+    """Counts attempts.
 
     The count is in Redis if pub/sub uses Redis, so that all processes count together. Otherwise, and while
     Redis is unavailable, each process counts for itself.

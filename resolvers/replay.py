@@ -1,5 +1,4 @@
-"""
-Replays: recorded conversations, stored in a scratch workspace of their own.
+"""Replays: recorded conversations, stored in a scratch workspace of their own.
 
 The name of the scratch workspace holds the digest of the replay. No permission is checked: only the operator
 runs replays.
@@ -69,8 +68,7 @@ class Scratch:
 
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
-    """
-    The recorded part of a conversation: counts of messages of customer and AI, and of people.
+    """The recorded part of a conversation: counts of messages of customer and AI, and of people.
 
     `before_escalation` counts the messages of customer and AI up to the escalation, None without one. `waits`
     is true while an escalation is pending. `fired_at` is the time at which a pending one was raised, None if
@@ -87,8 +85,7 @@ class ReplayProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReplayState:
-    """
-    The state of a conversation: the epoch that its AI has seen, and the active escalation.
+    """The state of a conversation: the epoch that its AI has seen, and the active escalation.
 
     `fires_at` is the time at which the escalation that is pending since `waits_since` is raised.
     """
@@ -101,8 +98,7 @@ class ReplayState:
 
 @dataclass(frozen=True, slots=True)
 class FoundEscalation:
-    """
-    One escalation of a replay: its line, the message that raised it, and its consequences.
+    """One escalation of a replay: its line, the message that raised it, and its consequences.
 
     `place` is the metadata of the line, `number` counts the messages in it from 1.
     """
@@ -243,8 +239,7 @@ async def recorded_so_far(scratch: Scratch) -> dict[int, ReplayProgress]:
 
 
 async def moment_of(scratch: Scratch, conversation_id: UUID) -> ReplayState:
-    """
-    Return the state of the conversation after its last recorded message.
+    """Return the state of the conversation after its last recorded message.
 
     The AI has seen the last message of others. In a row of its own replies, it has seen what it had seen at
     the first of them.

@@ -50,8 +50,7 @@ async def reply_to_escalation(
     author_email: str | None = None,
     idempotency_key: str | None = None,
 ) -> ReplyResult:
-    """
-    Send the customer a reply of a person.
+    """Send the customer a reply of a person.
 
     The first reply stops the clock, moves OPEN to IN_PROGRESS and assigns its author if there is no assignee.
     Raises ConflictError for a resolved escalation.
@@ -76,8 +75,7 @@ async def reply_to_escalation(
 async def reply_to_conversation(
     context: Context, conversation_id: UUID, content: str, idempotency_key: str | None = None
 ) -> ReplyResult:
-    """
-    Send a team member's reply to a conversation, which the member takes over.
+    """Send a team member's reply to a conversation, which the member takes over.
 
     Without an active escalation, one is raised for the member: assigned, in progress, its clock met. The
     reply belongs to the active escalation.
@@ -112,8 +110,7 @@ async def _lock_or_raise(
 
 @permitted("sendHeldReply", MESSAGE)
 async def send_held_reply(context: Context, message_id: UUID, content: str | None = None) -> ReplyResult:
-    """
-    Send a draft, edited or not, as the member's own reply; the draft is discarded.
+    """Send a draft, edited or not, as the member's own reply; the draft is discarded.
 
     Raises ConflictError when it is no longer a draft or no escalation is active.
     """

@@ -21,8 +21,7 @@ def search_conditions(
     ids: dict[str, Callable[[UUID], ColumnElement[bool]]],
     in_text: Callable[[str], ColumnElement[bool]],
 ) -> list[ColumnElement[bool]]:
-    """
-    Return a condition for each word of `search`, which must all hold.
+    """Return a condition for each word of `search`, which must all hold.
 
     `ids` maps the prefix of a TypeID to the condition for that id; `in_text` is for all other words.
     """

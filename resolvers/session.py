@@ -33,8 +33,7 @@ class SignedIn:
 
 @permitted("signIn")
 async def sign_in(context: Context, email: str, password: str) -> SignedIn:
-    """
-    Open a session of 30 days. With one email on several teams, the password decides which.
+    """Open a session of 30 days. With one email on several teams, the password decides which.
 
     Attempts are counted for every member with this email, or for the email if there is no member. Failures
     are also counted for the email and address. Success forgives only the attempts of the member who signed

@@ -1,5 +1,4 @@
-"""
-The SLA clock in transactions: start, recompute, stop and announce.
+"""The SLA clock in transactions: start, recompute, stop and announce.
 
 Each crossing (at risk, due) is announced once, by the first transaction that finds it passed: mostly a
 timer's, otherwise that of a reply or a change. A clock's status is never read from an announcement.

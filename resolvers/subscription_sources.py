@@ -1,5 +1,4 @@
-"""
-Sources of the subscriptions.
+"""Sources of the subscriptions.
 
 Each `watch_*` checks the permission, resolves the cursor, and selects the entries that concern the
 subscriber. Subscribers with the same source can share one reader.
@@ -26,8 +25,7 @@ from rules.sla_clock import SlaStatus
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """
-    An event of a stream: its kind, its position in the log, and the ids of its rows.
+    """An event of a stream: its kind, its position in the log, and the ids of its rows.
 
     Events of typing and viewing have no `position`. `typing` is the role of the party that types, `typist`
     its id; `member_id` is the team member who types or views. `previous` and `status` of a clock are set for
@@ -51,8 +49,7 @@ class StreamEvent:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionSource:
-    """
-    The source of a subscription: a position in a stream, and the entries that match.
+    """The source of a subscription: a position in a stream, and the entries that match.
 
     It is equal for all subscribers with the same visibility. `typings` adds typing signals, `viewings` the
     changes of viewers.
@@ -92,8 +89,7 @@ async def watch_escalations_created(
 async def watch_escalations(
     context: Context, agent_id: UUID | None, escalation_id: UUID | None, after: str | None
 ) -> SubscriptionSource:
-    """
-    Return the source of all changes to escalations, their creation included.
+    """Return the source of all changes to escalations, their creation included.
 
     A pause or a return of control is one if the escalation is active before and after it.
     """

@@ -16,8 +16,7 @@ def write_fact(
     extra_data: Mapping[str, str] | None = None,
     **data: Any,
 ) -> None:
-    """
-    Write the fact `kind` with `data` (ids and enum values) to the timeline and the workspace's log.
+    """Write the fact `kind` with `data` (ids and enum values) to the timeline and the workspace's log.
 
     The log entry holds ids, the position in the timeline, the version, and `extra_data` in addition. The
     caller has counted the version up, and holds the conversation's lock, which orders the timeline.

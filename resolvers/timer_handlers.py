@@ -1,5 +1,4 @@
-"""
-The handlers of timers.
+"""The handlers of timers.
 
 Each reads the current state under the conversation's lock, so a repeated, late or stale timer is harmless.
 """
@@ -50,8 +49,7 @@ async def fire_pending(services: Services, pending_id: UUID) -> None:
 
 
 async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
-    """
-    Fire the pending escalation of a locked conversation when its delay is over.
+    """Fire the pending escalation of a locked conversation when its delay is over.
 
     Every transaction in the conversation does this, not only the timer: the deadline decides. An escalation
     that the settings no longer ask for is withdrawn: it was opened while they were being changed.
@@ -68,8 +66,7 @@ async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
 
 
 async def withdraw_pending(tx: Transaction, actor: Actor, agent_id: UUID, new: AutoEscalation) -> None:
-    """
-    Withdraw the pending escalations of an AI agent that settings `new` no longer ask for.
+    """Withdraw the pending escalations of an AI agent that settings `new` no longer ask for.
 
     One whose delay is already over fires first, by the settings that are still stored.
     """

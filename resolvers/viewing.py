@@ -12,8 +12,7 @@ from resolvers.visibility import CONVERSATION, MEMBER
 
 @permitted("setViewing", CONVERSATION)
 async def set_viewing(context: Context, conversation_id: UUID, viewing: bool) -> None:
-    """
-    Store that the caller has the conversation open for the next 30 s, or has left it.
+    """Store that the caller has the conversation open for the next 30 s, or has left it.
 
     Raises RateLimitedError after 20 calls of a member in a second.
     """

@@ -31,8 +31,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """
-    The part of the database that a caller may see.
+    """The part of the database that a caller may see.
 
     It is a workspace, or for a customer one conversation in it. The ids are parameters in a select that is
     built once for all callers of a kind.
@@ -159,8 +158,7 @@ class VisibleRow(Generic[T]):
         return self.known(await self.find(database, actor, row_id))
 
     async def lock(self, tx: Transaction, actor: Actor, row_id: UUID) -> T:
-        """
-        Return the row, locked; raises NotFoundError unless the caller may see it.
+        """Return the row, locked; raises NotFoundError unless the caller may see it.
 
         Rows that refer to it can still be inserted.
         """

@@ -105,8 +105,7 @@ async def _page(context: Context, agent_id: UUID) -> Page:
 
 @permitted("openConversation")
 async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, StartedConversation]:
-    """
-    Start a conversation for a page, or resume that of its signed identity. Return it with its customer.
+    """Start a conversation for a page, or resume that of its signed identity. Return it with its customer.
 
     Raises ForbiddenError for a page that may not, UnauthenticatedError for an invalid identity, and
     RateLimitedError after too many starts from one address or origin.

@@ -360,8 +360,7 @@ class EscalationSettings(Part):
 
 
 def changed(settings: EscalationSettings, changes: dict[str, Any]) -> EscalationSettings:
-    """
-    Return the settings with `changes` merged in; a list replaces the previous list.
+    """Return the settings with `changes` merged in; a list replaces the previous list.
 
     `changes` is nested and holds only the changed fields. Raises pydantic's ValidationError, whose locations
     are paths into the settings.

@@ -29,8 +29,7 @@ class AiResumePolicy(StrEnum):
 
 
 def reply_status(state: AiState, epoch: int, answered_epoch: int | None) -> MessageStatus:
-    """
-    Return DELIVERED for a reply of an active AI to the current epoch, else HELD.
+    """Return DELIVERED for a reply of an active AI to the current epoch, else HELD.
 
     `answered_epoch` is the epoch that the reply answers, if its sender named one.
     """

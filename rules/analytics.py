@@ -1,5 +1,4 @@
-"""
-Definitions of the analytics: what counts, buckets of durations, bins of confidences, critical confidences.
+"""Definitions of the analytics: what counts, buckets of durations, bins of confidences, critical confidences.
 
 Durations go into buckets of a logarithmic scale, as in DDSketch (Masson, Rim and Lee, 2019): a bucket is
 represented by a value that is at most 0.9 % away from everything in it. Counts of buckets add up, so periods
@@ -78,8 +77,7 @@ def bucket_seconds(bucket: int) -> float:
 
 
 def percentile_seconds(ends: Sequence[int], percent: float) -> float | None:
-    """
-    Return a percentile of durations that are counted in buckets, within 1 %; None when there are none.
+    """Return a percentile of durations that are counted in buckets, within 1 %; None when there are none.
 
     `ends` has the running total at the end of each bucket from 1 on. The result is interpolated between the
     two nearest ranks, as `percentile_cont` of PostgreSQL does.
@@ -122,8 +120,7 @@ def bins_of_cells(bins: int) -> list[int]:
 
 
 def critical_confidences(events: Sequence[ConversationEvent]) -> list[tuple[int, float]]:
-    """
-    Return what escalates a conversation, for every threshold and every delay.
+    """Return what escalates a conversation, for every threshold and every delay.
 
     The result holds pairs (delay, confidence) with rising delays: for delays up to the first delay that is
     not below it, exactly the thresholds above the confidence escalate. For longer delays nothing does.

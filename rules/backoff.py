@@ -26,8 +26,7 @@ _PAUSES = (timedelta(0), timedelta(seconds=5), timedelta(seconds=30), timedelta(
 def next_attempt(
     attempts_made: int, failed_at: datetime, chance: float, retry_after: timedelta | None = None
 ) -> datetime | None:
-    """
-    Return the time of the next attempt, or None when the schedule has ended.
+    """Return the time of the next attempt, or None when the schedule has ended.
 
     `attempts_made` includes the attempt that failed at `failed_at`; with 0 the delivery is due immediately.
     `chance`, from 0 to 1, spreads the pause by ±10 %, so that deliveries that failed together do not repeat

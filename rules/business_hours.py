@@ -1,5 +1,4 @@
-"""
-Business hours: open instants and open durations of a schedule.
+"""Business hours: open instants and open durations of a schedule.
 
 An instant is open when its local date is no holiday and its local time is in an interval of that weekday, or
 in the rest of an overnight interval of the previous weekday. All arithmetic is in UTC, in whole
@@ -47,8 +46,7 @@ class Weekday(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """
-    An interval of a weekday, in minutes of the local day: `opens` 0 to 1,439, `closes` 0 to 1,440.
+    """An interval of a weekday, in minutes of the local day: `opens` 0 to 1,439, `closes` 0 to 1,440.
 
     A close at or before the opening is on the next day.
     """
@@ -78,8 +76,7 @@ class OutOfReachError(ArithmeticError):
 
 
 class Hours:
-    """
-    A weekly schedule in a time zone, with holidays by date and a public calendar, such as DE or DE-BY.
+    """A weekly schedule in a time zone, with holidays by date and a public calendar, such as DE or DE-BY.
 
     Without an interval it is open around the clock, except for holidays. Instants are aware datetimes.
     """
@@ -101,8 +98,7 @@ class Hours:
         self._always = self.around_the_clock and not self._holidays and calendar is None
 
     def add(self, start: datetime, duration: timedelta) -> datetime:
-        """
-        Return the earliest instant by which the schedule was open for `duration` (0 or more) since `start`.
+        """Return the first instant by which the schedule was open for `duration` (0 or more) since `start`.
 
         Raises OutOfReachError when that is not within 200 years, or after the year 9999.
         """
@@ -212,8 +208,7 @@ def _minutes(time: str) -> int:
 
 
 def _days_of(week: Sequence[Opening], *, split_at_midnight: bool = True) -> list[list[tuple[int, int]]]:
-    """
-    Return the open intervals of each weekday from its midnight.
+    """Return the open intervals of each weekday from its midnight.
 
     The part of an overnight interval after midnight belongs to the next day, unless it is not split.
     """
@@ -298,8 +293,7 @@ def _table(hours: Hours, year: int) -> _Table:
 
 @lru_cache(maxsize=4096)
 def _offsets(timezone: str, year: int) -> Sequence[tuple[int, int, int]]:
-    """
-    Return the stretches of a year, in UTC, in which the zone keeps one offset: from, to, offset.
+    """Return the stretches of a year, in UTC, in which the zone keeps one offset: from, to, offset.
 
     zoneinfo does not list them, so every third day is probed: no zone keeps an offset for less than six.
     """

@@ -1,5 +1,4 @@
-"""
-Signed identities of customers: JSON Web Tokens that the integrator's back end makes for its own pages.
+"""Signed identities of customers: JSON Web Tokens that the integrator's back end makes for its own pages.
 
 The algorithm is HS256 and no other, whatever the token says. A signature covers every claim that is used.
 """
@@ -60,8 +59,7 @@ class _Claims(BaseModel):
 
 
 def read_identity(token: str, secrets: Sequence[str], agent_id: str, now: datetime) -> CustomerIdentity:
-    """
-    Return the identity that a token proves for pages of the AI agent.
+    """Return the identity that a token proves for pages of the AI agent.
 
     `secrets` are those of the agent that are valid now. Raises InvalidIdentityError.
     """

@@ -30,8 +30,7 @@ def duration_in_words(minutes: int) -> str:
 
 
 def response_time_in_words(minutes: int, business_hours: Mapping[str, Any]) -> str:
-    """
-    Return a target in business minutes in words.
+    """Return a target in business minutes in words.
 
     Around the clock 1,440 minutes are “1 day”. With business hours, whole working days are counted:
     with eight hours a day 1,440 minutes are “3 working days”. Any other target is in hours.
@@ -56,8 +55,7 @@ def _in_units(minutes: int, *units: tuple[str, int]) -> str:
 
 
 def confirmation_text(template: str, target_minutes: int, business_hours: Mapping[str, Any]) -> str:
-    """
-    Return the confirmation with its placeholders filled.
+    """Return the confirmation with its placeholders filled.
 
     The default text omits “during business hours” around the clock and after working days. A text longer
     than a message may be is cut.
@@ -81,8 +79,7 @@ def placeholder_error(template: str, allowed: Sequence[str]) -> str | None:
 
 
 def business_hours_in_words(business_hours: Mapping[str, Any]) -> str:
-    """
-    Return the schedule in words: “Monday to Friday 09:00 to 17:00 (Europe/Berlin time)”.
+    """Return the schedule in words: “Monday to Friday 09:00 to 17:00 (Europe/Berlin time)”.
 
     A schedule that closes only on holidays is AROUND_THE_CLOCK.
     `business_hours` is the document of `rules.business_hours.hours_of`. Semicolons separate groups of days.

@@ -17,8 +17,7 @@ _NAMED = re.compile(r"(?P<name>[^<>]*[^<>\s])\s*<(?P<address>[^<>]*)>")
 
 
 def email_address_error(text: str) -> str | None:
-    """
-    Return why `text` is not exactly one email address, or None.
+    """Return why `text` is not exactly one email address, or None.
 
     Everything that Baton writes mail to or stores as an address passes this check: members, recipients,
     customers and senders. Internationalised addresses (RFC 6531) and domains without a dot are valid.
@@ -50,8 +49,7 @@ def _error(text: str) -> str | None:
 
 
 def wire_address(address: str) -> str:
-    """
-    Return the address for SMTP and for headers: its domain in ASCII, the rest composed (NFC).
+    """Return the address for SMTP and for headers: its domain in ASCII, the rest composed (NFC).
 
     Only an internationalised address still has characters outside ASCII, all before the @. Raise ValueError
     if `address` is not one address.
@@ -65,8 +63,7 @@ def address_key(address: str) -> str:
 
 
 def named_address(text: str) -> tuple[str, str]:
-    """
-    Return the name and the address of a sender such as “Baton <baton@example.com>”.
+    """Return the name and the address of a sender such as “Baton <baton@example.com>”.
 
     The name is empty for an address without one. Raise ValueError with words that follow the name of the
     setting. A sender is ASCII before the @, so that every mail server takes its mail.

@@ -28,8 +28,7 @@ TEST, DIGEST, ALERT = "test", "digest", "alert"
 
 
 def event_of(entry_type: str) -> tuple[EventType, str | None] | None:
-    """
-    Return the event of a workspace log entry, with the kind of change of an update.
+    """Return the event of a workspace log entry, with the kind of change of an update.
 
     Return None for an entry that causes no notification.
     """

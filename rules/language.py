@@ -15,8 +15,7 @@ def language_error(tag: str) -> str | None:
 
 
 def best_language(language: str | None, available: Collection[str]) -> str | None:
-    """
-    Return the best of the `available` tags, which are in lower case, or None.
+    """Return the best of the `available` tags, which are in lower case, or None.
 
     Subtags are removed from the end until a tag matches (RFC 4647, lookup): pt-BR finds pt, pt does not find
     pt-br.

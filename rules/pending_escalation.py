@@ -4,8 +4,7 @@ from enum import StrEnum
 
 
 class PendingOutcome(StrEnum):
-    """
-    The outcome of an uncertain reply whose escalation was delayed.
+    """The outcome of an uncertain reply whose escalation was delayed.
 
     WITHDRAWN: new settings no longer escalate such a reply.
     """

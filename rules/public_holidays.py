@@ -34,8 +34,7 @@ def _subdivisions(country: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2048)
 def public_holidays(calendar: str, year: int) -> Mapping[int, str]:
-    """
-    Return the names of the holidays of `year` in the country's own language, by the date's ordinal.
+    """Return the names of the holidays of `year` in the country's own language, by the date's ordinal.
 
     An unknown calendar and a year outside the package's tables have none.
     """

@@ -1,5 +1,4 @@
-"""
-Remove quoted text from a customer message: quoted mail, and transcript lines of an AI or a team.
+"""Remove quoted text from a customer message: quoted mail, and transcript lines of an AI or a team.
 
 Only the customer's own words may raise an escalation. Each line is examined a bounded number of times, and
 every repetition in a pattern is bounded, so the time is linear in the length of the text.
@@ -93,8 +92,7 @@ _CONTINUATION = re.compile(r"\s{2,}\S|\t|\s?(?:[-*•–]|\d{1,2}[.)])\s")
 
 
 def strip_quoted_text(text: str) -> str:
-    """
-    Return the customer's own words in `text`: everything but quoted mail and lines of other speakers.
+    """Return the customer's own words in `text`: everything but quoted mail and lines of other speakers.
 
     Removed are lines that begin with ">", transcript lines of an assistant or agent ("[Assistant]: …"), and
     everything after a separator ("-----Original Message-----"), an attribution ("On … wrote:") or a block of

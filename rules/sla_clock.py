@@ -1,5 +1,4 @@
-"""
-The SLA clock of the first response: its at-risk and due times, and its status at an instant.
+"""The SLA clock of the first response: its at-risk and due times, and its status at an instant.
 
 The clock runs in business hours, from its start to the first human reply or the resolution.
 All instants are aware datetimes in UTC.
@@ -36,8 +35,7 @@ class SlaOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Clock:
-    """
-    One escalation's clock.
+    """One escalation's clock.
 
     `business_hours` is the document of `rules.business_hours.hours_of`; the status does not need it.
     `stopped_at` is the first human reply when `answered`, else the resolution; None while it runs.
@@ -88,8 +86,7 @@ class Clock:
 def start_clock(
     started_at: datetime, target_minutes: int, at_risk_percent: int, business_hours: Mapping[str, Any]
 ) -> Clock:
-    """
-    Start a clock of `target_minutes` (over 0) that is at risk after `at_risk_percent` of them.
+    """Start a clock of `target_minutes` (over 0) that is at risk after `at_risk_percent` of them.
 
     A target that is out of reach is due after ten years: raising an escalation must not fail.
     """

@@ -64,8 +64,7 @@ _OTHER_TOKENS = (
 
 
 def slack_format_error(text: str) -> str | None:
-    """
-    Return why `text` is not a message format, or None.
+    """Return why `text` is not a message format, or None.
 
     A format is Slack's mrkdwn with PLACEHOLDERS in braces; a single brace stays as it is.
     """

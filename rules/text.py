@@ -35,8 +35,7 @@ def text_error(text: str, *, limit: int, blank: bool = False) -> str | None:
 
 
 def is_blank(text: str) -> bool:
-    """
-    Return whether a text shows nothing.
+    """Return whether a text shows nothing.
 
     White space, control and format characters and the invisible letters of Unicode show nothing.
     """
@@ -58,8 +57,7 @@ def normalize(text: str) -> str:
 
 
 def json_error(value: Any) -> str | None:
-    """
-    Return why a decoded JSON `value` cannot be stored, or None.
+    """Return why a decoded JSON `value` cannot be stored, or None.
 
     It is walked level by level without recursion, so deep nesting cannot overflow the stack.
     """

@@ -32,8 +32,7 @@ _ORDER = {trigger: place for place, trigger in enumerate(EscalationTrigger)}
 
 @dataclass(frozen=True)
 class FiredTrigger:
-    """
-    One trigger that fired.
+    """One trigger that fired.
 
     `reason` is the caller's words for API, else the trigger in snake case; `detail` is what exactly matched;
     `priority` is set where the trigger itself asks for one; `confidence` is in percent.
@@ -60,8 +59,7 @@ def fired(
 def triggers_of_customer_message(
     settings: TriggerSettings, content: str, intents: Sequence[str]
 ) -> list[FiredTrigger]:
-    """
-    Return the triggers of a customer message: a request for a person, and each topic that matches.
+    """Return the triggers of a customer message: a request for a person, and each topic that matches.
 
     Quoted text is ignored, because it is not the customer's words.
     """
@@ -86,8 +84,7 @@ class ReplyEffect(StrEnum):
 def judge_confidence(
     confidence: float | None, threshold: float, delay_seconds: int, *, waiting: bool, other_trigger: bool
 ) -> ReplyEffect:
-    """
-    Apply the rule of low confidence to one delivered reply: for the live service, replays and the what-if.
+    """Apply the rule of low confidence to one delivered reply: for the live service, replays and the what-if.
 
     `waiting` says that an earlier uncertain reply waits for its delay to end, `other_trigger` that the reply
     raises an escalation by another trigger, which takes over what waits.
@@ -109,8 +106,7 @@ def judge_reply(
     *,
     waiting: bool,
 ) -> tuple[list[FiredTrigger], ReplyEffect]:
-    """
-    Return what a delivered AI reply raises immediately, and what its confidence leads to.
+    """Return what a delivered AI reply raises immediately, and what its confidence leads to.
 
     Where low confidence does not escalate, no reply is uncertain; a confident one still averts what waits.
     """
@@ -130,8 +126,7 @@ def delay_has_ended(fires_at: Instant, now: Instant) -> bool:
 
 
 class ConversationEvent(NamedTuple):
-    """
-    An input of the rule of low confidence: a delivered reply, another trigger, or both together.
+    """An input of the rule of low confidence: a delivered reply, another trigger, or both together.
 
     `at` is in microseconds.
     """
@@ -144,8 +139,7 @@ class ConversationEvent(NamedTuple):
 def escalates_by_low_confidence(
     events: Iterable[ConversationEvent], threshold: float, delay_seconds: int
 ) -> bool:
-    """
-    Decide whether low confidence escalates a conversation with these events, in the order of time.
+    """Decide whether low confidence escalates a conversation with these events, in the order of time.
 
     A reply that waits after the last event escalates.
     """

@@ -41,8 +41,7 @@ def reply_limit(caller: Actor | None) -> int:
 
 
 class BoundedExecutor(Executor[Any]):
-    """
-    A graphql-core executor whose reply has at most `reply_bytes` bytes.
+    """A graphql-core executor whose reply has at most `reply_bytes` bytes.
 
     Once the reply is full, no further field is resolved. A query or an event then has no data. A mutation
     keeps the finished root fields and is null at the others, so the caller sees which changes were made.

@@ -5,8 +5,7 @@ from typing import Any
 
 
 def changes_of(part: Any) -> Any:
-    """
-    Return an input as plain values, without the fields that were left out.
+    """Return an input as plain values, without the fields that were left out.
 
     Null counts as left out, except for fields that may be null: their default is UNSET.
     """

@@ -25,8 +25,7 @@ Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
 
 @dataclass(eq=False)
 class GraphQLContext(Context):
-    """
-    The context of one operation.
+    """The context of one operation.
 
     Its loaders and its time belong to one event of a subscription or to one mutation: `reset` clears them.
     `session_token` is the cookie for the response: a token, an empty string to delete it, or None.

@@ -41,8 +41,7 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
 
 
 def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -> GroupMember:
-    """
-    Follow a subscription and send the result of each event to the sink, until it is stopped.
+    """Follow a subscription and send the result of each event to the sink, until it is stopped.
 
     Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it.
     """
@@ -50,8 +49,7 @@ def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -
 
 
 async def run(operation: Operation, context: Context, sink: Sink) -> list[dict[str, Any]] | None:
-    """
-    Run a query or a mutation and send its result to the sink.
+    """Run a query or a mutation and send its result to the sink.
 
     Return the errors instead, if there is no result.
     """

@@ -1,5 +1,4 @@
-"""
-Nodes: objects with an id of their own, and the registry through which types refer to each other.
+"""Nodes: objects with an id of their own, and the registry through which types refer to each other.
 
 A type registers the prefix of its TypeIDs and the functions that load its rows:
 
@@ -93,8 +92,7 @@ def build_node(info: Info, prefix: str, row: Any) -> Any:
 
 
 def load_node(info: Info, prefix: str, row_id: UUID) -> AwaitableOrValue[Any]:
-    """
-    Return the node of that id for a relation; raise NotFoundError.
+    """Return the node of that id for a relation; raise NotFoundError.
 
     It is loaded in one batch with those of the operation's other fields, unless it was prefetched.
     """

@@ -1,5 +1,4 @@
-"""
-Lists of objects of which only plain attributes are selected, such as the points of a series.
+"""Lists of objects of which only plain attributes are selected, such as the points of a series.
 
 graphql-core makes a path and an `info` for each field, and calls a resolver. None of that matters to an
 attribute. Read directly, the six fields of 731 points take 5 ms of CPU, and 27 ms by graphql-core.

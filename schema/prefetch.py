@@ -1,5 +1,4 @@
-"""
-Loading the rows of many nodes before their fields are executed.
+"""Loading the rows of many nodes before their fields are executed.
 
 A field that has to wait costs a task, its object another: for a page of fifty, half of all its CPU.
 """

@@ -1,5 +1,4 @@
-"""
-The cost of an operation: how deep it nests and how many fields its result may have.
+"""The cost of an operation: how deep it nests and how many fields its result may have.
 
 The result can be far larger than the document: a page multiplies the fields below it, and a
 fragment that is spread under two aliases doubles them. The count visits each fragment once, so it is linear
@@ -61,8 +60,7 @@ class Cost(NamedTuple):
 
 
 class CostCounter:
-    """
-    A count of one operation that is valid against the schema.
+    """A count of one operation that is valid against the schema.
 
     `variables` are the values that the caller sent. Without them a page sized by a variable counts as the
     largest page, so the result holds for all values. `introspects` is set when the operation reads

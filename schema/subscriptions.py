@@ -255,8 +255,7 @@ class LiveSource:
 
 
 def subscription(event: type[_Event]) -> Callable[[Callable[P, Watch]], Any]:
-    """
-    Declare a subscription by a resolver that checks its arguments and returns a call of `watch_*`.
+    """Declare a subscription by a resolver that checks its arguments and returns a call of `watch_*`.
 
     The field's `subscribe` returns a LiveSource. `schema.live` calls it, because subscribers share sources.
     """

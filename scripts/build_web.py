@@ -1,5 +1,4 @@
-"""
-Build web/ into server/static, with the system's Node or one of its own.
+"""Build web/ into server/static, with the system's Node or one of its own.
 
 `--optional` makes a build that cannot be made a warning: the API serves without the widget.
 """

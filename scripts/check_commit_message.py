@@ -1,5 +1,4 @@
-"""
-Check the form of a commit message.
+"""Check the form of a commit message.
 
     python -m scripts.check_commit_message FILE
 

@@ -1,5 +1,4 @@
-"""
-Measure how well requests for a person are recognised, and fail if a figure falls.
+"""Measure how well requests for a person are recognised, and fail if a figure falls.
 
     python -m scripts.check_handoff utterances.jsonl [more.jsonl …]
 

@@ -1,5 +1,4 @@
-"""
-Check the language of docstrings, comments, messages and Markdown.
+"""Check the language of docstrings, comments, messages and Markdown.
 
     python -m scripts.check_prose [--warnings] [PATH ...]
 

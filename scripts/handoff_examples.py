@@ -1,5 +1,4 @@
-"""
-Generate customer messages from a grammar, as training data next to the labelled utterances.
+"""Generate customer messages from a grammar, as training data next to the labelled utterances.
 
 The real data contains few ways of asking for a person. `handoff_examples.txt` adds general knowledge of
 English: any request form combines with any action and any party, and the same words after "do I have to"

@@ -1,5 +1,4 @@
-"""
-Fit a logistic regression in plain Python.
+"""Fit a logistic regression in plain Python.
 
 A library would be faster. This takes seconds and gives the same weights on every run.
 """
@@ -15,8 +14,7 @@ _MAX_STEPS, _HISTORY = 60, 8
 
 
 def fit(rows: Sequence[Row], weights: Vector, strength: float) -> Vector:
-    """
-    Return the weights with the least penalised log loss; the last weight is the bias.
+    """Return the weights with the least penalised log loss; the last weight is the bias.
 
     `weights` is the starting point, `strength` the inverse of the L2 penalty. The method is L-BFGS
     (J. Nocedal, 1980) with a backtracking line search.

@@ -30,8 +30,7 @@ _NO_CLAUSE = -10_000
 
 
 class Example(NamedTuple):
-    """
-    A labelled message: text, label, source, weight, and the features of each of its clauses.
+    """A labelled message: text, label, source, weight, and the features of each of its clauses.
 
     `excluded` states for each clause if an exclusion applies.
     """
@@ -106,8 +105,7 @@ def score(model: Model, example: Example) -> int:
 
 
 def leave_one_source_out(examples: Sequence[Example], model: Model) -> Iterator[tuple[Example, int]]:
-    """
-    Yield each example with its score by a model trained without the example's source.
+    """Yield each example with its score by a model trained without the example's source.
 
     `model` is the model of all examples, from which each of these trainings starts. The loss is convex, so
     the start saves time and does not change the result, apart from the tolerance.
@@ -120,8 +118,7 @@ def leave_one_source_out(examples: Sequence[Example], model: Model) -> Iterator[
 
 
 def set_threshold(model: Model, left_out: Sequence[tuple[Example, int]]) -> Model:
-    """
-    Return the model with the threshold that fits messages outside the training.
+    """Return the model with the threshold that fits messages outside the training.
 
     These are the examples of `leave_one_source_out`, of which few ask, and those of the second grammar.
     """
@@ -141,8 +138,7 @@ def _lowest_threshold(scored: Sequence[tuple[Example, int]], precision: float) -
 
 
 def train(examples: Sequence[Example], start: Model | None = None) -> Model:
-    """
-    Return a model of the examples, with threshold 0; `start` is a similar model to begin with.
+    """Return a model of the examples, with threshold 0; `start` is a similar model to begin with.
 
     The data does not say which clause of a message asks. Training starts with the last clause and continues
     with the one that scores best. In a message that does not ask, no clause does.

@@ -1,5 +1,4 @@
-"""
-Train `rules/handoff/model.json` from labelled utterances.
+"""Train `rules/handoff/model.json` from labelled utterances.
 
     python -m scripts.train_handoff utterances.jsonl [more.jsonl …] [--out model.json]
 

@@ -63,7 +63,7 @@ def ask(stage: Stage, token: str, query: str, asked: Iterable[dict[str, Any]]) -
 
 
 def start_talks(services: Services, count: int) -> list[Talk]:
-    """New conversations."""
+    """Start conversations."""
     customer = {"externalId": "c-1", "email": "jane@example.com", "name": "Jane Doe"}
     given = {"input": {"agentId": services.tenant.agent_id, "customer": customer}}
     result = ask(services.stage, services.tenant.api_key, START, [given] * count)
@@ -80,8 +80,7 @@ def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
 
 @contextmanager
 def delivery(services: Services, widgets: bool) -> Iterator[Audience]:
-    """
-    Return the subscribers of one conversation, each event from PostgreSQL to socket.
+    """Return the subscribers of one conversation, each event from PostgreSQL to socket.
 
     Messages are written into the database by another process, which publishes wake-ups.
     """
@@ -108,8 +107,7 @@ def _audience(name: str, stage: Stage, control: int, conversation: str, token: s
 
 
 def widgets(services: Services, count: int, members: int) -> tuple[Audience, list[tuple[str, str]]]:
-    """
-    Widget on conversations of their own, all escalated; and for each a reply, by members in turn.
+    """Widget on conversations of their own, all escalated; and for each a reply, by members in turn.
 
     A reply is who sends it, as a token, and the body of the request.
     """

@@ -11,8 +11,7 @@ Publish = Callable[[list[str]], Awaitable[None]]
 
 
 async def take_orders(port: int, publish: Publish) -> None:
-    """
-    Serve the port until the client goes.
+    """Serve the port until the client goes.
 
     A line "K STAMP" has `publish` called with the contents of K messages, which bear the stamp. Orders are
     carried out one after the other.

@@ -38,8 +38,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """
-    Events that were published and read: in `seconds`, with what CPU the server took.
+    """Events that were published and read: in `seconds`, with what CPU the server took.
 
     `lost` did not come within 30 s after the last was published.
     """

@@ -1,5 +1,4 @@
-"""
-Strawberry as its documentation has it: Starlette, uvicorn, broadcaster in memory; each socket executes.
+"""Strawberry as its documentation has it: Starlette, uvicorn, broadcaster in memory; each socket executes.
 
 No deflate, no authentication. Started as `python -m bench.fanout.plain_strawberry PORT CONTROL_PORT`.
 """
@@ -62,7 +61,7 @@ class Subscription:
     async def message_added(
         self, conversation_id: strawberry.ID, after: str | None = None
     ) -> AsyncGenerator[MessageEvent, None]:
-        """New messages."""
+        """Yield new messages."""
         async with BROADCAST.subscribe(channel="messages") as subscriber:
             async for event in subscriber:  # type: ignore[union-attr]
                 yield event.message  # type: ignore[misc, union-attr]

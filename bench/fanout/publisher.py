@@ -1,5 +1,4 @@
-"""
-The publisher for servers with external events, in a process of its own.
+"""The publisher for servers with external events, in a process of its own.
 
 `commit` writes messages into Baton's database in one transaction, as recording them would, and publishes
 the wake-up; `record` has Baton record each; `post` hands whole frames to Nchan. Started as

@@ -101,7 +101,7 @@ http {
 
 @contextmanager
 def nchan() -> Iterator[Audience]:
-    """nginx with its module for publishing; it sends whole frames that it was handed."""
+    """Nginx with its module for publishing; it sends whole frames that it was handed."""
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as folder:
         configuration = Path(folder, "nginx.conf")
@@ -120,8 +120,7 @@ def has_nchan() -> bool:
 
 @contextmanager
 def mercurius_replies(database: str, count: int) -> Iterator[tuple[Audience, list[tuple[str, str]]]]:
-    """
-    Start Mercurius, which writes replies into PostgreSQL and publishes them by Redis.
+    """Start Mercurius, which writes replies into PostgreSQL and publishes them by Redis.
 
     `database` is the folder of PostgreSQL's socket, where Baton's own owner of tables gets in.
     """

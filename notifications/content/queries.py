@@ -105,8 +105,7 @@ async def load_content(
 async def load_digest_content(
     session: AsyncSession, delivery: Delivery, agent: AgentInfo, url: str, now: datetime
 ) -> list[NotificationContent]:
-    """
-    Return the events of a digest that are still true, oldest first.
+    """Return the events of a digest that are still true, oldest first.
 
     Only the escalations that the digest shows have transcripts.
     """

@@ -15,8 +15,7 @@ DIGEST_PERIOD = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class TranscriptMessage:
-    """
-    A message that the customer sees or wrote.
+    """A message that the customer sees or wrote.
 
     `author` names the team member of a HUMAN one. `intents` are those that its caller recorded.
     """
@@ -31,8 +30,7 @@ class TranscriptMessage:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSnapshot:
-    """
-    A conversation when it is read.
+    """A conversation when it is read.
 
     `transcript` holds the messages of customer, AI and team, oldest first, but no notes, drafts or notices.
     """
@@ -49,8 +47,7 @@ class ConversationSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class EscalationSnapshot:
-    """
-    An escalation when it is read. `confidence` is in percent; `link` leads to it.
+    """An escalation when it is read. `confidence` is in percent; `link` leads to it.
 
     `summary` and `metadata` are the caller's: words for the person who answers, and data of its own.
 
@@ -89,8 +86,7 @@ class EscalationSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ChangedField:
-    """
-    The change of an escalation.updated: a field with its values before and after.
+    """The change of an escalation.updated: a field with its values before and after.
 
     `field` is assignee (with email addresses as values), priority, status, slaStatus, trigger or note. The
     text of a note is internal and left out. `version` is that of the escalation after the change.
@@ -104,8 +100,7 @@ class ChangedField:
 
 @dataclass(frozen=True, slots=True)
 class NotificationContent:
-    """
-    One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
+    """One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
     `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
     triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. It is

@@ -20,8 +20,7 @@ def lines_of(text: str) -> str:
 
 
 def one_line(text: str, limit: int | None = None) -> str:
-    """
-    Return the text as one line, cut to `limit` characters.
+    """Return the text as one line, cut to `limit` characters.
 
     Other characters stay as they are. A writing direction that the text opens is closed at its end, so that
     the words that follow keep theirs.

@@ -1,5 +1,4 @@
-"""
-Emails of events, digests, tests and alerts, as RFC 5322 bytes, always the same for the same content.
+"""Emails of events, digests, tests and alerts, as RFC 5322 bytes, always the same for the same content.
 
 Text that other people wrote stays text: one line in headers and facts, indented in the plain part, and
 escaped in the HTML part.
@@ -42,8 +41,7 @@ _DIGEST_FACT_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """
-    A target whose deliveries fail, for the admins.
+    """A target whose deliveries fail, for the admins.
 
     `disabled`: a webhook endpoint that was switched off. `why` is the last answer, in a few words. `link`
     leads to the deliveries, `docs` to a page about the problem.
@@ -64,8 +62,7 @@ class Alert:
 
 
 def compose(content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
-    """
-    Return the mail of an escalation that was created or reopened, or is at risk or breached.
+    """Return the mail of an escalation that was created or reopened, or is at risk or breached.
 
     Raise ValueError for another event, and for a sender or recipient that is not one address.
     """
@@ -96,8 +93,7 @@ def compose_digest(
     until: datetime,
     include_transcript: bool,
 ) -> bytes:
-    """
-    Return one mail of all events from `since` to `until`, the most urgent escalations first.
+    """Return one mail of all events from `since` to `until`, the most urgent escalations first.
 
     `events` are in the order in which they happened; the last one of an escalation has its state. `id` is
     the delivery's. Raise ValueError if there are no events.

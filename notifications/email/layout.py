@@ -148,8 +148,7 @@ def span(since: datetime, until: datetime, zone: str) -> str:
 
 
 def _wrapped(text: str, before: str = "", after: str = "") -> str:
-    """
-    Wrap plain text at spaces, never within words, addresses and ids.
+    """Wrap plain text at spaces, never within words, addresses and ids.
 
     Continued lines are indented by `after`, so they never look like new ones.
     """

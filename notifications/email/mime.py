@@ -1,5 +1,4 @@
-"""
-The form of an email: RFC 5322 headers and a multipart/alternative body, as bytes with SMTP's line ends.
+"""The form of an email: RFC 5322 headers and a multipart/alternative body, as bytes with SMTP's line ends.
 
 The headers are not those of the standard library. Those parse their values: they decode encoded words, read
 one address as two and let NUL through.
@@ -23,8 +22,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]+")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """
-    Sender, recipient and time of a mail. `id` is the delivery's; mail programs show one `thread` together.
+    """Sender, recipient and time of a mail. `id` is the delivery's; mail programs show one `thread` together.
 
     Raise ValueError if sender or recipient is not one address.
     """

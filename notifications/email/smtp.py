@@ -34,8 +34,7 @@ StartTls = Literal["auto", "always", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Smtp:
-    """
-    A mail server and the sender, made by `of`.
+    """A mail server and the sender, made by `of`.
 
     `tls` is TLS from the first byte. `sender` is a name with an address: “Baton <baton@example.com>”.
     """
@@ -50,8 +49,7 @@ class Smtp:
 
     @classmethod
     def of(cls, url: str, *, machine: str | None = None) -> "Smtp":
-        """
-        Read smtp://[user:password@]host[:port][?starttls=auto|always|never&from=SENDER], or smtps://….
+        """Read smtp://[user:password@]host[:port][?starttls=auto|always|never&from=SENDER], or smtps://….
 
         Ports are 465 for smtps, 587 for smtp with a user, else 25. `auto` uses STARTTLS when it is offered.
         With a user it must be offered: only `never` sends a password in the clear. User, password and
@@ -93,8 +91,7 @@ async def send(
     farewell_seconds: float = FAREWELL_SECONDS,
     context: ssl.SSLContext | None = None,
 ) -> Outcome:
-    """
-    Hand the message `raw` (RFC 5322, with CRLF) to the mail server for one recipient, within `seconds`.
+    """Hand the message `raw` (RFC 5322, with CRLF) to the mail server for one recipient, within `seconds`.
 
     It succeeds when the server has accepted the message. Anything else is a failed Outcome with the reason,
     which is final if the server refused sender, recipient or message for good (5yz). A connection that
@@ -196,8 +193,7 @@ async def _quit(client: _Client, seconds: float) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """
-    Return whether the same message would be refused again.
+    """Return whether the same message would be refused again.
 
     Refusals of a connection, STARTTLS or a login are left out: they end when the settings are corrected.
     """

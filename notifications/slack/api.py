@@ -76,8 +76,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class SlackFault:
-    """
-    The reason why a token is not verified. `refused`: Slack rejects it. Otherwise Slack could not be asked.
+    """Reason why a token is not verified. `refused`: Slack rejects it. Otherwise Slack could not be asked.
 
     The words follow the name of the input: “botToken: Slack does not know this token; …”.
     """
@@ -108,8 +107,7 @@ async def verify_token(
 
 
 async def send(token: str, body: bytes, api_url: str = SLACK_API_URL, *, seconds: float = SECONDS) -> Outcome:
-    """
-    Make one attempt to post a `body` of notifications.slack.compose (chat.postMessage) within `seconds`.
+    """Make one attempt to post a `body` of notifications.slack.compose (chat.postMessage) within `seconds`.
 
     The response of the Outcome is “ok”, Slack's name of the error such as channel_not_found, or what
     happened in words. It never holds the token.

@@ -1,5 +1,4 @@
-"""
-Slack messages: the body of chat.postMessage.
+"""Slack messages: the body of chat.postMessage.
 
 Mentions and links come only from the settings and from this module. Text that other people wrote is shown
 with its own characters: in `rich_text` and `plain_text`, which have no formatting, and escaped in the text of
@@ -44,8 +43,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 def compose(
     content: NotificationContent, *, channel: str, message_format: str, mentions: Sequence[str]
 ) -> bytes:
-    """
-    Return the message of `content`, which must have an escalation.
+    """Return the message of `content`, which must have an escalation.
 
     `message_format` and `mentions` are settings, see rules.slack_format; values that it refuses have no
     effect.

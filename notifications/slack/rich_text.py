@@ -1,5 +1,4 @@
-"""
-A message format of the settings (mrkdwn with placeholders) as a `rich_text` block.
+"""A message format of the settings (mrkdwn with placeholders) as a `rich_text` block.
 
 mrkdwn has no escape for its marks, so a value such as `*snake_case*` cannot be put into it unchanged. In a
 `rich_text` block the values are elements of their own: Slack shows their characters as they are. The marks,
@@ -41,8 +40,7 @@ class _Atom:
 def rich_text(
     message_format: str, values: Mapping[str, Element | None], link: str, limit: int
 ) -> list[Element]:
-    """
-    Return the format as a `rich_text` block with its placeholders filled, or nothing if it is empty.
+    """Return the format as a `rich_text` block with its placeholders filled, or nothing if it is empty.
 
     A line whose placeholders are all without a value is left out. Texts longer than `limit` UTF-16 units
     together are cut visibly.

@@ -1,5 +1,4 @@
-"""
-The list of events in docs/webhooks.md, generated from the schemas.
+"""The list of events in docs/webhooks.md, generated from the schemas.
 
 `python -m notifications.webhook.docs` prints it. With a file's name it is written between the markers there.
 """

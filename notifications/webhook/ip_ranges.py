@@ -1,5 +1,4 @@
-"""
-Ranges of IP addresses outside the public internet.
+"""Ranges of IP addresses outside the public internet.
 
 Sources: the IANA IPv4 and IPv6 special-purpose address registries (RFC 6890 and its updates), and the IANA
 IPv6 address space registry. `ipaddress.is_global` is no substitute: it passes NAT64, multicast, site-local,

@@ -1,5 +1,4 @@
-"""
-One POST to a checked URL, signed by the Standard Webhooks scheme.
+"""One POST to a checked URL, signed by the Standard Webhooks scheme.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -57,8 +56,7 @@ async def send(
     at: datetime,
     seconds: float = SECONDS,
 ) -> Outcome:
-    """
-    Make one attempt within `seconds`, and return an Outcome without any text of the answer.
+    """Make one attempt within `seconds`, and return an Outcome without any text of the answer.
 
     `body` is JSON, `message_id` the same at every attempt, `at` the aware time of this one. Every secret
     signs. Raise ValueError for a malformed id or secret.
@@ -132,8 +130,7 @@ async def _post(
 
 
 class _Answer(ResponseHandler):
-    """
-    A response cut off after ANSWER_BYTES.
+    """A response cut off after ANSWER_BYTES.
 
     aiohttp's own limits do not cover an endless header section.
     """

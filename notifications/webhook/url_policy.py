@@ -35,8 +35,7 @@ class UnresolvableHostError(NotAllowedError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """
-    A parsed URL. `host` is an ASCII name in lower case or an IP address in canonical form.
+    """A parsed URL. `host` is an ASCII name in lower case or an IP address in canonical form.
 
     `path` begins with a slash and holds the query; `literal` is set when `host` is an IP address.
     """
@@ -94,8 +93,7 @@ class PinnedResolver(AbstractResolver):
 async def resolve_and_check(
     url: str, allow_private: bool, *, seconds: float = RESOLVE_SECONDS
 ) -> ResolvedUrl:
-    """
-    Parse the URL, resolve its name once and check every address.
+    """Parse the URL, resolve its name once and check every address.
 
     One address that is not allowed refuses the URL. `allow_private` allows every address that can be called.
     Raise NotAllowedError, or its subclass UnresolvableHostError if the name is not resolved in `seconds`.

@@ -1,5 +1,4 @@
-"""
-Packed arrays of what the analytics count, in the order of time.
+"""Packed arrays of what the analytics count, in the order of time.
 
 A block is a row of cells: quarters of an hour as a rule, shorter pieces where a period begins or ends within
 one. Each cell has counts, sums of durations, and items. Items of one kind are in one array, in the order of
@@ -201,7 +200,7 @@ def join_blocks(blocks: Sequence[Block]) -> Block:
 
 
 def _with_common_assignees(blocks: Sequence[Block]) -> list[Block]:
-    """Number the assignees of all blocks together."""
+    """Give the assignees of all blocks common numbers."""
     members = tuple(dict.fromkeys(member for block in blocks for member in block.assignees))
     places = {member: place for place, member in enumerate(members)}
     renumbered = []
@@ -285,8 +284,7 @@ def pack_counts(block: Block) -> bytes:
 def unpack_rows(
     spans: Sequence[tuple[int, int]], columns: dict[str, Sequence[Any]], counted: int = len(Count)
 ) -> Block:
-    """
-    Return the block of several rows, given by column; columns that are left out are None.
+    """Return the block of several rows, given by column; columns that are left out are None.
 
     `spans` has the start of each row and its number of days, `counted` is how many counts there are.
     """
@@ -313,7 +311,7 @@ def _array(parts: Sequence[bytes], dtype: np.dtype[Any]) -> Items:
 
 
 def _with_assignees(block: Block, lists: Sequence[Sequence[UUID]]) -> Block:
-    """Number the assignees of all days together."""
+    """Give the assignees of all days common numbers."""
     assert block.details is not None
     members = tuple(dict.fromkeys(member for members in lists for member in members))
     places = {member: place for place, member in enumerate(members)}

@@ -50,8 +50,7 @@ class CalibrationBin:
 async def confidence_calibration(
     context: Context, agent_id: UUID, start: datetime, end: datetime, bins: int
 ) -> list[CalibrationBin]:
-    """
-    Return equal ranges of confidence over the conversations that started in a period.
+    """Return equal ranges of confidence over the conversations that started in a period.
 
     Raises BadInputError for a period or a number of bins that is out of range.
     """

@@ -67,8 +67,7 @@ class ExportedEscalation:
 async def export_escalations(
     context: Context, agent_id: UUID | None, period: Period
 ) -> AsyncIterator[list[ExportedEscalation]]:
-    """
-    Return pages of the escalations that were created in a period, oldest first.
+    """Return pages of the escalations that were created in a period, oldest first.
 
     Raises NotFoundError for an AI agent that the caller may not see.
     """

@@ -337,8 +337,7 @@ async def load_facts(
     *,
     judge_by_now: bool = False,
 ) -> Block:
-    """
-    Return the block of disjoint pieces of time in rising order, read from the rows.
+    """Return the block of disjoint pieces of time in rising order, read from the rows.
 
     With `judge_by_now` an uncertain reply whose delay has not ended yet escalates nothing; without, its
     delay counts as if it ended.

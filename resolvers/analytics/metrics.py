@@ -234,8 +234,7 @@ def _false_positives(reviews: Ints) -> float | None:
 async def escalation_analytics(
     context: Context, agent_id: UUID, start: datetime, end: datetime, *, with_cells: bool = False
 ) -> Metrics:
-    """
-    Return the metrics of an AI agent over a period; raises BadInputError.
+    """Return the metrics of an AI agent over a period; raises BadInputError.
 
     `with_cells` reads what a series needs in the same snapshot.
     """
@@ -322,8 +321,7 @@ async def analytics_series(
     timezone: str,
     cells: Block | None = None,
 ) -> list[AnalyticsPoint]:
-    """
-    Return the metrics of each step of a period; raises BadInputError.
+    """Return the metrics of each step of a period; raises BadInputError.
 
     `cells` are those of the metrics. They are read again if a step begins within one.
     """

@@ -46,8 +46,7 @@ def check_timezone(name: str, field: str = "timezone") -> ZoneInfo:
 
 
 def series_borders(period: Period, interval: AnalyticsInterval, zone: ZoneInfo) -> list[int]:
-    """
-    Return the starts of the steps of a series; the first is at or before the period's start.
+    """Return the starts of the steps of a series; the first is at or before the period's start.
 
     Steps begin at full hours, midnights, Mondays or first days of months, by local time. An hour that is
     skipped has no step, one that is repeated has two. Raises BadInputError for more than 2,000 steps.

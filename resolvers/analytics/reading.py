@@ -1,5 +1,4 @@
-"""
-Reading the analytics of a period: whole months, days, and the rows themselves, all in one snapshot.
+"""Reading the analytics of a period: whole months, days, and the rows themselves, all in one snapshot.
 
 Each level is exact or is not used. A month that is stale is read by its days. A quarter of an hour that has
 changed since it was packed, and a piece at the end of a period, are read from the rows. So a write is seen
@@ -88,8 +87,7 @@ class Reading:
         delay_seconds: int | None = None,
         counted: int = len(Count),
     ) -> Block:
-        """
-        Return the block of the period with the parts in `names`, without some whole months.
+        """Return the block of the period with the parts in `names`, without some whole months.
 
         No cell reaches over one of `cuts`. With `delay_seconds`, cells whose replies are younger than that
         are read from the rows and judged by the time now. `counted` limits the counts to the first ones.

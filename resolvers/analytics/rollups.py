@@ -1,5 +1,4 @@
-"""
-Upkeep of the roll-ups: changed quarters of an hour are packed into days, days are summed into months.
+"""Upkeep of the roll-ups: changed quarters of an hour are packed into days, days are summed into months.
 
 A change is noted by triggers of the database in the transaction that makes it. One process at a time takes
 notes and rows from one snapshot: a change that it does not see has a note that it does not delete. So a
@@ -131,8 +130,7 @@ class Upkeep:
 
 @asynccontextmanager
 async def _upkeep(transactions: Transactions) -> AsyncIterator[Upkeep | None]:
-    """
-    Begin a transaction for one process at a time; None while another has its turn.
+    """Begin a transaction for one process at a time; None while another has its turn.
 
     Raises SerializationError when another process has changed the same since: try again later.
     """

@@ -20,8 +20,7 @@ _ASSIGNEE_WIDTH = BUCKETS + len(OUTCOMES)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """
-    Sums over cells.
+    """Sums over cells.
 
     `responses` has a row of buckets for each of `assignees`, and then counts of outcomes of the clock.
     `reasons` holds callers' own reasons by hash, each with the start of a cell in which it occurs.

@@ -42,8 +42,7 @@ async def threshold_what_if(
     thresholds: Sequence[float],
     delay_seconds: int | None = None,
 ) -> list[ThresholdOutcome]:
-    """
-    Return what each threshold would have done to the conversations that started in a period.
+    """Return what each threshold would have done to the conversations that started in a period.
 
     The delay is that of the AI agent's settings unless one is given. Raises BadInputError.
     """

@@ -1,5 +1,4 @@
-"""
-Read words as chunks: parties ("one of your agents"), actions ("put me through to"), request forms ("can I").
+"""Read words as chunks: parties ("one of your agents"), actions ("put me through to"), requests ("can I").
 
 Names in capitals are the word classes of `lexicon`; names in small letters are chunks. A word that belongs to
 no chunk keeps its class as its name. A worked example, for "Could you put me through to one of your agents?":
@@ -277,8 +276,7 @@ def _expand(pattern: str) -> Iterator[list[str]]:
 
 
 def _build_trie(rows: Iterable[str]) -> dict[str, Any]:
-    """
-    Return the patterns as a trie of names; the key "" holds the name of the completed chunk.
+    """Return the patterns as a trie of names; the key "" holds the name of the completed chunk.
 
     Of two rows with the same pattern the first counts.
     """

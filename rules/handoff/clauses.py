@@ -52,8 +52,7 @@ Span = tuple[int, int]  # indexes of tokens: the first, and the one after the la
 
 
 class Clause(NamedTuple):
-    """
-    A clause: the names of its chunks, its manner and the chunks.
+    """A clause: the names of its chunks, its manner and the chunks.
 
     `manner` holds any of `greeting`, `please`, `?`, `after a comma` and `before a comma`.
     """
@@ -64,8 +63,7 @@ class Clause(NamedTuple):
 
 
 def split_clauses(tokens: Sequence[str]) -> Iterator[Clause]:
-    """
-    Yield the clauses of a message that contain a relevant word.
+    """Yield the clauses of a message that contain a relevant word.
 
     A message with too many relevant words is read in part: the clauses with both a party and a contact, and
     of these the first and the last.

@@ -1,5 +1,4 @@
-"""
-Detect that a customer message asks for a person.
+"""Detect that a customer message asks for a person.
 
 A message is split into clauses (`clauses`), and each clause into chunks: request forms, actions and parties
 (`chunks`, built on `tokens` and `lexicon`). A linear model, trained on labelled utterances, scores the
@@ -58,8 +57,7 @@ class NamedWords(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """
-    The decision on a message, with its reasons.
+    """The decision on a message, with its reasons.
 
     `words` are the customer's words that ask for a person, or None. `score` belongs to the clause most like a
     request, or is None if no clause is relevant. A clause asks if its score exceeds `threshold` and no

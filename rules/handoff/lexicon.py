@@ -1,5 +1,4 @@
-"""
-The vocabulary of requests for a person, by word class.
+"""The vocabulary of requests for a person, by word class.
 
 A class names the meaning of a word or its function in a request. A word without a class is OTHER. Common
 misspellings are listed if the typo search in `tokens` does not find them.

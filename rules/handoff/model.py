@@ -15,8 +15,7 @@ _MAX_COUNT = 9
 
 
 class Model(NamedTuple):
-    """
-    A linear model with weights in hundredths of log odds.
+    """A linear model with weights in hundredths of log odds.
 
     A clause asks for a person if the bias and the weights of its features exceed the threshold.
     """
@@ -47,8 +46,7 @@ def packaged_model() -> Model:
 
 
 def clause_features(clause: Clause) -> set[str]:
-    """
-    Return the features of a clause.
+    """Return the features of a clause.
 
     * Sequences of up to four chunks, in which `^` and `$` mark the ends: `can-i talk-to agent`.
     * Pairs with any chunk between them: `i-want _ agent`.

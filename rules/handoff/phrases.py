@@ -42,8 +42,7 @@ class SearchableText:
 
 
 def find_phrase(text: str, phrases: Iterable[str]) -> str | None:
-    """
-    Return the first of a team's own `phrases` that `text` contains, as the team wrote it, or None.
+    """Return the first of a team's own `phrases` that `text` contains, as the team wrote it, or None.
 
     Phrases match whole words in any case and language. Both sides are normalised: NFKC, case folding, any
     apostrophe, one space for any white space, no invisible characters. A customer may omit the accents of a

@@ -1,5 +1,4 @@
-"""
-Split a message into tokens and look up the class of each.
+"""Split a message into tokens and look up the class of each.
 
 A token is a word or a punctuation mark. Word classes are those of `lexicon`; a word with a single typo counts
 as the intended word. Punctuation has the classes STOP, QUESTION, COMMA, COLON and QUOTE. Everything else is

@@ -203,8 +203,7 @@ class SettingsInputError(Exception):
 
 
 def read_settings_changes(schema: strawberry.Schema, document: object) -> dict[str, Any]:
-    """
-    Return the changes of a JSON document in the shape of UpdateEscalationSettingsInput.
+    """Return the changes of a JSON document in the shape of UpdateEscalationSettingsInput.
 
     GraphQL's own coercion reads it, so it takes exactly what updateEscalationSettings takes. Only agentId and
     expectedVersion belong to a call and are refused. Raises SettingsInputError for the first fault.

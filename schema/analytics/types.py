@@ -40,8 +40,7 @@ _described_enum()
 
 @strawberry.type
 class DurationStats:
-    """
-    Durations of the escalations that have the end point, in elapsed and in business seconds.
+    """Durations of the escalations that have the end point, in elapsed and in business seconds.
 
     Business seconds count by the calendar that is kept with each escalation. Averages are exact. Percentiles
     are within 1 %, because they come from logarithmic histograms that can be added up; between two ranks they
@@ -165,8 +164,7 @@ class AnalyticsPoint:
 
 @strawberry.type
 class EscalationAnalytics:
-    """
-    Metrics of one AI agent over [from, to).
+    """Metrics of one AI agent over [from, to).
 
     Conversations count by their start, escalations by their creation. A ratio over nothing is null, not zero.
     """
@@ -310,8 +308,7 @@ class EscalationAnalytics:
 
 @strawberry.type
 class ThresholdOutcome:
-    """
-    Effect that a confidence threshold would have had on the conversations of a period.
+    """Effect that a confidence threshold would have had on the conversations of a period.
 
     It is computed from recorded confidences by the rule of the live service.
     """
@@ -349,8 +346,7 @@ class ThresholdOutcome:
 
 @strawberry.type
 class CalibrationBin:
-    """
-    Recorded confidences of one range [from, to), and what became of those conversations.
+    """Recorded confidences of one range [from, to), and what became of those conversations.
 
     The last range includes 100.
     """

@@ -15,8 +15,7 @@ RECENT_SECONDS = 5.0  # the rows of older results may have changed
 
 
 class EncodedBatch:
-    """
-    Results that go out together, in order, each encoded as JSON.
+    """Results that go out together, in order, each encoded as JSON.
 
     Many sinks share them: what is derived from them is derived once.
     """
@@ -44,8 +43,7 @@ class EncodedEvent(NamedTuple):
 
 
 class EventBuffer:
-    """
-    The recent results: at most 500 of them or 1 MiB, none older than 5 s.
+    """The recent results: at most 500 of them or 1 MiB, none older than 5 s.
 
     A member that has everything up to position `start` or later finds all that followed here.
     """

@@ -1,5 +1,4 @@
-"""
-A member of a group: the subscription of one client.
+"""A member of a group: the subscription of one client.
 
     joining ──→ catching up ──→ live ──→ stalled
                      ↑                      │
@@ -72,8 +71,7 @@ class GroupRegistry(Protocol):
 
 
 class GroupMember:
-    """
-    One subscriber of a group; see the state diagram at the top of this module.
+    """One subscriber of a group; see the state diagram at the top of this module.
 
     `ended` is done when the subscription is over. Its result is the formatted errors that ended it, its
     exception an error of the sink. The caller that created the member stops it.

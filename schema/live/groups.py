@@ -1,5 +1,4 @@
-"""
-Groups: subscribers of the same subscription with the same visibility share one execution and one encoding.
+"""Groups: subscribers of the same subscription with the same visibility share one execution and one encoding.
 
 A member gets every event after its own cursor. Missed events come from the group's buffer or, if older, from
 the log; so does everything that a stalled member could not take. The states are in `group_member`.
@@ -129,8 +128,7 @@ class _Group:
             member.end(errors)
 
     async def read_older(self, after: int) -> tuple[list[EncodedEvent], int]:
-        """
-        Return the results after `after`, at most a page of the log, and the position that they cover.
+        """Return the results after `after`, at most a page of the log, and the position that they cover.
 
         There is one read at a time. Members that stopped at the same position share it. Later ones find
         its results in the buffer, if they fit.

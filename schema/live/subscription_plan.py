@@ -38,8 +38,7 @@ _ROOT_TYPE = GRAPHQL_SCHEMA.subscription_type
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """
-    A subscription that can be followed after the cursor `after`.
+    """A subscription that can be followed after the cursor `after`.
 
     Plans with an equal `key` have the same results for the same event.
     """

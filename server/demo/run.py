@@ -1,5 +1,4 @@
-"""
-`baton demo`: a sample workspace, a simulated AI agent, simulated customers and one simulated team member.
+"""`baton demo`: a sample workspace, a simulated AI agent, simulated customers and one simulated team member.
 
 They use only the public API, over HTTP and WebSocket, as real ones would.
 """

@@ -1,5 +1,4 @@
-"""
-WebSocket frames, as a server sends them (RFC 6455): unmasked, a whole text message in each.
+"""WebSocket frames, as a server sends them (RFC 6455): unmasked, a whole text message in each.
 
 Results go to the transport by plain calls, which is several times cheaper than ASGI's `send`. One system call
 sends everything that is written in one iteration of the event loop. The connection's own frames (pings,
@@ -30,8 +29,7 @@ def _header(length: int) -> bytes:
 
 
 class FrameWriter:
-    """
-    Sink that writes the results of one operation to its WebSocket.
+    """Sink that writes the results of one operation to its WebSocket.
 
     Subscribers of a group differ only in their operation's id. So everything between the ids is made once for
     all ids of the same length. Example: for the results `{}` and `[]`, ids of three bytes share the pieces

@@ -1,5 +1,4 @@
-"""
-GraphQL over HTTP: https://graphql.github.io/graphql-over-http/draft/.
+"""GraphQL over HTTP: https://graphql.github.io/graphql-over-http/draft/.
 
 Clients that accept `application/graphql-response+json` get status codes. Others get 200 for every well-formed
 request, as they expect.

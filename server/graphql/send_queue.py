@@ -37,8 +37,7 @@ class QueuedBytes(NamedTuple):
 
 
 class SendQueue:
-    """
-    Queue that sends bytes in order and keeps what its writer cannot take.
+    """Queue that sends bytes in order and keeps what its writer cannot take.
 
     It holds at most 1,000 frames or 4 MiB, or one larger item. `on_stalled` is called when the client has
     read nothing for `timeout` seconds; a slow client is not stalled.

@@ -1,5 +1,4 @@
-"""
-GraphQL over Server-Sent Events: one operation for each request.
+"""GraphQL over Server-Sent Events: one operation for each request.
 
 This is the distinct connections mode of the protocol `graphql-sse` (github.com/enisdenjo/graphql-sse).
 """
@@ -62,8 +61,7 @@ Run = Callable[[Sink], Awaitable[list[dict[str, Any]] | None]]
 def event_stream(
     run: Run, request: Request, call: AuthenticatedCall, timeouts: StreamTimeouts = TIMEOUTS
 ) -> Response:
-    """
-    Return the response that carries an operation's results while the caller's credential holds.
+    """Return the response that carries an operation's results while the caller's credential holds.
 
     The application's state has `connections`. A stream that is cut off ends without `complete`, so that
     clients reconnect.
@@ -147,8 +145,7 @@ class SseSink:
 
 
 class SseWriter:
-    """
-    Writer of a response's body by ASGI's `send`, one piece at a time.
+    """Writer of a response's body by ASGI's `send`, one piece at a time.
 
     It is writable once `run` has sent the piece before. The start of the response is the first of them.
     """

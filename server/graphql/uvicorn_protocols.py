@@ -1,5 +1,4 @@
-"""
-HTTP connections: uvicorn's protocol with deadlines and a limit for the head, and its transport in the scope.
+"""HTTP connections: uvicorn's protocol with deadlines, limits, and its transport in the scope.
 
 uvicorn waits forever for a head, for a body, and for a client that does not read its answer. Decision 0019
 lists what is overridden and used of it.
@@ -53,8 +52,7 @@ class HealthOnlyError(Exception):
 
 
 class RequestProtocol(HttpToolsProtocol):
-    """
-    HTTP connection that is aborted when its client is too slow, and refused when its address has too many.
+    """HTTP connection that is aborted when its client is too slow, and refused when its address has too many.
 
     One timer checks all deadlines, a fifth of the shortest apart: no request needs a timer of its own.
     """

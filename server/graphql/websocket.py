@@ -1,5 +1,4 @@
-"""
-GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
+"""GraphQL over WebSocket, by the protocol `graphql-transport-ws`.
 
 An idle session has no task. An error in reading or writing closes the connection; an error in an operation
 ends that operation.
@@ -76,8 +75,7 @@ TIMEOUTS = Timeouts()
 
 
 def websocket_endpoint(timeouts: Timeouts = TIMEOUTS) -> Callable[[WebSocket], Awaitable[None]]:
-    """
-    Return the WebSocket endpoint.
+    """Return the WebSocket endpoint.
 
     The application's state has `services`, `settings`, `groups` and `connections`. Clients that present the
     same credential concurrently share one look-up.

@@ -1,5 +1,4 @@
-"""
-WebSocket connections: RFC 6455 by websockets' sans-I/O `ServerProtocol`, bytes by an asyncio transport.
+"""WebSocket connections: RFC 6455 by websockets' sans-I/O `ServerProtocol`, bytes by an asyncio transport.
 
 uvicorn creates a WebSocketProtocol for each upgrade request and calls `connection_made`, `data_received` and
 `shutdown`. The ASGI application finds it in its scope and accepts the handshake through it. Messages then go
@@ -52,8 +51,7 @@ class ServerState(Protocol):
 
 
 class WebSocketProtocol(asyncio.Protocol):
-    """
-    One WebSocket connection, from its handshake to its end.
+    """One WebSocket connection, from its handshake to its end.
 
     `write` takes whole frames. `on_change` is called when `writable` may have changed, and `on_lost` once at
     the end of the connection.

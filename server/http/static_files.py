@@ -1,5 +1,4 @@
-"""
-The files of a build, with their compressed variants.
+"""The files of a build, with their compressed variants.
 
 A build keeps `name.br` and `name.gz` next to `name`. The client gets the first variant that it accepts.
 """

@@ -1,5 +1,4 @@
-"""
-The built files of the widget, for pages of any site.
+"""The built files of the widget, for pages of any site.
 
 `/widget.js` and `/widget.mjs` are loaders whose address never changes. What they load has a hash in its name
 and never changes either. `/widget/VERSION/…` serves the loaders of this version, for pages that pin their

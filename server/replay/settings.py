@@ -14,8 +14,7 @@ from server.replay.file import ReplayFileError
 
 
 def read_settings_file(path: Path, base: EscalationSettings) -> EscalationSettings:
-    """
-    Return the settings `base` with the changes of the file, as updateEscalationSettings would make them.
+    """Return the settings `base` with the changes of the file, as updateEscalationSettings would make them.
 
     Raises ReplayFileError, with the path of the field that is refused.
     """

@@ -9,9 +9,8 @@ from graphql import GraphQLNonNull
 
 from resolvers.actor import ActorKind
 from resolvers.permissions import PERMISSIONS, Permission
+from rules import typeid
 from rules.roles import Scope
-from rules.typeid import ESCALATION as ESCALATION_ID
-from rules.typeid import parse_id
 from tests.support.baton_client import PASSWORD
 from tests.support.callers import Rows, Who, new_email, new_saved_reply
 from tests.support.permission_targets import (
@@ -165,7 +164,7 @@ def _announce(rows: Rows) -> None:
     conversation = rows.key.start(rows.agent)["conversation"]["id"]
     escalation = rows.key.escalate(conversation)["escalation"]["id"]
     aged = "UPDATE escalations SET sla_started_at = sla_started_at - interval '3 hours' WHERE id = $1"
-    rows.workspace.server.execute(aged, parse_id(ESCALATION_ID, escalation))
+    rows.workspace.server.execute(aged, typeid.parse_id(typeid.ESCALATION, escalation))
     given = {"escalationId": escalation, "priority": "URGENT"}
     rows.key.ask(
         "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { __typename } }", i=given

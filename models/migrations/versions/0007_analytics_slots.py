@@ -29,7 +29,7 @@ END $$
 
 def upgrade() -> None:
     op.alter_column("analytics_changes", "hour", new_column_name="slot")
-    # A note of an hour now stands for its first quarter: note the other three.
+    # A note of an hour now is its first quarter: note the other three.
     op.execute(
         "INSERT INTO analytics_changes (agent_id, slot) "
         "SELECT agent_id, slot + place * interval '15 minutes' "
