@@ -63,7 +63,7 @@ def test_draft_is_kept_by_escalation_and_over_reloads(dashboard: DashboardPage, 
     dashboard.reply.fill("Half a sentence")
     dashboard.goto(f"/escalations/{other}")
     expect(dashboard.reply).to_have_value("")
-    dashboard.page.go_back()
+    dashboard.page.go_back(wait_until="commit")
     expect(dashboard.reply).to_have_value("Half a sentence")
     dashboard.page.reload()
     expect(dashboard.reply).to_have_value("Half a sentence")

@@ -12,6 +12,8 @@ READ = """query($agent: ID!) { escalationSettings(agentId: $agent) { version
 def test_colleague_who_saves_meanwhile_overwrites_nothing(page: Page, workspace: Workspace) -> None:
     dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
     page.get_by_label("Button text").first.fill("Ask a person")
+    theirs = {"widget": {"buttonText": "Call us"}, "triggers": {"toolFailureLimit": 7}}
+    workspace.key.settings(workspace.agent_id, **theirs)
     page.get_by_role("button", name="Save", exact=True).click()
     notice = page.get_by_role("alert").filter(has_text="A colleague has saved these settings")
     expect(notice).to_contain_text("yours “Ask a person”, theirs “Call us”")
