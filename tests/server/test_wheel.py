@@ -22,7 +22,18 @@ from tests.support.baton_client import wait_for
 from tests.support.requirements import need
 
 ROOT = Path(__file__).parents[2]
-NOT_COPIED = (".*", "build", "dist", "node_modules", "*.egg-info", "__pycache__")
+NOT_COPIED = (
+    ".baton",
+    ".git",
+    ".*_cache",
+    ".hypothesis",
+    ".venv",
+    "build",
+    "dist",
+    "node_modules",
+    "*.egg-info",
+    "__pycache__",
+)
 # The template of `alembic revision`, for developers.
 NOT_INSTALLED = {"models/migrations/script.py.mako"}
 

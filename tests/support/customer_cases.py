@@ -149,6 +149,7 @@ class Told:
         self.customer.ask(
             "mutation($input: SubmitFormInput!) { submitForm(input: $input) { created } }", input=form
         )
+        self.team.escalate(self.conversation, summary="Kim's phone is broken", metadata={"order": "1042"})
         active = self.team.conversation(self.conversation)["activeEscalation"]["id"]
         self.team.ask(
             "mutation($in: UpdateEscalationInput!) { updateEscalation(input: $in) { escalation { id } } }",

@@ -25,14 +25,15 @@ Visit = Callable[..., WidgetPage]
 @pytest.fixture(scope="session")
 def server(data_dir: Path) -> Iterator[Server]:
     """`baton serve`, for many visitors from one address."""
-    need("the widget, which `make web` builds", BUILT.exists())
+    need("the widget and the dashboard, which `make web` builds", all(path.exists() for path in BUILT))
     with Server.started(
         data_dir, BATON_STARTS_PER_ADDRESS="100000", BATON_STARTS_PER_ORIGIN="100000"
     ) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+# Per module: while Playwright is in use its event loop runs, and no other test of the process can run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     need("Chromium", executable)

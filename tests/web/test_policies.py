@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from scripts.build_web import BUILT
+from scripts.build_web import WIDGET
 from server.version import VERSION
 from tests.support.baton_client import Workspace
 from tests.support.web_site import WebSite, shop
@@ -151,7 +151,7 @@ def test_script_with_an_integrity_value_is_loaded(
     page: Page, site: WebSite, shop_workspace: Workspace
 ) -> None:
     url = f"{shop_workspace.server.url}/widget/{VERSION}/widget.js"
-    integrity = json.loads(BUILT.read_text())["files"]["widget.js"]["integrity"]
+    integrity = json.loads(WIDGET.read_text())["files"]["widget.js"]["integrity"]
     agent = shop_workspace.agent_id
     tag = f'<script async src="{url}" integrity="{integrity}" crossorigin data-agent="{agent}"></script>'
     visitor = WidgetPage(page).goto(site.add(shop(tag)))
