@@ -35,13 +35,17 @@ def customer_of(workspace: Workspace, conversation: str) -> dict[str, Any]:
 
 
 def kept(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the workspace's conversations and its log, which a refused call must not change."""
+    """Return the workspace's conversations and streams, which a refused call must not change."""
     workspace_id = parse_id(WORKSPACE, workspace.id)
     return [
         *workspace.server.rows(
             "SELECT * FROM conversations WHERE workspace_id = $1 ORDER BY id", workspace_id
         ),
-        *workspace.server.rows("SELECT * FROM streams ORDER BY id"),
+        *workspace.server.rows(
+            """SELECT * FROM streams WHERE id = $1
+            OR id IN (SELECT id FROM conversations WHERE workspace_id = $1) ORDER BY id""",
+            workspace_id,
+        ),
     ]
 
 
