@@ -222,7 +222,10 @@ def test_a_fault_at_the_end_is_found_before_anything_is_recorded(replays: Replay
     settings.write_text('{"autoEscalation": {"delay": 3}}')
     code, out, err = replays.run(EXAMPLE, "--settings", settings)
     assert (code, out) == (1, "")
-    assert err.startswith("faulty.json: autoEscalation.delay is not known here")
+    assert err == (
+        "faulty.json: autoEscalation: Expected value of type 'AutoEscalationInput' "
+        "not to include unknown field 'delay', found: {'delay': 3}.\n"
+    )
     assert (replays.recorded, len(replays.scratches)) == before
 
 
