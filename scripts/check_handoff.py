@@ -41,8 +41,9 @@ FLOORS = {
     "handoff_blind": (0.94, 0.89),
     "handoff_second_dev": (0.97, 0.97),
     "handoff_second_blind": (0.97, 0.91),
+    "handoff_plain": (0.98, 0.98),
 }
-EVALUATION_SETS = ("handoff_blind", "handoff_second_dev", "handoff_second_blind")
+EVALUATION_SETS = ("handoff_blind", "handoff_second_dev", "handoff_second_blind", "handoff_plain")
 _RUNS = 5
 
 

@@ -100,7 +100,7 @@ def test_evaluation_set_shares_no_message_with_the_training(name: str) -> None:
     judged = read_labelled_text(Path(check_handoff.__file__).with_name(f"{name}.txt"))
     learned = {_words(example.text) for example in read_labelled_text(OWN_UTTERANCES)}
 
-    assert len(judged) > 150
+    assert len(judged) > 100
     assert not learned & {_words(example.text) for example in judged}
     assert name in check_handoff.FLOORS
 
