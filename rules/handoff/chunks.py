@@ -31,11 +31,12 @@ def _names(names: str) -> frozenset[str]:
 
 
 PARTIES = _names(
-    "real-person person agent boss expert staff department branch someone someone-else someone-of-yours"
+    "real-person person agent boss expert staff role department branch someone someone-else someone-of-yours"
 )
 ACTIONS = _names(
     "talk-to TALK talking-to talk-to-me connect-me-to connect-me connect-to be-connected-to escalate call-me"
-    " reach get help-me take-over handle MOVE MOVING PUT TAKE HAND BYPASS START"
+    " reach reviewed-by take-me-to number-to-reach get help-me take-over handle"
+    " MOVE MOVING PUT TAKE HAND BYPASS START"
 )
 REQUEST_FORMS = _names("i-want want i-asked can-i can-you let-me how-do-i who-can-i is-there")
 
@@ -43,9 +44,9 @@ REQUEST_FORMS = _names("i-want want i-asked can-i can-you let-me how-do-i who-ca
 
 _DETERMINERS = _names("A THE YOUR MY THEY THEM SOME THIS")
 _OWNERS, _OTHER_OWNERS = _names("YOUR MY THEY THEM"), _names("MY THEY THEM")
-_PEOPLE = _names("HUMAN AGENT ADVISOR BOSS EXPERT STAFF PEOPLE")
+_PEOPLE = _names("HUMAN AGENT ADVISOR BOSS EXPERT STAFF PEOPLE ROLE")
 _TEAMS = _names("TEAM HOTLINE SERVICE BRANCH")
-_THINGS = _names("THING CASE")
+_THINGS = _names("THING CASE DIGITS SLOT")
 _DESCRIPTIONS = _names("ADJECTIVE HIGHER REAL LANGUAGE")
 _NOUNS = (
     _PEOPLE
@@ -91,7 +92,7 @@ def _continues_group(classes: Sequence[str], start: int, noun: int, index: int) 
         is_verb = name == "PHONE" and (following == "ME" or (index == start and following in _DETERMINERS))
         return not is_verb
     if index == noun and name in _VERBS_OF_TEAMS:
-        return following == "TEAM"
+        return following in ("TEAM", "DIGITS")
     if name == "LETTING":
         return following == "AGENT"
     if name == "MOVE":
@@ -107,19 +108,19 @@ def _group_name(nouns: Sequence[str], owner: str) -> str:
     head, before = nouns[-1], frozenset(nouns[:-1])
     has_people = not before.isdisjoint(_PEOPLE | _TEAMS | {"REAL", "BOT"})
     if not {"OTHER_TRADE", "LETTING"}.isdisjoint(nouns) or (
-        has_people and head in ("THING", "CASE", "AREA", "PHONE")
+        has_people and head in ("THING", "CASE", "DIGITS", "SLOT", "AREA", "PHONE")
     ):
         return "thing"
     if "BOT" in nouns or "AUTOMATIC" in nouns:
         return "bot"
-    if "RELATIVE" in nouns:
+    if "RELATIVE" in nouns and not (head in _TEAMS and before & _SERVED):
         return "their-people"
     if head in _PEOPLE:
         return _owned_people_name(head, before) if owner in _OTHER_OWNERS else _people_name(head, before)
     if head in ("MOVE", "MOVES"):
         return "moves"
     if head in _THINGS or "MODE" in before:
-        return "topic"
+        return {"DIGITS": "number", "SLOT": "slot"}.get(head, "topic")
     if owner in _OTHER_OWNERS:
         return "their-people" if head == "TEAM" else "topic"
     return _team_name(head, before, owner)
@@ -139,7 +140,7 @@ def _people_name(head: str, before: frozenset[str]) -> str:
         return "real-person"
     if head in ("AGENT", "ADVISOR") or before & (_FIELDS - {"AREA"}):
         return "agent"
-    return {"HUMAN": "person", "EXPERT": "expert"}.get(head, "staff")
+    return {"HUMAN": "person", "EXPERT": "expert", "ROLE": "role"}.get(head, "staff")
 
 
 def _team_name(head: str, before: frozenset[str], owner: str) -> str:
@@ -160,8 +161,12 @@ PATTERNS = """
 someone             SOMEONE | SOME ONE/BODY
 someone-else        SOMEONE ELSE | SOME ONE/BODY ELSE
 real-person         SOMEONE/someone/someone-else REAL/person/HUMAN | SOMEONE ELSE REAL | REAL ONE
-                  | ONE OF real-person | real-person FROM/OF department/branch/area
+                  | ONE OF real-person | real-person FROM/OF department/branch/area/staff/agent/expert
+                  | number FOR person/real-person/someone
 boss                SOMEONE/person/staff [WHO/THATS] [IS] FROM/WITH CHARGE | SOME ONE FROM CHARGE
+                  | SOMEONE ABOVE YOU | WHO/WHAT IS ABOVE YOU | YOUR HIGHER
+                  | HEAD OF/FROM department/staff/branch/area/topic
+                  | department/branch/area/staff HEAD
                   | SOMEONE boss | SOMEONE [THROUGH] FROM boss | HIGHER THROUGH | SOMEONE HIGHER [THROUGH]
 someone-of-yours    SOMEONE [ELSE] FROM/WITH/OF department/branch/staff/area/agent/expert/topic
                   | SOMEONE FROM/OF YOUR [OTHER] | SOMEONE TO TALK [TO/WITH]
@@ -174,9 +179,12 @@ expert              expert FROM/OF department/branch/area
 bot                 AUTOMATIC ONE
 their-people        person/agent/staff/boss/expert OF MY
 THEM                ONE OF THEM
-thing               topic/thing [OF/FOR/FROM/WITH] person/agent/boss/expert/staff/department/real-person
+topic               number | slot
+thing               number/slot/topic/thing [OF/FOR/FROM/WITH]
+                    person/agent/boss/expert/staff/department/real-person
                   | topic/thing TO/FOR REACH/CALL/TALK/TALKING [TO/WITH]
                     person/agent/boss/expert/staff/department/branch/someone
+                  | number TO/FOR REACH/CALL/TALK/TALKING [TO/WITH] department/branch
                   | DEAR department/agent/staff/boss
                   | moves TO/WITH person/agent/boss/expert/staff/department/real-person
 topic               CONFERENCE CALL/topic
@@ -185,31 +193,48 @@ talk-to             TALK [THEY/THIS] [THROUGH] TO/WITH | TALKTO | HAVE WORD/TALK
                   | HEAR [THEY/THIS] FROM
                   | HAVE/GET [ME] [PHONE/topic] CALL/TALK WITH | DEAL/CONTINUE [FROM] WITH
                   | DISCUSS [THEY/THIS] WITH | DISCUSS TO | [TALK/GET] FROM topic WITH | TALK OF topic TO/WITH
-                  | WORD/CALL WITH | REAL TALK WITH
+                  | WORD/CALL WITH | REAL TALK WITH | HOP/GET [THROUGH] FROM CALL/topic WITH
+                  | DISCUSS topic/area TO/WITH | slot TO/FOR TALK [TO/WITH]
 talking-to          TALKING [THEY/THIS] [TO/WITH] | HAVE TO TALK TO
 not-talking-to      IM/I [IS] NOT TALKING [THEY/THIS] [TO/WITH]
-talk-to-me          TALK/TALKING TO/WITH ME
-connect-me-to       MOVE/MOVING/PUT/TAKE/HAND/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
+talk-to-me          TALK/TALKING TO/WITH ME | HAVE TO TALK TO/WITH ME
+connect-me-to       MOVE/MOVING/PUT/HAND ME [THROUGH/FROM/OF] [FROM/OF] [TOUCH/REACH] TO/WITH
                   | PUT/GET/TALK ME FROM topic WITH | PUT ME FROM WITH | GET/LET ME THROUGH TO
                   | MOVE/MOVING/TAKE/HAND/PUT THIS/THEY/topic/TALK/WORD/CALL [THROUGH] TO/WITH
                   | MOVE/MOVING/TAKE/HAND/PUT [THROUGH] THIS/MY TALK/WORD/CALL [THROUGH] TO/WITH
                   | MOVE/TAKE/HAND THROUGH THIS/THEY/topic/TALK/WORD/CALL TO/WITH | PUT ME FROM topic FOR
+                  | TAKE/GET/SEND ME FROM TOUCH/REACH TO/WITH | TAKE ME FROM WITH
+take-me-to          TAKE/GET/SEND ME [THROUGH/FROM/OF] [FROM/OF] TO/WITH
 connect-me          MOVE/MOVING ME [THROUGH] | MOVE/MOVING MY/THIS TALK/WORD/CALL [THROUGH]
                   | PUT ME THROUGH | HAND ME [THROUGH]
 connect-to          MOVE/TAKE/HAND [THROUGH] TO/WITH | PUT THROUGH TO
 be-connected-to     [GET/HAVE/IS] MOVED [THROUGH] [THROUGH] [TO/WITH] | IS/GET PUT THROUGH TO
                   | IS/GET PUT FROM TOUCH WITH | IS/GET PUT FROM TO/WITH | IS/GET HELPED FROM
-escalate            ESCALATE [THIS/THEY/ME/topic] [TO] | ESCALATE THIS TALK/WORD/CALL [TO]
-call-me             CALL/REACH/PHONE [THROUGH] [TO] ME [THROUGH] | CALLBACK | CALL THROUGH | GET ME CALL
+number-to-reach     number TO/FOR/OTHER REACH/CALL/TALK [TO/WITH]
+                  | number TO/FOR GET [FROM] [TOUCH/REACH] [TO/WITH]
+                  | number [WHERE/THIS/WHAT/FROM] [WHAT] I CAN [START/GET]
+                    REACH/CALL/TALK/GET [TO] [TALK] [TO/WITH]
+                  | number FOR REACH/CALL/TALKING [TO/WITH]
+                  | WHAT number DO/CAN/WILL I [HAVE/WANT] [TO] REACH/CALL/PRESS [TO/FOR]
+                    [TALK/REACH/GET] [THROUGH] [TO/WITH]
+                  | WHAT number GET ME [TO] | number WHERE I REACH/CALL/TALK [TO/WITH]
+                  | WHAT OTHER/staff/department/topic DO/CAN I REACH/CALL [TO/FOR] [TALK/REACH] [TO/WITH]
+escalate            TAKE THIS/THEY/topic/MY [OTHER] FURTHER/HIGHER | TAKE FURTHER/HIGHER
+                  | TAKE/WILL [TO] [TAKE] THROUGH YOUR HEAD
+                  | TAKE ABOVE YOU/YOUR [HEAD] | ESCALATE [THIS/THEY/ME/topic] [TO]
+                  | ESCALATE THIS TALK/WORD/CALL [TO]
+call-me             CALL/REACH/PHONE [THROUGH] [TO] ME [THROUGH] | CALLBACK | CALL THROUGH | GET ME CALL/BELL
                   | GET THROUGH TO ME | GET FROM TOUCH WITH ME | WRITE ME [THROUGH]
-                  | IS/GET CALLED [THROUGH]
+                  | IS/GET CALLED [THROUGH] | HOP [THROUGH] FROM CALL/topic | CALL/BELL ME FROM
 reach               MOVING THROUGH TO | MOVING TOUCH OF | MOVING FROM TOUCH/REACH WITH | PHONE
                   | [GET/HAVE/IS] FROM TOUCH/REACH [TO/WITH] | [GET/HAVE] TOUCH OF
                   | GET [THROUGH] TO | REACH/CALL [THROUGH] [TO/WITH]
-get                 GET [ME/FOR] | CONFERENCE FROM | GETME | SEND ME/FOR | TAKE FROM
+get                 GET [ME/FOR] | WHAT DO/CAN I OTHER TO GET
+                  | CONFERENCE FROM | GETME | SEND ME/FOR | TAKE FROM
 help-me             HELP ME
 take-over           TAKE THROUGH [THIS/TALK/topic]
-handle              HANDLE [FROM/THROUGH] [THIS/THEY/topic]
+reviewed-by         [IS/GET/BEEN] REVIEWED [FROM/WITH] FROM
+handle              [HAVE] HANDLE [FROM/THROUGH] [THIS/THEY/topic]
 
 i-want              I/ID/IM/ILL [IS/DO/CAN/WILL] WANT/PREFER/ASK [TO/FOR] | I CAN LIKE/PREFER [TO/FOR]
                   | ID/IDENTITY LIKE/PREFER/WANT [TO/FOR] | I HAVE TO | I/IM WILL HAVE TO
@@ -222,7 +247,8 @@ i-asked             I [HAVE] [BEEN] ASKED [TO/FOR] | I [HAVE] TOLD YOU | I HAVE/
 i-like              I LIKE [TO]
 LIKE                MUCH LIKE
 PREFER              MUCH PREFER
-can-i               CAN/CANT I | IF I CAN | [I/IM] [IS/HAVE] [BEEN] WONDER IF I CAN
+can-i               CAN/CANT I | DO I HAVE [SOME/NO] WAY/POSSIBLE [OF/TO] | IF I CAN
+                  | [I/IM] [IS/HAVE] [BEEN] WONDER IF I CAN
                   | IS THEY/THIS [POSSIBLE] IF I [CAN] | CAN THEY/THIS IS [POSSIBLE] IF I [CAN]
                   | CAN/WILL/DO YOU WONDER IF I [CAN] | WHY CANT/NOT I | WHY CAN I NOT
                   | IS THEY/THERE POSSIBLE [FOR ME] [TO] | CAN THEY IS POSSIBLE [FOR ME] [TO]
@@ -238,11 +264,12 @@ how-do-i            WHAT DO I WANT/HAVE [TO] DO TO | WHAT DO/CAN/WILL I DO TO | 
                   | WHAT DO I HAVE TO DO TO | WHAT DO I [HAVE TO] SAY/PRESS TO | WHERE DO/CAN I [OTHER] [TO]
                   | WHAT IS WAY TO | HOW DO/CAN YOU/ONE | HOW DO I ASK FOR
 who-can-i           WHO DO/CAN I | WHO CAN
-is-there            IS [NOT] THERE [NOT/NO] | NOT THERE | DO YOU [NOT] HAVE | HAVE YOU GET/HAVE | YOU HAVE
+is-there            IS [NOT] THERE [NOT/NO] | NOT YOU HAVE | NOT THERE
+                  | DO YOU [NOT] HAVE | HAVE YOU GET/HAVE | YOU HAVE
                   | THERE HAVE/WANT/DO/CAN [TO] IS | THERE IS | [I/IM] [IS] WONDER IF THERE IS
                   | [I/IM] [IS] WONDER IF THERES
 
-are-you             IS/NOT YOU/I/THEY/THIS | YOU/IM/I/THEY/THIS [IS] NOT | YOU/IM/I/THEY/THIS IS | IM
+are-you             IS/NOT YOU/I/THEY/THIS | YOU/IM/THEY/THIS [IS] NOT | I IS NOT | YOU/IM/I/THEY/THIS IS | IM
                   | THATS
 did-you             [WHY/IF] DO YOU
 have-i-to           DO/WILL/CAN/CANT I HAVE/WANT TO | DO I | IS THEY NECESSARY [FOR ME] [TO]

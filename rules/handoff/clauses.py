@@ -14,11 +14,12 @@ def _names(names: str) -> frozenset[str]:
 
 # A clause without any of these classes asks for no person; one with both kinds is the most likely to ask.
 _PARTY_CLASSES = _names(
-    "HUMAN AGENT ADVISOR BOSS EXPERT STAFF PEOPLE TEAM HOTLINE SOMEONE SERVICE BRANCH CUSTOMER REAL BOT"
-    " AUTOMATIC THEM ONE BODY CHARGE WHO HIGHER"
+    "HUMAN AGENT ADVISOR BOSS EXPERT STAFF ROLE PEOPLE TEAM HOTLINE SOMEONE SERVICE BRANCH CUSTOMER REAL BOT"
+    " AUTOMATIC THEM ONE BODY CHARGE WHO HIGHER ABOVE HEAD"
 )
 _CONTACT_CLASSES = _names(
-    "MOVE MOVING MOVED PUT TAKE HAND ESCALATE CALL CALLBACK REACH PHONE TOUCH TALK TALKTO WORD TALKING"
+    "MOVE MOVING MOVED PUT TAKE HAND ESCALATE CALL BELL HOP CALLBACK REACH PHONE TOUCH TALK TALKTO WORD"
+    " TALKING DISCUSS"
 )
 _RELEVANT = _PARTY_CLASSES | _CONTACT_CLASSES
 _BREAKS = _names("STOP QUESTION COMMA COLON BREAK")
@@ -29,7 +30,7 @@ _NOT_CHUNKED = _names("FILL PLEASE COMMA COLON GREETING")
 _POLITENESS = _names("FILL PLEASE THANK YOU GREETING")
 
 # A request begins at one of these chunks even without punctuation before it.
-_STARTERS = _names("i-want i-asked can-i can-you let-me how-do-i connect-me-to connect-me")
+_STARTERS = _names("i-want i-asked can-i can-you let-me how-do-i connect-me-to take-me-to connect-me")
 _STARTERS_BEFORE_A_PARTY = _names("get PUT TAKE HAND")
 # After one of these at its start, a clause asks what a thing allows: "does the phone let me talk to …"
 _ASKS_ABOUT_A_THING = _names("DO CAN WILL is-there WHAT HOW")

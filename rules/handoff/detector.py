@@ -27,14 +27,23 @@ def _any_of(names: frozenset[str]) -> str:
 
 
 _ACTION, _ACTION_OR_PARTY = _any_of(ACTIONS), _any_of(ACTIONS | PARTIES)
+_PARTY = _any_of(PARTIES)
+_CONTACT = _any_of(
+    ACTIONS - {"get", "help-me", "handle", "take-over", "MOVE", "PUT", "TAKE", "HAND", "START", "BYPASS"}
+)
+_NO_PARTY_BEFORE = "".join(f"(?<! {name})" for name in sorted(PARTIES))
 _ACTION_OR_REQUEST = _any_of(ACTIONS | REQUEST_FORMS)
 # Patterns over chunk names, each name between spaces. Every repetition is bounded by the clause's 24 chunks.
 _EXCLUSION_PATTERNS = (
-    (rf"^ (?:\S+ )?are-you (?!.*(?:{_ACTION_OR_REQUEST}|until) )", "it asks or states what a party is"),
+    (
+        rf"^ (?:\S+ )?are-you "
+        rf"(?!.*(?:{_ACTION_OR_REQUEST}|until|(?:FOR|(?:THIS|THEY|topic) (?:TO|WITH)) bot) )",
+        "it asks or states what a party is",
+    ),
     (rf" have-i-to {_ACTION_OR_PARTY} ", "it asks whether contact is necessary"),
     (
-        r"(?: i-do-not-want|(?<! person)(?<! real-person)(?<! agent)(?<! someone) without"
-        rf"|(?<! if)(?<! if YOU) (?:no|not)) (?:let-me )?{_ACTION_OR_PARTY}"
+        rf"(?: i-do-not-want|{_NO_PARTY_BEFORE} without"
+        rf"|(?<! if)(?<! if YOU)(?<! if DO) (?:no|not)) (?:let-me )?{_ACTION_OR_PARTY}"
         r" (?!(?:\S+ ){0,4}(?:bot|YOU) )",
         "it declines contact",
     ),
@@ -43,7 +52,7 @@ _EXCLUSION_PATTERNS = (
         rf" ASKED (?:ME )?if (?:\S+ )?{_ACTION_OR_REQUEST} | OFFERED (?:ME )?TO {_ACTION} ",
         "it reports a question or an offer",
     ),
-    (rf" if {_ACTION} ", "it states a condition"),
+    (rf"(?<! ID IS OTHER)(?<! CAN IS OTHER) if (?:{_CONTACT}|get {_PARTY}) ", "it states a condition"),
     (rf" says (?:\S+ ){{0,3}}{_ACTION} ", "it quotes written text"),
 )
 _EXCLUSIONS = tuple((re.compile(pattern), reason) for pattern, reason in _EXCLUSION_PATTERNS)

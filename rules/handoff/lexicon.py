@@ -8,7 +8,7 @@ WORD_CLASSES = {
     # Parties: nouns that name the person or team wanted
     "HUMAN": (
         "human humans person persons individual individuals hooman hoomans being beings humn humam humen "
-        "hman hmn"
+        "hman hmn persn prsn peson preson humanoid mortal"
     ),
     "AGENT": (
         "agent agents operator operators representative representatives rep reps csr csrs agnt aent "
@@ -19,7 +19,7 @@ WORD_CLASSES = {
     "BOSS": (
         "manager managers supervisor supervisors superior superiors boss bosses founder founders owner "
         "ceo director mgr superviser manger mangers leader leaders teamlead lead authorities higherup "
-        "higherups seniors"
+        "higherups seniors foreman chief"
     ),
     "EXPERT": (
         "specialist specialists consultant "
@@ -28,11 +28,29 @@ WORD_CLASSES = {
         "clerk receptionist dispatcher nurse doctor pharmacist accountant broker underwriter adjuster "
         "coordinator planner concierge cashier salesman salesperson saleswoman professional "
         "professionals mechanic lawyer stylist vet veterinarian shopper handler handlers translator "
-        "editor curator webmaster"
+        "editor curator webmaster clerks receptionists dispatchers nurses doctors counselors "
+        "counsellors accountants brokers underwriters adjusters coordinators planners cashiers "
+        "paralegal paralegals solicitor solicitors attorney attorneys assessor assessors investigator "
+        "investigators auditor auditors analyst analysts inspector inspectors official officials "
+        "administrator administrators programmer programmers developer developers interpreter interpreters"
+    ),
+    # Roles of people who may belong to the team or not: "let me talk to the chef", but "find me a plumber".
+    # `tokens` adds words with the endings of such roles.
+    "ROLE": (
+        "tutor tutors trainer trainers coach coaches instructor instructors lecturer lecturers professor "
+        "professors principal headteacher headmaster matron midwife physio organiser organizer organisers "
+        "organizers teacher teachers chef chefs cook waiter waitress porter porters doorman bellboy bellhop "
+        "butler steward stewardess warden caretaker janitor housekeeper treasurer secretary chairman "
+        "chairwoman president architect architects moderator moderators librarian purser captain pilot "
+        "surveyor surveyors plumber electrician florist baker tailor fitter fitters installer installers "
+        "decorator buyer surgeon dean registrar bursar councillor councilor mayor minister ombudsman "
+        "facilitator mentor ranger guard bouncer promoter producer publisher designer designers agronomist "
+        "valuer negotiator trustee paramedic practitioner physician gp actuary bailiff locksmith roofer "
+        "gardener builder barber beautician groomer sommelier bartender barista"
     ),
     "STAFF": (
         "employee employees colleague colleagues coworker coworkers staff personnel staffer staffers "
-        "worker workers member members assistant assistants"
+        "worker workers member members assistant assistants teammate teammates workmate workmates memeber"
     ),
     "PEOPLE": (
         "people folks guy guys man woman dude lady gal chap ppl men women crew girls boys lads ladies bloke"
@@ -43,13 +61,16 @@ WORD_CLASSES = {
     ),
     "SOMEONE": (
         "someone somebody anyone anybody some1 any1 sum1 sumone sumbody smone sme1 smeone whoever whomever "
-        "someoen somone sm1 smbdy smbody"
+        "someoen somone sm1 smbdy smbody ne1 nebody"
     ),
     "NOBODY": "nobody noone everyone everybody",
     "ONE": "one ones",
     "BODY": "body",
     "ELSE": "else",
     "HIGHER": "higher",
+    "ABOVE": "above",
+    "HEAD": "head heads",
+    "FURTHER": "further",
     "SERVICE": "service services svc",
     "BRANCH": "sales support care billing reception relations management",
     "AREA": (
@@ -58,12 +79,13 @@ WORD_CLASSES = {
         "reservations bookings finance accounting accounts security maintenance dispatch repairs "
         "enrollment underwriting pharmacy lending escalations delivery loyalty baggage logistics "
         "onboarding hr credit card cards complaint account loan insurance pension dispute refund return "
-        "claim booking payment order orders concerned relevant appropriate tier level admissions "
-        "housekeeping roadside legal registrar shift floor front branch bank hotel"
+        "claim booking payment order orders concerned relevant appropriate admissions "
+        "housekeeping roadside legal shift floor front branch bank hotel"
     ),
     "CUSTOMER": (
         "customer costumer costomer custumer costumers cust customers client clients consumer store "
-        "shop company duty user users guest guests passenger passengers"
+        "shop company duty user users guest guests passenger passengers student students patient patients "
+        "tenant tenants resident residents citizen citizens visitor visitors"
     ),
     "VOICE": "voice voices",
     "PHONE": "phone telephone tele line",
@@ -72,7 +94,7 @@ WORD_CLASSES = {
     "REAL": "real live actual proper living breathing physical genuine true authentic irl manual warm",
     "ADJECTIVE": (
         "senior competent qualified smarter smart better knowledgeable experienced different "
-        "other certified trained friendly nice good capable next first native local responsible male "
+        "other right certified trained friendly nice good capable next first native local responsible male "
         "female normal regular more intelligent second top awesome proficient specific single old young "
         "dumb useless helpful new upper main alive"
     ),
@@ -87,11 +109,11 @@ WORD_CLASSES = {
         "wife husband friend friends mom mum mother dad father brother sister son daughter partner "
         "girlfriend boyfriend parents kids landlord roommate neighbor neighbour family spouse seller "
         "sellers driver drivers host courier vendor merchant recruiter therapist therapists "
-        "dentist teacher creator creators grandma priest strangers players alexa siri cortana"
+        "dentist creator creators grandma priest strangers players alexa siri cortana"
     ),
     # Agents outside the team: an estate agent, the user agent
     "OTHER_TRADE": (
-        "estate travel cleaning bleaching secret double crane tour forklift task password device file "
+        "estate travel cleaning bleaching secret crane tour forklift task password device file "
         "window download campaign project asset session package modulo boolean monitoring "
         "undercover border literary sports"
     ),
@@ -105,7 +127,7 @@ WORD_CLASSES = {
     "CONFERENCE": "conference",
     "TALKTO": "talkto speakto",
     "HEAR": "hear",
-    "WORD": "word conversation convo discussion dialogue dialog",
+    "WORD": "word natter chinwag conversation convo discussion dialogue dialog",
     # Qualities of speech: what a voice assistant is asked to change
     "SPEECH": "accent accents dialect tone pitch louder slower faster quieter softer deeper volume whisper",
     "DISCUSS": "discuss consult complain",
@@ -119,7 +141,7 @@ WORD_CLASSES = {
     "MOVES": "transfers handoffs handovers",
     "PRESS": "press pressing",
     "PUT": "put",
-    "TAKE": ("swap take bring loop go point turn route refer direct bounce bump link pull push rope involve"),
+    "TAKE": ("swap take bring loop go point turn route refer direct bounce bump pull push rope involve"),
     "HAND": "hand patch pass",
     "MOVED": (
         "connected transferred transfered forwarded redirected rerouted routed patched escalated "
@@ -132,15 +154,18 @@ WORD_CLASSES = {
     "ESCALATE": "escalate",
     "REACH": "contact reach dial",
     "CALL": "call ring buzz calls rings",
+    "BELL": "bell shout tinkle bells",
     "TOUCH": "touch hold ahold",
     "WRITE": "message text ping msg write",
     "CALLBACK": "callback callbacks",
     "GET": "arrange organise organize get give find grab fetch summon provide assign page",
     "SEND": "send",
     "GETME": "gimme getme giveme",
+    "HOP": "hop jump",
     "START": "start begin open launch initiate use enter",
     "BYPASS": "skip bypass escape override",
     "HELPED": "assisted helped served attended",
+    "REVIEWED": "answered looked handled reviewed checked dealt seen examined assessed",
     "CONTINUE": "continue proceed carry",
     "HELP": "hlep hepl hlp intervention interaction help assist assistance aid attention reply response",
     "HANDLE": (
@@ -184,7 +209,7 @@ WORD_CLASSES = {
     "WITHOUT": "without",
     "INSTEAD": "instead",
     "THAN": "than",
-    "NO": "no nope nah",
+    "NO": "no",
     "NECESSARY": "necessary required mandatory obliged obligated compulsory forced",
     "IF": "if when whens whether before after once while whenever",
     "UNTIL": "unless until till",
@@ -229,8 +254,7 @@ WORD_CLASSES = {
     "ZERO": "0 zero",
     # Past events and written statements
     "PAST": (
-        "tried heard spoke talked chatted spoken reached hung promised answered emailed messaged came "
-        "refused missed"
+        "tried heard spoke talked chatted spoken reached hung promised emailed messaged came refused missed"
     ),
     "CALLED": "called contacted phoned rung",
     "SAY": (
@@ -241,23 +265,29 @@ WORD_CLASSES = {
     # Objects that can be handed over, and nouns that turn a role into an attribute: "agent number"
     "CASE": "case ticket issue query enquiry inquiry concern matter problem situation",
     "THING": (
-        "number numbers email emails mail address name names hours info information details detail "
+        "link links email emails mail address name names hours info information details detail "
         "report form forms resources resource queue queues code fee fees tax price pricing prices job jobs "
         "salary cost costs version app system systems software license licence portal discount training "
-        "commission plan plans appointment meeting approval transcript history url button perfume "
+        "commission plan plans meeting approval transcript history url button perfume "
         "book movie film song game "
-        "photo specs lines time times day days hour rights rate rates ratings rating survey feedback feature "
+        "photo specs lines times day days hour rights rate rates ratings rating survey feedback feature "
         "features string process record transaction transactions status update notes note "
-        "position script skills area room club node flow workflow intent webhook widget trigger"
+        "position level levels tier script skills area room club node flow workflow intent "
+        "webhook widget trigger"
     ),
+    "SLOT": "appointment appointments slot slots time",
+    # A number to call
+    "DIGITS": "number numbers phonenumber",
     "MONEY": "money cash fund funds dollar dollars euro euros pound pounds bucks rupees usd eur gbp amount",
     # Ignored words
     "FILL": (
-        "just really now actually even still also directly immediately right asap today ok okay yes "
-        "yeah yep well kindly again simply honestly obviously sure as soon possibly anymore already "
-        "quickly quick away damn fucking fuckin freaking bloody goddamn fkn stupid literally straight rn "
+        "just really now actually even still also directly immediately nope nah "
+        "asap today ok okay yes yeah yep well kindly again simply honestly obviously sure as soon "
+        "possibly anymore already quickly quick away damn fucking fuckin freaking bloody goddamn fkn stupid "
+        "literally straight rn "
         "only tho though sir madam bro omg wtf ffs lol um uh hmm hm oh maybe perhaps finally "
-        "kinda kind luv mate such very alright too ugh ahead hell heck fuck earth especially"
+        "realy rly rlly actualy acutally defo pronto kinda kind luv mate "
+        "such very alright too ugh ahead hell heck fuck earth especially"
     ),
     "GREETING": "hi hello hey hiya heya howdy hallo hullo greetings yo",
     "DEAR": "dear",
@@ -271,7 +301,8 @@ WORD_CLASSES = {
 # Words that look like a typo of a known word, and are none
 NOT_TYPOS = frozenset(
     """
-    accounts contract advised advises advisory assists automate charting chanting cheating colleges collages
+    accounts associated contract advised advises advisory assists automate charting chanting cheating colleges
+    collages
     consulate constant constants conversion conversions conversations electives employed employer employers
     escalade executes forwards huang humana humane hunan hyman manage managed manages manger parson pearse
     pearson pease perron persona personas persson pierson pleads pleased pleaser pleases prison receptions
@@ -291,6 +322,7 @@ TYPO_TOLERANT = tuple(
     departments someone somebody anyone anybody service services customer customers support speaking talking
     chatting connect transfer forward redirect escalate contact please connected transferred redirected
     forwarded escalated callback assistance assistant assist chatbot chatbots machine machines robot robots
-    receptionist conversation helpdesk hotline automated appointment available
+    receptionist reception counsellor counselor engineer engineers conversation helpdesk hotline automated
+    appointment available
     """.split()  # noqa: SIM905
 )

@@ -15,6 +15,11 @@ from rules.handoff.lexicon import NOT_TYPOS, TYPO_TOLERANT, WORD_CLASSES
 
 _CLASSES = {word: name for name, words in WORD_CLASSES.items() for word in words.split()}
 _TYPO_LENGTHS = range(5, 17)
+_ROLE_LENGTH = 7
+_ROLE_ENDINGS = (
+    *("ologist", "ologists", "ician", "icians", "ographer", "ographers", "therapist", "therapists"),
+    *("keeper", "keepers", "person", "persons", "people", "woman", "women", "master", "masters"),
+)
 _TWO_TYPOS_LENGTH = 10
 
 _APOSTROPHE = "'’‘ʼ`´′＇"
@@ -64,6 +69,7 @@ def _short_token_class(token: str) -> str:
         _CLASSES.get(word)
         or _class_without_repeats(word)
         or _adverb_class(word)
+        or _role_class(word)
         or _class_of_typo(word)
         or "OTHER"
     )
@@ -98,6 +104,11 @@ def _class_without_repeats(word: str) -> str | None:
 def _adverb_class(word: str) -> str | None:
     """Return FILL for an adverb in "-ly", which is ignored: "I desperately need"."""
     return "FILL" if word.endswith("ly") and len(word) > 5 and word not in NOT_TYPOS else None
+
+
+def _role_class(word: str) -> str | None:
+    """Return ROLE for a word with the ending of a role: "radiologist", "optician", "chairperson"."""
+    return "ROLE" if len(word) > _ROLE_LENGTH and word.endswith(_ROLE_ENDINGS) else None
 
 
 def _class_of_typo(word: str) -> str | None:

@@ -1,5 +1,7 @@
 """The lexicon, the patterns and the packaged model of phrase recognition."""
 
+import pytest
+
 from rules.handoff.chunks import PATTERNS
 from rules.handoff.clauses import split_clauses
 from rules.handoff.lexicon import NOT_TYPOS, TYPO_TOLERANT, WORD_CLASSES
@@ -16,6 +18,16 @@ def test_each_word_has_exactly_one_class() -> None:
         token_class(word) != token_class(apart) for word, apart in (("person", "prison"), ("human", "humane"))
     )
     assert not set(TYPO_TOLERANT) & NOT_TYPOS
+
+
+@pytest.mark.parametrize("word", ["radiologist", "opticians", "chairperson", "physiotherapist", "gamekeeper"])
+def test_word_with_the_ending_of_a_role_is_a_role(word: str) -> None:
+    assert token_class(word) == "ROLE"
+
+
+@pytest.mark.parametrize("word", ["person", "woman", "people", "playlist", "keeper", "Mastercard"])
+def test_word_that_is_short_or_ends_otherwise_is_no_role(word: str) -> None:
+    assert token_class(word) != "ROLE"
 
 
 def test_patterns_contain_only_known_classes() -> None:
