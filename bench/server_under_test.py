@@ -21,6 +21,21 @@ BATON = Path(sys.executable).with_name("baton")
 HOST = "127.0.0.1"
 START_SECONDS = 180
 
+# The load of a benchmark comes from one caller, who would soon be refused.
+_WIDE_LIMITS = {
+    f"BATON_{name}": "1000000"
+    for name in (
+        "MESSAGES_PER_WIDGET",
+        "ESCALATIONS_PER_WIDGET",
+        "WRITES_PER_WIDGET",
+        "WRITES_PER_KEY",
+        "WRITES_PER_MEMBER",
+        "WRITES_PER_CONVERSATION",
+        "WRITES_PER_ADDRESS",
+        "WRITES_PER_WORKSPACE",
+    )
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Cores:
@@ -139,7 +154,8 @@ def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
 def with_data(data_dir: Path) -> dict[str, str]:
     """Return the environment of a server with that data folder."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-    return inherited | {"BATON_DATA_DIR": str(data_dir), "BATON_HOST": HOST, "BATON_PORT": str(_free_port())}
+    own = {"BATON_DATA_DIR": str(data_dir), "BATON_HOST": HOST, "BATON_PORT": str(_free_port())}
+    return inherited | _WIDE_LIMITS | own
 
 
 def _free_port() -> int:

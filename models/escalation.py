@@ -132,7 +132,10 @@ class Escalation(Base):
 
 
 class TriggerEvent(Base):
-    """A trigger that fired while the escalation was active, the first included."""
+    """A trigger that fired while the escalation was active, the first included.
+
+    `count` is how often it fired within a minute of `occurred_at`.
+    """
 
     __tablename__ = "trigger_events"
 
@@ -143,6 +146,8 @@ class TriggerEvent(Base):
     detail: Mapped[str | None]
     confidence: Mapped[float | None]
     occurred_at: Mapped[datetime]
+    last_occurred_at: Mapped[datetime]
+    count: Mapped[int]
 
 
 class EscalationNote(Base):

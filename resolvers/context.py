@@ -10,10 +10,11 @@ from realtime.feed import Feed
 from realtime.pubsub import PubSub
 from realtime.transaction import Transactions
 from resolvers.actor import Actor
+from resolvers.call_record import CallRecord
 from resolvers.credentials import WidgetTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import RateLimiter, StartLimits
+from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
 
 
 class ExternalServices(Protocol):
@@ -55,6 +56,7 @@ class Services:
     seal: Seal
     external: ExternalServices
     start_limits: StartLimits
+    write_limits: WriteLimits
 
 
 @dataclass(eq=False)
@@ -62,7 +64,7 @@ class Context:
     """The context of one call: the services, the caller and its network address.
 
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
-    clock in a replay. `live` selects the pool for live events.
+    clock in a replay. `live` selects the pool for live events. The transport reports the call by `record`.
     """
 
     services: Services
@@ -71,6 +73,7 @@ class Context:
     origin: str | None = field(default=None, kw_only=True)
     replay_clock: datetime | None = field(default=None, kw_only=True)
     live: bool = field(default=False, kw_only=True)
+    record: CallRecord = field(default_factory=CallRecord, kw_only=True)
 
     @property
     def actor(self) -> Actor:

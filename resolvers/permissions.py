@@ -8,8 +8,9 @@ from uuid import UUID
 
 from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
+from resolvers.count_write import count_write
 from resolvers.errors import ForbiddenError, UnauthenticatedError
-from resolvers.visibility import VisibleRow
+from resolvers.visibility import CONVERSATION, VisibleRow
 from rules.roles import Scope
 
 P = ParamSpec("P")
@@ -139,6 +140,40 @@ PERMISSIONS: dict[str, Permission | None] = {
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
+# The fields of Query and Subscription, and REST's exports: they change nothing. All others are counted.
+READS = frozenset(
+    {
+        "viewer",
+        "node",
+        "agent",
+        "agents",
+        "members",
+        "apiKeys",
+        "conversation",
+        "conversations",
+        "conversations(filter: {awaitingAi: true})",
+        "escalation",
+        "escalations",
+        "escalationCounts",
+        "escalationSettings",
+        "widget",
+        "escalationAnalytics",
+        "thresholdWhatIf",
+        "confidenceCalibration",
+        "deliveries",
+        "savedReplies",
+        "escalationCreated",
+        "escalationUpdated",
+        "slaStatusChanged",
+        "messageAdded",
+        "conversationUpdated",
+        "conversationsUpdated",
+        "turnRequested",
+        "GET /exports/escalations.csv",
+        "GET /exports/analytics.csv",
+    }
+)
+
 # These need no credential, but a page of one of the AI agent's allowed origins.
 FROM_ALLOWED_ORIGINS = frozenset({"widget", "openConversation"})
 
@@ -148,10 +183,14 @@ Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]], Resolver[P, R]]:
     """Refuse callers without the permission of root field `field` before anything else happens.
 
+    Then calls of mutations are counted, and refused when there are too many.
+
     With `targets`, the function's first arguments are their ids: a row that the caller may not see is
     NOT_FOUND, never FORBIDDEN. Only a refusal pays for that query.
     """
     permission = PERMISSIONS[field]
+    counted = permission is not None and field not in READS
+    of_conversation = bool(targets) and targets[0] is CONVERSATION
 
     def decorate(function: Resolver[P, R]) -> Resolver[P, R]:
         @wraps(function)
@@ -165,6 +204,9 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
                         "The widget token has expired: renewWidgetToken returns a new one."
                     )
                 raise ForbiddenError(_requirement(field, permission))
+            if counted:
+                conversation_id = args[0] if of_conversation and isinstance(args[0], UUID) else None
+                await count_write(context, field, conversation_id)
             return await function(context, *args, **kwargs)
 
         return checked

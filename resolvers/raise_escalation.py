@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import select, update
 
 from models.escalation import Escalation, TriggerEvent
 from models.ids import new_id
@@ -22,6 +25,8 @@ from rules.message import MessageKind
 from rules.pending_escalation import PendingOutcome
 from rules.sla_clock import SlaStatus
 from rules.triggers import FiredTrigger, highest_priority, in_order
+
+REPETITION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ async def raise_escalation(
 ) -> EscalationResult:
     """Raise one escalation for all of `triggers`, or fold them into the active one.
 
-    A summary or metadata in `data` replaces that of the active escalation.
+    A summary or metadata in `data` replaces that of the active escalation. A trigger that repeats an equal
+    one within a minute is only counted. Without any other change there is no event, and the version stays.
 
     It runs in the transaction of the causing message or call, under the conversation's lock, and ends a
     pending escalation.
@@ -59,8 +65,11 @@ async def raise_escalation(
     triggers = in_order(triggers)
     active = await lock_active_escalation(tx, locked.conversation)
     if active:
-        _set_caller_data(active, data)
-        _fold(tx, locked, active, triggers, actor, assignee_id)
+        fresh = [trigger for trigger in triggers if not await _count_repetition(tx, active, trigger)]
+        if _set_caller_data(active, data) or fresh or _asks_for_more(active, triggers, assignee_id):
+            _fold(tx, active, fresh, highest_priority(triggers), actor, assignee_id)
+        if take_over(tx, locked, AiPauseCause.ESCALATION, active.id, active.id):
+            write_timeline(tx, active, "ai_paused", actor)
         return EscalationResult(active, created=False)
     escalation = _create(tx, locked, triggers, assignee_id)
     _set_caller_data(escalation, data)
@@ -99,11 +108,14 @@ def _create(
     return escalation
 
 
-def _set_caller_data(escalation: Escalation, data: CallerData | None) -> None:
+def _set_caller_data(escalation: Escalation, data: CallerData | None) -> bool:
+    """Set the summary and the metadata that are given, and return whether anything changed."""
+    before = escalation.summary, escalation.details
     if data and data.summary is not None:
         escalation.summary = data.summary
     if data and data.metadata is not None:
         escalation.details = data.metadata
+    return before != (escalation.summary, escalation.details)
 
 
 def _announce(
@@ -134,23 +146,53 @@ def _announce(
         post_notice(tx, conversation, MessageKind.CONFIRMATION, escalation.confirmation)
 
 
+async def _count_repetition(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -> bool:
+    """Count a trigger on an equal one of the last minute, and return whether there is one."""
+    equal = (
+        select(TriggerEvent.id)
+        .where(
+            TriggerEvent.escalation_id == escalation.id,
+            TriggerEvent.trigger == fired.trigger,
+            TriggerEvent.reason == fired.reason,
+            TriggerEvent.detail.is_not_distinct_from(fired.detail),
+            TriggerEvent.confidence.is_not_distinct_from(fired.confidence),
+            TriggerEvent.occurred_at > tx.now - REPETITION,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    counted = (
+        update(TriggerEvent)
+        .where(TriggerEvent.id == equal)
+        .values(count=TriggerEvent.count + 1, last_occurred_at=tx.now)
+        .returning(TriggerEvent.id)
+        .execution_options(synchronize_session=False)
+    )
+    return await tx.session.scalar(counted) is not None
+
+
+def _asks_for_more(
+    escalation: Escalation, triggers: Sequence[FiredTrigger], assignee_id: UUID | None
+) -> bool:
+    asked = highest_priority(triggers)
+    raises = asked is not None and asked.rank > escalation.priority.rank
+    return raises or (assignee_id is not None and escalation.assignee_id is None)
+
+
 def _fold(
     tx: Transaction,
-    locked: LockedConversation,
     escalation: Escalation,
     triggers: Sequence[FiredTrigger],
+    asked: Priority | None,
     actor: Actor | None,
     assignee_id: UUID | None,
 ) -> None:
     escalation.version += 1
     _write_triggers(tx, escalation, triggers, actor)
-    asked = highest_priority(triggers)
     if asked and asked.rank > escalation.priority.rank:
         change_priority(tx, escalation, asked, actor)
     if assignee_id and escalation.assignee_id is None:
         assign(tx, escalation, assignee_id, actor)
-    if take_over(tx, locked, AiPauseCause.ESCALATION, escalation.id, escalation.id):
-        write_timeline(tx, escalation, "ai_paused", actor)
 
 
 def _write_triggers(
@@ -179,6 +221,8 @@ def _add_trigger(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -
             detail=fired.detail,
             confidence=fired.confidence,
             occurred_at=tx.now,
+            last_occurred_at=tx.now,
+            count=1,
         )
     )
 

@@ -294,7 +294,8 @@ async def found_escalations(scratch: Scratch) -> list[FoundEscalation]:
         .scalar_subquery()
     )
     message_before = and_(firing.position == confirmed - 1, waited.is_(None))
-    folded = select(func.count() - 1).where(TriggerEvent.escalation_id == Escalation.id).scalar_subquery()
+    fired = select(func.sum(TriggerEvent.count)).where(TriggerEvent.escalation_id == Escalation.id)
+    folded = fired.scalar_subquery() - 1
     held = _held().where(Message.conversation_id == Conversation.id).scalar_subquery()
     escalations = (
         select(Conversation.details["replay"], firing.details, firing.content, Escalation, folded, held)

@@ -4,6 +4,8 @@ from ipaddress import IPv6Address, IPv6Network
 
 # One customer of an IPv6 network has this many bits and more to choose from.
 _IPV6_PREFIX = 64
+# Providers give up to this much to one customer (RIPE-690).
+_IPV6_SITE_PREFIX = 48
 
 
 def network_of(address: str) -> str:
@@ -18,3 +20,10 @@ def network_of(address: str) -> str:
     except ValueError:
         return address
     return str(parsed.ipv4_mapped or IPv6Network((int(parsed), _IPV6_PREFIX), strict=False))
+
+
+def site_of(network: str) -> str | None:
+    """Return the /48 that contains the IPv6 network of `network_of`, or None for anything else."""
+    if "/" not in network:
+        return None
+    return str(IPv6Network(network).supernet(new_prefix=_IPV6_SITE_PREFIX))

@@ -39,7 +39,7 @@ class GraphQLContext(Context):
 
     @classmethod
     def of(cls, context: Context) -> "GraphQLContext":
-        """Return a context with loaders of its own for the same call."""
+        """Return a context with loaders of its own for the same call, and the same record."""
         return cls(
             context.services,
             context.caller,
@@ -47,6 +47,7 @@ class GraphQLContext(Context):
             origin=context.origin,
             replay_clock=context.replay_clock,
             live=context.live,
+            record=context.record,
         )
 
     @property

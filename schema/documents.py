@@ -14,6 +14,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSyntaxError,
     InlineFragmentNode,
@@ -60,6 +61,7 @@ class Document:
     node: DocumentNode
     errors: Sequence[GraphQLError]
     _costs: dict[int, tuple[Cost, bool]] = field(default_factory=dict)
+    _labels: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> list[OperationDefinitionNode]:
@@ -121,6 +123,13 @@ class Document:
                 "The document holds several operations or none of that name: give operationName."
             )
         return operations[0]
+
+    def label(self, operation: OperationDefinitionNode) -> str:
+        """Return the type of the operation and its first root field, such as “mutation recordMessage”."""
+        if id(operation) not in self._labels:
+            root = next(_root_fields(operation.selection_set, self.fragments), "")
+            self._labels[id(operation)] = f"{operation.operation.value} {root}"
+        return self._labels[id(operation)]
 
     def static_cost(self, operation: OperationDefinitionNode) -> tuple[Cost, bool]:
         """Return the cost for any variables, and whether the operation reads the schema itself."""
@@ -262,6 +271,18 @@ def _names_in(selection: SelectionSetNode, below: list[SelectionSetNode]) -> Ite
             yield (node.alias or node.name).value
             if node.selection_set:
                 below.append(node.selection_set)
+
+
+def _root_fields(
+    selection: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Iterator[str]:
+    for node in selection.selections:
+        if isinstance(node, FieldNode):
+            yield node.name.value
+        elif isinstance(node, InlineFragmentNode):
+            yield from _root_fields(node.selection_set, fragments)
+        elif isinstance(node, FragmentSpreadNode):
+            yield from _root_fields(fragments[node.name.value].selection_set, fragments)
 
 
 def _too_complex(message: str) -> GraphQLError:

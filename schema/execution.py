@@ -25,10 +25,18 @@ async def execute(operation: Operation, context: Context) -> dict[str, Any]:
 
 async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, Any]:
     """Return the result, and leave in `call` the cookie that the transport must set."""
+    result = await _execute(operation, call)
+    if errors := result.get("errors"):
+        call.record.outcome = errors[0]["extensions"]["code"]
+    return result
+
+
+async def _execute(operation: Operation, call: GraphQLContext) -> dict[str, Any]:
     try:
         document, node = find(operation, call)
     except RefusedError as refused:
         return {"errors": refused.errors}
+    call.record.operation = document.label(node)
     if node.operation is OperationType.SUBSCRIPTION:
         message = "Subscriptions go over WebSocket or Server-Sent Events (Accept: text/event-stream)."
         return {"errors": format_errors([GraphQLError(message)])}

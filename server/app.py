@@ -18,6 +18,7 @@ from server.graphql.client_connections import ClientConnections
 from server.graphql.http import METHODS, graphql
 from server.graphql.state import AppState
 from server.graphql.websocket import websocket_endpoint
+from server.http.call_report import reported
 from server.http.dashboard import ROUTES as DASHBOARD
 from server.http.health import healthz, metrics, readyz
 from server.http.log_context import log_context
@@ -34,7 +35,7 @@ _CORS = Middleware(
     allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
     # Monitoring and GraphQL clients add headers of their own.
     allow_headers=["*"],
-    expose_headers=["link", "retry-after"],
+    expose_headers=["link", "retry-after", "ratelimit", "ratelimit-policy"],
     max_age=3600,
 )
 
@@ -57,8 +58,8 @@ class App(Starlette):
             await self._live(WebSocket(scope, receive, send))
         elif scope["type"] == "http":
             # Starlette raises an answered error again, and the server would log it a second time.
-            with log_context(), suppress(Exception):
-                await super().__call__(scope, receive, send)
+            with log_context(), suppress(Exception), reported(scope) as report:
+                await super().__call__(scope, receive, report.sender(send))
         else:
             await super().__call__(scope, receive, send)
 

@@ -28,7 +28,7 @@ from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import RateLimiter, StartLimits
+from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
@@ -140,6 +140,7 @@ async def open_services(
         passwords=Passwords(),
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
+        write_limits=_write_limits(settings),
     )
     loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]
@@ -148,6 +149,19 @@ async def open_services(
     finally:
         await cancel_and_wait(tasks)
         await _close(live_database, database)
+
+
+def _write_limits(settings: Settings) -> WriteLimits:
+    return WriteLimits(
+        messages_per_widget=settings.messages_per_widget,
+        escalations_per_widget=settings.escalations_per_widget,
+        per_widget=settings.writes_per_widget,
+        per_key=settings.writes_per_key,
+        per_member=settings.writes_per_member,
+        per_conversation=settings.writes_per_conversation,
+        per_address=settings.writes_per_address,
+        per_workspace=settings.writes_per_workspace,
+    )
 
 
 def _notification_services(

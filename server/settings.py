@@ -61,6 +61,14 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(100, ge=1)
     starts_per_address: int = Field(10, ge=1, le=1_000_000)
     starts_per_origin: int = Field(300, ge=1, le=1_000_000)
+    messages_per_widget: int = Field(20, ge=1, le=1_000_000)
+    escalations_per_widget: int = Field(10, ge=1, le=1_000_000)
+    writes_per_widget: int = Field(120, ge=1, le=1_000_000)
+    writes_per_key: int = Field(30_000, ge=1, le=10_000_000)
+    writes_per_member: int = Field(1_200, ge=1, le=10_000_000)
+    writes_per_conversation: int = Field(3_000, ge=1, le=10_000_000)
+    writes_per_address: int = Field(1_200, ge=1, le=10_000_000)
+    writes_per_workspace: int = Field(60_000, ge=1, le=10_000_000)
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

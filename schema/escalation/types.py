@@ -50,7 +50,11 @@ class TriggerEvent:
     confidence: float | None
     """The AI's confidence at that time, in percent, if known."""
     occurred_at: datetime
-    """Time at which it fired."""
+    """Time at which it fired, the first time."""
+    last_occurred_at: datetime
+    """Time at which it fired last. Differs from `occurredAt` only if `count` is larger than 1."""
+    count: int
+    """Number of times that it fired within a minute. Equal triggers count on one entry and send no event."""
 
 
 @strawberry.type
@@ -223,6 +227,8 @@ class Escalation(Node):
                 detail=row.detail,
                 confidence=row.confidence,
                 occurred_at=row.occurred_at,
+                last_occurred_at=row.last_occurred_at,
+                count=row.count,
             )
             for row in await info.context.load(triggers_of, self.row.id) or []
         ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from schema.operation import Operation, PersistedQueryNotSupportedError, read_op
 from server.graphql.frame_writer import FrameWriter, text_frame
 from server.graphql.protocol import CloseReason, ProtocolError, encode_complete, encode_error, malformed
 from server.graphql.send_queue import SendQueue
+from server.http.call_report import reported_operation
 from server.http.log_context import log_context
 
 LIMIT = 100
@@ -73,11 +75,13 @@ class Operations:
             member.ended.add_done_callback(partial(self._end_subscription, id_))
 
     async def _run(self, id_: str, operation: Operation, writer: FrameWriter) -> None:
-        with log_context(self._context.caller):
+        caller = self._context.caller
+        with log_context(caller), reported_operation(caller) as record:
             try:
-                errors = await run(operation, self._context, writer)
+                errors = await run(operation, replace(self._context, record=record), writer)
             except Exception as error:
                 errors = [format_error(error)]
+                record.outcome = errors[0]["extensions"]["code"]
         last = text_frame(encode_complete(id_)) if errors is None else _error_frame(id_, errors)
         await self._queue.send(last, id_)
 

@@ -8,6 +8,7 @@ from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
+from server.http.call_report import record_of
 from server.http.log_context import bind_actor
 from server.http.origins import is_foreign, may_call_from
 from server.http.state import http_state
@@ -84,7 +85,9 @@ async def authenticate(request: Request) -> AuthenticatedCall:
 
 def _context(request: Request, actor: Actor | None) -> Context:
     origin = request.headers.get("origin")
-    return Context(http_state(request).services, actor, client_address(request), origin=origin)
+    services, record = http_state(request).services, record_of(request)
+    record.caller = actor
+    return Context(services, actor, client_address(request), origin=origin, record=record)
 
 
 async def authenticate_token(request: Request, token: str) -> Context | None:
@@ -92,7 +95,9 @@ async def authenticate_token(request: Request, token: str) -> Context | None:
     services = http_state(request).services
     actor = await actor_of(services.database, services.widget_tokens, token)
     bind_actor(actor)
-    return Context(services, actor, client_address(request)) if actor else None
+    record = record_of(request)
+    record.caller = actor
+    return Context(services, actor, client_address(request), record=record) if actor else None
 
 
 def client_address(connection: HTTPConnection) -> str:

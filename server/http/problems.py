@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from models.database import DATABASE_ERRORS, is_unavailable
 from resolvers.errors import BatonError, ErrorCode, RateLimitedError
+from server.http.call_report import record_of
 from server.http.log_context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -95,8 +96,9 @@ def headers_of(error: Exception) -> dict[str, str]:
     return {"Retry-After": "1"} if is_unavailable(error) else {}
 
 
-async def answer_expected(_: Request, error: BatonError) -> Response:
+async def answer_expected(request: Request, error: BatonError) -> Response:
     """Answer a BatonError, whose message is meant for the caller."""
+    record_of(request).outcome = error.code
     problem = _problem(status_of(error), error.code, str(error), field=error.field)
     return problem.response(headers_of(error))
 

@@ -375,7 +375,7 @@ def test_every_change_is_one_version_and_every_fact_one_entry(talk: Talk, bo: Ca
     acts: list[Callable[[], object]] = [
         lambda: talk.answers(1),
         lambda: talk.fails(),
-        lambda: talk.presses(),
+        lambda: talk.key.escalate(talk.id),
         lambda: bo.ask(CLAIM, id=escalation),
         lambda: bo.reply(escalation),
         lambda: update(bo, escalation, note="a note"),

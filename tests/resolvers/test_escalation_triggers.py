@@ -63,7 +63,7 @@ def test_every_route_raises_an_escalation_with_its_reason(team: Workspace, route
     escalation = talk.escalation
     once = {"trigger": trigger, "reason": reason, "detail": detail, "confidence": confidence}
     assert {name: escalation[name] for name in once} == once
-    assert escalation["triggers"] == [once]
+    assert escalation["triggers"] == [once | {"count": 1}]
     assert (escalation["status"], escalation["priority"], escalation["assignee"]) == ("OPEN", "MEDIUM", None)
     ai = talk.stands["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 2, "ESCALATION")
@@ -160,7 +160,7 @@ def test_folding_never_lowers_the_priority(talk: Talk) -> None:
     for priority in ("HIGH", "LOW", None):
         talk.key.escalate(talk.id, **({"priority": priority} if priority else {}))
     after = talk.escalation
-    assert (after["priority"], len(after["triggers"])) == ("HIGH", 4)
+    assert (after["priority"], [trigger["count"] for trigger in after["triggers"]]) == ("HIGH", [4])
     assert after["sla"]["dueAt"] == before["sla"]["dueAt"]
     assert "priority_changed" not in kinds(after)
 

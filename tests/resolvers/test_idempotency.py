@@ -130,7 +130,8 @@ def once(operation: str) -> dict[str, int]:
 
 
 def grow_old(stage: Stage, interval: str) -> None:
-    """Move the workspace's keys into the past."""
+    """Move the workspace's keys into the past, with the triggers that equal ones would be counted on."""
+    stage.server.execute("UPDATE trigger_events SET occurred_at = occurred_at - $1::text::interval", interval)
     stage.server.execute(
         "UPDATE idempotency_keys SET created_at = created_at - $2::text::interval WHERE scope_id = $1",
         parse_id(WORKSPACE, stage.workspace.id),

@@ -180,7 +180,7 @@ class Caller:
         """All of an escalation."""
         query = """query($id: ID!) { escalation(id: $id) { id status priority trigger reason detail
             confidence version createdAt firstRespondedAt resolvedAt assignee { id email name }
-            triggers { trigger reason detail confidence }
+            triggers { trigger reason detail confidence count }
             notes { body author { email } }
             resolution { note disposition keptAiPaused }
             sla { status outcome targetMinutes startedAt atRiskAt dueAt metAt breachedAt remainingMinutes
@@ -316,6 +316,14 @@ _PASSWORDS = _KnownPasswords()
 _WORKSPACES = iter(range(1, 1_000_000))
 
 
+WIDE_LIMITS = {
+    "BATON_MESSAGES_PER_WIDGET": "100000",
+    "BATON_ESCALATIONS_PER_WIDGET": "100000",
+    "BATON_WRITES_PER_WIDGET": "100000",
+    "BATON_WRITES_PER_ADDRESS": "100000",
+}
+
+
 class Server:
     """A `baton serve` process on an embedded PostgreSQL."""
 
@@ -344,8 +352,13 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, **environment: str) -> None:
-        """Start the process and wait until it answers. A restart keeps the port."""
-        given = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port), **environment}
+        """Start the process and wait until it answers. A restart keeps the port.
+
+        Limits of widgets are out of the tests' way, unless `environment` sets them. An empty value unsets a
+        variable.
+        """
+        own = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port)}
+        given = {name: value for name, value in (own | WIDE_LIMITS | environment).items() if value}
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = BatonProcess("serve", environment=given, output=log)

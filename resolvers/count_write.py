@@ -1,0 +1,113 @@
+"""Counting mutations: each takes from the limits of its caller, conversation, network and workspace."""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+
+from resolvers.actor import Actor, ActorKind
+from resolvers.call_record import RateStatus
+from resolvers.context import Context
+from resolvers.errors import RateLimitedError
+from resolvers.rate_limits import RateLimiter, WriteLimits
+from rules.network_address import network_of, site_of
+
+# These have limits per second of their own.
+UNCOUNTED = frozenset({"setTyping", "setViewing"})
+_MESSAGES = frozenset({"recordMessage", "submitForm"})
+_ESCALATIONS = frozenset({"requestHuman", "submitForm"})
+
+# Conversations share this many counts, so that invented ids take no memory.
+_CONVERSATION_COUNTS = 65_536
+# A /48 may be one attacker, or many households with a /64 each.
+_NETWORKS_PER_SITE = 4
+
+_logger = structlog.get_logger(__name__)
+
+_per_minute = lru_cache(64)(RateLimitItemPerMinute)
+_per_hour = lru_cache(64)(RateLimitItemPerHour)
+
+
+class _Count(NamedTuple):
+    """One of the counts that a call takes from: its name for the caller, what it is of, and its key."""
+
+    name: str
+    limit: RateLimitItem
+    of: str
+    key: str
+
+
+async def count_write(context: Context, field: str, conversation_id: UUID | None) -> None:
+    """Count a call of the mutation `field`; raise RateLimitedError when there were too many.
+
+    All processes count a widget's calls together, if they share Redis. The other limits only stop callers
+    that run away: each process counts for itself.
+    """
+    if field in UNCOUNTED or context.replay_clock is not None:
+        return
+    limits, limiter = context.services.write_limits, context.services.rate_limiter
+    actor = context.actor
+    for count in _widget_counts(limits, actor, field) if actor.is_customer else ():
+        wait = await limiter.count(count.limit, count.of, count.key)
+        _require(context, count, wait)
+        context.record.note_rate(RateStatus(count.name, count.limit, await limiter.remaining(*count[1:])))
+    for count in _process_counts(limits, context, conversation_id):
+        _require(context, count, limiter.own.hit(count.limit, count[2:]))
+    if not actor.is_customer:
+        context.record.note_rate(_status_of_own(limits, limiter, actor))
+
+
+def _widget_counts(limits: WriteLimits, actor: Actor, field: str) -> Iterator[_Count]:
+    widget = str(actor.conversation_id)
+    if field in _MESSAGES:
+        yield _Count("messages", _per_minute(limits.messages_per_widget), "widget messages", widget)
+    if field in _ESCALATIONS:
+        yield _Count("escalations", _per_hour(limits.escalations_per_widget), "widget escalations", widget)
+    yield _Count("writes", _per_minute(limits.per_widget), "widget", widget)
+
+
+def _process_counts(limits: WriteLimits, context: Context, conversation_id: UUID | None) -> Iterator[_Count]:
+    actor = context.actor
+    if actor.is_customer:
+        yield from _network_counts(limits, context.address)
+    else:
+        yield _own_count(limits, actor)
+    if conversation_id is not None:
+        key = str(hash(conversation_id) % _CONVERSATION_COUNTS)
+        yield _Count("conversation", _per_minute(limits.per_conversation), "conversation", key)
+    workspace = str(actor.workspace_id)
+    yield _Count("workspace", _per_minute(limits.per_workspace), "workspace", workspace)
+
+
+def _network_counts(limits: WriteLimits, address: str) -> Iterator[_Count]:
+    network = network_of(address)
+    yield _Count("address", _per_minute(limits.per_address), "address", network)
+    if site := site_of(network):
+        limit = _per_minute(limits.per_address * _NETWORKS_PER_SITE)
+        yield _Count("address", limit, "address", site)
+
+
+def _own_count(limits: WriteLimits, actor: Actor) -> _Count:
+    amount = limits.per_member if actor.kind is ActorKind.TEAM_MEMBER else limits.per_key
+    return _Count("writes", _per_minute(amount), "caller", str(actor.id))
+
+
+def _status_of_own(limits: WriteLimits, limiter: RateLimiter, actor: Actor) -> RateStatus:
+    count = _own_count(limits, actor)
+    return RateStatus(count.name, count.limit, limiter.own.remaining(count.limit, count[2:]))
+
+
+def _require(context: Context, count: _Count, wait: float) -> None:
+    if not wait:
+        return
+    seconds = math.ceil(wait)
+    context.record.note_rate(RateStatus(count.name, count.limit, 0))
+    # With the field `error`, at most one line in a second is written.
+    _logger.warning("writes.limited", error=f"too many of one {count.of}", limit=str(count.limit))
+    raise RateLimitedError(
+        f"Too many calls of one {count.of}: at most {count.limit}. Try again in {seconds} s.", seconds
+    )

@@ -1,0 +1,120 @@
+"""The report of every call: a log line, metrics, and the headers that state a rate limit.
+
+The log line never contains a path or a document: both may hold tokens and words of customers.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import Message, Scope, Send
+
+from resolvers.actor import Actor
+from resolvers.call_record import SUCCEEDED, UNNAMED, CallRecord, RateStatus
+from rules.typeid import API_KEY, CONVERSATION, MEMBER, format_id
+
+REQUESTS = Counter("baton_requests", "Calls over HTTP and WebSocket.", ["transport", "operation", "outcome"])
+DURATION = Histogram(
+    "baton_request_seconds",
+    "Time from a call to the end of its answer.",
+    ["transport", "operation"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+# Probes and files: frequent, and of interest only to someone who looks for them.
+_QUIET = frozenset({"healthz", "readyz", "metrics", "front", "page", "asset", "loader", "hashed", "pinned"})
+
+_logger = structlog.get_logger(__name__)
+
+
+class HttpReport:
+    """The report of one HTTP request."""
+
+    def __init__(self, record: CallRecord) -> None:
+        self._record = record
+        self.status = 0
+
+    def sender(self, send: Send) -> Send:
+        """Return `send` that notes the status and adds the headers of a rate limit."""
+
+        async def send_noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                if self._record.rate is not None:
+                    MutableHeaders(scope=message).update(rate_headers(self._record.rate))
+            await send(message)
+
+        return send_noted
+
+
+@contextmanager
+def reported(scope: Scope) -> Iterator[HttpReport]:
+    """Report the HTTP request of the block; its record is that of `record_of`."""
+    record = scope["record"] = CallRecord()
+    report, began = HttpReport(record), time.monotonic()
+    try:
+        yield report
+    finally:
+        if record.operation == UNNAMED:
+            record.operation = getattr(scope.get("endpoint"), "__name__", UNNAMED).lstrip("_")
+        if record.outcome == SUCCEEDED and report.status >= 400:
+            record.outcome = str(report.status)
+        _report("http", record, time.monotonic() - began, status=report.status)
+
+
+@contextmanager
+def reported_operation(caller: Actor | None) -> Iterator[CallRecord]:
+    """Report the query or mutation over a WebSocket that runs in the block."""
+    record, began = CallRecord(caller), time.monotonic()
+    try:
+        yield record
+    finally:
+        _report("websocket", record, time.monotonic() - began)
+
+
+def record_of(connection: HTTPConnection) -> CallRecord:
+    """Return the record of a request."""
+    return cast(CallRecord, connection.scope["record"])
+
+
+def rate_headers(status: RateStatus) -> dict[str, str]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-10: the limit, and what is left of it."""
+    seconds = status.limit.get_expiry()
+    return {
+        "RateLimit-Policy": f'"{status.name}";q={status.limit.amount};w={seconds}',
+        "RateLimit": f'"{status.name}";r={status.remaining};t={seconds}',
+    }
+
+
+def _report(transport: str, record: CallRecord, seconds: float, **more: int) -> None:
+    REQUESTS.labels(transport, record.operation, record.outcome).inc()
+    DURATION.labels(transport, record.operation).observe(seconds)
+    log = _logger.debug if record.operation in _QUIET else _logger.info
+    log(
+        "request.served",
+        transport=transport,
+        operation=record.operation,
+        outcome=record.outcome,
+        ms=round(seconds * 1000, 1),
+        **more,
+        **({} if record.fields is None else {"fields": record.fields}),
+        **_named(record.caller),
+    )
+
+
+def _named(caller: Actor | None) -> dict[str, str]:
+    if caller is None:
+        return {}
+    named = {"caller": caller.kind.value}
+    if caller.member_id:
+        named["caller_id"] = format_id(MEMBER, caller.member_id)
+    elif caller.api_key_id:
+        named["caller_id"] = format_id(API_KEY, caller.api_key_id)
+    elif caller.conversation_id:
+        named["caller_id"] = format_id(CONVERSATION, caller.conversation_id)
+    return named
