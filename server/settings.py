@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(100, ge=1)
     starts_per_address: int = Field(10, ge=1, le=1_000_000)
     starts_per_origin: int = Field(300, ge=1, le=1_000_000)
+    graphiql: bool = False
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
