@@ -7,11 +7,10 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queryClient } from "./cache";
 import { followTheme } from "./preferences";
-import { followReplacedBuild, registerTrustedTypes } from "./page-safety";
+import { registerTrustedTypes } from "./page-safety";
 import { router } from "./router";
 
 registerTrustedTypes();
-followReplacedBuild();
 followTheme();
 
 const root = document.getElementById("root");

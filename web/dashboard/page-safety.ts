@@ -1,7 +1,4 @@
-/** What keeps the page working under a strict policy, and after the server was upgraded under an open tab. */
-
-const RELOADED = "baton-dashboard:reloaded";
-const RELOAD_EVERY = 30_000;
+/** What keeps the page working under a strict policy. */
 
 interface PolicyFactory {
   createPolicy(name: string, rules: { createHTML(text: string): string }): unknown;
@@ -25,16 +22,4 @@ export function registerTrustedTypes() {
   } catch {
     // The policy of the page allows no policies.
   }
-}
-
-/** Reload once if a part of the page is gone because the build was replaced. Drafts are kept in the browser. */
-export function followReplacedBuild() {
-  window.addEventListener("vite:preloadError", (event) => {
-    const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
-    if (Date.now() - last > RELOAD_EVERY) {
-      event.preventDefault();
-      sessionStorage.setItem(RELOADED, String(Date.now()));
-      location.reload();
-    }
-  });
 }

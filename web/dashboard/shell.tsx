@@ -13,7 +13,7 @@ import { showError, Toasts } from "../ui/toast";
 import { execute } from "./api";
 import { appPath } from "./base";
 import { keys, queryClient } from "./cache";
-import { ConnectionLine, StaleNotice } from "./connection-line";
+import { ConnectionLine, NewVersionNotice, StaleNotice } from "./connection-line";
 import { KeysHelp } from "./keys-help";
 import { listenForKeys, useKeys } from "./keys";
 import { openWorkspaceFeed, useFeed } from "./live";
@@ -182,6 +182,7 @@ export function Shell() {
         </div>
       </nav>
       <main id="main" tabIndex={-1} className={styles.main}>
+        <NewVersionNotice />
         <StaleNotice />
         <Outlet />
       </main>
