@@ -21,6 +21,7 @@ SCREENS = {
     "rules": "/settings/escalations",
     "slack": "/settings/slack",
     "webhooks": "/settings/webhooks",
+    "identity": "/settings/identity",
     "deliveries": "/deliveries",
     "team": "/team",
     "API keys": "/api-keys",

@@ -19,13 +19,13 @@ from tests.support.dashboard_page import DashboardPage, escalate
 
 
 @pytest.fixture
-def own_build(server: Server, tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+def own_build(server: Server, environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[Server, Path]]:
     """A process of the shared service with a copy of the build, and the folder of the copy."""
     folder = tmp_path / "static"
     shutil.copytree(Path(__file__).parents[2] / "server/static", folder)
     running = Server(server.data_dir, server.owner_url, server.service_url)
     running.log = tmp_path / "own build.log"
-    running.start(BATON_WEB_DIR=str(folder))
+    running.start(**environment, BATON_WEB_DIR=str(folder))
     yield running, folder
     running.stop()
 

@@ -10,11 +10,11 @@ from tests.support.baton_client import Server, Workspace
 
 
 @pytest.fixture(scope="module")
-def graphiql(server: Server) -> Iterator[Server]:
+def graphiql(server: Server, environment: dict[str, str]) -> Iterator[Server]:
     """A process of the shared service that serves GraphiQL."""
     running = Server(server.data_dir, server.owner_url, server.service_url)
     running.log = server.data_dir / "graphiql.log"
-    running.start(BATON_GRAPHIQL="true")
+    running.start(**environment, BATON_GRAPHIQL="true")
     yield running
     running.stop()
 

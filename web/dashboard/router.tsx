@@ -108,6 +108,13 @@ const webhooks = createRoute({
   component: lazyScreen(() => import("./settings/webhooks"), "WebhooksScreen"),
 });
 
+const identity = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/identity",
+  validateSearch: readAgent,
+  component: lazyScreen(() => import("./settings/identity"), "IdentityScreen"),
+});
+
 const deliveries = createRoute({
   getParentRoute: () => shell,
   path: "/deliveries",
@@ -175,6 +182,7 @@ export const router = createRouter({
         settings,
         slack,
         webhooks,
+        identity,
         deliveries,
         team,
         apiKeys,

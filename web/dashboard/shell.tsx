@@ -64,6 +64,7 @@ const GROUPS: readonly { title: string; links: readonly Destination[] }[] = [
       },
       { to: "/settings/slack", text: "Slack", icon: "plug", need: "SETTINGS_READ" },
       { to: "/settings/webhooks", text: "Webhooks", icon: "bolt", need: "SETTINGS_READ" },
+      { to: "/settings/identity", text: "Customer identity", icon: "user", need: "SETTINGS_READ" },
       { to: "/deliveries", text: "Deliveries", icon: "send" },
       { to: "/team", text: "Team", icon: "users" },
       { to: "/api-keys", text: "API keys", icon: "key", need: "ADMIN" },
