@@ -55,8 +55,14 @@ async def _front(_request: Request) -> Response:
     return RedirectResponse("app/")
 
 
+async def _no_icon(_request: Request) -> Response:
+    # Browsers ask for it when they show JSON. Pages name their own.
+    return Response(None, 204, {"Cache-Control": "public, max-age=86400"})
+
+
 ROUTES = [
     Route("/", _front),
+    Route("/favicon.ico", _no_icon),
     Route("/app", _page),
     Route("/app/", _page),
     Route("/app/assets/{path:path}", _asset),

@@ -61,6 +61,20 @@ def test_dashboard_under_a_path_prefix_loads_and_signs_in(page: Page, workspace:
         expect(dashboard.log.get_by_text("Hello, this is Grace Hopper.")).to_be_visible()
 
 
+@pytest.mark.parametrize("path", ["", "/escalations"])
+def test_icon_keeps_its_address_while_the_page_changes_its_own(
+    page: Page, workspace: Workspace, path: str
+) -> None:
+    escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=path)
+    dashboard.row("Grace Hopper").get_by_role("link").click()
+    page.wait_for_url("**/app/escalations/esc_*")
+    icon = page.evaluate("document.querySelector('link[rel=icon]').href")
+    assert httpx.get(icon, trust_env=False).headers["content-type"] == "image/svg+xml"
+    dashboard.expect_live()
+    assert [line for line in dashboard.errors if "404" in line] == []
+
+
 @contextmanager
 def _prefix_proxy(server: Server) -> Iterator[str]:
     """Serve the service under /support/. WebSockets are not passed on: the page polls."""

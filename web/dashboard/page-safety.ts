@@ -1,4 +1,4 @@
-/** What keeps the page working under a strict policy. */
+/** What keeps the page working under a strict policy and any address. */
 
 interface PolicyFactory {
   createPolicy(name: string, rules: { createHTML(text: string): string }): unknown;
@@ -21,5 +21,17 @@ export function registerTrustedTypes() {
     });
   } catch {
     // The policy of the page allows no policies.
+  }
+}
+
+/**
+ * Make the address of the window's icon absolute. It is relative to the first address of the page, and browsers
+ * resolve it again, against the new address, when the page changes its own.
+ */
+export function keepIcon() {
+  const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+  if (icon) {
+    const { href } = icon;
+    icon.href = href;
   }
 }
