@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 QUIET := ignore:Editable installation
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics chaos lock clean
+.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics bench-dashboard pictures chaos lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -76,6 +76,12 @@ bench-live: install ## measure only the live part
 
 bench-analytics: install ## load two years of escalations and measure the analytics, next to plain SQL (BENCH="--scale 0.1")
 	$(BIN)/python -m bench.analytics $(BENCH)
+
+bench-dashboard: install ## measure the dashboard in Chromium
+	$(BIN)/python -m bench.dashboard
+
+pictures: install ## take the pictures of docs/pictures from the demo, with Chromium
+	$(BIN)/python -m scripts.take_pictures
 
 chaos: install ## break everything again and again, and compare what arrived with what was committed
 	$(BIN)/python -m chaos $(CHAOS)

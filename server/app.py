@@ -20,6 +20,7 @@ from server.graphql.state import AppState
 from server.graphql.websocket import websocket_endpoint
 from server.http.call_report import reported
 from server.http.dashboard import ROUTES as DASHBOARD
+from server.http.graphiql import ROUTES as GRAPHIQL
 from server.http.health import healthz, metrics, readyz
 from server.http.log_context import log_context
 from server.http.problems import EXCEPTION_HANDLERS
@@ -76,6 +77,7 @@ def make_app(
             Route("/graphql", graphql, methods=METHODS),
             *WidgetFiles(settings.web_dir / "widget").routes,
             *DASHBOARD,
+            *GRAPHIQL,
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     writes_per_conversation: int = Field(3_000, ge=1, le=10_000_000)
     writes_per_address: int = Field(1_200, ge=1, le=10_000_000)
     writes_per_workspace: int = Field(60_000, ge=1, le=10_000_000)
+    graphiql: bool = False
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

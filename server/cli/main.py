@@ -80,7 +80,8 @@ def demo() -> None:
     """Serve a sample workspace with simulated customers, and print how to sign in."""
     with command_settings() as settings:
         shop = shop_route(demo_file(settings))
-        serve(settings, run_demo, mail_folder=mail_folder(settings), routes=[shop])
+        with_graphiql = settings.model_copy(update={"graphiql": True})
+        serve(with_graphiql, run_demo, mail_folder=mail_folder(settings), routes=[shop])
 
 
 @app.command()

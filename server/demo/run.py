@@ -107,6 +107,7 @@ def _print(demo: Demo, settings: Settings) -> None:
 [bold]Baton is running with a sample workspace.[/bold] Simulated customers talk and escalate all the time.
 
   shop           {settings.url}{SHOP_PATH}   with the chat widget: ask for a person there
+  dashboard      {settings.url}/app   where the team answers
   GraphiQL       {settings.url}/graphql
   REST           {settings.url}/openapi.json
   API key        {demo.api_key}

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from models.database import DATABASE_ERRORS
 from resolvers.context import Context
@@ -19,11 +19,11 @@ from resolvers.errors import BatonError, ErrorCode, ForbiddenError
 from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.execution import execute_call, run_any
-from schema.graphiql import graphiql_page
 from schema.operation import MutationByGetError, Operation, read_operation
 from server.graphql.sse import event_stream
 from server.graphql.state import app_state
 from server.http.authentication import SESSION_COOKIE, AuthenticatedCall, authenticate
+from server.http.graphiql import graphiql_page
 from server.http.problems import headers_of, status_of
 from server.http.request_body import MalformedError, read_json
 
@@ -38,10 +38,10 @@ _STREAM_TOKEN = "x-graphql-event-stream-token"  # noqa: S105 - the name of a hea
 
 
 async def graphql(request: Request) -> Response:
-    """Run the operation of a POST or a GET; show GraphiQL to a browser."""
+    """Run the operation of a POST or a GET; show GraphiQL to a browser if it is on."""
     accepted = request.headers.get("accept", "")
     if request.method == "GET" and "text/html" in accepted and MODERN not in accepted:
-        return HTMLResponse(graphiql_page())
+        return graphiql_page(request)
     try:
         _refuse_single_connection(request)
         call = await authenticate(request)

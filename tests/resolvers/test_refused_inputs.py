@@ -374,8 +374,8 @@ def test_a_body_of_another_kind_is_415(place: Place, kind: str) -> None:
     assert (answer.status_code, Refused(answer.json()["errors"]).code) == (415, "BAD_USER_INPUT")
 
 
-def test_only_a_browser_gets_a_page(place: Place) -> None:
+def test_browser_gets_text_and_a_client_gets_json(place: Place) -> None:
     page = place.client.get("/graphql", headers={"accept": "text/html"})
-    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (404, "text/plain")
     refused = place.client.get("/graphql")
     assert (refused.status_code, Refused(refused.json()["errors"]).code) == (400, "BAD_USER_INPUT")

@@ -81,6 +81,25 @@ def write_build(folder: Path) -> Path:
     return folder
 
 
+def replace_build(folder: Path) -> None:
+    """Give each file of the build in `folder`/app the name that other content would have had.
+
+    The old names are gone, as after an upgrade. `folder` is a copy of server/static.
+    """
+    assets = folder / "app" / "assets"
+    for compressed in [*assets.glob("*.br"), *assets.glob("*.gz")]:
+        compressed.unlink()
+    old = {path.name: f"{path.stem}_2{path.suffix}" for path in assets.iterdir()}
+    for path in [*assets.iterdir(), folder / "app/index.html"]:
+        if path.suffix in {".js", ".css", ".html"}:
+            text = path.read_text()
+            for name, new in old.items():
+                text = text.replace(name, new)
+            path.write_text(text)
+    for name, new in old.items():
+        (assets / name).rename(assets / new)
+
+
 @contextmanager
 def prefix_proxy(target: int, prefix: str) -> Iterator[int]:
     """Run a proxy that removes a path prefix from every request; yield its port."""

@@ -1,5 +1,6 @@
 """A team member with the dashboard in a browser."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,10 @@ def escalate(workspace: Workspace, name: str, **more: Any) -> tuple[str, str]:
     workspace.key.record(conversation, "ASSISTANT", "Let me look.", confidence=62.0)
     escalation: str = workspace.key.escalate(conversation, **more)["escalation"]["id"]
     return escalation, conversation
+
+
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture of the page in the folder that BATON_SCREENSHOTS names, if it names any."""
+    if folder := os.environ.get("BATON_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name.replace(' ', '-')}.png")

@@ -11,6 +11,7 @@ from scripts.build_web import BUILT
 from tests.support.baton_client import Server, Workspace
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.requirements import need
+from tests.support.slack_server import SlackStandIn
 from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage
 
@@ -23,12 +24,27 @@ Visit = Callable[..., WidgetPage]
 
 
 @pytest.fixture(scope="session")
-def server(data_dir: Path) -> Iterator[Server]:
-    """`baton serve`, for many visitors from one address."""
+def slack() -> Iterator[SlackStandIn]:
+    with SlackStandIn.started() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def environment(slack: SlackStandIn) -> dict[str, str]:
+    """The settings of the server: many visitors come from one address, and receivers are on this machine."""
+    return {
+        "BATON_STARTS_PER_ADDRESS": "100000",
+        "BATON_STARTS_PER_ORIGIN": "100000",
+        "BATON_WEBHOOK_ALLOW_PRIVATE": "true",
+        "BATON_SLACK_API_URL": slack.url,
+    }
+
+
+@pytest.fixture(scope="session")
+def server(data_dir: Path, environment: dict[str, str]) -> Iterator[Server]:
+    """`baton serve` with the built files."""
     need("the widget and the dashboard, which `make web` builds", all(path.exists() for path in BUILT))
-    with Server.started(
-        data_dir, BATON_STARTS_PER_ADDRESS="100000", BATON_STARTS_PER_ORIGIN="100000"
-    ) as running:
+    with Server.started(data_dir, **environment) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
 
 BUILT = Path(__file__).parents[2] / "server/static/app"
 FIRST_LOAD_LIMIT = 220_000
@@ -21,6 +21,7 @@ SCREENS = {
     "rules": "/settings/escalations",
     "slack": "/settings/slack",
     "webhooks": "/settings/webhooks",
+    "identity": "/settings/identity",
     "deliveries": "/deliveries",
     "team": "/team",
     "API keys": "/api-keys",
@@ -29,9 +30,30 @@ SCREENS = {
     "first steps": "/first-steps",
 }
 
+# Forced colours drop backgrounds and shadows. Returns the controls that only those would show.
+UNSEEN = """() => {
+    const faults = [], ring = getComputedStyle(document.activeElement).outlineStyle;
+    for (const element of document.querySelectorAll("button, [role=tab], input")) {
+        const style = getComputedStyle(element);
+        const drawn = parseFloat(style.borderTopWidth) > 0 || style.appearance !== "none";
+        const named = element.textContent.trim() || element.querySelector("svg");
+        if (element.offsetWidth && !drawn && !named) faults.push(element.outerHTML.slice(0, 120));
+    }
+    return ring === "none" ? [...faults, "no focus ring"] : faults;
+}"""
 
-def _open_screens(dashboard: DashboardPage, escalation: str, conversation: str) -> dict[str, list[str]]:
-    """Open every screen and return what is wrong with each, without those where nothing is."""
+KNOB = """(input) => ({
+    knob: getComputedStyle(input, "::after").backgroundColor, track: getComputedStyle(input).backgroundColor,
+})"""
+
+
+def _open_screens(
+    dashboard: DashboardPage, escalation: str, conversation: str, look: str
+) -> dict[str, list[str]]:
+    """Open every screen and return what is wrong with each, without those where nothing is.
+
+    `look` names the pictures that are kept with BATON_SCREENSHOTS.
+    """
     paths = SCREENS | {
         "escalation": f"/escalations/{escalation}",
         "conversation": f"/conversations/{conversation}",
@@ -42,6 +64,7 @@ def _open_screens(dashboard: DashboardPage, escalation: str, conversation: str) 
         expect(dashboard.page.get_by_role("heading", level=1)).to_be_visible()
         expect(dashboard.page.get_by_role("status", name="Loading")).to_have_count(0)
         dashboard.page.wait_for_load_state("networkidle")
+        keep_picture(dashboard.page, f"{look} {name}")
         if listed := dashboard.axe():
             faults[name] = listed
     return faults
@@ -58,11 +81,37 @@ def test_screen_in_each_theme_has_no_accessibility_fault(
     escalation, conversation = escalate(workspace, "Grace Hopper")
     escalate(workspace, "Alan Turing", priority="URGENT")
     workspace.key.record(conversation, "ASSISTANT", "A draft that is held.", confidence=81.0)
-    faults = _open_screens(dashboard, escalation, conversation)
+    faults = _open_screens(dashboard, escalation, conversation, scheme)
     errors = dashboard.errors
     context.close()
     assert faults == {}
     assert [line for line in errors if "WebSocket" not in line] == []
+
+
+def test_screen_in_forced_colours_has_no_accessibility_fault_and_shows_states(
+    browser: Browser, workspace: Workspace
+) -> None:
+    context = browser.new_context(
+        locale="en-US", forced_colors="active", viewport={"width": 1280, "height": 800}
+    )
+    page = context.new_page()
+    dashboard = DashboardPage(page, workspace).sign_in()
+    escalation, conversation = escalate(workspace, "Grace Hopper")
+    faults = _open_screens(dashboard, escalation, conversation, "forced colours")
+    unseen = {}
+    for name, path in {"escalations": "/escalations?tab=all", "profile": "/profile"}.items():
+        dashboard.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.keyboard.press("Tab")
+        checked = page.locator("[role=switch]:checked").first
+        if name == "profile":
+            # The knob has another colour than the track.
+            colors = checked.evaluate(KNOB)
+            assert colors["knob"] != colors["track"]
+        unseen[name] = page.evaluate(UNSEEN)
+    context.close()
+    assert faults == {}
+    assert unseen == {"escalations": [], "profile": []}
 
 
 def test_screen_at_twice_the_size_has_no_accessibility_fault(browser: Browser, workspace: Workspace) -> None:
@@ -72,7 +121,7 @@ def test_screen_at_twice_the_size_has_no_accessibility_fault(browser: Browser, w
     )
     dashboard = DashboardPage(context.new_page(), workspace).sign_in()
     escalation, conversation = escalate(workspace, "Grace Hopper")
-    faults = _open_screens(dashboard, escalation, conversation)
+    faults = _open_screens(dashboard, escalation, conversation, "200 %")
     context.close()
     assert faults == {}
 
@@ -80,6 +129,7 @@ def test_screen_at_twice_the_size_has_no_accessibility_fault(browser: Browser, w
 def test_sign_in_page_has_no_accessibility_fault(page: Page, workspace: Workspace) -> None:
     dashboard = DashboardPage(page, workspace).goto("/escalations")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    keep_picture(page, "light sign in")
     assert dashboard.axe() == []
 
 
@@ -91,6 +141,7 @@ def test_dialogs_have_no_accessibility_fault(page: Page, workspace: Workspace) -
     for key in ["?", "Control+k"]:
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()
+        keep_picture(page, f"light dialog {'help' if key == '?' else key}")
         faults[key] = dashboard.axe()
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
@@ -98,6 +149,7 @@ def test_dialogs_have_no_accessibility_fault(page: Page, workspace: Workspace) -
     for key in ["a", "p", "e"]:
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()
+        keep_picture(page, f"light dialog {'help' if key == '?' else key}")
         faults[key] = dashboard.axe()
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
@@ -111,8 +163,10 @@ def test_phone_of_360_pixels_can_claim_reply_and_resolve(browser: Browser, works
     page = context.new_page()
     escalation, _ = escalate(workspace, "Grace Hopper")
     dashboard = DashboardPage(page, workspace).sign_in()
+    keep_picture(page, "phone escalations")
     dashboard.row("Grace Hopper").get_by_role("link").tap()
     page.get_by_role("button", name="Claim").tap()
+    keep_picture(page, "phone escalation")
     dashboard.reply.fill("I am looking into it.")
     page.get_by_role("button", name="Send reply").tap()
     expect(dashboard.log.get_by_text("I am looking into it.")).to_be_visible()

@@ -1,17 +1,33 @@
 """The session, the address and the build: nothing that is written is lost, wherever the service is served."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.baton_client import Server, Workspace
+from tests.support.dashboard_build import replace_build
 from tests.support.dashboard_page import DashboardPage, escalate
+
+
+@pytest.fixture
+def own_build(server: Server, environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[Server, Path]]:
+    """A process of the shared service with a copy of the build, and the folder of the copy."""
+    folder = tmp_path / "static"
+    shutil.copytree(Path(__file__).parents[2] / "server/static", folder)
+    running = Server(server.data_dir, server.owner_url, server.service_url)
+    running.log = tmp_path / "own build.log"
+    running.start(**environment, BATON_WEB_DIR=str(folder))
+    yield running, folder
+    running.stop()
 
 
 def test_session_that_ends_while_writing_loses_nothing(page: Page, workspace: Workspace) -> None:
@@ -43,6 +59,20 @@ def test_dashboard_under_a_path_prefix_loads_and_signs_in(page: Page, workspace:
         page.wait_for_url("**/support/app/escalations/esc_*")
         page.reload()
         expect(dashboard.log.get_by_text("Hello, this is Grace Hopper.")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["", "/escalations"])
+def test_icon_keeps_its_address_while_the_page_changes_its_own(
+    page: Page, workspace: Workspace, path: str
+) -> None:
+    escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=path)
+    dashboard.row("Grace Hopper").get_by_role("link").click()
+    page.wait_for_url("**/app/escalations/esc_*")
+    icon = page.evaluate("document.querySelector('link[rel=icon]').href")
+    assert httpx.get(icon, trust_env=False).headers["content-type"] == "image/svg+xml"
+    dashboard.expect_live()
+    assert [line for line in dashboard.errors if "404" in line] == []
 
 
 @contextmanager
@@ -84,23 +114,65 @@ def _prefix_proxy(server: Server) -> Iterator[str]:
         thread.join()
 
 
-def test_build_replaced_under_an_open_tab_reloads_once_and_keeps_the_draft(
-    page: Page, workspace: Workspace
+def test_build_replaced_under_an_open_tab_leaves_it_working_and_offers_a_reload(
+    page: Page, workspace: Workspace, own_build: tuple[Server, Path]
 ) -> None:
-    escalation, _ = escalate(workspace, "Grace Hopper")
-    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    server, folder = own_build
+    escalation, conversation = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace, f"{server.url}/app").sign_in(path=f"/escalations/{escalation}")
     dashboard.reply.fill("Half a sentence")
-    # The new build has other names: the old part answers 404.
-    missing = re.compile(r"/app/assets/(screen|api-keys|team)[^/]*\.js$")
-    page.route(missing, lambda route: route.fulfill(status=404))
     loads: list[str] = []
     page.on("load", lambda opened: loads.append(opened.url))
+    notice = page.get_by_role("status").filter(has_text="A new version is available")
+    expect(notice).to_have_count(0)
+
+    replace_build(folder)
+    # Its code was not loaded before, and is now under another name.
     page.get_by_role("link", name="API keys").click()
-    dashboard.wait_until(lambda: loads, "the reload")
-    page.unroute(missing)
-    page.reload()
-    dashboard.goto(f"/escalations/{escalation}")
+    expect(page.get_by_role("heading", name="A new version is available")).to_be_visible()
+    expect(notice).to_be_visible()
+    # The tab goes on with what it has loaded.
+    page.go_back()
     expect(dashboard.reply).to_have_value("Half a sentence")
+    dashboard.reply.fill("A whole sentence.")
+    dashboard.reply.press("Control+Enter")
+    expect(dashboard.log.get_by_text("A whole sentence.")).to_be_visible()
+    dashboard.reply.fill("The next one")
+    assert loads == []
+
+    notice.get_by_role("button", name="Reload").click()
+    expect(dashboard.reply).to_have_value("The next one")
+    expect(notice).to_have_count(0)
+    page.get_by_role("link", name="API keys").click()
+    expect(page.get_by_role("heading", name="API keys", level=1)).to_be_visible()
+    assert len(loads) == 1
+    humans = [row["content"] for row in workspace.key.messages(conversation) if row["role"] == "HUMAN"]
+    assert humans == ["A whole sentence."]
+
+
+def test_build_replaced_while_the_service_restarts_is_offered_after_the_reconnect(
+    page: Page, workspace: Workspace, own_build: tuple[Server, Path]
+) -> None:
+    server, folder = own_build
+    dashboard = DashboardPage(page, workspace, f"{server.url}/app").sign_in()
+    dashboard.expect_live()
+    server.stop()
+    replace_build(folder)
+    server.start(BATON_WEB_DIR=str(folder))
+    expect(page.get_by_text("A new version is available.")).to_be_visible()
+    dashboard.expect_live()
+
+
+def test_part_that_fails_without_a_new_build_can_be_tried_again(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).sign_in()
+    part = re.compile(r"/app/assets/api-keys[^/]*\.js$")
+    page.route(part, lambda route: route.abort())
+    page.get_by_role("link", name="API keys").click()
+    expect(page.get_by_role("heading", name="This could not be loaded")).to_be_visible()
+    expect(page.get_by_text("A new version is available")).to_have_count(0)
+    page.unroute(part)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="API keys", level=1)).to_be_visible()
 
 
 def test_countdown_with_a_wrong_clock_in_the_browser_is_right(browser: Browser, workspace: Workspace) -> None:

@@ -1,10 +1,5 @@
 """Visitors whom the page names: the same conversation everywhere, and no other visitor's."""
 
-import base64
-import hashlib
-import hmac
-import json
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,14 +9,11 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.callers import mint_widget_token
+from tests.support.identity_tokens import sign_identity
 from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
 Sign = Callable[..., str]
-
-
-def _part(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 @pytest.fixture
@@ -32,9 +24,7 @@ def sign(shop_workspace: Workspace) -> Sign:
     secret = shop_workspace.key.ask(rotate, id=agent)["rotateIdentitySecret"]["secret"]
 
     def identity(subject: str, **claims: Any) -> str:
-        payload = {"sub": subject, "aud": agent, "exp": int(time.time()) + 3600, **claims}
-        body = f"{_part(json.dumps({'alg': 'HS256'}).encode())}.{_part(json.dumps(payload).encode())}"
-        return f"{body}.{_part(hmac.new(secret.encode(), body.encode(), hashlib.sha256).digest())}"
+        return sign_identity(secret, agent, subject, **claims)
 
     return identity
 

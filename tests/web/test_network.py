@@ -67,14 +67,16 @@ def test_replies_are_polled_where_websockets_are_blocked(
     visitor.expect_bubbles("Hello!", QUESTION, "one", "two", "three")
 
 
-def test_restarted_server_is_found_again(visit: Visit, team: Team, workspace: Workspace) -> None:
+def test_restarted_server_is_found_again(
+    visit: Visit, team: Team, workspace: Workspace, environment: dict[str, str]
+) -> None:
     visitor = visit()
     conversation = visitor.begin(QUESTION)
     workspace.server.stop(signal.SIGKILL)
     visitor.wait_until(lambda: visitor.state()["status"] != "live", "the connection's state")
     visitor.write("Hello?")
     expect(visitor.log.get_by_text("Waiting for a connection")).to_be_visible()
-    workspace.server.start(BATON_STARTS_PER_ADDRESS="100000", BATON_STARTS_PER_ORIGIN="100000")
+    workspace.server.start(**environment)
     team.answer(conversation, "Here I am.")
     visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 40)
     visitor.wait_until(lambda: sorted(visitor.bubbles()[2:]) == ["Hello?", "Here I am."], "both messages", 30)

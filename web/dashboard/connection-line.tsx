@@ -1,6 +1,8 @@
 /** One line about the live connection that claims no more than is certain. */
 
+import { Button } from "../ui/button";
 import { liveState } from "./live";
+import { newVersion } from "./new-version";
 import styles from "./shell.module.css";
 import { useStore } from "./store";
 import { useTick } from "./tick";
@@ -41,6 +43,21 @@ export function StaleNotice() {
     <p className={styles.offline}>
       {status === "offline" ? "No connection." : "The live connection is not up."} What you see is from{" "}
       {formatTime(liveAt)}; drafts are kept in this browser.
+    </p>
+  );
+}
+
+/** Above the screen when the service has another build than this tab. */
+export function NewVersionNotice() {
+  if (!useStore(newVersion)) {
+    return null;
+  }
+  return (
+    <p className={styles.newVersion} role="status">
+      A new version is available. Drafts are kept.{" "}
+      <Button icon="refresh" onPress={() => location.reload()}>
+        Reload
+      </Button>
     </p>
   );
 }

@@ -12,6 +12,7 @@ import { type FeedStatus, type LiveEvent, openFeed } from "../live/feed";
 import { CallError, execute } from "./api";
 import { graphqlUrl } from "./base";
 import { keys, patchConversation, patchEscalation, queryClient } from "./cache";
+import { checkVersion } from "./new-version";
 import { noticeEscalation, noticeSla } from "./notices";
 import { useEffect } from "react";
 import { createQuietCall } from "./quiet";
@@ -38,6 +39,10 @@ function report(name: string, status: FeedStatus | undefined) {
   }
   const worst = ORDER.find((candidate) => [...statuses.values()].includes(candidate)) ?? "connecting";
   const before = liveState.get();
+  if (worst === "live" && before.status !== "live" && before.liveAt) {
+    // A service that was away may have come back with another build.
+    checkVersion();
+  }
   if (worst !== before.status || worst === "live") {
     liveState.set({
       status: worst,

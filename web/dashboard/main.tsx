@@ -7,12 +7,12 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queryClient } from "./cache";
 import { followTheme } from "./preferences";
-import { followReplacedBuild, registerTrustedTypes } from "./page-safety";
+import { keepIcon, registerTrustedTypes } from "./page-safety";
 import { router } from "./router";
 
 registerTrustedTypes();
-followReplacedBuild();
 followTheme();
+keepIcon();
 
 const root = document.getElementById("root");
 if (root) {

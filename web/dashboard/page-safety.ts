@@ -1,7 +1,4 @@
-/** What keeps the page working under a strict policy, and after the server was upgraded under an open tab. */
-
-const RELOADED = "baton-dashboard:reloaded";
-const RELOAD_EVERY = 30_000;
+/** What keeps the page working under a strict policy and any address. */
 
 interface PolicyFactory {
   createPolicy(name: string, rules: { createHTML(text: string): string }): unknown;
@@ -27,14 +24,14 @@ export function registerTrustedTypes() {
   }
 }
 
-/** Reload once if a part of the page is gone because the build was replaced. Drafts are kept in the browser. */
-export function followReplacedBuild() {
-  window.addEventListener("vite:preloadError", (event) => {
-    const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
-    if (Date.now() - last > RELOAD_EVERY) {
-      event.preventDefault();
-      sessionStorage.setItem(RELOADED, String(Date.now()));
-      location.reload();
-    }
-  });
+/**
+ * Make the address of the window's icon absolute. It is relative to the first address of the page, and browsers
+ * resolve it again, against the new address, when the page changes its own.
+ */
+export function keepIcon() {
+  const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
+  if (icon) {
+    const { href } = icon;
+    icon.href = href;
+  }
 }

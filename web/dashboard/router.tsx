@@ -8,18 +8,25 @@ import {
   Outlet,
   redirect,
 } from "@tanstack/react-router";
+import type { ComponentType } from "react";
 import { EmptyState, ErrorState, SkeletonLines } from "../ui/feedback";
 import { appPath } from "./base";
+import { loadPart } from "./lazy-part";
 import { readListSearch } from "./escalations/search";
 import { Session } from "./session/session";
 import { Shell } from "./shell";
+
+/** Return a screen that is loaded when it is opened, or when a pointer nears its link. */
+function lazyScreen<Name extends string>(load: () => Promise<Record<Name, ComponentType>>, name: Name) {
+  return lazyRouteComponent(loadPart(load, name), name);
+}
 
 const root = createRootRoute({ component: Outlet });
 
 const invitation = createRoute({
   getParentRoute: () => root,
   path: "/invitation",
-  component: lazyRouteComponent(() => import("./session/accept-invitation"), "AcceptInvitationPage"),
+  component: lazyScreen(() => import("./session/accept-invitation"), "AcceptInvitationPage"),
 });
 
 const session = createRoute({ getParentRoute: () => root, id: "session", component: Session });
@@ -42,13 +49,13 @@ const escalations = createRoute({
   getParentRoute: () => shell,
   path: "/escalations",
   validateSearch: readListSearch,
-  component: lazyRouteComponent(() => import("./escalations/screen"), "EscalationsScreen"),
+  component: lazyScreen(() => import("./escalations/screen"), "EscalationsScreen"),
 });
 
 const escalation = createRoute({
   getParentRoute: () => shell,
   path: "/escalations/$escalationId",
-  component: lazyRouteComponent(() => import("./escalation/screen"), "EscalationScreen"),
+  component: lazyScreen(() => import("./escalation/screen"), "EscalationScreen"),
 });
 
 const conversations = createRoute({
@@ -58,13 +65,13 @@ const conversations = createRoute({
     ...(typeof search["view"] === "string" && { view: search["view"] }),
     ...(typeof search["q"] === "string" && { q: search["q"] }),
   }),
-  component: lazyRouteComponent(() => import("./conversations/screen"), "ConversationsScreen"),
+  component: lazyScreen(() => import("./conversations/screen"), "ConversationsScreen"),
 });
 
 const conversation = createRoute({
   getParentRoute: () => shell,
   path: "/conversations/$conversationId",
-  component: lazyRouteComponent(() => import("./escalation/conversation-screen"), "ConversationScreen"),
+  component: lazyScreen(() => import("./escalation/conversation-screen"), "ConversationScreen"),
 });
 
 const analytics = createRoute({
@@ -74,7 +81,7 @@ const analytics = createRoute({
     ...(Number(search["days"]) > 0 && { days: Number(search["days"]) }),
     ...(typeof search["agent"] === "string" && { agent: search["agent"] }),
   }),
-  component: lazyRouteComponent(() => import("./analytics/screen"), "AnalyticsScreen"),
+  component: lazyScreen(() => import("./analytics/screen"), "AnalyticsScreen"),
 });
 
 const readAgent = (search: Record<string, unknown>): { agent?: string } =>
@@ -84,21 +91,28 @@ const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings/escalations",
   validateSearch: readAgent,
-  component: lazyRouteComponent(() => import("./settings/screen"), "SettingsScreen"),
+  component: lazyScreen(() => import("./settings/screen"), "SettingsScreen"),
 });
 
 const slack = createRoute({
   getParentRoute: () => shell,
   path: "/settings/slack",
   validateSearch: readAgent,
-  component: lazyRouteComponent(() => import("./settings/slack"), "SlackScreen"),
+  component: lazyScreen(() => import("./settings/slack"), "SlackScreen"),
 });
 
 const webhooks = createRoute({
   getParentRoute: () => shell,
   path: "/settings/webhooks",
   validateSearch: readAgent,
-  component: lazyRouteComponent(() => import("./settings/webhooks"), "WebhooksScreen"),
+  component: lazyScreen(() => import("./settings/webhooks"), "WebhooksScreen"),
+});
+
+const identity = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/identity",
+  validateSearch: readAgent,
+  component: lazyScreen(() => import("./settings/identity"), "IdentityScreen"),
 });
 
 const deliveries = createRoute({
@@ -112,38 +126,38 @@ const deliveries = createRoute({
         typeof search[name] === "string" ? [[name, search[name]]] : [],
       ),
     ),
-  component: lazyRouteComponent(() => import("./deliveries/screen"), "DeliveriesScreen"),
+  component: lazyScreen(() => import("./deliveries/screen"), "DeliveriesScreen"),
 });
 
 const team = createRoute({
   getParentRoute: () => shell,
   path: "/team",
-  component: lazyRouteComponent(() => import("./team/screen"), "TeamScreen"),
+  component: lazyScreen(() => import("./team/screen"), "TeamScreen"),
 });
 
 const apiKeys = createRoute({
   getParentRoute: () => shell,
   path: "/api-keys",
-  component: lazyRouteComponent(() => import("./team/api-keys"), "ApiKeysScreen"),
+  component: lazyScreen(() => import("./team/api-keys"), "ApiKeysScreen"),
 });
 
 const savedReplies = createRoute({
   getParentRoute: () => shell,
   path: "/saved-replies",
-  component: lazyRouteComponent(() => import("./team/saved-replies"), "SavedRepliesScreen"),
+  component: lazyScreen(() => import("./team/saved-replies"), "SavedRepliesScreen"),
 });
 
 const profile = createRoute({
   getParentRoute: () => shell,
   path: "/profile",
-  component: lazyRouteComponent(() => import("./team/profile"), "ProfileScreen"),
+  component: lazyScreen(() => import("./team/profile"), "ProfileScreen"),
 });
 
 const firstSteps = createRoute({
   getParentRoute: () => shell,
   path: "/first-steps",
   validateSearch: readAgent,
-  component: lazyRouteComponent(() => import("./start/screen"), "FirstStepsScreen"),
+  component: lazyScreen(() => import("./start/screen"), "FirstStepsScreen"),
 });
 
 function NotFound() {
@@ -168,6 +182,7 @@ export const router = createRouter({
         settings,
         slack,
         webhooks,
+        identity,
         deliveries,
         team,
         apiKeys,

@@ -13,7 +13,7 @@ import { showError, Toasts } from "../ui/toast";
 import { execute } from "./api";
 import { appPath } from "./base";
 import { keys, queryClient } from "./cache";
-import { ConnectionLine, StaleNotice } from "./connection-line";
+import { ConnectionLine, NewVersionNotice, StaleNotice } from "./connection-line";
 import { KeysHelp } from "./keys-help";
 import { listenForKeys, useKeys } from "./keys";
 import { openWorkspaceFeed, useFeed } from "./live";
@@ -64,6 +64,7 @@ const GROUPS: readonly { title: string; links: readonly Destination[] }[] = [
       },
       { to: "/settings/slack", text: "Slack", icon: "plug", need: "SETTINGS_READ" },
       { to: "/settings/webhooks", text: "Webhooks", icon: "bolt", need: "SETTINGS_READ" },
+      { to: "/settings/identity", text: "Customer identity", icon: "user", need: "SETTINGS_READ" },
       { to: "/deliveries", text: "Deliveries", icon: "send" },
       { to: "/team", text: "Team", icon: "users" },
       { to: "/api-keys", text: "API keys", icon: "key", need: "ADMIN" },
@@ -182,6 +183,7 @@ export function Shell() {
         </div>
       </nav>
       <main id="main" tabIndex={-1} className={styles.main}>
+        <NewVersionNotice />
         <StaleNotice />
         <Outlet />
       </main>

@@ -12,6 +12,8 @@
 
 import { backoff } from "./backoff";
 import { type GraphQLFailure, isFinal, toApiError } from "./request";
+import { openSocket, type ServerMessage, type Timer } from "./socket";
+import { followWakeUps } from "./wake";
 
 export type FeedStatus = "connecting" | "live" | "catching up" | "offline";
 
@@ -52,33 +54,11 @@ interface Operation {
   onEvent(event: LiveEvent): void;
 }
 
-interface ServerMessage {
-  type: "connection_ack" | "next" | "error" | "complete" | "ping" | "pong";
-  id: string;
-  // biome-ignore lint/suspicious/noExplicitAny: depends on the type.
-  payload: any;
-}
-
-const PONG_TIMEOUT = 10_000;
-const PING_WATCHED = 4_000;
-const PING_UNWATCHED = 25_000;
 const POLL_WATCHED = 3_000;
 const POLL_UNWATCHED = 10_000;
-/** A connection that lived this long was a good one: its end counts as the first failure. */
-const STABLE = 5_000;
-/** Faults of this client, which another attempt would repeat. All other codes are temporary. */
-const FINAL_CODES = [1009, 4400, 4401, 4406, 4409, 4429, 4500];
-
-type Timer = ReturnType<typeof setTimeout> | undefined;
 
 export function openFeed(options: FeedOptions): Feed {
   const operations = new Map<string, Operation>();
-  let socket: WebSocket | undefined;
-  let isUp = false; // The socket is acknowledged.
-  let upSince = 0;
-  let attempts = 0; // Connections since the last good one.
-  let isBlocked = false; // After a final close code.
-  let refused = false;
   let closed = false;
   let atHead = false;
   let offline = false;
@@ -88,21 +68,39 @@ export function openFeed(options: FeedOptions): Feed {
   let ids = 0;
   let status: FeedStatus | undefined;
   let readTimer: Timer;
-  let connectTimer: Timer;
-  let pingTimer: Timer;
-  let pongTimer: Timer;
 
   const watched = () => document.visibilityState === "visible" && (options.watched?.() ?? true);
+  const socket = openSocket({
+    url: options.url,
+    token: options.token,
+    watched,
+    onUp() {
+      offline = false;
+      atHead = false;
+      operations.forEach(subscribe);
+      report();
+      catchUp();
+    },
+    onDown() {
+      atHead = false;
+      report();
+      if (!reading) {
+        readLater(POLL_WATCHED);
+      }
+    },
+    onMessage: receive,
+    onBlocked: options.onError,
+    onDenied: end,
+  });
 
   function report() {
-    const next: FeedStatus = offline ? "offline" : atHead ? "live" : isUp ? "catching up" : "connecting";
+    const behind = socket.isUp() ? "catching up" : "connecting";
+    const next: FeedStatus = offline ? "offline" : atHead ? "live" : behind;
     if (next !== status && !closed) {
       status = next;
       options.onStatus(next);
     }
   }
-
-  // ------------------------------------------------------------------------------------------ reading
 
   async function catchUp() {
     clearTimeout(readTimer);
@@ -130,7 +128,7 @@ export function openFeed(options: FeedOptions): Feed {
     report();
     if (failures) {
       readLater(backoff(failures));
-    } else if (!isUp) {
+    } else if (!socket.isUp()) {
       readLater(watched() ? POLL_WATCHED : POLL_UNWATCHED);
     }
   }
@@ -147,38 +145,30 @@ export function openFeed(options: FeedOptions): Feed {
     failures++;
     if (isFinal(error)) {
       end(error);
-    } else if (!isUp) {
+    } else if (!socket.isUp()) {
       offline = true;
     }
   }
-
-  // ---------------------------------------------------------------------------------------- following
 
   function follow(cursor: string) {
     for (const { query, onEvent } of options.subscriptions) {
       const variables = { ...options.variables, after: cursor };
       operations.set(String(++ids), { payload: { query, variables }, onEvent });
     }
-    if (isUp) {
+    if (socket.isUp()) {
       operations.forEach(subscribe);
-    } else if (!socket) {
-      connect();
+    } else {
+      socket.connect();
     }
   }
 
   function subscribe({ payload }: Operation, id: string) {
-    send({ id, type: "subscribe", payload });
+    socket.send({ id, type: "subscribe", payload });
   }
 
   function receive({ type, id, payload }: ServerMessage) {
     const operation = operations.get(id);
-    if (type === "connection_ack") {
-      acknowledge();
-    } else if (type === "ping") {
-      send({ type: "pong" });
-    } else if (type === "pong") {
-      pingLater();
-    } else if (operation) {
+    if (operation) {
       if (type === "next" && !payload.errors) {
         deliver(operation, payload.data);
       } else {
@@ -205,7 +195,7 @@ export function openFeed(options: FeedOptions): Feed {
       return end(error);
     }
     for (const id of operations.keys()) {
-      send({ id, type: "complete" });
+      socket.send({ id, type: "complete" });
     }
     operations.clear();
     atHead = false;
@@ -216,145 +206,29 @@ export function openFeed(options: FeedOptions): Feed {
     readLater(failures ? backoff(failures) : 0);
   }
 
-  // --------------------------------------------------------------------------------------- connection
-
-  function send(message: object) {
-    socket?.send(JSON.stringify(message));
-  }
-
-  function connect() {
-    clearTimeout(connectTimer);
-    if (closed || isBlocked) {
-      return;
-    }
-    const opening = new WebSocket(options.url.replace(/^http/, "ws"), "graphql-transport-ws");
-    socket = opening;
-    // A connection that is never opened has no time-out of its own.
-    connectTimer = setTimeout(disconnect, PONG_TIMEOUT);
-    opening.onopen = async () => {
-      const wasRefused = refused;
-      refused = false;
-      try {
-        const token = await options.token?.(wasRefused);
-        if (socket === opening) {
-          send({ type: "connection_init", payload: token && { authorization: `Bearer ${token}` } });
-        }
-      } catch (error) {
-        if (isFinal(error)) {
-          end(error);
-        } else {
-          opening.close();
-        }
-      }
-    };
-    opening.onmessage = ({ data }) => socket === opening && receive(JSON.parse(data));
-    opening.onclose = ({ code }) => socket === opening && lose(code);
-  }
-
-  function acknowledge() {
-    clearTimeout(connectTimer);
-    isUp = true;
-    upSince = Date.now();
-    offline = false;
-    atHead = false;
-    operations.forEach(subscribe);
-    pingLater();
-    report();
-    catchUp();
-  }
-
-  /** Give the connection up without waiting for its end: a dead one may take minutes. */
-  function disconnect() {
-    if (socket) {
-      const old = socket;
-      lose(0);
-      old.close();
-    }
-  }
-
-  function lose(code: number) {
-    for (const timer of [connectTimer, pingTimer, pongTimer]) {
-      clearTimeout(timer);
-    }
-    socket = undefined;
-    pongTimer = undefined;
-    refused ||= code === 4403;
-    if (isUp) {
-      isUp = false;
-      atHead = false;
-      attempts = Date.now() - upSince > STABLE ? 0 : attempts;
-      report();
-      if (!reading) {
-        readLater(POLL_WATCHED);
-      }
-    }
-    if (FINAL_CODES.includes(code)) {
-      isBlocked = true;
-      options.onError(new Error(`The server closed the connection with code ${code}.`));
-    } else if (!closed) {
-      connectTimer = setTimeout(connect, backoff(++attempts));
-    }
-  }
-
-  function pingLater() {
-    clearTimeout(pingTimer);
-    clearTimeout(pongTimer);
-    pongTimer = undefined;
-    pingTimer = setTimeout(ping, watched() ? PING_WATCHED : PING_UNWATCHED);
-  }
-
-  function ping() {
-    clearTimeout(pingTimer);
-    if (!pongTimer) {
-      pongTimer = setTimeout(disconnect, PONG_TIMEOUT);
-      send({ type: "ping" });
-    }
-  }
-
-  // ------------------------------------------------------------------------------------------- waking
-
   /** An open socket proves nothing after sleep: probe it, and read in the meantime. */
   function wake() {
     if (closed) {
       return;
     }
     failures = 0;
-    attempts = 0;
     atHead = false;
-    if (isUp) {
-      ping();
-    } else if (operations.size && !socket) {
+    socket.probe();
+    if (operations.size) {
       // One that is being opened has its own time-out: a browser warns of each that is closed before.
-      connect();
+      socket.connect();
     }
     report();
     catchUp();
   }
 
-  function onVisibility() {
-    if (document.visibilityState === "visible") {
-      wake();
-    }
-  }
-
   function onOffline() {
     offline = true;
-    disconnect();
+    socket.disconnect();
     report();
   }
 
-  // Every load shows the page: only a return from the back/forward cache is a wake-up.
-  const onShow = (event: Event) => (event as PageTransitionEvent).persisted && wake();
-
-  const listeners: [EventTarget, string, (event: Event) => void][] = [
-    [window, "online", wake],
-    [window, "pageshow", onShow],
-    [document, "resume", wake],
-    [document, "visibilitychange", onVisibility],
-    [window, "offline", onOffline],
-    // Not every browser keeps a page with an open socket in its back/forward cache.
-    [window, "pagehide", disconnect],
-  ];
+  const stopWakeUps = followWakeUps({ onWake: wake, onOffline, onLeave: socket.disconnect });
 
   function end(error: unknown) {
     if (!closed) {
@@ -365,17 +239,11 @@ export function openFeed(options: FeedOptions): Feed {
 
   function close() {
     closed = true;
-    for (const [target, name, listener] of listeners) {
-      target.removeEventListener(name, listener);
-    }
-    disconnect();
+    stopWakeUps();
+    socket.close();
     clearTimeout(readTimer);
-    clearTimeout(connectTimer);
   }
 
-  for (const [target, name, listener] of listeners) {
-    target.addEventListener(name, listener);
-  }
   report();
   catchUp();
   return { wake, close };

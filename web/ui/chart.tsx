@@ -23,6 +23,8 @@ export interface ChartProps {
   xLabel: string;
   formatX(x: number): string;
   formatY(y: number): string;
+  /** The values count something: the axis has whole numbers only. */
+  whole?: boolean;
   series: readonly Series[];
   /** A vertical line, such as the threshold in use. */
   mark?: number;
@@ -134,9 +136,13 @@ function isAlone(values: readonly (number | null)[], at: number): boolean {
   return has(at) && !has(at - 1) && !has(at + 1);
 }
 
+const WHOLE_STEPS = [1, 2, 5]
+  .flatMap((step) => Array.from({ length: 8 }, (_, power) => step * 10 ** power))
+  .sort((a, b) => a - b);
+
 function draw(
   element: HTMLElement,
-  { x, time = false, formatX, formatY, series, mark, height = 190 }: ChartProps,
+  { x, time = false, formatX, formatY, whole = false, series, mark, height = 190 }: ChartProps,
 ): uPlot {
   const text = color(element, "text-2");
   const line = color(element, "line");
@@ -177,7 +183,12 @@ function draw(
       },
       axes: [
         { ...axis, ...(!time && { values: (_: uPlot, splits: number[]) => splits.map(formatX) }) },
-        { ...axis, size: 58, values: (_: uPlot, splits: number[]) => splits.map(formatY) },
+        {
+          ...axis,
+          size: 58,
+          values: (_: uPlot, splits: number[]) => splits.map(formatY),
+          ...(whole && { incrs: WHOLE_STEPS }),
+        },
       ],
       series: [
         {},

@@ -66,7 +66,7 @@ export function AnalyticsScreen() {
   return (
     <Page
       title="Escalations in figures"
-      lead={`${formatDay(period.from)} to ${formatDay(period.to)}, next to the ${days} days before.`}
+      lead={`${formatDay(period.from)} to ${formatDay(period.to)}, next to ${days === 1 ? "the day" : `the ${days} days`} before.`}
       actions={
         <div className={styles.actions}>
           <Select
@@ -277,7 +277,8 @@ function Trends({ figures, interval }: { figures: Figures; interval: AnalyticsIn
             ? `${figures.escalations} in all; the most, ${busiest.escalations}, from ${formatX(Date.parse(busiest.start) / 1_000)}.`
             : "None in this period."
         }
-        formatY={(value) => String(Math.round(value * 10) / 10)}
+        formatY={String}
+        whole
         series={[{ label: "Escalations", color: "accent", values: series.map((point) => point.escalations) }]}
       />
       <Chart

@@ -6,7 +6,13 @@ import { Select } from "../../ui/field";
 export interface AgentPickerProps {
   agents: readonly { id: string; name: string }[];
   agent: { id: string } | undefined;
-  to: "/settings/escalations" | "/settings/slack" | "/settings/webhooks" | "/analytics" | "/first-steps";
+  to:
+    | "/settings/escalations"
+    | "/settings/slack"
+    | "/settings/webhooks"
+    | "/settings/identity"
+    | "/analytics"
+    | "/first-steps";
 }
 
 export function AgentPicker({ agents, agent, to }: AgentPickerProps) {

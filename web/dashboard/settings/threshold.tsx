@@ -7,6 +7,7 @@ import { Skeleton } from "../../ui/feedback";
 import { NumberField, Switch } from "../../ui/field";
 import { execute } from "../api";
 import { keys } from "../cache";
+import { loadPart } from "../lazy-part";
 import { useMay } from "../session/viewer";
 import { formatShare } from "../words";
 import type { Settings } from "./form";
@@ -14,9 +15,8 @@ import type { SectionProps } from "./screen";
 import { SettingsSection } from "./section";
 import styles from "./settings.module.css";
 
-const WhatIfChart = lazy(() =>
-  import("../analytics/what-if-chart").then((module) => ({ default: module.WhatIfChart })),
-);
+const loadChart = loadPart(() => import("../analytics/what-if-chart"), "WhatIfChart");
+const WhatIfChart = lazy(async () => ({ default: (await loadChart()).WhatIfChart }));
 const DAYS = 90;
 export const THRESHOLDS = Array.from({ length: 21 }, (_, index) => index * 5);
 

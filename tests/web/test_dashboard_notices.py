@@ -1,0 +1,110 @@
+"""Notices outside the page: desktop notices and the sound, after a gesture, for one's own queue."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.support.baton_client import Workspace
+from tests.support.dashboard_page import DashboardPage, escalate
+
+# Keeps what is shown and played: a headless browser has no desktop and no loudspeaker.
+RECORD = """
+window.notices = [];
+window.tones = [];
+class RecordedNotice {
+  static permission = "default";
+  static requestPermission() {
+    RecordedNotice.asked = navigator.userActivation.isActive;
+    RecordedNotice.permission = window.answer ?? "granted";
+    return Promise.resolve(RecordedNotice.permission);
+  }
+  constructor(title, options) { window.notices.push({ title, ...options }); }
+}
+window.Notification = RecordedNotice;
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (when) {
+  window.tones.push({ state: this.context.state, activated: navigator.userActivation.hasBeenActive });
+  return start.call(this, when);
+};
+"""
+HIDE = """() => {
+  Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+UPDATE = """mutation($input: UpdateEscalationInput!) {
+    updateEscalation(input: $input) { escalation { id } } }"""
+
+
+@pytest.fixture
+def dashboard(page: Page, workspace: Workspace) -> DashboardPage:
+    page.add_init_script(RECORD)
+    return DashboardPage(page, workspace).sign_in(path="/profile")
+
+
+def _kept(page: Page, name: str) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = page.evaluate(f"window.{name}")
+    return kept
+
+
+def test_desktop_notice_follows_permission_and_is_for_ones_own_queue(
+    dashboard: DashboardPage, workspace: Workspace
+) -> None:
+    page, colleague = dashboard.page, f"bea.{workspace.email}"
+    workspace.member(colleague)
+    page.get_by_text("Desktop notices while the page is not in sight").click()
+    dashboard.wait_until(lambda: page.evaluate("Notification.asked"), "the question during a gesture")
+    dashboard.expect_live()
+    escalate(workspace, "Seen Already")
+    expect(page.get_by_role("navigation").get_by_title("Yours and unassigned")).to_have_text("1")
+    assert _kept(page, "notices") == []  # The page is in sight.
+    page.evaluate(HIDE)
+    theirs, _ = escalate(workspace, "Of A Colleague", assignTo=colleague)
+    mine, _ = escalate(workspace, "Grace Hopper")
+    dashboard.wait_until(lambda: _kept(page, "notices"), "the notice")
+    [notice] = _kept(page, "notices")
+    assert (notice["title"], notice["tag"]) == ("Grace Hopper waits for a person", mine)
+    workspace.key.ask(UPDATE, input={"escalationId": theirs, "assignTo": workspace.email})
+    dashboard.wait_until(lambda: len(_kept(page, "notices")) == 2, "the notice of the assignment")
+    assert _kept(page, "notices")[1]["title"] == "You are assigned to Of A Colleague"
+    assert dashboard.errors == []
+
+
+def test_refused_permission_leaves_the_switch_off(dashboard: DashboardPage) -> None:
+    page = dashboard.page
+    page.evaluate("() => { window.answer = 'denied' }")
+    page.get_by_text("Desktop notices while the page is not in sight").click()
+    expect(page.get_by_text("The browser does not allow notices from this page.")).to_be_visible()
+    expect(page.get_by_role("switch", name="Desktop notices")).not_to_be_checked()
+
+
+def test_sound_plays_after_a_gesture_for_new_escalations(
+    dashboard: DashboardPage, workspace: Workspace
+) -> None:
+    page = dashboard.page
+    dashboard.expect_live()
+    escalate(workspace, "Before The Switch")
+    expect(page.get_by_role("navigation").get_by_title("Yours and unassigned")).to_have_text("1")
+    assert _kept(page, "tones") == []
+    page.get_by_text("A sound", exact=True).click()
+    dashboard.wait_until(lambda: len(_kept(page, "tones")) == 2, "the sample of the sound")
+    escalate(workspace, "Grace Hopper")
+    dashboard.wait_until(lambda: len(_kept(page, "tones")) == 4, "the sound")
+    assert all(tone["activated"] for tone in _kept(page, "tones"))
+    assert _kept(page, "tones")[-1]["state"] == "running"
+    page.get_by_role("button", name="Test the sound").click()
+    dashboard.wait_until(lambda: len(_kept(page, "tones")) == 6, "the sample of the sound")
+
+
+def test_sound_without_a_gesture_raises_no_error(
+    browser: Browser, context: BrowserContext, workspace: Workspace
+) -> None:
+    context.add_init_script(RECORD + 'localStorage.setItem("baton-dashboard:sound", "true");')
+    signed_in = DashboardPage(context.new_page(), workspace).sign_in()
+    # A new tab of the same session, on which nothing was pressed.
+    dashboard = DashboardPage(context.new_page(), workspace).goto("/escalations")
+    dashboard.expect_live()
+    signed_in.page.close()
+    escalate(workspace, "Grace Hopper")
+    expect(dashboard.rows).to_have_count(1)
+    assert dashboard.errors == []
