@@ -33,6 +33,23 @@ def _url_of(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _host_names(text: str) -> str:
+    for name in _split_names(text):
+        if any(sign in name for sign in "/@*? \t") or name.count(":") == 1:
+            raise ValueError("takes host names without scheme and port, separated by commas")
+    return text
+
+
+def _split_names(text: str) -> list[str]:
+    return [name.strip("[]") for part in text.split(",") if (name := part.strip().lower())]
+
+
+def _contact(url: str) -> str:
+    if not url.startswith(("https://", "mailto:")) or any(sign.isspace() for sign in url):
+        raise ValueError("must begin with https:// or mailto: and have no spaces")
+    return url
+
+
 def _smtp(url: str) -> str:
     Smtp.of(url)
     return url
@@ -51,6 +68,8 @@ class Settings(BaseSettings):
     migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
     broadcast_url: Annotated[str, _url_of(*BROADCAST_SCHEMES)] | None = None
     public_url: Annotated[str, _url_of("http", "https")] | None = None
+    hosts: Annotated[str, AfterValidator(_host_names)] = ""
+    security_contact: Annotated[str, AfterValidator(_contact)] | None = None
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
     webhook_allow_private: bool = False
@@ -81,6 +100,11 @@ class Settings(BaseSettings):
                 "be served. Set BATON_DATABASE_URL to the same database as the service's role."
             )
         return self
+
+    @property
+    def host_names(self) -> list[str]:
+        """The further host names under which the service may be called, in lower case."""
+        return _split_names(self.hosts)
 
     @property
     def url(self) -> str:

@@ -284,9 +284,9 @@ class WebSocketProtocol(asyncio.Protocol):
         finally:
             self._reject(500)
 
-    async def _refuse(self, _: Mapping[str, Any]) -> None:
+    async def _refuse(self, message: Mapping[str, Any]) -> None:
         """Refuse the handshake: that is all that an application can say by ASGI's `send`."""
-        self._reject(403)
+        self._reject(message.get("status", 403))
 
     def _reject(self, status: int) -> None:
         if self._response is not None:

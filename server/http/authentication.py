@@ -10,7 +10,7 @@ from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.http.call_report import record_of
 from server.http.log_context import bind_actor
-from server.http.origins import is_foreign, may_call_from
+from server.http.origins import is_own_page, may_call_from
 from server.http.state import http_state
 
 SESSION_COOKIE = "baton_session"
@@ -37,8 +37,8 @@ def presented_credential(
 ) -> Credential | None:
     """Return the token of an Authorization value, else that of the session cookie.
 
-    Raises UnauthenticatedError for a malformed value, and ForbiddenError for a cookie that a page of another
-    site sends along.
+    Raises UnauthenticatedError for a malformed value, and ForbiddenError for a cookie that does not come from
+    a page of this service.
     """
     token = bearer_token(authorization)
     if token is not None:
@@ -46,8 +46,11 @@ def presented_credential(
     cookie = connection.cookies.get(SESSION_COOKIE)
     if not cookie:
         return None
-    if is_foreign(connection, public_url):
-        raise ForbiddenError("The session cookie is valid only for pages of this service.")
+    if not is_own_page(connection, public_url):
+        raise ForbiddenError(
+            "The session cookie is valid only for pages of this service. Programs send "
+            "`Authorization: Bearer` and a token."
+        )
     return Credential(cookie, from_cookie=True)
 
 

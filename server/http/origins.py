@@ -1,29 +1,38 @@
 """The web pages that may call. A browser names the page's origin in the header `Origin`."""
 
-from urllib.parse import urlsplit
-
 from starlette.requests import HTTPConnection
 
 from resolvers.actor import Actor
 from resolvers.allowed_origins import allowed_origins
 from resolvers.context import Services
-from rules.origin import host_and_port, is_listed
+from rules.origin import is_listed
 
 
 def is_foreign(connection: HTTPConnection, public_url: str) -> bool:
     """Return whether a page of another site calls.
 
-    Baton's own pages have the called host, or the host of the public URL, which a proxy may hide. Programs
-    send no origin and are not foreign; browsers always send one here.
+    Baton's own pages have the scheme and host that were called, or those of the public URL, which a proxy may
+    hide. Programs send no origin and are not foreign; browsers always send one here.
     """
     origin = connection.headers.get("origin")
     if origin is None:
         return False
-    address = host_and_port(origin)
-    if address is None:
-        return True
-    called = f"{urlsplit(origin).scheme}://{connection.headers.get('host', '')}"
-    return address not in {host_and_port(called), host_and_port(public_url)}
+    called = f"{_scheme(connection)}://{connection.headers.get('host', '')}"
+    return not is_listed(origin, (called, public_url))
+
+
+def is_own_page(connection: HTTPConnection, public_url: str) -> bool:
+    """Return whether the browser reports that a page of this service calls.
+
+    A call without origin, such as a link to an export, must come with `Sec-Fetch-Site: same-origin`.
+    """
+    if "origin" in connection.headers:
+        return not is_foreign(connection, public_url)
+    return connection.headers.get("sec-fetch-site") == "same-origin"
+
+
+def _scheme(connection: HTTPConnection) -> str:
+    return "https" if connection.scope.get("scheme") in {"https", "wss"} else "http"
 
 
 async def may_call_from(

@@ -110,7 +110,8 @@ def test_get_with_the_session_cookie_needs_what_no_form_can_send(
     with httpx.Client(trust_env=False) as client:
         client.post(url, json={"query": SIGN_IN, "variables": {"e": workspace.email, "p": PASSWORD}})
         assert "baton_session" in client.cookies
-        answer = client.get(url, params={"query": VIEWER}, headers={header: value})
+        headers = {"origin": workspace.key.url, header: value}
+        answer = client.get(url, params={"query": VIEWER}, headers=headers)
     assert answer.status_code == status
     if status == 403:
         assert code_of(answer) == "FORBIDDEN"

@@ -120,7 +120,8 @@ async def test_init_with_other_fields_is_taken_if_its_credential_is_clear(
     start: Start, connect: Connect, payload: dict[str, object], cookie: str, caller: Actor | None
 ) -> None:
     stage = await start()
-    client = await connect(stage, additional_headers={"Cookie": cookie})
+    page = Origin(f"http://127.0.0.1:{stage.port}")
+    client = await connect(stage, origin=page, additional_headers={"Cookie": cookie})
     await client.introduce(**payload)
     await client.follow("one")
     assert [context.caller for context in stage.contexts] == [caller]
@@ -129,9 +130,10 @@ async def test_init_with_other_fields_is_taken_if_its_credential_is_clear(
 @pytest.mark.parametrize(
     ("origin", "payload", "caller"),
     [
-        (None, {}, MEMBER),
+        (None, {}, None),
         ("http://{host}", {}, MEMBER),
         ("https://baton.example", {}, MEMBER),
+        ("https://{host}", {}, None),
         ("https://evil.example", {}, None),
         ("http://127.0.0.1:1", {}, None),
         ("null", {}, None),

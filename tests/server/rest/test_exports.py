@@ -158,11 +158,22 @@ def test_scope_and_workspace_decide(client: httpx.Client, server: Server, team: 
     assert export(client, team.widget(started), "escalations").status_code == 403
 
 
-def test_session_cookie_is_accepted(client: httpx.Client, team: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("sec-fetch-site", "same-origin", 200),
+        ("sec-fetch-site", "cross-site", 403),
+        ("origin", "https://evil.example", 403),
+        ("accept", "text/csv", 403),
+    ],
+)
+def test_session_cookie_is_accepted_from_own_pages_only(
+    client: httpx.Client, team: Workspace, name: str, value: str, status: int
+) -> None:
     token = team.sign_in().token
     assert token is not None
-    cookie = {"cookie": f"baton_session={token}"}
-    assert client.get("/exports/escalations.csv", params=PERIOD, headers=cookie).status_code == 200
+    headers = {"cookie": f"baton_session={token}", name: value}
+    assert client.get("/exports/escalations.csv", params=PERIOD, headers=headers).status_code == status
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,10 @@ def test_session_token_assigns_the_caller(as_bearer: AsBearer, keys: Any, conver
 
 def test_session_cookie_is_a_credential_too(as_bearer: AsBearer, keys: Any, conversation_id: str) -> None:
     cookie = {"Cookie": f"baton_session={keys.member}"}
-    response = as_bearer("").post(
-        f"/conversations/{conversation_id}/escalate", json={"reason": "x"}, headers=cookie
-    )
+    own, anonymous = {"Sec-Fetch-Site": "same-origin"}, as_bearer("")
+    path, body = f"/conversations/{conversation_id}/escalate", {"reason": "x"}
+    assert anonymous.post(path, json=body, headers=cookie).status_code == 403
+    response = anonymous.post(path, json=body, headers=cookie | own)
 
     assert (response.status_code, response.json()["assignTo"]) == (201, "jane@example.com")
 
