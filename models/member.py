@@ -1,6 +1,6 @@
 """Team members, their invitations and sessions."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
@@ -15,6 +15,7 @@ class Member(Base):
     """A person on the team. A removed member remains as an author and can do nothing.
 
     `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
+    `alerted_on` is the day of the last email about failed attempts to sign in.
     """
 
     __tablename__ = "members"
@@ -40,6 +41,7 @@ class Member(Base):
     password_hash: Mapped[str | None]
     invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
     invitation_expires_at: Mapped[datetime | None]
+    alerted_on: Mapped[date | None]
     created_at: Mapped[CreatedAt]
     removed_at: Mapped[datetime | None]
 

@@ -17,6 +17,7 @@ from models.conversation import Conversation
 from models.database import Database
 from models.member import Member, MemberSession
 from resolvers.actor import Actor, ActorKind
+from resolvers.signing import SigningKeys
 from rules.encoding import decode_base64url, encode_base64url
 from rules.roles import SCOPES_OF_ROLE, Scope
 
@@ -32,7 +33,8 @@ WIDGET_LIFETIME = timedelta(hours=1)
 WIDGET_REFRESH = timedelta(days=30)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
-_WIDGET_FORM = struct.Struct(">16sQ")
+_WIDGET_FORM = struct.Struct(">16sQI")
+_FIRST_FORM_BYTES = 24
 _USE_PRECISION = timedelta(minutes=1)
 
 
@@ -46,21 +48,32 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class WidgetClaims:
+    """The contents of a widget token. `family` is the number of the conversation's revocations before it."""
+
+    conversation_id: UUID
+    expires_at: datetime
+    family: int = 0
+
+
 class WidgetTokens:
     """Signs and reads widget tokens, which are not stored."""
 
-    def __init__(self, secret: str) -> None:
-        self._key = hashlib.sha256(b"baton widget token\0" + secret.encode()).digest()
+    def __init__(self, *secret_keys: str) -> None:
+        self._keys = SigningKeys("widget token 2", secret_keys)
+        self._first_form_keys = [
+            hashlib.sha256(b"baton widget token\0" + secret.encode()).digest() for secret in secret_keys
+        ]
 
-    def issue(self, conversation_id: UUID, now: datetime) -> tuple[str, datetime]:
+    def issue(self, conversation_id: UUID, now: datetime, family: int = 0) -> tuple[str, datetime]:
         """Return a token that opens the conversation for an hour, and its end."""
         expires_at = (now + WIDGET_LIFETIME).replace(microsecond=0)
-        body = _WIDGET_FORM.pack(conversation_id.bytes, int(expires_at.timestamp()))
-        signed = body + hmac.digest(self._key, body, "sha256")
-        return WIDGET_START + encode_base64url(signed), expires_at
+        body = _WIDGET_FORM.pack(conversation_id.bytes, int(expires_at.timestamp()), family)
+        return WIDGET_START + encode_base64url(self._keys.sign(body)), expires_at
 
-    def read(self, token: str) -> tuple[UUID, datetime] | None:
-        """Return the conversation and the end of a token that was signed with this key, otherwise None.
+    def read(self, token: str) -> WidgetClaims | None:
+        """Return the claims of a token that was signed with one of the keys, otherwise None.
 
         A token that ends later than one issued now is refused, signed or not.
         """
@@ -68,16 +81,22 @@ class WidgetTokens:
             signed = decode_base64url(token.removeprefix(WIDGET_START))
         except ValueError:
             return None
-        body, signature = signed[: _WIDGET_FORM.size], signed[_WIDGET_FORM.size :]
-        if len(body) < _WIDGET_FORM.size:
+        body = self._keys.open(signed) or self._open_first_form(signed)
+        if body is None or len(body) != _WIDGET_FORM.size:
             return None
-        if not hmac.compare_digest(signature, hmac.digest(self._key, body, "sha256")):
-            return None
-        conversation_bytes, expires_at = _WIDGET_FORM.unpack(body)
+        conversation_bytes, expires_at, family = _WIDGET_FORM.unpack(body)
         latest = datetime.now(UTC) + WIDGET_LIFETIME + CLOCK_TOLERANCE
         if expires_at > latest.timestamp():
             return None
-        return UUID(bytes=conversation_bytes), datetime.fromtimestamp(expires_at, UTC)
+        return WidgetClaims(UUID(bytes=conversation_bytes), datetime.fromtimestamp(expires_at, UTC), family)
+
+    def _open_first_form(self, signed: bytes) -> bytes | None:
+        """Return the body of a token without key id and family, as Baton issued them at first."""
+        body, signature = signed[:_FIRST_FORM_BYTES], signed[_FIRST_FORM_BYTES:]
+        for key in self._first_form_keys:
+            if hmac.compare_digest(signature, hmac.digest(key, body, "sha256")):
+                return body + bytes(_WIDGET_FORM.size - _FIRST_FORM_BYTES)
+        return None
 
 
 _HASHES = any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
@@ -96,7 +115,7 @@ _SESSIONS = CompiledSelect(
     )
 )
 _CONVERSATIONS = CompiledSelect(
-    select(Conversation.id, Conversation.workspace_id).where(
+    select(Conversation.id, Conversation.workspace_id, Conversation.widget_family).where(
         Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
     )
 )
@@ -190,21 +209,23 @@ async def _widgets(
     opened = {
         token: contents
         for token in tokens
-        if (contents := widget_tokens.read(token)) and now <= contents[1] + WIDGET_REFRESH
+        if (contents := widget_tokens.read(token)) and now <= contents.expires_at + WIDGET_REFRESH
     }
     if not opened:
         return {}
-    ids = {conversation_id for conversation_id, _ in opened.values()}
-    workspaces = dict(await _CONVERSATIONS.rows(database, ids=list(ids)))
+    ids = {claims.conversation_id for claims in opened.values()}
+    rows = await _CONVERSATIONS.rows(database, ids=list(ids))
+    current = {(conversation_id, family): workspace_id for conversation_id, workspace_id, family in rows}
     return {
         token: _Credential(
             Actor(
                 ActorKind.CUSTOMER,
-                workspaces[conversation_id],
-                conversation_id=conversation_id,
-                expired=now >= expires_at,
+                current[claims.conversation_id, claims.family],
+                conversation_id=claims.conversation_id,
+                expired=now >= claims.expires_at,
             )
         )
-        for token, (conversation_id, expires_at) in opened.items()
-        if conversation_id in workspaces
+        for token, claims in opened.items()
+        # A token of an earlier family is revoked.
+        if (claims.conversation_id, claims.family) in current
     }

@@ -83,6 +83,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "reportToolResult": _WRITE_CONVERSATIONS,
     "refreshWidgetToken": _RENEW_TOKEN,
     "renewWidgetToken": _RENEW_TOKEN,
+    "revokeWidgetTokens": _WRITE_CONVERSATIONS,
     "openConversation": None,
     "identifyCustomer": _CUSTOMER_WRITES,
     "markRead": _MARK_READ,

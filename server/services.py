@@ -32,6 +32,7 @@ from resolvers.rate_limits import RateLimiter, StartLimits
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
+from server.secret_key import split_secret_keys
 from server.settings import Settings, secret_key_of
 
 RESTART_SECONDS = 2.0
@@ -125,8 +126,8 @@ async def open_services(
     pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)
     transactions = Transactions(database, pubsub.publish_wakeup, timers_enabled=live)
     # Processes such as `baton init` issue no token and need no key.
-    secret = secret_key_of(settings) if live else secrets.token_hex()
-    seal = Seal(secret)
+    keys = split_secret_keys(secret_key_of(settings)) if live else [secrets.token_hex()]
+    seal = Seal(*keys)
     notifications = _notification_services(settings, database, transactions, seal, mail_folder)
     services = Services(
         database=database,
@@ -134,7 +135,7 @@ async def open_services(
         transactions=transactions,
         feed=feed,
         pubsub=pubsub,
-        widget_tokens=WidgetTokens(secret),
+        widget_tokens=WidgetTokens(*keys),
         seal=seal,
         external=notifications,
         passwords=Passwords(),

@@ -232,6 +232,7 @@ _TALKING = (
     Case("markRead", "id", CONVERSATION, _conversation(position=0)),
     Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
     Case("renewWidgetToken", "token", CONVERSATION, _conversation()),
+    Case("revokeWidgetTokens", "", CONVERSATION, _conversation(), once=True),
     Case(
         "updateConversation",
         "id",
