@@ -11,6 +11,7 @@ from realtime.pubsub import PubSub
 from realtime.transaction import Transactions
 from resolvers.actor import Actor
 from resolvers.credentials import WidgetTokens
+from resolvers.device_tokens import DeviceTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits
@@ -50,6 +51,7 @@ class Services:
     feed: Feed
     pubsub: PubSub
     widget_tokens: WidgetTokens
+    device_tokens: DeviceTokens
     passwords: Passwords
     rate_limiter: RateLimiter
     seal: Seal
@@ -62,13 +64,15 @@ class Context:
     """The context of one call: the services, the caller and its network address.
 
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
-    clock in a replay. `live` selects the pool for live events.
+    clock in a replay. `device_cookie` is that of the browser, or an empty text. `live` selects the pool for
+    live events.
     """
 
     services: Services
     caller: Actor | None = None
     address: str = ""
     origin: str | None = field(default=None, kw_only=True)
+    device_cookie: str = field(default="", kw_only=True)
     replay_clock: datetime | None = field(default=None, kw_only=True)
     live: bool = field(default=False, kw_only=True)
 

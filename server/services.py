@@ -27,6 +27,7 @@ from realtime.transaction import Transactions
 from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
+from resolvers.device_tokens import DeviceTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits
 from server.database_check import DatabaseCheckError, reach
@@ -136,6 +137,7 @@ async def open_services(
         feed=feed,
         pubsub=pubsub,
         widget_tokens=WidgetTokens(*keys),
+        device_tokens=DeviceTokens(*keys),
         seal=seal,
         external=notifications,
         passwords=Passwords(),

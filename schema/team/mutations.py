@@ -92,6 +92,7 @@ class TeamMutation:
 
 def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload | None:
     info.context.session_token = signed_in.token
+    info.context.device_token = signed_in.device
     row = signed_in.member
     # The payload shows what the member who has just signed in may see.
     actor = Actor(ActorKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)

@@ -8,11 +8,10 @@ from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.credentials import actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
+from server.http.cookies import DEVICE, SESSION, presented_cookie
 from server.http.log_context import bind_actor
 from server.http.origins import is_foreign, may_call_from
 from server.http.state import http_state
-
-SESSION_COOKIE = "baton_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def presented_credential(
     token = bearer_token(authorization)
     if token is not None:
         return Credential(token)
-    cookie = connection.cookies.get(SESSION_COOKIE)
+    cookie = presented_cookie(connection, SESSION, public_url)
     if not cookie:
         return None
     if is_foreign(connection, public_url):
@@ -83,8 +82,14 @@ async def authenticate(request: Request) -> AuthenticatedCall:
 
 
 def _context(request: Request, actor: Actor | None) -> Context:
-    origin = request.headers.get("origin")
-    return Context(http_state(request).services, actor, client_address(request), origin=origin)
+    state = http_state(request)
+    return Context(
+        state.services,
+        actor,
+        client_address(request),
+        origin=request.headers.get("origin"),
+        device_cookie=presented_cookie(request, DEVICE, state.settings.url),
+    )
 
 
 async def authenticate_token(request: Request, token: str) -> Context | None:
