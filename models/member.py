@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
+from models.ids import new_id
 from models.words import folded
 from rules.roles import MemberRole
 
@@ -47,11 +48,19 @@ class Member(Base):
 
 
 class MemberSession(Base):
-    """A signed-in member. The token is not stored; its SHA-256 is the key."""
+    """A signed-in member. The token is not stored; its SHA-256 is the key.
+
+    `address` is that of the last use, `user_agent` that of the sign-in. Each use moves `idle_ends_at`.
+    """
 
     __tablename__ = "member_sessions"
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     member_id: Mapped[UUID] = mapped_column(ForeignKey("members.id"), index=True)
+    id: Mapped[UUID] = mapped_column(default=new_id, unique=True)
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
+    idle_ends_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    address: Mapped[str | None]
+    user_agent: Mapped[str | None]

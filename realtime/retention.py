@@ -38,7 +38,8 @@ _PURGES = (
     ),
     (
         "DELETE FROM member_sessions WHERE token_hash IN (SELECT token_hash FROM member_sessions "
-        "WHERE expires_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        "WHERE least(expires_at, idle_ends_at) < now() - CAST(:kept AS interval) LIMIT :batch "
+        "FOR UPDATE SKIP LOCKED)",
         timedelta(),
     ),
     (

@@ -1,7 +1,7 @@
 """The context of every query and mutation."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from models.database import Database
@@ -57,6 +57,7 @@ class Services:
     seal: Seal
     external: ExternalServices
     start_limits: StartLimits
+    session_idle: timedelta
 
 
 @dataclass(eq=False)
@@ -64,8 +65,8 @@ class Context:
     """The context of one call: the services, the caller and its network address.
 
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
-    clock in a replay. `device_cookie` is that of the browser, or an empty text. `live` selects the pool for
-    live events.
+    clock in a replay. `device_cookie` and `user_agent` are those of the browser, or empty texts. `live`
+    selects the pool for live events.
     """
 
     services: Services
@@ -73,6 +74,7 @@ class Context:
     address: str = ""
     origin: str | None = field(default=None, kw_only=True)
     device_cookie: str = field(default="", kw_only=True)
+    user_agent: str = field(default="", kw_only=True)
     replay_clock: datetime | None = field(default=None, kw_only=True)
     live: bool = field(default=False, kw_only=True)
 

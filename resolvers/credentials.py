@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, select, update
+from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, func, select, update
 
 from models.api_key import ApiKey
 from models.compiled_select import CompiledSelect
@@ -18,14 +18,14 @@ from models.database import Database
 from models.member import Member, MemberSession
 from resolvers.actor import Actor, ActorKind
 from resolvers.signing import SigningKeys
+from rules.api_key_text import is_api_key_text
 from rules.encoding import decode_base64url, encode_base64url
+from rules.network_address import is_in_networks
 from rules.roles import SCOPES_OF_ROLE, Scope
 
-API_KEY_START = "baton_sk_"
 SESSION_START = "baton_ss_"
 WIDGET_START = "baton_wt_"
 INVITATION_START = "baton_in_"
-PREFIX_LENGTH = len(API_KEY_START) + 6
 
 SESSION_LIFETIME = timedelta(days=30)
 INVITATION_LIFETIME = timedelta(days=7)
@@ -101,16 +101,25 @@ class WidgetTokens:
 
 _HASHES = any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
 _API_KEYS = CompiledSelect(
-    select(ApiKey.key_hash, ApiKey.id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.last_used_at).where(
-        ApiKey.key_hash == _HASHES, ApiKey.revoked_at.is_(None)
+    select(
+        ApiKey.key_hash,
+        ApiKey.id,
+        ApiKey.workspace_id,
+        ApiKey.scopes,
+        ApiKey.last_used_at,
+        ApiKey.networks,
+    ).where(
+        ApiKey.key_hash == _HASHES,
+        ApiKey.revoked_at.is_(None),
+        func.coalesce(ApiKey.expires_at > bindparam("now"), True),
     )
 )
 _SESSIONS = CompiledSelect(
-    select(MemberSession.token_hash, Member.id, Member.workspace_id, Member.role)
+    select(MemberSession.token_hash, Member.id, Member.workspace_id, Member.role, MemberSession.last_used_at)
     .join(Member, MemberSession.member_id == Member.id)
     .where(
         MemberSession.token_hash == _HASHES,
-        MemberSession.expires_at > bindparam("now"),
+        func.least(MemberSession.expires_at, MemberSession.idle_ends_at) > bindparam("now"),
         Member.removed_at.is_(None),
     )
 )
@@ -122,24 +131,50 @@ _CONVERSATIONS = CompiledSelect(
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialUse:
+    """The use of a credential: from a network address. A session ends `session_idle` after its last use."""
+
+    address: str
+    session_idle: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class _Credential:
     actor: Actor
     last_used_at: datetime | None = None
+    networks: Collection[str] = ()
 
 
-async def actor_of(database: Database, widget_tokens: WidgetTokens, token: str) -> Actor | None:
-    """Return the actor of a token that a caller presents, or None for one that is not valid.
+async def actor_of(
+    database: Database, widget_tokens: WidgetTokens, token: str, use: CredentialUse | None = None
+) -> Actor | None:
+    """Return the actor of a token that a caller presents, or None for one that is not valid there.
 
-    The use of an API key is recorded, to the minute: that keeps the write out of nearly every call.
+    The use of an API key or session is recorded, to the minute: that keeps the write out of nearly every
+    call.
     """
     credential = (await _valid_credentials(database, widget_tokens, [token])).get(token)
     if credential is None:
         return None
-    key_id, used, now = credential.actor.api_key_id, credential.last_used_at, datetime.now(UTC)
-    if key_id and (used is None or now - used > _USE_PRECISION):
-        async with database.autocommit_session() as session:
-            await session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now))
+    if use is not None:
+        if credential.networks and not is_in_networks(use.address, credential.networks):
+            return None
+        await _record_use(database, credential, use)
     return credential.actor
+
+
+async def _record_use(database: Database, credential: _Credential, use: CredentialUse) -> None:
+    actor, used, now = credential.actor, credential.last_used_at, datetime.now(UTC)
+    if actor.is_customer or (used is not None and now - used <= _USE_PRECISION):
+        return
+    if actor.api_key_id:
+        recorded = update(ApiKey).where(ApiKey.id == actor.api_key_id)
+        recorded = recorded.values(last_used_at=now, last_address=use.address)
+    else:
+        recorded = update(MemberSession).where(MemberSession.token_hash == actor.session_hash)
+        recorded = recorded.values(last_used_at=now, address=use.address, idle_ends_at=now + use.session_idle)
+    async with database.autocommit_session() as session:
+        await session.execute(recorded)
 
 
 async def actors_of(
@@ -157,7 +192,7 @@ async def _valid_credentials(
     database: Database, widget_tokens: WidgetTokens, tokens: Collection[str]
 ) -> dict[str, _Credential]:
     return {
-        **await _api_keys(database, _starting(tokens, API_KEY_START)),
+        **await _api_keys(database, [token for token in tokens if is_api_key_text(token)]),
         **await _sessions(database, _starting(tokens, SESSION_START)),
         **await _widgets(database, widget_tokens, _starting(tokens, WIDGET_START)),
     }
@@ -175,9 +210,10 @@ async def _api_keys(database: Database, tokens: list[str]) -> dict[str, _Credent
         hashes[key_hash]: _Credential(
             Actor(ActorKind.API_KEY, workspace_id, frozenset(map(Scope, scopes)), api_key_id=key_id),
             last_used_at,
+            networks,
         )
-        for key_hash, key_id, workspace_id, scopes, last_used_at in await _API_KEYS.rows(
-            database, hashes=list(hashes)
+        for key_hash, key_id, workspace_id, scopes, last_used_at, networks in await _API_KEYS.rows(
+            database, hashes=list(hashes), now=datetime.now(UTC)
         )
     }
 
@@ -194,9 +230,10 @@ async def _sessions(database: Database, tokens: list[str]) -> dict[str, _Credent
                 SCOPES_OF_ROLE[role],
                 member_id=member_id,
                 session_hash=hashed,
-            )
+            ),
+            last_used_at,
         )
-        for hashed, member_id, workspace_id, role in await _SESSIONS.rows(
+        for hashed, member_id, workspace_id, role, last_used_at in await _SESSIONS.rows(
             database, hashes=list(hashes), now=datetime.now(UTC)
         )
     }

@@ -22,6 +22,7 @@ from rules.email_address import email_address_error
 from rules.network_address import network_of
 
 _NAMESAKES = 50
+_USER_AGENT = 300  # characters
 _WRONG = "Wrong email or password."
 
 
@@ -105,7 +106,14 @@ async def _open_session(tx: Transaction, context: Context, member: Member) -> Si
     expires_at = await tx.read_clock() + SESSION_LIFETIME
     tx.session.add(
         MemberSession(
-            token_hash=token_hash(token), member_id=member.id, created_at=tx.now, expires_at=expires_at
+            token_hash=token_hash(token),
+            member_id=member.id,
+            created_at=tx.now,
+            expires_at=expires_at,
+            last_used_at=tx.now,
+            idle_ends_at=tx.now + context.services.session_idle,
+            address=context.address,
+            user_agent=context.user_agent[:_USER_AGENT] or None,
         )
     )
     device = context.services.device_tokens.issue(member.id, context.device_cookie, tx.now)

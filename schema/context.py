@@ -48,6 +48,7 @@ class GraphQLContext(Context):
             context.address,
             origin=context.origin,
             device_cookie=context.device_cookie,
+            user_agent=context.user_agent,
             replay_clock=context.replay_clock,
             live=context.live,
         )

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -143,6 +144,7 @@ async def open_services(
         passwords=Passwords(),
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
+        session_idle=timedelta(hours=settings.session_idle_hours),
     )
     loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]

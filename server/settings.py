@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(100, ge=1)
     starts_per_address: int = Field(10, ge=1, le=1_000_000)
     starts_per_origin: int = Field(300, ge=1, le=1_000_000)
+    session_idle_hours: float = Field(12, gt=0, le=720)
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

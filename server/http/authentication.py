@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection, Request
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.credentials import actor_of
+from resolvers.credentials import CredentialUse, actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.http.cookies import DEVICE, SESSION, presented_cookie
 from server.http.log_context import bind_actor
@@ -70,7 +70,8 @@ async def authenticate(request: Request) -> AuthenticatedCall:
     credential = presented_credential(request, request.headers.get("authorization"), url)
     if credential is None:
         return AuthenticatedCall(_context(request, None), None)
-    actor = await actor_of(services.database, services.widget_tokens, credential.token)
+    use = CredentialUse(client_address(request), services.session_idle)
+    actor = await actor_of(services.database, services.widget_tokens, credential.token, use)
     # An expired cookie counts as none: signing in must still be possible.
     if actor is None and not credential.from_cookie:
         raise UnauthenticatedError("This credential is unknown, revoked or expired.")
@@ -89,13 +90,15 @@ def _context(request: Request, actor: Actor | None) -> Context:
         client_address(request),
         origin=request.headers.get("origin"),
         device_cookie=presented_cookie(request, DEVICE, state.settings.url),
+        user_agent=request.headers.get("user-agent", ""),
     )
 
 
 async def authenticate_token(request: Request, token: str) -> Context | None:
     """Return the context of the holder of a token that a URL contains, or None for an invalid one."""
     services = http_state(request).services
-    actor = await actor_of(services.database, services.widget_tokens, token)
+    use = CredentialUse(client_address(request), services.session_idle)
+    actor = await actor_of(services.database, services.widget_tokens, token, use)
     bind_actor(actor)
     return Context(services, actor, client_address(request)) if actor else None
 

@@ -9,8 +9,8 @@ SESSION, DEVICE = "session", "device"
 
 
 def cookie_name(kind: str, public_url: str) -> str:
-    """Return the name of a cookie."""
-    return f"baton_{kind}"
+    """Return the name of a cookie. On https no other host and no plain connection can set it (`__Host-`)."""
+    return f"__Host-baton_{kind}" if _is_secure(public_url) else f"baton_{kind}"
 
 
 def presented_cookie(connection: HTTPConnection, kind: str, public_url: str) -> str:

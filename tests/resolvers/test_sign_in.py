@@ -239,9 +239,12 @@ def test_behind_https_the_cookie_goes_over_nothing_else(server: Server, rows: Ro
     with served_behind(server, "https://baton.example") as second:
         there = Visitor(second.url, client=rows.key.client)
         response = there.send(SIGN_IN, {"e": rows.workspace.email, "p": PASSWORD})
-        value, attributes = cookie_of(response)
-        assert {"secure", "httponly", "samesite=lax"} <= attributes
-        cookie = f"baton_session={value}"
+        value, attributes = cookie_of(response, "__Host-baton_session")
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes
+        assert {"secure", "httponly"} <= cookie_of(response, "__Host-baton_device")[1]
+        plain = there.send(WHO, cookie=f"baton_session={value}", origin="https://baton.example").json()
+        assert plain["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        cookie = f"__Host-baton_session={value}"
         result = there.send(WHO, cookie=cookie, origin="https://baton.example").json()
         assert result["data"]["viewer"]["member"]["email"] == rows.workspace.email
         answer = there.send(WHO, cookie=cookie, origin="https://evil.example").json()
