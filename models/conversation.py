@@ -21,7 +21,8 @@ class Conversation(Base):
     last message of the customer, and `awaiting_answer` is true while it has no answer by the AI or a person.
     `turn_due` is true if it came from the widget, so that Baton must request the AI's turn.
     `customer_verified` is true if the back end, the team or a signed identity named the customer.
-    `customer_subject` is the identity that resumes the conversation on another device.
+    `customer_subject` is the identity that resumes the conversation on another device. `widget_family` is the
+    number of times that its widget tokens were revoked: tokens of an earlier family are invalid.
     """
 
     __tablename__ = "conversations"
@@ -60,6 +61,7 @@ class Conversation(Base):
     customer_name: Mapped[str | None]
     customer_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     customer_subject: Mapped[str | None]
+    widget_family: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     ai_state: Mapped[AiState] = mapped_column(text_enum(AiState, "ai_state"), default=AiState.ACTIVE)
     ai_epoch: Mapped[int] = mapped_column(default=1)
     ai_paused_at: Mapped[datetime | None]

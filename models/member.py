@@ -1,12 +1,13 @@
 """Team members, their invitations and sessions."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
+from models.ids import new_id
 from models.words import folded
 from rules.roles import MemberRole
 
@@ -15,6 +16,7 @@ class Member(Base):
     """A person on the team. A removed member remains as an author and can do nothing.
 
     `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
+    `alerted_on` is the day of the last email about failed attempts to sign in.
     """
 
     __tablename__ = "members"
@@ -40,16 +42,25 @@ class Member(Base):
     password_hash: Mapped[str | None]
     invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
     invitation_expires_at: Mapped[datetime | None]
+    alerted_on: Mapped[date | None]
     created_at: Mapped[CreatedAt]
     removed_at: Mapped[datetime | None]
 
 
 class MemberSession(Base):
-    """A signed-in member. The token is not stored; its SHA-256 is the key."""
+    """A signed-in member. The token is not stored; its SHA-256 is the key.
+
+    `address` is that of the last use, `user_agent` that of the sign-in. Each use moves `idle_ends_at`.
+    """
 
     __tablename__ = "member_sessions"
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     member_id: Mapped[UUID] = mapped_column(ForeignKey("members.id"), index=True)
+    id: Mapped[UUID] = mapped_column(default=new_id, unique=True)
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
+    idle_ends_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    address: Mapped[str | None]
+    user_agent: Mapped[str | None]

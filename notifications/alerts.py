@@ -13,7 +13,7 @@ from models.webhook_endpoint import WebhookEndpoint
 from realtime.delivery_queue import TargetKey, find_targets, schedule_delivery_unlocked
 from realtime.transaction import Transaction
 from rules.delivery import DeliveryStatus
-from rules.events import ALERT, TEST
+from rules.events import ALERT, ALERTS, TEST
 from rules.roles import MemberRole
 
 _logger = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ async def alert_of_failed(tx: Transaction, target: DeliveryTarget, delivery: Del
 
     The person who sent a sample sees its result, and an alert is not alerted about.
     """
-    if delivery.event_type not in (ALERT, TEST) and target.alerted_on != tx.now.date():
+    if delivery.event_type not in ALERTS | {TEST} and target.alerted_on != tx.now.date():
         target.alerted_on = tx.now.date()
         await _alert_admins(tx, target, delivery, response, disabled=False)
 

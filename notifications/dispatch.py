@@ -29,6 +29,7 @@ from notifications.content.sample import sample_content
 from notifications.content.snapshots import DIGEST_PERIOD, NotificationContent
 from notifications.email import compose as email_content
 from notifications.email import smtp
+from notifications.email.sign_in_alert import SignInAlert, compose_sign_in_alert
 from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from notifications.slack import api as slack_api
@@ -37,7 +38,7 @@ from notifications.webhook import payloads
 from notifications.webhook.send import send as send_webhook
 from rules.delivery import DeliveryChannel
 from rules.email_address import address_key, email_address_error
-from rules.events import ALERT, DIGEST, TEST
+from rules.events import ALERT, ALERTS, DIGEST, SIGN_IN_ALERT, TEST
 from rules.slack_format import channel_in_full
 from rules.typeid import DELIVERY, format_id
 
@@ -144,7 +145,7 @@ async def _load_email(
 ) -> LoadedDelivery | str:
     email = agent.settings.notifications.email
     listed = {address_key(address) for address in email.recipients if email.enabled}
-    if delivery.event_type != ALERT and address_key(delivery.target) not in listed:
+    if delivery.event_type not in ALERTS and address_key(delivery.target) not in listed:
         return "The address is no recipient any more."
     if error := email_address_error(delivery.target):
         # Failed rather than dropped, so that a lost alert is listed with its reason.
@@ -169,6 +170,9 @@ async def _email(
     if delivery.event_type == ALERT:
         alert = _alert(services, delivery, agent)
         return partial(email_content.compose_alert, alert, sender=sender, recipient=recipient)
+    if delivery.event_type == SIGN_IN_ALERT:
+        attempts = _sign_in_alert(services, delivery, agent)
+        return partial(compose_sign_in_alert, attempts, sender=sender, recipient=recipient)
     if delivery.event_type == DIGEST:
         contents = await load_digest_content(session, delivery, agent, services.url, now)
         if not contents:
@@ -205,6 +209,17 @@ def _alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo)
         link=f"{services.url}/app/deliveries",
         failing_since=datetime.fromisoformat(since) if since else None,
         disabled=about["disabled"],
+        time_zone=agent.time_zone,
+    )
+
+
+def _sign_in_alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo) -> SignInAlert:
+    return SignInAlert(
+        id=format_id(DELIVERY, delivery.id),
+        at=delivery.occurred_at,
+        workspace_name=agent.workspace_name,
+        address=orjson.loads(delivery.alert_data or "{}")["address"],
+        link=f"{services.url}/app/profile",
         time_zone=agent.time_zone,
     )
 

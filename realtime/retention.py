@@ -1,7 +1,7 @@
 """Retention.
 
-The log is kept for 30 days, idempotency keys and the log of finished jobs for 24 hours, sessions until they
-expire.
+The log is kept for 30 days, idempotency keys, the log of finished jobs and failed attempts to sign in for 24
+hours, sessions until they expire.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from models.database import Database
 LOG_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(hours=24)
 JOBS_KEPT = timedelta(hours=24)
+ATTEMPTS_KEPT = timedelta(hours=24)
 EVERY_SECONDS = 3600
 _BATCH = 10_000
 
@@ -37,8 +38,14 @@ _PURGES = (
     ),
     (
         "DELETE FROM member_sessions WHERE token_hash IN (SELECT token_hash FROM member_sessions "
-        "WHERE expires_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        "WHERE least(expires_at, idle_ends_at) < now() - CAST(:kept AS interval) LIMIT :batch "
+        "FOR UPDATE SKIP LOCKED)",
         timedelta(),
+    ),
+    (
+        "DELETE FROM sign_in_attempts WHERE key_hash IN (SELECT key_hash FROM sign_in_attempts "
+        "WHERE last_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        ATTEMPTS_KEPT,
     ),
     (
         "DELETE FROM pgqueuer_log WHERE id IN (SELECT id FROM pgqueuer_log "

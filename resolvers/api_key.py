@@ -1,17 +1,27 @@
 """API keys."""
 
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.api_key import ApiKey
+from models.ids import new_id
 from realtime.transaction import Transaction
 from resolvers.context import Context
-from resolvers.credentials import API_KEY_START, PREFIX_LENGTH, new_token, token_hash
-from resolvers.errors import BadInputError
+from resolvers.credentials import token_hash
+from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
 from resolvers.validation import check_name
 from resolvers.visibility import API_KEY, Visibility, visible_api_keys
+from rules.api_key_text import api_key_prefix, api_key_text
+from rules.network_address import network_error
 from rules.roles import Scope
+
+LIFETIME = timedelta(days=365)
+LONGEST_OVERLAP = timedelta(days=30)
+MOST_NETWORKS = 50
 
 
 @permitted("apiKeys")
@@ -22,36 +32,97 @@ async def api_keys(context: Context) -> list[ApiKey]:
         return list(await session.scalars(newest_first))
 
 
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """The input of a new key. `expires_at` is None for a key that never ends.
+
+    With `networks` in CIDR notation, the key is valid only for addresses in one of them.
+    """
+
+    name: str
+    scopes: Sequence[Scope]
+    expires_at: datetime | None
+    networks: Sequence[str] = ()
+    owner_id: UUID | None = None
+
+
+def default_key_end() -> datetime:
+    """Return the end of a key for which none is given: after one year."""
+    return datetime.now(UTC) + LIFETIME
+
+
 @permitted("createApiKey")
-async def create_api_key(context: Context, name: str, scopes: Sequence[Scope]) -> tuple[ApiKey, str]:
+async def create_api_key(context: Context, new: NewApiKey) -> tuple[ApiKey, str]:
     """Create a key; return its row and the key itself, which is shown only once."""
-    check_name("name", name)
-    if not scopes:
+    check_name("name", new.name)
+    if not new.scopes:
         raise BadInputError("scopes", "is empty: a key without a scope has no use")
-    if Scope.INCOMING_WEBHOOK in scopes and len(set(scopes)) > 1:
+    if Scope.INCOMING_WEBHOOK in new.scopes and len(set(new.scopes)) > 1:
         raise BadInputError(
             "scopes", "combines INCOMING_WEBHOOK with others: an incoming-webhook key appears in a URL"
         )
+    _check_networks(new.networks)
     async with context.services.transactions.begin() as tx:
-        await tx.read_clock()
-        return make_api_key(tx, context.actor.workspace_id, name, scopes)
+        now = await tx.read_clock()
+        if new.expires_at is not None and new.expires_at <= now:
+            raise BadInputError("expires_at", "is in the past")
+        return make_api_key(tx, context.actor.workspace_id, replace(new, owner_id=context.actor.member_id))
 
 
-def make_api_key(
-    tx: Transaction, workspace_id: UUID, name: str, scopes: Sequence[Scope]
-) -> tuple[ApiKey, str]:
+def _check_networks(networks: Sequence[str]) -> None:
+    if len(networks) > MOST_NETWORKS:
+        raise BadInputError("networks", f"has {len(networks)} entries; at most {MOST_NETWORKS} are allowed")
+    for place, network in enumerate(networks):
+        if fault := network_error(network):
+            raise BadInputError(f"networks.{place}", fault)
+
+
+def make_api_key(tx: Transaction, workspace_id: UUID, new: NewApiKey) -> tuple[ApiKey, str]:
     """Add the row of a new key; return it and the key itself."""
-    token = new_token(API_KEY_START)
+    key_id = new_id()
+    text = api_key_text(key_id, secrets.token_urlsafe(32))
     key = ApiKey(
+        id=key_id,
         workspace_id=workspace_id,
-        name=name,
-        prefix=token[:PREFIX_LENGTH],
-        key_hash=token_hash(token),
-        scopes=sorted({scope.value for scope in scopes}),
+        name=new.name,
+        prefix=api_key_prefix(key_id),
+        key_hash=token_hash(text),
+        scopes=sorted({scope.value for scope in new.scopes}),
+        owner_id=new.owner_id,
+        networks=list(new.networks),
         created_at=tx.now,
+        expires_at=new.expires_at,
     )
     tx.session.add(key)
-    return key, token
+    return key, text
+
+
+@permitted("rotateApiKey", API_KEY)
+async def rotate_api_key(context: Context, key_id: UUID, overlap_seconds: int) -> tuple[ApiKey, ApiKey, str]:
+    """Create a key in the place of another; return the old row, the new one, and the new key itself.
+
+    The new key has the name, scopes, networks and lifetime of the old one, which ends after the overlap.
+    Raises ConflictError for a key that has ended.
+    """
+    if not 0 <= overlap_seconds <= LONGEST_OVERLAP.total_seconds():
+        raise BadInputError("overlap_seconds", f"is not from 0 to {LONGEST_OVERLAP.total_seconds():.0f}")
+    async with context.services.transactions.begin() as tx:
+        old = await API_KEY.lock(tx, context.actor, key_id)
+        now = await tx.read_clock()
+        if old.revoked_at or (old.expires_at and old.expires_at <= now):
+            raise ConflictError("This key has ended: create another one.")
+        lifetime = old.expires_at - old.created_at if old.expires_at else None
+        new = NewApiKey(
+            name=old.name,
+            scopes=[Scope(scope) for scope in old.scopes],
+            expires_at=now + lifetime if lifetime else None,
+            networks=old.networks,
+            owner_id=context.actor.member_id,
+        )
+        key, text = make_api_key(tx, context.actor.workspace_id, new)
+        ends = now + timedelta(seconds=overlap_seconds)
+        old.expires_at = min(old.expires_at or ends, ends)
+    return old, key, text
 
 
 @permitted("revokeApiKey", API_KEY)

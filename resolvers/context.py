@@ -1,7 +1,7 @@
 """The context of every query and mutation."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from models.database import Database
@@ -12,6 +12,7 @@ from realtime.transaction import Transactions
 from resolvers.actor import Actor
 from resolvers.call_record import CallRecord
 from resolvers.credentials import WidgetTokens
+from resolvers.device_tokens import DeviceTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
@@ -51,12 +52,14 @@ class Services:
     feed: Feed
     pubsub: PubSub
     widget_tokens: WidgetTokens
+    device_tokens: DeviceTokens
     passwords: Passwords
     rate_limiter: RateLimiter
     seal: Seal
     external: ExternalServices
     start_limits: StartLimits
     write_limits: WriteLimits
+    session_idle: timedelta
 
 
 @dataclass(eq=False)
@@ -64,13 +67,16 @@ class Context:
     """The context of one call: the services, the caller and its network address.
 
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
-    clock in a replay. `live` selects the pool for live events. The transport reports the call by `record`.
+    clock in a replay. `device_cookie` and `user_agent` are those of the browser, or empty texts. `live`
+    selects the pool for live events. The transport reports the call by `record`.
     """
 
     services: Services
     caller: Actor | None = None
     address: str = ""
     origin: str | None = field(default=None, kw_only=True)
+    device_cookie: str = field(default="", kw_only=True)
+    user_agent: str = field(default="", kw_only=True)
     replay_clock: datetime | None = field(default=None, kw_only=True)
     live: bool = field(default=False, kw_only=True)
     record: CallRecord = field(default_factory=CallRecord, kw_only=True)

@@ -19,6 +19,7 @@ from resolvers.permissions import permitted
 from resolvers.rate_limits import TYPING
 from resolvers.validation import check_json, check_language
 from resolvers.visibility import AGENT, CONVERSATION
+from resolvers.widget_tokens import issue_widget_token
 from rules.message import MessageRole
 
 
@@ -55,8 +56,9 @@ async def start_conversation(
         else:
             conversation_id = await _start(tx, context, agent_id, customer, metadata, language)
             await call.store_result(conversation=conversation_id)
-    token, expires_at = context.services.widget_tokens.issue(conversation_id, max(now, datetime.now(UTC)))
-    return StartedConversation(conversation_id, token, expires_at)
+        issued_at = max(now, datetime.now(UTC))
+        token = await issue_widget_token(context, tx.session, conversation_id, issued_at)
+    return StartedConversation(conversation_id, token.token, token.expires_at)
 
 
 async def _start(
@@ -149,31 +151,6 @@ def _change_customer(tx: Transaction, conversation: Conversation, changes: Conve
     doubtful = conversation.customer_email is not None and not conversation.customer_verified
     verified = customer.is_named and ("email" in changes or not doubtful)
     set_customer(tx, conversation, customer, verified=verified)
-
-
-@dataclass(frozen=True, slots=True)
-class WidgetToken:
-    """A token that opens one conversation to a widget, and its end."""
-
-    token: str
-    expires_at: datetime
-
-
-@permitted("refreshWidgetToken", CONVERSATION)
-async def refresh_widget_token(context: Context, conversation_id: UUID) -> str:
-    """Return a new token for an hour; a customer's own may have expired up to 30 days ago."""
-    return (await _new_widget_token(context, conversation_id)).token
-
-
-@permitted("renewWidgetToken", CONVERSATION)
-async def renew_widget_token(context: Context, conversation_id: UUID) -> WidgetToken:
-    """Return a new token and its end; a customer's own may have expired up to 30 days ago."""
-    return await _new_widget_token(context, conversation_id)
-
-
-async def _new_widget_token(context: Context, conversation_id: UUID) -> WidgetToken:
-    await CONVERSATION.require_visible(context.database, context.actor, conversation_id)
-    return WidgetToken(*context.services.widget_tokens.issue(conversation_id, datetime.now(UTC)))
 
 
 @permitted("setTyping", CONVERSATION)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, select, update
+from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, func, select, update
 
 from models.api_key import ApiKey
 from models.compiled_select import CompiledSelect
@@ -17,14 +17,15 @@ from models.conversation import Conversation
 from models.database import Database
 from models.member import Member, MemberSession
 from resolvers.actor import Actor, ActorKind
+from resolvers.signing import SigningKeys
+from rules.api_key_text import is_api_key_text
 from rules.encoding import decode_base64url, encode_base64url
+from rules.network_address import is_in_networks
 from rules.roles import SCOPES_OF_ROLE, Scope
 
-API_KEY_START = "baton_sk_"
 SESSION_START = "baton_ss_"
 WIDGET_START = "baton_wt_"
 INVITATION_START = "baton_in_"
-PREFIX_LENGTH = len(API_KEY_START) + 6
 
 SESSION_LIFETIME = timedelta(days=30)
 INVITATION_LIFETIME = timedelta(days=7)
@@ -32,7 +33,8 @@ WIDGET_LIFETIME = timedelta(hours=1)
 WIDGET_REFRESH = timedelta(days=30)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
-_WIDGET_FORM = struct.Struct(">16sQ")
+_WIDGET_FORM = struct.Struct(">16sQI")
+_FIRST_FORM_BYTES = 24
 _USE_PRECISION = timedelta(minutes=1)
 
 
@@ -46,21 +48,32 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class WidgetClaims:
+    """The contents of a widget token. `family` is the number of the conversation's revocations before it."""
+
+    conversation_id: UUID
+    expires_at: datetime
+    family: int = 0
+
+
 class WidgetTokens:
     """Signs and reads widget tokens, which are not stored."""
 
-    def __init__(self, secret: str) -> None:
-        self._key = hashlib.sha256(b"baton widget token\0" + secret.encode()).digest()
+    def __init__(self, *secret_keys: str) -> None:
+        self._keys = SigningKeys("widget token 2", secret_keys)
+        self._first_form_keys = [
+            hashlib.sha256(b"baton widget token\0" + secret.encode()).digest() for secret in secret_keys
+        ]
 
-    def issue(self, conversation_id: UUID, now: datetime) -> tuple[str, datetime]:
+    def issue(self, conversation_id: UUID, now: datetime, family: int = 0) -> tuple[str, datetime]:
         """Return a token that opens the conversation for an hour, and its end."""
         expires_at = (now + WIDGET_LIFETIME).replace(microsecond=0)
-        body = _WIDGET_FORM.pack(conversation_id.bytes, int(expires_at.timestamp()))
-        signed = body + hmac.digest(self._key, body, "sha256")
-        return WIDGET_START + encode_base64url(signed), expires_at
+        body = _WIDGET_FORM.pack(conversation_id.bytes, int(expires_at.timestamp()), family)
+        return WIDGET_START + encode_base64url(self._keys.sign(body)), expires_at
 
-    def read(self, token: str) -> tuple[UUID, datetime] | None:
-        """Return the conversation and the end of a token that was signed with this key, otherwise None.
+    def read(self, token: str) -> WidgetClaims | None:
+        """Return the claims of a token that was signed with one of the keys, otherwise None.
 
         A token that ends later than one issued now is refused, signed or not.
         """
@@ -68,59 +81,100 @@ class WidgetTokens:
             signed = decode_base64url(token.removeprefix(WIDGET_START))
         except ValueError:
             return None
-        body, signature = signed[: _WIDGET_FORM.size], signed[_WIDGET_FORM.size :]
-        if len(body) < _WIDGET_FORM.size:
+        body = self._keys.open(signed) or self._open_first_form(signed)
+        if body is None or len(body) != _WIDGET_FORM.size:
             return None
-        if not hmac.compare_digest(signature, hmac.digest(self._key, body, "sha256")):
-            return None
-        conversation_bytes, expires_at = _WIDGET_FORM.unpack(body)
+        conversation_bytes, expires_at, family = _WIDGET_FORM.unpack(body)
         latest = datetime.now(UTC) + WIDGET_LIFETIME + CLOCK_TOLERANCE
         if expires_at > latest.timestamp():
             return None
-        return UUID(bytes=conversation_bytes), datetime.fromtimestamp(expires_at, UTC)
+        return WidgetClaims(UUID(bytes=conversation_bytes), datetime.fromtimestamp(expires_at, UTC), family)
+
+    def _open_first_form(self, signed: bytes) -> bytes | None:
+        """Return the body of a token without key id and family, as Baton issued them at first."""
+        body, signature = signed[:_FIRST_FORM_BYTES], signed[_FIRST_FORM_BYTES:]
+        for key in self._first_form_keys:
+            if hmac.compare_digest(signature, hmac.digest(key, body, "sha256")):
+                return body + bytes(_WIDGET_FORM.size - _FIRST_FORM_BYTES)
+        return None
 
 
 _HASHES = any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
 _API_KEYS = CompiledSelect(
-    select(ApiKey.key_hash, ApiKey.id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.last_used_at).where(
-        ApiKey.key_hash == _HASHES, ApiKey.revoked_at.is_(None)
+    select(
+        ApiKey.key_hash,
+        ApiKey.id,
+        ApiKey.workspace_id,
+        ApiKey.scopes,
+        ApiKey.last_used_at,
+        ApiKey.networks,
+    ).where(
+        ApiKey.key_hash == _HASHES,
+        ApiKey.revoked_at.is_(None),
+        func.coalesce(ApiKey.expires_at > bindparam("now"), True),
     )
 )
 _SESSIONS = CompiledSelect(
-    select(MemberSession.token_hash, Member.id, Member.workspace_id, Member.role)
+    select(MemberSession.token_hash, Member.id, Member.workspace_id, Member.role, MemberSession.last_used_at)
     .join(Member, MemberSession.member_id == Member.id)
     .where(
         MemberSession.token_hash == _HASHES,
-        MemberSession.expires_at > bindparam("now"),
+        func.least(MemberSession.expires_at, MemberSession.idle_ends_at) > bindparam("now"),
         Member.removed_at.is_(None),
     )
 )
 _CONVERSATIONS = CompiledSelect(
-    select(Conversation.id, Conversation.workspace_id).where(
+    select(Conversation.id, Conversation.workspace_id, Conversation.widget_family).where(
         Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
     )
 )
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialUse:
+    """The use of a credential: from a network address. A session ends `session_idle` after its last use."""
+
+    address: str
+    session_idle: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class _Credential:
     actor: Actor
     last_used_at: datetime | None = None
+    networks: Collection[str] = ()
 
 
-async def actor_of(database: Database, widget_tokens: WidgetTokens, token: str) -> Actor | None:
-    """Return the actor of a token that a caller presents, or None for one that is not valid.
+async def actor_of(
+    database: Database, widget_tokens: WidgetTokens, token: str, use: CredentialUse | None = None
+) -> Actor | None:
+    """Return the actor of a token that a caller presents, or None for one that is not valid there.
 
-    The use of an API key is recorded, to the minute: that keeps the write out of nearly every call.
+    The use of an API key or session is recorded, to the minute: that keeps the write out of nearly every
+    call.
     """
     credential = (await _valid_credentials(database, widget_tokens, [token])).get(token)
     if credential is None:
         return None
-    key_id, used, now = credential.actor.api_key_id, credential.last_used_at, datetime.now(UTC)
-    if key_id and (used is None or now - used > _USE_PRECISION):
-        async with database.autocommit_session() as session:
-            await session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now))
+    if use is not None:
+        if credential.networks and not is_in_networks(use.address, credential.networks):
+            return None
+        await _record_use(database, credential, use)
     return credential.actor
+
+
+async def _record_use(database: Database, credential: _Credential, use: CredentialUse) -> None:
+    actor, used, now = credential.actor, credential.last_used_at, datetime.now(UTC)
+    if actor.is_customer or (used is not None and now - used <= _USE_PRECISION):
+        return
+    if actor.api_key_id:
+        recorded = update(ApiKey).where(ApiKey.id == actor.api_key_id)
+        recorded = recorded.values(last_used_at=now, last_address=use.address)
+    else:
+        recorded = update(MemberSession).where(MemberSession.token_hash == actor.session_hash)
+        recorded = recorded.values(last_used_at=now, address=use.address, idle_ends_at=now + use.session_idle)
+    async with database.autocommit_session() as session:
+        await session.execute(recorded)
 
 
 async def actors_of(
@@ -138,7 +192,7 @@ async def _valid_credentials(
     database: Database, widget_tokens: WidgetTokens, tokens: Collection[str]
 ) -> dict[str, _Credential]:
     return {
-        **await _api_keys(database, _starting(tokens, API_KEY_START)),
+        **await _api_keys(database, [token for token in tokens if is_api_key_text(token)]),
         **await _sessions(database, _starting(tokens, SESSION_START)),
         **await _widgets(database, widget_tokens, _starting(tokens, WIDGET_START)),
     }
@@ -156,9 +210,10 @@ async def _api_keys(database: Database, tokens: list[str]) -> dict[str, _Credent
         hashes[key_hash]: _Credential(
             Actor(ActorKind.API_KEY, workspace_id, frozenset(map(Scope, scopes)), api_key_id=key_id),
             last_used_at,
+            networks,
         )
-        for key_hash, key_id, workspace_id, scopes, last_used_at in await _API_KEYS.rows(
-            database, hashes=list(hashes)
+        for key_hash, key_id, workspace_id, scopes, last_used_at, networks in await _API_KEYS.rows(
+            database, hashes=list(hashes), now=datetime.now(UTC)
         )
     }
 
@@ -175,9 +230,10 @@ async def _sessions(database: Database, tokens: list[str]) -> dict[str, _Credent
                 SCOPES_OF_ROLE[role],
                 member_id=member_id,
                 session_hash=hashed,
-            )
+            ),
+            last_used_at,
         )
-        for hashed, member_id, workspace_id, role in await _SESSIONS.rows(
+        for hashed, member_id, workspace_id, role, last_used_at in await _SESSIONS.rows(
             database, hashes=list(hashes), now=datetime.now(UTC)
         )
     }
@@ -190,21 +246,23 @@ async def _widgets(
     opened = {
         token: contents
         for token in tokens
-        if (contents := widget_tokens.read(token)) and now <= contents[1] + WIDGET_REFRESH
+        if (contents := widget_tokens.read(token)) and now <= contents.expires_at + WIDGET_REFRESH
     }
     if not opened:
         return {}
-    ids = {conversation_id for conversation_id, _ in opened.values()}
-    workspaces = dict(await _CONVERSATIONS.rows(database, ids=list(ids)))
+    ids = {claims.conversation_id for claims in opened.values()}
+    rows = await _CONVERSATIONS.rows(database, ids=list(ids))
+    current = {(conversation_id, family): workspace_id for conversation_id, workspace_id, family in rows}
     return {
         token: _Credential(
             Actor(
                 ActorKind.CUSTOMER,
-                workspaces[conversation_id],
-                conversation_id=conversation_id,
-                expired=now >= expires_at,
+                current[claims.conversation_id, claims.family],
+                conversation_id=claims.conversation_id,
+                expired=now >= claims.expires_at,
             )
         )
-        for token, (conversation_id, expires_at) in opened.items()
-        if conversation_id in workspaces
+        for token, claims in opened.items()
+        # A token of an earlier family is revoked.
+        if (claims.conversation_id, claims.family) in current
     }

@@ -30,6 +30,7 @@ class BatonError(Exception):
 
     code: ErrorCode
     field: str | None = None
+    retry_after: int | None = None  # in seconds, when that is known
 
 
 class UnauthenticatedError(BatonError):
@@ -98,6 +99,16 @@ class RateLimitedError(BatonError):
     code = ErrorCode.RATE_LIMITED
 
     def __init__(self, message: str, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class UnavailableError(BatonError):
+    """Too much to do now; nothing has been executed. It may be tried again after `retry_after` seconds."""
+
+    code = ErrorCode.UNAVAILABLE
+
+    def __init__(self, message: str, retry_after: int) -> None:
         self.retry_after = retry_after
         super().__init__(message)
 

@@ -10,7 +10,7 @@ from models.api_key import ApiKey
 from models.member import Member, MemberSession
 from models.words import folded
 from models.workspace import Workspace
-from resolvers.api_key import make_api_key
+from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
 from resolvers.context import Services
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.passwords import check_password, hash_password
@@ -71,7 +71,7 @@ async def create_key(
     workspace = await _only_workspace(services, workspace_id)
     async with services.transactions.begin() as tx:
         await tx.read_clock()
-        return make_api_key(tx, workspace.id, name, scopes)
+        return make_api_key(tx, workspace.id, NewApiKey(name, scopes, tx.now + LIFETIME))
 
 
 async def _only_workspace(services: Services, workspace_id: UUID | None) -> Workspace:

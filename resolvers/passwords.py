@@ -5,7 +5,10 @@ import base64
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
 from argon2 import Parameters, extract_parameters
@@ -16,11 +19,14 @@ from sqlalchemy import select
 from models.database import Database
 from models.member import Member
 from models.words import folded
-from resolvers.errors import BadInputError
+from resolvers.errors import BadInputError, UnavailableError
+from rules.common_passwords import is_common_password
 from rules.text import text_error
 
 SHORTEST, LONGEST = 8, 200
 CONCURRENT_HASHES = 2  # each takes 64 MiB and a core
+WAITING_HASHES = 20
+WAITING_OF_CLIENT = 4
 SALT_BYTES = 16
 
 
@@ -33,45 +39,72 @@ class PasswordMatch:
 
 
 class Passwords:
-    """Computes and checks Argon2id hashes, at most two concurrently.
+    """Computes and checks Argon2id hashes, at most two concurrently, in threads of their own.
 
     A stored hash is `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. Members with the same email on several teams
     share the salt, so one computation checks a password against all of them.
+
+    A client is a network address, or an empty text for the operator. One client's hashes are computed one
+    after the other. At most 20 wait, and four of one client. Then UnavailableError is raised before anything
+    is computed.
     """
 
     def __init__(self, compute: Callable[..., bytes] = hash_secret) -> None:
         self._compute = compute
-        self._slots = asyncio.Semaphore(CONCURRENT_HASHES)
+        # Not the event loop's threads: a computation whose caller has left still occupies its thread.
+        self._threads = ThreadPoolExecutor(CONCURRENT_HASHES, thread_name_prefix="argon2")
+        self._inside: Counter[str] = Counter()
+        self._turns: dict[str, asyncio.Lock] = {}
 
-    async def hash(self, password: str, salt: bytes | None = None) -> str:
+    async def hash(self, password: str, salt: bytes | None = None, *, client: str = "") -> str:
         """Return the hash to store, with a new salt unless one is given."""
-        return await self._hash(password, salt or secrets.token_bytes(SALT_BYTES), RFC_9106_LOW_MEMORY)
+        async with self._place(client):
+            return await self._hash(password, salt or secrets.token_bytes(SALT_BYTES), RFC_9106_LOW_MEMORY)
 
-    async def match(self, password: str, stored: Collection[str | None]) -> PasswordMatch:
+    async def match(
+        self, password: str, stored: Collection[str | None], *, client: str = ""
+    ) -> PasswordMatch:
         """Compare the password with all `stored` hashes.
 
         One hash is computed for each different salt, and one if nothing is stored: the time does not show
         whether an account exists.
         """
         hashes = [hashed for hashed in stored if hashed]
-        if not hashes:
-            await self.hash(password)
-        matched = None
         by_salt = {hashed.rpartition("$")[0]: hashed for hashed in hashes}
-        for example in by_salt.values():
-            computed = await self._hash(password, salt_of(example), extract_parameters(example))
-            equal = [hashed for hashed in hashes if hmac.compare_digest(computed, hashed)]
-            matched = matched or next(iter(equal), None)
+        matched = None
+        async with self._place(client):
+            if not hashes:
+                await self._hash(password, secrets.token_bytes(SALT_BYTES), RFC_9106_LOW_MEMORY)
+            for example in by_salt.values():
+                computed = await self._hash(password, salt_of(example), extract_parameters(example))
+                equal = [hashed for hashed in hashes if hmac.compare_digest(computed, hashed)]
+                matched = matched or next(iter(equal), None)
         return PasswordMatch(matched, len(by_salt))
+
+    @asynccontextmanager
+    async def _place(self, client: str) -> AsyncIterator[None]:
+        """Wait in the queue for the client's turn; raises UnavailableError if the queue is full."""
+        limit = WAITING_OF_CLIENT if client else WAITING_HASHES
+        if self._inside.total() >= WAITING_HASHES + CONCURRENT_HASHES or self._inside[client] >= limit:
+            raise UnavailableError("Too many passwords are being checked. Try again in a second.", 1)
+        self._inside[client] += 1
+        try:
+            # One address leaves the second thread to others.
+            async with self._turns.setdefault(client, asyncio.Lock()) if client else nullcontext():
+                yield
+        finally:
+            self._inside[client] -= 1
+            if not self._inside[client]:
+                del self._inside[client]
+                self._turns.pop(client, None)
 
     async def _hash(self, password: str, salt: bytes, how: Parameters) -> str:
         # Keyboards differ in how they compose an accent (RFC 8265).
         secret = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
         costs = how.time_cost, how.memory_cost, how.parallelism
-        async with self._slots:
-            computed = await asyncio.to_thread(
-                self._compute, secret, salt, *costs, how.hash_len, how.type, how.version
-            )
+        computed = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._compute, secret, salt, *costs, how.hash_len, how.type, how.version
+        )
         return computed.decode()
 
 
@@ -81,8 +114,13 @@ def salt_of(stored: str) -> bytes:
     return base64.b64decode(salt + "=" * (-len(salt) % 4))
 
 
-async def hash_password(database: Database, passwords: Passwords, email: str, password: str) -> str:
-    """Return the hash of a member's password, with the salt that members of the same email already use."""
+async def hash_password(
+    database: Database, passwords: Passwords, email: str, password: str, *, client: str = ""
+) -> str:
+    """Return the hash of a member's password, with the salt that members of the same email already use.
+
+    `client` is the network address of the caller, for the queue of hashes.
+    """
     oldest = (
         select(Member.password_hash)
         .where(
@@ -95,7 +133,7 @@ async def hash_password(database: Database, passwords: Passwords, email: str, pa
     )
     async with database.autocommit_session() as session:
         stored = await session.scalar(oldest)
-    return await passwords.hash(password, salt_of(stored) if stored else None)
+    return await passwords.hash(password, salt_of(stored) if stored else None, client=client)
 
 
 def check_password(field: str, password: str) -> str:
@@ -104,4 +142,6 @@ def check_password(field: str, password: str) -> str:
         raise BadInputError(field, fault)
     if len(password) < SHORTEST:
         raise BadInputError(field, f"is shorter than {SHORTEST} characters")
+    if is_common_password(password):
+        raise BadInputError(field, "is a password that many people use; choose another one")
     return password

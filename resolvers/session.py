@@ -12,59 +12,65 @@ from models.words import folded
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
-from resolvers.errors import BadInputError, UnauthenticatedError
+from resolvers.errors import BadInputError, UnauthenticatedError, UnavailableError
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
-from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM, too_often
+from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM
+from resolvers.sign_in_alerts import alert_of_attempts
+from resolvers.sign_in_attempts import SignInAttempt, too_many_attempts
 from rules.email_address import email_address_error
-from rules.text import normalize
+from rules.network_address import network_of
 
 _NAMESAKES = 50
+_USER_AGENT = 300  # characters
+_WRONG = "Wrong email or password."
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A member's new session; the token is shown this once."""
+    """A member's new session; the token is shown this once. `device` is for the browser's device cookie."""
 
     member: Member
     token: str
     expires_at: datetime
+    device: str
 
 
 @permitted("signIn")
 async def sign_in(context: Context, email: str, password: str) -> SignedIn:
     """Open a session of 30 days. With one email on several teams, the password decides which.
 
-    Attempts are counted for every member with this email, or for the email if there is no member. Failures
-    are also counted for the email and address. Success forgives only the attempts of the member who signed
-    in. Raises UnauthenticatedError, and RateLimitedError after ten attempts in a minute.
+    Failures are counted, see `sign_in_attempts`. Raises UnauthenticatedError, RateLimitedError while a lock
+    is in force, and UnavailableError while too many passwords are being checked.
     """
     if email_address_error(email):
         raise BadInputError("email", "is not an email address")
-    limiter = context.services.rate_limiter
-    await limiter.acquire(SIGN_IN_FROM, "address", context.address)
-    await limiter.require(SIGN_IN, "failures", normalize(email), context.address)
+    address = network_of(context.address)
+    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", address)
     member = await _authenticate(context, email, password)
-    await limiter.reset(SIGN_IN, "member", str(member.id))
     async with context.services.transactions.begin() as tx:
-        return await _open_session(tx, member)
+        return await _open_session(tx, context, member)
 
 
 async def _authenticate(context: Context, email: str, password: str) -> Member:
-    limiter, passwords = context.services.rate_limiter, context.services.passwords
+    """Return the member whose password it is. Members and locks are looked up before anything is hashed."""
+    services = context.services
     members = await _members_of_email(context, email)
-    counted = [("member", str(member.id)) for member in members] or [("email", normalize(email))]
-    waits = [await limiter.count(SIGN_IN, *key) for key in counted]
-    if all(waits):
-        raise too_often(SIGN_IN, min(waits))
-    candidates = [member for member, wait in zip(members, waits, strict=False) if not wait]
-    match = await passwords.match(password, [member.password_hash for member in candidates])
+    attempt = SignInAttempt(services.database, email, context.address)
+    await attempt.count(members, services.device_tokens.read(context.device_cookie))
+    candidates = attempt.candidates
+    try:
+        hashes = [member.password_hash for member in candidates]
+        match = await services.passwords.match(password, hashes, client=network_of(context.address))
+    except UnavailableError:
+        await attempt.take_back(candidates)
+        raise
     if match.stored is None:
-        await limiter.count(SIGN_IN, "failures", normalize(email), context.address)
-        if any(waits):
-            raise too_often(SIGN_IN, max(waits))
-        raise UnauthenticatedError("Wrong email or password.")
+        if attempt.suspicious:
+            await alert_of_attempts(context, candidates)
+        raise too_many_attempts(attempt.wait) if attempt.wait else UnauthenticatedError(_WRONG)
     member = next(member for member in candidates if member.password_hash == match.stored)
+    await attempt.take_back([member])
     if match.salts > 1:
         await _store_password(context, member, password)
     return member
@@ -84,7 +90,8 @@ async def _members_of_email(context: Context, email: str) -> list[Member]:
 async def _store_password(context: Context, member: Member, password: str) -> None:
     """Store the password with the salt that members of the same email share."""
     services = context.services
-    hashed = await hash_password(services.database, services.passwords, member.email, password)
+    client = network_of(context.address)
+    hashed = await hash_password(services.database, services.passwords, member.email, password, client=client)
     async with services.transactions.begin() as tx:
         await tx.read_clock()
         await tx.session.execute(
@@ -94,15 +101,23 @@ async def _store_password(context: Context, member: Member, password: str) -> No
         )
 
 
-async def _open_session(tx: Transaction, member: Member) -> SignedIn:
+async def _open_session(tx: Transaction, context: Context, member: Member) -> SignedIn:
     token = new_token(SESSION_START)
     expires_at = await tx.read_clock() + SESSION_LIFETIME
     tx.session.add(
         MemberSession(
-            token_hash=token_hash(token), member_id=member.id, created_at=tx.now, expires_at=expires_at
+            token_hash=token_hash(token),
+            member_id=member.id,
+            created_at=tx.now,
+            expires_at=expires_at,
+            last_used_at=tx.now,
+            idle_ends_at=tx.now + context.services.session_idle,
+            address=context.address,
+            user_agent=context.user_agent[:_USER_AGENT] or None,
         )
     )
-    return SignedIn(member, token, expires_at)
+    device = context.services.device_tokens.issue(member.id, context.device_cookie, tx.now)
+    return SignedIn(member, token, expires_at, device)
 
 
 @permitted("signOut")
@@ -121,10 +136,10 @@ async def change_password(context: Context, current: str, new: str) -> None:
     check_password("new", new)
     await context.services.rate_limiter.acquire(SIGN_IN, "password", str(context.actor.id))
     member = await _own_row(context)
-    passwords = context.services.passwords
-    if (await passwords.match(current, [member.password_hash])).stored is None:
+    passwords, client = context.services.passwords, network_of(context.address)
+    if (await passwords.match(current, [member.password_hash], client=client)).stored is None:
         raise BadInputError("current", "is not your password")
-    hashed = await hash_password(context.services.database, passwords, member.email, new)
+    hashed = await hash_password(context.services.database, passwords, member.email, new, client=client)
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
         (await tx.session.get_one(Member, member.id)).password_hash = hashed
@@ -148,15 +163,17 @@ async def _end_sessions(tx: Transaction, member_id: UUID, but: bytes | None) -> 
 async def accept_invitation(context: Context, token: str, password: str) -> SignedIn:
     """Set the password of an invited member and sign in. An invitation is valid once, for 7 days."""
     check_password("password", password)
-    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", context.address)
+    client = network_of(context.address)
+    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", client)
     async with context.database.autocommit_session() as session:
         email = (await _invited(session, token, datetime.now(UTC))).email
-    hashed = await hash_password(context.services.database, context.services.passwords, email, password)
+    services = context.services
+    hashed = await hash_password(services.database, services.passwords, email, password, client=client)
     async with context.services.transactions.begin() as tx:
         member = await _invited(tx.session, token, await tx.read_clock(), lock=True)
         member.password_hash = hashed
         member.invitation_hash = member.invitation_expires_at = None
-        return await _open_session(tx, member)
+        return await _open_session(tx, context, member)
 
 
 async def _invited(session: AsyncSession, token: str, now: datetime, *, lock: bool = False) -> Member:

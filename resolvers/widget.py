@@ -23,6 +23,7 @@ from resolvers.idempotency import begin_idempotent_in, is_used
 from resolvers.locks import lock_conversation
 from resolvers.permissions import permitted
 from resolvers.validation import check_json, check_key, check_language
+from resolvers.widget_tokens import issue_widget_token
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.business_hours import hours_of
 from rules.customer_identity import CustomerIdentity
@@ -129,11 +130,9 @@ async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, Sta
         else:
             conversation_id = await _open(tx, page, identity, new)
             await call.store_result(conversation=conversation_id)
-        now = tx.now
+        token = await issue_widget_token(context, tx.session, conversation_id, tx.now)
     actor = Actor(ActorKind.CUSTOMER, page.workspace_id, conversation_id=conversation_id)
-    return actor, StartedConversation(
-        conversation_id, *context.services.widget_tokens.issue(conversation_id, now)
-    )
+    return actor, StartedConversation(conversation_id, token.token, token.expires_at)
 
 
 async def _identity_of(context: Context, page: Page, new: NewVisit) -> CustomerIdentity | None:

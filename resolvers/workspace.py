@@ -10,7 +10,7 @@ from models.planned_log import PlannedLog
 from models.workspace import Workspace
 from realtime.log import open_stream
 from resolvers.agent import make_agent
-from resolvers.api_key import make_api_key
+from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
 from resolvers.context import Services
 from resolvers.member import NewMember, make_member
 from resolvers.passwords import check_password, hash_password
@@ -61,6 +61,9 @@ async def make_workspace(services: Services, new: NewWorkspace) -> MadeWorkspace
             workspace.id, NewMember(new.admin.email, new.admin.name, MemberRole.ADMIN), password_hash, now
         )
         tx.session.add(admin)
-        key, token = make_api_key(tx, workspace.id, "First key", sorted(EVERY_SCOPE))
+        await tx.session.flush()
+        key, token = make_api_key(
+            tx, workspace.id, NewApiKey("First key", sorted(EVERY_SCOPE), now + LIFETIME, owner_id=admin.id)
+        )
         await tx.session.flush()
     return MadeWorkspace(workspace.id, agent, admin, key.id, token)

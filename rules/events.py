@@ -23,8 +23,10 @@ NOTIFIED_EVENTS = frozenset(
     {EventType.CREATED, EventType.REOPENED, EventType.SLA_AT_RISK, EventType.SLA_BREACHED}
 )
 
-# Deliveries that are not events: a sample, a digest of events, and an alert about failing deliveries.
-TEST, DIGEST, ALERT = "test", "digest", "alert"
+# Deliveries that are not events: a sample, a digest of events, and alerts about failing deliveries and about
+# failed attempts to sign in.
+TEST, DIGEST, ALERT, SIGN_IN_ALERT = "test", "digest", "alert", "sign_in_alert"
+ALERTS = frozenset({ALERT, SIGN_IN_ALERT})
 
 
 def event_of(entry_type: str) -> tuple[EventType, str | None] | None:

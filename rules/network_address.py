@@ -1,6 +1,7 @@
 """Network addresses of clients, for counting."""
 
-from ipaddress import IPv6Address, IPv6Network
+from collections.abc import Iterable
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 # One customer of an IPv6 network has this many bits and more to choose from.
 _IPV6_PREFIX = 64
@@ -27,3 +28,22 @@ def site_of(network: str) -> str | None:
     if "/" not in network:
         return None
     return str(IPv6Network(network).supernet(new_prefix=_IPV6_SITE_PREFIX))
+
+
+def network_error(network: str) -> str | None:
+    """Return why a text is no network in CIDR notation, such as 192.0.2.0/24, or None."""
+    try:
+        ip_network(network)
+    except ValueError:
+        return "is not a network address such as 192.0.2.0/24 or 2001:db8::/32"
+    return None
+
+
+def is_in_networks(address: str, networks: Iterable[str]) -> bool:
+    """Return whether an address is in one of the networks. A text that is no address is in none."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    plain = (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
+    return any(plain in ip_network(network) for network in networks)

@@ -17,6 +17,7 @@ NOTE: Final = "note"
 WEBHOOK_ENDPOINT: Final = "whk"
 DELIVERY: Final = "dlv"
 SAVED_REPLY: Final = "rpl"
+SESSION: Final = "ses"
 
 _SUFFIX = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 

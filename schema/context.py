@@ -29,9 +29,11 @@ class GraphQLContext(Context):
 
     Its loaders and its time belong to one event of a subscription or to one mutation: `reset` clears them.
     `session_token` is the cookie for the response: a token, an empty string to delete it, or None.
+    `device_token` is the device cookie for the response, or None.
     """
 
     session_token: str | None = None
+    device_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
     _prefetched: dict[Any, dict[UUID, Any]] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class GraphQLContext(Context):
             context.caller,
             context.address,
             origin=context.origin,
+            device_cookie=context.device_cookie,
+            user_agent=context.user_agent,
             replay_clock=context.replay_clock,
             live=context.live,
             record=context.record,

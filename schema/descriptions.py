@@ -58,6 +58,8 @@ _ARGUMENTS = {
     "role": "New role; null leaves it as it is.",
     "available": "True if ready to take escalations; null leaves it as it is.",
     "current": "Present password.",
+    "memberId": "The team member; null for the caller.",
+    "overlapSeconds": "Seconds for which the previous key stays valid, 0 to 2,592,000 (30 days).",
     "new": "New password.",
     "token": "Token of the invitation.",
 }

@@ -10,7 +10,7 @@ from structlog.contextvars import get_contextvars
 
 from models.database import DatabaseUnavailableError
 from models.ids import new_id
-from resolvers.errors import BatonError, ErrorCode, RateLimitedError
+from resolvers.errors import BatonError, ErrorCode
 
 _logger = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ def _format(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]
     original = original_of(error)
     if isinstance(original, BatonError):
         extensions: dict[str, Any] = {"code": original.code.value}
-        if isinstance(original, RateLimitedError) and original.retry_after is not None:
+        if original.retry_after is not None:
             extensions["retryAfter"] = original.retry_after
         if original.field:
             extensions["field"] = _prefix(error, original.field) + original.field

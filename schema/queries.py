@@ -11,6 +11,7 @@ from resolvers import conversation_queries as conversations
 from resolvers import delivery as deliveries
 from resolvers import escalation_queries as escalations
 from resolvers import member as members
+from resolvers import member_sessions
 from resolvers.conversation_queries import ConversationOrder
 from resolvers.escalation_queries import EscalationOrder
 from resolvers.pagination import PageRequest
@@ -32,6 +33,7 @@ from schema.nodes import Node, load_node, load_optional_node, query_any_node, qu
 from schema.notifications.delivery import DeliveryConnection
 from schema.team.api_key import ApiKey
 from schema.team.member import TeamMember
+from schema.team.session import MemberSession
 from schema.team.workspace import Workspace
 
 T = TypeVar("T")
@@ -108,6 +110,16 @@ class Query:
     async def api_keys(self, info: Info) -> list[ApiKey]:
         """The API keys, newest first."""
         return [ApiKey.of(row, info.context) for row in await api_keys.api_keys(info.context)]
+
+    @strawberry.field
+    async def sessions(self, info: Info, member_id: strawberry.ID | None = None) -> list[MemberSession]:
+        """Valid sessions of a team member, the last used first, at most 100.
+
+        For signed-in team members. Those of another member need the scope ADMIN.
+        """
+        key = parse_global_id(info, MEMBER, member_id, "member_id") if member_id else None
+        rows = await member_sessions.sessions(info.context, key)
+        return [MemberSession.of(row, info.context) for row in rows]
 
     @strawberry.field
     async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,11 +28,13 @@ from realtime.transaction import Transactions
 from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
+from resolvers.device_tokens import DeviceTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
+from server.secret_key import split_secret_keys
 from server.settings import Settings, secret_key_of
 
 RESTART_SECONDS = 2.0
@@ -125,8 +128,8 @@ async def open_services(
     pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)
     transactions = Transactions(database, pubsub.publish_wakeup, timers_enabled=live)
     # Processes such as `baton init` issue no token and need no key.
-    secret = secret_key_of(settings) if live else secrets.token_hex()
-    seal = Seal(secret)
+    keys = split_secret_keys(secret_key_of(settings)) if live else [secrets.token_hex()]
+    seal = Seal(*keys)
     notifications = _notification_services(settings, database, transactions, seal, mail_folder)
     services = Services(
         database=database,
@@ -134,13 +137,15 @@ async def open_services(
         transactions=transactions,
         feed=feed,
         pubsub=pubsub,
-        widget_tokens=WidgetTokens(secret),
+        widget_tokens=WidgetTokens(*keys),
+        device_tokens=DeviceTokens(*keys),
         seal=seal,
         external=notifications,
         passwords=Passwords(),
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
         write_limits=_write_limits(settings),
+        session_idle=timedelta(hours=settings.session_idle_hours),
     )
     loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]

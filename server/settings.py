@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     writes_per_address: int = Field(1_200, ge=1, le=10_000_000)
     writes_per_workspace: int = Field(60_000, ge=1, le=10_000_000)
     graphiql: bool = False
+    session_idle_hours: float = Field(12, gt=0, le=720)
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

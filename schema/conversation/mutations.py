@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import await_maybe
 
 from models.escalation import Escalation as EscalationRow
-from resolvers import ai_control, conversation, message
+from resolvers import ai_control, conversation, message, widget_tokens
 from resolvers.conversation import ConversationChanges
 from resolvers.customer import Customer as NewCustomer
 from resolvers.loaders import active_escalations
@@ -204,7 +204,7 @@ class ConversationMutation:
     async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str | None:
         """Make a new token for a widget whose token ends."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        return await conversation.refresh_widget_token(info.context, key)
+        return await widget_tokens.refresh_widget_token(info.context, key)
 
     @mutation
     async def renew_widget_token(
@@ -212,8 +212,19 @@ class ConversationMutation:
     ) -> WidgetTokenPayload | None:
         """Make a new token for a widget whose token ends."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        renewed = await conversation.renew_widget_token(info.context, key)
+        renewed = await widget_tokens.renew_widget_token(info.context, key)
         return WidgetTokenPayload(token=renewed.token, expires_at=renewed.expires_at)
+
+    @mutation
+    async def revoke_widget_tokens(self, info: Info, conversation_id: strawberry.ID) -> bool | None:
+        """End every widget token that the conversation has now, for example when a device is lost.
+
+        Requests with them are UNAUTHENTICATED immediately, and sockets that use them end within 5 seconds.
+        `renewWidgetToken`, called by a back end, and `openConversation` make valid tokens again.
+        """
+        key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
+        await widget_tokens.revoke_widget_tokens(info.context, key)
+        return True
 
     @mutation
     async def update_conversation(

@@ -2,15 +2,15 @@
 
 import strawberry
 
-from resolvers import api_key, member, session
+from resolvers import api_key, member, member_sessions, session
 from resolvers.actor import Actor, ActorKind
 from resolvers.member import NewMember
 from resolvers.session import SignedIn
 from rules.roles import SCOPES_OF_ROLE, MemberRole
-from rules.typeid import API_KEY, MEMBER
+from rules.typeid import API_KEY, MEMBER, SESSION
 from schema.context import GraphQLContext, Info, parse_global_id
 from schema.mutation import mutation
-from schema.team.api_key import ApiKey, CreateApiKeyInput, CreateApiKeyPayload
+from schema.team.api_key import ApiKey, CreateApiKeyInput, CreateApiKeyPayload, RotateApiKeyPayload
 from schema.team.member import CreateMemberInput, MemberPayload, TeamMember
 from schema.team.session import SignInPayload
 
@@ -30,6 +30,22 @@ class TeamMutation:
         await session.sign_out(info.context)
         info.context.session_token = ""
         return True
+
+    @mutation
+    async def end_session(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+        """End a session of the caller, or as an admin one of any member. Its sockets end within 5 seconds.
+
+        False if there is no such session.
+        """
+        result = await member_sessions.end_session(info.context, parse_global_id(info, SESSION, id, "id"))
+        if result.current:
+            info.context.session_token = ""
+        return result.ended
+
+    @mutation
+    async def end_other_sessions(self, info: Info) -> int | None:
+        """End all sessions of the caller except this one, and return their number."""
+        return await member_sessions.end_other_sessions(info.context)
 
     @mutation
     async def create_member(
@@ -80,8 +96,22 @@ class TeamMutation:
         input: CreateApiKeyInput,  # noqa: A002
     ) -> CreateApiKeyPayload | None:
         """Create an API key; the payload has the key itself."""
-        row, key = await api_key.create_api_key(info.context, input.name, input.scopes)
+        row, key = await api_key.create_api_key(info.context, input.to_new())
         return CreateApiKeyPayload(api_key=ApiKey.of(row, info.context), key=key)
+
+    @mutation
+    async def rotate_api_key(
+        self,
+        info: Info,
+        id: strawberry.ID,  # noqa: A002
+        overlap_seconds: int = 86_400,
+    ) -> RotateApiKeyPayload | None:
+        """Create a key in the place of another one, which stays valid for the overlap."""
+        key_id = parse_global_id(info, API_KEY, id, "id")
+        old, new, key = await api_key.rotate_api_key(info.context, key_id, overlap_seconds)
+        return RotateApiKeyPayload(
+            api_key=ApiKey.of(new, info.context), previous=ApiKey.of(old, info.context), key=key
+        )
 
     @mutation
     async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002
@@ -92,6 +122,7 @@ class TeamMutation:
 
 def _signed_in(info: Info, signed_in: SignedIn) -> SignInPayload | None:
     info.context.session_token = signed_in.token
+    info.context.device_token = signed_in.device
     row = signed_in.member
     # The payload shows what the member who has just signed in may see.
     actor = Actor(ActorKind.TEAM_MEMBER, row.workspace_id, SCOPES_OF_ROLE[row.role], member_id=row.id)

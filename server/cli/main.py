@@ -19,6 +19,7 @@ from server.cli.analytics import print_analytics, read_instant, rebuild
 from server.cli.operator import doctor, key_app, pg, reset_password
 from server.cli.phrases import Explanation
 from server.cli.reporting import command_settings, write_utf8
+from server.cli.secret_key import secret_key_app
 from server.cli.widget import WidgetNotBuiltError, widget_lines
 from server.demo.run import demo_file, mail_folder, run_demo
 from server.demo.shop import shop_route
@@ -37,6 +38,7 @@ app = typer.Typer(
     help="Hands conversations from an AI agent to people and back.",
 )
 app.add_typer(key_app, name="key")
+app.add_typer(secret_key_app, name="secret-key")
 app.command("reset-password")(reset_password)
 app.command("doctor")(doctor)
 app.command("pg", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(pg)

@@ -15,6 +15,8 @@ from starlette.responses import Response
 
 from models.database import DATABASE_ERRORS
 from resolvers.context import Context
+from resolvers.credentials import SESSION_LIFETIME
+from resolvers.device_tokens import DEVICE_LIFETIME
 from resolvers.errors import BatonError, ErrorCode, ForbiddenError
 from schema.context import GraphQLContext
 from schema.errors import format_error
@@ -22,7 +24,8 @@ from schema.execution import execute_call, run_any
 from schema.operation import MutationByGetError, Operation, read_operation
 from server.graphql.sse import event_stream
 from server.graphql.state import app_state
-from server.http.authentication import SESSION_COOKIE, AuthenticatedCall, authenticate
+from server.http.authentication import AuthenticatedCall, authenticate
+from server.http.cookies import DEVICE, SESSION, delete_cookie, set_cookie
 from server.http.graphiql import graphiql_page
 from server.http.problems import headers_of, status_of
 from server.http.request_body import MalformedError, read_json
@@ -31,7 +34,6 @@ MODERN = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 
-_SESSION_SECONDS = 30 * 24 * 3600
 # A form, a link or an image of another site can send none of these.
 _PREFLIGHT_HEADERS = ("apollo-require-preflight", "x-requested-with")
 _STREAM_TOKEN = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
@@ -121,7 +123,7 @@ async def _answer_operation(request: Request, call: AuthenticatedCall, operation
     result = await execute_call(operation, graphql_context)
     headers = _retry_after(result) | ({"Cache-Control": "no-store"} if request.method == "GET" else {})
     response = _response(result, _status(result, accepted), accepted, headers)
-    _set_cookie(response, graphql_context, request)
+    _set_cookies(response, graphql_context, request)
     return response
 
 
@@ -136,8 +138,18 @@ def _retry_after(result: dict[str, Any]) -> dict[str, str]:
 
 
 def _status(result: dict[str, Any], accepted: str) -> int:
+    if MODERN not in accepted:
+        return 200
     # A result without `data` was refused before anything was executed.
-    return 400 if "data" not in result and MODERN in accepted else 200
+    if "data" not in result:
+        return 400
+    return 503 if _is_unavailable(result) else 200
+
+
+def _is_unavailable(result: dict[str, Any]) -> bool:
+    """Return whether no field could be executed now, so that the whole request may be sent again."""
+    codes = {error["extensions"]["code"] for error in result.get("errors", ())}
+    return codes == {ErrorCode.UNAVAILABLE} and not any(map(bool, (result["data"] or {}).values()))
 
 
 def _error_status(error: BatonError, accepted: str) -> int:
@@ -154,18 +166,11 @@ def _response(
     return Response(orjson.dumps(result), status, headers, media_type=media_type)
 
 
-def _set_cookie(response: Response, graphql_context: GraphQLContext, request: Request) -> None:
-    if graphql_context.session_token is None:
-        return
-    secure = app_state(request).settings.url.startswith("https://")
+def _set_cookies(response: Response, graphql_context: GraphQLContext, request: Request) -> None:
+    url = app_state(request).settings.url
     if graphql_context.session_token:
-        response.set_cookie(
-            SESSION_COOKIE,
-            graphql_context.session_token,
-            max_age=_SESSION_SECONDS,
-            httponly=True,
-            samesite="lax",
-            secure=secure,
-        )
-    else:
-        response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax", secure=secure)
+        set_cookie(response, SESSION, graphql_context.session_token, SESSION_LIFETIME, url)
+    elif graphql_context.session_token is not None:
+        delete_cookie(response, SESSION, url)
+    if graphql_context.device_token:
+        set_cookie(response, DEVICE, graphql_context.device_token, DEVICE_LIFETIME, url)

@@ -17,7 +17,7 @@ from realtime.cancellation import cancel_and_wait
 from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.credentials import SESSION_START, actor_of
+from resolvers.credentials import SESSION_START, CredentialUse, actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.graphql.client_connections import (
     CLIENT_GONE,
@@ -207,8 +207,9 @@ class WebSocketSession:
         if token is None:
             return Context(self._services, None, address, origin=origin)
         services = self._services
-        look_up = partial(actor_of, services.database, services.widget_tokens, token)
-        actor = await self._lookups.run(token, look_up)
+        use = CredentialUse(address, services.session_idle)
+        look_up = partial(actor_of, services.database, services.widget_tokens, token, use)
+        actor = await self._lookups.run(f"{address} {token}", look_up)
         if actor is None:
             is_session = token.startswith(SESSION_START)
             raise ProtocolError(SESSION_ENDED if is_session else CREDENTIAL_UNKNOWN)

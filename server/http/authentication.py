@@ -6,14 +6,13 @@ from starlette.requests import HTTPConnection, Request
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.credentials import actor_of
+from resolvers.credentials import CredentialUse, actor_of
 from resolvers.errors import ForbiddenError, UnauthenticatedError
 from server.http.call_report import record_of
+from server.http.cookies import DEVICE, SESSION, presented_cookie
 from server.http.log_context import bind_actor
 from server.http.origins import is_own_page, may_call_from
 from server.http.state import http_state
-
-SESSION_COOKIE = "baton_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def presented_credential(
     token = bearer_token(authorization)
     if token is not None:
         return Credential(token)
-    cookie = connection.cookies.get(SESSION_COOKIE)
+    cookie = presented_cookie(connection, SESSION, public_url)
     if not cookie:
         return None
     if not is_own_page(connection, public_url):
@@ -75,7 +74,8 @@ async def authenticate(request: Request) -> AuthenticatedCall:
     credential = presented_credential(request, request.headers.get("authorization"), url)
     if credential is None:
         return AuthenticatedCall(_context(request, None), None)
-    actor = await actor_of(services.database, services.widget_tokens, credential.token)
+    use = CredentialUse(client_address(request), services.session_idle)
+    actor = await actor_of(services.database, services.widget_tokens, credential.token, use)
     # An expired cookie counts as none: signing in must still be possible.
     if actor is None and not credential.from_cookie:
         raise UnauthenticatedError("This credential is unknown, revoked or expired.")
@@ -87,16 +87,24 @@ async def authenticate(request: Request) -> AuthenticatedCall:
 
 
 def _context(request: Request, actor: Actor | None) -> Context:
-    origin = request.headers.get("origin")
-    services, record = http_state(request).services, record_of(request)
+    state, record = http_state(request), record_of(request)
     record.caller = actor
-    return Context(services, actor, client_address(request), origin=origin, record=record)
+    return Context(
+        state.services,
+        actor,
+        client_address(request),
+        origin=request.headers.get("origin"),
+        device_cookie=presented_cookie(request, DEVICE, state.settings.url),
+        user_agent=request.headers.get("user-agent", ""),
+        record=record,
+    )
 
 
 async def authenticate_token(request: Request, token: str) -> Context | None:
     """Return the context of the holder of a token that a URL contains, or None for an invalid one."""
     services = http_state(request).services
-    actor = await actor_of(services.database, services.widget_tokens, token)
+    use = CredentialUse(client_address(request), services.session_idle)
+    actor = await actor_of(services.database, services.widget_tokens, token, use)
     bind_actor(actor)
     record = record_of(request)
     record.caller = actor

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from models.database import DATABASE_ERRORS, is_unavailable
-from resolvers.errors import BatonError, ErrorCode, RateLimitedError
+from resolvers.errors import BatonError, ErrorCode
 from server.http.call_report import record_of
 from server.http.log_context import current_request_id
 
@@ -89,7 +89,7 @@ def status_of(error: Exception) -> HTTPStatus:
 
 def headers_of(error: Exception) -> dict[str, str]:
     """Return the headers of a failure: Retry-After if trying again may help, and the challenge of a 401."""
-    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+    if isinstance(error, BatonError) and error.retry_after is not None:
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, BatonError):
         return _CHALLENGE if error.code is ErrorCode.UNAUTHENTICATED else {}

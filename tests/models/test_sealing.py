@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.sealing import Seal, UnreadableSecretError
+from models.sealing import Seal, UnreadableSecretError, key_id
 
 SECRET = "a secret of the server's own"
 TOKEN = "xoxb-1234-5678-abcdefgh"
@@ -23,9 +23,10 @@ def test_what_is_sealed_shows_nothing_and_is_never_the_same() -> None:
     seal = Seal(SECRET)
     first, second = seal.seal(TOKEN, PURPOSE), seal.seal(TOKEN, PURPOSE)
 
-    assert first[:1] == second[:1] == b"\x01"
-    assert first[1:13] != second[1:13]
-    assert first[13:] != second[13:]
+    assert first[:1] == second[:1] == b"\x02"
+    assert first[1:5] == second[1:5] == key_id(SECRET)
+    assert first[5:17] != second[5:17]
+    assert first[17:] != second[17:]
     assert not any(part.encode() in first for part in ("xoxb", "1234", "abcdefgh"))
     assert SECRET not in repr(seal)
 
@@ -81,3 +82,24 @@ def test_what_was_sealed_by_the_first_version_stays_readable() -> None:
     sealed = bytes.fromhex("0131584b63f631a4abcea13402562b93ac6af1a2dfb4f96b567d1a065b1267afbd51e80fed0a")
 
     assert Seal("x" * 32).open(sealed, "slack token of agent_1") == "xoxb-kept"
+
+
+def test_older_key_opens_what_it_has_sealed() -> None:
+    older, newer = SECRET, SECRET + "!"
+    sealed = Seal(older).seal(TOKEN, PURPOSE)
+    rotated = Seal(newer, older)
+    assert rotated.open(sealed, PURPOSE) == TOKEN
+    assert not rotated.is_current(sealed)
+    resealed = rotated.seal(TOKEN, PURPOSE)
+    assert rotated.is_current(resealed)
+    assert Seal(newer).open(resealed, PURPOSE) == TOKEN
+    with pytest.raises(UnreadableSecretError):
+        Seal(older).open(resealed, PURPOSE)
+
+
+def test_older_key_opens_what_the_first_version_sealed() -> None:
+    sealed = bytes.fromhex("0131584b63f631a4abcea13402562b93ac6af1a2dfb4f96b567d1a065b1267afbd51e80fed0a")
+
+    assert Seal("y" * 32, "x" * 32).open(sealed, "slack token of agent_1") == "xoxb-kept"
+    with pytest.raises(UnreadableSecretError):
+        Seal("y" * 32, "z" * 32).open(sealed, "slack token of agent_1")

@@ -40,11 +40,11 @@ def listed(key: Caller, key_id: str) -> dict[str, Any]:
 
 def test_a_key_is_shown_once_and_kept_as_a_hash(rows: Rows) -> None:
     key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
-    assert re.fullmatch(r"baton_sk_[\w-]{43}", secret)
+    assert re.fullmatch(r"baton_sk_[0-9a-z]{26}_[\w-]{43}[0-9a-f]{8}", secret)
     rows.key.as_one(secret).ask(KIND)
     prefix = listed(rows.key, key_id)["prefix"]
     assert secret.startswith(prefix)
-    assert len(prefix) < 20
+    assert prefix == "baton_sk_" + key_id.removeprefix("key_")
     kept = everything_kept(rows.workspace.server)
     assert prefix in kept, "or the scan finds nothing"
     secret_part = secret.removeprefix(prefix)

@@ -1,11 +1,14 @@
 """Password hashes: what is compared, and how much is computed for it."""
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import hash_secret
 
+from resolvers.errors import UnavailableError
 from resolvers.passwords import Passwords, salt_of
 
 
@@ -61,3 +64,41 @@ async def test_match_reads_a_hash_of_other_costs(passwords: Passwords) -> None:
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("the password")
     assert (await passwords.match("the password", [cheap])).stored == cheap
     assert (await passwords.match("not the password", [cheap])).stored is None
+
+
+class HeldHashes:
+    """Argon2 in place of which threads wait until they are released."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def __call__(self, *args: Any) -> bytes:
+        assert self.released.wait(20)
+        return b"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA"
+
+
+@pytest.mark.anyio
+async def test_hashes_beyond_the_queue_are_refused_before_they_are_computed() -> None:
+    held = HeldHashes()
+    passwords = Passwords(held)
+    waiting = [asyncio.create_task(passwords.hash("a password", client=str(n))) for n in range(22)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError) as refused:
+        await passwords.match("a password", [], client="another")
+    assert refused.value.retry_after == 1
+    held.released.set()
+    assert len(await asyncio.gather(*waiting)) == 22
+    assert (await passwords.match("a password", [], client="another")).stored is None
+
+
+@pytest.mark.anyio
+async def test_one_client_has_four_places_in_the_queue() -> None:
+    held = HeldHashes()
+    passwords = Passwords(held)
+    waiting = [asyncio.create_task(passwords.hash("a password", client="here")) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError):
+        await passwords.hash("a password", client="here")
+    waiting.append(asyncio.create_task(passwords.hash("a password", client="there")))
+    held.released.set()
+    assert len(await asyncio.gather(*waiting)) == 5

@@ -78,6 +78,8 @@ def test_viewers_change_nothing_but_what_is_their_own() -> None:
         "acceptInvitation",
         "openConversation",
         "signOut",
+        "endSession",
+        "endOtherSessions",
         "changePassword",
         "setViewing",
     }

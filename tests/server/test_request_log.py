@@ -27,7 +27,8 @@ def lines_of(workspace: Workspace, operation: str) -> list[dict[str, Any]]:
             and line.get("workspace") == workspace.id
         ]
 
-    return wait_for(written, f"a line about {operation}")
+    lines: list[dict[str, Any]] = wait_for(written, f"a line about {operation}")
+    return lines
 
 
 def test_line_names_operation_caller_duration_and_outcome(workspace: Workspace) -> None:

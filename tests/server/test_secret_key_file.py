@@ -1,5 +1,8 @@
 """The secret key: made once however many processes start, and refused when anyone could guess it."""
 
+import base64
+import hashlib
+import hmac
 import multiprocessing
 import secrets
 import stat
@@ -15,7 +18,7 @@ import pytest
 
 from resolvers.credentials import WidgetTokens
 from server.embedded.postgres import embedded_postgres
-from server.secret_key import FILE_NAME, SecretKeyError, check_secret_key, kept_secret_key
+from server.secret_key import FILE_NAME, SecretKeyError, check_secret_key, kept_secret_key, split_secret_keys
 from tests.support.baton_client import Caller, Server
 
 ROUNDS, PROCESSES = 200, 4
@@ -135,3 +138,42 @@ def test_token_that_ends_too_late_is_refused() -> None:
     assert tokens.read(tokens.issue(conversation, now)[0])
     for ahead in (timedelta(minutes=6), timedelta(days=1), timedelta(days=36_500)):
         assert tokens.read(tokens.issue(conversation, now + ahead)[0]) is None
+
+
+def test_several_keys_are_separated_by_commas_or_lines() -> None:
+    first, second = secrets.token_hex(32), secrets.token_urlsafe(32)
+    for value in (f"{first},{second}", f"{first}\n{second}\n", f" {first} ,\n {second}"):
+        assert check_secret_key(value) == value
+        assert split_secret_keys(value) == [first, second]
+
+
+def test_one_weak_key_among_several_is_refused() -> None:
+    strong = secrets.token_hex(32)
+    for weak in ("short", "x" * 64, "the-same-long-secret-everywhere-2"):
+        with pytest.raises(ValueError, match="key 2 of 2"):
+            check_secret_key(f"{strong},{weak}")
+    with pytest.raises(ValueError, match="twice"):
+        check_secret_key(f"{strong},{strong}")
+
+
+def test_token_of_an_older_key_is_read_and_one_of_a_removed_key_is_not() -> None:
+    older, newer = secrets.token_hex(32), secrets.token_hex(32)
+    conversation, now = uuid4(), datetime.now(UTC)
+    token = WidgetTokens(older).issue(conversation, now, 7)[0]
+    claims = WidgetTokens(newer, older).read(token)
+    assert claims is not None
+    assert (claims.conversation_id, claims.family) == (conversation, 7)
+    assert WidgetTokens(newer).read(token) is None
+    assert WidgetTokens(older).read(WidgetTokens(newer, older).issue(conversation, now)[0]) is None
+
+
+def test_widget_token_of_the_first_form_is_read() -> None:
+    older, newer = secrets.token_hex(32), secrets.token_hex(32)
+    conversation, ends = uuid4(), int(datetime.now(UTC).timestamp()) + 60
+    body = conversation.bytes + ends.to_bytes(8, "big")
+    signature = hmac.digest(hashlib.sha256(b"baton widget token\0" + older.encode()).digest(), body, "sha256")
+    token = "baton_wt_" + base64.urlsafe_b64encode(body + signature).decode().rstrip("=")
+    claims = WidgetTokens(newer, older).read(token)
+    assert claims is not None
+    assert (claims.conversation_id, claims.family) == (conversation, 0)
+    assert WidgetTokens(newer).read(token) is None

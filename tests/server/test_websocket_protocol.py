@@ -113,7 +113,7 @@ async def test_init_of_an_unknown_shape_is_refused_in_words(
         ({"authorization": None}, "", None),
         # Tools send other headers along.
         ({"x-request-id": "1", "Authorization": "Bearer key"}, "", KEY),
-        ({"x-request-id": "1"}, "baton_session=cookie", MEMBER),
+        ({"x-request-id": "1"}, "__Host-baton_session=cookie", MEMBER),
     ],
 )
 async def test_init_with_other_fields_is_taken_if_its_credential_is_clear(
@@ -148,7 +148,7 @@ async def test_who_calls(
 ) -> None:
     stage = await start()
     page = origin and Origin(origin.format(host=f"127.0.0.1:{stage.port}"))
-    client = await connect(stage, origin=page, additional_headers={"Cookie": "baton_session=cookie"})
+    client = await connect(stage, origin=page, additional_headers={"Cookie": "__Host-baton_session=cookie"})
     await client.introduce(**payload)
     await client.follow("one")
     assert [(context.caller, context.address) for context in stage.contexts] == [(caller, "127.0.0.1")]

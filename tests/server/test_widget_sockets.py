@@ -1,5 +1,6 @@
 """Pages over WebSocket: starting without a credential, and renewing a token without losing an event."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.anyio
 
 ADDED = """subscription($id: ID!, $after: String) { messageAdded(conversationId: $id, after: $after) {
     cursor message { content } } }"""
+REVOKE = "mutation($id: ID!) { revokeWidgetTokens(conversationId: $id) }"
 REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
 # A credential that has ended closes its sockets within this time.
 REACHED_SECONDS = 7.0
@@ -84,3 +86,35 @@ async def test_token_can_be_renewed_before_it_ends_while_the_socket_goes_on(work
                 while (frame := await each.receive())["id"] != number:
                     pass
                 assert frame["payload"]["data"]["messageAdded"]["message"]["content"] == "To both"
+
+
+async def test_revoked_tokens_end_requests_immediately_and_sockets_within_5_seconds(
+    workspace: Workspace,
+) -> None:
+    started, other = workspace.start(), workspace.start()
+    conversation = started["conversation"]["id"]
+    customer, bystander = workspace.widget(started), workspace.widget(other)
+    async with customer.socket() as socket, bystander.socket() as beside:
+        await socket.subscribe(ADDED, id=conversation)
+        going_on = await beside.subscribe(ADDED, id=other["conversation"]["id"])
+        assert workspace.key.ask(REVOKE, id=conversation) == {"revokeWidgetTokens": True}
+        begun = time.monotonic()
+        for query in ("query($id: ID!) { conversation(id: $id) { id } }", REFRESH):
+            assert customer.refusal(query, id=conversation).code == "UNAUTHENTICATED"
+        with pytest.raises(ConnectionClosed) as caught:
+            await socket.receive(10)
+        assert time.monotonic() - begun < 6
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 4403
+        workspace.key.record(other["conversation"]["id"], "ASSISTANT", "Still here")
+        assert (await beside.next(going_on))["messageAdded"]["message"]["content"] == "Still here"
+    renewed = workspace.key.ask(REFRESH, id=conversation)["refreshWidgetToken"]
+    seen = Caller(workspace.server.url, renewed).ask("{ viewer { conversation { id } } }")
+    assert seen == {"viewer": {"conversation": {"id": conversation}}}
+
+
+async def test_customer_cannot_revoke_the_tokens_of_the_conversation(workspace: Workspace) -> None:
+    started = workspace.start()
+    customer, conversation = workspace.widget(started), started["conversation"]["id"]
+    assert customer.refusal(REVOKE, id=conversation).code == "FORBIDDEN"
+    assert customer.ask("{ viewer { conversation { id } } }")["viewer"]["conversation"]["id"] == conversation

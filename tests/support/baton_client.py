@@ -306,9 +306,9 @@ class _KnownPasswords(Passwords):
         super().__init__()
         self._known: dict[tuple[str, bytes | None], str] = {}
 
-    async def hash(self, password: str, salt: bytes | None = None) -> str:
+    async def hash(self, password: str, salt: bytes | None = None, *, client: str = "") -> str:
         if (password, salt) not in self._known:
-            self._known[password, salt] = await super().hash(password, salt)
+            self._known[password, salt] = await super().hash(password, salt, client=client)
         return self._known[password, salt]
 
 

@@ -250,6 +250,7 @@ ABROAD = tuple(
 # A job too many finds nothing to do: when one came while another was at it, half a minute later.
 _IDLE = """DELETE FROM pgqueuer WHERE entrypoint = 'deliveries' AND status = 'queued' AND NOT EXISTS (
     SELECT 1 FROM deliveries WHERE uuid_send(target_id) = payload AND status = 'PENDING')"""
+_CHANGED_BY_USE = ("last_used_at", "last_address", "address", "idle_ends_at")
 # What the worker still has to do about what has happened.
 _BUSY = """SELECT 1 FROM planned_logs JOIN streams ON id = workspace_id WHERE position < head
     UNION ALL SELECT 1 FROM pgqueuer WHERE entrypoint IN ('deliveries', 'digest')"""
@@ -305,14 +306,17 @@ class World:
 
     def fingerprint(self) -> dict[str, Any]:
         """
-        Every table's rows, without what changes by mere use: when a key was last presented.
+        Every table's rows, without what changes by mere use.
+
+        That is when and from where a key or session was last presented.
 
         And how often others outside were turned to: Slack, and a receiver of webhooks.
         """
         wait_for(self._is_quiet, "the worker to have nothing to do")
+        by_use = " - ".join(f"'{name}'" for name in _CHANGED_BY_USE)
         parts = [
             f"SELECT '{table}' AS name, count(*) AS rows, md5(string_agg(md5(row), '' ORDER BY row)) AS sum"
-            f" FROM (SELECT (to_jsonb(t) - 'last_used_at')::text AS row FROM \"{table}\" t) AS found"
+            f' FROM (SELECT (to_jsonb(t) - {by_use})::text AS row FROM "{table}" t) AS found'
             for table in self._tables
         ]
         rows = self.server.rows(" UNION ALL ".join(parts))

@@ -1,10 +1,12 @@
 """Operations of the tests of team members."""
 
+import hashlib
 from typing import Any
 
 import httpx
 
-from tests.support.baton_client import PASSWORD, Caller
+from rules.typeid import WORKSPACE, parse_id
+from tests.support.baton_client import PASSWORD, Caller, Workspace
 from tests.support.callers import Rows, Visitor
 
 WHO = "{ viewer { member { id email name role available } } }"
@@ -45,10 +47,24 @@ def can_sign_in(nobody: Visitor, email: str, password: str = PASSWORD) -> bool:
     return not codes
 
 
-def cookie_of(response: httpx.Response) -> tuple[str, set[str]]:
-    """Return the session cookie's value and its attributes in lower case."""
-    (header,) = (
-        item for item in response.headers.get_list("set-cookie") if item.startswith("baton_session=")
+def code_of(response: httpx.Response) -> str | None:
+    """Return the code of the first error of an answer, or None."""
+    errors = response.json().get("errors", ())
+    return next((str(error["extensions"]["code"]) for error in errors), None)
+
+
+def set_failures(workspace: Workspace, email: str, failures: int) -> None:
+    """Let the member have failed as often as that, from addresses of any number."""
+    key = "SELECT id FROM members WHERE workspace_id = $1 AND lower(email) = $2"
+    ((member_id,),) = (
+        row.values() for row in workspace.server.rows(key, parse_id(WORKSPACE, workspace.id), email)
     )
-    value, *attributes = header.removeprefix("baton_session=").split(";")
+    counted = "UPDATE sign_in_attempts SET failures = $1, locked_until = NULL WHERE key_hash = $2 RETURNING 1"
+    assert workspace.server.rows(counted, failures, hashlib.sha256(f"member\0{member_id}".encode()).digest())
+
+
+def cookie_of(response: httpx.Response, name: str = "baton_session") -> tuple[str, set[str]]:
+    """Return a cookie's value and its attributes in lower case."""
+    (header,) = (item for item in response.headers.get_list("set-cookie") if item.startswith(f"{name}="))
+    value, *attributes = header.removeprefix(f"{name}=").split(";")
     return value.strip('"'), {attribute.strip().lower() for attribute in attributes}

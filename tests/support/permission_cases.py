@@ -7,6 +7,7 @@ from typing import Any
 
 from graphql import GraphQLNonNull
 
+from models.ids import new_id
 from resolvers.actor import ActorKind
 from resolvers.permissions import PERMISSIONS, Permission
 from rules import typeid
@@ -196,6 +197,7 @@ _QUERIES = (
     Case("agents", "id name"),
     Case("members", "id name"),
     Case("apiKeys", "id name prefix"),
+    Case("sessions", "id current"),
     Case(
         "conversation", "id messages { nodes { id } }", CONVERSATION, lambda rows: {"id": rows.conversation}
     ),
@@ -232,6 +234,7 @@ _TALKING = (
     Case("markRead", "id", CONVERSATION, _conversation(position=0)),
     Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
     Case("renewWidgetToken", "token", CONVERSATION, _conversation()),
+    Case("revokeWidgetTokens", "", CONVERSATION, _conversation(), once=True),
     Case(
         "updateConversation",
         "id",
@@ -347,7 +350,10 @@ _ADMINISTERING = (
     ),
     Case("removeMember", "", MEMBER, lambda rows: {"id": rows.member}, once=True),
     Case("createApiKey", "key", given=lambda _: {"input": {"name": "One more", "scopes": ["ADMIN"]}}),
+    Case("rotateApiKey", "key", API_KEY, lambda rows: {"id": rows.api_key}, once=True),
     Case("revokeApiKey", "id", API_KEY, lambda rows: {"id": rows.api_key}),
+    Case("endSession", given=lambda _: {"id": typeid.format_id(typeid.SESSION, new_id())}),
+    Case("endOtherSessions"),
 )
 
 

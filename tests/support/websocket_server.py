@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -182,7 +183,7 @@ async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
 
 @asynccontextmanager
 async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    async def actor_of(_: object, __: object, token: str) -> Actor | None:
+    async def actor_of(_: object, __: object, token: str, ___: object) -> Actor | None:
         return stage.actors.get(token)
 
     async def allowed_origins(_: object, actor: Actor) -> list[str]:
@@ -193,7 +194,9 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(operations, "run", stage.run)
     monkeypatch.setattr(operations, "is_subscription", lambda _: False)
     app = Starlette(routes=[WebSocketRoute("/graphql", websocket_endpoint(timeouts))])
-    app.state.services = cast(Any, SimpleNamespace(database=SimpleNamespace(), widget_tokens=None))
+    app.state.services = cast(
+        Any, SimpleNamespace(database=SimpleNamespace(), widget_tokens=None, session_idle=timedelta(hours=12))
+    )
     app.state.settings = SimpleNamespace(url="https://baton.example/")
     app.state.groups = Groups()
     app.state.connections = stage.connections

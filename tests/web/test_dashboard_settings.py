@@ -8,6 +8,8 @@ from tests.support.dashboard_page import DashboardPage, escalate
 READ = """query($agent: ID!) { escalationSettings(agentId: $agent) { version
     autoEscalation { confidenceThreshold } widget { buttonText } triggers { toolFailureLimit } } }"""
 
+KEY_ENDS = "{ apiKeys { name expiresAt owner { name } } }"
+
 
 def test_colleague_who_saves_meanwhile_overwrites_nothing(page: Page, workspace: Workspace) -> None:
     dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
@@ -64,7 +66,10 @@ def test_api_key_is_shown_once(page: Page, workspace: Workspace) -> None:
     expect(page.get_by_text("API key: shown this once")).to_be_visible()
     assert len(secret.inner_text()) > 20
     page.reload()
-    expect(page.get_by_role("cell", name="Shop back end")).to_be_visible()
+    row = page.get_by_role("row").filter(has=page.get_by_role("cell", name="Shop back end"))
+    (key,) = (key for key in workspace.key.ask(KEY_ENDS)["apiKeys"] if key["name"] == "Shop back end")
+    expect(row).to_contain_text(key["owner"]["name"])
+    expect(row).to_contain_text(str(int(key["expiresAt"][:4])))
     expect(page.get_by_text("shown this once")).to_have_count(0)
     assert dashboard.errors == []
 

@@ -27,6 +27,7 @@ export const keys = {
   deliveries: ["deliveries"] as const,
   analytics: ["analytics"] as const,
   apiKeys: ["api-keys"] as const,
+  sessions: ["sessions"] as const,
 };
 
 export const queryClient = new QueryClient({

@@ -593,6 +593,10 @@ export type CreateApiKeyInput = {
   name: string;
   /** Scopes of the key. */
   scopes: Array<Scope>;
+  /** End of the key. One year from now if it is omitted; null makes a key that does not end by itself. */
+  expiresAt?: string | null | undefined;
+  /** Networks in CIDR notation, such as 192.0.2.0/24, at most 50. The key is valid only from them. */
+  networks?: Array<string>;
 };
 
 export type DurationsFragment = { count: number, averageSeconds: number | null, medianSeconds: number | null, p90Seconds: number | null, medianBusinessSeconds: number | null, p90BusinessSeconds: number | null };
@@ -1057,7 +1061,24 @@ export type ChangePasswordMutation = { changePassword: boolean | null };
 export type ApiKeysQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type ApiKeysQuery = { apiKeys: Array<{ id: string, name: string, prefix: string, scopes: Array<Scope>, createdAt: string, lastUsedAt: string | null, revokedAt: string | null }> };
+export type ApiKeysQuery = { apiKeys: Array<{ id: string, name: string, prefix: string, scopes: Array<Scope>, createdAt: string, lastUsedAt: string | null, lastAddress: string | null, expiresAt: string | null, revokedAt: string | null, owner: { name: string } | null }> };
+
+export type SessionsQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type SessionsQuery = { sessions: Array<{ id: string, createdAt: string, lastUsedAt: string, address: string | null, userAgent: string | null, current: boolean }> };
+
+export type EndSessionMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type EndSessionMutation = { endSession: boolean | null };
+
+export type EndOtherSessionsMutationVariables = Exact<{ [key: string]: never; }>;
+
+
+export type EndOtherSessionsMutation = { endOtherSessions: number | null };
 
 export type CreateApiKeyMutationVariables = Exact<{
   input: CreateApiKeyInput;
@@ -3737,10 +3758,37 @@ export const ApiKeysDocument = new TypedDocumentString(`
     scopes
     createdAt
     lastUsedAt
+    lastAddress
+    expiresAt
+    owner {
+      name
+    }
     revokedAt
   }
 }
     `) as unknown as TypedDocumentString<ApiKeysQuery, ApiKeysQueryVariables>;
+export const SessionsDocument = new TypedDocumentString(`
+    query Sessions {
+  sessions {
+    id
+    createdAt
+    lastUsedAt
+    address
+    userAgent
+    current
+  }
+}
+    `) as unknown as TypedDocumentString<SessionsQuery, SessionsQueryVariables>;
+export const EndSessionDocument = new TypedDocumentString(`
+    mutation EndSession($id: ID!) {
+  endSession(id: $id)
+}
+    `) as unknown as TypedDocumentString<EndSessionMutation, EndSessionMutationVariables>;
+export const EndOtherSessionsDocument = new TypedDocumentString(`
+    mutation EndOtherSessions {
+  endOtherSessions
+}
+    `) as unknown as TypedDocumentString<EndOtherSessionsMutation, EndOtherSessionsMutationVariables>;
 export const CreateApiKeyDocument = new TypedDocumentString(`
     mutation CreateApiKey($input: CreateApiKeyInput!) {
   createApiKey(input: $input) {

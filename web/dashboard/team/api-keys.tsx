@@ -1,4 +1,4 @@
-/** API keys: their scopes and last use. A key is shown once. */
+/** API keys: their scopes, owner, end and last use. A key is shown once. */
 
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
@@ -79,6 +79,7 @@ export function ApiKeysScreen() {
                 <th scope="col">Scopes</th>
                 <th scope="col">Last used</th>
                 <th scope="col">Created</th>
+                <th scope="col">Ends</th>
                 <th scope="col">
                   <span className={ui.visuallyHidden}>Actions</span>
                 </th>
@@ -96,11 +97,20 @@ export function ApiKeysScreen() {
                       ? "All"
                       : key.scopes.map((scope) => scope.toLowerCase().replace("_", " ")).join(", ")}
                   </td>
-                  <td>{key.lastUsedAt ? formatTime(key.lastUsedAt) : "Never"}</td>
-                  <td>{formatDay(key.createdAt)}</td>
+                  <td>
+                    {key.lastUsedAt ? formatTime(key.lastUsedAt) : "Never"}
+                    {key.lastAddress && <div className={styles.detail}>{key.lastAddress}</div>}
+                  </td>
+                  <td>
+                    {formatDay(key.createdAt)}
+                    {key.owner && <div className={styles.detail}>{key.owner.name}</div>}
+                  </td>
+                  <td>{key.expiresAt ? formatDay(key.expiresAt) : "Never"}</td>
                   <td>
                     {key.revokedAt ? (
                       <Badge>Revoked</Badge>
+                    ) : hasEnded(key.expiresAt) ? (
+                      <Badge>Ended</Badge>
                     ) : (
                       <Button look="quiet" onPress={() => revoke(key.id)}>
                         Revoke
@@ -125,6 +135,10 @@ export function ApiKeysScreen() {
       )}
     </Page>
   );
+}
+
+function hasEnded(expiresAt: string | null | undefined): boolean {
+  return expiresAt != null && Date.parse(expiresAt) <= Date.now();
 }
 
 function CreateDialog({ onClose, onCreated }: { onClose(): void; onCreated(key: string): void }) {

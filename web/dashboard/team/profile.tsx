@@ -12,6 +12,7 @@ import { Page } from "../page";
 import { desktopNotices, singleKeys, sound, type Theme, theme } from "../preferences";
 import { useViewer } from "../session/viewer";
 import { useStore } from "../store";
+import { SessionList } from "./sessions";
 import styles from "./team.module.css";
 
 export function ProfileScreen() {
@@ -22,6 +23,7 @@ export function ProfileScreen() {
       <Notices />
       <Appearance />
       <PasswordForm />
+      {member && <SessionList />}
     </Page>
   );
 }

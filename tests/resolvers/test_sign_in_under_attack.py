@@ -1,0 +1,172 @@
+"""Signing in while others guess: locks, back-off, device cookies, and the queue of hashes."""
+
+import re
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any
+
+import httpx
+
+from rules.roles import MemberRole
+from tests.support.baton_client import PASSWORD
+from tests.support.callers import Rows, Visitor, new_email
+from tests.support.member_cases import ACCEPT, CHANGE, SIGN_IN, code_of, cookie_of, set_failures
+
+WRONG = "not the password"
+MODERN = {"accept": "application/graphql-response+json"}
+
+
+def attempt(nobody: Visitor, email: str, password: str, **headers: str) -> httpx.Response:
+    return nobody.send(SIGN_IN, {"e": email, "p": password}, **headers)
+
+
+def device_of(response: httpx.Response) -> dict[str, str]:
+    return {"cookie": f"baton_device={cookie_of(response, 'baton_device')[0]}"}
+
+
+def seconds_to_wait(response: httpx.Response) -> int:
+    return int(response.json()["errors"][0]["extensions"]["retryAfter"])
+
+
+def guess(url: str, emails: list[str], address: str) -> Counter[str | None]:
+    """Try a wrong password for each email, twenty concurrently, from one address."""
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(20) as pool:
+        attacker = Visitor(url, client=client)
+        answers = pool.map(lambda e: attempt(attacker, e, WRONG, **{"x-forwarded-for": address}), emails)
+        return Counter(map(code_of, answers))
+
+
+def test_right_password_signs_in_within_two_seconds_of_300_guesses(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    attacks = {"203.0.113.1": [email] * 300, "203.0.113.2": [new_email() for _ in range(300)]}
+    waits: list[float] = []
+    for address, emails in attacks.items():
+        with ThreadPoolExecutor(1) as pool:
+            attack = pool.submit(guess, nobody.url, emails, address)
+            while not attack.done() or not waits:
+                begun = time.monotonic()
+                assert code_of(attempt(nobody, email, PASSWORD)) is None
+                waits.append(time.monotonic() - begun)
+            codes = attack.result()
+        assert codes.total() == 300
+        assert set(codes) <= {"UNAUTHENTICATED", "RATE_LIMITED", "UNAVAILABLE"}
+        assert codes["RATE_LIMITED"] >= 200
+    assert max(waits) < 2
+
+
+def test_member_locked_by_strangers_signs_in_from_a_browser_of_their_own(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    device = device_of(attempt(nobody, email, PASSWORD))
+    assert code_of(attempt(nobody, email, WRONG)) == "UNAUTHENTICATED"
+    set_failures(rows.workspace, email, 49)
+    assert code_of(attempt(nobody, email, WRONG)) == "UNAUTHENTICATED"
+    for password in (WRONG, PASSWORD):
+        assert code_of(attempt(nobody, email, password)) == "RATE_LIMITED"
+    assert code_of(attempt(nobody, email, PASSWORD, **device)) is None
+    assert code_of(attempt(nobody, email, PASSWORD)) == "RATE_LIMITED", "the lock of strangers stays"
+
+
+def test_device_cookie_has_attempts_of_its_own(rows: Rows, nobody: Visitor) -> None:
+    email = rows.make_member(MemberRole.AGENT)
+    device = device_of(attempt(nobody, email, PASSWORD))
+    codes = [code_of(attempt(nobody, email, WRONG, **device)) for _ in range(11)]
+    assert codes == ["UNAUTHENTICATED"] * 10 + ["RATE_LIMITED"]
+    assert code_of(attempt(nobody, email, PASSWORD, **device)) == "RATE_LIMITED"
+    assert code_of(attempt(nobody, email, PASSWORD)) is None, "strangers are not locked by it"
+
+
+def test_device_cookie_passes_no_lock_of_another_member(rows: Rows, nobody: Visitor) -> None:
+    member, another = rows.make_member(MemberRole.AGENT), rows.make_member(MemberRole.AGENT)
+    first = attempt(nobody, another, PASSWORD)
+    assert code_of(attempt(nobody, member, WRONG)) == "UNAUTHENTICATED"
+    set_failures(rows.workspace, member, 49)
+    assert code_of(attempt(nobody, member, WRONG)) == "UNAUTHENTICATED"
+    forged = {"cookie": "baton_device=" + "A" * 91}
+    for device in (device_of(first), forged):
+        assert code_of(attempt(nobody, member, PASSWORD, **device)) == "RATE_LIMITED"
+
+
+def test_people_who_share_a_browser_keep_a_device_cookie_each(rows: Rows, nobody: Visitor) -> None:
+    members = [rows.make_member(MemberRole.AGENT) for _ in range(2)]
+    cookie: dict[str, str] = {}
+    for member in members:
+        response = attempt(nobody, member, PASSWORD, **cookie)
+        cookie = device_of(response)
+        assert {"httponly", "samesite=lax", "path=/"} <= cookie_of(response, "baton_device")[1]
+    for member in members:
+        assert code_of(attempt(nobody, member, WRONG)) == "UNAUTHENTICATED"
+        set_failures(rows.workspace, member, 49)
+        attempt(nobody, member, WRONG)
+        assert code_of(attempt(nobody, member, PASSWORD)) == "RATE_LIMITED"
+        assert code_of(attempt(nobody, member, PASSWORD, **cookie)) is None
+
+
+def test_lock_doubles_with_each_further_failure_up_to_eight_hours(rows: Rows, nobody: Visitor) -> None:
+    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    attempt(nobody, email, WRONG)
+    waits: list[float] = []
+    for failures in (49, 50, 51, 58, 59, 80):
+        set_failures(rows.workspace, email, failures)
+        assert code_of(attempt(nobody, email, WRONG)) == "UNAUTHENTICATED"
+        refused = attempt(nobody, email, WRONG)
+        assert code_of(refused) == "RATE_LIMITED"
+        assert refused.headers["retry-after"] == str(seconds_to_wait(refused))
+        waits.append(seconds_to_wait(refused))
+    expected = [60 * minutes for minutes in (1, 2, 4, 480, 480, 480)]
+    assert all(wait - 15 <= given <= wait for given, wait in zip(waits, expected, strict=True)), waits
+    server.execute(
+        "UPDATE sign_in_attempts SET last_at = last_at - interval '25 hours', locked_until = now()"
+    )
+    assert code_of(attempt(nobody, email, WRONG)) == "UNAUTHENTICATED"
+    assert code_of(attempt(nobody, email, PASSWORD)) is None, "a day without attempts is forgiven"
+
+
+def test_unknown_and_known_emails_get_the_same_answers(rows: Rows, nobody: Visitor) -> None:
+    answers: list[list[Any]] = []
+    for number, email in enumerate((rows.make_member(MemberRole.AGENT), new_email())):
+        address = {"x-forwarded-for": f"203.0.113.{10 + number}"}
+        responses = [attempt(nobody, email, WRONG, **address) for _ in range(12)]
+        answers.append([re.sub(r"\d+", "N", response.text) for response in responses])
+        assert {code_of(response) for response in responses[10:]} == {"RATE_LIMITED"}
+    assert answers[0] == answers[1]
+
+
+def test_unknown_and_known_emails_take_the_same_time(rows: Rows, nobody: Visitor) -> None:
+    emails = (rows.make_member(MemberRole.AGENT), new_email())
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(9):
+        for email, times in zip(emails, taken, strict=True):
+            begun = time.perf_counter()
+            assert code_of(attempt(nobody, email, WRONG)) == "UNAUTHENTICATED"
+            times.append(time.perf_counter() - begun)
+    of_member, of_unknown = map(median, taken)
+    # Without a hash an attempt takes a tenth of the time.
+    assert 0.5 < of_member / of_unknown < 2
+
+
+def test_one_address_waits_for_at_most_four_hashes(nobody: Visitor) -> None:
+    emails = [new_email() for _ in range(16)]
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(16) as pool:
+        here = Visitor(nobody.url, client=client)
+        headers = MODERN | {"x-forwarded-for": "203.0.113.20"}
+        responses = list(pool.map(lambda email: attempt(here, email, WRONG, **headers), emails))
+    busy = [response for response in responses if code_of(response) == "UNAVAILABLE"]
+    assert busy
+    assert {(response.status_code, response.headers["retry-after"]) for response in busy} == {(503, "1")}
+    assert {code_of(response) for response in responses} == {"UNAUTHENTICATED", "UNAVAILABLE"}
+
+
+def test_common_password_is_refused_wherever_one_is_set(rows: Rows, nobody: Visitor) -> None:
+    member, invitation = rows.key.sign_in(rows.make_member(MemberRole.AGENT)), rows.invited["invitationToken"]
+    for password in ("password123", "PassWord123", "aaaaaaaaaa", "q1q1q1q1q1"):
+        refused = [
+            member.refusal(CHANGE, current=PASSWORD, new=password),
+            nobody.refusal(ACCEPT, token=invitation, password=password),
+        ]
+        assert [(item.code, item.field) for item in refused] == [
+            ("BAD_USER_INPUT", "new"),
+            ("BAD_USER_INPUT", "password"),
+        ]
+    assert nobody.ask(ACCEPT, token=invitation, password=PASSWORD)

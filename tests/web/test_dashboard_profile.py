@@ -1,0 +1,39 @@
+"""The profile: where a member is signed in, and ending that."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.baton_client import Workspace
+from tests.support.dashboard_page import DashboardPage
+from tests.support.member_cases import is_signed_in
+
+
+def test_other_sessions_are_listed_and_ended(page: Page, workspace: Workspace) -> None:
+    programs = [workspace.sign_in() for _ in range(3)]
+    dashboard = DashboardPage(page, workspace).sign_in(path="/profile")
+    sessions = page.get_by_role("region", name="Sessions")
+    expect(sessions.get_by_role("listitem")).to_have_count(4)
+    current = sessions.get_by_role("listitem").filter(has_text="This one")
+    expect(current).to_contain_text("Chrome on Linux")
+    expect(current.get_by_role("button")).to_have_count(0)
+    sessions.get_by_role("button", name="End", exact=True).first.click()
+    expect(sessions.get_by_role("listitem")).to_have_count(3)
+    assert [is_signed_in(program) for program in programs].count(True) == 2
+    sessions.get_by_role("button", name="End all other sessions").click()
+    expect(sessions.get_by_role("listitem")).to_have_count(1)
+    expect(sessions.get_by_role("button")).to_have_count(0)
+    assert not any(is_signed_in(program) for program in programs)
+    page.reload()
+    expect(sessions.get_by_role("listitem")).to_have_count(1)
+    assert dashboard.errors == []
+
+
+def test_answer_to_the_sign_in_of_the_dashboard_holds_no_token(page: Page, workspace: Workspace) -> None:
+    bodies: list[str] = []
+    page.on(
+        "response", lambda response: bodies.append(response.text()) if "graphql" in response.url else None
+    )
+    DashboardPage(page, workspace).sign_in(path="/profile")
+    expect(page.get_by_role("region", name="Sessions").get_by_role("listitem")).to_have_count(1)
+    assert any("signIn" in body for body in bodies)
+    assert not any("baton_ss_" in body for body in bodies)
+    assert page.evaluate("document.cookie") == ""
