@@ -97,7 +97,7 @@ _SESSIONS = CompiledSelect(
 )
 _CONVERSATIONS = CompiledSelect(
     select(Conversation.id, Conversation.workspace_id).where(
-        Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+        Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid))), Conversation.erased_at.is_(None)
     )
 )
 

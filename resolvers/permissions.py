@@ -114,6 +114,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "createSavedReply": _WRITE_ESCALATIONS,
     "updateSavedReply": _WRITE_ESCALATIONS,
     "deleteSavedReply": _WRITE_ESCALATIONS,
+    "eraseCustomer": _ADMINISTER,
     "createAgent": _WRITE_SETTINGS,
     "updateEscalationSettings": _WRITE_SETTINGS,
     "rotateIdentitySecret": _ADMINISTER,

@@ -232,12 +232,7 @@ _TALKING = (
     Case("markRead", "id", CONVERSATION, _conversation(position=0)),
     Case("refreshWidgetToken", "", CONVERSATION, _conversation()),
     Case("renewWidgetToken", "token", CONVERSATION, _conversation()),
-    Case(
-        "updateConversation",
-        "id",
-        CONVERSATION,
-        _input("conversationId", _of_conversation, language="de"),
-    ),
+    Case("updateConversation", "id", CONVERSATION, _input("conversationId", _of_conversation, language="de")),
     Case("requestHuman", "created", CONVERSATION, _conversation()),
     Case(
         "submitForm",
@@ -320,6 +315,7 @@ _SAVING_REPLIES = (
 )
 
 _ADMINISTERING = (
+    Case("eraseCustomer", "conversations", given=lambda _: {"email": "unknown@example.com"}),
     Case("createAgent", "id", given=lambda _: {"name": "A robot"}),
     Case(
         "updateEscalationSettings",
