@@ -8,8 +8,8 @@ from sqlalchemy import CompoundSelect, Select, select, union
 from models.agent import Agent
 from models.conversation import Conversation
 from models.words import folded
-from resolvers.customer import Customer, check_customer
 from resolvers.errors import BadInputError
+from resolvers.validation import check_email, check_key
 
 
 def conversations_of_customer(
@@ -22,7 +22,9 @@ def conversations_of_customer(
     """
     if external_id is None and email is None:
         raise BadInputError("externalId", "or email is needed")
-    check_customer(Customer(external_id, email))
+    check_key("external_id", external_id)
+    if email is not None:
+        check_email("email", email)
     in_workspace = select(Conversation.id).where(Conversation.workspace_id == workspace_id)
     parts: list[Select[Any]] = []
     if external_id is not None:

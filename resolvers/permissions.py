@@ -137,6 +137,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     # Only in REST
     "GET /exports/escalations.csv": _READ_ANALYTICS,
     "GET /exports/analytics.csv": _READ_ANALYTICS,
+    "GET /exports/customer.jsonl": _ADMINISTER,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
