@@ -23,6 +23,7 @@ class Conversation(Base):
     `customer_verified` is true if the back end, the team or a signed identity named the customer.
     `customer_subject` is the identity that resumes the conversation on another device. `widget_family` is the
     number of times that its widget tokens were revoked: tokens of an earlier family are invalid.
+    `erased_at` is the time at which its customer was erased. `erasure_due` is true until the words are gone.
     """
 
     __tablename__ = "conversations"
@@ -48,6 +49,7 @@ class Conversation(Base):
             unique=True,
             postgresql_where=text("customer_subject IS NOT NULL"),
         ),
+        Index("conversations_erasure_due_idx", "erased_at", postgresql_where=text("erasure_due")),
         CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
         # Most transactions update this row: free space on the page keeps that out of the indexes.
         {"postgresql_with": {"fillfactor": 80}},
@@ -79,6 +81,8 @@ class Conversation(Base):
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[CreatedAt]
     last_message_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
+    erasure_due: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class ToolFailures(Base):

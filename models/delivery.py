@@ -39,7 +39,9 @@ class Delivery(Base):
     """One event for one target. `position` is the event's in the workspace's log; samples and alerts lack it.
 
     `target` is what people read: the address, channel or URL. `body` is fixed at the first attempt. `note`
-    says why it was dropped or failed. `alert_data` is what an alert shows, as JSON.
+    says why it was dropped or failed. `alert_data` is what an alert shows, as JSON. `about_id` is the
+    delivery that an alert is about. `erased_at` is the latest time at which a customer in it was erased: what
+    was rendered before must not be sent or kept.
     """
 
     __tablename__ = "deliveries"
@@ -53,6 +55,13 @@ class Delivery(Base):
         Index("deliveries_due_idx", "next_attempt_at", postgresql_where=text("status = 'PENDING'")),
         Index("deliveries_listing_idx", "workspace_id", "created_at", "id"),
         Index("deliveries_escalation_idx", "escalation_id", "created_at", "id"),
+        Index("deliveries_digest_idx", "digest_id", postgresql_where=text("digest_id IS NOT NULL")),
+        Index("deliveries_about_idx", "about_id", postgresql_where=text("about_id IS NOT NULL")),
+        Index(
+            "deliveries_conversation_idx",
+            "conversation_id",
+            postgresql_where=text("conversation_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -70,6 +79,7 @@ class Delivery(Base):
     digest_id: Mapped[UUID | None] = mapped_column(ForeignKey("digests.id"))
     epoch: Mapped[int | None]
     alert_data: Mapped[str | None] = mapped_column("words")
+    about_id: Mapped[UUID | None]
     occurred_at: Mapped[datetime]
     status: Mapped[DeliveryStatus] = mapped_column(
         text_enum(DeliveryStatus, "status"), default=DeliveryStatus.PENDING
@@ -80,6 +90,7 @@ class Delivery(Base):
     next_attempt_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
 
 
 class DeliveryAttempt(Base):

@@ -29,6 +29,7 @@ class DigestEntry(Base):
     """An event of a digest: its position in the workspace's log."""
 
     __tablename__ = "digest_entries"
+    __table_args__ = (Index("digest_entries_escalation_idx", "escalation_id"),)
 
     digest_id: Mapped[UUID] = mapped_column(ForeignKey("digests.id"), primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger, primary_key=True)

@@ -74,6 +74,7 @@ def _alert(tx: Transaction, about: Delivery, key: TargetKey, target_id: UUID, al
         channel=key.channel,
         target=key.address,
         event_type=ALERT,
+        about_id=about.id,
         alert_data=alert_data,
         occurred_at=tx.now,
         status=DeliveryStatus.PENDING,

@@ -12,7 +12,7 @@ an attempt that is cut off is repeated with the same body.
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -76,9 +76,13 @@ async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """The next due delivery, prepared, or the reason why it need not be sent."""
+    """The next due delivery, prepared, or the reason why it need not be sent.
+
+    `erased_at` is the delivery's at the time of reading: a later erasure makes it outdated.
+    """
 
     delivery_id: UUID
+    erased_at: datetime | None
     prepared: PreparedDelivery | str
 
 
@@ -157,7 +161,9 @@ class _Turn:
             if row is None:
                 return None
             delivery, target, now = row
-            return _Candidate(delivery.id, await self._prepared(session, delivery, target, now))
+            erased_at = delivery.erased_at
+            prepared = await self._prepared(session, delivery, target, now)
+            return _Candidate(delivery.id, erased_at, prepared)
 
     async def _prepared(
         self, session: AsyncSession, delivery: Delivery, target: DeliveryTarget, now: datetime
@@ -240,6 +246,8 @@ async def _claim(tx: Transaction, target: DeliveryTarget, candidate: _Candidate)
             Delivery.id == candidate.delivery_id,
             Delivery.status == DeliveryStatus.PENDING,
             Delivery.next_attempt_at <= tx.now,
+            # What was rendered before an erasure is not sent.
+            Delivery.erased_at.is_not_distinct_from(candidate.erased_at),
         )
         .with_for_update()
     )
@@ -276,14 +284,17 @@ async def _record_outcome(tx: Transaction, target: DeliveryTarget, finished: _Fi
         .with_for_update(of=Delivery)
     )
     delivery, attempt = rows.tuples().one()
-    attempt.succeeded, attempt.response = outcome.succeeded, outcome.response
+    attempt.succeeded = outcome.succeeded
+    # The answer may repeat words that were erased during the attempt.
+    erased = delivery.erased_at is not None and delivery.erased_at >= attempt.attempted_at
+    attempt.response = None if erased else outcome.response
     attempt.duration_ms = round(finished.took / timedelta(milliseconds=1))
     if outcome.succeeded:
         target.failures, target.failing_since, target.paused_until = 0, None, None
         if delivery.status is DeliveryStatus.PENDING:
             _end(tx, delivery, DeliveryStatus.DELIVERED, None)
     elif delivery.status is DeliveryStatus.PENDING:
-        await _record_failure(tx, target, delivery, outcome)
+        await _record_failure(tx, target, delivery, replace(outcome, response=attempt.response))
 
 
 async def _record_failure(

@@ -25,6 +25,7 @@ class TimerKind(StrEnum):
     PENDING_ESCALATION = "pending_escalation"
     DELIVERIES = "deliveries"
     DIGEST = "digest"
+    ERASURE = "erasure"
 
 
 @dataclass(frozen=True, slots=True)

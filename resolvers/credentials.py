@@ -125,7 +125,7 @@ _SESSIONS = CompiledSelect(
 )
 _CONVERSATIONS = CompiledSelect(
     select(Conversation.id, Conversation.workspace_id, Conversation.widget_family).where(
-        Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+        Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid))), Conversation.erased_at.is_(None)
     )
 )
 

@@ -17,8 +17,8 @@ from models.agent import Agent
 from models.conversation import Conversation
 from models.escalation import Escalation
 from realtime.transaction import Transaction
-from resolvers.actor import Actor
-from resolvers.errors import NotFoundError
+from resolvers.actor import Actor, ActorKind
+from resolvers.errors import ConflictError, NotFoundError
 from resolvers.visibility import Visibility, bind_values, visible_conversations, visible_escalations
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.escalation import EscalationStatus
@@ -78,8 +78,20 @@ _ACTIVE = _LOCKED_ESCALATION.where(
 
 
 async def lock_conversation(tx: Transaction, actor: Actor, conversation_id: UUID) -> LockedConversation:
-    """Lock a visible conversation and set the transaction's time; raises NotFoundError."""
-    return await _locked(tx, actor, _CONVERSATION, conversation_id, "conversation")
+    """Lock a visible conversation and set the transaction's time; raises NotFoundError.
+
+    Raises ConflictError if its customer was erased, except for Baton's own changes.
+    """
+    locked = await _locked(tx, actor, _CONVERSATION, conversation_id, "conversation")
+    if actor.kind is not ActorKind.SYSTEM:
+        refuse_erased(locked.conversation)
+    return locked
+
+
+def refuse_erased(conversation: Conversation) -> None:
+    """Raise ConflictError if the customer of the conversation was erased."""
+    if conversation.erased_at is not None:
+        raise ConflictError("The customer of this conversation was erased: it takes no more changes.")
 
 
 async def lock_escalation(

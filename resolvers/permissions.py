@@ -117,6 +117,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "createSavedReply": _WRITE_ESCALATIONS,
     "updateSavedReply": _WRITE_ESCALATIONS,
     "deleteSavedReply": _WRITE_ESCALATIONS,
+    "eraseCustomer": _ADMINISTER,
     "createAgent": _WRITE_SETTINGS,
     "updateEscalationSettings": _WRITE_SETTINGS,
     "rotateIdentitySecret": _ADMINISTER,
@@ -142,6 +143,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     # Only in REST
     "GET /exports/escalations.csv": _READ_ANALYTICS,
     "GET /exports/analytics.csv": _READ_ANALYTICS,
+    "GET /exports/customer.jsonl": _ADMINISTER,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
@@ -150,6 +152,7 @@ READS = frozenset(
     {
         "viewer",
         "node",
+        "sessions",
         "agent",
         "agents",
         "members",
@@ -176,6 +179,7 @@ READS = frozenset(
         "turnRequested",
         "GET /exports/escalations.csv",
         "GET /exports/analytics.csv",
+        "GET /exports/customer.jsonl",
     }
 )
 

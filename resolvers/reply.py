@@ -18,6 +18,7 @@ from resolvers.locks import (
     lock_active_escalation,
     lock_conversation,
     lock_escalation,
+    refuse_erased,
 )
 from resolvers.member_lookup import member_of_email
 from resolvers.message import discard, lock_held_reply
@@ -157,6 +158,7 @@ async def _reply(
     if not escalation.active:
         raise ConflictError("The escalation is resolved; reopen it, then reply.")
     conversation = locked.conversation
+    refuse_erased(conversation)
     if escalation.first_responded_at is None:
         stop_clock(tx, escalation)
         escalation.first_responded_at = tx.now

@@ -52,11 +52,13 @@ async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
     """Fire the pending escalation of a locked conversation when its delay is over.
 
     Every transaction in the conversation does this, not only the timer: the deadline decides. An escalation
-    that the settings no longer ask for is withdrawn: it was opened while they were being changed.
+    that the settings no longer ask for is withdrawn: it was opened while they were being changed. So is one
+    whose customer was erased.
     """
     pending = await waiting(tx, locked.conversation)
     if pending is not None and delay_has_ended(pending.fires_at, tx.now):
-        if not is_uncertain(locked.settings.auto_escalation, pending.confidence):
+        wanted = is_uncertain(locked.settings.auto_escalation, pending.confidence)
+        if not wanted or locked.conversation.erased_at is not None:
             await end_pending(tx, locked.conversation, PendingOutcome.WITHDRAWN)
             return
         await end_pending(tx, locked.conversation, PendingOutcome.FIRED)
@@ -81,7 +83,7 @@ async def withdraw_pending(tx: Transaction, actor: Actor, agent_id: UUID, new: A
         .order_by(PendingEscalation.conversation_id)
     )
     for conversation_id in list(await tx.session.scalars(conversations)):
-        locked = await lock_conversation(tx, actor, conversation_id)
+        locked = await lock_conversation(tx, Actor.system(actor.workspace_id), conversation_id)
         await fire_if_due(tx, locked)
         pending = await waiting(tx, locked.conversation)
         if pending is not None and not is_uncertain(new, pending.confidence):

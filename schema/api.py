@@ -14,6 +14,7 @@ from schema.descriptions import add_descriptions
 from schema.escalation.counts import EscalationCountsQuery
 from schema.escalation.mutations import EscalationMutation
 from schema.notifications.mutations import NotificationMutation
+from schema.privacy.mutations import PrivacyMutation
 from schema.queries import Query
 from schema.scalars import CONFIG
 from schema.subscriptions import Subscription
@@ -40,6 +41,7 @@ Mutation = _merge_mutations(
     AgentMutation,
     TeamMutation,
     SavedReplyMutation,
+    PrivacyMutation,
 )
 RootQuery = merge_types("Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery))
 

@@ -54,6 +54,8 @@ _ARGUMENTS = {
     "name": "Name of the AI agent.",
     "updateMember.name": "New name; null leaves it as it is.",
     "email": "Email address of the team member.",
+    "externalId": "The integrator's own id for the customer, compared exactly.",
+    "eraseCustomer.email": "Email address of the customer, in upper or lower case.",
     "password": "Password of the team member.",
     "role": "New role; null leaves it as it is.",
     "available": "True if ready to take escalations; null leaves it as it is.",

@@ -26,6 +26,7 @@ from realtime.timers import TimerKind
 from realtime.transaction import Transactions
 from resolvers.analytics.rollups import count_changes, refresh_months, refresh_rollups
 from resolvers.context import Services
+from resolvers.erasure import finish_erasure, overdue_erasures
 from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clocks, overdue_pending
 from rules.typeid import WORKSPACE, format_id
 from server.job_runner import Jobs, RetryLaterError, supervised, wait
@@ -76,6 +77,9 @@ def timer_handlers(
         ),
         TimerKind.DIGEST: TimerHandler(
             partial(plan_digest, transactions), partial(overdue_digests, database, OVERDUE)
+        ),
+        TimerKind.ERASURE: TimerHandler(
+            partial(finish_erasure, services), partial(overdue_erasures, services, OVERDUE)
         ),
         TimerKind.DELIVERIES: TimerHandler(
             partial(_deliver, notifications), partial(_reschedule_deliveries, transactions)

@@ -77,6 +77,7 @@ POLICIES: Mapping[str, Policy] = {
     "/hooks/{token}/escalate": DATA,
     "/exports/escalations.csv": DATA,
     "/exports/analytics.csv": DATA,
+    "/exports/customer.jsonl": DATA,
     "/openapi.json": DATA,
     "/demo/shop": PAGE,
 }

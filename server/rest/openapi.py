@@ -12,6 +12,7 @@ from rules.text import KEY_LIMIT
 from server.http.problems import MEDIA_TYPE, Problem
 from server.rest.resources import (
     ConversationId,
+    CustomerQuery,
     EscalateRequest,
     Escalation,
     EscalationId,
@@ -132,6 +133,7 @@ def document() -> _Json:
             "/hooks/{token}/escalate": {"post": _hook()},
             "/exports/escalations.csv": {"get": _export_escalations()},
             "/exports/analytics.csv": {"get": _export_series()},
+            "/exports/customer.jsonl": {"get": _export_customer()},
         },
         "components": {
             "schemas": _schemas(),
@@ -234,6 +236,22 @@ def _export_series() -> _Json:
     }
 
 
+def _export_customer() -> _Json:
+    lines = {"application/jsonl": {"schema": {"type": "string"}}}
+    return {
+        "operationId": "exportCustomer",
+        "summary": "Export everything about one customer as JSON Lines",
+        "description": "Takes the scope ADMIN. Give externalId, email or both. Each line is an object; its "
+        "type is conversation, message, escalation, trigger, note, timelineEntry, toolFailure, delivery or "
+        "attempt. An unknown customer gives an empty file.",
+        "parameters": [_one_or_more("customer", CustomerQuery)],
+        "responses": {
+            "200": {"description": "The file.", "content": lines},
+            **_failures(400, 401, 403, 500, 503),
+        },
+    }
+
+
 def _csv(what: str) -> _Json:
     return {"description": what, "content": {"text/csv": {"schema": {"type": "string"}}}}
 
@@ -296,6 +314,13 @@ def _idempotency_key() -> _Json:
         "description": "A repeated call with the same key and input returns the first result, for 24 hours.",
         "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": r"\S"},
     }
+
+
+def _one_or_more(name: str, model: type[Input]) -> _Json:
+    """Return the model's fields as parameters of which at least one must be given."""
+    properties = {item["name"]: item["schema"] for item in _query(model)}
+    shape = {"type": "object", "properties": properties, "minProperties": 1, "additionalProperties": False}
+    return {"name": name, "in": "query", "required": True, "style": "form", "explode": True, "schema": shape}
 
 
 def _query(model: type[Input]) -> list[_Json]:

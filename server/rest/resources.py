@@ -227,6 +227,30 @@ class SeriesExportQuery(_ExportQuery):
     )
 
 
+# Both describe usual ones; resolvers.validation checks them.
+ExternalId = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._|:-]{1,100}$", "examples": ["user-42"]})
+]
+CustomerEmail = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[A-Za-z0-9]{1,30}([._+-][A-Za-z0-9]{1,10}){0,2}"
+            r"@([A-Za-z0-9]{1,60}\.){1,2}[A-Za-z]{2,20}$",
+            "examples": ["jane@example.com"],
+        }
+    ),
+]
+
+
+class CustomerQuery(Input):
+    """The customer to export: by external id, email address or both."""
+
+    external_id: ExternalId | None = Field(None, description="The integrator's own id for the customer.")
+    email: CustomerEmail | None = Field(None, description="The email address, in upper or lower case.")
+
+
 class Output(BaseModel):
     """The base of all responses."""
 

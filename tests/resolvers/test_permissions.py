@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from resolvers.permissions import PERMISSIONS
+from resolvers.permissions import PERMISSIONS, READS
 from tests.support.baton_client import Refused, Server, Socket
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
 from tests.support.permission_cases import CASES, Case, cases_of
@@ -48,6 +48,13 @@ answered = pytest.mark.parametrize("case", cases_of(QUERY, MUTATION), ids=by_nam
 def test_every_root_field_has_a_case_and_a_permission() -> None:
     assert {case.field for case in CASES} == set(ROOTS)
     assert {name for name in PERMISSIONS if name.isidentifier()} == set(ROOTS)
+
+
+def test_every_mutation_is_counted_and_nothing_else() -> None:
+    mutations = {name for name, kind in ROOTS.items() if kind == MUTATION}
+    assert {name for name in PERMISSIONS if name.isidentifier() and name not in READS} == mutations
+    in_rest = {name for name in PERMISSIONS if "/" in name and name not in READS}
+    assert in_rest == {name for name in PERMISSIONS if name.startswith(("POST ", "PATCH "))}
 
 
 def test_customers_may_do_this_and_no_more() -> None:

@@ -323,6 +323,7 @@ _SAVING_REPLIES = (
 )
 
 _ADMINISTERING = (
+    Case("eraseCustomer", "conversations", given=lambda _: {"email": "unknown@example.com"}),
     Case("createAgent", "id", given=lambda _: {"name": "A robot"}),
     Case(
         "updateEscalationSettings",

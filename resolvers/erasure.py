@@ -1,0 +1,154 @@
+"""Erasure of customers: what identifies or quotes a customer goes, what figures count stays.
+
+The mutation marks all of the customer's conversations in one transaction: it clears who the customer is, ends
+the widget tokens, and sets a job for each conversation. A job removes the words of one conversation in small
+transactions of its own, and can be repeated. The mutation runs the jobs itself for some seconds, so that all
+but very large customers are complete when it returns. The worker does the rest.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, update
+
+from models.conversation import Conversation
+from models.database import DATABASE_ERRORS
+from realtime.timers import Timer, TimerKind
+from realtime.transaction import Transaction
+from resolvers.context import Context, Services
+from resolvers.customer_conversations import conversations_of_customer
+from resolvers.erased_words import (
+    erase_deliveries,
+    erase_escalations,
+    erase_messages,
+    erase_tool_failures,
+    forget_keys,
+)
+from resolvers.locks import lock_active_escalation
+from resolvers.permissions import permitted
+
+# For so long the mutation runs jobs itself.
+INLINE = timedelta(seconds=10)
+_MESSAGES = 2_000  # that one transaction erases
+_OVERDUE = 100  # that one sweep finishes
+
+_logger = structlog.get_logger(__name__)
+
+
+@permitted("eraseCustomer")
+async def erase_customer(context: Context, external_id: str | None, email: str | None) -> int:
+    """Erase a customer and return the number of conversations; raises BadInputError without a name.
+
+    Each conversation with the external id or the email address is the customer's.
+    """
+    matching = conversations_of_customer(context.actor.workspace_id, external_id, email)
+    async with context.services.transactions.begin() as tx:
+        # One order for all transactions that lock several conversations.
+        locked = (
+            select(Conversation.id)
+            .where(Conversation.id.in_(matching))
+            .order_by(Conversation.id)
+            .with_for_update(key_share=True)
+        )
+        ids = list(await tx.session.scalars(locked))
+        await _mark(tx, ids)
+    await _finish_some(context.services, ids)
+    return len(ids)
+
+
+async def _mark(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Clear who the customer of the locked conversations is, and set the jobs that clear the words."""
+    now = await tx.read_clock()
+    await tx.session.execute(
+        update(Conversation)
+        .where(Conversation.id.in_(ids))
+        .values(
+            erased_at=now,
+            erasure_due=True,
+            customer_external_id=None,
+            customer_email=None,
+            customer_name=None,
+            customer_verified=False,
+            customer_subject=None,
+            details=None,
+            language=None,
+            awaiting_answer=False,
+            turn_due=False,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    for conversation_id in ids:
+        tx.set_timer(Timer(TimerKind.ERASURE, conversation_id, now + INLINE))
+
+
+async def _finish_some(services: Services, ids: Sequence[UUID]) -> None:
+    """Run the jobs for INLINE at most. The worker repeats what fails."""
+    end = time.monotonic() + INLINE.total_seconds()
+    try:
+        for conversation_id in ids:
+            if time.monotonic() > end:
+                return
+            await finish_erasure(services, conversation_id)
+    except DATABASE_ERRORS as error:
+        _logger.warning("erasure.interrupted", error=repr(error))
+
+
+async def finish_erasure(services: Services, conversation_id: UUID) -> None:
+    """Remove the words of a conversation whose customer was erased; a repetition does nothing."""
+    async with services.database.autocommit_session() as session:
+        due = await session.scalar(select(Conversation.erasure_due).where(Conversation.id == conversation_id))
+    if not due:
+        return
+    # Idempotency keys come first in the lock order. An erased conversation gets no further ones.
+    async with services.transactions.begin() as tx:
+        await tx.read_clock()
+        await forget_keys(tx.session, conversation_id)
+    while not await _erase_step(services, conversation_id):
+        pass
+
+
+async def _erase_step(services: Services, conversation_id: UUID) -> bool:
+    """Erase up to _MESSAGES messages, or what is left when there are no more; return whether it is all."""
+    async with services.transactions.begin() as tx:
+        conversation = await tx.session.get_one(
+            Conversation, conversation_id, with_for_update={"key_share": True}
+        )
+        await tx.read_clock()
+        if not conversation.erasure_due:
+            return True
+        if await erase_messages(tx.session, conversation_id, _MESSAGES) == _MESSAGES:
+            return False
+        active = await lock_active_escalation(tx, conversation)
+        await erase_escalations(tx.session, conversation_id)
+        await erase_tool_failures(tx.session, conversation_id)
+        await erase_deliveries(tx, conversation.workspace_id, conversation_id)
+        conversation.erasure_due = False
+        _log_erased(tx, conversation, active.id if active else None)
+    return True
+
+
+def _log_erased(tx: Transaction, conversation: Conversation, active_id: UUID | None) -> None:
+    active = {"active": active_id} if active_id else {}
+    tx.log_to_conversation(conversation.id, "conversation.erased")
+    tx.log_to_workspace(
+        conversation.workspace_id,
+        "conversation.erased",
+        conversation=conversation.id,
+        agent=conversation.agent_id,
+        **active,
+    )
+
+
+async def overdue_erasures(services: Services, grace: timedelta) -> Sequence[UUID]:
+    """Return conversations that still hold words more than `grace` after their customer was erased."""
+    due = (
+        select(Conversation.id)
+        .where(Conversation.erasure_due, Conversation.erased_at <= func.now() - INLINE - grace)
+        .order_by(func.random())
+        .limit(_OVERDUE)
+    )
+    async with services.database.autocommit_session() as session:
+        return (await session.scalars(due)).all()

@@ -1,0 +1,1 @@
+"""Privacy: erasure of customers, and the audit log."""
