@@ -28,11 +28,16 @@ from graphql import (
 from graphql.language import Visitor
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
+from resolvers.actor import Actor
 from resolvers.errors import UnauthenticatedError
+from resolvers.field_scopes import FieldAccess, access_of
+from rules.roles import Scope
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
 from schema.errors import RefusedError, TooComplexError, format_errors
+from schema.field_access import AccessReader
+from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost
 
@@ -50,6 +55,8 @@ CACHE_BYTES = 16 * 1024 * 1024
 # Measured with tracemalloc: a token with its share of the nodes.
 _TOKEN_BYTES = 700
 _CHARACTER_BYTES = 4
+# Sets of scopes for which a document keeps whether it selects hidden fields.
+_ACCESSES_KEPT = 32
 
 
 @dataclass(eq=False)
@@ -60,6 +67,7 @@ class Document:
     node: DocumentNode
     errors: Sequence[GraphQLError]
     _costs: dict[int, tuple[Cost, bool]] = field(default_factory=dict)
+    _hidden: dict[tuple[int, frozenset[Scope]], bool] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> list[OperationDefinitionNode]:
@@ -129,6 +137,16 @@ class Document:
             self._costs[id(operation)] = counter.count(), counter.introspects
         return self._costs[id(operation)]
 
+    def selects_hidden(self, operation: OperationDefinitionNode, access: FieldAccess) -> bool:
+        """Return whether the operation selects a field that callers with this access may not read."""
+        key = id(operation), access.scopes
+        if key not in self._hidden:
+            if len(self._hidden) >= _ACCESSES_KEPT:
+                self._hidden.clear()
+            reader = AccessReader(GRAPHQL_SCHEMA, self.fragments, access)
+            self._hidden[key] = reader.selects_hidden(operation)
+        return self._hidden[key]
+
 
 class _Cache:
     """The most recently used documents, as many as fit into `limit` bytes."""
@@ -189,10 +207,12 @@ def find(operation: Operation, call: GraphQLContext) -> tuple[Document, Operatio
 
 
 def build_executor(
-    document: Document, operation: Operation, call: GraphQLContext
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
 ) -> BoundedExecutor | list[GraphQLError]:
     """Return an executor for the operation, or the errors of its variables."""
-    executor = BoundedExecutor.build(
+    access = _restricted_access(document, node, call.caller)
+    guard: dict[str, Any] = {} if access is None else {"access": access}
+    executor = (BoundedExecutor if access is None else GuardedExecutor).build(
         GRAPHQL_SCHEMA,
         document.node,
         context_value=call,
@@ -200,8 +220,19 @@ def build_executor(
         operation_name=operation.name,
         is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
         reply_bytes=reply_limit(call.caller),
+        **guard,
     )
     return cast("BoundedExecutor | list[GraphQLError]", executor)
+
+
+def _restricted_access(
+    document: Document, node: OperationDefinitionNode, caller: Actor | None
+) -> FieldAccess | None:
+    """Return the access of a caller from whom the operation's fields must be hidden, otherwise None."""
+    if caller is None or caller.is_customer:
+        return None
+    access = access_of(caller.scopes)
+    return access if not access.hides_nothing and document.selects_hidden(node, access) else None
 
 
 def _check(

@@ -34,7 +34,7 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
         return {"errors": format_errors([GraphQLError(message)])}
     if operation.read_only and node.operation is OperationType.MUTATION:
         raise MutationByGetError
-    executor = build_executor(document, operation, call)
+    executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         return {"errors": format_errors(executor, document.argument_of_variable)}
     return _formatted(await executor.run())

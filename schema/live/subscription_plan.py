@@ -78,7 +78,7 @@ def is_subscription(operation: Operation) -> bool:
 def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
     """Read a subscription for a caller; raise RefusedError."""
     document, node = find(operation, call)
-    executor = build_executor(document, operation, call)
+    executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         raise RefusedError(format_errors(executor, document.argument_of_variable))
     root, details = _root_field(executor, node)
