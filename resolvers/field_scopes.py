@@ -84,7 +84,7 @@ FIELD_SCOPES: dict[str, Mapping[str, Scopes]] = {
     **_types("TriggerCount PriorityCount AssigneeCount AnalyticsPoint", _READS_ANALYTICS),
     **_types("ThresholdOutcome CalibrationBin", _READS_ANALYTICS),
     # Parts of an object: the field that leads to them is in the table.
-    **_types("Customer AiControl WidgetButton ReadPositions PendingEscalation PageInfo", None),
+    **_types("Customer Recorder AiControl WidgetButton ReadPositions PendingEscalation PageInfo", None),
     # Any key may read them at the root.
     **_types("Node Viewer Workspace Widget", None),
     # The root field has been checked, and the objects in them have entries of their own.

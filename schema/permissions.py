@@ -98,6 +98,8 @@ def _row(name: str, permission: Permission | None, from_allowed_origins: bool = 
         takes = "nothing but a page of an allowed origin" if from_allowed_origins else "nothing"
         return f"| {name} | {takes} | yes |"
     takes = permission.scope.value if permission.scope else "any API key or team member"
+    if not permission.members:
+        takes = f"an API key with {permission.scope}"
     if permission.members_only:
         takes = f"a signed-in team member{f' with {permission.scope}' if permission.scope else ''}"
     customers = "in their own conversation" if permission.customers else "no"
