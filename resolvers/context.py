@@ -14,6 +14,7 @@ from resolvers.credentials import WidgetTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits
+from resolvers.trusted_documents import TrustedDocuments
 
 
 class ExternalServices(Protocol):
@@ -55,6 +56,7 @@ class Services:
     seal: Seal
     external: ExternalServices
     start_limits: StartLimits
+    trusted_documents: TrustedDocuments
 
 
 @dataclass(eq=False)

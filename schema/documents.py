@@ -29,8 +29,10 @@ from graphql.language import Visitor
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from resolvers.actor import Actor
-from resolvers.errors import UnauthenticatedError
+from resolvers.context import Context
+from resolvers.errors import ForbiddenError, UnauthenticatedError
 from resolvers.field_scopes import FieldAccess, access_of
+from resolvers.trusted_documents import TrustedDocuments
 from rules.roles import Scope
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor, reply_limit
@@ -40,6 +42,7 @@ from schema.field_access import AccessReader
 from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost
+from schema.trusted_documents import digest_of
 
 # graphql-core compares fields of one name pairwise: 5,000 tokens took 0.9 s, 1,000 take 0.04 s at worst.
 # The default of GraphQL Armor is 1,000, too.
@@ -51,6 +54,8 @@ ERROR_LIMIT = 20
 # graphql-core compares fields of one name in a selection pairwise; clients have no use for many of them.
 REPEAT_LIMIT = 30
 
+# Longer ones are rare, and a few of them would push out all others.
+_KEPT_CHARACTERS = 8_192
 CACHE_BYTES = 16 * 1024 * 1024
 # Measured with tracemalloc: a token with its share of the nodes.
 _TOKEN_BYTES = 700
@@ -82,6 +87,11 @@ class Document:
             for node in self.node.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of the normalised document."""
+        return digest_of(self.node)
 
     @cached_property
     def argument_of_variable(self) -> Mapping[str, str]:
@@ -180,20 +190,33 @@ class _Cache:
 CACHE = _Cache(CACHE_BYTES)
 
 
-def load(text: str) -> Document:
-    """Return the document of that text; raise GraphQLError when it cannot be parsed."""
+def load(text: str, trusted: TrustedDocuments | None = None, *, keep: bool = True) -> Document:
+    """Return the document of that text; raise GraphQLError when it cannot be parsed, or is not trusted.
+
+    It enters the cache if it is valid, not long, and to be kept.
+    """
     document = CACHE.get(text)
-    if document is None:
-        document = _read(text)
-        if not document.errors:
-            CACHE.add(document)
+    if document is not None:
+        if trusted:
+            _check_trusted(document.digest, trusted)
+        return document
+    document = _read(text, trusted)
+    if keep and not document.errors and len(text) <= _KEPT_CHARACTERS:
+        CACHE.add(document)
     return document
+
+
+def load_for(text: str, context: Context) -> Document:
+    """Return the document for a caller. A customer's must be trusted; those of nobody are not kept."""
+    caller = context.caller
+    trusted = context.services.trusted_documents if caller and caller.is_customer else None
+    return load(text, trusted, keep=caller is not None)
 
 
 def find(operation: Operation, call: GraphQLContext) -> tuple[Document, OperationDefinitionNode]:
     """Return the document and the operation to run, which may be run for this caller; raise RefusedError."""
     try:
-        document = load(operation.query)
+        document = load_for(operation.query, call)
     except GraphQLError as error:
         raise RefusedError(format_errors([error])) from None
     if document.errors:
@@ -251,7 +274,14 @@ def _check(
         raise GraphQLError(str(error), node, original_error=error) from None
 
 
-def _read(text: str) -> Document:
+def _check_trusted(digest: str, trusted: TrustedDocuments) -> None:
+    try:
+        trusted.check(digest)
+    except ForbiddenError as error:
+        raise GraphQLError(str(error), original_error=error) from None
+
+
+def _read(text: str, trusted: TrustedDocuments | None) -> Document:
     _check_size(text)
     try:
         node = parse(text, max_tokens=TOKEN_LIMIT)
@@ -259,6 +289,8 @@ def _read(text: str) -> Document:
         if f"more than {TOKEN_LIMIT} tokens" in error.message:
             raise _too_complex(f"The document has more than {TOKEN_LIMIT:,} tokens.") from None
         raise
+    if trusted:
+        _check_trusted(digest_of(node), trusted)
     _check_repeats(node)
     return Document(text, node, validate(GRAPHQL_SCHEMA, node, specified_rules, max_errors=ERROR_LIMIT))
 

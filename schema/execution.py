@@ -65,7 +65,7 @@ async def run_any(
     operation: Operation, context: Context, groups: Groups, sink: Sink
 ) -> list[dict[str, Any]] | None:
     """Run any operation to its end, as `follow` and `run` do."""
-    if not is_subscription(operation):
+    if not is_subscription(operation, context):
         return await run(operation, context, sink)
     try:
         follower = follow(operation, context, groups, sink)

@@ -29,6 +29,7 @@ from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits
+from schema.trusted_documents import read_trusted_documents
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
@@ -140,6 +141,7 @@ async def open_services(
         passwords=Passwords(),
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
+        trusted_documents=read_trusted_documents(settings.widget_documents),
     )
     loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
 from realtime.pubsub import SCHEMES as BROADCAST_SCHEMES
+from schema.trusted_documents import check_setting
 from server.secret_key import check_secret_key, kept_secret_key
 
 _PREFIX = "BATON_"
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     connections_per_address: int = Field(100, ge=1)
     starts_per_address: int = Field(10, ge=1, le=1_000_000)
     starts_per_origin: int = Field(300, ge=1, le=1_000_000)
+    widget_documents: Annotated[str, AfterValidator(check_setting)] | None = None
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
