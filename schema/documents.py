@@ -48,9 +48,9 @@ from schema.trusted_documents import digest_of
 # The default of GraphQL Armor is 1,000, too.
 TOKEN_LIMIT = 1_000
 # An error finds its line by reading the document from the start.
-CHARACTER_LIMIT = 131_072
+CHARACTER_LIMIT = 16_384
 LINE_LIMIT = 5_000
-ERROR_LIMIT = 20
+ERROR_LIMIT = 10
 # graphql-core compares fields of one name in a selection pairwise; clients have no use for many of them.
 REPEAT_LIMIT = 30
 
@@ -147,6 +147,10 @@ class Document:
             self._costs[id(operation)] = counter.count(), counter.introspects
         return self._costs[id(operation)]
 
+    def introspects(self, operation: OperationDefinitionNode) -> bool:
+        """Return whether the operation reads the schema itself."""
+        return self.static_cost(operation)[1]
+
     def selects_hidden(self, operation: OperationDefinitionNode, access: FieldAccess) -> bool:
         """Return whether the operation selects a field that callers with this access may not read."""
         key = id(operation), access.scopes
@@ -190,17 +194,24 @@ class _Cache:
 CACHE = _Cache(CACHE_BYTES)
 
 
-def load(text: str, trusted: TrustedDocuments | None = None, *, keep: bool = True) -> Document:
+def load(
+    text: str,
+    trusted: TrustedDocuments | None = None,
+    *,
+    keep: bool = True,
+    hide_suggestions: bool = False,
+) -> Document:
     """Return the document of that text; raise GraphQLError when it cannot be parsed, or is not trusted.
 
-    It enters the cache if it is valid, not long, and to be kept.
+    It enters the cache if it is valid, not long, and to be kept. The errors of a document that is not valid
+    suggest other names, unless they are to be hidden.
     """
     document = CACHE.get(text)
     if document is not None:
         if trusted:
             _check_trusted(document.digest, trusted)
         return document
-    document = _read(text, trusted)
+    document = _read(text, trusted, hide_suggestions=hide_suggestions)
     if keep and not document.errors and len(text) <= _KEPT_CHARACTERS:
         CACHE.add(document)
     return document
@@ -210,7 +221,12 @@ def load_for(text: str, context: Context) -> Document:
     """Return the document for a caller. A customer's must be trusted; those of nobody are not kept."""
     caller = context.caller
     trusted = context.services.trusted_documents if caller and caller.is_customer else None
-    return load(text, trusted, keep=caller is not None)
+    hidden = not _may_read_schema(caller)
+    return load(text, trusted, keep=caller is not None, hide_suggestions=hidden)
+
+
+def _may_read_schema(caller: Actor | None) -> bool:
+    return caller is not None and not caller.is_customer
 
 
 def find(operation: Operation, call: GraphQLContext) -> tuple[Document, OperationDefinitionNode]:
@@ -243,6 +259,8 @@ def build_executor(
         operation_name=operation.name,
         is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
         reply_bytes=reply_limit(call.caller),
+        max_coercion_errors=ERROR_LIMIT,
+        hide_suggestions=not _may_read_schema(call.caller),
         **guard,
     )
     return cast("BoundedExecutor | list[GraphQLError]", executor)
@@ -263,15 +281,22 @@ def _check(
 ) -> None:
     try:
         cost, introspects = document.static_cost(node)
-        if introspects and call.caller is None:
-            raise UnauthenticatedError("Sign in or present an API key to read the schema.")
+        if introspects:
+            _check_introspection(call.caller)
         try:
             check_cost(cost)
         except TooComplexError:
             variables = operation.variables or {}
             check_cost(CostCounter(GRAPHQL_SCHEMA, node, document.fragments, variables).count())
-    except (TooComplexError, UnauthenticatedError) as error:
+    except (TooComplexError, ForbiddenError, UnauthenticatedError) as error:
         raise GraphQLError(str(error), node, original_error=error) from None
+
+
+def _check_introspection(caller: Actor | None) -> None:
+    if caller is None:
+        raise UnauthenticatedError("Sign in or present an API key to read the schema.")
+    if caller.is_customer:
+        raise ForbiddenError("The schema is not for customers.")
 
 
 def _check_trusted(digest: str, trusted: TrustedDocuments) -> None:
@@ -281,7 +306,7 @@ def _check_trusted(digest: str, trusted: TrustedDocuments) -> None:
         raise GraphQLError(str(error), original_error=error) from None
 
 
-def _read(text: str, trusted: TrustedDocuments | None) -> Document:
+def _read(text: str, trusted: TrustedDocuments | None, *, hide_suggestions: bool) -> Document:
     _check_size(text)
     try:
         node = parse(text, max_tokens=TOKEN_LIMIT)
@@ -292,7 +317,14 @@ def _read(text: str, trusted: TrustedDocuments | None) -> Document:
     if trusted:
         _check_trusted(digest_of(node), trusted)
     _check_repeats(node)
-    return Document(text, node, validate(GRAPHQL_SCHEMA, node, specified_rules, max_errors=ERROR_LIMIT))
+    errors = validate(
+        GRAPHQL_SCHEMA,
+        node,
+        specified_rules,
+        max_errors=ERROR_LIMIT,
+        hide_suggestions=hide_suggestions,
+    )
+    return Document(text, node, errors)
 
 
 def _check_size(text: str) -> None:

@@ -11,6 +11,7 @@ from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import build_executor, find
 from schema.errors import RefusedError, format_errors
+from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
 from schema.live.group_member import GroupMember, Sink
 from schema.live.groups import Groups
@@ -34,6 +35,8 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
         return {"errors": format_errors([GraphQLError(message)])}
     if operation.read_only and node.operation is OperationType.MUTATION:
         raise MutationByGetError
+    if document.introspects(node) and (printed := printed_introspection(document.digest)):
+        return {"data": printed}
     executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         return {"errors": format_errors(executor, document.argument_of_variable)}

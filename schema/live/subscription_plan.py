@@ -137,7 +137,7 @@ def _key(
     declared.discard(_variable_of_after(document, field) or "")
     variables = {name: value for name, value in (operation.variables or {}).items() if name in declared}
     spelled = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
-    return operation.query, operation.name, spelled, visibility(call.caller)
+    return document.digest, operation.name, spelled, visibility(call.caller)
 
 
 def visibility(actor: Actor | None) -> Hashable:
