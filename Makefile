@@ -63,6 +63,7 @@ prose: install ## check the language of docstrings, comments, messages and docs
 schema: install ## print the schema into schema/schema.graphql, and docs/permissions.md
 	$(BIN)/baton schema > schema/schema.graphql
 	$(BIN)/baton schema --permissions > docs/permissions.md
+	$(BIN)/python -m scripts.widget_documents > schema/widget_documents.json
 
 webhooks: install ## print the events into docs/webhooks.md
 	$(BIN)/python -m notifications.webhook.docs docs/webhooks.md

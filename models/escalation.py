@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, text_enum
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
+from rules.roles import RecorderKind
 from rules.sla_clock import Clock, SlaStatus
 
 _RANK = (
@@ -173,3 +174,6 @@ class TimelineEntry(Base):
     actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("members.id"))
     data: Mapped[dict[str, Any]]
     occurred_at: Mapped[datetime]
+    # Null for what an older version recorded. The id is that of the API key or the member.
+    recorder_kind: Mapped[RecorderKind | None] = mapped_column(text_enum(RecorderKind, "recorder_kind"))
+    recorder_id: Mapped[UUID | None]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Key, text_enum
 from rules.message import MessageKind, MessageRole, MessageStatus
+from rules.roles import RecorderKind
 
 
 class Message(Base):
@@ -35,3 +36,6 @@ class Message(Base):
     intents: Mapped[list[str]]
     details: Mapped[dict[str, Any] | None] = mapped_column("metadata")
     created_at: Mapped[datetime]
+    # Null for what an older version recorded. The id is that of the API key or the member.
+    recorder_kind: Mapped[RecorderKind | None] = mapped_column(text_enum(RecorderKind, "recorder_kind"))
+    recorder_id: Mapped[UUID | None]

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from rules.roles import Scope, ViewerKind
+from rules.roles import RecorderKind, Scope, ViewerKind
 
 
 class ActorKind(StrEnum):
@@ -56,3 +57,13 @@ class Actor:
     def id(self) -> UUID:
         """The id that distinguishes this actor from others; for SYSTEM that of the workspace."""
         return self.member_id or self.api_key_id or self.conversation_id or self.workspace_id
+
+
+def recorder_of(actor: Actor | None) -> dict[str, Any]:
+    """Return the columns that say which caller recorded a row; None is Baton itself."""
+    if actor is None:
+        return {"recorder_kind": RecorderKind.SYSTEM, "recorder_id": None}
+    return {
+        "recorder_kind": RecorderKind(actor.kind.value),
+        "recorder_id": actor.member_id or actor.api_key_id,
+    }

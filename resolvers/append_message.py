@@ -8,6 +8,7 @@ from models.conversation import Conversation
 from models.ids import new_id
 from models.message import Message
 from realtime.transaction import Transaction
+from resolvers.actor import Actor, recorder_of
 from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.text import is_blank
 
@@ -17,6 +18,7 @@ def post(
     conversation: Conversation,
     role: MessageRole,
     content: str,
+    actor: Actor | None,
     *,
     status: MessageStatus = MessageStatus.DELIVERED,
     kind: MessageKind | None = None,
@@ -26,7 +28,7 @@ def post(
     intents: Sequence[str] = (),
     details: dict[str, Any] | None = None,
 ) -> Message:
-    """Append a message to the conversation and log it in the streams of both."""
+    """Append a message, recorded by `actor` (None is Baton itself), and log it in the streams of both."""
     conversation.messages += 1
     if status is MessageStatus.DELIVERED:
         conversation.last_message_at = tx.now
@@ -43,6 +45,7 @@ def post(
         intents=list(intents),
         details=details,
         created_at=tx.now,
+        **recorder_of(actor),
     )
     tx.session.add(message)
     _note_last_words(conversation, message, from_widget)
@@ -72,4 +75,4 @@ def _note_last_words(conversation: Conversation, message: Message, from_widget: 
 def post_notice(tx: Transaction, conversation: Conversation, kind: MessageKind, content: str) -> None:
     """Append a message of Baton itself, visible to all, unless its text is blank."""
     if not is_blank(content):
-        post(tx, conversation, MessageRole.SYSTEM, content, kind=kind)
+        post(tx, conversation, MessageRole.SYSTEM, content, None, kind=kind)

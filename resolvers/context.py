@@ -16,6 +16,7 @@ from resolvers.device_tokens import DeviceTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from resolvers.trusted_documents import TrustedDocuments
 
 
 class ExternalServices(Protocol):
@@ -60,6 +61,7 @@ class Services:
     start_limits: StartLimits
     write_limits: WriteLimits
     session_idle: timedelta
+    trusted_documents: TrustedDocuments
 
 
 @dataclass(eq=False)

@@ -85,7 +85,15 @@ async def _submit(
     escalate: bool,
 ) -> EscalationResult | None:
     from_widget = context.actor.is_customer
-    post(tx, locked.conversation, MessageRole.USER, content, details=details, from_widget=from_widget)
+    post(
+        tx,
+        locked.conversation,
+        MessageRole.USER,
+        content,
+        context.actor,
+        details=details,
+        from_widget=from_widget,
+    )
     adopt_form_email(tx, locked.conversation, details["fields"])
     raised = None
     if escalate:

@@ -11,6 +11,7 @@ from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
 from realtime.transaction import Transaction
+from resolvers.actor import Actor
 from resolvers.ai_control import request_turn
 from resolvers.append_message import post
 from resolvers.context import Context
@@ -26,6 +27,7 @@ from resolvers.validation import (
     check_intents,
     check_json,
     check_not_probability,
+    check_not_reserved,
     check_percent,
     probability_in_percent,
 )
@@ -119,6 +121,8 @@ def _check(context: Context, new: NewMessage) -> None:
                 raise BadInputError(field, "is for the role ASSISTANT")
     check_intents("intents", list(new.intents))
     check_json("metadata", new.metadata)
+    if context.actor.is_customer:
+        check_not_reserved("metadata", new.metadata)
 
 
 async def _record(
@@ -132,7 +136,7 @@ async def _record(
 async def _record_customer(
     tx: Transaction, context: Context, locked: LockedConversation, new: NewMessage
 ) -> RecordedMessage:
-    message = _post(tx, locked, new, MessageStatus.DELIVERED, from_widget=context.actor.is_customer)
+    message = _post(tx, context.actor, locked, new, MessageStatus.DELIVERED)
     triggers = triggers_of_customer_message(locked.settings.triggers, new.content, new.intents)
     recorded = await _raise(tx, context, locked, message, triggers)
     request_turn(tx, locked.conversation)
@@ -146,7 +150,7 @@ async def _record_reply(
     if new.epoch is not None and new.epoch > conversation.ai_epoch:
         raise BadInputError("epoch", f"has not begun; the conversation is in epoch {conversation.ai_epoch}")
     status = reply_status(conversation.ai_state, conversation.ai_epoch, new.epoch)
-    message = _post(tx, locked, new, status)
+    message = _post(tx, context.actor, locked, new, status)
     if status is MessageStatus.HELD:
         return RecordedMessage(message, conversation, None)
     auto = settings.auto_escalation
@@ -161,20 +165,16 @@ async def _record_reply(
 
 
 def _post(
-    tx: Transaction,
-    locked: LockedConversation,
-    new: NewMessage,
-    status: MessageStatus,
-    *,
-    from_widget: bool = False,
+    tx: Transaction, actor: Actor, locked: LockedConversation, new: NewMessage, status: MessageStatus
 ) -> Message:
     return post(
         tx,
         locked.conversation,
         new.role,
         new.content,
+        actor,
         status=status,
-        from_widget=from_widget,
+        from_widget=actor.is_customer,
         confidence=new.confidence,
         intents=new.intents,
         details=new.metadata,

@@ -22,7 +22,7 @@ class Permission:
     """A permission: a scope (None for any API key or team member), and the callers that it admits.
 
     `customers` also admits widget tokens, in their own conversation. `members_only` admits no API keys. A
-    caller with `or_scope` does not need the scope.
+    caller with `or_scope` does not need the scope. Without `members` no team members are admitted.
     """
 
     scope: Scope | None = None
@@ -30,11 +30,14 @@ class Permission:
     members_only: bool = False
     expired_customers: bool = False
     or_scope: Scope | None = None
+    members: bool = True
 
     def grants(self, actor: Actor) -> bool:
         """Return whether `actor` has the permission, whatever the row."""
         if actor.is_customer:
             return self.customers and (self.expired_customers or not actor.expired)
+        if not self.members and actor.kind is ActorKind.TEAM_MEMBER:
+            return False
         if self.members_only and actor.kind is not ActorKind.TEAM_MEMBER:
             return False
         if actor.scopes == {Scope.INCOMING_WEBHOOK}:
@@ -44,6 +47,8 @@ class Permission:
 
 _WRITE_CONVERSATIONS = Permission(Scope.CONVERSATIONS_WRITE)
 _CUSTOMER_WRITES = Permission(Scope.CONVERSATIONS_WRITE, customers=True)
+# Words of the customer or the AI: a team member answers in their own name.
+_CUSTOMERS_WORDS = Permission(Scope.CONVERSATIONS_WRITE, customers=True, members=False)
 _RENEW_TOKEN = Permission(Scope.CONVERSATIONS_WRITE, customers=True, expired_customers=True)
 _READ_CONVERSATIONS = Permission(Scope.CONVERSATIONS_READ)
 _CUSTOMER_READS = Permission(Scope.CONVERSATIONS_READ, customers=True)
@@ -81,7 +86,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "deliveries": _READ_ESCALATIONS,
     "savedReplies": _READ_ESCALATIONS,
     "startConversation": _WRITE_CONVERSATIONS,
-    "recordMessage": _CUSTOMER_WRITES,
+    "recordMessage": _CUSTOMERS_WORDS,
     "reportToolResult": _WRITE_CONVERSATIONS,
     "refreshWidgetToken": _RENEW_TOKEN,
     "renewWidgetToken": _RENEW_TOKEN,
@@ -91,7 +96,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "markRead": _MARK_READ,
     "updateConversation": _WRITE_CONVERSATIONS,
     "requestHuman": _CUSTOMER_WRITES,
-    "submitForm": _CUSTOMER_WRITES,
+    "submitForm": _CUSTOMERS_WORDS,
     "setTyping": _CUSTOMER_WRITES,
     "setViewing": Permission(Scope.CONVERSATIONS_READ, members_only=True),
     "escalateConversation": _WRITE_ESCALATIONS,
@@ -224,6 +229,8 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
 
 
 def _requirement(field: str, permission: Permission) -> str:
+    if not permission.members:
+        return f"{field} requires an API key with the scope {permission.scope}. Team members write replies."
     if permission.members_only:
         return f"{field} requires a signed-in team member with the right scope."
     needed = f"the scope {permission.scope}" if permission.scope else "a role or a scope of the team"

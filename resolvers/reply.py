@@ -163,7 +163,7 @@ async def _reply(
         stop_clock(tx, escalation)
         escalation.first_responded_at = tx.now
         escalation.first_response_business_us = business_time(escalation, tx.now)
-    message = post(tx, conversation, MessageRole.HUMAN, content, author_id=author.member_id)
+    message = post(tx, conversation, MessageRole.HUMAN, content, context.actor, author_id=author.member_id)
     said = {"message": str(message.id)}
     escalation.version += 1
     write_fact(tx, escalation, "replied", context.actor, said, **said)

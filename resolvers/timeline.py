@@ -5,7 +5,7 @@ from typing import Any
 
 from models.escalation import Escalation, TimelineEntry
 from realtime.transaction import Transaction
-from resolvers.actor import Actor
+from resolvers.actor import Actor, recorder_of
 
 
 def write_fact(
@@ -47,5 +47,6 @@ def write_timeline(
             actor_id=actor.member_id if actor else None,
             data=data,
             occurred_at=tx.now,
+            **recorder_of(actor),
         )
     )

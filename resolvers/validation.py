@@ -1,5 +1,6 @@
 """Checks of inputs: each raises BadInputError with the input's name."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from resolvers.errors import BadInputError
@@ -13,6 +14,9 @@ from rules.text import (
     json_error,
     text_error,
 )
+
+# Metadata under it comes from API keys only, so that the team and AI agents can rely on it.
+_RESERVED_KEY = "team"
 
 
 def _refuse(field: str, error: str | None) -> None:
@@ -63,6 +67,13 @@ def check_json(field: str, value: Any) -> dict[str, Any] | None:
     document = check_object(field, value)
     _refuse(field, json_error(document))
     return document
+
+
+def check_not_reserved(field: str, metadata: Mapping[str, Any] | None) -> None:
+    """Refuse metadata of a customer or a page with keys that the team trusts."""
+    for key in metadata or ():
+        if key.partition(".")[0] == _RESERVED_KEY:
+            raise BadInputError(field, "has a key that is reserved to the team: “team”, or one from “team.”")
 
 
 def check_language(field: str, tag: str | None) -> str | None:

@@ -22,7 +22,7 @@ from resolvers.errors import ConflictError, ForbiddenError, RateLimitedError
 from resolvers.idempotency import begin_idempotent_in, is_used
 from resolvers.locks import lock_conversation
 from resolvers.permissions import permitted
-from resolvers.validation import check_json, check_key, check_language
+from resolvers.validation import check_json, check_key, check_language, check_not_reserved
 from resolvers.widget_tokens import issue_widget_token
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.business_hours import hours_of
@@ -113,6 +113,7 @@ async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, Sta
     """
     check_customer(new.customer)
     check_json("metadata", new.metadata)
+    check_not_reserved("metadata", new.metadata)
     check_language("language", new.language)
     check_key("idempotency_key", new.idempotency_key)
     page = await _page(context, new.agent_id)

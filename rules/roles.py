@@ -33,6 +33,15 @@ class ViewerKind(StrEnum):
     CUSTOMER = "CUSTOMER"
 
 
+class RecorderKind(StrEnum):
+    """The kind of a caller that recorded something."""
+
+    API_KEY = "API_KEY"
+    TEAM_MEMBER = "TEAM_MEMBER"
+    CUSTOMER = "CUSTOMER"
+    SYSTEM = "SYSTEM"
+
+
 READING = frozenset(
     {Scope.CONVERSATIONS_READ, Scope.ESCALATIONS_READ, Scope.SETTINGS_READ, Scope.ANALYTICS_READ}
 )

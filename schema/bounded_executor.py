@@ -108,17 +108,22 @@ class BoundedExecutor(Executor[Any]):
     ) -> Any:
         """Return the items of a list; objects of which only attributes are selected take a shorter way."""
         item_type = get_nullable_type(return_type.of_type)
+        fields = None
         if isinstance(result, list) and is_object_type(item_type):
-            selected = self.collect_subfields(item_type, field_details_list).grouped_field_set
-            if fields := plain_fields(item_type, selected):
-                before = self._left
-                try:
-                    return self._complete_plain(result, fields)
-                except Exception:
-                    self._left = before
+            fields = self.plain_fields(item_type, field_details_list)
+        if fields:
+            before = self._left
+            try:
+                return self._complete_plain(result, fields)
+            except Exception:
+                self._left = before
         return super().complete_list_value(
             return_type, field_details_list, info, path, result, position_context
         )
+
+    def plain_fields(self, item_type: GraphQLObjectType, details: Any) -> Sequence[PlainField] | None:
+        """Return the selected fields of a list's items if all of them are plain, otherwise None."""
+        return plain_fields(item_type, self.collect_subfields(item_type, details).grouped_field_set)
 
     def _complete_plain(self, rows: list[Any], fields: Sequence[PlainField]) -> list[dict[str, Any]]:
         completed = []

@@ -29,28 +29,40 @@ from graphql import (
 from graphql.language import Visitor
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
-from resolvers.errors import UnauthenticatedError
+from resolvers.actor import Actor
+from resolvers.context import Context
+from resolvers.errors import ForbiddenError, UnauthenticatedError
+from resolvers.field_scopes import FieldAccess, access_of
+from resolvers.trusted_documents import TrustedDocuments
+from rules.roles import Scope
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
 from schema.errors import RefusedError, TooComplexError, format_errors
+from schema.field_access import AccessReader
+from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost
+from schema.trusted_documents import digest_of
 
 # graphql-core compares fields of one name pairwise: 5,000 tokens took 0.9 s, 1,000 take 0.04 s at worst.
 # The default of GraphQL Armor is 1,000, too.
 TOKEN_LIMIT = 1_000
 # An error finds its line by reading the document from the start.
-CHARACTER_LIMIT = 131_072
+CHARACTER_LIMIT = 16_384
 LINE_LIMIT = 5_000
-ERROR_LIMIT = 20
+ERROR_LIMIT = 10
 # graphql-core compares fields of one name in a selection pairwise; clients have no use for many of them.
 REPEAT_LIMIT = 30
 
+# Longer ones are rare, and a few of them would push out all others.
+_KEPT_CHARACTERS = 8_192
 CACHE_BYTES = 16 * 1024 * 1024
 # Measured with tracemalloc: a token with its share of the nodes.
 _TOKEN_BYTES = 700
 _CHARACTER_BYTES = 4
+# Sets of scopes for which a document keeps whether it selects hidden fields.
+_ACCESSES_KEPT = 32
 
 
 @dataclass(eq=False)
@@ -62,6 +74,7 @@ class Document:
     errors: Sequence[GraphQLError]
     _costs: dict[int, tuple[Cost, bool]] = field(default_factory=dict)
     _labels: dict[int, str] = field(default_factory=dict)
+    _hidden: dict[tuple[int, frozenset[Scope]], bool] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> list[OperationDefinitionNode]:
@@ -76,6 +89,11 @@ class Document:
             for node in self.node.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of the normalised document."""
+        return digest_of(self.node)
 
     @cached_property
     def argument_of_variable(self) -> Mapping[str, str]:
@@ -138,6 +156,20 @@ class Document:
             self._costs[id(operation)] = counter.count(), counter.introspects
         return self._costs[id(operation)]
 
+    def introspects(self, operation: OperationDefinitionNode) -> bool:
+        """Return whether the operation reads the schema itself."""
+        return self.static_cost(operation)[1]
+
+    def selects_hidden(self, operation: OperationDefinitionNode, access: FieldAccess) -> bool:
+        """Return whether the operation selects a field that callers with this access may not read."""
+        key = id(operation), access.scopes
+        if key not in self._hidden:
+            if len(self._hidden) >= _ACCESSES_KEPT:
+                self._hidden.clear()
+            reader = AccessReader(GRAPHQL_SCHEMA, self.fragments, access)
+            self._hidden[key] = reader.selects_hidden(operation)
+        return self._hidden[key]
+
 
 class _Cache:
     """The most recently used documents, as many as fit into `limit` bytes."""
@@ -171,20 +203,45 @@ class _Cache:
 CACHE = _Cache(CACHE_BYTES)
 
 
-def load(text: str) -> Document:
-    """Return the document of that text; raise GraphQLError when it cannot be parsed."""
+def load(
+    text: str,
+    trusted: TrustedDocuments | None = None,
+    *,
+    keep: bool = True,
+    hide_suggestions: bool = False,
+) -> Document:
+    """Return the document of that text; raise GraphQLError when it cannot be parsed, or is not trusted.
+
+    It enters the cache if it is valid, not long, and to be kept. The errors of a document that is not valid
+    suggest other names, unless they are to be hidden.
+    """
     document = CACHE.get(text)
-    if document is None:
-        document = _read(text)
-        if not document.errors:
-            CACHE.add(document)
+    if document is not None:
+        if trusted:
+            _check_trusted(document.digest, trusted)
+        return document
+    document = _read(text, trusted, hide_suggestions=hide_suggestions)
+    if keep and not document.errors and len(text) <= _KEPT_CHARACTERS:
+        CACHE.add(document)
     return document
+
+
+def load_for(text: str, context: Context) -> Document:
+    """Return the document for a caller. A customer's must be trusted; those of nobody are not kept."""
+    caller = context.caller
+    trusted = context.services.trusted_documents if caller and caller.is_customer else None
+    hidden = not _may_read_schema(caller)
+    return load(text, trusted, keep=caller is not None, hide_suggestions=hidden)
+
+
+def _may_read_schema(caller: Actor | None) -> bool:
+    return caller is not None and not caller.is_customer
 
 
 def find(operation: Operation, call: GraphQLContext) -> tuple[Document, OperationDefinitionNode]:
     """Return the document and the operation to run, which may be run for this caller; raise RefusedError."""
     try:
-        document = load(operation.query)
+        document = load_for(operation.query, call)
     except GraphQLError as error:
         raise RefusedError(format_errors([error])) from None
     if document.errors:
@@ -198,10 +255,12 @@ def find(operation: Operation, call: GraphQLContext) -> tuple[Document, Operatio
 
 
 def build_executor(
-    document: Document, operation: Operation, call: GraphQLContext
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
 ) -> BoundedExecutor | list[GraphQLError]:
     """Return an executor for the operation, or the errors of its variables."""
-    executor = BoundedExecutor.build(
+    access = _restricted_access(document, node, call.caller)
+    guard: dict[str, Any] = {} if access is None else {"access": access}
+    executor = (BoundedExecutor if access is None else GuardedExecutor).build(
         GRAPHQL_SCHEMA,
         document.node,
         context_value=call,
@@ -209,8 +268,21 @@ def build_executor(
         operation_name=operation.name,
         is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
         reply_bytes=reply_limit(call.caller),
+        max_coercion_errors=ERROR_LIMIT,
+        hide_suggestions=not _may_read_schema(call.caller),
+        **guard,
     )
     return cast("BoundedExecutor | list[GraphQLError]", executor)
+
+
+def _restricted_access(
+    document: Document, node: OperationDefinitionNode, caller: Actor | None
+) -> FieldAccess | None:
+    """Return the access of a caller from whom the operation's fields must be hidden, otherwise None."""
+    if caller is None or caller.is_customer:
+        return None
+    access = access_of(caller.scopes)
+    return access if not access.hides_nothing and document.selects_hidden(node, access) else None
 
 
 def _check(
@@ -218,18 +290,32 @@ def _check(
 ) -> None:
     try:
         cost, introspects = document.static_cost(node)
-        if introspects and call.caller is None:
-            raise UnauthenticatedError("Sign in or present an API key to read the schema.")
+        if introspects:
+            _check_introspection(call.caller)
         try:
             check_cost(cost)
         except TooComplexError:
             variables = operation.variables or {}
             check_cost(CostCounter(GRAPHQL_SCHEMA, node, document.fragments, variables).count())
-    except (TooComplexError, UnauthenticatedError) as error:
+    except (TooComplexError, ForbiddenError, UnauthenticatedError) as error:
         raise GraphQLError(str(error), node, original_error=error) from None
 
 
-def _read(text: str) -> Document:
+def _check_introspection(caller: Actor | None) -> None:
+    if caller is None:
+        raise UnauthenticatedError("Sign in or present an API key to read the schema.")
+    if caller.is_customer:
+        raise ForbiddenError("The schema is not for customers.")
+
+
+def _check_trusted(digest: str, trusted: TrustedDocuments) -> None:
+    try:
+        trusted.check(digest)
+    except ForbiddenError as error:
+        raise GraphQLError(str(error), original_error=error) from None
+
+
+def _read(text: str, trusted: TrustedDocuments | None, *, hide_suggestions: bool) -> Document:
     _check_size(text)
     try:
         node = parse(text, max_tokens=TOKEN_LIMIT)
@@ -237,8 +323,17 @@ def _read(text: str) -> Document:
         if f"more than {TOKEN_LIMIT} tokens" in error.message:
             raise _too_complex(f"The document has more than {TOKEN_LIMIT:,} tokens.") from None
         raise
+    if trusted:
+        _check_trusted(digest_of(node), trusted)
     _check_repeats(node)
-    return Document(text, node, validate(GRAPHQL_SCHEMA, node, specified_rules, max_errors=ERROR_LIMIT))
+    errors = validate(
+        GRAPHQL_SCHEMA,
+        node,
+        specified_rules,
+        max_errors=ERROR_LIMIT,
+        hide_suggestions=hide_suggestions,
+    )
+    return Document(text, node, errors)
 
 
 def _check_size(text: str) -> None:

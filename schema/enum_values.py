@@ -23,6 +23,12 @@ VALUES: dict[str, dict[str, str]] = {
         "TEAM_MEMBER": "The session of a team member.",
         "CUSTOMER": "A widget token.",
     },
+    "RecorderKind": {
+        "API_KEY": "An API key.",
+        "TEAM_MEMBER": "A team member who is signed in.",
+        "CUSTOMER": "A customer with a widget token.",
+        "SYSTEM": "Baton itself, such as a timer.",
+    },
     "Scope": {
         "CONVERSATIONS_WRITE": "Start conversations and record messages: what an AI agent's back end needs.",
         "CONVERSATIONS_READ": "Read conversations and messages.",

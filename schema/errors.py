@@ -1,6 +1,7 @@
 """Errors as clients see them: expected ones with their code, everything else masked."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -15,7 +16,8 @@ from resolvers.errors import BatonError, ErrorCode
 _logger = structlog.get_logger(__name__)
 
 # A message can repeat a name of the document, which may be as long as the document.
-_MESSAGE_LIMIT = 1_000
+_MESSAGE_LIMIT = 500
+_ERROR_LIMIT = 10
 
 
 class TooComplexError(BatonError):
@@ -35,11 +37,11 @@ class RefusedError(Exception):
 def format_errors(
     errors: Iterable[GraphQLError], argument_of_variable: Mapping[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """Return the errors of a result, ready to be sent.
+    """Return the errors of a result, ready to be sent: the first ten.
 
     `argument_of_variable` names the argument of a variable that does not fit its type.
     """
-    return [_format(error, argument_of_variable or {}) for error in errors]
+    return [_format(error, argument_of_variable or {}) for error in islice(errors, _ERROR_LIMIT)]
 
 
 def format_error(error: Exception) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import build_executor, find
 from schema.errors import RefusedError, format_errors
+from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
 from schema.live.group_member import GroupMember, Sink
 from schema.live.groups import Groups
@@ -42,7 +43,9 @@ async def _execute(operation: Operation, call: GraphQLContext) -> dict[str, Any]
         return {"errors": format_errors([GraphQLError(message)])}
     if operation.read_only and node.operation is OperationType.MUTATION:
         raise MutationByGetError
-    executor = build_executor(document, operation, call)
+    if document.introspects(node) and (printed := printed_introspection(document.digest)):
+        return {"data": printed}
+    executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         return {"errors": format_errors(executor, document.argument_of_variable)}
     return _formatted(await executor.run())
@@ -73,7 +76,7 @@ async def run_any(
     operation: Operation, context: Context, groups: Groups, sink: Sink
 ) -> list[dict[str, Any]] | None:
     """Run any operation to its end, as `follow` and `run` do."""
-    if not is_subscription(operation):
+    if not is_subscription(operation, context):
         return await run(operation, context, sink)
     try:
         follower = follow(operation, context, groups, sink)

@@ -17,7 +17,7 @@ from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.encoding import format_datetime, parse_datetime
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageKind, MessageRole, MessageStatus
-from rules.roles import MemberRole, Scope, ViewerKind
+from rules.roles import MemberRole, RecorderKind, Scope, ViewerKind
 from rules.sla_clock import SlaOutcome, SlaStatus
 from schema.pagination import ConnectionNames
 
@@ -40,6 +40,7 @@ for _enum in (
     MessageRole,
     MessageStatus,
     Priority,
+    RecorderKind,
     Scope,
     SlaOutcome,
     SlaStatus,

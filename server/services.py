@@ -31,6 +31,7 @@ from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from schema.trusted_documents import read_trusted_documents
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
@@ -146,6 +147,7 @@ async def open_services(
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
         write_limits=_write_limits(settings),
         session_idle=timedelta(hours=settings.session_idle_hours),
+        trusted_documents=read_trusted_documents(settings.widget_documents),
     )
     loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
     tasks = [asyncio.create_task(loop) for loop in loops]

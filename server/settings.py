@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
 from realtime.pubsub import SCHEMES as BROADCAST_SCHEMES
+from schema.trusted_documents import check_setting
 from server.secret_key import check_secret_key, kept_secret_key
 
 _PREFIX = "BATON_"
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     writes_per_workspace: int = Field(60_000, ge=1, le=10_000_000)
     graphiql: bool = False
     session_idle_hours: float = Field(12, gt=0, le=720)
+    widget_documents: Annotated[str, AfterValidator(check_setting)] | None = None
     web_dir: Path = Path(__file__).parent / "static"
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

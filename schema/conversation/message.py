@@ -20,6 +20,7 @@ from schema.context import GraphQLContext, Info, sync_or_async_field
 from schema.nodes import Node, load_optional_node, node
 from schema.pagination import Connection
 from schema.team.member import TeamMember
+from schema.team.recorder import Recorder
 
 
 @node(typeid.MESSAGE, "message", message_by_id, messages_by_id)
@@ -28,6 +29,7 @@ class Message(Node):
     """A message of a conversation."""
 
     author_key: strawberry.Private[UUID | None]
+    row: strawberry.Private[MessageRow]
     conversation_id: strawberry.ID
     """The conversation."""
     position: int
@@ -58,6 +60,7 @@ class Message(Node):
         return cls(
             id=strawberry.ID(format_id(typeid.MESSAGE, row.id)),
             author_key=row.author_id,
+            row=row,
             conversation_id=strawberry.ID(format_id(typeid.CONVERSATION, row.conversation_id)),
             position=row.position,
             role=row.role,
@@ -72,6 +75,11 @@ class Message(Node):
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who wrote it, if the role is HUMAN."""
         return load_optional_node(info, typeid.MEMBER, self.author_key)
+
+    @strawberry.field
+    def recorded_by(self, info: Info) -> Recorder | None:
+        """Caller that recorded it. Null for customers, and if an older version recorded it."""
+        return None if info.context.actor.is_customer else Recorder.of(self.row)
 
 
 @strawberry.type

@@ -33,6 +33,7 @@ from schema.nodes import Node, load_node, load_optional_node, node
 from schema.pagination import Connection
 from schema.prefetch import Lookups, prefetch
 from schema.team.member import TeamMember
+from schema.team.recorder import Recorder
 
 T = TypeVar("T")
 
@@ -104,6 +105,8 @@ class TimelineEntry:
     """Time of the entry."""
     data: JSON
     """Details, which depend on the kind."""
+    recorded_by: Recorder | None
+    """Caller that caused it. Null if an older version recorded it."""
 
     @sync_or_async_field(TeamMember | None)
     def actor(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
@@ -114,7 +117,11 @@ class TimelineEntry:
     def of(cls, row: models.TimelineEntry) -> "TimelineEntry":
         """Build an entry. UUIDs in its data become TypeIDs."""
         return cls(
-            actor_key=row.actor_id, kind=row.kind, occurred_at=row.occurred_at, data=_with_ids(row.data)
+            actor_key=row.actor_id,
+            kind=row.kind,
+            occurred_at=row.occurred_at,
+            data=_with_ids(row.data),
+            recorded_by=Recorder.of(row),
         )
 
 

@@ -20,12 +20,13 @@ from graphql.pyutils import Path
 
 from models.database import DatabaseUnavailableError
 from resolvers.actor import Actor
+from resolvers.context import Context
 from resolvers.errors import BatonError
 from resolvers.subscription_sources import StreamEvent
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.documents import Document, build_executor, find, load
+from schema.documents import Document, build_executor, find, load_for
 from schema.errors import RefusedError, format_errors, original_of
 from schema.operation import Operation
 from schema.subscriptions import LiveSource
@@ -67,18 +68,19 @@ class SubscriptionPlan:
         return _refusal(self.field, error)
 
 
-def is_subscription(operation: Operation) -> bool:
-    """Return whether the document's operation of that name is a subscription; an unreadable one is not."""
+def is_subscription(operation: Operation, context: Context) -> bool:
+    """Return whether the document's operation of that name is a subscription; a refused one is not."""
     try:
-        return load(operation.query).operation(operation.name).operation is OperationType.SUBSCRIPTION
+        node = load_for(operation.query, context).operation(operation.name)
     except GraphQLError:
         return False
+    return node.operation is OperationType.SUBSCRIPTION
 
 
 def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
     """Read a subscription for a caller; raise RefusedError."""
     document, node = find(operation, call)
-    executor = build_executor(document, operation, call)
+    executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         raise RefusedError(format_errors(executor, document.argument_of_variable))
     root, details = _root_field(executor, node)
@@ -135,7 +137,7 @@ def _key(
     declared.discard(_variable_of_after(document, field) or "")
     variables = {name: value for name, value in (operation.variables or {}).items() if name in declared}
     spelled = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
-    return operation.query, operation.name, spelled, visibility(call.caller)
+    return document.digest, operation.name, spelled, visibility(call.caller)
 
 
 def visibility(actor: Actor | None) -> Hashable:

@@ -34,6 +34,9 @@ _TURNS = """subscription($after: String) { turnRequested(after: $after) {
 _ESCALATIONS = """subscription($after: String) { escalationCreated(after: $after) {
   cursor escalation { id } } }"""
 
+# Those that a simulated customer sends with a widget token.
+CUSTOMERS_DOCUMENTS = (_RECORD, _BUTTON, _FORM)
+
 
 class DemoClient:
     """A session of the API; calls use the key unless another token is given."""

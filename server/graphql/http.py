@@ -76,9 +76,9 @@ def _refuse_single_connection(request: Request) -> None:
 
 async def _read_operation(request: Request, context: Context) -> Operation:
     if request.method == "POST":
-        return read_operation(await read_json(request))
+        return read_operation(await read_json(request), context.services)
     _require_preflight(request, context)
-    return read_operation(_query_parameters(request), read_only=True)
+    return read_operation(_query_parameters(request), context.services, read_only=True)
 
 
 def _require_preflight(request: Request, context: Context) -> None:

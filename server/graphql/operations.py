@@ -41,7 +41,7 @@ class Operations:
         if id_ in self._running:
             raise ProtocolError(CloseReason(4409, f"Subscriber for {id_} already exists"))
         try:
-            operation = read_operation(payload)
+            operation = read_operation(payload, self._context.services)
             self._check_limit()
         except BadInputError as error:
             # An empty document is valid for the protocol, but not for GraphQL.
@@ -59,7 +59,7 @@ class Operations:
 
     async def _start(self, id_: str, operation: Operation) -> None:
         writer = FrameWriter(self._queue, id_)
-        if not is_subscription(operation):
+        if not is_subscription(operation, self._context):
             task = asyncio.create_task(self._run(id_, operation, writer))
             self._running[id_] = task
             task.add_done_callback(lambda _: self._running.pop(id_))

@@ -23,9 +23,11 @@ from server.rest.resources import (
     ListQuery,
     Output,
     RaisedEscalation,
+    RaisedWrittenEscalation,
     ReceivedCall,
     SeriesExportQuery,
     UpdateRequest,
+    WrittenEscalation,
 )
 from server.version import VERSION
 
@@ -155,12 +157,17 @@ def _escalate() -> _Json:
         "operationId": "escalateConversation",
         "summary": "Ask for a person in a conversation",
         "description": "Requires the scope ESCALATIONS_WRITE. A conversation has at most one active "
-        "escalation: a call during it is added to it, and may raise its priority.",
+        "escalation: a call during it is added to it, and may raise its priority. A key without "
+        "ESCALATIONS_READ gets the shorter answer.",
         "parameters": [_path("conversationId", _id_schema(ConversationId)), _idempotency_key()],
         "requestBody": _body(EscalateRequest),
         "responses": {
-            "201": _success(RaisedEscalation, "A new escalation.", links=_update_link()),
-            "200": _success(RaisedEscalation, "The active escalation, which absorbed the call."),
+            "201": _success(
+                RaisedEscalation, "A new escalation.", RaisedWrittenEscalation, links=_update_link()
+            ),
+            "200": _success(
+                RaisedEscalation, "The active escalation, which absorbed the call.", RaisedWrittenEscalation
+            ),
             **_failures(400, 401, 403, 404, 413, 415, 422, 500, 503),
         },
     }
@@ -171,11 +178,11 @@ def _update() -> _Json:
         "operationId": "updateEscalation",
         "summary": "Change an escalation",
         "description": "Requires the scope ESCALATIONS_WRITE. A resolved escalation accepts a note; "
-        "the status open or in_progress reopens it.",
+        "the status open or in_progress reopens it. A key without ESCALATIONS_READ gets the shorter answer.",
         "parameters": [_path("escalationId", _id_schema(EscalationId))],
         "requestBody": _body(UpdateRequest),
         "responses": {
-            "200": _success(Escalation, "The escalation after the change."),
+            "200": _success(Escalation, "The escalation after the change.", WrittenEscalation),
             **_failures(400, 401, 403, 404, 409, 413, 415, 500, 503),
         },
     }
@@ -258,7 +265,14 @@ def _csv(what: str) -> _Json:
 
 def _schemas() -> _Json:
     inputs: tuple[type[BaseModel], ...] = (EscalateRequest, HookRequest, UpdateRequest)
-    outputs: tuple[type[BaseModel], ...] = (RaisedEscalation, ReceivedCall, EscalationList, Problem)
+    outputs: tuple[type[BaseModel], ...] = (
+        RaisedEscalation,
+        RaisedWrittenEscalation,
+        WrittenEscalation,
+        ReceivedCall,
+        EscalationList,
+        Problem,
+    )
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
         *((model, "validation") for model in inputs),
         *((model, "serialization") for model in outputs),
@@ -268,17 +282,20 @@ def _schemas() -> _Json:
     return schemas
 
 
-def _content(model: type[BaseModel]) -> _Json:
-    name = model.__name__
-    return {"schema": {"$ref": _REF.format(model=name)}, "example": _EXAMPLES[name]}
+def _content(model: type[BaseModel], shorter: type[BaseModel] | None = None) -> _Json:
+    schemas = [{"$ref": _REF.format(model=item.__name__)} for item in (model, shorter) if item]
+    return {
+        "schema": {"anyOf": schemas} if shorter else schemas[0],
+        "example": _EXAMPLES[model.__name__],
+    }
 
 
 def _body(model: type[Input]) -> _Json:
     return {"required": True, "content": {"application/json": _content(model)}}
 
 
-def _success(model: type[Output], what: str, **more: Any) -> _Json:
-    return {"description": what, "content": {"application/json": _content(model)}, **more}
+def _success(model: type[Output], what: str, shorter: type[Output] | None = None, **more: Any) -> _Json:
+    return {"description": what, "content": {"application/json": _content(model, shorter)}, **more}
 
 
 def _update_link() -> _Json:

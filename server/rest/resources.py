@@ -308,6 +308,26 @@ class RaisedEscalation(Escalation):
     created: bool = Field(description="False if an active escalation absorbed this call.")
 
 
+class WrittenEscalation(Output):
+    """An escalation, as a key without ESCALATIONS_READ sees it."""
+
+    id: EscalationId
+    conversation_id: ConversationId
+    agent_id: AgentId
+    status: StatusWord
+    priority: PriorityWord
+    created_at: Instant
+    resolved_at: Instant | None
+    version: int = Field(description="Increases by one with every change.", examples=[1])
+
+
+class RaisedWrittenEscalation(WrittenEscalation):
+    """The escalation that results from a call of a key without ESCALATIONS_READ."""
+
+    confirmation_message: str = Field(description="The text that the customer is shown.")
+    created: bool = Field(description="False if an active escalation absorbed this call.")
+
+
 class ReceivedCall(Output):
     """Response of the incoming webhook."""
 
@@ -362,4 +382,18 @@ def escalation_resource(row: tables.Escalation, assign_to: str | None, now: date
         resolved_at=row.resolved_at,
         version=row.version,
         sla=_sla_of(row, now),
+    )
+
+
+def written_escalation(row: tables.Escalation) -> WrittenEscalation:
+    """Return the row for a key that may not read escalations."""
+    return WrittenEscalation(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        agent_id=row.agent_id,
+        status=row.status,
+        priority=row.priority,
+        created_at=row.created_at,
+        resolved_at=row.resolved_at,
+        version=row.version,
     )

@@ -14,6 +14,7 @@ from resolvers.errors import NotFoundError
 from resolvers.escalation import EscalationChanges, update_escalation
 from resolvers.escalation_queries import EscalationFilter, EscalationOrder, escalations
 from resolvers.escalation_triggers import EscalateCall, escalate_by_webhook, escalate_conversation
+from resolvers.field_scopes import OTHERS, access_of
 from resolvers.loaders import members_by_id
 from resolvers.pagination import PageRequest
 from resolvers.raise_escalation import EscalationResult
@@ -35,9 +36,11 @@ from server.rest.resources import (
     ListQuery,
     Output,
     RaisedEscalation,
+    RaisedWrittenEscalation,
     ReceivedCall,
     UpdateRequest,
     escalation_resource,
+    written_escalation,
 )
 
 
@@ -48,11 +51,12 @@ async def post_escalate(request: Request) -> Response:
     body = await read_body(request, EscalateRequest)
     call = EscalateCall(body.reason, body.priority, body.assign_to, body.summary, body.metadata)
     raised = await escalate_conversation(context, conversation_id, call, _idempotency_key(request))
+    more = {"confirmation_message": raised.escalation.confirmation, "created": raised.created}
+    if not _reads_escalations(context):
+        written = written_escalation(raised.escalation)
+        return _answer(RaisedWrittenEscalation(**dict(written), **more), _status(raised))
     (resource,) = await _resources(context, [raised.escalation])
-    answer = RaisedEscalation(
-        **dict(resource), confirmation_message=raised.escalation.confirmation, created=raised.created
-    )
-    return _answer(answer, _status(raised))
+    return _answer(RaisedEscalation(**dict(resource), **more), _status(raised))
 
 
 async def patch_escalation(request: Request) -> Response:
@@ -71,6 +75,8 @@ async def patch_escalation(request: Request) -> Response:
         expected_version=body.expected_version,
     )
     escalation = await update_escalation(context, escalation_id, changes)
+    if not _reads_escalations(context):
+        return _answer(written_escalation(escalation))
     (resource,) = await _resources(context, [escalation])
     return _answer(resource)
 
@@ -127,6 +133,11 @@ async def _hook_caller(request: Request) -> Context:
     if context is None or context.actor.scopes != {Scope.INCOMING_WEBHOOK}:
         raise NotFoundError("hook")
     return context
+
+
+def _reads_escalations(context: Context) -> bool:
+    """Return whether the caller may read all fields of an escalation."""
+    return not access_of(context.actor.scopes).hides("", "Escalation", OTHERS)
 
 
 def _id_in_path(request: Request, name: str, prefix: str, what: str) -> UUID:

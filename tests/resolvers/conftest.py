@@ -1,13 +1,17 @@
 """Workspaces and callers that the tests of resolvers share."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.baton_client import Caller, Server, Workspace
-from tests.support.callers import Rows, Visitor
+from tests.support.callers import Rows, Visitor, World
 from tests.support.locks import Scene
+from tests.support.slack_server import SlackStandIn
+from tests.support.webhook_receivers import Receiver
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +55,23 @@ def rows(workspace: Workspace, client: httpx.Client) -> Rows:
 def nobody(rows: Rows) -> Visitor:
     """A caller without a credential."""
     return rows.key.as_one(None)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A world on its own server, so that no other test writes while a refusal is checked."""
+    with (
+        tempfile.TemporaryDirectory(prefix="baton-permissions-") as folder,
+        Receiver() as receiver,
+        SlackStandIn.started() as slack,
+        httpx.Client(timeout=30) as client,
+    ):
+        Path(folder).chmod(0o755)
+        outside = {"BATON_SLACK_API_URL": slack.url, "BATON_WEBHOOK_ALLOW_PRIVATE": "true"}
+        with Server.started(Path(folder), **outside) as server:
+            made = World(server, client, receiver, slack)
+            for rows in (made.rows, made.elsewhere, made.foreign):
+                # The places in the logs first: what follows is what subscriptions replay.
+                assert all([rows.cursor, rows.conversation, rows.message, rows.escalation, rows.held])
+                assert all([rows.endpoint, rows.delivery, rows.saved_reply])
+            yield made

@@ -1,41 +1,15 @@
 """Permissions: every root field of the API with every kind of credential."""
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from resolvers.permissions import PERMISSIONS, READS
-from tests.support.baton_client import Refused, Server, Socket
+from tests.support.baton_client import Refused, Socket
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
 from tests.support.permission_cases import CASES, Case, cases_of
 from tests.support.permission_targets import MUTATION, QUERY, ROOTS, SUBSCRIPTION
-from tests.support.slack_server import SlackStandIn
-from tests.support.webhook_receivers import Receiver
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """A world on its own server, so that no other test writes while a refusal is checked."""
-    with (
-        tempfile.TemporaryDirectory(prefix="baton-permissions-") as folder,
-        Receiver() as receiver,
-        SlackStandIn.started() as slack,
-        httpx.Client(timeout=30) as client,
-    ):
-        Path(folder).chmod(0o755)
-        outside = {"BATON_SLACK_API_URL": slack.url, "BATON_WEBHOOK_ALLOW_PRIVATE": "true"}
-        with Server.started(Path(folder), **outside) as server:
-            made = World(server, client, receiver, slack)
-            for rows in (made.rows, made.elsewhere, made.foreign):
-                # The places in the logs first: what follows is what subscriptions replay.
-                assert all([rows.cursor, rows.conversation, rows.message, rows.escalation, rows.held])
-                assert all([rows.endpoint, rows.delivery, rows.saved_reply])
-            yield made
 
 
 def by_name(case: Case) -> str:
@@ -51,7 +25,7 @@ def test_every_root_field_has_a_case_and_a_permission() -> None:
 
 
 def test_every_mutation_is_counted_and_nothing_else() -> None:
-    mutations = {name for name, kind in ROOTS.items() if kind == MUTATION}
+    mutations = {name for name, (kind, _) in ROOTS.items() if kind == MUTATION}
     assert {name for name in PERMISSIONS if name.isidentifier() and name not in READS} == mutations
     in_rest = {name for name in PERMISSIONS if "/" in name and name not in READS}
     assert in_rest == {name for name in PERMISSIONS if name.startswith(("POST ", "PATCH "))}

@@ -54,7 +54,7 @@ def test_first_terminal_installs_and_serves() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_second_terminal_prints_what_the_readme_shows(folder: Path, shell: str) -> None:
     need(shell, shutil.which(shell))
-    with Server.started(folder / ".baton") as server:
+    with Server.started(folder / ".baton", BATON_WIDGET_DOCUMENTS="") as server:
         blocks = "".join(tour()[1:])
         for line in ('export PATH="$PWD/.venv/bin:$PATH"\n', "cd ../baton-tour\n"):
             assert blocks.count(line) == 1

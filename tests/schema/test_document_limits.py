@@ -20,7 +20,7 @@ def doubling(levels: int) -> str:
 
 
 def test_hostile_comment_with_a_wrong_variable_is_answered(workspace: Workspace) -> None:
-    document = f"# {'a' * 32_000}\nquery($id: ID!) {{ conversation(id: $id) {{ id }} }}"
+    document = f"# {'a' * 16_000}\nquery($id: ID!) {{ conversation(id: $id) {{ id }} }}"
     answer = workspace.nobody.post(document, {"id": {"no": "id"}})
     (error,) = answer["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "id"}
@@ -68,7 +68,7 @@ def test_reply_to_a_customer_has_at_most_two_mebibytes(workspace: Workspace) -> 
 
 def test_long_document_is_refused(workspace: Workspace) -> None:
     caller: Caller = workspace.key
-    for document in ("{ viewer { kind } } #" + "x" * 200_000, "{ viewer { kind } }" + "\n" * 6_000):
+    for document in ("{ viewer { kind } } #" + "x" * 17_000, "{ viewer { kind } }" + "\n" * 6_000):
         with pytest.raises(Refused) as refused:
             caller.ask(document)
         assert refused.value.code == "QUERY_TOO_COMPLEX"

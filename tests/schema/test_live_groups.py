@@ -47,8 +47,8 @@ async def follow(socket: Socket, document: str, talk: Talk) -> str:
 
 
 def alone(document: str, who: int) -> str:
-    """Return the same subscription in a unique spelling."""
-    return f"{document} # {who}"
+    """Return the same subscription by a name of its own, so that nobody shares it."""
+    return re.sub(r"^subscription (\w+)", rf"subscription \g<1>{who}", document)
 
 
 async def said_next(socket: Socket, number: int) -> dict[int, list[Any]]:
@@ -147,8 +147,9 @@ async def test_one_execution_serves_all_who_see_the_same(talk: Talk) -> None:
     other = workspace.key_with("CONVERSATIONS_READ")
     viewers = [workspace.key] * 20 + [other] * 5
     async with sockets(*viewers) as opened:
-        for socket in opened:
-            await follow(socket, MESSAGES, talk)
+        for place, socket in enumerate(opened):
+            # White space, commas and comments make no difference.
+            await follow(socket, f"# {place}\n{MESSAGES}".replace(" ", " ," * (place % 3 + 1)), talk)
         await _in_place(talk, opened)
         executed, delivered = await asyncio.to_thread(figures, workspace.server)
         await asyncio.to_thread(talk.says, "Hello?")

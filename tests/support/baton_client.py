@@ -27,7 +27,7 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
-from tests.support.baton_process import BatonProcess
+from tests.support.baton_process import ANY_DOCUMENTS, BatonProcess
 
 T = TypeVar("T")
 
@@ -361,7 +361,7 @@ class Server:
         given = {name: value for name, value in (own | WIDE_LIMITS | environment).items() if value}
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = BatonProcess("serve", environment=given, output=log)
+            self.process = BatonProcess("serve", environment=ANY_DOCUMENTS | given, output=log)
 
         def ready() -> str | None:
             assert self.process is not None

@@ -17,6 +17,9 @@ from typing import IO
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # The first process waits for the fork server's imports.
 
+# For servers of tests: most of them send documents of their own with widget tokens.
+ANY_DOCUMENTS = {"BATON_WIDGET_DOCUMENTS": "any"}
+
 
 class BatonProcess:
     """

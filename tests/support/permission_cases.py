@@ -115,7 +115,7 @@ class Case:
 def _grants(permission: Permission, who: Who) -> bool:
     if who.is_customer:
         return permission.customers and (permission.expired_customers or not who.expired)
-    if permission.members_only and who.kind is not ActorKind.TEAM_MEMBER:
+    if permission.members_only if who.kind is not ActorKind.TEAM_MEMBER else not permission.members:
         return False
     if Scope.INCOMING_WEBHOOK in who.scopes:
         return permission.scope is Scope.INCOMING_WEBHOOK

@@ -192,7 +192,7 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(websocket, "actor_of", actor_of)
     monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
     monkeypatch.setattr(operations, "run", stage.run)
-    monkeypatch.setattr(operations, "is_subscription", lambda _: False)
+    monkeypatch.setattr(operations, "is_subscription", lambda *_: False)
     app = Starlette(routes=[WebSocketRoute("/graphql", websocket_endpoint(timeouts))])
     app.state.services = cast(
         Any, SimpleNamespace(database=SimpleNamespace(), widget_tokens=None, session_idle=timedelta(hours=12))

@@ -6,16 +6,13 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
+from scripts.widget_documents import widget_documents
+
 ROOT = Path(__file__).parents[2]
 SOURCE = (ROOT / "web/widget/documents.ts").read_text()
 SCHEMA = build_schema((ROOT / "schema/schema.graphql").read_text())
 
-_TEXTS = dict(re.findall(r"const (\w+) =\s*[\"`]([^\"`]*)[\"`];", SOURCE))
-DOCUMENTS = {
-    name: re.sub(r"\$\{(\w+)\}", lambda match: _TEXTS[match[1]], text)
-    for name, text in _TEXTS.items()
-    if re.match(r"query|mutation|subscription", text)
-}
+DOCUMENTS = widget_documents()
 
 
 def test_documents_are_found() -> None:

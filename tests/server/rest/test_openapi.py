@@ -66,7 +66,8 @@ def _examples(node: Any) -> list[tuple[str, Any]]:
     if not isinstance(node, dict):
         return []
     if "example" in node:
-        return [(node["schema"]["$ref"].rpartition("/")[2], node["example"])]
+        schema = node["schema"].get("anyOf", [node["schema"]])[0]
+        return [(schema["$ref"].rpartition("/")[2], node["example"])]
     return [pair for inner in node.values() for pair in _examples(inner)]
 
 
