@@ -79,6 +79,7 @@ POLICIES: Mapping[str, Policy] = {
     "/exports/analytics.csv": DATA,
     "/exports/customer.jsonl": DATA,
     "/openapi.json": DATA,
+    "/favicon.ico": PUBLIC_TEXT,
     "/demo/shop": PAGE,
 }
 # For addresses that no route has, and for refused host names.
