@@ -86,7 +86,7 @@ FIELD_SCOPES: dict[str, Mapping[str, Scopes]] = {
     # Parts of an object: the field that leads to them is in the table.
     **_types("Customer Recorder AiControl WidgetButton ReadPositions PendingEscalation PageInfo", None),
     # Any key may read them at the root.
-    **_types("Node Viewer Workspace Widget", None),
+    **_types("Node Viewer Workspace Widget MemberSession", None),
     # The root field has been checked, and the objects in them have entries of their own.
     **_types("EscalationEvent SlaEvent MessageEvent ConversationEvent ConversationsEvent TurnEvent", None),
 }

@@ -13,7 +13,8 @@ from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import Refused, Socket, Workspace
 from tests.support.callers import BY_NAME, Rows, Visitor, World
 from tests.support.field_ways import Way, hiding_scopes, leaves, roots, ways
-from tests.support.permission_cases import Case, cases_of
+from tests.support.permission_case import Case
+from tests.support.permission_cases import cases_of
 from tests.support.permission_targets import MUTATION, QUERY, SUBSCRIPTION
 
 # The scope that reads each type at the root. Any key reads the types that are not listed.

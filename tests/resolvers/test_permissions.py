@@ -8,7 +8,8 @@ from websockets.exceptions import ConnectionClosedError
 from resolvers.permissions import PERMISSIONS, READS
 from tests.support.baton_client import Refused, Socket
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
-from tests.support.permission_cases import CASES, Case, cases_of
+from tests.support.permission_case import Case
+from tests.support.permission_cases import CASES, cases_of
 from tests.support.permission_targets import MUTATION, QUERY, ROOTS, SUBSCRIPTION
 
 

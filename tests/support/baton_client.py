@@ -20,7 +20,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from resolvers.member import NewMember
-from resolvers.passwords import Passwords
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.roles import MemberRole
 from rules.typeid import AGENT, WORKSPACE, format_id
@@ -28,6 +27,7 @@ from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
 from tests.support.baton_process import ANY_DOCUMENTS, BatonProcess
+from tests.support.known_passwords import KnownPasswords
 
 T = TypeVar("T")
 
@@ -299,20 +299,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
-class _KnownPasswords(Passwords):
-    """Hashes each password once for each salt: every workspace's admin has the same."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._known: dict[tuple[str, bytes | None], str] = {}
-
-    async def hash(self, password: str, salt: bytes | None = None, *, client: str = "") -> str:
-        if (password, salt) not in self._known:
-            self._known[password, salt] = await super().hash(password, salt, client=client)
-        return self._known[password, salt]
-
-
-_PASSWORDS = _KnownPasswords()
+_PASSWORDS = KnownPasswords()
 _WORKSPACES = iter(range(1, 1_000_000))
 
 

@@ -55,7 +55,8 @@ TRUTH = {
     "log": f"stream = $1 OR stream IN ({_CONVERSATIONS})",
 }
 _FINGERPRINT = " UNION ALL ".join(
-    f"""SELECT '{table}' AS name, count(*), sum(hashtext((to_jsonb(one) - 'last_used_at')::text))
+    f"""SELECT '{table}' AS name, count(*),
+            sum(hashtext((to_jsonb(one) - 'last_used_at' - 'last_address')::text))
         FROM {table} AS one WHERE {condition}"""
     for table, condition in TRUTH.items()
 )

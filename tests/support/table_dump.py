@@ -11,7 +11,7 @@ _TABLES = """SELECT format('%I.%I', table_schema, table_name) AS name FROM infor
 _HOLDS = """SELECT '{0}' AS name FROM {0} t
     WHERE t::text ILIKE '%' || $1 || '%'
         OR t::text LIKE '%' || encode(convert_to($1, 'UTF8'), 'hex') || '%'"""
-_CONTENT = "SELECT '{0}' AS name, (to_jsonb(t) - 'last_used_at')::text AS row FROM {0} t"
+_CONTENT = "SELECT '{0}' AS name, (to_jsonb(t) - 'last_used_at' - 'last_address')::text AS row FROM {0} t"
 # They follow the others some time later, or are the worker's own.
 _PASSING = ("analytics_", "pgqueuer", "delivery_targets", "viewings")
 

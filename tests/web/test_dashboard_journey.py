@@ -33,6 +33,11 @@ def test_customer_asks_and_is_answered_and_the_ai_goes_on(
     assert shop_workspace.key.conversation(conversation)["ai"]["state"] == "ACTIVE"
 
 
+def lines_of(dashboard: DashboardPage, messages: list[str]) -> list[str]:
+    """Return the messages in the order in which the dashboard shows them."""
+    return [line for line in dashboard.log.inner_text().splitlines() if line in messages]
+
+
 def test_restart_in_the_middle_loses_and_doubles_nothing_on_both_sides(
     browser: Browser, visit: Visit, shop_workspace: Workspace, environment: dict[str, str]
 ) -> None:
@@ -75,12 +80,9 @@ def test_restart_in_the_middle_loses_and_doubles_nothing_on_both_sides(
     )
     visitor.wait_until(lambda: visitor.bubbles()[-1:] == sent[-1:], "the last message in the widget")
     assert [text for text in visitor.bubbles() if text in sent] == sent
-    shown = dashboard.log.inner_text()
+    assert lines_of(dashboard, sent) == sent
     dashboard.page.reload()
     dashboard.expect_live()
     expect(dashboard.log.get_by_text("I am looking for it.")).to_have_count(1)
-    assert [line for line in dashboard.log.inner_text().splitlines() if line in sent] == [
-        line for line in shown.splitlines() if line in sent
-    ]
-    assert [line for line in shown.splitlines() if line in sent] == sent
+    assert lines_of(dashboard, sent) == sent
     context.close()
