@@ -39,20 +39,25 @@ DATABASE_ERRORS = (
 _CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
 
 
+# The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A): no connection,
+# wrong password or role, a server that stops or starts, a full disk or memory or too many connections, a
+# server that is read-only, a lock that is held for too long, a statement that was cancelled.
+_PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", "57014")
+
+
 class DatabaseUnavailableError(ConnectionError):
-    """The database cannot be reached now; its cause is the driver's error."""
+    """The database cannot be reached, or cannot serve now; its cause is the driver's error."""
 
     def __init__(self, cause: BaseException) -> None:
-        super().__init__(f"The database cannot be reached: {cause!r}")
+        super().__init__(f"The database is unavailable: {cause!r}")
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Return whether an error means that the database cannot be reached, rather than a failed statement."""
+    """Return whether the database cannot be reached or cannot serve now, rather than refuses a statement."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_unavailable(error.orig)
-    # SQLSTATE: connection failures, servers that shut down or start, too many connections.
     state = str(getattr(error, "sqlstate", ""))
-    return state.startswith(("08", "57P", "53300")) or isinstance(error, _CONNECTION_ERRORS)
+    return state.startswith(_PASSING_STATES) or isinstance(error, _CONNECTION_ERRORS)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         _logger.warning(
             "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)
         )
-        message = f"The database cannot be reached just now. Try again in a moment; requestId {request_id}."
+        message = f"The database is unavailable just now. Try again in a moment; requestId {request_id}."
     else:
         _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
         message = f"Something went wrong on our side. Quote the requestId {request_id} when you report it."

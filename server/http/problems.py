@@ -123,7 +123,7 @@ async def answer_unexpected(request: Request, error: Exception) -> Response:
         _logger.warning(
             "request.database_unavailable", request_id=request_id, endpoint=endpoint, error=repr(error)
         )
-        code, detail = ErrorCode.UNAVAILABLE, "The database cannot be reached now. Try again in a moment."
+        code, detail = ErrorCode.UNAVAILABLE, "The database is unavailable now. Try again in a moment."
     else:
         code = ErrorCode.INTERNAL
         _logger.error("request.failed", request_id=request_id, endpoint=endpoint, exc_info=error)

@@ -101,7 +101,7 @@ _PROBLEMS: Final = {
     415: "The body is not declared as application/json.",
     422: "The Idempotency-Key was used with another input.",
     500: "An unexpected failure; the log has it under `requestId`.",
-    503: "The database cannot be reached just now; `Retry-After` is in seconds.",
+    503: "The database is unavailable just now; `Retry-After` is in seconds.",
 }
 _HEADERS: Final = {
     401: {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}},
