@@ -39,9 +39,9 @@ DATABASE_ERRORS = (
 _CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
 
 
-# The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A): no connection,
-# wrong password or role, a server that stops or starts, a full disk or memory or too many connections, a
-# server that is read-only, a lock that is held for too long, a statement that was cancelled.
+# The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A). In their order:
+# no connection; a wrong password; a server that stops or starts. Too few resources; a read-only server; a lock
+# that is held for too long; a cancelled statement.
 _PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", "57014")
 
 
