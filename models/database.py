@@ -39,8 +39,8 @@ DATABASE_ERRORS = (
 _CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeoutError)
 
 
-# The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A). In their order:
-# no connection; a wrong password; a server that stops or starts. Too few resources; a read-only server; a lock
+# The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A). In order: no
+# connection; a wrong password; a server that stops or starts. Too few resources; a read-only server; a lock
 # that is held for too long; a cancelled statement.
 _PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", "57014")
 
