@@ -16,12 +16,14 @@ from schema.trusted_documents import print_manifest
 from server.demo.client import CUSTOMERS_DOCUMENTS
 
 _ROOT = Path(__file__).parents[1]
+# The form, which is fetched later, has its own document.
+_SOURCES = [_ROOT / "web/widget" / name for name in ("documents.ts", "form.ts")]
 _CONSTANT = re.compile(r"const (\w+) =\s*[\"`]([^\"`]*)[\"`];")
 
 
 def widget_documents() -> dict[str, str]:
     """Return the documents of the widget by the names of their constants."""
-    texts = dict(_CONSTANT.findall((_ROOT / "web/widget/documents.ts").read_text(encoding="utf-8")))
+    texts = dict(_CONSTANT.findall("".join(path.read_text(encoding="utf-8") for path in _SOURCES)))
     return {
         name: re.sub(r"\$\{(\w+)\}", lambda match: texts[match[1]], text)
         for name, text in texts.items()

@@ -9,7 +9,7 @@ from graphql import build_schema, parse, validate
 from scripts.widget_documents import widget_documents
 
 ROOT = Path(__file__).parents[2]
-SOURCE = (ROOT / "web/widget/documents.ts").read_text()
+SOURCE = "".join((ROOT / "web/widget" / name).read_text() for name in ("documents.ts", "form.ts"))
 SCHEMA = build_schema((ROOT / "schema/schema.graphql").read_text())
 
 DOCUMENTS = widget_documents()

@@ -80,6 +80,8 @@ def test_restarted_server_is_found_again(
     team.answer(conversation, "Here I am.")
     visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 40)
     visitor.wait_until(lambda: sorted(visitor.bubbles()[2:]) == ["Hello?", "Here I am."], "both messages", 30)
+    # A message that is still to be sent is shown, too.
+    visitor.wait_until(lambda: len(workspace.key.messages(conversation)) >= 3, "the message to arrive", 30)
     sent = [message["content"] for message in workspace.key.messages(conversation)]
     assert sorted(sent) == sorted([QUESTION, "Hello?", "Here I am."])
 

@@ -70,15 +70,12 @@ export function openFeed(options: FeedOptions): Feed {
   let readTimer: Timer;
 
   const watched = () => document.visibilityState === "visible" && (options.watched?.() ?? true);
-  const socket = openSocket({
-    url: options.url,
-    token: options.token,
+  const socket = openSocket(options, {
     watched,
     onUp() {
       offline = false;
       atHead = false;
       operations.forEach(subscribe);
-      report();
       catchUp();
     },
     onDown() {
@@ -103,6 +100,7 @@ export function openFeed(options: FeedOptions): Feed {
   }
 
   async function catchUp() {
+    report();
     clearTimeout(readTimer);
     if (reading) {
       readAgain = true;
@@ -218,7 +216,6 @@ export function openFeed(options: FeedOptions): Feed {
       // One that is being opened has its own time-out: a browser warns of each that is closed before.
       socket.connect();
     }
-    report();
     catchUp();
   }
 
@@ -228,7 +225,7 @@ export function openFeed(options: FeedOptions): Feed {
     report();
   }
 
-  const stopWakeUps = followWakeUps({ onWake: wake, onOffline, onLeave: socket.disconnect });
+  const stopWakeUps = followWakeUps(wake, onOffline, socket.disconnect);
 
   function end(error: unknown) {
     if (!closed) {
@@ -244,7 +241,6 @@ export function openFeed(options: FeedOptions): Feed {
     clearTimeout(readTimer);
   }
 
-  report();
   catchUp();
   return { wake, close };
 }

@@ -20,6 +20,9 @@ export interface SocketOptions {
   url: string;
   /** Return the credential; `refused` is true if the server has refused the last one. */
   token?(refused: boolean): Promise<string>;
+}
+
+export interface SocketHandlers {
   /** Return true while somebody looks: a broken connection is then noticed sooner. */
   watched(): boolean;
   /** The connection is acknowledged. */
@@ -28,7 +31,7 @@ export interface SocketOptions {
   onDown(): void;
   /** A message of an operation. */
   onMessage(message: ServerMessage): void;
-  /** No further connection is tried: the server has closed one with a final code. */
+  /** A connection was closed with a final code, so no other is tried. */
   onBlocked(error: Error): void;
   /** There is no credential, and asking again does not help. */
   onDenied(error: unknown): void;
@@ -56,7 +59,7 @@ const FINAL_CODES = [1009, 4400, 4401, 4406, 4409, 4429, 4500];
 
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 
-export function openSocket(options: SocketOptions): LiveSocket {
+export function openSocket(options: SocketOptions, handlers: SocketHandlers): LiveSocket {
   let socket: WebSocket | undefined;
   let isUp = false; // The socket is acknowledged.
   let upSince = 0;
@@ -96,7 +99,7 @@ export function openSocket(options: SocketOptions): LiveSocket {
       }
     } catch (error) {
       if (isFinal(error)) {
-        options.onDenied(error);
+        handlers.onDenied(error);
       } else {
         opening.close();
       }
@@ -110,13 +113,13 @@ export function openSocket(options: SocketOptions): LiveSocket {
       isUp = true;
       upSince = Date.now();
       pingLater();
-      options.onUp();
+      handlers.onUp();
     } else if (type === "ping") {
       send({ type: "pong" });
     } else if (type === "pong") {
       pingLater();
     } else {
-      options.onMessage(message);
+      handlers.onMessage(message);
     }
   }
 
@@ -129,20 +132,18 @@ export function openSocket(options: SocketOptions): LiveSocket {
   }
 
   function lose(code: number) {
-    for (const timer of [connectTimer, pingTimer, pongTimer]) {
-      clearTimeout(timer);
-    }
+    [connectTimer, pingTimer, pongTimer].forEach(clearTimeout);
     socket = undefined;
     pongTimer = undefined;
     refused ||= code === 4403;
     if (isUp) {
       isUp = false;
       attempts = Date.now() - upSince > STABLE ? 0 : attempts;
-      options.onDown();
+      handlers.onDown();
     }
     if (FINAL_CODES.includes(code)) {
       isBlocked = true;
-      options.onBlocked(new Error(`The server closed the connection with code ${code}.`));
+      handlers.onBlocked(new Error(`The live connection has ended with code ${code}.`));
     } else if (!closed) {
       connectTimer = setTimeout(connect, backoff(++attempts));
     }
@@ -152,7 +153,7 @@ export function openSocket(options: SocketOptions): LiveSocket {
     clearTimeout(pingTimer);
     clearTimeout(pongTimer);
     pongTimer = undefined;
-    pingTimer = setTimeout(ping, options.watched() ? PING_WATCHED : PING_UNWATCHED);
+    pingTimer = setTimeout(ping, handlers.watched() ? PING_WATCHED : PING_UNWATCHED);
   }
 
   function ping() {

@@ -1,15 +1,12 @@
 /** The browser's events that say that the page, or its network, went away or came back. */
 
-export interface WakeHandlers {
-  /** The page or the network may have come back. */
-  onWake(): void;
-  onOffline(): void;
-  /** The page is left, perhaps into the back/forward cache. */
-  onLeave(): void;
-}
-
-/** Call the handlers until the returned function is called. */
-export function followWakeUps({ onWake, onOffline, onLeave }: WakeHandlers): () => void {
+/**
+ * Follow them until the returned function is called.
+ *
+ * `onWake`: the page or the network may have come back. `onLeave`: the page is left, perhaps into the
+ * back/forward cache.
+ */
+export function followWakeUps(onWake: () => void, onOffline: () => void, onLeave: () => void): () => void {
   const ending = new AbortController();
   const on = (target: EventTarget, name: string, listener: (event: Event) => void) =>
     target.addEventListener(name, listener, { signal: ending.signal });

@@ -63,8 +63,6 @@ export const RECORD = `mutation Record($id: ID!, $text: String!, $key: String!) 
 export const REQUEST_HUMAN = `mutation RequestHuman($id: ID!, $key: String) {
   requestHuman(conversationId: $id, idempotencyKey: $key) { created } }`;
 
-export const SUBMIT_FORM = `mutation SubmitForm($input: SubmitFormInput!) { submitForm(input: $input) { created } }`;
-
 export const MARK_READ = `mutation MarkRead($id: ID!, $position: Int!) {
   markRead(conversationId: $id, position: $position) { id } }`;
 

@@ -3,6 +3,7 @@
 import type { FormField, FormFields } from "./api";
 import type { Front } from "./front";
 import styles from "./form.css?inline";
+import type { Session } from "./session";
 import type { Texts } from "./texts/en";
 
 type Values = Record<string, string | boolean>;
@@ -11,8 +12,28 @@ const styled = new WeakSet<ShadowRoot>();
 let current: HTMLElement | undefined;
 let cancel: (() => void) | undefined;
 
-/** Return the fields with the visitor's answers in place of those that are asked. `show` shows a form, or none. */
-export async function fillIn(
+/** Not with the other documents: they are in the panel, which this file is fetched after. */
+const SUBMIT_FORM = `mutation SubmitForm($input: SubmitFormInput!) { submitForm(input: $input) { created } }`;
+
+/** Ask the visitor for the fields that are asked, and submit all. `show` shows a form, or none. */
+export async function submit(
+  front: Front,
+  session: Session,
+  texts: Texts,
+  input: { form: string; fields: FormFields; idempotencyKey: string },
+  show: (form: HTMLElement | undefined) => Promise<void>,
+): Promise<void> {
+  const fields = await fillIn(front, texts, input.fields, show);
+  await session.insist(async () => {
+    await session.begin();
+    const conversationId = session.store.get().conversation;
+    await session.connection.call(SUBMIT_FORM, { input: { ...input, fields, conversationId } });
+  });
+  session.chat.wake();
+}
+
+/** Return the fields with the visitor's answers in place of those that are asked. */
+async function fillIn(
   front: Front,
   texts: Texts,
   given: FormFields,

@@ -1,15 +1,12 @@
 /** The panel: what the loader fetches when the visitor opens the chat, or has a conversation already. */
 
-import { repeat } from "../live/backoff";
-import { ApiError, isFinal, request } from "../live/request";
-import { type Chat, openChat } from "./chat";
-import { openConnection, randomKey } from "./connection";
-import { REQUEST_HUMAN, SUBMIT_FORM, WIDGET, type WidgetSettings } from "./documents";
-import { trackLayout } from "./layout";
+import { readAgentSettings } from "./agent-settings";
 import type { FormFields, State, Status } from "./api";
+import { randomKey } from "./connection";
+import { REQUEST_HUMAN, type WidgetSettings } from "./documents";
 import type { Front, PanelHandle } from "./front";
-import { openOutbox } from "./outbox";
-import { openStore, storageKey } from "./store";
+import { trackLayout } from "./layout";
+import { openSession } from "./session";
 import styles from "./styles.css?inline";
 import { loadTexts } from "./texts";
 import english from "./texts/en";
@@ -17,180 +14,48 @@ import { createView, type View } from "./view";
 
 export function startPanel(front: Front): PanelHandle {
   const { options, root, launcher } = front;
-  const name = storageKey(options.agent);
   let texts = english;
   let settings: WidgetSettings | undefined;
-  let open = false;
-  let closed = false;
-  let refused: string | undefined;
   let unreachable = false;
+  let open = false;
   let asking = false;
-  let identified = false;
-  let isRestored = false; // The panel is open or closed as it was on the page before.
   let form: HTMLElement | undefined;
   let view: View | undefined;
-  let followed: string | undefined;
   const ending = new AbortController();
+  const { signal } = ending;
   let scheduled = false;
   let before: { unread: number; status: Status } = { unread: 0, status: "idle" };
 
   front.addStyles(styles);
-
-  const store = openStore(options.agent, options.storage, onStore);
-  const connection = openConnection(front, store, reset);
-  let chat = newChat();
-  const outbox = openOutbox(
-    name,
-    store,
-    async (message) => {
-      await begin();
-      await chat.deliver(message);
-    },
-    changed,
-  );
+  const session = openSession(front, {
+    isOpen: () => open,
+    onChange: changed,
+    onReplaced: rebuild,
+    onRestored: () => handle.open(false),
+  });
+  const { store, outbox, insist } = session;
   const layout = trackLayout(front, () => open, changed);
 
-  function newChat(): Chat {
-    return openChat(front, store, connection, {
-      isWatched: () => open,
-      onChange: changed,
-      onStatus() {
-        if (chat.status === "live") {
-          outbox.flush();
-        }
+  async function loadSettings() {
+    try {
+      settings = await readAgentSettings(front, () => {
+        unreachable = true;
         changed();
-      },
-      onNewMessage({ id, role, content, author }) {
-        front.emit("message", { id, role, content, author: author?.name ?? null });
-        if (options.sound !== false && !(isSeen() && document.hasFocus())) {
-          import("./sound").then(({ playOnce }) => playOnce(name, id)).catch(() => {});
-        }
-      },
-      onError: report,
-    });
-  }
-
-  // ------------------------------------------------------------------------------------- conversation
-
-  const isSeen = () => open && document.visibilityState === "visible";
-
-  /** A conversation that belongs to an identity is only for a page that has named its visitor. */
-  function isUsable() {
-    const { conversation, subject } = store.get();
-    return !!conversation && (!subject || identified);
-  }
-
-  function follow() {
-    if (isUsable() && !closed) {
-      followed = store.get().conversation;
-      chat.follow();
-      if (!isRestored && store.get().open) {
-        handle.open(false);
-      }
-      isRestored = true;
+        return session.closed;
+      });
+      unreachable = false;
+    } catch (error) {
+      session.report(error);
     }
-  }
-
-  /** Open the conversation, if there is none, and follow it. */
-  async function begin() {
-    if (!isUsable() && store.get().conversation) {
-      if (front.identity) {
-        await identify();
-      } else {
-        reset(false);
-      }
-    }
-    await connection.ensure();
-    store.persist();
-    follow();
-  }
-
-  function reset(keepUnsent: boolean) {
-    const unsent = keepUnsent ? store.get().outbox : [];
-    store.clear();
-    store.update((session) => Object.assign(session, { outbox: unsent, open }));
-    if (unsent.length) {
-      store.persist();
-    }
-    forget();
-  }
-
-  function forget() {
-    followed = undefined;
-    chat.close();
-    chat = newChat();
-    rebuild();
-  }
-
-  /** Another tab has changed the record. */
-  function onStore() {
-    if (followed && store.get().conversation !== followed) {
-      forget();
-    }
-    follow();
     changed();
   }
 
-  /** Repeat until it succeeds or cannot succeed. */
-  function insist<T>(act: () => Promise<T>): Promise<T> {
-    return repeat(act, (error) => closed || isFinal(error)).catch((error) => {
-      report(error);
-      throw error;
-    });
-  }
-
-  function report(error: unknown) {
-    const code = error instanceof ApiError ? error.code : "INTERNAL";
-    const message = error instanceof Error ? error.message : "The live connection has ended.";
-    front.emit("error", { code, message });
-    if (code === "FORBIDDEN" && !refused) {
-      refused = message;
-      console.warn(`Baton: ${message}`);
-      changed();
-    }
-  }
-
-  async function loadSettings() {
-    const variables = { agent: options.agent, language: options.lang };
-    const ask = () => request<{ widget: WidgetSettings }>(`${front.base}graphql`, WIDGET, variables);
-    try {
-      const isOver = (error: unknown) => {
-        unreachable = true;
-        changed();
-        return closed || isFinal(error);
-      };
-      settings = (await repeat(ask, isOver)).widget;
-      unreachable = false;
-      changed();
-    } catch (error) {
-      report(error);
-    }
-  }
-
-  /** Show the conversation of a visitor that the page has named, who may have begun it elsewhere. */
-  async function identify() {
-    if (!front.identity && !store.get().subject) {
-      return;
-    }
-    identified = false;
-    await insist(async () => {
-      await connection.identify();
-      identified = !!front.identity;
-      if (open && front.identity) {
-        await connection.ensure();
-      }
-    });
-    follow();
-  }
-
-  // ---------------------------------------------------------------------------------------- rendering
-
   function status(): Status {
-    if (refused) {
+    if (session.refused) {
       return "refused";
     }
-    if (followed) {
-      return chat.status;
+    if (session.followed) {
+      return session.chat.status;
     }
     return settings ? "live" : unreachable ? "offline" : open ? "connecting" : "idle";
   }
@@ -204,10 +69,11 @@ export function startPanel(front: Front): PanelHandle {
 
   function show() {
     scheduled = false;
-    if (closed) {
+    if (session.closed) {
       return;
     }
-    if (isSeen() && chat.loaded) {
+    const chat = session.chat;
+    if (session.isSeen() && chat.loaded) {
       chat.markRead();
     }
     const now = { unread: chat.unread(), status: status() };
@@ -231,10 +97,10 @@ export function startPanel(front: Front): PanelHandle {
     view ??= createView(front, texts, {
       send,
       requestHuman: () => requestHuman().catch(() => {}),
-      type: (text) => chat.type(text),
+      type: (text) => session.chat.type(text),
       retry: outbox.retry,
       discard: outbox.discard,
-      earlier: () => chat.showEarlier().catch(report),
+      earlier: () => session.chat.showEarlier().catch(session.report),
       close: () => handle.close(),
     });
     if (!view.element.isConnected) {
@@ -245,11 +111,11 @@ export function startPanel(front: Front): PanelHandle {
       language: options.lang,
       greeting: options.greeting ?? settings?.greeting,
       settings,
-      chat,
-      hasConversation: !!followed,
+      chat: session.chat,
+      hasConversation: !!session.followed,
       isNamed: !!front.identity,
       status: shown,
-      refused,
+      refused: session.refused,
       isPhone: layout.isPhone(),
       queued: store.get().outbox,
       problem: outbox.problem(),
@@ -274,8 +140,6 @@ export function startPanel(front: Front): PanelHandle {
     }
   }
 
-  // ------------------------------------------------------------------------------------------ actions
-
   async function send(text: string) {
     if (text.trim()) {
       outbox.add(text.trim());
@@ -288,44 +152,37 @@ export function startPanel(front: Front): PanelHandle {
     changed();
     try {
       await insist(async () => {
-        await begin();
-        await connection.call(REQUEST_HUMAN, { key });
+        await session.begin();
+        await session.connection.call(REQUEST_HUMAN, { key });
       });
-      chat.wake();
+      session.chat.wake();
     } finally {
       asking = false;
       changed();
     }
   }
 
-  async function submitForm(name: string, given: FormFields) {
-    const { fillIn } = await import("./form");
-    const fields = await fillIn(front, texts, given, async (element) => {
+  async function submitForm(name: string, fields: FormFields) {
+    const { submit } = await import("./form");
+    const input = { form: name, fields, idempotencyKey: randomKey() };
+    await submit(front, session, texts, input, async (element) => {
       form = element;
       await handle.open();
       changed();
     });
-    const key = randomKey();
-    await insist(async () => {
-      await begin();
-      const input = { conversationId: store.get().conversation, form: name, fields, idempotencyKey: key };
-      await connection.call(SUBMIT_FORM, { input });
-    });
-    chat.wake();
   }
 
   const handle: PanelHandle = {
     async open(focus = true) {
       if (!open) {
-        open = true;
-        store.update((session) => {
-          session.open = true;
+        store.update((record) => {
+          record.open = open = true;
         });
         if (!settings) {
           loadSettings();
         }
-        chat.wake();
-        identify().catch(() => {});
+        session.chat.wake();
+        session.identify().catch(() => {});
         show();
         front.emit("open", {});
       }
@@ -338,9 +195,8 @@ export function startPanel(front: Front): PanelHandle {
     async close() {
       if (open) {
         const hadFocus = view?.element.contains(front.shadow.activeElement);
-        open = false;
-        store.update((session) => {
-          session.open = false;
+        store.update((record) => {
+          record.open = open = false;
         });
         show();
         layout.apply();
@@ -350,11 +206,11 @@ export function startPanel(front: Front): PanelHandle {
         front.emit("close", {});
       }
     },
-    identify,
+    identify: session.identify,
     async start({ token }) {
-      await insist(() => connection.start(token));
+      await insist(() => session.connection.start(token));
       store.persist();
-      follow();
+      session.follow();
     },
     async update() {
       texts = await loadTexts(options.lang);
@@ -367,31 +223,26 @@ export function startPanel(front: Front): PanelHandle {
     send,
     submitForm,
     state(): State {
-      const ai = chat.state && (chat.state.ai.state === "ACTIVE" ? "active" : "paused");
-      const conversationId = followed ?? null;
-      return { open, unread: before.unread, status: status(), ai: ai ?? null, conversationId };
+      const control = session.chat.state?.ai.state;
+      const ai = control ? (control === "ACTIVE" ? "active" : "paused") : null;
+      return { open, unread: before.unread, status: status(), ai, conversationId: session.followed ?? null };
     },
     shutdown() {
       handle.close();
-      closed = true;
-      outbox.close();
-      chat.close();
+      session.close();
       layout.close();
-      store.clear();
-      store.close();
       ending.abort();
     },
   };
 
-  const { signal } = ending;
-  document.addEventListener("visibilitychange", () => isSeen() && changed(), { signal });
+  document.addEventListener("visibilitychange", () => session.isSeen() && changed(), { signal });
   window.addEventListener("online", () => outbox.flush(), { signal });
   loadTexts(options.lang).then((loadedTexts) => {
     texts = loadedTexts;
     rebuild();
   });
-  identify().catch(() => {});
-  follow();
+  session.identify().catch(() => {});
+  session.follow();
   if (store.get().outbox.length) {
     outbox.flush();
   }
