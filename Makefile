@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 QUIET := ignore:Editable installation
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics bench-dashboard pictures chaos lock clean
+.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics bench-dashboard pictures chaos attack audit sbom lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -86,6 +86,15 @@ pictures: install ## take the pictures of docs/pictures from the demo, with Chro
 
 chaos: install ## break everything again and again, and compare what arrived with what was committed
 	$(BIN)/python -m chaos $(CHAOS)
+
+attack: install ## run hostile cases against a fresh server, and measure what each costs (ATTACK="--short")
+	$(BIN)/python -m attack $(ATTACK)
+
+audit: install ## check the pinned packages against advisories
+	$(BIN)/python -m scripts.audit
+
+sbom: install ## write the bill of materials (CycloneDX) to sbom.json
+	$(BIN)/python -m scripts.make_sbom sbom.json
 
 lock: ## resolve and pin all versions again
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev \

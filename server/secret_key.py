@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from server.data_dir import make_data_dir
+
 MINIMUM_LENGTH = 32
 MINIMUM_DISTINCT = 8  # characters; 32 random hexadecimal digits have 14 on average
 FILE_NAME = "secret_key"
@@ -154,7 +156,7 @@ def _checked(path: Path, content: bytes) -> str:
 
 def _create(path: Path) -> None:
     """Write a new key, unless another process has done so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_data_dir(path.parent)
     with _locked(path):
         if not path.exists():
             _write(path, secrets.token_urlsafe(_BYTES))

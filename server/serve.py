@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute
 from realtime.cancellation import cancel_and_wait
 from resolvers.context import Services
 from server.app import make_app
+from server.data_dir import openness
+from server.embedded.release import embedded_release
 from server.graphql.client_connections import ClientConnections
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol
@@ -57,6 +59,7 @@ def serve(
     """
     settings = with_secret_key(settings)
     with database_urls(settings) as urls, _bound(settings) as sock:
+        _log_host(settings, urls)
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
         stop_deadline = StopDeadline(urls.embedded.stop_if_last if urls.embedded else _nothing)
@@ -66,6 +69,14 @@ def serve(
             )
         stop_deadline.cancel()
         _logger.info("serve.stopped", host=host, port=port)
+
+
+def _log_host(settings: Settings, urls: DatabaseUrls) -> None:
+    if reason := openness(settings.data_dir):
+        _logger.warning("data_dir.open", detail=reason, hint=f"Run `chmod 700 {settings.data_dir}`.")
+    if urls.embedded:
+        release = embedded_release(urls.embedded.location.install)
+        _logger.info("embedded_postgres.release", version=release.version, age_days=release.age_days())
 
 
 def _nothing() -> None:

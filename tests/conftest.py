@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 def data_dir() -> Iterator[Path]:
     # Not pytest's tmp_path: as root the embedded PostgreSQL runs as another user, who must get in.
     with tempfile.TemporaryDirectory(prefix="baton-tests-") as folder:
-        Path(folder).chmod(0o755)
+        Path(folder).chmod(0o711)
         yield Path(folder)
 
 

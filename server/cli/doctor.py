@@ -14,7 +14,9 @@ from redis.asyncio import Redis
 
 from models.migrate import is_migrated
 from notifications.email.smtp import Smtp
+from server.data_dir import openness
 from server.database_check import DatabaseCheckError, reach
+from server.embedded.release import embedded_release
 from server.secret_key import FILE_NAME, SecretKeyError
 from server.services import DatabaseUrls
 from server.settings import Settings, secret_key_of, unknown_variables
@@ -49,6 +51,7 @@ async def examine(settings: Settings, urls: DatabaseUrls) -> AsyncIterator[Findi
     """Yield the findings of all checks, one after the other."""
     checks: list[tuple[str, Callable[[Settings, DatabaseUrls], Awaitable[Finding]]]] = [
         ("settings", _check_settings),
+        ("data folder", _check_data_dir),
         ("secret key", _check_secret_key),
         ("database", _check_database),
         ("clock", _check_clock),
@@ -66,6 +69,7 @@ async def examine(settings: Settings, urls: DatabaseUrls) -> AsyncIterator[Findi
 
 _ADVICE = {
     "settings": "Read docs/settings.md.",
+    "data folder": "Check BATON_DATA_DIR.",
     "secret key": "Set BATON_SECRET_KEY to the output of `openssl rand -hex 32`.",
     "database": "Check BATON_DATABASE_URL, and that the PostgreSQL runs and accepts connections.",
     "clock": "Check that the database answers.",
@@ -116,7 +120,19 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
         await connection.close()
     kind = "embedded PostgreSQL" if urls.embedded else "PostgreSQL"
     detail = f"{kind} {version.major}.{version.minor}, migrated, {workspaces} workspaces"
+    if urls.embedded:
+        release = embedded_release(urls.embedded.location.install)
+        detail += f", released {release.released or 'on an unknown day'} ({release.age_days()} days ago)"
+        if release.is_old():
+            advice = "Install a newer version of Baton, or use a PostgreSQL of your own: docs/operations.md."
+            return Finding("database", Verdict.WARNING, detail, advice)
     return Finding("database", Verdict.OK, detail)
+
+
+async def _check_data_dir(settings: Settings, _: DatabaseUrls) -> Finding:
+    if reason := openness(settings.data_dir):
+        return Finding("data folder", Verdict.WARNING, reason, f"Run `chmod 700 {settings.data_dir}`.")
+    return Finding("data folder", Verdict.OK, f"{settings.data_dir} is open to its account only")
 
 
 async def _check_clock(_: Settings, urls: DatabaseUrls) -> Finding:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from schema.api import printed_schema
 from schema.permissions import printed_permissions
 from server.cli.analytics import print_analytics, read_instant, rebuild
 from server.cli.operator import doctor, key_app, pg, reset_password
+from server.cli.password_input import PasswordStdin, chosen_password
 from server.cli.phrases import Explanation
 from server.cli.reporting import command_settings, write_utf8
 from server.cli.secret_key import secret_key_app
@@ -123,11 +123,11 @@ def init(
     name: Annotated[str, typer.Option(help="The workspace's name.")] = "My workspace",
     agent: Annotated[str, typer.Option(help="The AI agent's name.")] = "My AI agent",
     email: Annotated[str, typer.Option(help="The admin's email.")] = "admin@example.com",
-    password: Annotated[str | None, typer.Option(help="The admin's password; generated if omitted.")] = None,
+    password_stdin: PasswordStdin = False,
 ) -> None:
     """Make a workspace with an AI agent, an admin and an API key, and print them with the key."""
     with command_settings() as settings, database_urls(settings) as urls:
-        secret = password or secrets.token_hex(8)
+        secret = chosen_password(read=password_stdin)
         new = NewWorkspace(name, agent, NewMember(email, "Admin", MemberRole.ADMIN, secret))
 
         async def make() -> MadeWorkspace:

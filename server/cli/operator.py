@@ -1,7 +1,6 @@
 """The commands of the operator: `reset-password`, `key create`, `doctor` and `pg`."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -16,6 +15,7 @@ from rules.roles import EVERY_SCOPE, Scope
 from rules.typeid import WORKSPACE, MalformedIdError, format_id, parse_id
 from server.cli.database_programs import run_program
 from server.cli.doctor import Finding, Verdict, examine
+from server.cli.password_input import PasswordStdin, chosen_password
 from server.cli.reporting import command_settings, write_text, write_utf8
 from server.services import database_urls, open_services, prepare
 
@@ -31,10 +31,10 @@ WorkspaceOption = Annotated[
 def reset_password(
     email: Annotated[str, typer.Argument(help="The email of a team member.")],
     workspace: WorkspaceOption = None,
-    password: Annotated[str | None, typer.Option(help="The new password; generated if omitted.")] = None,
+    password_stdin: PasswordStdin = False,
 ) -> None:
     """Set a team member's password, end the member's sessions, and print the password."""
-    secret = password or secrets.token_hex(8)
+    secret = chosen_password(read=password_stdin)
     reset = _with_services(
         lambda services: operator.reset_password(services, email, secret, _workspace_id(workspace))
     )

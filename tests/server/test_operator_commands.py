@@ -18,11 +18,12 @@ from tests.support.baton_client import BATON, PASSWORD, Caller, Refused, Server,
 SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
 
 
-def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def baton(*arguments: str, typed: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     return subprocess.run(
         [BATON, *arguments],
         env=inherited | environment,
+        input=typed,
         capture_output=True,
         encoding="utf-8",
         timeout=90,
@@ -88,12 +89,23 @@ def test_reset_password_on_several_teams_asks_for_the_workspace(workspace: Works
         sign_in(server, workspace.email, "another password")
 
 
+def test_chosen_password_is_read_from_standard_input(workspace: Workspace) -> None:
+    reset = ("reset-password", workspace.email, "--password-stdin")
+    chosen = baton(*reset, typed="from a file, not an argument\n", **on(workspace.server))
+    assert chosen.returncode == 0, chosen.stderr
+    assert sign_in(workspace.server, workspace.email, "from a file, not an argument")
+    for typed in ("short\n", ""):
+        refused = baton(*reset, typed=typed, **on(workspace.server))
+        assert refused.returncode == 1
+        assert "password" in refused.stderr
+    assert sign_in(workspace.server, workspace.email, "from a file, not an argument")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("nobody@example.com",), "team member"),
         (("nobody@example.com", "--workspace", "x"), "workspace"),
-        (("nobody@example.com", "--password", "short"), "password"),
     ],
 )
 def test_reset_password_refuses_in_words(server: Server, arguments: tuple[str, ...], message: str) -> None:
@@ -141,7 +153,7 @@ def findings(*, code: int, **environment: str) -> dict[str, dict[str, Any]]:
 
 def test_doctor_finds_a_running_installation_healthy(server: Server) -> None:
     checks = findings(code=0, **on(server))
-    assert set(checks) == {"settings", "secret key", "database", "clock", "pub/sub", "mail"}
+    assert set(checks) == {"settings", "data folder", "secret key", "database", "clock", "pub/sub", "mail"}
     assert {name for name, finding in checks.items() if finding["verdict"] != "ok"} == {"mail"}
     assert "BATON_SMTP_URL" in checks["mail"]["advice"]
 

@@ -158,3 +158,10 @@ def test_bad_idempotency_key_is_refused(client: httpx.Client, conversation_id: s
 )
 def test_bad_query_is_refused(client: httpx.Client, query: str, field: str) -> None:
     assert_problem(client.get(f"/escalations?{query}"), 400, "BAD_USER_INPUT", field)
+
+
+def test_address_with_far_too_many_parameters_is_refused(client: httpx.Client) -> None:
+    many = "&".join(f"a{number}=1" for number in range(1_000))
+    response = client.get(f"/escalations?{many}")
+    assert_problem(response, 400, "BAD_USER_INPUT")
+    assert "1,000 parameters" in response.json()["detail"]
