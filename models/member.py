@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
@@ -16,7 +16,8 @@ class Member(Base):
     """A person on the team. A removed member remains as an author and can do nothing.
 
     `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
-    `alerted_on` is the day of the last email about failed attempts to sign in.
+    `alerted_on` is the day of the last email about failed attempts to sign in. `totp_secret` is sealed; it is
+    in force since `totp_confirmed_at`. Codes up to `totp_last_step` are used.
     """
 
     __tablename__ = "members"
@@ -43,8 +44,24 @@ class Member(Base):
     invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
     invitation_expires_at: Mapped[datetime | None]
     alerted_on: Mapped[date | None]
+    totp_secret: Mapped[bytes | None]
+    totp_confirmed_at: Mapped[datetime | None]
+    totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    recovery_hashes: Mapped[list[bytes]] = mapped_column(
+        ARRAY(LargeBinary), default=list, server_default=text("'{}'")
+    )
     created_at: Mapped[CreatedAt]
     removed_at: Mapped[datetime | None]
+
+    @property
+    def has_second_factor(self) -> bool:
+        """True if signing in requires a code."""
+        return self.totp_confirmed_at is not None
+
+    @property
+    def purpose(self) -> str:
+        """The sealing purpose of the secret of its second factor."""
+        return f"second factor of {self.id}"
 
 
 class MemberSession(Base):

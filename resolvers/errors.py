@@ -18,6 +18,7 @@ class ErrorCode(StrEnum):
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
     PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     UNAVAILABLE = "UNAVAILABLE"
+    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
     INTERNAL = "INTERNAL"
 
 
@@ -40,6 +41,15 @@ class UnauthenticatedError(BatonError):
 
     def __init__(self, message: str = "Sign in, or present an API key or a widget token.") -> None:
         super().__init__(message)
+
+
+class SecondFactorRequiredError(BatonError):
+    """The password is right, and a code of the second factor is needed too."""
+
+    code = ErrorCode.SECOND_FACTOR_REQUIRED
+
+    def __init__(self) -> None:
+        super().__init__("Sign in again with the code of your authenticator, or with a recovery code.")
 
 
 class ForbiddenError(BatonError):

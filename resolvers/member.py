@@ -17,6 +17,7 @@ from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_tok
 from resolvers.errors import ConflictError, ForbiddenError
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
+from resolvers.second_factor import clear_second_factor
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, Visibility, visible_members
 from rules.roles import MemberRole, Scope, can_answer
@@ -127,6 +128,7 @@ async def remove_member(context: Context, member_id: UUID) -> None:
         await _keep_an_admin(tx, member)
         member.removed_at = await tx.read_clock()
         member.password_hash = member.invitation_hash = None
+        clear_second_factor(member)
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
         await release_escalations(tx, context.actor, member_id)
 

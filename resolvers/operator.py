@@ -14,6 +14,7 @@ from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
 from resolvers.context import Services
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.passwords import check_password, hash_password
+from resolvers.second_factor import clear_second_factor
 from resolvers.validation import check_name
 from rules.roles import Scope
 from rules.typeid import WORKSPACE, format_id
@@ -29,9 +30,14 @@ class ResetPassword:
 
 
 async def reset_password(
-    services: Services, email: str, password: str, workspace_id: UUID | None = None
+    services: Services,
+    email: str,
+    password: str,
+    workspace_id: UUID | None = None,
+    *,
+    second_factor: bool = False,
 ) -> ResetPassword:
-    """Set the password of a member and end the member's sessions.
+    """Set the password of a member and end the member's sessions; `second_factor` removes that too.
 
     An email on several teams needs `workspace_id`. Raises NotFoundError and BadInputError.
     """
@@ -40,7 +46,10 @@ async def reset_password(
     hashed = await hash_password(services.database, services.passwords, member.email, password)
     async with services.transactions.begin() as tx:
         await tx.read_clock()
-        (await tx.session.get_one(Member, member.id)).password_hash = hashed
+        row = await tx.session.get_one(Member, member.id)
+        row.password_hash = hashed
+        if second_factor:
+            clear_second_factor(row)
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member.id))
     return ResetPassword(member.email, workspace.id, workspace.name)
 

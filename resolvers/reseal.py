@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from models.identity_secret import IdentitySecret
+from models.member import Member
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from resolvers.context import Services
@@ -17,6 +18,7 @@ _SEALED: Sequence[tuple[Any, Any, tuple[str, ...]]] = (
     (SlackConnection, SlackConnection.agent_id, ("token",)),
     (WebhookEndpoint, WebhookEndpoint.id, ("secret", "previous_secret")),
     (IdentitySecret, IdentitySecret.agent_id, ("secret", "previous")),
+    (Member, Member.id, ("totp_secret",)),
 )
 
 

@@ -12,10 +12,16 @@ from models.words import folded
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
-from resolvers.errors import BadInputError, UnauthenticatedError, UnavailableError
+from resolvers.errors import (
+    BadInputError,
+    SecondFactorRequiredError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
 from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM
+from resolvers.second_factor import use_code
 from resolvers.sign_in_alerts import alert_of_attempts
 from resolvers.sign_in_attempts import SignInAttempt, too_many_attempts
 from rules.email_address import email_address_error
@@ -37,22 +43,23 @@ class SignedIn:
 
 
 @permitted("signIn")
-async def sign_in(context: Context, email: str, password: str) -> SignedIn:
+async def sign_in(context: Context, email: str, password: str, code: str | None = None) -> SignedIn:
     """Open a session of 30 days. With one email on several teams, the password decides which.
 
     Failures are counted, see `sign_in_attempts`. Raises UnauthenticatedError, RateLimitedError while a lock
-    is in force, and UnavailableError while too many passwords are being checked.
+    is in force, and UnavailableError while too many passwords are being checked. A member with a second
+    factor needs a `code`: SecondFactorRequiredError without, BadInputError for a wrong one.
     """
     if email_address_error(email):
         raise BadInputError("email", "is not an email address")
     address = network_of(context.address)
     await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", address)
-    member = await _authenticate(context, email, password)
+    member = await _authenticate(context, email, password, code)
     async with context.services.transactions.begin() as tx:
         return await _open_session(tx, context, member)
 
 
-async def _authenticate(context: Context, email: str, password: str) -> Member:
+async def _authenticate(context: Context, email: str, password: str, code: str | None) -> Member:
     """Return the member whose password it is. Members and locks are looked up before anything is hashed."""
     services = context.services
     members = await _members_of_email(context, email)
@@ -70,7 +77,13 @@ async def _authenticate(context: Context, email: str, password: str) -> Member:
             await alert_of_attempts(context, candidates)
         raise too_many_attempts(attempt.wait) if attempt.wait else UnauthenticatedError(_WRONG)
     member = next(member for member in candidates if member.password_hash == match.stored)
+    if member.has_second_factor and code and not await use_code(services, member, code):
+        if attempt.suspicious:
+            await alert_of_attempts(context, [member])
+        raise BadInputError("code", "is wrong or was used before")
     await attempt.take_back([member])
+    if member.has_second_factor and not code:
+        raise SecondFactorRequiredError
     if match.salts > 1:
         await _store_password(context, member, password)
     return member

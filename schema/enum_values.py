@@ -16,6 +16,7 @@ VALUES: dict[str, dict[str, str]] = {
         "QUERY_TOO_COMPLEX": "The document, its cost or its reply is too large.",
         "PERSISTED_QUERY_NOT_SUPPORTED": "The request has a hash in place of a document. Send the document.",
         "UNAVAILABLE": "The service cannot answer now, for instance without its database. Try again later.",
+        "SECOND_FACTOR_REQUIRED": "The password is right. Sign in with it and a code of the second factor.",
         "INTERNAL": "An unexpected error. `extensions.requestId` identifies it in the server's log.",
     },
     "ViewerKind": {

@@ -28,6 +28,8 @@ class TeamMember(Node):
     """Role, which decides the scopes. Not for customers."""
     available: bool
     """True if the member is ready to take escalations. Set by the member. Not for customers."""
+    has_second_factor: bool
+    """True if signing in requires a code of an authenticator. Not for customers."""
     created_at: datetime
     """Time at which the member was added. Not for customers."""
 
@@ -38,6 +40,7 @@ class TeamMember(Node):
             "email": row.email,
             "role": row.role,
             "available": row.available and row.removed_at is None,
+            "has_second_factor": row.has_second_factor,
             "created_at": row.created_at,
         }
         if call.actor.is_customer:

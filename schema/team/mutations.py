@@ -12,17 +12,23 @@ from schema.context import GraphQLContext, Info, parse_global_id
 from schema.mutation import mutation
 from schema.team.api_key import ApiKey, CreateApiKeyInput, CreateApiKeyPayload, RotateApiKeyPayload
 from schema.team.member import CreateMemberInput, MemberPayload, TeamMember
+from schema.team.second_factor import SecondFactorMutation
 from schema.team.session import SignInPayload
 
 
 @strawberry.type
-class TeamMutation:
+class TeamMutation(SecondFactorMutation):
     """Mutations of team members, sessions and API keys."""
 
     @mutation
-    async def sign_in(self, info: Info, email: str, password: str) -> SignInPayload | None:
-        """Sign in. Over HTTP the session cookie is set."""
-        return _signed_in(info, await session.sign_in(info.context, email, password))
+    async def sign_in(
+        self, info: Info, email: str, password: str, code: str | None = None
+    ) -> SignInPayload | None:
+        """Sign in. Over HTTP the session cookie is set.
+
+        Without `code`, a member with a second factor gets the error SECOND_FACTOR_REQUIRED.
+        """
+        return _signed_in(info, await session.sign_in(info.context, email, password, code))
 
     @mutation
     async def sign_out(self, info: Info) -> bool | None:

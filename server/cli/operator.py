@@ -32,11 +32,16 @@ def reset_password(
     email: Annotated[str, typer.Argument(help="The email of a team member.")],
     workspace: WorkspaceOption = None,
     password_stdin: PasswordStdin = False,
+    second_factor: Annotated[
+        bool, typer.Option("--second-factor", help="Remove the second factor too, if it is lost.")
+    ] = False,
 ) -> None:
     """Set a team member's password, end the member's sessions, and print the password."""
     secret = chosen_password(read=password_stdin)
     reset = _with_services(
-        lambda services: operator.reset_password(services, email, secret, _workspace_id(workspace))
+        lambda services: operator.reset_password(
+            services, email, secret, _workspace_id(workspace), second_factor=second_factor
+        )
     )
     workspace_id = format_id(WORKSPACE, reset.workspace_id)
     write_text(f"workspace  {workspace_id}   {reset.workspace_name}\n")

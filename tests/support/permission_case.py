@@ -38,6 +38,7 @@ class Case:
 
     `once`: it uses up its target. `also`: a scope that this use needs in addition to the field's own.
     `by`: the name of the permission, if `node` uses that of another field. `origin`: that of the page.
+    `error`: the code that even those get who have the right, because the arguments are wrong.
     """
 
     field: str
@@ -48,6 +49,7 @@ class Case:
     also: Scope | None = None
     by: str = ""
     origin: str | None = None
+    error: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:

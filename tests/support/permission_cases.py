@@ -259,6 +259,14 @@ _ADMINISTERING = (
     Case("revokeApiKey", "id", API_KEY, lambda rows: {"id": rows.api_key}),
     Case("endSession", given=lambda _: {"id": typeid.format_id(typeid.SESSION, new_id())}),
     Case("endOtherSessions"),
+    Case("enrolSecondFactor", "uri", given=lambda _: {"password": PASSWORD}),
+    Case("confirmSecondFactor", "codes", given=lambda _: {"code": "none"}, error="BAD_USER_INPUT"),
+    Case(
+        "removeSecondFactor",
+        given=lambda _: {"password": PASSWORD, "code": "none"},
+        error="BAD_USER_INPUT",
+    ),
+    Case("resetSecondFactor", "", MEMBER, lambda rows: {"id": rows.member}),
 )
 
 

@@ -1,8 +1,11 @@
-"""The profile: where a member is signed in, and ending that."""
+"""The profile: sessions, and the second factor."""
 
+import time
+
+import pyotp
 from playwright.sync_api import Page, expect
 
-from tests.support.baton_client import Workspace
+from tests.support.baton_client import PASSWORD, Workspace
 from tests.support.dashboard_page import DashboardPage
 from tests.support.member_cases import is_signed_in
 
@@ -37,3 +40,33 @@ def test_answer_to_the_sign_in_of_the_dashboard_holds_no_token(page: Page, works
     assert any("signIn" in body for body in bodies)
     assert not any("baton_ss_" in body for body in bodies)
     assert page.evaluate("document.cookie") == ""
+
+
+def test_second_factor_is_enrolled_and_asked_for(page: Page, workspace: Workspace) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path="/profile")
+    section = page.get_by_role("region", name="Second factor")
+    section.get_by_label("Your password").fill(PASSWORD)
+    section.get_by_role("button", name="Set up a second factor").click()
+    secret = section.locator("code").inner_text()
+    authenticator = pyotp.TOTP(secret)
+    section.get_by_label("Code").fill(authenticator.at(int(time.time()), counter_offset=-1))
+    section.get_by_role("button", name="Confirm").click()
+    expect(section.get_by_role("listitem")).to_have_count(10)
+    recovery = section.get_by_role("listitem").first.inner_text()
+    expect(section.get_by_role("button", name="Remove the second factor")).to_be_visible()
+
+    page.context.clear_cookies()
+    page.reload()
+    dashboard.fill_credentials(workspace.email)
+    code = page.get_by_label("Code")
+    code.fill("000")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("The code is wrong or was used before.")).to_be_visible()
+    code.fill(recovery)
+    page.get_by_role("button", name="Sign in").click()
+    expect(section.get_by_role("button", name="Remove the second factor")).to_be_visible()
+    section.get_by_label("Your password").fill(PASSWORD)
+    section.get_by_label("Code").fill(authenticator.now())
+    section.get_by_role("button", name="Remove the second factor").click()
+    expect(section.get_by_role("button", name="Set up a second factor")).to_be_visible()
+    assert workspace.sign_in().token

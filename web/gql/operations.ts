@@ -888,7 +888,7 @@ export type ConversationEventsSubscription = { conversationUpdated: { cursor: st
 export type CurrentViewerQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type CurrentViewerQuery = { viewer: { kind: ViewerKind, scopes: Array<Scope>, cursor: string | null, workspace: { id: string, name: string }, member: { role: MemberRole, available: boolean, id: string, name: string, email: string | null } | null } };
+export type CurrentViewerQuery = { viewer: { kind: ViewerKind, scopes: Array<Scope>, cursor: string | null, workspace: { id: string, name: string }, member: { role: MemberRole, available: boolean, hasSecondFactor: boolean, id: string, name: string, email: string | null } | null } };
 
 export type HeadQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -908,6 +908,7 @@ export type MembersQuery = { members: Array<{ role: MemberRole, available: boole
 export type SignInMutationVariables = Exact<{
   email: string;
   password: string;
+  code?: string | null | undefined;
 }>;
 
 
@@ -1062,6 +1063,28 @@ export type ApiKeysQueryVariables = Exact<{ [key: string]: never; }>;
 
 
 export type ApiKeysQuery = { apiKeys: Array<{ id: string, name: string, prefix: string, scopes: Array<Scope>, createdAt: string, lastUsedAt: string | null, lastAddress: string | null, expiresAt: string | null, revokedAt: string | null, owner: { name: string } | null }> };
+
+export type EnrolSecondFactorMutationVariables = Exact<{
+  password: string;
+}>;
+
+
+export type EnrolSecondFactorMutation = { enrolSecondFactor: { secret: string, uri: string } | null };
+
+export type ConfirmSecondFactorMutationVariables = Exact<{
+  code: string;
+}>;
+
+
+export type ConfirmSecondFactorMutation = { confirmSecondFactor: { codes: Array<string> } | null };
+
+export type RemoveSecondFactorMutationVariables = Exact<{
+  password: string;
+  code: string;
+}>;
+
+
+export type RemoveSecondFactorMutation = { removeSecondFactor: boolean | null };
 
 export type SessionsQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -3151,6 +3174,7 @@ export const CurrentViewerDocument = new TypedDocumentString(`
       ...MemberName
       role
       available
+      hasSecondFactor
     }
   }
 }
@@ -3190,8 +3214,8 @@ export const MembersDocument = new TypedDocumentString(`
   email
 }`) as unknown as TypedDocumentString<MembersQuery, MembersQueryVariables>;
 export const SignInDocument = new TypedDocumentString(`
-    mutation SignIn($email: String!, $password: String!) {
-  signIn(email: $email, password: $password) {
+    mutation SignIn($email: String!, $password: String!, $code: String) {
+  signIn(email: $email, password: $password, code: $code) {
     member {
       id
     }
@@ -3767,6 +3791,26 @@ export const ApiKeysDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<ApiKeysQuery, ApiKeysQueryVariables>;
+export const EnrolSecondFactorDocument = new TypedDocumentString(`
+    mutation EnrolSecondFactor($password: String!) {
+  enrolSecondFactor(password: $password) {
+    secret
+    uri
+  }
+}
+    `) as unknown as TypedDocumentString<EnrolSecondFactorMutation, EnrolSecondFactorMutationVariables>;
+export const ConfirmSecondFactorDocument = new TypedDocumentString(`
+    mutation ConfirmSecondFactor($code: String!) {
+  confirmSecondFactor(code: $code) {
+    codes
+  }
+}
+    `) as unknown as TypedDocumentString<ConfirmSecondFactorMutation, ConfirmSecondFactorMutationVariables>;
+export const RemoveSecondFactorDocument = new TypedDocumentString(`
+    mutation RemoveSecondFactor($password: String!, $code: String!) {
+  removeSecondFactor(password: $password, code: $code)
+}
+    `) as unknown as TypedDocumentString<RemoveSecondFactorMutation, RemoveSecondFactorMutationVariables>;
 export const SessionsDocument = new TypedDocumentString(`
     query Sessions {
   sessions {

@@ -33,6 +33,7 @@ export function SignInForm({
 }) {
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const [needsCode, setNeedsCode] = useState(false);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -40,14 +41,21 @@ export function SignInForm({
     setBusy(true);
     setError(undefined);
     try {
-      const variables = { email: String(form.get("email")), password: String(form.get("password")) };
-      const { signIn } = await execute(SignInDocument, variables);
+      const code = form.get("code");
+      const { signIn } = await execute(SignInDocument, {
+        email: String(form.get("email")),
+        password: String(form.get("password")),
+        code: code ? String(code) : null,
+      });
       if (signIn) {
         await resume(previousId);
       }
     } catch (failure) {
-      const wrong = failure instanceof CallError && failure.code === "UNAUTHENTICATED";
-      setError(wrong ? "The email or the password is wrong." : (failure as Error).message);
+      if (failure instanceof CallError && failure.code === "SECOND_FACTOR_REQUIRED") {
+        setNeedsCode(true);
+        return;
+      }
+      setError(faultOf(failure));
     } finally {
       setBusy(false);
     }
@@ -70,13 +78,34 @@ export function SignInForm({
         autoComplete="current-password"
         required
         autoFocus={Boolean(email)}
-        error={error}
+        error={needsCode ? undefined : error}
       />
+      {needsCode && (
+        <TextField
+          label="Code"
+          name="code"
+          autoComplete="one-time-code"
+          required
+          autoFocus
+          hint="From your authenticator, or a recovery code."
+          error={error}
+        />
+      )}
       <Button look="primary" type="submit" isDisabled={busy}>
         {busy ? "Signing in…" : "Sign in"}
       </Button>
     </form>
   );
+}
+
+function faultOf(failure: unknown): string {
+  if (failure instanceof CallError && failure.code === "UNAUTHENTICATED") {
+    return "The email or the password is wrong.";
+  }
+  if (failure instanceof CallError && failure.field === "code") {
+    return "The code is wrong or was used before.";
+  }
+  return (failure as Error).message;
 }
 
 export function SignInPage() {

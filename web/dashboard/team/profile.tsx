@@ -12,6 +12,7 @@ import { Page } from "../page";
 import { desktopNotices, singleKeys, sound, type Theme, theme } from "../preferences";
 import { useViewer } from "../session/viewer";
 import { useStore } from "../store";
+import { SecondFactor } from "./second-factor";
 import { SessionList } from "./sessions";
 import styles from "./team.module.css";
 
@@ -23,6 +24,7 @@ export function ProfileScreen() {
       <Notices />
       <Appearance />
       <PasswordForm />
+      {member && <SecondFactor enabled={member.hasSecondFactor} />}
       {member && <SessionList />}
     </Page>
   );
