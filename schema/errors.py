@@ -27,11 +27,12 @@ class TooComplexError(BatonError):
 
 
 class RefusedError(Exception):
-    """The operation cannot be run; `errors` are formatted."""
+    """The operation cannot be run; `errors` are formatted. `extensions` are those of the answer."""
 
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
+    def __init__(self, errors: list[dict[str, Any]], extensions: dict[str, Any] | None = None) -> None:
         super().__init__("the operation is refused")
         self.errors = errors
+        self.extensions = extensions
 
 
 def format_errors(

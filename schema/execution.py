@@ -3,13 +3,13 @@
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 
 from resolvers.context import Context
 from resolvers.errors import FAILURES
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.documents import build_executor, find
+from schema.documents import Document, build_executor, cost_of, find
 from schema.errors import RefusedError, format_errors
 from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
@@ -17,6 +17,7 @@ from schema.live.group_member import GroupMember, Sink
 from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
+from schema.query_cost import cost_extension
 
 
 async def execute(operation: Operation, context: Context) -> dict[str, Any]:
@@ -36,8 +37,17 @@ async def _execute(operation: Operation, call: GraphQLContext) -> dict[str, Any]
     try:
         document, node = find(operation, call)
     except RefusedError as refused:
-        return {"errors": refused.errors}
+        return {"errors": refused.errors} | (
+            {} if refused.extensions is None else {"extensions": refused.extensions}
+        )
     call.record.operation = document.label(node)
+    answer = await _run_operation(document, node, operation, call)
+    return {**answer, "extensions": cost_extension(cost_of(document, node, operation))}
+
+
+async def _run_operation(
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
+) -> dict[str, Any]:
     if node.operation is OperationType.SUBSCRIPTION:
         message = "Subscriptions go over WebSocket or Server-Sent Events (Accept: text/event-stream)."
         return {"errors": format_errors([GraphQLError(message)])}

@@ -7,6 +7,7 @@ in the document. It is an upper bound: fields that a fragment repeats are counte
 
 from collections.abc import Mapping
 from functools import cached_property
+from math import ceil
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -35,6 +36,8 @@ from schema.errors import TooComplexError
 DEPTH_LIMIT = 15
 FIELD_LIMIT = 100_000
 
+# Integers of JSON are exact up to here.
+_LARGEST_REPORTED = 2**53
 # The assumed length of a list that has no pages, such as the triggers of an escalation.
 _LIST_LENGTH = 25
 _PAGE_ARGUMENTS = ("first", "last")
@@ -162,6 +165,16 @@ class CostCounter:
     def _wrapped(parent: GraphQLNamedType, name: str) -> float:
         # About every second type in the schema is wrapped in a list or in non-null.
         return 0.6 if parent.name == "__Type" and name == "ofType" else 1
+
+
+def cost_extension(cost: Cost) -> dict[str, Any]:
+    """Return the extensions of an answer that report the cost."""
+    return {"cost": {"fields": min(ceil(cost.fields), _LARGEST_REPORTED), "limit": FIELD_LIMIT}}
+
+
+def is_allowed(cost: Cost) -> bool:
+    """Return whether an operation of that cost may run."""
+    return cost.depth <= DEPTH_LIMIT and cost.fields <= FIELD_LIMIT
 
 
 def check_cost(cost: Cost) -> None:

@@ -1,9 +1,11 @@
 """Open WebSockets and event streams of this process: their credentials, and how they are closed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 
@@ -13,6 +15,8 @@ from resolvers.credentials import actors_of
 from server.graphql.protocol import CloseReason
 
 RECHECK_SECONDS = 4.0
+# Of one customer's conversation, whatever widget tokens it has: a token can be renewed.
+CUSTOMERS_CONNECTIONS = 5
 CLOSE_SECONDS = 5.0  # for all connections together, when the process stops
 
 CREDENTIAL_UNKNOWN = CloseReason(4403, "Forbidden: the credential is unknown or was revoked")
@@ -60,6 +64,7 @@ class ClientConnections:
         self._current = current
         self._recheck_seconds = recheck_seconds
         self._open: set[ClientConnection] = set()
+        self._of_conversation: Counter[UUID] = Counter()
         self._removed = asyncio.Event()
         self._closing = False
 
@@ -77,14 +82,32 @@ class ClientConnections:
 
     def add(self, token: str | None = None, actor: Actor | None = None) -> ClientConnection:
         """Register a connection. While the process stops it is closed immediately."""
-        client = ClientConnection(token=token, actor=actor)
+        client = ClientConnection()
+        if token is not None and actor is not None:
+            self.identify(client, token, actor)
         if self._closing:
             client.close(RESTART)
         self._open.add(client)
         return client
 
+    def has_room(self, actor: Actor | None) -> bool:
+        """Return whether the caller may open one more connection. A customer's conversation may have five."""
+        conversation = actor.conversation_id if actor else None
+        return conversation is None or self._of_conversation[conversation] < CUSTOMERS_CONNECTIONS
+
+    def identify(self, client: ClientConnection, token: str, actor: Actor) -> None:
+        """Set the credential of a connection."""
+        client.token, client.actor = token, actor
+        if actor.conversation_id is not None:
+            self._of_conversation[actor.conversation_id] += 1
+
     def remove(self, client: ClientConnection) -> None:
         """Remove a connection that holds nothing any more."""
+        conversation = client.actor.conversation_id if client.actor else None
+        if client in self._open and conversation is not None:
+            self._of_conversation[conversation] -= 1
+            if not self._of_conversation[conversation]:
+                del self._of_conversation[conversation]
         self._open.discard(client)
         self._removed.set()
 

@@ -17,7 +17,7 @@ from models.database import DATABASE_ERRORS
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME
 from resolvers.device_tokens import DEVICE_LIFETIME
-from resolvers.errors import BatonError, ErrorCode, ForbiddenError
+from resolvers.errors import BatonError, ErrorCode, ForbiddenError, RateLimitedError
 from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.execution import execute_call, run_any
@@ -117,6 +117,8 @@ async def _answer_operation(request: Request, call: AuthenticatedCall, operation
     accepted = request.headers.get("accept", "")
     if EVENT_STREAM in accepted:
         state = app_state(request)
+        if not state.connections.has_room(context.caller):
+            raise RateLimitedError("A conversation has at most 5 connections: close some first.")
         run = partial(run_any, operation, context, state.groups)
         return event_stream(run, request, call)
     graphql_context = GraphQLContext.of(context)

@@ -23,10 +23,11 @@ from server.http.call_report import reported_operation
 from server.http.log_context import log_context
 
 LIMIT = 100
+CUSTOMERS_LIMIT = 10
 
 
 class Operations:
-    """Up to 100 concurrent operations. An error in one ends only that one."""
+    """Up to 100 concurrent operations, 10 of a customer. An error in one ends only that one."""
 
     __slots__ = ("_context", "_groups", "_queue", "_running")
 
@@ -54,8 +55,10 @@ class Operations:
             await self._start(id_, operation)
 
     def _check_limit(self) -> None:
-        if len(self._running) >= LIMIT:
-            raise RateLimitedError(f"A connection runs at most {LIMIT} operations: complete some first.")
+        caller = self._context.caller
+        limit = CUSTOMERS_LIMIT if caller and caller.is_customer else LIMIT
+        if len(self._running) >= limit:
+            raise RateLimitedError(f"A connection runs at most {limit} operations: complete some first.")
 
     async def _start(self, id_: str, operation: Operation) -> None:
         writer = FrameWriter(self._queue, id_)

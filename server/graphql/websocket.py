@@ -50,6 +50,7 @@ _ACK, _PONG = text_frame(ACK), text_frame(PONG)
 _INTERNAL_ERROR = CloseReason(4500, "Internal server error")
 # Clients reconnect after 1013, and never after 4500.
 _TRY_AGAIN_LATER = CloseReason(1013, "Try again later")
+_TOO_MANY_CONNECTIONS = CloseReason(1013, "Try again later: a conversation has at most 5 connections")
 _SUBPROTOCOL_NOT_ACCEPTABLE = CloseReason(4406, "Subprotocol not acceptable")
 _INIT_TIMEOUT = CloseReason(4408, "Connection initialisation timeout")
 _TOO_MANY_INITS = CloseReason(4429, "Too many initialisation requests")
@@ -217,7 +218,9 @@ class WebSocketSession:
             raise ProtocolError(CREDENTIAL_EXPIRED)
         if not await may_call_from(services, websocket, actor, self._url):
             raise ProtocolError(_ORIGIN_NOT_ALLOWED)
-        self._client.token, self._client.actor = token, actor
+        if not self._clients.has_room(actor):
+            raise ProtocolError(_TOO_MANY_CONNECTIONS)
+        self._clients.identify(self._client, token, actor)
         return Context(services, actor, address, origin=origin)
 
     def _start_closing(self, reason: asyncio.Future[CloseReason]) -> None:

@@ -63,4 +63,4 @@ def test_file_of_the_page_is_immutable_and_a_missing_one_is_404(graphiql: Server
 
 def test_clients_of_the_api_get_json_as_without_it(graphiql: Server) -> None:
     answer = get(graphiql, "/graphql?query={__typename}", accept="application/json")
-    assert answer.json() == {"data": {"__typename": "Query"}}
+    assert answer.json()["data"] == {"__typename": "Query"}

@@ -1,12 +1,15 @@
 """Pages over WebSocket: starting without a credential, and renewing a token without losing an event."""
 
 import time
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.baton_client import Caller, Workspace
+from tests.support.baton_client import Caller, Refused, Socket, Workspace
 from tests.support.callers import mint_widget_token
 from tests.support.widget_pages import OPEN, ORIGIN, allow
 
@@ -118,3 +121,62 @@ async def test_customer_cannot_revoke_the_tokens_of_the_conversation(workspace: 
     customer, conversation = workspace.widget(started), started["conversation"]["id"]
     assert customer.refusal(REVOKE, id=conversation).code == "FORBIDDEN"
     assert customer.ask("{ viewer { conversation { id } } }")["viewer"]["conversation"]["id"] == conversation
+
+
+async def test_sixth_connection_of_a_conversation_is_refused_until_one_ends(
+    workspace: Workspace,
+) -> None:
+    started = workspace.start()
+    conversation = started["conversation"]["id"]
+    renewed = Caller(workspace.server.url, workspace.key.ask(REFRESH, id=conversation)["refreshWidgetToken"])
+    async with AsyncExitStack() as opened:
+        for _ in range(4):
+            await opened.enter_async_context(workspace.widget(started).socket())
+        async with renewed.socket():
+            for customer in (workspace.widget(started), renewed):
+                with pytest.raises(ConnectionClosed) as caught:
+                    async with customer.socket():
+                        pytest.fail("was let in")
+                assert caught.value.rcvd is not None
+                assert caught.value.rcvd.code == 1013
+            assert stream_of(renewed, conversation)["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+            async with workspace.widget(workspace.start()).socket(), workspace.key.socket():
+                pass
+        await opened.enter_async_context(await until_free(renewed))
+
+
+def stream_of(caller: Caller, conversation: str) -> dict[str, Any]:
+    """Return the answer to an event stream that is refused."""
+    headers = caller.headers | {"accept": "text/event-stream"}
+    body = {"query": ADDED, "variables": {"id": conversation}}
+    answer = httpx.post(f"{caller.url}/graphql", json=body, headers=headers, trust_env=False)
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+async def until_free(caller: Caller) -> AbstractAsyncContextManager[Socket]:
+    """Return a connection that opens once the server has seen the end of another."""
+    end = time.monotonic() + REACHED_SECONDS
+    while True:
+        try:
+            async with caller.socket():
+                return caller.socket()
+        except ConnectionClosed:
+            assert time.monotonic() < end, "the ended connection still counts"
+
+
+async def test_eleventh_operation_of_a_customer_is_refused(workspace: Workspace) -> None:
+    started = workspace.start()
+    conversation = started["conversation"]["id"]
+    async with workspace.widget(started).socket() as socket:
+        for _ in range(10):
+            await socket.subscribe(ADDED, id=conversation)
+        with pytest.raises(Refused) as refused:
+            await socket.next(await socket.subscribe(ADDED, id=conversation))
+    assert refused.value.code == "RATE_LIMITED"
+    async with workspace.key.socket() as socket:
+        for _ in range(11):
+            await socket.subscribe(ADDED, id=conversation)
+        assert await socket.next(await socket.subscribe("{ viewer { kind } }")) == {
+            "viewer": {"kind": "API_KEY"}
+        }
