@@ -85,6 +85,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "confidenceCalibration": _READ_ANALYTICS,
     "deliveries": _READ_ESCALATIONS,
     "savedReplies": _READ_ESCALATIONS,
+    "auditLog": _ADMINISTER,
     "startConversation": _WRITE_CONVERSATIONS,
     "recordMessage": _CUSTOMERS_WORDS,
     "reportToolResult": _WRITE_CONVERSATIONS,
@@ -149,6 +150,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "GET /exports/escalations.csv": _READ_ANALYTICS,
     "GET /exports/analytics.csv": _READ_ANALYTICS,
     "GET /exports/customer.jsonl": _ADMINISTER,
+    "GET /exports/audit.csv": _ADMINISTER,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 

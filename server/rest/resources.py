@@ -251,6 +251,10 @@ class CustomerQuery(Input):
     email: CustomerEmail | None = Field(None, description="The email address, in upper or lower case.")
 
 
+class AuditExportQuery(Input):
+    """The audit log has no parameters."""
+
+
 class Output(BaseModel):
     """The base of all responses."""
 
