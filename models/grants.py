@@ -13,6 +13,7 @@ async def grant_service(owner_url: str, service_url: str) -> None:
     owner = await asyncpg.connect(owner_url, timeout=10)
     try:
         await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+        await owner.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {role}")
         await owner.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
     finally:
         await owner.close()

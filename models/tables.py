@@ -3,6 +3,7 @@
 from models import (
     agent,
     api_key,
+    audit_log,
     conversation,
     delivery,
     digest,
@@ -28,6 +29,7 @@ __all__ = [
     "Base",
     "agent",
     "api_key",
+    "audit_log",
     "conversation",
     "delivery",
     "digest",

@@ -1,7 +1,7 @@
 """Transactions: each changes the state and appends to the log what happened.
 
 This is the only module that commits. The lock order is idempotency key, conversation, escalation,
-conversation stream, workspace stream.
+conversation stream, workspace stream, audit log.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.database import Database
 from realtime import log
+from realtime.audit import NewAuditEntry, append_audit
 from realtime.pubsub import Wakeup
 from realtime.timers import Timer, set_timers
 
@@ -36,6 +37,7 @@ class Transaction:
         self._conversation: dict[UUID, list[log.NewEntry]] = {}
         self._workspace: dict[UUID, list[log.NewEntry]] = {}
         self._timers: list[Timer] = []
+        self._audit: dict[UUID, list[NewAuditEntry]] = {}
 
     @property
     def now(self) -> datetime:
@@ -61,21 +63,28 @@ class Transaction:
         """Append an entry to the workspace's stream at commit."""
         self._workspace.setdefault(workspace, []).append(log.NewEntry(type_, data))
 
+    def audit(self, workspace: UUID, entry: NewAuditEntry) -> None:
+        """Append an entry to the workspace's audit log at commit."""
+        self._audit.setdefault(workspace, []).append(entry)
+
     def set_timer(self, timer: Timer) -> None:
         """Set a timer, if the transaction commits."""
         if self.timers_enabled:
             self._timers.append(timer)
 
     async def write(self) -> list[Wakeup]:
-        """Write timers and log entries, conversation streams first, and return the wake-ups to publish."""
+        """Write timers, log entries (conversation streams first) and audit entries; return the wake-ups."""
         await self.session.flush()
         if self._timers:
             await set_timers(self.session, self._timers)
-        return [
+        wakeups = [
             Wakeup(stream, await log.append(self.session, stream, entries, self.now))
             for entries_of in (self._conversation, self._workspace)
             for stream, entries in sorted(entries_of.items())
         ]
+        for workspace, acts in sorted(self._audit.items()):
+            await append_audit(self.session, workspace, acts, self._now or await self.read_clock())
+        return wakeups
 
 
 class Transactions:

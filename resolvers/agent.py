@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from models.agent import Agent
 from models.words import folded
 from realtime.transaction import Transaction
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
@@ -16,6 +17,9 @@ from resolvers.timer_handlers import withdraw_pending
 from resolvers.validation import check_name
 from resolvers.visibility import AGENT, Visibility, visible_agents
 from rules.agent_settings import EscalationSettings, changed, unreachable_target
+from rules.audit import AuditAction, changed_paths
+from rules.typeid import AGENT as AGENT_PREFIX
+from rules.typeid import format_id
 
 
 @permitted("agent", AGENT)
@@ -44,7 +48,10 @@ async def create_agent(context: Context, name: str) -> Agent:
     check_name("name", name)
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
-        return make_agent(tx, context.actor.workspace_id, name)
+        agent = make_agent(tx, context.actor.workspace_id, name)
+        await tx.session.flush()
+        await record_act(tx, context, AuditAction.CREATE_AGENT, format_id(AGENT_PREFIX, agent.id))
+    return agent
 
 
 def make_agent(
@@ -84,6 +91,9 @@ async def update_escalation_settings(
         await withdraw_pending(tx, context.actor, agent_id, new.auto_escalation)
         document = new.model_dump(mode="json")
         if document != agent.settings:
+            names = changed_paths(agent.settings, document)
+            target = format_id(AGENT_PREFIX, agent_id)
+            await record_act(tx, context, AuditAction.UPDATE_SETTINGS, target, changed=names)
             agent.settings = document
             agent.settings_version += 1
             agent.settings_updated_at = now

@@ -9,6 +9,7 @@ from uuid import UUID
 from models.api_key import ApiKey
 from models.ids import new_id
 from realtime.transaction import Transaction
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.credentials import token_hash
 from resolvers.errors import BadInputError, ConflictError
@@ -16,8 +17,11 @@ from resolvers.permissions import permitted
 from resolvers.validation import check_name
 from resolvers.visibility import API_KEY, Visibility, visible_api_keys
 from rules.api_key_text import api_key_prefix, api_key_text
+from rules.audit import AuditAction
 from rules.network_address import network_error
 from rules.roles import Scope
+from rules.typeid import API_KEY as API_KEY_PREFIX
+from rules.typeid import format_id
 
 LIFETIME = timedelta(days=365)
 LONGEST_OVERLAP = timedelta(days=30)
@@ -66,7 +70,11 @@ async def create_api_key(context: Context, new: NewApiKey) -> tuple[ApiKey, str]
         now = await tx.read_clock()
         if new.expires_at is not None and new.expires_at <= now:
             raise BadInputError("expires_at", "is in the past")
-        return make_api_key(tx, context.actor.workspace_id, replace(new, owner_id=context.actor.member_id))
+        owned = replace(new, owner_id=context.actor.member_id)
+        key, token = make_api_key(tx, context.actor.workspace_id, owned)
+        target = format_id(API_KEY_PREFIX, key.id)
+        await record_act(tx, context, AuditAction.CREATE_API_KEY, target, scopes=key.scopes)
+    return key, token
 
 
 def _check_networks(networks: Sequence[str]) -> None:
@@ -122,6 +130,9 @@ async def rotate_api_key(context: Context, key_id: UUID, overlap_seconds: int) -
         key, text = make_api_key(tx, context.actor.workspace_id, new)
         ends = now + timedelta(seconds=overlap_seconds)
         old.expires_at = min(old.expires_at or ends, ends)
+        target = format_id(API_KEY_PREFIX, key_id)
+        created = format_id(API_KEY_PREFIX, key.id)
+        await record_act(tx, context, AuditAction.ROTATE_API_KEY, target, created=created)
     return old, key, text
 
 
@@ -131,7 +142,9 @@ async def revoke_api_key(context: Context, key_id: UUID) -> ApiKey:
     async with context.services.transactions.begin() as tx:
         key = await API_KEY.lock(tx, context.actor, key_id)
         now = await tx.read_clock()
-        key.revoked_at = key.revoked_at or now
+        if key.revoked_at is None:
+            key.revoked_at = now
+            await record_act(tx, context, AuditAction.REVOKE_API_KEY, format_id(API_KEY_PREFIX, key_id))
     return key
 
 

@@ -13,10 +13,12 @@ from sqlalchemy import select
 
 from models.conversation import Conversation
 from models.database import Database
+from resolvers.audit import record_export
 from resolvers.context import Context
 from resolvers.customer_conversations import conversations_of_customer
 from resolvers.errors import camel
 from resolvers.permissions import permitted
+from rules.audit import AuditAction
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MEMBER, MESSAGE, NOTE, format_id
 
 PAGE: Final = 500
@@ -125,6 +127,7 @@ async def export_customer(
     Nothing is locked and no connection is held between pages: what changes meanwhile is old or new.
     """
     matching = conversations_of_customer(context.actor.workspace_id, external_id, email).subquery()
+    await record_export(context, AuditAction.EXPORT_CUSTOMER)
     return _pages(context.database, matching)
 
 

@@ -13,12 +13,14 @@ from models.conversation import Conversation
 from models.identity_secret import IdentitySecret
 from models.sealing import Seal, UnreadableSecretError
 from realtime.transaction import Transaction
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.customer import Customer, customer_of, set_customer
 from resolvers.errors import ConflictError, UnauthenticatedError
 from resolvers.locks import lock_conversation
 from resolvers.permissions import permitted
 from resolvers.visibility import AGENT, CONVERSATION
+from rules.audit import AuditAction
 from rules.customer_identity import CustomerIdentity, InvalidIdentityError, read_identity
 from rules.typeid import AGENT as AGENT_PREFIX
 from rules.typeid import format_id
@@ -46,6 +48,7 @@ async def rotate_identity_secret(context: Context, agent_id: UUID) -> str:
         else:
             row.previous, row.previous_expires_at = row.secret, now + PREVIOUS_LIFETIME
         row.secret, row.rotated_at = seal.seal(new, row.purpose), now
+        await record_act(tx, context, AuditAction.ROTATE_IDENTITY_SECRET, format_id(AGENT_PREFIX, agent_id))
     return new
 
 

@@ -18,6 +18,7 @@ from models.conversation import Conversation
 from models.database import DATABASE_ERRORS
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction
+from resolvers.audit import record_act
 from resolvers.context import Context, Services
 from resolvers.customer_conversations import conversations_of_customer
 from resolvers.erased_words import (
@@ -29,6 +30,7 @@ from resolvers.erased_words import (
 )
 from resolvers.locks import lock_active_escalation
 from resolvers.permissions import permitted
+from rules.audit import AuditAction
 
 # For so long the mutation runs jobs itself.
 INLINE = timedelta(seconds=10)
@@ -55,6 +57,7 @@ async def erase_customer(context: Context, external_id: str | None, email: str |
         )
         ids = list(await tx.session.scalars(locked))
         await _mark(tx, ids)
+        await record_act(tx, context, AuditAction.ERASE_CUSTOMER, conversations=len(ids))
     await _finish_some(context.services, ids)
     return len(ids)
 

@@ -69,6 +69,8 @@ FIELD_SCOPES: dict[str, Mapping[str, Scopes]] = {
         OTHERS: _READS_ESCALATIONS | _ADMIN,
     },
     "ApiKey": {"id": None, OTHERS: _ADMIN},
+    **_types("AuditEntry AuditActor", _ADMIN),
+    **_types("AuditEntry AuditActor", _ADMIN),
     "Agent": {"settings": _READS_SETTINGS, OTHERS: None},
     "WebhookEndpoint": {"id": None, OTHERS: _READS_SETTINGS},
     "EscalationSettings": {

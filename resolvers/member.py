@@ -12,6 +12,7 @@ from models.words import folded
 from models.workspace import Workspace
 from realtime.transaction import Transaction
 from resolvers.assignee import release_escalations
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
 from resolvers.errors import ConflictError, ForbiddenError
@@ -20,7 +21,10 @@ from resolvers.permissions import permitted
 from resolvers.second_factor import clear_second_factor
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, Visibility, visible_members
+from rules.audit import AuditAction
 from rules.roles import MemberRole, Scope, can_answer
+from rules.typeid import MEMBER as MEMBER_PREFIX
+from rules.typeid import format_id
 
 
 @permitted("members")
@@ -63,6 +67,10 @@ async def create_member(context: Context, new: NewMember) -> tuple[Member, str |
             now = await tx.read_clock()
             member, token = make_member(context.actor.workspace_id, new, password_hash, now)
             tx.session.add(member)
+            await tx.session.flush()
+            details = {"role": new.role, "invited": password_hash is None}
+            target = format_id(MEMBER_PREFIX, member.id)
+            await record_act(tx, context, AuditAction.CREATE_MEMBER, target, **details)
     except IntegrityError as error:
         raise ConflictError("The team already has a member with this email.") from error
     return member, token
@@ -106,6 +114,11 @@ async def update_member(
             member_id != context.actor.member_id or role is not None
         ):
             raise ForbiddenError("Changing roles or other members requires the ADMIN scope.")
+        changed = [
+            field
+            for field, value in (("name", name), ("role", role), ("available", available))
+            if value is not None and value != getattr(member, field)
+        ]
         if role is not None and role is not member.role:
             await _keep_an_admin(tx, member)
             member.role = role
@@ -114,6 +127,10 @@ async def update_member(
         member.name = member.name if name is None else name
         member.available = member.available if available is None else available
         await tx.read_clock()
+        if changed:
+            details = {"changed": changed, "role": member.role}
+            target = format_id(MEMBER_PREFIX, member_id)
+            await record_act(tx, context, AuditAction.UPDATE_MEMBER, target, **details)
     return member
 
 
@@ -131,6 +148,7 @@ async def remove_member(context: Context, member_id: UUID) -> None:
         clear_second_factor(member)
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
         await release_escalations(tx, context.actor, member_id)
+        await record_act(tx, context, AuditAction.REMOVE_MEMBER, format_id(MEMBER_PREFIX, member_id))
 
 
 async def _lock_member(tx: Transaction, context: Context, member_id: UUID) -> Member:

@@ -7,10 +7,13 @@ from sqlalchemy import Delete, Select, delete, func, select
 
 from models.member import Member, MemberSession
 from resolvers.actor import Actor
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.errors import NotFoundError
 from resolvers.permissions import permitted
+from rules.audit import AuditAction
 from rules.roles import Scope
+from rules.typeid import MEMBER, format_id
 
 _SHOWN = 100
 
@@ -62,6 +65,8 @@ async def end_session(context: Context, session_id: UUID) -> EndedSession:
         if row is None:
             return EndedSession(ended=False, current=False)
         await tx.session.execute(delete(MemberSession).where(MemberSession.id == session_id))
+        target = format_id(MEMBER, row.member_id)
+        await record_act(tx, context, AuditAction.END_SESSIONS, target, sessions=1)
     return EndedSession(ended=True, current=row.token_hash == context.actor.session_hash)
 
 
@@ -70,8 +75,10 @@ async def end_other_sessions(context: Context) -> int:
     """End the caller's sessions except the presented one, and return their number."""
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
-        others = await tx.session.scalars(_others(context.actor).returning(MemberSession.id))
-        return len(list(others))
+        others = list(await tx.session.scalars(_others(context.actor).returning(MemberSession.id)))
+        if others:
+            await record_act(tx, context, AuditAction.END_SESSIONS, sessions=len(others))
+    return len(others)
 
 
 def _others(actor: Actor) -> Delete:

@@ -11,13 +11,15 @@ from models.member import Member, MemberSession
 from models.words import folded
 from models.workspace import Workspace
 from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
+from resolvers.audit import record_operator_act
 from resolvers.context import Services
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.passwords import check_password, hash_password
 from resolvers.second_factor import clear_second_factor
 from resolvers.validation import check_name
+from rules.audit import AuditAction
 from rules.roles import Scope
-from rules.typeid import WORKSPACE, format_id
+from rules.typeid import API_KEY, MEMBER, WORKSPACE, format_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ async def reset_password(
         if second_factor:
             clear_second_factor(row)
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member.id))
+        target = format_id(MEMBER, member.id)
+        record_operator_act(tx, workspace.id, AuditAction.RESET_PASSWORD, target)
     return ResetPassword(member.email, workspace.id, workspace.name)
 
 
@@ -80,7 +84,10 @@ async def create_key(
     workspace = await _only_workspace(services, workspace_id)
     async with services.transactions.begin() as tx:
         await tx.read_clock()
-        return make_api_key(tx, workspace.id, NewApiKey(name, scopes, tx.now + LIFETIME))
+        key, token = make_api_key(tx, workspace.id, NewApiKey(name, scopes, tx.now + LIFETIME))
+        target = format_id(API_KEY, key.id)
+        record_operator_act(tx, workspace.id, AuditAction.CREATE_API_KEY, target, scopes=key.scopes)
+    return key, token
 
 
 async def _only_workspace(services: Services, workspace_id: UUID | None) -> Workspace:

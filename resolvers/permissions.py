@@ -85,6 +85,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "confidenceCalibration": _READ_ANALYTICS,
     "deliveries": _READ_ESCALATIONS,
     "savedReplies": _READ_ESCALATIONS,
+    "auditLog": _ADMINISTER,
     "startConversation": _WRITE_CONVERSATIONS,
     "recordMessage": _CUSTOMERS_WORDS,
     "reportToolResult": _WRITE_CONVERSATIONS,
@@ -153,6 +154,7 @@ PERMISSIONS: dict[str, Permission | None] = {
     "GET /exports/escalations.csv": _READ_ANALYTICS,
     "GET /exports/analytics.csv": _READ_ANALYTICS,
     "GET /exports/customer.jsonl": _ADMINISTER,
+    "GET /exports/audit.csv": _ADMINISTER,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
@@ -162,6 +164,7 @@ READS = frozenset(
         "viewer",
         "node",
         "sessions",
+        "auditLog",
         "agent",
         "agents",
         "members",
@@ -189,6 +192,7 @@ READS = frozenset(
         "GET /exports/escalations.csv",
         "GET /exports/analytics.csv",
         "GET /exports/customer.jsonl",
+        "GET /exports/audit.csv",
     }
 )
 

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.member import Member, MemberSession
 from models.words import folded
 from realtime.transaction import Transaction
+from resolvers.audit import record_act, record_member_act, record_refusal
 from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
 from resolvers.errors import (
     BadInputError,
+    RateLimitedError,
     SecondFactorRequiredError,
     UnauthenticatedError,
     UnavailableError,
@@ -24,8 +26,10 @@ from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM
 from resolvers.second_factor import use_code
 from resolvers.sign_in_alerts import alert_of_attempts
 from resolvers.sign_in_attempts import SignInAttempt, too_many_attempts
+from rules.audit import AuditAction
 from rules.email_address import email_address_error
 from rules.network_address import network_of
+from rules.typeid import MEMBER, format_id
 
 _NAMESAKES = 50
 _USER_AGENT = 300  # characters
@@ -54,8 +58,14 @@ async def sign_in(context: Context, email: str, password: str, code: str | None 
         raise BadInputError("email", "is not an email address")
     address = network_of(context.address)
     await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", address)
-    member = await _authenticate(context, email, password, code)
+    try:
+        member = await _authenticate(context, email, password, code)
+    except (BadInputError, UnauthenticatedError, RateLimitedError) as error:
+        members = await _members_of_email(context, email)
+        await record_refusal(context.services, context.address, members, AuditAction.SIGN_IN, error)
+        raise
     async with context.services.transactions.begin() as tx:
+        record_member_act(tx, context, member, AuditAction.SIGN_IN)
         return await _open_session(tx, context, member)
 
 
@@ -141,6 +151,7 @@ async def sign_out(context: Context) -> None:
         await tx.session.execute(
             delete(MemberSession).where(MemberSession.token_hash == context.actor.session_hash)
         )
+        await record_act(tx, context, AuditAction.SIGN_OUT)
 
 
 @permitted("changePassword")
@@ -151,12 +162,16 @@ async def change_password(context: Context, current: str, new: str) -> None:
     member = await _own_row(context)
     passwords, client = context.services.passwords, network_of(context.address)
     if (await passwords.match(current, [member.password_hash], client=client)).stored is None:
-        raise BadInputError("current", "is not your password")
+        error = BadInputError("current", "is not your password")
+        action = AuditAction.CHANGE_PASSWORD
+        await record_refusal(context.services, context.address, [member], action, error)
+        raise error
     hashed = await hash_password(context.services.database, passwords, member.email, new, client=client)
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
         (await tx.session.get_one(Member, member.id)).password_hash = hashed
         await _end_sessions(tx, member.id, but=context.actor.session_hash)
+        await record_act(tx, context, AuditAction.CHANGE_PASSWORD, format_id(MEMBER, member.id))
 
 
 async def _own_row(context: Context) -> Member:
@@ -186,6 +201,7 @@ async def accept_invitation(context: Context, token: str, password: str) -> Sign
         member = await _invited(tx.session, token, await tx.read_clock(), lock=True)
         member.password_hash = hashed
         member.invitation_hash = member.invitation_expires_at = None
+        record_member_act(tx, context, member, AuditAction.ACCEPT_INVITATION)
         return await _open_session(tx, context, member)
 
 

@@ -4,10 +4,14 @@ from uuid import UUID
 
 from models.agent import Agent
 from models.slack_connection import SlackConnection
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
 from resolvers.visibility import AGENT
+from rules.audit import AuditAction
+from rules.typeid import AGENT as AGENT_PREFIX
+from rules.typeid import format_id
 
 
 @permitted("connectSlack", AGENT)
@@ -31,6 +35,7 @@ async def connect_slack(context: Context, agent_id: UUID, bot_token: str) -> Age
         )
         connection.token = context.services.seal.seal(bot_token, connection.purpose)
         await tx.session.merge(connection)
+        await record_act(tx, context, AuditAction.CONNECT_SLACK, format_id(AGENT_PREFIX, agent_id))
     return agent
 
 
@@ -42,4 +47,5 @@ async def disconnect_slack(context: Context, agent_id: UUID) -> Agent:
         connection = await tx.session.get(SlackConnection, agent_id)
         if connection is not None:
             await tx.session.delete(connection)
+            await record_act(tx, context, AuditAction.DISCONNECT_SLACK, format_id(AGENT_PREFIX, agent_id))
     return agent

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -12,11 +13,15 @@ from models.ids import new_id
 from models.webhook_endpoint import WebhookEndpoint
 from realtime.delivery_queue import schedule_delivery
 from realtime.transaction import Transaction
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
 from resolvers.visibility import AGENT, WEBHOOK_ENDPOINT
+from rules.audit import AuditAction
 from rules.events import EventType
+from rules.typeid import WEBHOOK_ENDPOINT as WEBHOOK_ENDPOINT_PREFIX
+from rules.typeid import format_id
 
 ENDPOINTS = 50  # of one AI agent
 OLD_SECRET_SIGNS = timedelta(hours=24)
@@ -43,7 +48,14 @@ async def create_webhook_endpoint(
         )
         endpoint.secret = context.services.seal.seal(secret, endpoint.purpose)
         tx.session.add(endpoint)
+        await _record(tx, context, AuditAction.CREATE_WEBHOOK_ENDPOINT, endpoint.id)
     return endpoint, secret
+
+
+async def _record(
+    tx: Transaction, context: Context, action: AuditAction, endpoint_id: UUID, **details: Any
+) -> None:
+    await record_act(tx, context, action, format_id(WEBHOOK_ENDPOINT_PREFIX, endpoint_id), **details)
 
 
 async def _check_count(tx: Transaction, agent: Agent) -> None:
@@ -77,6 +89,9 @@ async def update_webhook_endpoint(
             endpoint.enabled, endpoint.disabled_reason = enabled, None
         if (enabled or url) and target is not None:
             await _reset_target(tx, target)
+        given = (("url", url), ("enabled", enabled), ("eventTypes", types))
+        changed = [name for name, value in given if value is not None]
+        await _record(tx, context, AuditAction.UPDATE_WEBHOOK_ENDPOINT, endpoint_id, changed=changed)
     return endpoint
 
 
@@ -107,6 +122,7 @@ async def rotate_webhook_secret(context: Context, endpoint_id: UUID) -> tuple[We
         endpoint.previous_secret = endpoint.secret
         endpoint.previous_until = await tx.read_clock() + OLD_SECRET_SIGNS
         endpoint.secret = context.services.seal.seal(secret, endpoint.purpose)
+        await _record(tx, context, AuditAction.ROTATE_WEBHOOK_SECRET, endpoint_id)
     return endpoint, secret
 
 
@@ -117,6 +133,7 @@ async def delete_webhook_endpoint(context: Context, endpoint_id: UUID) -> None:
         endpoint = await WEBHOOK_ENDPOINT.lock(tx, context.actor, endpoint_id)
         endpoint.deleted_at = await tx.read_clock()
         endpoint.enabled = False
+        await _record(tx, context, AuditAction.DELETE_WEBHOOK_ENDPOINT, endpoint_id)
 
 
 async def _check_url(context: Context, url: str) -> None:

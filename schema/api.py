@@ -14,6 +14,7 @@ from schema.descriptions import add_descriptions
 from schema.escalation.counts import EscalationCountsQuery
 from schema.escalation.mutations import EscalationMutation
 from schema.notifications.mutations import NotificationMutation
+from schema.privacy.audit_log import AuditQuery
 from schema.privacy.mutations import PrivacyMutation
 from schema.queries import Query
 from schema.scalars import CONFIG
@@ -43,7 +44,9 @@ Mutation = _merge_mutations(
     SavedReplyMutation,
     PrivacyMutation,
 )
-RootQuery = merge_types("Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery))
+RootQuery = merge_types(
+    "Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery, AuditQuery)
+)
 
 SCHEMA = strawberry.Schema(
     query=RootQuery, mutation=Mutation, subscription=Subscription, types=[ErrorCode], config=CONFIG

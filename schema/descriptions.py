@@ -25,6 +25,7 @@ _ARGUMENTS = {
     "orderBy": "Order of the items.",
     "first": "Number of items from the start, 1 to 100. 50 if neither first nor last is given.",
     "last": "Number of items from the end, 1 to 100. It cannot be combined with first.",
+    "auditLog.filter": "Conditions that all entries meet. Null means all entries.",
     "after": "Cursor of the list; only items after it are returned.",
     "before": "Cursor of the list; only items before it are returned.",
     "Subscription.after": "Cursor to continue from. Every event since then comes first, in order and once.",

@@ -4,6 +4,43 @@ The enums are declared in packages that know nothing of GraphQL.
 """
 
 VALUES: dict[str, dict[str, str]] = {
+    "AuditActorKind": {
+        "TEAM_MEMBER": "A team member.",
+        "API_KEY": "An API key.",
+        "OPERATOR": "The operator, by a command on the server.",
+    },
+    "AuditOutcome": {
+        "OK": "It was done.",
+        "REFUSED": "It was refused and changed nothing.",
+    },
+    "AuditAction": {
+        "SIGN_IN": "A member signed in, or was refused.",
+        "SIGN_OUT": "A member ended the session.",
+        "END_SESSIONS": "Sessions of a member were ended; `details` has their number.",
+        "CHANGE_PASSWORD": "A member changed the password, or was refused.",
+        "RESET_PASSWORD": "The operator reset a member's password.",
+        "ACCEPT_INVITATION": "An invited member set the first password.",
+        "CREATE_MEMBER": "A member was added or invited.",
+        "UPDATE_MEMBER": "A member's name, role or availability was changed.",
+        "REMOVE_MEMBER": "A member was removed.",
+        "CREATE_API_KEY": "An API key was created.",
+        "ROTATE_API_KEY": "An API key got a successor, which `details` names.",
+        "REVOKE_API_KEY": "An API key was revoked.",
+        "CREATE_AGENT": "An AI agent was created.",
+        "UPDATE_SETTINGS": "Settings of an AI agent were changed; `details` names them.",
+        "CONNECT_SLACK": "Slack was connected to an AI agent.",
+        "DISCONNECT_SLACK": "Slack was disconnected from an AI agent.",
+        "CREATE_WEBHOOK_ENDPOINT": "A webhook endpoint was created.",
+        "UPDATE_WEBHOOK_ENDPOINT": "A webhook endpoint was changed.",
+        "ROTATE_WEBHOOK_SECRET": "A webhook endpoint got a new secret.",
+        "DELETE_WEBHOOK_ENDPOINT": "A webhook endpoint was deleted.",
+        "ROTATE_IDENTITY_SECRET": "An AI agent got a new identity secret.",
+        "ERASE_CUSTOMER": "A customer was erased; `details` has the number of conversations.",
+        "EXPORT_ESCALATIONS": "Escalations were exported.",
+        "EXPORT_ANALYTICS": "Analytics were exported.",
+        "EXPORT_CUSTOMER": "Everything about a customer was exported.",
+        "EXPORT_AUDIT_LOG": "The audit log was exported.",
+    },
     "ErrorCode": {
         "UNAUTHENTICATED": "There is no credential, or it is not valid.",
         "FORBIDDEN": "The caller may see the object, but may not do this.",

@@ -9,9 +9,11 @@ import asyncpg
 
 from resolvers.analytics.facts import instant
 from resolvers.analytics.periods import Period
+from resolvers.audit import record_export
 from resolvers.context import Context
 from resolvers.permissions import permitted
 from resolvers.visibility import AGENT
+from rules.audit import AuditAction
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import Clock, SlaOutcome, SlaStatus
 
@@ -73,6 +75,7 @@ async def export_escalations(
     """
     if agent_id is not None:
         await AGENT.require_visible(context.database, context.actor, agent_id)
+    await record_export(context, AuditAction.EXPORT_ESCALATIONS)
     return _pages(context, agent_id, period)
 
 

@@ -33,6 +33,7 @@ from resolvers.analytics.reading import (
     select_parts,
 )
 from resolvers.analytics.totals import Totals, add_totals, totals_of, totals_of_months
+from resolvers.audit import record_export
 from resolvers.context import Context, Services
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.permissions import permitted
@@ -46,6 +47,7 @@ from rules.analytics import (
     percentile_seconds,
     ratio,
 )
+from rules.audit import AuditAction
 from rules.escalation import EscalationTrigger, Priority
 from rules.roles import Scope
 from rules.sla_clock import SlaOutcome
@@ -337,7 +339,9 @@ async def export_series(
     context: Context, agent_id: UUID, period: Period, interval: AnalyticsInterval, timezone: str
 ) -> list[AnalyticsPoint]:
     """Return the series for an export; raises BadInputError."""
-    return await analytics_series(context, agent_id, period, interval, timezone)
+    series = await analytics_series(context, agent_id, period, interval, timezone)
+    await record_export(context, AuditAction.EXPORT_ANALYTICS)
+    return series
 
 
 async def operator_context(services: Services, agent_id: UUID) -> Context:

@@ -38,9 +38,9 @@ def reset_password(
 ) -> None:
     """Set a team member's password, end the member's sessions, and print the password."""
     secret = chosen_password(read=password_stdin)
-    reset = _with_services(
+    reset = with_services(
         lambda services: operator.reset_password(
-            services, email, secret, _workspace_id(workspace), second_factor=second_factor
+            services, email, secret, workspace_id_of(workspace), second_factor=second_factor
         )
     )
     workspace_id = format_id(WORKSPACE, reset.workspace_id)
@@ -59,9 +59,9 @@ def create_key(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Create an API key, and print it."""
-    row, key = _with_services(
+    row, key = with_services(
         lambda services: operator.create_key(
-            services, name, scope or sorted(EVERY_SCOPE), _workspace_id(workspace)
+            services, name, scope or sorted(EVERY_SCOPE), workspace_id_of(workspace)
         )
     )
     workspace_id = format_id(WORKSPACE, row.workspace_id)
@@ -108,7 +108,8 @@ def _print(finding: Finding) -> None:
         write_text(f"{'':<20} {finding.advice}\n")
 
 
-def _with_services(command: Callable[[Services], Awaitable[T]]) -> T:
+def with_services(command: Callable[[Services], Awaitable[T]]) -> T:
+    """Run a command with the services of this installation."""
     with command_settings() as settings, database_urls(settings) as urls:
 
         async def run() -> T:
@@ -119,7 +120,8 @@ def _with_services(command: Callable[[Services], Awaitable[T]]) -> T:
         return asyncio.run(run())
 
 
-def _workspace_id(text: str | None) -> UUID | None:
+def workspace_id_of(text: str | None) -> UUID | None:
+    """Return the key of a workspace's id, or None; raises BadInputError."""
     try:
         return parse_id(WORKSPACE, text) if text else None
     except MalformedIdError as error:

@@ -78,6 +78,7 @@ POLICIES: Mapping[str, Policy] = {
     "/exports/escalations.csv": DATA,
     "/exports/analytics.csv": DATA,
     "/exports/customer.jsonl": DATA,
+    "/exports/audit.csv": DATA,
     "/openapi.json": DATA,
     "/favicon.ico": PUBLIC_TEXT,
     "/demo/shop": PAGE,

@@ -8,8 +8,8 @@ from starlette.responses import StreamingResponse
 
 from resolvers.customer_export import Record, export_customer
 from server.http.authentication import authenticate
+from server.rest.export_queries import CustomerQuery
 from server.rest.parsing import read_query
-from server.rest.resources import CustomerQuery
 
 MEDIA_TYPE = "application/jsonl"
 

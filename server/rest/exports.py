@@ -1,4 +1,4 @@
-"""Exports of the analytics as CSV (RFC 4180), streamed."""
+"""Exports of the analytics and the audit log as CSV (RFC 4180), streamed."""
 
 import csv
 import io
@@ -10,20 +10,38 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from resolvers.analytics.export import ExportedEscalation, export_escalations
 from resolvers.analytics.metrics import AnalyticsPoint, export_series
 from resolvers.analytics.periods import check_period, check_timezone
+from resolvers.audit import export_audit_log
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, format_id
 from server.http.authentication import authenticate
+from server.rest.export_queries import AuditExportQuery, EscalationsExportQuery, SeriesExportQuery
 from server.rest.parsing import read_query
-from server.rest.resources import EscalationsExportQuery, SeriesExportQuery
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 # A spreadsheet takes cells that begin so for formulas.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_UTC = ZoneInfo("UTC")
+_AUDIT_COLUMNS = (
+    "position",
+    "occurred_at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "address",
+    "action",
+    "target_id",
+    "outcome",
+    "code",
+    "details",
+    "previous_hash",
+    "hash",
+)
 _PREFIXES = {"id": ESCALATION, "conversation_id": CONVERSATION, "agent_id": AGENT}
 
 
@@ -51,6 +69,26 @@ async def get_analytics_csv(request: Request) -> StreamingResponse:
         yield [[_cell(value, zone) for value in astuple(point)] for point in points]
 
     return _response("analytics.csv", names, rows(), request)
+
+
+async def get_audit_csv(request: Request) -> StreamingResponse:
+    """200 with a row for each entry of the audit log, oldest first."""
+    context = (await authenticate(request)).context
+    _ = context.actor  # as above
+    read_query(request.query_params, AuditExportQuery, lists=(), integers=())
+    pages = await export_audit_log(context)
+
+    async def rows() -> AsyncIterator[list[Sequence[str]]]:
+        async for page in pages:
+            yield [[_audit_cell(name, getattr(row, name)) for name in _AUDIT_COLUMNS] for row in page]
+
+    return _response("audit.csv", _AUDIT_COLUMNS, rows(), request)
+
+
+def _audit_cell(name: str, value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return orjson.dumps(value).decode() if name == "details" else _cell(value, _UTC)
 
 
 async def _escalation_rows(

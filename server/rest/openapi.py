@@ -10,14 +10,13 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from rules.text import KEY_LIMIT
 from server.http.problems import MEDIA_TYPE, Problem
+from server.rest.export_queries import CustomerQuery, EscalationsExportQuery, SeriesExportQuery
 from server.rest.resources import (
     ConversationId,
-    CustomerQuery,
     EscalateRequest,
     Escalation,
     EscalationId,
     EscalationList,
-    EscalationsExportQuery,
     HookRequest,
     Input,
     ListQuery,
@@ -25,7 +24,6 @@ from server.rest.resources import (
     RaisedEscalation,
     RaisedWrittenEscalation,
     ReceivedCall,
-    SeriesExportQuery,
     UpdateRequest,
     WrittenEscalation,
 )
@@ -135,6 +133,7 @@ def document() -> _Json:
             "/hooks/{token}/escalate": {"post": _hook()},
             "/exports/escalations.csv": {"get": _export_escalations()},
             "/exports/analytics.csv": {"get": _export_series()},
+            "/exports/audit.csv": {"get": _export_audit_log()},
             "/exports/customer.jsonl": {"get": _export_customer()},
         },
         "components": {
@@ -240,6 +239,15 @@ def _export_series() -> _Json:
         "description": "Takes the scope ANALYTICS_READ. A row for each hour, day, week or month.",
         "parameters": _query(SeriesExportQuery),
         "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404, 500, 503)},
+    }
+
+
+def _export_audit_log() -> _Json:
+    return {
+        "operationId": "exportAuditLog",
+        "summary": "Export the audit log of the workspace as CSV",
+        "description": "Takes the scope ADMIN. A row for each entry, oldest first, with its hash.",
+        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 500, 503)},
     }
 
 

@@ -24,7 +24,7 @@ from server.http.authentication import authenticate, authenticate_token
 from server.http.request_body import MalformedError
 from server.http.state import http_state
 from server.rest.customer_export import get_customer_jsonl
-from server.rest.exports import get_analytics_csv, get_escalations_csv
+from server.rest.exports import get_analytics_csv, get_audit_csv, get_escalations_csv
 from server.rest.openapi import openapi_json
 from server.rest.parsing import read_body, read_query
 from server.rest.resources import (
@@ -183,6 +183,7 @@ ROUTES = [
     Route("/hooks/{token}/escalate", post_hook, methods=["POST"]),
     Route("/exports/escalations.csv", get_escalations_csv, methods=["GET"]),
     Route("/exports/analytics.csv", get_analytics_csv, methods=["GET"]),
+    Route("/exports/audit.csv", get_audit_csv, methods=["GET"]),
     Route("/exports/customer.jsonl", get_customer_jsonl, methods=["GET"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),
 ]

@@ -27,7 +27,7 @@ AT_THE_ROOT = {
     "SlackNotifications WebhookEndpoint WidgetSettings WidgetTexts",
     Scope.ANALYTICS_READ: "EscalationAnalytics DurationStats SlaCounts OutcomeCounts ReasonCount "
     "TriggerCount PriorityCount AssigneeCount AnalyticsPoint ThresholdOutcome CalibrationBin",
-    Scope.ADMIN: "ApiKey",
+    Scope.ADMIN: "ApiKey AuditEntry AuditActor",
 }
 SCOPE_OF_TYPE = {name: scope for scope, names in AT_THE_ROOT.items() for name in names.split()}
 # Fields of such a type that lead to what another scope reads at the root.
@@ -88,6 +88,7 @@ MORE = {
     + within("Mutation", "Delivery", "channel eventType status nextAttemptAt createdAt"),
     Scope.ANALYTICS_READ: "TeamMember.name",
     Scope.ADMIN: "TeamMember.email TeamMember.name TeamMember.role TeamMember.available TeamMember.createdAt "
+    "TeamMember.hasSecondFactor "
     + within("WebhookEndpointPayload", "WebhookEndpoint", every_field("WebhookEndpoint")),
 }
 SHOWN = {scope: set(text.split()) for scope, text in MORE.items()}

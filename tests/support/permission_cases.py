@@ -227,6 +227,7 @@ _SAVING_REPLIES = (
 )
 
 _ADMINISTERING = (
+    Case("auditLog", "nodes { position }"),
     Case("eraseCustomer", "conversations", given=lambda _: {"email": "unknown@example.com"}),
     Case("createAgent", "id", given=lambda _: {"name": "A robot"}),
     Case(
