@@ -88,6 +88,7 @@ MORE = {
     + within("Mutation", "Delivery", "channel eventType status nextAttemptAt createdAt"),
     Scope.ANALYTICS_READ: "TeamMember.name",
     Scope.ADMIN: "TeamMember.email TeamMember.name TeamMember.role TeamMember.available TeamMember.createdAt "
+    "TeamMember.hasSecondFactor "
     + within("WebhookEndpointPayload", "WebhookEndpoint", every_field("WebhookEndpoint")),
 }
 SHOWN = {scope: set(text.split()) for scope, text in MORE.items()}
