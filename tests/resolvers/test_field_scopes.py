@@ -87,8 +87,8 @@ MORE = {
     + within("WebhookEndpointPayload", "WebhookEndpoint", "enabled createdAt")
     + within("Mutation", "Delivery", "channel eventType status nextAttemptAt createdAt"),
     Scope.ANALYTICS_READ: "TeamMember.name",
-    Scope.ADMIN: "TeamMember.email TeamMember.name TeamMember.role TeamMember.available TeamMember.createdAt "
-    "TeamMember.hasSecondFactor "
+    Scope.ADMIN: "TeamMember.email TeamMember.name TeamMember.role TeamMember.available "
+    "TeamMember.hasSecondFactor TeamMember.createdAt "
     + within("WebhookEndpointPayload", "WebhookEndpoint", every_field("WebhookEndpoint")),
 }
 SHOWN = {scope: set(text.split()) for scope, text in MORE.items()}
