@@ -57,7 +57,7 @@ async def sign_in(context: Context, email: str, password: str, code: str | None 
     if email_address_error(email):
         raise BadInputError("email", "is not an email address")
     address = network_of(context.address)
-    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", address)
+    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "sign-ins of", address)
     try:
         member = await _authenticate(context, email, password, code)
     except (BadInputError, UnauthenticatedError, RateLimitedError) as error:
@@ -192,7 +192,7 @@ async def accept_invitation(context: Context, token: str, password: str) -> Sign
     """Set the password of an invited member and sign in. An invitation is valid once, for 7 days."""
     check_password("password", password)
     client = network_of(context.address)
-    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "address", client)
+    await context.services.rate_limiter.acquire(SIGN_IN_FROM, "sign-ins of", client)
     async with context.database.autocommit_session() as session:
         email = (await _invited(session, token, datetime.now(UTC))).email
     services = context.services

@@ -118,11 +118,13 @@ def test_identity_secret_is_shown_once_and_the_one_before_stays_valid(
     dashboard = DashboardPage(page, workspace).sign_in(path="/settings/identity")
     shown = page.get_by_role("status").filter(has_text="Identity secret: shown this once")
 
-    def rotate() -> str:
+    def rotate(before: str = "") -> str:
         page.get_by_role("button", name="Make a new secret").click()
         expect(page.get_by_role("dialog")).to_contain_text("stays valid for 24 hours")
         page.get_by_role("button", name="Make it").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
+        # The secret before is shown until the new one has come.
+        expect(shown.locator("code")).not_to_have_text(before)
         return str(shown.locator("code").inner_text())
 
     first = rotate()
@@ -136,7 +138,7 @@ def test_identity_secret_is_shown_once_and_the_one_before_stays_valid(
         answer = _open(workspace, sign_identity(secret, workspace.agent_id, subject))
         customer = answer["data"]["openConversation"]["conversation"]["customer"]
         assert customer == {"externalId": subject, "verified": True}
-    third = rotate()
+    third = rotate(second)
     assert len({first, second, third}) == 3
     ended = _open(workspace, sign_identity(first, workspace.agent_id, "kim"))
     assert ended["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
