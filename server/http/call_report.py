@@ -78,8 +78,8 @@ def reported_operation(caller: Actor | None) -> Iterator[CallRecord]:
 
 
 def record_of(connection: HTTPConnection) -> CallRecord:
-    """Return the record of a request."""
-    return cast(CallRecord, connection.scope["record"])
+    """Return the record of a request; an application without reports has one that is discarded."""
+    return cast(CallRecord, connection.scope.setdefault("record", CallRecord()))
 
 
 def rate_headers(status: RateStatus) -> dict[str, str]:
