@@ -47,11 +47,13 @@ CALLS: Mapping[str, Sequence[Call]] = {
     "/graphql": [
         Call(200, "/graphql", "POST", VIEWER, as_key=True),
         Call(200, "/graphql", "POST", VIEWER),
-        Call(200, "/graphql", accept="text/html"),
+        Call(404, "/graphql", accept="text/html"),
         Call(400, "/graphql", "POST", []),
         Call(501, "/graphql", "PUT"),
         Call(405, "/graphql", "PATCH"),
     ],
+    "/graphql/assets/{path:path}": missing("/graphql/assets/"),
+    "/favicon.ico": [Call(405, "/favicon.ico", "POST")],
     "/widget.js": [Call(405, "/widget.js", "POST")],
     "/widget.mjs": [Call(405, "/widget.mjs", "POST")],
     "/widget.d.mts": [Call(405, "/widget.d.mts", "POST")],
@@ -89,6 +91,7 @@ CALLS: Mapping[str, Sequence[Call]] = {
         Call(200, f"/exports/analytics.csv?{PERIOD}&agentId=AGENT", as_key=True),
         Call(400, "/exports/analytics.csv", as_key=True),
     ],
+    "/exports/customer.jsonl": [Call(401, "/exports/customer.jsonl?conversationId=conv_x")],
     "/openapi.json": [Call(200, "/openapi.json")],
 }
 ELSEWHERE = [
