@@ -70,7 +70,6 @@ FIELD_SCOPES: dict[str, Mapping[str, Scopes]] = {
     },
     "ApiKey": {"id": None, OTHERS: _ADMIN},
     **_types("AuditEntry AuditActor", _ADMIN),
-    **_types("AuditEntry AuditActor", _ADMIN),
     "Agent": {"settings": _READS_SETTINGS, OTHERS: None},
     "WebhookEndpoint": {"id": None, OTHERS: _READS_SETTINGS},
     "EscalationSettings": {

@@ -91,7 +91,14 @@ CALLS: Mapping[str, Sequence[Call]] = {
         Call(200, f"/exports/analytics.csv?{PERIOD}&agentId=AGENT", as_key=True),
         Call(400, "/exports/analytics.csv", as_key=True),
     ],
-    "/exports/customer.jsonl": [Call(401, "/exports/customer.jsonl?conversationId=conv_x")],
+    "/exports/customer.jsonl": [
+        Call(200, "/exports/customer.jsonl?email=unknown@example.com", as_key=True),
+        Call(400, "/exports/customer.jsonl", as_key=True),
+    ],
+    "/exports/audit.csv": [
+        Call(200, "/exports/audit.csv", as_key=True),
+        Call(401, "/exports/audit.csv"),
+    ],
     "/openapi.json": [Call(200, "/openapi.json")],
 }
 ELSEWHERE = [
