@@ -213,7 +213,7 @@ def load(
     """Return the document of that text; raise GraphQLError when it cannot be parsed, or is not trusted.
 
     It enters the cache if it is valid, not long, and to be kept. The errors of a document that is not valid
-    suggest other names, unless they are to be hidden.
+    suggest other names, unless `hide_suggestions` is set.
     """
     document = CACHE.get(text)
     if document is not None:
@@ -227,7 +227,7 @@ def load(
 
 
 def load_for(text: str, context: Context) -> Document:
-    """Return the document for a caller. A customer's must be trusted; those of nobody are not kept."""
+    """Return the document for a caller. A customer's must be trusted; one without credential is not kept."""
     caller = context.caller
     trusted = context.services.trusted_documents if caller and caller.is_customer else None
     hidden = not _may_read_schema(caller)

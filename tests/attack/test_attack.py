@@ -1,4 +1,4 @@
-"""The attack itself: its short form passes, and its limits find fault."""
+"""The attack itself: its limits find fault. `make attack` runs the cases, when nothing else runs."""
 
 import subprocess
 import sys
@@ -25,14 +25,6 @@ async def nothing(_: World) -> None:
 ITEM = Case("a case", "nothing happens", nothing)
 CALM = [Sample(at, 0.001, 0.001, 200, 0, 0) for at in range(200)]
 CHEAP = Outcome(ITEM, 1, 0.01, 0.01, MIB, MIB, 0, 0)
-
-
-@pytest.mark.timeout(420)
-def test_short_attack_finds_every_promise_kept() -> None:
-    command = [sys.executable, "-m", "attack", "--short"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "PASSED" in ended.stdout
 
 
 def test_unknown_case_is_an_error() -> None:

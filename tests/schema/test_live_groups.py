@@ -47,7 +47,7 @@ async def follow(socket: Socket, document: str, talk: Talk) -> str:
 
 
 def alone(document: str, who: int) -> str:
-    """Return the same subscription by a name of its own, so that nobody shares it."""
+    """Return the same subscription by a name of its own, so that no other subscriber shares it."""
     return re.sub(r"^subscription (\w+)", rf"subscription \g<1>{who}", document)
 
 

@@ -1,43 +1,54 @@
 """The audit of pinned packages, and the bill of materials."""
 
 import json
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from scripts.audit import OLD_DAYS, AdvisoryList, shipped_packages
-from scripts.lock_files import ROOT, Package, pinned_packages
+from scripts import audit
+from scripts.lock_files import ROOT, pinned_packages
 from scripts.make_sbom import bill_of_materials, package_url
 
-TODAY = date(2026, 11, 29)
+
+def program(folder: Path, name: str, output: str) -> None:
+    """Put a program into the folder that prints the output."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\n")
+    path.chmod(0o755)
 
 
-@pytest.fixture
-def listed(tmp_path: Path) -> AdvisoryList:
-    path = tmp_path / "advisories.json"
-    advisories = [{"ecosystem": "pypi", "name": "a", "affected": ">=1,<1.5", "ids": ["CVE-2026-1"]}]
-    path.write_text(json.dumps({"reviewed": "2026-11-01", "advisories": advisories}))
-    return AdvisoryList.read(path)
+def audited(capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    """Return the exit code of the audit and its last line."""
+    with pytest.raises(SystemExit) as ended:
+        audit.main()
+    return ended.value.code, capsys.readouterr().out.splitlines()[-1]
 
 
-def test_pinned_versions_have_no_open_advisory() -> None:
-    advisories = AdvisoryList.read()
-    assert len(advisories.advisories) > 30
-    assert list(advisories.faults(shipped_packages(), advisories.reviewed)) == []
+@pytest.mark.parametrize(
+    ("faults", "code", "words"),
+    [([], 0, "no open advisory"), ([{"id": "CVE-2026-1"}], 1, "starlette 1.10.0: CVE-2026-1")],
+)
+def test_audit_reports_what_the_services_know(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    faults: list[object],
+    code: int,
+    words: str,
+) -> None:
+    advisories = {"dependencies": [{"name": "starlette", "version": "1.10.0", "vulns": faults}]}
+    program(tmp_path, "pip-audit", json.dumps(advisories))
+    program(tmp_path, "npm", json.dumps({"vulnerabilities": {}}))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert audited(capsys) == (code, words)
 
 
-@pytest.mark.parametrize(("version", "count"), [("0.9", 0), ("1.0", 1), ("1.4.9", 1), ("1.5", 0)])
-def test_affected_version_is_reported(listed: AdvisoryList, version: str, count: int) -> None:
-    faults = list(listed.faults([Package("pypi", "a", version, runs=True)], TODAY))
-    assert faults == [f"a {version}: CVE-2026-1"] * count
-    assert list(listed.faults([Package("npm", "a", version, runs=True)], TODAY)) == []
-
-
-def test_list_that_is_not_reviewed_is_reported(listed: AdvisoryList) -> None:
-    last = listed.reviewed + timedelta(days=OLD_DAYS)
-    assert list(listed.faults([], last)) == []
-    assert "93 days ago" in next(listed.faults([], last + timedelta(days=1)))
+def test_audit_without_data_is_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(tmp_path, "npm", "offline")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert audited(capsys) == (2, "not everything was checked")
 
 
 def test_pinned_packages_are_divided_into_service_and_development() -> None:
