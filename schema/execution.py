@@ -40,9 +40,10 @@ async def _execute(operation: Operation, call: GraphQLContext) -> dict[str, Any]
         return {"errors": refused.errors} | (
             {} if refused.extensions is None else {"extensions": refused.extensions}
         )
-    call.record.operation = document.label(node)
+    cost = cost_of(document, node, operation)
+    call.record.operation, call.record.fields = document.label(node), round(cost.fields)
     answer = await _run_operation(document, node, operation, call)
-    return {**answer, "extensions": cost_extension(cost_of(document, node, operation))}
+    return {**answer, "extensions": cost_extension(cost)}
 
 
 async def _run_operation(
