@@ -1,7 +1,8 @@
 """Retention.
 
-The log is kept for 30 days, idempotency keys, the log of finished jobs and failed attempts to sign in for 24
-hours, sessions until they expire.
+The log and the bodies of deliveries are kept for 30 days, ended deliveries with their attempts for 90 days.
+Idempotency keys, the log of finished jobs and failed attempts to sign in are kept for 24 hours. Sessions are
+kept until they expire.
 """
 
 import asyncio
@@ -16,8 +17,11 @@ LOG_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(hours=24)
 JOBS_KEPT = timedelta(hours=24)
 ATTEMPTS_KEPT = timedelta(hours=24)
+BODIES_KEPT = timedelta(days=30)
+DELIVERIES_KEPT = timedelta(days=90)
 EVERY_SECONDS = 3600
-_BATCH = 10_000
+PAUSE_SECONDS = 0.02  # between batches, for the writes of others
+_BATCH = 5_000
 
 _logger = structlog.get_logger(__name__)
 
@@ -52,6 +56,19 @@ _PURGES = (
         "WHERE created < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
         JOBS_KEPT,
     ),
+    (
+        "UPDATE deliveries SET body = NULL WHERE id IN (SELECT id FROM deliveries WHERE status <> 'PENDING' "
+        "AND body IS NOT NULL AND created_at < now() - CAST(:kept AS interval) LIMIT :batch "
+        "FOR UPDATE SKIP LOCKED)",
+        BODIES_KEPT,
+    ),
+    (
+        "WITH old AS (SELECT id FROM deliveries WHERE status <> 'PENDING' "
+        "AND created_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED), "
+        "attempts AS (DELETE FROM delivery_attempts WHERE delivery_id IN (SELECT id FROM old)) "
+        "DELETE FROM deliveries WHERE id IN (SELECT id FROM old)",
+        DELIVERIES_KEPT,
+    ),
 )
 
 
@@ -73,3 +90,4 @@ async def purge(database: Database) -> None:
                 deleted = await session.execute(text(statement), {"kept": kept, "batch": _BATCH})
                 if deleted.rowcount < _BATCH:  # type: ignore[attr-defined]
                     break
+                await asyncio.sleep(PAUSE_SECONDS)
