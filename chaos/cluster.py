@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.server_under_test import WIDE_LIMITS
 from chaos.processes import Process, Say
 from chaos.proxy import HOST, Link
 from chaos.schedule import SERVES, WORKERS
@@ -150,6 +151,7 @@ class Stage:
     def _environment(self, name: str) -> dict[str, str]:
         at = f"{HOST}:{self.links[f'{name}.postgres'].port}/baton"
         result = {
+            **WIDE_LIMITS,
             "BATON_DATABASE_URL": f"postgresql://baton@{at}",
             "BATON_MIGRATION_URL": f"postgresql://baton_owner@{at}",
             "BATON_SECRET_KEY": SECRET,

@@ -46,7 +46,7 @@ async def append_audit(
         .where(AuditHead.workspace_id == workspace_id)
         .with_for_update()
     )
-    position, previous = head.tuples().one()
+    position, previous = head.one()
     rows = []
     for entry in entries:
         position += 1

@@ -21,7 +21,7 @@ from resolvers.errors import BadInputError, BatonError
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from rules.audit import AuditAction, AuditActorKind, AuditOutcome
-from rules.typeid import API_KEY, MEMBER, format_id
+from rules.typeid import API_KEY, MEMBER, MalformedIdError, format_id, parse_id, prefix_of
 
 # Equal refusals within this time are one entry and a count.
 FOLDED: Final = timedelta(minutes=1)
@@ -145,11 +145,20 @@ def _selection(workspace_id: UUID, chosen: AuditFilter) -> Select[AuditEntry]:
     return rows
 
 
+def _check_actor(actor: str) -> None:
+    try:
+        parse_id(API_KEY if prefix_of(actor) == API_KEY else MEMBER, actor)
+    except MalformedIdError as error:
+        raise BadInputError("filter.actor", str(error)) from None
+
+
 @permitted("auditLog")
 async def audit_log(context: Context, chosen: AuditFilter, request: PageRequest) -> Page[AuditEntry]:
     """Return a page of the workspace's audit log, newest first."""
     if chosen.actions is not None and len(chosen.actions) > len(AuditAction):
         raise BadInputError("filter.actions", f"has more than {len(AuditAction)} values")
+    if chosen.actor is not None:
+        _check_actor(chosen.actor)
     async with context.database.autocommit_session() as session:
         selection = _selection(context.actor.workspace_id, chosen)
         return await read_page(session, selection, AuditEntry, _NEWEST, request)

@@ -117,7 +117,7 @@ class Query:
 
         For signed-in team members. Those of another member need the scope ADMIN.
         """
-        key = parse_global_id(info, MEMBER, member_id, "member_id") if member_id else None
+        key = None if member_id is None else parse_global_id(info, MEMBER, member_id, "member_id")
         rows = await member_sessions.sessions(info.context, key)
         return [MemberSession.of(row, info.context) for row in rows]
 

@@ -29,6 +29,10 @@ BAD: dict[str, list[Any]] = {
 # A password that is presented is compared, not kept: whatever it holds, it is only not the right one.
 ANYTHING_GOES = {
     ("signIn", "password"),
+    ("signIn", "code"),
+    ("enrolSecondFactor", "password"),
+    ("removeSecondFactor", "password"),
+    ("removeSecondFactor", "code"),
     ("openConversation", "input.identity"),
     ("identifyCustomer", "identity"),
 }
@@ -43,6 +47,7 @@ def place(server: Server) -> Iterator[Place]:
     held = key.record(conversation, "ASSISTANT", "a draft")["message"]["id"]
     member = workspace.sign_in()
     member_id = member.ask("{ viewer { member { id } } }")["viewer"]["member"]["id"]
+    session_id = member.ask("{ sessions { id } }")["sessions"][0]["id"]
     key_id = key.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
     save = "mutation($i: SavedReplyInput!) { createSavedReply(input: $i) { id } }"
     saved = key.ask(save, i=new_saved_reply())["createSavedReply"]["id"]
@@ -67,11 +72,12 @@ def place(server: Server) -> Iterator[Place]:
     ids = {
         "agent": workspace.agent_id,
         "escalation": escalation,
-        "revokeApiKey": key_id,
+        **dict.fromkeys(["revokeApiKey", "rotateApiKey"], key_id),
+        "endSession": session_id,
         **quiet_endpoint(workspace),
         **dict.fromkeys(["node", "conversation"], conversation),
         **dict.fromkeys(["updateSavedReply", "deleteSavedReply"], saved),
-        **dict.fromkeys(["updateMember", "removeMember"], member_id),
+        **dict.fromkeys(["updateMember", "removeMember", "resetSecondFactor"], member_id),
     }
     accepted = {"accept": "application/graphql-response+json"}
     with httpx.Client(base_url=server.url, headers=key.headers | accepted, timeout=30) as client:
@@ -271,14 +277,15 @@ DOCUMENTS = {
     "variable is missing": ("query($id: ID!) { node(id: $id) { id } }", "BAD_USER_INPUT"),
     "two operations": ("query A { viewer { kind } } query B { viewer { kind } }", "BAD_USER_INPUT"),
     "subscription": ("subscription { escalationCreated { kind } }", "BAD_USER_INPUT"),
-    "deep braces": ("{" * 20_000, "BAD_USER_INPUT"),
-    "deep fields": ("{ a" * 20_000 + "}" * 20_000, "BAD_USER_INPUT"),
-    "deep lists": (START % (NOBODY, "[" * 20_000 + "]" * 20_000), "BAD_USER_INPUT"),
-    "deep objects": (START % (NOBODY, "{a:" * 20_000 + "1" + "}" * 20_000), "BAD_USER_INPUT"),
+    "deep braces": ("{" * 15_000, "BAD_USER_INPUT"),
+    "deep fields": ("{ a" * 4_000 + "}" * 4_000, "BAD_USER_INPUT"),
+    "deep lists": (START % (NOBODY, "[" * 8_000 + "]" * 8_000), "BAD_USER_INPUT"),
+    "deep objects": (START % (NOBODY, "{a:" * 4_000 + "1" + "}" * 4_000), "BAD_USER_INPUT"),
     "deep types": (
-        "query($a: " + "[" * 20_000 + "ID" + "]" * 20_000 + ") { agents { id } }",
+        "query($a: " + "[" * 8_000 + "ID" + "]" * 8_000 + ") { agents { id } }",
         "BAD_USER_INPUT",
     ),
+    "16,385 characters": ("{ agents { id } }" + " " * 16_368, "QUERY_TOO_COMPLEX"),
     "100,000 aliases": ("{" + " ".join(f"a{n:x}:id" for n in range(100_000)) + "}", "QUERY_TOO_COMPLEX"),
     "fragments in a circle": ("{ ...A } fragment A on Query { ...A }", "BAD_USER_INPUT"),
     "pages of less than nothing": (

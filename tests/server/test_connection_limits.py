@@ -26,7 +26,7 @@ def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
 def answer(connection: socket.socket, path: str = "/healthz") -> str:
     """Send a request and return the status line; an empty one if the connection was closed."""
     try:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: baton\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         return connection.recv(65_536).decode().partition("\r\n")[0]
     except (ConnectionResetError, BrokenPipeError):
         return ""

@@ -33,7 +33,8 @@ def failure_with(server: Server, request_id: str) -> dict[str, Any]:
 
     def lines() -> list[dict[str, Any]]:
         logged = [orjson.loads(line) for line in server.log.read_bytes().splitlines()]
-        return [line for line in logged if line.get("request_id") == request_id]
+        under = [line for line in logged if line.get("request_id") == request_id]
+        return [line for line in under if line["event"] != "request.served"]
 
     (line,) = wait_for(lines, "the failure in the log")
     return dict(line)

@@ -26,7 +26,7 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
-from tests.support.baton_process import ANY_DOCUMENTS, BatonProcess
+from tests.support.baton_process import BatonProcess
 from tests.support.known_passwords import KnownPasswords
 
 T = TypeVar("T")
@@ -345,10 +345,10 @@ class Server:
         variable.
         """
         own = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port)}
-        given = {name: value for name, value in (own | WIDE_LIMITS | environment).items() if value}
+        given = own | WIDE_LIMITS | environment
         begun = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = BatonProcess("serve", environment=ANY_DOCUMENTS | given, output=log)
+            self.process = BatonProcess("serve", environment=given, output=log)
 
         def ready() -> str | None:
             assert self.process is not None

@@ -25,13 +25,14 @@ class BatonProcess:
     """
     A running `baton` command, with the methods of `subprocess.Popen`.
 
-    `environment` replaces the variables of the tests whose names begin with BATON_. The process writes to
-    `output`, and reads nothing.
+    `environment` replaces the variables of the tests whose names begin with BATON_; an empty value unsets a
+    variable. The process writes to `output`, and reads nothing.
     """
 
     def __init__(self, *arguments: str, environment: dict[str, str], output: IO[bytes]) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        self._status = _fork_server().start(arguments, inherited | environment, output)
+        own = {name: value for name, value in (ANY_DOCUMENTS | environment).items() if value}
+        self._status = _fork_server().start(arguments, inherited | own, output)
         self._lock = Lock()
         self._received = b""
         self._is_stopped = False

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 
+from models.ids import new_id
 from resolvers.credentials import SESSION_START, new_token, token_hash
 from rules.typeid import CONVERSATION, ESCALATION, MEMBER, MESSAGE, WORKSPACE, parse_id
 from tests.support.baton_client import DEADLINE, Caller, Refused, Server, Workspace
@@ -221,7 +222,10 @@ def _member(workspace: Workspace, key: Contender, email: str) -> Contender:
     made = key.act("createMember", "$input: CreateMemberInput!", "{ member { id } }", input=given)
     token, now = new_token(SESSION_START), datetime.now(UTC)
     workspace.server.execute(
-        "INSERT INTO member_sessions (token_hash, member_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+        """INSERT INTO member_sessions
+            (id, token_hash, member_id, created_at, last_used_at, expires_at, idle_ends_at)
+        VALUES ($1, $2, $3, $4, $4, $5, $5)""",
+        new_id(),
         token_hash(token),
         parse_id(MEMBER, made["member"]["id"]),
         now,

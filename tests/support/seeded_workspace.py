@@ -36,6 +36,11 @@ FOR_MEMBERS = {
     "sendHeldReply",
     "setViewing",
     "markRead",
+    "sessions",
+    "endSession",
+    "enrolSecondFactor",
+    "confirmSecondFactor",
+    "removeSecondFactor",
 }
 
 _CONVERSATIONS = "SELECT id FROM conversations WHERE workspace_id = $1"

@@ -25,12 +25,12 @@ class Faults:
         self,
         visitor: WidgetPage,
         proxy: FaultyProxy,
-        workspace: Workspace,
+        restart: Callable[[], None],
         context: BrowserContext,
         devtools: CDPSession,
         send: Callable[[], None],
     ) -> None:
-        self._visitor, self._proxy, self._workspace = visitor, proxy, workspace
+        self._visitor, self._proxy, self._restart = visitor, proxy, restart
         self._context, self._devtools, self._send = context, devtools, send
 
     def cut(self) -> None:
@@ -78,13 +78,17 @@ class Faults:
 
     def restart(self) -> None:
         """Kill the server and start it again."""
-        self._workspace.server.stop(signal.SIGKILL)
-        self._workspace.server.start(BATON_STARTS_PER_ADDRESS="100000", BATON_STARTS_PER_ORIGIN="100000")
+        self._restart()
         self._send()
 
 
 def test_every_reply_is_shown_once_and_in_order_over_40_faults(
-    visit: Visit, team: Team, proxy: FaultyProxy, workspace: Workspace, context: BrowserContext
+    visit: Visit,
+    team: Team,
+    proxy: FaultyProxy,
+    workspace: Workspace,
+    context: BrowserContext,
+    environment: dict[str, str],
 ) -> None:
     begun = time.monotonic()
     chance = random.Random(SEED)
@@ -97,7 +101,11 @@ def test_every_reply_is_shown_once_and_in_order_over_40_faults(
             sent.append(f"reply {len(sent)}")
             team.answer(conversation, sent[-1])
 
-    faults = Faults(visitor, proxy, workspace, context, context.new_cdp_session(visitor.page), send)
+    def restart() -> None:
+        workspace.server.stop(signal.SIGKILL)
+        workspace.server.start(**environment)
+
+    faults = Faults(visitor, proxy, restart, context, context.new_cdp_session(visitor.page), send)
     frequent = [
         faults.cut,
         faults.freeze,
