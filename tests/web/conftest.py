@@ -1,6 +1,7 @@
 """Chromium, a site that embeds the widget, and a server with the built files."""
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,14 @@ expect.set_options(timeout=20_000)
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
 Visit = Callable[..., WidgetPage]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Iterator[Path]:
+    """A folder apart from that of the other tests, whose server would take deliveries of this one."""
+    with tempfile.TemporaryDirectory(prefix="baton-web-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -114,10 +114,14 @@ def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server)
 
 @pytest.fixture
 def reads(server: Server) -> Iterator[Callable[[], int]]:
-    """Count the statements of the service that read escalations."""
+    """Count the statements of the export that read escalations; the worker reads them, too."""
     server.execute("CREATE SEQUENCE reads")
     server.execute("GRANT USAGE ON SEQUENCE reads TO PUBLIC")
-    server.execute("CREATE POLICY counted ON escalations USING ((SELECT nextval('reads')) > 0)")
+    server.execute(
+        """CREATE POLICY counted ON escalations USING (
+            CASE WHEN (SELECT current_query() LIKE '%resolver.email AS resolver%')
+            THEN (SELECT nextval('reads')) > 0 ELSE true END)"""
+    )
     server.execute("ALTER TABLE escalations ENABLE ROW LEVEL SECURITY")
     try:
         yield lambda: int(server.rows("SELECT last_value FROM reads")[0]["last_value"])
