@@ -8,10 +8,12 @@ import { useMay } from "../session/viewer";
 import { AgentPicker } from "./agent-picker";
 import type { Settings } from "./form";
 import { HoursSection } from "./hours";
-import { AiSection, EmailSection, SlaSection, TriggerSection, WidgetSection } from "./sections";
+import { AiSection, EmailSection, SlaSection } from "./sections";
 import styles from "./settings.module.css";
 import { ThresholdSection } from "./threshold";
+import { TriggerSection } from "./trigger-section";
 import { useAgent, useSettings, useSettingsForm } from "./use-settings";
+import { WidgetSection } from "./widget-section";
 
 const route = getRouteApi("/session/shell/settings/escalations");
 
