@@ -1,10 +1,20 @@
-"""A WebSocket endpoint without a database, and its clients."""
+"""A WebSocket endpoint without a database, its clients, and a data folder of a test's own."""
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.websocket_server import Connect, Start, connecting, starting
+
+
+@pytest.fixture
+def own_dir() -> Iterator[Path]:
+    """A data folder that the account of the embedded PostgreSQL may enter."""
+    with tempfile.TemporaryDirectory(prefix="baton-own-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,13 +123,6 @@ def test_lines_of_several_threads_stay_whole() -> None:
         while len(text) < 800 * len(line):
             text += os.read(small.reader, 65_536)
         assert set(text.decode().splitlines(keepends=True)) == {line}
-
-
-@pytest.fixture
-def own_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="baton-log-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 def start(folder: Path, port: int, stderr: int | None) -> "subprocess.Popen[bytes]":

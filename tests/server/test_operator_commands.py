@@ -4,9 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +27,6 @@ def baton(*arguments: str, typed: str = "", **environment: str) -> "subprocess.C
         timeout=90,
         check=False,
     )
-
-
-@pytest.fixture
-def own_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="baton-operator-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 def on(server: Server) -> dict[str, str]:

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +18,6 @@ def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
     return subprocess.run(
         [BATON, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=60
     )
-
-
-@pytest.fixture
-def own_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="baton-process-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from models.sealing import Seal, key_id
 from resolvers.credentials import WidgetTokens
 from rules.typeid import CONVERSATION, parse_id
-from tests.server.test_operator_commands import baton, on, own_dir  # noqa: F401  # the last is a fixture
+from tests.server.test_operator_commands import baton, on
 from tests.support.baton_client import Caller, Server, Workspace
 
 ROTATE_IDENTITY = "mutation($id: ID!) { rotateIdentitySecret(agentId: $id) { secret } }"
@@ -22,7 +22,7 @@ def sees(workspace: Workspace, token: str, conversation: str) -> bool:
     return "errors" not in Caller(workspace.server.url, token).post(SEEN, {"id": conversation})
 
 
-def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Path) -> None:  # noqa: F811
+def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Path) -> None:
     with Server.started(own_dir) as server:
         workspace = server.new_workspace()
         secret = workspace.key.ask(ROTATE_IDENTITY, id=workspace.agent_id)["rotateIdentitySecret"]["secret"]
@@ -58,7 +58,7 @@ def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Pat
         assert sees(workspace, renewed, conversation)
 
 
-def test_keys_of_the_environment_are_not_rotated_in_the_folder(own_dir: Path) -> None:  # noqa: F811
+def test_keys_of_the_environment_are_not_rotated_in_the_folder(own_dir: Path) -> None:
     key = "9f3c1e77a0b2d4568e1f9a3c5b7d2041"
     environment = {"BATON_DATA_DIR": str(own_dir), "BATON_SECRET_KEY": key}
     for command in ("rotate", "forget"):
