@@ -18,6 +18,7 @@ from resolvers.analytics.export import ExportedEscalation, export_escalations
 from resolvers.analytics.metrics import AnalyticsPoint, export_series
 from resolvers.analytics.periods import check_period, check_timezone
 from resolvers.audit import export_audit_log
+from rules.audit import HASHED
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, format_id
 from server.http.authentication import authenticate
 from server.rest.export_queries import AuditExportQuery, EscalationsExportQuery, SeriesExportQuery
@@ -27,21 +28,7 @@ MEDIA_TYPE = "text/csv; charset=utf-8"
 # A spreadsheet takes cells that begin so for formulas.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _UTC = ZoneInfo("UTC")
-_AUDIT_COLUMNS = (
-    "position",
-    "occurred_at",
-    "actor_kind",
-    "actor_id",
-    "actor_name",
-    "address",
-    "action",
-    "target_id",
-    "outcome",
-    "code",
-    "details",
-    "previous_hash",
-    "hash",
-)
+_AUDIT_COLUMNS = (*(name for name in HASHED if name != "workspace_id"), "previous_hash", "hash")
 _PREFIXES = {"id": ESCALATION, "conversation_id": CONVERSATION, "agent_id": AGENT}
 
 
