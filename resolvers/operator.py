@@ -50,10 +50,11 @@ async def reset_password(
         await tx.read_clock()
         row = await tx.session.get_one(Member, member.id)
         row.password_hash = hashed
+        target = format_id(MEMBER, member.id)
         if second_factor:
             clear_second_factor(row)
+            record_operator_act(tx, workspace.id, AuditAction.RESET_SECOND_FACTOR, target)
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member.id))
-        target = format_id(MEMBER, member.id)
         record_operator_act(tx, workspace.id, AuditAction.RESET_PASSWORD, target)
     return ResetPassword(member.email, workspace.id, workspace.name)
 

@@ -14,18 +14,21 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pyotp
-import structlog
 from sqlalchemy import delete, func, select, update
 
 from models.member import Member, MemberSession
 from models.workspace import Workspace
 from realtime.transaction import Transaction
+from resolvers.audit import record_act, record_member_act
 from resolvers.context import Context, Services
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError
 from resolvers.permissions import permitted
 from resolvers.rate_limits import SIGN_IN
 from resolvers.visibility import MEMBER
+from rules.audit import AuditAction
 from rules.network_address import network_of
+from rules.typeid import MEMBER as MEMBER_PREFIX
+from rules.typeid import format_id
 
 RECOVERY_CODES = 10
 STEP_SECONDS = 30
@@ -34,8 +37,6 @@ _DIGITS = re.compile(r"[0-9]{6}")
 _RECOVERY_BYTES = 10
 _LONGEST_CODE = 40
 _WRONG_CODE = "is wrong or was used before"
-
-_logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ async def confirm_second_factor(context: Context, code: str) -> list[str]:
         codes = [_new_recovery_code() for _ in range(RECOVERY_CODES)]
         row.totp_confirmed_at, row.totp_last_step = now, step
         row.recovery_hashes = [_recovery_hash(code) for code in codes]
+        record_member_act(tx, context, row, AuditAction.CONFIRM_SECOND_FACTOR)
     return codes
 
 
@@ -95,7 +97,9 @@ async def remove_second_factor(context: Context, password: str, code: str) -> No
         raise BadInputError("code", f"{_WRONG_CODE}, or there is no second factor")
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
-        clear_second_factor(await tx.session.get_one(Member, member.id))
+        row = await tx.session.get_one(Member, member.id)
+        clear_second_factor(row)
+        record_member_act(tx, context, row, AuditAction.REMOVE_SECOND_FACTOR)
 
 
 @permitted("resetSecondFactor", MEMBER)
@@ -111,9 +115,7 @@ async def reset_second_factor(context: Context, member_id: UUID) -> None:
         await tx.read_clock()
         clear_second_factor(row)
         await end_sessions(tx, member_id)
-    _logger.warning(
-        "second_factor.reset", member=str(member_id), by=str(context.actor.id), address=context.address
-    )
+        await record_act(tx, context, AuditAction.RESET_SECOND_FACTOR, format_id(MEMBER_PREFIX, member_id))
 
 
 def clear_second_factor(member: Member) -> None:

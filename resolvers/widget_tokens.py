@@ -8,9 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.conversation import Conversation
+from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.permissions import permitted
 from resolvers.visibility import CONVERSATION
+from rules.audit import AuditAction
+from rules.typeid import CONVERSATION as CONVERSATION_PREFIX
+from rules.typeid import format_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,5 @@ async def revoke_widget_tokens(context: Context, conversation_id: UUID) -> None:
         conversation = await CONVERSATION.lock(tx, context.actor, conversation_id)
         await tx.read_clock()
         conversation.widget_family += 1
+        target = format_id(CONVERSATION_PREFIX, conversation_id)
+        await record_act(tx, context, AuditAction.REVOKE_WIDGET_TOKENS, target)

@@ -92,6 +92,24 @@ def test_acts_are_recorded_with_actor_address_and_target_but_no_secret(workspace
         assert word not in stored
 
 
+def test_ended_sessions_rotated_keys_and_revoked_widget_tokens_are_recorded(workspace: Workspace) -> None:
+    admin, elsewhere = workspace.sign_in(), workspace.sign_in()
+    assert elsewhere.token != admin.token
+    made = admin.ask(NEW_KEY, input={"name": "Shop", "scopes": ["ANALYTICS_READ"]})["createApiKey"]["apiKey"]
+    conversation = workspace.start()["conversation"]["id"]
+    before = count(workspace)
+    admin.ask("mutation { endOtherSessions }")
+    admin.ask("mutation($id: ID!) { rotateApiKey(id: $id) { key } }", id=made["id"])
+    admin.ask("mutation($id: ID!) { revokeWidgetTokens(conversationId: $id) }", id=conversation)
+    assert [
+        (entry["action"], entry["targetId"]) for entry in entries(admin, first=count(workspace) - before)
+    ] == [
+        ("REVOKE_WIDGET_TOKENS", conversation),
+        ("ROTATE_API_KEY", made["id"]),
+        ("END_SESSIONS", None),
+    ]
+
+
 def test_refused_sign_ins_are_folded_and_counted(workspace: Workspace) -> None:
     for _ in range(5):
         assert workspace.nobody.refusal(SIGN_IN, e=workspace.email, p="wrong").code == "UNAUTHENTICATED"
