@@ -85,13 +85,13 @@ class Query:
         return Viewer(kind=actor.viewer_kind, scopes=sorted(actor.scopes), api_key=api_key)
 
     @strawberry.field
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 - the name in the API
         """Object of this id, if the caller may see it."""
         result: Node | None = await query_any_node(info, id)
         return result
 
     @strawberry.field
-    async def agent(self, info: Info, id: strawberry.ID) -> Agent | None:  # noqa: A002
+    async def agent(self, info: Info, id: strawberry.ID) -> Agent | None:  # noqa: A002 - the name in the API
         """An AI agent."""
         result: Agent | None = await query_node(info, AGENT, id)
         return result
@@ -122,7 +122,7 @@ class Query:
         return [MemberSession.of(row, info.context) for row in rows]
 
     @strawberry.field
-    async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002
+    async def conversation(self, info: Info, id: strawberry.ID) -> Conversation | None:  # noqa: A002 - the name in the API
         """A conversation."""
         result: Conversation | None = await query_node(info, CONVERSATION, id)
         return result
@@ -131,7 +131,7 @@ class Query:
     async def conversations(
         self,
         info: Info,
-        filter: ConversationFilter | None = None,  # noqa: A002
+        filter: ConversationFilter | None = None,  # noqa: A002 - the name in the API
         order_by: ConversationOrder = ConversationOrder.CREATED_DESC,
         first: int | None = None,
         after: str | None = None,
@@ -148,7 +148,7 @@ class Query:
         return await ConversationConnection.of(page, info, chosen)
 
     @strawberry.field
-    async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002
+    async def escalation(self, info: Info, id: strawberry.ID) -> Escalation | None:  # noqa: A002 - the name in the API
         """An escalation."""
         result: Escalation | None = await query_node(info, ESCALATION, id)
         return result
@@ -157,7 +157,7 @@ class Query:
     async def escalations(
         self,
         info: Info,
-        filter: EscalationFilter | None = None,  # noqa: A002
+        filter: EscalationFilter | None = None,  # noqa: A002 - the name in the API
         order_by: EscalationOrder = EscalationOrder.CREATED_DESC,
         first: int | None = None,
         after: str | None = None,

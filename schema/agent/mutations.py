@@ -24,7 +24,7 @@ class AgentMutation:
     async def update_escalation_settings(
         self,
         info: Info,
-        input: UpdateEscalationSettingsInput,  # noqa: A002
+        input: UpdateEscalationSettingsInput,  # noqa: A002 - the name in the API
     ) -> SettingsPayload | None:
         """Change the settings of an AI agent."""
         key = parse_global_id(info, AGENT, input.agent_id, "agent_id")

@@ -156,7 +156,7 @@ class ConversationMutation:
     async def start_conversation(
         self,
         info: Info,
-        input: StartConversationInput,  # noqa: A002
+        input: StartConversationInput,  # noqa: A002 - the name in the API
     ) -> StartConversationPayload | None:
         """Start a conversation."""
         started = await conversation.start_conversation(
@@ -177,7 +177,7 @@ class ConversationMutation:
     async def record_message(
         self,
         info: Info,
-        input: RecordMessageInput,  # noqa: A002
+        input: RecordMessageInput,  # noqa: A002 - the name in the API
     ) -> RecordMessagePayload | None:
         """Record a message of the customer or the AI."""
         new = NewMessage(
@@ -230,7 +230,7 @@ class ConversationMutation:
     async def update_conversation(
         self,
         info: Info,
-        input: UpdateConversationInput,  # noqa: A002
+        input: UpdateConversationInput,  # noqa: A002 - the name in the API
     ) -> Conversation | None:
         """Change the customer, the metadata or the language of a conversation."""
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")

@@ -193,7 +193,7 @@ class EscalationMutation:
     async def escalate_conversation(
         self,
         info: Info,
-        input: EscalateConversationInput,  # noqa: A002
+        input: EscalateConversationInput,  # noqa: A002 - the name in the API
     ) -> EscalatePayload | None:
         """Escalate a conversation, or add a trigger to its active escalation."""
         raised = await escalation_triggers.escalate_conversation(
@@ -214,7 +214,7 @@ class EscalationMutation:
     async def update_escalation(
         self,
         info: Info,
-        input: UpdateEscalationInput,  # noqa: A002
+        input: UpdateEscalationInput,  # noqa: A002 - the name in the API
     ) -> EscalationPayload | None:
         """Change an escalation; all changes are made, or none."""
         changes = EscalationChanges(
@@ -249,7 +249,7 @@ class EscalationMutation:
     async def reply_to_escalation(
         self,
         info: Info,
-        input: ReplyInput,  # noqa: A002
+        input: ReplyInput,  # noqa: A002 - the name in the API
     ) -> ReplyPayload | None:
         """Reply to the customer."""
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
@@ -262,7 +262,7 @@ class EscalationMutation:
     async def reply_to_conversation(
         self,
         info: Info,
-        input: ReplyToConversationInput,  # noqa: A002
+        input: ReplyToConversationInput,  # noqa: A002 - the name in the API
     ) -> ReplyPayload | None:
         """Take over a conversation and reply, in one transaction, without having been asked for."""
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
@@ -281,7 +281,7 @@ class EscalationMutation:
     async def resolve_escalation(
         self,
         info: Info,
-        input: ResolveEscalationInput,  # noqa: A002
+        input: ResolveEscalationInput,  # noqa: A002 - the name in the API
     ) -> EscalationPayload | None:
         """Resolve an escalation."""
         how = ResolutionInput(input.note, input.disposition, input.keep_ai_paused)
@@ -300,7 +300,7 @@ class EscalationMutation:
     async def report_tool_result(
         self,
         info: Info,
-        input: ReportToolResultInput,  # noqa: A002
+        input: ReportToolResultInput,  # noqa: A002 - the name in the API
     ) -> ReportToolResultPayload | None:
         """Report the result of a tool."""
         report = await escalation_triggers.report_tool_result(
@@ -329,7 +329,7 @@ class EscalationMutation:
     async def submit_form(
         self,
         info: Info,
-        input: SubmitFormInput,  # noqa: A002
+        input: SubmitFormInput,  # noqa: A002 - the name in the API
     ) -> EscalatePayload | None:
         """Submit a form. The payload is null if it does not escalate."""
         raised = await escalation_triggers.submit_form(

@@ -23,7 +23,7 @@ class NotificationMutation:
     async def create_webhook_endpoint(
         self,
         info: Info,
-        input: CreateWebhookEndpointInput,  # noqa: A002
+        input: CreateWebhookEndpointInput,  # noqa: A002 - the name in the API
     ) -> WebhookEndpointPayload | None:
         """Create a webhook endpoint; the payload has its secret."""
         row, secret = await webhook_endpoint.create_webhook_endpoint(
@@ -38,7 +38,7 @@ class NotificationMutation:
     async def update_webhook_endpoint(
         self,
         info: Info,
-        id: strawberry.ID,  # noqa: A002
+        id: strawberry.ID,  # noqa: A002 - the name in the API
         url: str | None = None,
         enabled: bool | None = None,
         event_types: list[str] | None = None,
@@ -52,7 +52,7 @@ class NotificationMutation:
     async def rotate_webhook_secret(
         self,
         info: Info,
-        id: strawberry.ID,  # noqa: A002
+        id: strawberry.ID,  # noqa: A002 - the name in the API
     ) -> WebhookEndpointPayload | None:
         """Make a new secret. For 24 hours the old one signs, too."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
@@ -60,7 +60,7 @@ class NotificationMutation:
         return WebhookEndpointPayload(endpoint=WebhookEndpoint.of(row, info.context), secret=secret)
 
     @mutation
-    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+    async def delete_webhook_endpoint(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
         """Delete a webhook endpoint."""
         key = parse_global_id(info, WEBHOOK_ENDPOINT, id, "id")
         await webhook_endpoint.delete_webhook_endpoint(info.context, key)
@@ -76,7 +76,7 @@ class NotificationMutation:
         return [Delivery.of(row, info.context) for row in rows]
 
     @mutation
-    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery | None:  # noqa: A002
+    async def retry_delivery(self, info: Info, id: strawberry.ID) -> Delivery | None:  # noqa: A002 - the name in the API
         """Attempt a delivery again."""
         key = parse_global_id(info, DELIVERY, id, "id")
         return Delivery.of(await delivery.retry_delivery(info.context, key), info.context)

@@ -111,7 +111,7 @@ class AuditQuery:
         info: Info,
         first: int | None = None,
         after: str | None = None,
-        filter: AuditLogFilter | None = None,  # noqa: A002
+        filter: AuditLogFilter | None = None,  # noqa: A002 - the name in the API
     ) -> AuditEntryConnection:
         """Actions that concern the workspace's security and privacy, newest first. Takes the scope ADMIN."""
         chosen = filter.read() if filter else audit.AuditFilter()

@@ -38,7 +38,7 @@ class TeamMutation(SecondFactorMutation):
         return True
 
     @mutation
-    async def end_session(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+    async def end_session(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
         """End a session of the caller, or as an admin one of any member. Its sockets end within 5 seconds.
 
         False if there is no such session.
@@ -57,7 +57,7 @@ class TeamMutation(SecondFactorMutation):
     async def create_member(
         self,
         info: Info,
-        input: CreateMemberInput,  # noqa: A002
+        input: CreateMemberInput,  # noqa: A002 - the name in the API
     ) -> MemberPayload | None:
         """Add a team member; without a password, invite one."""
         new = NewMember(input.email, input.name, input.role, input.password)
@@ -68,7 +68,7 @@ class TeamMutation(SecondFactorMutation):
     async def update_member(
         self,
         info: Info,
-        id: strawberry.ID,  # noqa: A002
+        id: strawberry.ID,  # noqa: A002 - the name in the API
         name: str | None = None,
         role: MemberRole | None = None,
         available: bool | None = None,
@@ -90,7 +90,7 @@ class TeamMutation(SecondFactorMutation):
         return _signed_in(info, await session.accept_invitation(info.context, token, password))
 
     @mutation
-    async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+    async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
         """Remove a member from the team."""
         await member.remove_member(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True
@@ -99,7 +99,7 @@ class TeamMutation(SecondFactorMutation):
     async def create_api_key(
         self,
         info: Info,
-        input: CreateApiKeyInput,  # noqa: A002
+        input: CreateApiKeyInput,  # noqa: A002 - the name in the API
     ) -> CreateApiKeyPayload | None:
         """Create an API key; the payload has the key itself."""
         row, key = await api_key.create_api_key(info.context, input.to_new())
@@ -109,7 +109,7 @@ class TeamMutation(SecondFactorMutation):
     async def rotate_api_key(
         self,
         info: Info,
-        id: strawberry.ID,  # noqa: A002
+        id: strawberry.ID,  # noqa: A002 - the name in the API
         overlap_seconds: int = 86_400,
     ) -> RotateApiKeyPayload | None:
         """Create a key in the place of another one, which stays valid for the overlap."""
@@ -120,7 +120,7 @@ class TeamMutation(SecondFactorMutation):
         )
 
     @mutation
-    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002
+    async def revoke_api_key(self, info: Info, id: strawberry.ID) -> ApiKey | None:  # noqa: A002 - the name in the API
         """Revoke an API key."""
         key = parse_global_id(info, API_KEY, id, "id")
         return ApiKey.of(await api_key.revoke_api_key(info.context, key), info.context)

@@ -78,7 +78,7 @@ class SavedReplyMutation:
     async def create_saved_reply(
         self,
         info: Info,
-        input: SavedReplyInput,  # noqa: A002
+        input: SavedReplyInput,  # noqa: A002 - the name in the API
     ) -> SavedReply | None:
         """Add a saved reply. CONFLICT if the shortcut is in use, or if the team has 500."""
         row = await saved_reply.create_saved_reply(info.context, input.read())
@@ -88,8 +88,8 @@ class SavedReplyMutation:
     async def update_saved_reply(
         self,
         info: Info,
-        id: strawberry.ID,  # noqa: A002
-        input: SavedReplyInput,  # noqa: A002
+        id: strawberry.ID,  # noqa: A002 - the name in the API
+        input: SavedReplyInput,  # noqa: A002 - the name in the API
     ) -> SavedReply | None:
         """Replace a saved reply. CONFLICT if the shortcut is in use."""
         key = parse_global_id(info, SAVED_REPLY, id, "id")
@@ -97,7 +97,7 @@ class SavedReplyMutation:
         return SavedReply.of(row, info.context)
 
     @mutation
-    async def delete_saved_reply(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+    async def delete_saved_reply(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
         """Delete a saved reply."""
         await saved_reply.delete_saved_reply(info.context, parse_global_id(info, SAVED_REPLY, id, "id"))
         return True

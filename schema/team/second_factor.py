@@ -48,7 +48,7 @@ class SecondFactorMutation:
         return True
 
     @mutation
-    async def reset_second_factor(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002
+    async def reset_second_factor(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
         """Remove the second factor of a member who has lost it, and end the member's sessions.
 
         The log of the server records the reset.

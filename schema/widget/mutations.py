@@ -23,7 +23,7 @@ class WidgetMutation:
     async def open_conversation(
         self,
         info: Info,
-        input: OpenConversationInput,  # noqa: A002
+        input: OpenConversationInput,  # noqa: A002 - the name in the API
     ) -> StartConversationPayload | None:
         """Start a conversation from a page of an allowed origin. Needs no credential.
 

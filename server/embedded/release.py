@@ -38,6 +38,6 @@ class Release:
 def embedded_release(install: Path) -> Release:
     """Return the release of the PostgreSQL in a folder."""
     command = [str(install / "bin" / "postgres"), "--version"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - a program of the wheel
     version = ended.stdout.split()[2]
     return Release(version, RELEASED.get(version))
