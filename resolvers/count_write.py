@@ -13,7 +13,7 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.call_record import RateStatus
 from resolvers.context import Context
 from resolvers.errors import RateLimitedError
-from resolvers.rate_limits import RateLimiter, WriteLimits
+from resolvers.rate_limits import WriteLimits
 from rules.network_address import network_of, site_of
 
 # These have limits per second of their own.
@@ -50,15 +50,17 @@ async def count_write(context: Context, field: str, conversation_id: UUID | None
     if field in UNCOUNTED or context.replay_clock is not None:
         return
     limits, limiter = context.services.write_limits, context.services.rate_limiter
-    actor = context.actor
-    for count in _widget_counts(limits, actor, field) if actor.is_customer else ():
-        wait = await limiter.count(count.limit, count.of, count.key)
-        _require(context, count, wait)
-        context.record.note_rate(RateStatus(count.name, count.limit, await limiter.remaining(*count[1:])))
-    for count in _process_counts(limits, context, conversation_id):
+    actor, record = context.actor, context.record
+    if actor.is_customer:
+        for count in _widget_counts(limits, actor, field):
+            _require(context, count, await limiter.count(count.limit, count.of, count.key))
+            record.note_rate(RateStatus(count.name, count.limit, await limiter.remaining(*count[1:])))
+    else:
+        own = _own_count(limits, actor)
+        _require(context, own, limiter.own.hit(own.limit, own[2:]))
+        record.note_rate(RateStatus(own.name, own.limit, limiter.own.remaining(own.limit, own[2:])))
+    for count in _shared_counts(limits, context, conversation_id):
         _require(context, count, limiter.own.hit(count.limit, count[2:]))
-    if not actor.is_customer:
-        context.record.note_rate(_status_of_own(limits, limiter, actor))
 
 
 def _widget_counts(limits: WriteLimits, actor: Actor, field: str) -> Iterator[_Count]:
@@ -70,16 +72,13 @@ def _widget_counts(limits: WriteLimits, actor: Actor, field: str) -> Iterator[_C
     yield _Count("writes", _per_minute(limits.per_widget), "widget", widget)
 
 
-def _process_counts(limits: WriteLimits, context: Context, conversation_id: UUID | None) -> Iterator[_Count]:
-    actor = context.actor
-    if actor.is_customer:
+def _shared_counts(limits: WriteLimits, context: Context, conversation_id: UUID | None) -> Iterator[_Count]:
+    if context.actor.is_customer:
         yield from _network_counts(limits, context.address)
-    else:
-        yield _own_count(limits, actor)
     if conversation_id is not None:
         key = str(hash(conversation_id) % _CONVERSATION_COUNTS)
         yield _Count("conversation", _per_minute(limits.per_conversation), "conversation", key)
-    workspace = str(actor.workspace_id)
+    workspace = str(context.actor.workspace_id)
     yield _Count("workspace", _per_minute(limits.per_workspace), "workspace", workspace)
 
 
@@ -94,11 +93,6 @@ def _network_counts(limits: WriteLimits, address: str) -> Iterator[_Count]:
 def _own_count(limits: WriteLimits, actor: Actor) -> _Count:
     amount = limits.per_member if actor.kind is ActorKind.TEAM_MEMBER else limits.per_key
     return _Count("writes", _per_minute(amount), "caller", str(actor.id))
-
-
-def _status_of_own(limits: WriteLimits, limiter: RateLimiter, actor: Actor) -> RateStatus:
-    count = _own_count(limits, actor)
-    return RateStatus(count.name, count.limit, limiter.own.remaining(count.limit, count[2:]))
 
 
 def _require(context: Context, count: _Count, wait: float) -> None:

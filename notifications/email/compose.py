@@ -85,7 +85,7 @@ def compose(content: NotificationContent, *, sender: str, recipient: str, includ
 def compose_digest(
     events: Sequence[NotificationContent],
     *,
-    id: str,  # noqa: A002 - the name in the library
+    id: str,  # noqa: A002 - as in NotificationContent
     sender: str,
     recipient: str,
     agent_name: str,

@@ -6,11 +6,11 @@ The log line never contains a path or a document: both may hold tokens and words
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import cast
 
 import structlog
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope, Send
 
@@ -46,7 +46,7 @@ class HttpReport:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
                 if self._record.rate is not None:
-                    MutableHeaders(scope=message).update(rate_headers(self._record.rate))
+                    message["headers"] = [*message["headers"], *_rate_headers(self._record.rate)]
             await send(message)
 
         return send_noted
@@ -82,18 +82,24 @@ def record_of(connection: HTTPConnection) -> CallRecord:
     return cast(CallRecord, connection.scope.setdefault("record", CallRecord()))
 
 
-def rate_headers(status: RateStatus) -> dict[str, str]:
+def _rate_headers(status: RateStatus) -> list[tuple[bytes, bytes]]:
     """Return the headers of draft-ietf-httpapi-ratelimit-headers-10: the limit, and what is left of it."""
     seconds = status.limit.get_expiry()
-    return {
-        "RateLimit-Policy": f'"{status.name}";q={status.limit.amount};w={seconds}',
-        "RateLimit": f'"{status.name}";r={status.remaining};t={seconds}',
-    }
+    policy = f'"{status.name}";q={status.limit.amount};w={seconds}'
+    left = f'"{status.name}";r={status.remaining};t={seconds}'
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]
+
+
+@lru_cache(4_096)
+def _metrics_of(transport: str, operation: str, outcome: str) -> tuple[Counter, Histogram]:
+    # Finding the metrics of labels takes longer than counting. Labels come from the schema and the routes.
+    return REQUESTS.labels(transport, operation, outcome), DURATION.labels(transport, operation)
 
 
 def _report(transport: str, record: CallRecord, seconds: float, **more: int) -> None:
-    REQUESTS.labels(transport, record.operation, record.outcome).inc()
-    DURATION.labels(transport, record.operation).observe(seconds)
+    count, duration = _metrics_of(transport, record.operation, record.outcome)
+    count.inc()
+    duration.observe(seconds)
     log = _logger.debug if record.operation in _QUIET else _logger.info
     log(
         "request.served",
