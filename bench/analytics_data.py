@@ -88,8 +88,8 @@ FROM (
     FROM chunk, generate_series(0, CASE WHEN twice THEN 1 ELSE 0 END) AS part WHERE escalated
 ) one RETURNING id, trigger, reason, created_at
 )
-INSERT INTO trigger_events (id, escalation_id, trigger, reason, occurred_at)
-SELECT bench_id(created_at), id, trigger, reason, created_at FROM raised
+INSERT INTO trigger_events (id, escalation_id, trigger, reason, occurred_at, last_occurred_at, count)
+SELECT bench_id(created_at), id, trigger, reason, created_at, created_at, 1 FROM raised
 """
 # Ids that grow with time, as the service's own do: what belongs together lies together.
 _ID = """
