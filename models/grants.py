@@ -2,6 +2,13 @@
 
 import asyncpg
 
+# Tables and sequences that others have put into the schema belong to their owners.
+_OWN = """
+SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = ANY($1::"char"[])
+    AND relowner = (SELECT relowner FROM pg_class WHERE oid = 'public.workspaces'::regclass)
+"""
+
 
 async def grant_service(owner_url: str, service_url: str) -> None:
     """Grant the role of `service_url` reading and writing rows, as the owner of the tables."""
@@ -12,8 +19,10 @@ async def grant_service(owner_url: str, service_url: str) -> None:
         await service.close()
     owner = await asyncpg.connect(owner_url, timeout=10)
     try:
-        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+        tables = await owner.fetchval(_OWN, [b"r", b"p"])
+        sequences = await owner.fetchval(_OWN, [b"S"])
+        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}")
         await owner.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM {role}")
-        await owner.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")
+        await owner.execute(f"GRANT USAGE, SELECT ON SEQUENCE {sequences} TO {role}")
     finally:
         await owner.close()

@@ -30,8 +30,15 @@ class Migration:
         return f"The database was at revision {self.before or 'none'} and is now at {self.after}."
 
 
+class UnknownRevisionError(Exception):
+    """A database at a revision that this version of Baton does not have; the message is the revision."""
+
+
 async def migrate(url: str) -> Migration:
-    """Apply the missing migrations in one transaction, as the owner of the tables at `url`."""
+    """Apply the missing migrations in one transaction, as the owner of the tables at `url`.
+
+    Raises UnknownRevisionError.
+    """
     engine = _engine(url)
     try:
         async with engine.connect() as connection:
@@ -39,6 +46,7 @@ async def migrate(url: str) -> Migration:
             await connection.commit()
             try:
                 before = await connection.run_sync(_revision)
+                _check_known(before)
                 await connection.run_sync(_upgrade)
                 after = await connection.run_sync(_revision)
                 await connection.commit()
@@ -52,14 +60,21 @@ async def migrate(url: str) -> Migration:
 
 
 async def is_migrated(url: str) -> bool:
-    """Return whether the database is at the revision of this version of Baton."""
+    """Return whether the database is at this version's revision; raises UnknownRevisionError."""
     engine = _engine(url)
     try:
         async with engine.connect() as connection:
             revision = await connection.run_sync(_revision)
     finally:
         await engine.dispose()
+    _check_known(revision)
     return revision == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _check_known(revision: str | None) -> None:
+    revisions = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is not None and revision not in revisions:
+        raise UnknownRevisionError(revision)
 
 
 def _engine(url: str) -> AsyncEngine:

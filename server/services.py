@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.database import Database
 from models.grants import grant_service
-from models.migrate import Migration, migrate
+from models.migrate import Migration, UnknownRevisionError, migrate
 from models.sealing import Seal
 from notifications.email.smtp import Smtp
 from notifications.services import NotificationServices
@@ -75,7 +75,7 @@ async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
 
 
 async def prepare(urls: DatabaseUrls) -> Migration:
-    """Bring the database up to this version; raises DatabaseCheckError if its role may not do that."""
+    """Bring the database up to this version; raises DatabaseCheckError when that cannot be done."""
     for url in dict.fromkeys((urls.owner, urls.service)):
         await reach(url)
     try:
@@ -83,12 +83,27 @@ async def prepare(urls: DatabaseUrls) -> Migration:
         await _upgrade_timers(urls.owner, migration)
         if urls.owner != urls.service:
             await grant_service(urls.owner, urls.service)
+    except UnknownRevisionError as error:
+        raise DatabaseCheckError(unknown_revision(error)) from error
     except (SQLAlchemyError, asyncpg.PostgresError) as error:
+        advice = (
+            "Give Baton a database of its own, or rename the table."
+            if _is_duplicate(error)
+            else "Run `baton migrate` with BATON_MIGRATION_URL set to the role that owns the tables, then "
+            "start again."
+        )
         raise DatabaseCheckError(
-            f"The database cannot be brought up to this version of Baton: {_first_line(error)}. Run "
-            "`baton migrate` with BATON_MIGRATION_URL set to the role that owns the tables, then start again."
+            f"The database cannot be brought up to this version of Baton: {_first_line(error)}. {advice}"
         ) from error
     return migration
+
+
+def unknown_revision(error: UnknownRevisionError) -> str:
+    """Return the words for a database that this version of Baton cannot use."""
+    return (
+        f"The database is at revision {error}, which this version of Baton does not know: install the "
+        "version that last migrated it, or a newer one, or give Baton a database of its own."
+    )
 
 
 async def _upgrade_timers(url: str, migration: Migration) -> None:
@@ -98,6 +113,11 @@ async def _upgrade_timers(url: str, migration: Migration) -> None:
         # The service's role on a database that its owner has migrated.
         if migration.before != migration.after:
             raise
+
+
+def _is_duplicate(error: Exception) -> bool:
+    """Return whether something that others have made has a name of ours."""
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) in ("42P07", "42710")
 
 
 def _first_line(error: Exception) -> str:

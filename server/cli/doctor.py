@@ -12,13 +12,13 @@ import aiosmtplib
 import asyncpg
 from redis.asyncio import Redis
 
-from models.migrate import is_migrated
+from models.migrate import UnknownRevisionError, is_migrated
 from notifications.email.smtp import Smtp
 from server.data_dir import openness
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.release import embedded_release
 from server.secret_key import FILE_NAME, SecretKeyError
-from server.services import DatabaseUrls
+from server.services import DatabaseUrls, unknown_revision
 from server.settings import Settings, secret_key_of, unknown_variables
 
 TIMEOUT_SECONDS = 10.0
@@ -109,7 +109,11 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
             await reach(url)
         except DatabaseCheckError as error:
             return Finding("database", Verdict.FAILED, str(error), _ADVICE["database"])
-    if not await is_migrated(urls.owner):
+    try:
+        migrated = await is_migrated(urls.owner)
+    except UnknownRevisionError as error:
+        return Finding("database", Verdict.FAILED, unknown_revision(error), _ADVICE["database"])
+    if not migrated:
         advice = "Run `baton migrate`, or start `baton serve`, which migrates."
         return Finding("database", Verdict.WARNING, "is not at this version of Baton", advice)
     connection = await asyncpg.connect(urls.service, timeout=TIMEOUT_SECONDS)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
+from server.embedded.cluster_check import check_cluster, mark_cluster
 from server.embedded.location import ClusterLocation, EmbeddedPostgresError, cluster_location, give
 
 TIMEOUT = 60  # seconds for a start, a crash recovery or a stop
@@ -101,6 +102,7 @@ def embedded_postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
     """
     with _explained(data_dir):
         location = cluster_location(data_dir)
+        check_cluster(location)
         users = _open_lock(location, "users")
     try:
         with _explained(data_dir):
@@ -160,8 +162,10 @@ def _ensure_running(location: ClusterLocation) -> None:
             time.sleep(0.05)
         if location.log.exists():
             location.log.replace(location.log.with_suffix(".log.old"))
+        check_cluster(location)
         if not location.has_cluster:
             _create_cluster(location, server)
+        mark_cluster(location)
         _start(location, server)
 
 

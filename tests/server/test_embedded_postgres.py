@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -230,13 +231,66 @@ def test_a_path_too_long_for_sockets_or_with_odd_characters(folder: Path) -> Non
         sockets.unlink()
 
 
-def test_a_failure_shows_the_log_and_what_to_do(folder: Path) -> None:
+def test_failure_shows_the_log_and_what_to_do(folder: Path) -> None:
     with embedded_postgres(folder):
         pass
-    (folder / "postgres" / "PG_VERSION").write_text("9.6\n")
-    said = r"(?s)start again.*initialized by PostgreSQL version 9\.6"
-    with pytest.raises(EmbeddedPostgresError, match=said), embedded_postgres(folder):
+    (folder / "postgres" / "global" / "pg_control").unlink()
+    advice = r"(?s)start again.*pg_control"
+    with pytest.raises(EmbeddedPostgresError, match=advice), embedded_postgres(folder):
         pass
+
+
+def _remove(cluster: Path) -> None:
+    cluster.rename(cluster.with_name("moved"))
+
+
+def _empty(cluster: Path) -> None:
+    _remove(cluster)
+    cluster.mkdir()
+
+
+def _unname(cluster: Path) -> None:
+    (cluster / "PG_VERSION").rename(cluster.with_name("moved"))
+
+
+def _age(cluster: Path) -> None:
+    shutil.copy(cluster / "PG_VERSION", cluster.with_name("moved"))
+    (cluster / "PG_VERSION").write_text("9.6\n")
+
+
+def _give_away(cluster: Path) -> None:
+    os.chown(cluster, 0, -1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "advice"),
+    [
+        (_remove, "is missing. Put the folder back"),
+        (_empty, "PG_VERSION is missing. Mount its volume"),
+        (_unname, "PG_VERSION is missing. Mount its volume"),
+        (_age, "was made by PostgreSQL 9.6"),
+        pytest.param(_give_away, "belongs to the account with id 0", marks=as_root),
+    ],
+)
+def test_lost_database_is_not_replaced_by_an_empty_one(
+    folder: Path, damage: Callable[[Path], None], advice: str
+) -> None:
+    with embedded_postgres(folder) as postgres:
+        query(postgres.owner_url, "CREATE TABLE kept ()")
+    damage(folder / "postgres")
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    with pytest.raises(EmbeddedPostgresError, match=re.escape(advice)), embedded_postgres(folder):
+        pass
+    assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+
+
+def test_missing_database_is_made_again_after_the_marker_is_deleted(folder: Path) -> None:
+    with embedded_postgres(folder):
+        pass
+    shutil.rmtree(folder / "postgres")
+    (folder / "postgres.made").unlink()
+    with embedded_postgres(folder) as postgres:
+        assert query(postgres.service_url, "SELECT 1") == 1
 
 
 @as_root

@@ -1,0 +1,91 @@
+"""Databases that a newer Baton has migrated, and databases that hold tables of others."""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.baton_client import BATON, Server
+
+
+@dataclass(frozen=True)
+class OwnDatabase:
+    """A database of the test's own, in the PostgreSQL of the shared server."""
+
+    server: Server
+    name: str
+
+    def url(self, role: str) -> str:
+        return self.server.owner_url.replace("baton_owner@/baton", f"{role}@/{self.name}")
+
+    def execute(self, role: str, statement: str) -> None:
+        self._as(role).execute(statement)
+
+    def value(self, statement: str) -> object:
+        ((value,),) = [row.values() for row in self._as("postgres").rows(statement)]
+        return value
+
+    def baton(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+        given = {
+            "BATON_DATA_DIR": str(self.server.data_dir / "none"),
+            "BATON_MIGRATION_URL": self.url("baton_owner"),
+            "BATON_DATABASE_URL": self.url("baton"),
+            "BATON_SECRET_KEY": secrets.token_hex(32),
+            "BATON_PORT": "0",
+        }
+        command = [str(BATON), *arguments]
+        return subprocess.run(command, env=inherited | given, capture_output=True, text=True, timeout=60)
+
+    def _as(self, role: str) -> Server:
+        return Server(self.server.data_dir, self.url(role), "")
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[OwnDatabase]:
+    own = OwnDatabase(server, f"own_{secrets.token_hex(6)}")
+    admin = Server(server.data_dir, server.owner_url.replace("baton_owner@/baton", "postgres@/postgres"), "")
+    admin.execute(f"CREATE DATABASE {own.name} OWNER baton_owner")
+    yield own
+    admin.execute(f"DROP DATABASE {own.name} WITH (FORCE)")
+
+
+def test_schema_of_a_newer_version_is_refused_in_one_sentence(database: OwnDatabase) -> None:
+    assert database.baton("migrate").returncode == 0
+    database.execute("postgres", "UPDATE alembic_version SET version_num = '9999'")
+    tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+    before = database.value(tables)
+    answer = database.baton("serve")
+    assert answer.returncode == 1
+    assert answer.stderr.strip() == (
+        "The database is at revision 9999, which this version of Baton does not know: install the "
+        "version that last migrated it, or a newer one, or give Baton a database of its own."
+    )
+    assert "revision 9999" in database.baton("doctor").stdout
+    assert database.value(tables) == before
+    assert database.value("SELECT version_num FROM alembic_version") == "9999"
+
+
+def test_objects_of_others_do_not_stop_the_start_and_are_not_granted(database: OwnDatabase) -> None:
+    database.execute("postgres", "CREATE TABLE inventory (id serial)")
+    database.execute("postgres", "CREATE VIEW stock AS SELECT * FROM inventory")
+    database.execute("postgres", "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    answer = database.baton("init", "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert database.value("SELECT has_table_privilege('baton', 'messages', 'INSERT')") is True
+    for name in ("inventory", "stock"):
+        assert database.value(f"SELECT has_table_privilege('baton', '{name}', 'SELECT')") is False
+    assert database.value("SELECT has_sequence_privilege('baton', 'inventory_id_seq', 'USAGE')") is False
+
+
+def test_table_of_others_with_a_name_of_ours_is_named(database: OwnDatabase) -> None:
+    database.execute("postgres", "CREATE TABLE agents (id serial)")
+    answer = database.baton("migrate")
+    assert answer.returncode == 1
+    assert "agents" in answer.stderr
+    assert "a database of its own" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert database.value("SELECT to_regclass('public.workspaces') IS NULL") is True
