@@ -1,10 +1,10 @@
 """Calibration: recorded confidences by range, and what became of their conversations."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -14,10 +14,8 @@ from resolvers.analytics.blocks import (
     FATE_NEEDED,
     FATE_NOT_NEEDED,
     NO_CELL,
-    REPLIES,
     Block,
     Ints,
-    Items,
 )
 from resolvers.analytics.periods import check_period
 from resolvers.analytics.reading import open_reading
@@ -25,12 +23,14 @@ from resolvers.context import Context
 from resolvers.errors import BadInputError
 from resolvers.permissions import permitted
 from resolvers.visibility import AGENT
-from rules.analytics import MOST_BINS, bin_edges, bins_of_cells
+from rules.analytics import CELLS, MOST_BINS, bin_edges, bins_of_cells
 
 # What is counted of a bin: replies, conversations, and three fates of conversations.
 WIDTH = 5
 _BEGIN = [bins * (bins - 1) // 2 for bins in range(MOST_BINS + 2)]
 CALIBRATION = np.dtype("<i4")
+_FATES = (FATE_ESCALATED, FATE_NEEDED, FATE_NOT_NEEDED)
+_CELL_NUMBERS = np.arange(len(CELLS) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ async def confidence_calibration(
         column = f"substr(calibration, {begin + 1}, {size}) AS calibration"
         months = await reading.months(column)
         block = await reading.block(("replies",), without=months)
-    counts = calibrate(block, bins)
+    (counts,) = await asyncio.to_thread(calibrate, block, [bins])
     for row in months.values():
         counts = counts + np.frombuffer(row["calibration"], CALIBRATION).reshape(bins, WIDTH)
     edges = bin_edges(bins)
@@ -72,22 +72,36 @@ async def confidence_calibration(
     ]
 
 
-def calibrate(block: Block, bins: int) -> Ints:
-    """Return what is counted of each bin, from a block that has replies."""
-    replies = block.replies
-    assert replies is not None
-    return _calibrate(replies, np.ones(len(replies), np.int64), bins)
+def calibrate(block: Block, bins: Sequence[int]) -> list[Ints]:
+    """Return what is counted of each bin, for each number of bins, from a block that has replies.
+
+    A conversation counts once in each bin: with its lowest confidence there. So a reply counts for its
+    conversation if the next lower one is below the bin. The replies are sorted by their own and the next
+    lower cell; then those of a cell that count are a range, for every number of bins.
+    """
+    assert block.replies is not None
+    cells, before, fates = (block.replies[name].astype(np.int64) for name in ("cell", "before", "fate"))
+    keys = np.sort(cells << 24 | before << 8 | fates)
+    marks = np.stack([np.ones(len(keys), bool), *(keys & fate != 0 for fate in _FATES)])
+    totals = np.zeros((len(marks), len(keys) + 1), np.int64)
+    np.cumsum(marks, axis=1, out=totals[:, 1:])
+    begins, alone = _find(keys, _CELL_NUMBERS, 0), _find(keys, _CELL_NUMBERS, NO_CELL)
+    ends = np.append(begins[1:], len(keys))
+    without_lower = totals[:, ends] - totals[:, alone]
+    counts = []
+    for number in bins:
+        first = _first_cells(number)
+        lowest = _find(keys, _CELL_NUMBERS, np.repeat(first, np.diff(first, append=len(_CELL_NUMBERS))))
+        conversations = totals[:, lowest] - totals[:, begins] + without_lower
+        columns = np.vstack([ends - begins, conversations])
+        counts.append(np.add.reduceat(columns, first, axis=1).T)
+    return counts
 
 
 def calibrate_all(block: Block) -> bytes:
     """Return the packed counts for every number of bins from 1 to 100."""
-    assert block.replies is not None
-    cells, before, fates = (block.replies[name].astype(np.int64) for name in ("cell", "before", "fate"))
-    keys, counts = np.unique(cells << 24 | before << 8 | fates, return_counts=True)
-    distinct = np.zeros(len(keys), REPLIES)
-    distinct["cell"], distinct["before"], distinct["fate"] = keys >> 24, keys >> 8 & NO_CELL, keys & 0xFF
-    packed = [_calibrate(distinct, counts, bins) for bins in range(1, MOST_BINS + 1)]
-    return b"".join(part.astype(CALIBRATION).tobytes() for part in packed)
+    counts = calibrate(block, range(1, MOST_BINS + 1))
+    return b"".join(part.astype(CALIBRATION).tobytes() for part in counts)
 
 
 def span_of_bins(bins: int) -> tuple[int, int]:
@@ -96,24 +110,12 @@ def span_of_bins(bins: int) -> tuple[int, int]:
     return _BEGIN[bins] * size, bins * size
 
 
+def _find(keys: Ints, cells: Ints, before: Ints | int) -> Ints:
+    """Return where the replies of each cell begin whose next lower cell is not below `before`."""
+    return np.searchsorted(keys, cells << 24 | before << 8)
+
+
 @cache
-def _bins(bins: int) -> Items:
-    """Return the bin of each cell, and after them -1 for "no cell"."""
-    return np.array([*bins_of_cells(bins), -1], np.int16)
-
-
-def _calibrate(replies: Items, weights: Ints, bins: int) -> Ints:
-    # A conversation counts once in each bin: with its lowest confidence there.
-    table = _bins(bins)
-    where = table[replies["cell"]]
-    first = table[np.minimum(replies["before"], len(table) - 1)] != where
-    fates = replies["fate"]
-    columns: Sequence[Any] = (
-        np.ones(len(replies), bool),
-        first,
-        first & (fates & FATE_ESCALATED != 0),
-        first & (fates & FATE_NEEDED != 0),
-        first & (fates & FATE_NOT_NEEDED != 0),
-    )
-    counted = [np.bincount(where[column], weights[column], minlength=bins) for column in columns]
-    return np.stack(counted, axis=1).astype(np.int64)
+def _first_cells(bins: int) -> Ints:
+    """Return the first cell of each bin."""
+    return np.searchsorted(np.array(bins_of_cells(bins)), np.arange(bins))
