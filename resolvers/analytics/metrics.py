@@ -378,11 +378,12 @@ def _medians(block: Block, begins: Ints) -> list[float | None]:
     """Return the median of each step; 0 is no duration."""
     assert block.resolutions is not None
     items = block.total_before(Count.ESCALATIONS)[begins]
-    steps = np.repeat(np.arange(len(items) - 1, dtype=np.int32), np.diff(items))
-    has_end = block.resolutions != 0
-    keys = np.sort(steps[has_end] * BUCKETS + block.resolutions[has_end])
-    counts = np.bincount(keys // BUCKETS, minlength=len(items) - 1)
-    firsts = np.cumsum(counts) - counts
+    steps = np.arange(len(items) - 1, dtype=np.int32) * BUCKETS
+    keys = np.repeat(steps, np.diff(items))
+    keys += block.resolutions
+    keys.sort()
+    firsts = np.searchsorted(keys, steps + 1)
+    counts = items[1:] - firsts
     # A step without durations takes any place: it is left out below.
     places = np.stack([firsts + (counts - 1) // 2, firsts + counts // 2]).clip(0, max(len(keys) - 1, 0))
     buckets = keys[places] % BUCKETS if len(keys) else np.zeros_like(places)
