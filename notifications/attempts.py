@@ -21,7 +21,8 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models.database import DATABASE_ERRORS
+from models.compiled_select import CompiledSelect
+from models.database import DATABASE_ERRORS, Database
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
@@ -40,6 +41,10 @@ TURN_DELIVERIES, TURN_SECONDS = 20, 60
 SLOW_ATTEMPT = timedelta(seconds=10)
 GIVEN_UP_AFTER = timedelta(days=5)
 
+_WORKSPACE = CompiledSelect(
+    select(DeliveryTarget.workspace_id).where(DeliveryTarget.id == bindparam("target"))
+)
+
 _logger = structlog.get_logger(__name__)
 
 
@@ -54,6 +59,12 @@ class TargetBusyError(Exception):
 async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
     """Deliver what is due at a target, and schedule the rest. Raise TargetBusyError."""
     await _Turn(services, target_id).run()
+
+
+async def workspace_of_target(database: Database, target_id: UUID) -> UUID:
+    """Return the workspace of a target."""
+    ((workspace_id,),) = await _WORKSPACE.rows(database, target=target_id)
+    return workspace_id
 
 
 async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:

@@ -74,13 +74,17 @@ class _Recipients:
         return digested and bool(email.recipients) and event.type in NOTIFIED_EVENTS
 
 
-async def workspaces_to_plan(database: Database) -> list[UUID]:
-    """Return workspaces whose log has entries that are not planned, at most WORKSPACES of them."""
+async def workspaces_to_plan(database: Database, after: UUID | None = None) -> list[UUID]:
+    """Return workspaces whose log has entries that are not planned, at most WORKSPACES of them.
+
+    Those after the workspace `after` come first, so that each has its turn.
+    """
     async with database.autocommit_session() as session:
         ids = await session.scalars(
             select(PlannedLog.workspace_id)
             .join(Stream, Stream.id == PlannedLog.workspace_id)
             .where(Stream.head > PlannedLog.position)
+            .order_by(PlannedLog.workspace_id <= (after or UUID(int=0)), PlannedLog.workspace_id)
             .limit(WORKSPACES)
         )
         return list(ids)
