@@ -26,10 +26,11 @@ from models.database import DATABASE_ERRORS, Database
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
-from notifications.dispatch import PreparedDelivery, load, render, send
+from notifications.dispatch import UNCONFIRMED, PreparedDelivery, load, render, send
 from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from realtime.delivery_queue import schedule_delivery
+from realtime.recipients import request_confirmation
 from realtime.transaction import Transaction, Transactions
 from rules.backoff import next_attempt, target_cooldown
 from rules.delivery import DeliveryStatus
@@ -271,6 +272,8 @@ async def _claim(tx: Transaction, target: DeliveryTarget, candidate: _Candidate)
         return None
     if isinstance(candidate.prepared, str):
         _end(tx, delivery, DeliveryStatus.DROPPED, candidate.prepared)
+        if candidate.prepared == UNCONFIRMED:
+            request_confirmation(tx, target, delivery.agent_id, delivery.target)
         return None
     # A body that another worker has fixed in the meantime is the one to send.
     prepared = candidate.prepared.with_fixed_body(delivery.body)

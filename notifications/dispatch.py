@@ -29,6 +29,7 @@ from notifications.content.sample import sample_content
 from notifications.content.snapshots import DIGEST_PERIOD, NotificationContent
 from notifications.email import compose as email_content
 from notifications.email import smtp
+from notifications.email.confirmation import ConfirmationRequest, compose_confirmation
 from notifications.email.sign_in_alert import SignInAlert, compose_sign_in_alert
 from notifications.outcome import Outcome
 from notifications.services import NotificationServices
@@ -36,11 +37,18 @@ from notifications.slack import api as slack_api
 from notifications.slack import compose as slack_content
 from notifications.webhook import payloads
 from notifications.webhook.send import send as send_webhook
+from realtime.recipients import CONFIRMATION_LIFETIME, confirmation_token, unconfirmed
 from rules.delivery import DeliveryChannel
 from rules.email_address import address_key, email_address_error
-from rules.events import ALERT, ALERTS, DIGEST, SIGN_IN_ALERT, TEST
+from rules.events import ALERT, ALERTS, CONFIRMATION, DIGEST, SIGN_IN_ALERT, TEST
 from rules.slack_format import channel_in_full
 from rules.typeid import DELIVERY, format_id
+
+# The reason for which a delivery to an unconfirmed address is dropped.
+UNCONFIRMED = (
+    "The address has not been confirmed: its holder must follow the link in the mail “Confirm your address”. "
+    "A test email sends it again, at most once a day."
+)
 
 _logger = structlog.get_logger(__name__)
 
@@ -147,6 +155,10 @@ async def _load_email(
     listed = {address_key(address) for address in email.recipients if email.enabled}
     if delivery.event_type not in ALERTS and address_key(delivery.target) not in listed:
         return "The address is no recipient any more."
+    if delivery.event_type not in ALERTS | {CONFIRMATION} and await unconfirmed(
+        session, delivery.workspace_id, [delivery.target], services.confirmed_domains
+    ):
+        return UNCONFIRMED
     if error := email_address_error(delivery.target):
         # Failed rather than dropped, so that a lost alert is listed with its reason.
         return LoadedDelivery(PreparedDelivery.faulty(delivery, f"the address {error}", final=True))
@@ -173,6 +185,9 @@ async def _email(
     if delivery.event_type == SIGN_IN_ALERT:
         attempts = _sign_in_alert(services, delivery, agent)
         return partial(compose_sign_in_alert, attempts, sender=sender, recipient=recipient)
+    if delivery.event_type == CONFIRMATION:
+        request = _confirmation_request(services, delivery, agent, now)
+        return partial(compose_confirmation, request, sender=sender, recipient=recipient)
     if delivery.event_type == DIGEST:
         contents = await load_digest_content(session, delivery, agent, services.url, now)
         if not contents:
@@ -210,6 +225,20 @@ def _alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo)
         failing_since=datetime.fromisoformat(since) if since else None,
         disabled=about["disabled"],
         time_zone=agent.time_zone,
+    )
+
+
+def _confirmation_request(
+    services: NotificationServices, delivery: Delivery, agent: AgentInfo, now: datetime
+) -> ConfirmationRequest:
+    token = confirmation_token(services.seal, delivery.target_id, now)
+    return ConfirmationRequest(
+        id=format_id(DELIVERY, delivery.id),
+        at=delivery.occurred_at,
+        workspace_name=agent.workspace_name,
+        agent_name=agent.name,
+        link=f"{services.url}/confirm-recipient?token={token}",
+        days=CONFIRMATION_LIFETIME.days,
     )
 
 

@@ -16,8 +16,9 @@ from realtime.transaction import Transactions
 class NotificationServices:
     """The objects and settings of notifications.
 
-    `url` is the public address of Baton. Without `smtp` mails are kept in `mail_folder`, if there is one.
-    `allow_private`: webhooks may go to private networks.
+    `url` is the public address of Baton. Addresses in `confirmed_domains` need no confirmation. Without
+    `smtp` mails are kept in `mail_folder`, if there is one. `allow_private`: webhooks may go to private
+    networks.
     """
 
     database: Database
@@ -25,6 +26,7 @@ class NotificationServices:
     seal: Seal
     url: str
     slack_api_url: str
+    confirmed_domains: frozenset[str] = frozenset()
     smtp: Smtp | None = None
     mail_folder: Path | None = None
     allow_private: bool = False

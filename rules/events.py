@@ -23,9 +23,9 @@ NOTIFIED_EVENTS = frozenset(
     {EventType.CREATED, EventType.REOPENED, EventType.SLA_AT_RISK, EventType.SLA_BREACHED}
 )
 
-# Deliveries that are not events: a sample, a digest of events, and alerts about failing deliveries and about
-# failed attempts to sign in.
-TEST, DIGEST, ALERT, SIGN_IN_ALERT = "test", "digest", "alert", "sign_in_alert"
+# Deliveries that are not events: a sample, a digest of events, a request to confirm an address, and alerts
+# about failing deliveries and about failed attempts to sign in.
+TEST, DIGEST, CONFIRMATION, ALERT, SIGN_IN_ALERT = "test", "digest", "confirmation", "alert", "sign_in_alert"
 ALERTS = frozenset({ALERT, SIGN_IN_ALERT})
 
 

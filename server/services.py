@@ -201,6 +201,7 @@ def _notification_services(
         seal=seal,
         url=settings.url,
         slack_api_url=settings.slack_api_url,
+        confirmed_domains=settings.confirmed_domain_names,
         smtp=Smtp.of(settings.smtp_url, machine=machine) if settings.smtp_url else None,
         mail_folder=mail_folder,
         allow_private=settings.webhook_allow_private,

@@ -18,6 +18,14 @@ def office() -> Iterator[PostOffice]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def post() -> Iterator[PostOffice]:
+    """One server with its worker, with the default limits, on which most addresses must be confirmed."""
+    with PostOffice.opened() as opened:
+        opened.serve(BATON_CONFIRMED_DOMAINS="listed.example.com")
+        yield opened
+
+
 @pytest.fixture(scope="module")
 def outside() -> Iterator[Outside]:
     """A server with a mail server and a Slack of its own."""

@@ -26,14 +26,6 @@ UNPLANNED = """SELECT head - position AS number FROM planned_logs JOIN streams O
     WHERE workspace_id = $1"""
 
 
-@pytest.fixture(scope="module")
-def post() -> Iterator[PostOffice]:
-    """One server with its worker: a second one could hide the wait."""
-    with PostOffice.opened() as opened:
-        opened.serve()
-        yield opened
-
-
 @pytest.fixture
 def busy(post: PostOffice) -> Iterator[Workspace]:
     workspace = post.new_workspace()
