@@ -1,6 +1,6 @@
 """The container of the objects that notifications need for the life of a process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.database import Database
@@ -10,6 +10,7 @@ from notifications.slack.api import SlackFault, verify_token
 from notifications.webhook.send import new_secret
 from notifications.webhook.url_policy import NotAllowedError, resolve_and_check
 from realtime.transaction import Transactions
+from rules.mail_limits import MailLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class NotificationServices:
     url: str
     slack_api_url: str
     confirmed_domains: frozenset[str] = frozenset()
+    mail_limits: MailLimits = field(default_factory=MailLimits)
     smtp: Smtp | None = None
     mail_folder: Path | None = None
     allow_private: bool = False

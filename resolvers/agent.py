@@ -110,8 +110,8 @@ async def _request_confirmations(
     """Ask the recipients that the settings add to confirm their addresses."""
     external = context.services.external
     before = EscalationSettings.model_validate(agent.settings).notifications.email
-    known = {*map(address_key, before.recipients)} if before.enabled else set()
-    added = [address for address in email.recipients if address_key(address) not in known]
+    recipients = {*map(address_key, before.recipients)} if before.enabled else set()
+    added = [address for address in email.recipients if address_key(address) not in recipients]
     if not added or not email.enabled or not external.sends_email:
         return
     addresses = await unconfirmed(tx.session, agent.workspace_id, added, external.confirmed_domains)

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     security_contact: Annotated[str, AfterValidator(_contact)] | None = None
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
     confirmed_domains: Annotated[str, AfterValidator(_domains)] = ""
+    storm_notices: int = Field(10, ge=1, le=10_000)
+    storm_minutes: float = Field(5, gt=0, le=60)
+    mails_per_recipient: int = Field(60, ge=1, le=1_000_000)
+    mails_per_workspace: int = Field(1_000, ge=1, le=1_000_000)
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
     webhook_allow_private: bool = False
     secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = None

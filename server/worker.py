@@ -112,7 +112,7 @@ class Worker:
     """The loops that run what is due, from `start` to `close`."""
 
     def __init__(self, opened: ProcessServices, url: str) -> None:
-        self._services = opened.services
+        self._services, self._mail_limits = opened.services, opened.notifications.mail_limits
         self._handlers = timer_handlers(opened.services, opened.notifications)
         self._stopping = asyncio.Event()
         jobs = {kind: handler.run for kind, handler in self._handlers.items()}
@@ -164,7 +164,7 @@ class Worker:
             self._services.feed.listen(workspace_id, self._woken)
             self._last_planned = workspace_id
             try:
-                more |= await plan(self._services.transactions, workspace_id)
+                more |= await plan(self._services.transactions, workspace_id, self._mail_limits)
             except Exception:
                 # The notifications of other workspaces must go on.
                 workspace = format_id(WORKSPACE, workspace_id)

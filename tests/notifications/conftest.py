@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.baton_process import FOR_TESTS
 from tests.support.notification_sinks import Outside
 from tests.support.webhook_helpers import PostOffice
 
@@ -22,7 +23,8 @@ def office() -> Iterator[PostOffice]:
 def post() -> Iterator[PostOffice]:
     """One server with its worker, with the default limits, on which most addresses must be confirmed."""
     with PostOffice.opened() as opened:
-        opened.serve(BATON_CONFIRMED_DOMAINS="listed.example.com")
+        defaults = dict.fromkeys(FOR_TESTS, "")
+        opened.serve(**defaults | {"BATON_CONFIRMED_DOMAINS": "listed.example.com"})
         yield opened
 
 

@@ -1,18 +1,21 @@
 """Recipients get no notifications before they have confirmed their address, and samples once a minute."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from models.ids import new_id
+from models.sealing import Seal
+from realtime.recipients import confirmation_token
 from rules.typeid import WORKSPACE, parse_id
 from tests.support.baton_client import wait_for
 from tests.support.email_samples import page_of, read
 from tests.support.mail_sink import Mail
 from tests.support.notification_sinks import Team
-from tests.support.webhook_helpers import SAMPLE, Endpoint, PostOffice, mails_to
+from tests.support.webhook_helpers import SAMPLE, Endpoint, PostOffice, end_minute, mails_to
 from tests.support.webhook_receivers import Receiver
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +25,6 @@ UNCONFIRMED = """query($id: ID!) { escalationSettings(agentId: $id) { notificati
 WORDS = "the order 4711 of Jane"
 A_DAY_AGO = """UPDATE delivery_targets SET confirmation_sent_at = now() - interval '25 hours'
     WHERE workspace_id = $1"""
-A_MINUTE_AGO = "UPDATE delivery_targets SET sampled_at = now() - interval '1 minute' WHERE workspace_id = $1"
 TARGETS = "SELECT * FROM delivery_targets WHERE workspace_id = $1"
 
 
@@ -80,7 +82,7 @@ async def test_confirmation_is_requested_once_a_day_however_often_it_is_needed(p
     assert [item["eventType"] for item in team.ended() if item["status"] == "DELIVERED"] == ["confirmation"]
     key = parse_id(WORKSPACE, team.workspace.id)
     post.execute(A_DAY_AGO, key)
-    post.execute(A_MINUTE_AGO, key)
+    end_minute(team.workspace)
     (sample,) = team.sample("EMAIL")
     assert sample["status"] == "DROPPED"
     assert len(confirmations(post, address, 2)) == 2
@@ -132,6 +134,12 @@ async def test_link_that_is_damaged_or_too_old_confirms_nothing(post: PostOffice
         for method in ("GET", "POST"):
             answer = httpx.request(method, f"{post.url}/confirm-recipient", params={"token": bad})
             assert (answer.status_code, "test email" in answer.text) == (404, True)
+    seal = Seal((post.data_dir / "secret_key").read_text().strip())
+    (target,) = post.rows(TARGETS, parse_id(WORKSPACE, team.workspace.id))
+    for age, status in ((timedelta(days=6), 200), (timedelta(days=7, minutes=1), 404)):
+        old = confirmation_token(seal, target["id"], datetime.now(UTC) - age)
+        assert httpx.get(f"{post.url}/confirm-recipient", params={"token": old}).status_code == status
+    assert httpx.post(f"{post.url}/confirm-recipient", params={"token": old}).status_code == 404
     assert unconfirmed(team) == [team.address("eve")]
 
 
@@ -175,6 +183,6 @@ async def test_second_sample_within_a_minute_is_refused_and_sends_nothing(post: 
         # Other targets have their own minute.
         other = Endpoint.create(workspace, f"{receiver.url}/other")
         assert [item["status"] for item in other.sample()] == ["DELIVERED"]
-        post.execute(A_MINUTE_AGO, parse_id(WORKSPACE, workspace.id))
+        end_minute(workspace)
         endpoint.sample()
         assert len(receiver.received) == 3

@@ -17,9 +17,15 @@ from typing import IO
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # The first process waits for the fork server's imports.
 
-# For servers of tests: most of them send documents of their own with widget tokens, and mails to addresses
-# that nobody confirms.
-FOR_TESTS = {"BATON_WIDGET_DOCUMENTS": "any", "BATON_CONFIRMED_DOMAINS": "*"}
+# For servers of tests: most of them send documents of their own with widget tokens, and many mails to
+# addresses without confirmation. An empty value brings the default back.
+FOR_TESTS = {
+    "BATON_WIDGET_DOCUMENTS": "any",
+    "BATON_CONFIRMED_DOMAINS": "*",
+    "BATON_STORM_NOTICES": "10000",
+    "BATON_MAILS_PER_RECIPIENT": "10000",
+    "BATON_MAILS_PER_WORKSPACE": "10000",
+}
 
 
 class BatonProcess:
