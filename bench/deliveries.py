@@ -27,6 +27,7 @@ from notifications.attempts import deliver_due
 from notifications.planner import plan
 from notifications.services import NotificationServices
 from resolvers.context import Services
+from rules.mail_limits import MailLimits
 from rules.typeid import AGENT, parse_id
 from server.services import open_services
 from server.settings import Settings
@@ -151,7 +152,7 @@ async def _measure(stage: Stage, tenant: Tenant) -> None:
         async def prepare(number: int) -> UUID:
             for _ in range(number):
                 await asyncio.to_thread(_escalate, stage, tenant)
-            while await plan(services.transactions, workspace):
+            while await plan(services.transactions, workspace, MailLimits()):
                 pass
             return await _target_of(services, workspace)
 

@@ -14,7 +14,9 @@ class DeliveryTarget(Base):
     """An email address, an AI agent's Slack channel, or a webhook endpoint; `key` identifies it.
 
     One attempt at a time: the attempting worker holds the lease. While the target keeps failing, nothing is
-    sent before `paused_until`. `next_job_at` is the time of the latest job.
+    sent before `paused_until`. `next_job_at` is the time of the latest job. `sampled_at` is that of the last
+    sample. An email address has `confirmed_at` once its holder has confirmed it by the link in a mail, which
+    was last sent at `confirmation_sent_at`. `mails` counts the single mails of the hour `mails_since`.
     """
 
     __tablename__ = "delivery_targets"
@@ -33,6 +35,11 @@ class DeliveryTarget(Base):
     lease: Mapped[UUID | None]
     next_job_at: Mapped[datetime | None]
     alerted_on: Mapped[date | None]
+    sampled_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+    confirmation_sent_at: Mapped[datetime | None]
+    mails_since: Mapped[datetime | None]
+    mails: Mapped[int] = mapped_column(default=0, server_default=text("0"))
 
 
 class Delivery(Base):

@@ -21,14 +21,16 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from models.database import DATABASE_ERRORS
+from models.compiled_select import CompiledSelect
+from models.database import DATABASE_ERRORS, Database
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
 from notifications.alerts import alert_of_disabled, alert_of_failed
-from notifications.dispatch import PreparedDelivery, load, render, send
+from notifications.dispatch import UNCONFIRMED, PreparedDelivery, load, render, send
 from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from realtime.delivery_queue import schedule_delivery
+from realtime.recipients import request_confirmation
 from realtime.transaction import Transaction, Transactions
 from rules.backoff import next_attempt, target_cooldown
 from rules.delivery import DeliveryStatus
@@ -39,6 +41,10 @@ TURN_DELIVERIES, TURN_SECONDS = 20, 60
 # After an attempt that took longer the lease is too short to prepare another one.
 SLOW_ATTEMPT = timedelta(seconds=10)
 GIVEN_UP_AFTER = timedelta(days=5)
+
+_WORKSPACE = CompiledSelect(
+    select(DeliveryTarget.workspace_id).where(DeliveryTarget.id == bindparam("target"))
+)
 
 _logger = structlog.get_logger(__name__)
 
@@ -54,6 +60,12 @@ class TargetBusyError(Exception):
 async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
     """Deliver what is due at a target, and schedule the rest. Raise TargetBusyError."""
     await _Turn(services, target_id).run()
+
+
+async def workspace_of_target(database: Database, target_id: UUID) -> UUID:
+    """Return the workspace of a target."""
+    ((workspace_id,),) = await _WORKSPACE.rows(database, target=target_id)
+    return workspace_id
 
 
 async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:
@@ -260,6 +272,8 @@ async def _claim(tx: Transaction, target: DeliveryTarget, candidate: _Candidate)
         return None
     if isinstance(candidate.prepared, str):
         _end(tx, delivery, DeliveryStatus.DROPPED, candidate.prepared)
+        if candidate.prepared == UNCONFIRMED:
+            request_confirmation(tx, target, delivery.agent_id, delivery.target)
         return None
     # A body that another worker has fixed in the meantime is the one to send.
     prepared = candidate.prepared.with_fixed_body(delivery.body)

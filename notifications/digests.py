@@ -1,9 +1,10 @@
-"""Digests: one mail an hour in place of a mail for each event.
+"""Digests: one mail in place of a mail for each event.
 
-A digest is a row, unique by AI agent and hour. The first event of an hour inserts it and its timer, and the
-timer inserts its deliveries. An hour without events has none.
+A digest is a row, unique by its key. Its first event inserts it and its timer, and the timer inserts its
+deliveries. An hour or interval without events has none.
 """
 
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +16,6 @@ from models.database import Database
 from models.delivery import Delivery
 from models.digest import Digest, DigestEntry
 from models.ids import new_id
-from notifications.content.snapshots import DIGEST_PERIOD
 from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
 from realtime.log import Entry
 from realtime.timers import Timer, TimerKind
@@ -24,12 +24,36 @@ from rules.agent_settings import EscalationSettings
 from rules.delivery import DeliveryStatus
 from rules.events import DIGEST
 
+HOUR = timedelta(hours=1)
 
-async def add_to_digest(
-    tx: Transaction, workspace_id: UUID, agent_id: UUID, entry: Entry, escalation_id: UUID
-) -> None:
-    """Add an event to the AI agent's next digest."""
-    digest = await _open_digest(tx, workspace_id, agent_id, _end_of_hour(tx.now))
+
+@dataclass(frozen=True, slots=True)
+class DigestKey:
+    """The identity of a digest: its AI agent, the event type of its deliveries, its time, and its recipient.
+
+    Without a `target_id` it is for all recipients of the AI agent.
+    """
+
+    agent_id: UUID
+    event_type: str
+    since: datetime
+    due_at: datetime
+    target_id: UUID | None = None
+
+    @classmethod
+    def hourly(cls, agent_id: UUID, now: datetime) -> "DigestKey":
+        """Return the key of the AI agent's digest of this hour."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return cls(agent_id, DIGEST, hour, hour + HOUR)
+
+    def next(self) -> "DigestKey":
+        """Return the key of the digest after this one."""
+        return replace(self, since=self.due_at, due_at=self.due_at + (self.due_at - self.since))
+
+
+async def add_to_digest(tx: Transaction, key: DigestKey, entry: Entry, escalation_id: UUID) -> None:
+    """Add an event to a digest, or to the next one if that has been planned already."""
+    digest = await _open_digest(tx, entry.stream, key)
     tx.session.add(
         DigestEntry(
             digest_id=digest.id,
@@ -41,28 +65,29 @@ async def add_to_digest(
     )
 
 
-def _end_of_hour(instant: datetime) -> datetime:
-    return instant.replace(minute=0, second=0, microsecond=0) + DIGEST_PERIOD
-
-
-async def _open_digest(tx: Transaction, workspace_id: UUID, agent_id: UUID, due_at: datetime) -> Digest:
-    """Return the AI agent's digest of that hour, locked; the next one if it has been planned already."""
+async def _open_digest(tx: Transaction, workspace_id: UUID, key: DigestKey) -> Digest:
+    """Return the digest, locked; the next one if it has been planned already."""
     new_digest_id = await tx.session.scalar(
         insert(Digest)
-        .values(id=new_id(), workspace_id=workspace_id, agent_id=agent_id, due_at=due_at)
+        .values(id=new_id(), workspace_id=workspace_id, **asdict(key))
         .on_conflict_do_nothing()
         .returning(Digest.id)
     )
     if new_digest_id is not None:
-        tx.set_timer(Timer(TimerKind.DIGEST, new_digest_id, due_at))
+        tx.set_timer(Timer(TimerKind.DIGEST, new_digest_id, key.due_at))
     rows = await tx.session.execute(
         select(Digest)
-        .where(Digest.agent_id == agent_id, Digest.due_at == due_at)
+        .where(
+            Digest.agent_id == key.agent_id,
+            Digest.due_at == key.due_at,
+            Digest.event_type == key.event_type,
+            Digest.target_id.is_not_distinct_from(key.target_id),
+        )
         .with_for_update(key_share=True)
     )
     digest = rows.scalar_one()
     if digest.planned_at is not None:
-        return await _open_digest(tx, workspace_id, agent_id, due_at + DIGEST_PERIOD)
+        return await _open_digest(tx, workspace_id, key.next())
     return digest
 
 
@@ -84,24 +109,27 @@ async def _insert_deliveries(tx: Transaction, digest: Digest) -> None:
     targets = await lock_targets(tx, digest.workspace_id, keys)
     for key in keys:
         target = targets[key]
-        tx.session.add(
-            Delivery(
-                id=new_id(),
-                workspace_id=digest.workspace_id,
-                agent_id=digest.agent_id,
-                target_id=target.id,
-                channel=key.channel,
-                target=key.address,
-                event_type=DIGEST,
-                digest_id=digest.id,
-                occurred_at=digest.due_at,
-                status=DeliveryStatus.PENDING,
-                attempts_made=0,
-                next_attempt_at=tx.now,
-                created_at=tx.now,
-            )
-        )
-        schedule_delivery(tx, target, tx.now)
+        if digest.target_id in (None, target.id):
+            tx.session.add(_delivery(tx, digest, key, target.id))
+            schedule_delivery(tx, target, tx.now)
+
+
+def _delivery(tx: Transaction, digest: Digest, key: TargetKey, target_id: UUID) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        workspace_id=digest.workspace_id,
+        agent_id=digest.agent_id,
+        target_id=target_id,
+        channel=key.channel,
+        target=key.address,
+        event_type=digest.event_type,
+        digest_id=digest.id,
+        occurred_at=digest.due_at,
+        status=DeliveryStatus.PENDING,
+        attempts_made=0,
+        next_attempt_at=tx.now,
+        created_at=tx.now,
+    )
 
 
 async def overdue_digests(database: Database, grace: timedelta) -> list[UUID]:

@@ -20,15 +20,17 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from notifications.content.queries import (
     AgentInfo,
+    digest_begin,
     load_agent,
     load_content,
     load_digest_content,
     obsolete_reason,
 )
 from notifications.content.sample import sample_content
-from notifications.content.snapshots import DIGEST_PERIOD, NotificationContent
+from notifications.content.snapshots import NotificationContent
 from notifications.email import compose as email_content
 from notifications.email import smtp
+from notifications.email.confirmation import ConfirmationRequest, compose_confirmation
 from notifications.email.sign_in_alert import SignInAlert, compose_sign_in_alert
 from notifications.outcome import Outcome
 from notifications.services import NotificationServices
@@ -36,11 +38,22 @@ from notifications.slack import api as slack_api
 from notifications.slack import compose as slack_content
 from notifications.webhook import payloads
 from notifications.webhook.send import send as send_webhook
+from realtime.recipients import CONFIRMATION_LIFETIME, confirmation_token, unconfirmed
 from rules.delivery import DeliveryChannel
 from rules.email_address import address_key, email_address_error
-from rules.events import ALERT, ALERTS, DIGEST, SIGN_IN_ALERT, TEST
+from rules.events import ALERT, ALERTS, CONFIRMATION, DIGESTS, LIMIT_DIGEST, SIGN_IN_ALERT, STORM_DIGEST, TEST
 from rules.slack_format import channel_in_full
 from rules.typeid import DELIVERY, format_id
+
+# The reason for which a delivery to an unconfirmed address is dropped.
+UNCONFIRMED = (
+    "The address has not been confirmed: its holder must follow the link in the mail “Confirm your address”. "
+    "A test email sends it again, at most once a day."
+)
+_DIGEST_REASONS = {
+    STORM_DIGEST: "There were too many notices in a short time to send each as a mail.",
+    LIMIT_DIGEST: "The limit of mails in an hour was reached, so these come in one mail.",
+}
 
 _logger = structlog.get_logger(__name__)
 
@@ -90,7 +103,7 @@ async def load(
     """Return the delivery as it should be rendered at `now`, or the reason why it need not be sent."""
     agent = await load_agent(session, delivery.agent_id)
     if delivery.channel is DeliveryChannel.EMAIL:
-        return await _load_email(session, services, delivery, agent, now)
+        return await _load_email(session, services, delivery, target, agent, now)
     if delivery.channel is DeliveryChannel.SLACK:
         return await _load_slack(session, services, delivery, agent, now)
     return await _load_webhook(session, services, delivery, target, agent, now)
@@ -140,6 +153,7 @@ async def _load_email(
     session: AsyncSession,
     services: NotificationServices,
     delivery: Delivery,
+    target: DeliveryTarget,
     agent: AgentInfo,
     now: datetime,
 ) -> LoadedDelivery | str:
@@ -147,6 +161,8 @@ async def _load_email(
     listed = {address_key(address) for address in email.recipients if email.enabled}
     if delivery.event_type not in ALERTS and address_key(delivery.target) not in listed:
         return "The address is no recipient any more."
+    if not await _may_get_words(session, services, delivery, target):
+        return UNCONFIRMED
     if error := email_address_error(delivery.target):
         # Failed rather than dropped, so that a lost alert is listed with its reason.
         return LoadedDelivery(PreparedDelivery.faulty(delivery, f"the address {error}", final=True))
@@ -155,6 +171,16 @@ async def _load_email(
         return LoadedDelivery(PreparedDelivery.faulty(delivery, fault))
     compose = await _email(session, services, delivery, agent, now)
     return compose if isinstance(compose, str) else _loaded(delivery, compose)
+
+
+async def _may_get_words(
+    session: AsyncSession, services: NotificationServices, delivery: Delivery, target: DeliveryTarget
+) -> bool:
+    """Return whether a delivery has no words of customers, or its address is confirmed."""
+    if delivery.event_type in ALERTS | {CONFIRMATION} or target.confirmed_at:
+        return True
+    address, domains = delivery.target, services.confirmed_domains
+    return not await unconfirmed(session, delivery.workspace_id, [address], domains)
 
 
 async def _email(
@@ -173,7 +199,10 @@ async def _email(
     if delivery.event_type == SIGN_IN_ALERT:
         attempts = _sign_in_alert(services, delivery, agent)
         return partial(compose_sign_in_alert, attempts, sender=sender, recipient=recipient)
-    if delivery.event_type == DIGEST:
+    if delivery.event_type == CONFIRMATION:
+        request = _confirmation_request(services, delivery, agent, now)
+        return partial(compose_confirmation, request, sender=sender, recipient=recipient)
+    if delivery.event_type in DIGESTS:
         contents = await load_digest_content(session, delivery, agent, services.url, now)
         if not contents:
             return "None of its events is true any more."
@@ -184,8 +213,9 @@ async def _email(
             sender=sender,
             recipient=recipient,
             agent_name=agent.name,
-            since=delivery.occurred_at - DIGEST_PERIOD,
+            since=await digest_begin(session, delivery),
             until=delivery.occurred_at,
+            reason=_DIGEST_REASONS.get(delivery.event_type),
             include_transcript=include_transcript,
         )
     content = await _content(session, services, delivery, agent, now)
@@ -210,6 +240,20 @@ def _alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo)
         failing_since=datetime.fromisoformat(since) if since else None,
         disabled=about["disabled"],
         time_zone=agent.time_zone,
+    )
+
+
+def _confirmation_request(
+    services: NotificationServices, delivery: Delivery, agent: AgentInfo, now: datetime
+) -> ConfirmationRequest:
+    token = confirmation_token(services.seal, delivery.target_id, now)
+    return ConfirmationRequest(
+        id=format_id(DELIVERY, delivery.id),
+        at=delivery.occurred_at,
+        workspace_name=agent.workspace_name,
+        agent_name=agent.name,
+        link=f"{services.url}/confirm-recipient?token={token}",
+        days=CONFIRMATION_LIFETIME.days,
     )
 
 

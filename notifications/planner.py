@@ -18,13 +18,14 @@ from models.log import Stream
 from models.planned_log import PlannedLog
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
-from notifications.digests import add_to_digest
+from notifications.mails import Notice, single_mails
 from realtime import log
 from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
 from realtime.transaction import Transaction, Transactions
-from rules.agent_settings import EmailFrequency, EscalationSettings, NotificationSettings
+from rules.agent_settings import EscalationSettings, NotificationSettings
 from rules.delivery import DeliveryStatus
 from rules.events import NOTIFIED_EVENTS, EventType, event_of
+from rules.mail_limits import MailLimits
 
 PAGE = 200
 WORKSPACES = 50
@@ -56,37 +57,42 @@ class _Recipients:
     endpoints: Sequence[WebhookEndpoint]
 
     def of(self, event: _Event) -> Iterator[TargetKey]:
-        """Yield the targets of an event, without those of a digest."""
+        """Yield the targets of an event in Slack and of webhooks."""
         if event.type in NOTIFIED_EVENTS:
-            email, slack = self.settings.email, self.settings.slack
-            if email.enabled and email.frequency is EmailFrequency.IMMEDIATE:
-                yield from map(TargetKey.email, email.recipients)
+            slack = self.settings.slack
             if slack.enabled and slack.channel and self.slack_connected:
                 yield TargetKey.slack(event.agent_id, slack.channel)
         for endpoint in self.endpoints:
             if not endpoint.event_types or event.type in endpoint.event_types:
                 yield TargetKey.webhook(endpoint.id, endpoint.url)
 
-    def in_digest(self, event: _Event) -> bool:
-        """Return whether an event belongs in the AI agent's digest."""
+    def notice(self, event: _Event) -> Notice | None:
+        """Return the notice for the recipients of emails, or None if they get none."""
         email = self.settings.email
-        digested = email.enabled and email.frequency is EmailFrequency.HOURLY_DIGEST
-        return digested and bool(email.recipients) and event.type in NOTIFIED_EVENTS
+        if event.type not in NOTIFIED_EVENTS or not email.enabled or not email.recipients:
+            return None
+        escalation_id = event.id_of("escalation")
+        assert escalation_id is not None  # only escalations are notified by email
+        return Notice(event.agent_id, event.entry, escalation_id, email)
 
 
-async def workspaces_to_plan(database: Database) -> list[UUID]:
-    """Return workspaces whose log has entries that are not planned, at most WORKSPACES of them."""
+async def workspaces_to_plan(database: Database, after: UUID | None = None) -> list[UUID]:
+    """Return workspaces whose log has entries that are not planned, at most WORKSPACES of them.
+
+    Those after the workspace `after` come first, so that each has its turn.
+    """
     async with database.autocommit_session() as session:
         ids = await session.scalars(
             select(PlannedLog.workspace_id)
             .join(Stream, Stream.id == PlannedLog.workspace_id)
             .where(Stream.head > PlannedLog.position)
+            .order_by(PlannedLog.workspace_id <= (after or UUID(int=0)), PlannedLog.workspace_id)
             .limit(WORKSPACES)
         )
         return list(ids)
 
 
-async def plan(transactions: Transactions, workspace_id: UUID) -> bool:
+async def plan(transactions: Transactions, workspace_id: UUID, limits: MailLimits) -> bool:
     """Plan the next page of a workspace's log, and return whether there may be another page."""
     async with transactions.begin() as tx:
         planned = await tx.session.scalar(
@@ -99,8 +105,8 @@ async def plan(transactions: Transactions, workspace_id: UUID) -> bool:
         entries = await log.read(tx.session, workspace_id, planned.position, PAGE)
         if not entries:
             return False
-        now = await tx.read_clock()
-        await _plan_events(tx, workspace_id, list(_events(entries)), now)
+        await tx.read_clock()
+        await _plan_events(tx, planned, list(_events(entries)), limits)
         planned.position = entries[-1].position
     return len(entries) == PAGE
 
@@ -111,24 +117,24 @@ def _events(entries: Sequence[log.Entry]) -> Iterator[_Event]:
             yield _Event(entry, *event)
 
 
-async def _plan_events(tx: Transaction, workspace_id: UUID, events: Sequence[_Event], now: datetime) -> None:
+async def _plan_events(
+    tx: Transaction, planned: PlannedLog, events: Sequence[_Event], limits: MailLimits
+) -> None:
     if not events:
         return
     recipients = await _recipients(tx, {event.agent_id for event in events})
-    # Digests before targets: in the order in which a digest's own timer locks them.
-    for event in events:
-        if recipients[event.agent_id].in_digest(event):
-            escalation_id = event.id_of("escalation")
-            assert escalation_id is not None  # only escalations are notified by email
-            await add_to_digest(tx, workspace_id, event.agent_id, event.entry, escalation_id)
-    planned = [(event, key) for event in events for key in recipients[event.agent_id].of(event)]
-    if not planned:
+    notices = [notice for event in events if (notice := recipients[event.agent_id].notice(event))]
+    mails = await single_mails(tx, planned, notices, limits) if notices else []
+    by_position = {event.entry.position: event for event in events}
+    due = [(by_position[notice.entry.position], key) for notice, key in mails]
+    due += [(event, key) for event in events for key in recipients[event.agent_id].of(event)]
+    if not due:
         return
-    targets = await lock_targets(tx, workspace_id, [key for _, key in planned])
-    for event, key in planned:
-        tx.session.add(_delivery(event, key, workspace_id, targets[key].id, now))
+    targets = await lock_targets(tx, planned.workspace_id, [key for _, key in due])
+    for event, key in due:
+        tx.session.add(_delivery(event, key, planned.workspace_id, targets[key].id, tx.now))
     for target in targets.values():
-        schedule_delivery(tx, target, now)
+        schedule_delivery(tx, target, tx.now)
 
 
 def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID, now: datetime) -> Delivery:

@@ -1,6 +1,6 @@
 """The container of the objects that notifications need for the life of a process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.database import Database
@@ -10,14 +10,16 @@ from notifications.slack.api import SlackFault, verify_token
 from notifications.webhook.send import new_secret
 from notifications.webhook.url_policy import NotAllowedError, resolve_and_check
 from realtime.transaction import Transactions
+from rules.mail_limits import MailLimits
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationServices:
     """The objects and settings of notifications.
 
-    `url` is the public address of Baton. Without `smtp` mails are kept in `mail_folder`, if there is one.
-    `allow_private`: webhooks may go to private networks.
+    `url` is the public address of Baton. Addresses in `confirmed_domains` need no confirmation. Without
+    `smtp` mails are kept in `mail_folder`, if there is one. `allow_private`: webhooks may go to private
+    networks.
     """
 
     database: Database
@@ -25,6 +27,8 @@ class NotificationServices:
     seal: Seal
     url: str
     slack_api_url: str
+    confirmed_domains: frozenset[str] = frozenset()
+    mail_limits: MailLimits = field(default_factory=MailLimits)
     smtp: Smtp | None = None
     mail_folder: Path | None = None
     allow_private: bool = False

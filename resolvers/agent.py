@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from models.agent import Agent
 from models.words import folded
+from realtime.delivery_queue import TargetKey, lock_targets
+from realtime.recipients import request_confirmation, unconfirmed
 from realtime.transaction import Transaction
 from resolvers.audit import record_act
 from resolvers.context import Context
@@ -16,8 +18,9 @@ from resolvers.permissions import permitted
 from resolvers.timer_handlers import withdraw_pending
 from resolvers.validation import check_name
 from resolvers.visibility import AGENT, Visibility, visible_agents
-from rules.agent_settings import EscalationSettings, changed, unreachable_target
+from rules.agent_settings import EmailNotifications, EscalationSettings, changed, unreachable_target
 from rules.audit import AuditAction, changed_paths
+from rules.email_address import address_key
 from rules.typeid import AGENT as AGENT_PREFIX
 from rules.typeid import format_id
 
@@ -94,10 +97,27 @@ async def update_escalation_settings(
             names = changed_paths(agent.settings, document)
             target = format_id(AGENT_PREFIX, agent_id)
             await record_act(tx, context, AuditAction.UPDATE_SETTINGS, target, changed=names)
+            await _request_confirmations(tx, context, agent, new.notifications.email)
             agent.settings = document
             agent.settings_version += 1
             agent.settings_updated_at = now
     return agent
+
+
+async def _request_confirmations(
+    tx: Transaction, context: Context, agent: Agent, email: EmailNotifications
+) -> None:
+    """Ask the recipients that the settings add to confirm their addresses."""
+    external = context.services.external
+    before = EscalationSettings.model_validate(agent.settings).notifications.email
+    recipients = {*map(address_key, before.recipients)} if before.enabled else set()
+    added = [address for address in email.recipients if address_key(address) not in recipients]
+    if not added or not email.enabled or not external.sends_email:
+        return
+    addresses = await unconfirmed(tx.session, agent.workspace_id, added, external.confirmed_domains)
+    keys = [TargetKey.email(address) for address in addresses]
+    for key, target in (await lock_targets(tx, agent.workspace_id, keys)).items():
+        request_confirmation(tx, target, agent.id, key.address)
 
 
 def settings_changed(

@@ -1,5 +1,6 @@
 """The context of every query and mutation."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,6 +26,14 @@ class ExternalServices(Protocol):
     @property
     def email_connected(self) -> bool:
         """True when a mail server is configured."""
+
+    @property
+    def sends_email(self) -> bool:
+        """True when emails are sent, or kept in a folder."""
+
+    @property
+    def confirmed_domains(self) -> Collection[str]:
+        """The domains whose addresses need no confirmation; “*” is every domain."""
 
     async def url_error(self, url: str) -> str | None:
         """Return why events may not be posted to the URL, with a message for the user, or None."""

@@ -1,12 +1,14 @@
 """Deliveries: listing and retrying them, and sending samples."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.agent import Agent
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
@@ -16,7 +18,7 @@ from models.webhook_endpoint import WebhookEndpoint
 from realtime.delivery_queue import TargetKey, front_of_queue, lock_targets, schedule_delivery
 from realtime.transaction import Transaction
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ConflictError
+from resolvers.errors import BadInputError, ConflictError, RateLimitedError
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.visibility import AGENT, DELIVERY, Visibility, visible_deliveries
@@ -25,6 +27,7 @@ from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.events import TEST
 
 SAMPLE_SECONDS = 10  # for the outcome of a sample
+SAMPLE_PAUSE = timedelta(minutes=1)  # between two samples for one target
 _POLL_SECONDS = 0.1
 _NEWEST = Order("newest", (Delivery.created_at, Delivery.id), True)
 
@@ -86,36 +89,55 @@ async def send_test_notification(
 ) -> list[Delivery]:
     """Send a sample to each target of one channel, and wait up to 10 s for the outcome.
 
-    Raises BadInputError if the channel has no recipient.
+    Raises BadInputError if the channel has no recipient, and RateLimitedError if one of them got a sample
+    less than a minute ago.
     """
+    async with context.database.autocommit_session() as session:
+        agent = AGENT.known(await session.scalar(AGENT.by_id(context.actor, agent_id)))
+        keys = await _targets(session, agent, channel)
+        await _require_pause(session, agent.workspace_id, keys)
     async with context.services.transactions.begin() as tx:
-        agent = AGENT.known(await tx.session.scalar(AGENT.by_id(context.actor, agent_id)))
         now = await tx.read_clock()
-        keys = await _targets(tx, agent, channel)
         targets = await lock_targets(tx, agent.workspace_id, keys)
+        # Again, now that no concurrent call can send one.
+        await _require_pause(tx.session, agent.workspace_id, keys)
         samples = [
             _sample(agent, key, targets[key].id, tx, await front_of_queue(tx, targets[key].id))
             for key in keys
         ]
         tx.session.add_all(samples)
         for target in targets.values():
-            target.paused_until = None
+            target.paused_until, target.sampled_at = None, now
             schedule_delivery(tx, target, now)
     return await _when_attempted(context, [sample.id for sample in samples])
 
 
-async def _targets(tx: Transaction, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
+async def _require_pause(session: AsyncSession, workspace_id: UUID, keys: Sequence[TargetKey]) -> None:
+    names = [(key.channel, key.key) for key in keys]
+    query = select(func.max(DeliveryTarget.sampled_at), func.clock_timestamp()).where(
+        DeliveryTarget.workspace_id == workspace_id,
+        tuple_(DeliveryTarget.channel, DeliveryTarget.key).in_(names),
+    )
+    sampled_at, now = (await session.execute(query)).tuples().one()
+    if sampled_at and sampled_at + SAMPLE_PAUSE > now:
+        seconds = math.ceil((sampled_at + SAMPLE_PAUSE - now).total_seconds())
+        raise RateLimitedError(
+            f"A test was sent there less than a minute ago. Try again in {seconds} s.", seconds
+        )
+
+
+async def _targets(session: AsyncSession, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
     settings = EscalationSettings.model_validate(agent.settings).notifications
     if channel is DeliveryChannel.EMAIL:
         keys = [TargetKey.email(address) for address in settings.email.recipients if settings.email.enabled]
         missing = "has no email recipients, or email is switched off: set notifications.email first"
     elif channel is DeliveryChannel.SLACK:
-        connected = await tx.session.get(SlackConnection, agent.id)
+        connected = await session.get(SlackConnection, agent.id)
         ready = connected and settings.slack.enabled and settings.slack.channel
         keys = [TargetKey.slack(agent.id, settings.slack.channel)] if ready and settings.slack.channel else []
         missing = "has no Slack: connectSlack, then set notifications.slack.channel"
     else:
-        endpoints = await tx.session.scalars(
+        endpoints = await session.scalars(
             select(WebhookEndpoint)
             .where(
                 WebhookEndpoint.agent_id == agent.id,

@@ -26,6 +26,7 @@ from models.webhook_endpoint import WebhookEndpoint
 from models.words import folded
 from models.workspace import Workspace
 from realtime.cursor import Cursor
+from realtime.recipients import unconfirmed
 from resolvers.context import Context
 from resolvers.visibility import (
     Visibility,
@@ -173,6 +174,25 @@ async def slack_connections_of(context: Context, ids: Sequence[UUID]) -> dict[UU
     )
     async with context.database.autocommit_session() as session:
         return {row.agent_id: row for row in await session.scalars(rows)}
+
+
+async def unconfirmed_recipients_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Return the recipients of each AI agent who have not confirmed their address."""
+    recipients = {
+        agent.id: EscalationSettings.model_validate(agent.settings).notifications.email.recipients
+        for agent in (await agents_by_id(context, ids)).values()
+    }
+    async with context.database.autocommit_session() as session:
+        addresses = await unconfirmed(
+            session,
+            context.actor.workspace_id,
+            {address for listed in recipients.values() for address in listed},
+            context.services.external.confirmed_domains,
+        )
+    return {
+        agent_id: [address for address in listed if address in addresses]
+        for agent_id, listed in recipients.items()
+    }
 
 
 async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[DeliveryAttempt]]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 
 import email_validator
@@ -60,6 +61,11 @@ def wire_address(address: str) -> str:
 def address_key(address: str) -> str:
     """Return the form in which addresses are compared: composed and without upper case."""
     return unicodedata.normalize("NFC", address).lower()
+
+
+def has_domain(address: str, domains: Collection[str]) -> bool:
+    """Return whether the address is in one of the domains, which are in lower case; “*” is every domain."""
+    return "*" in domains or address_key(address).rpartition("@")[2] in domains
 
 
 def named_address(text: str) -> tuple[str, str]:

@@ -23,9 +23,12 @@ NOTIFIED_EVENTS = frozenset(
     {EventType.CREATED, EventType.REOPENED, EventType.SLA_AT_RISK, EventType.SLA_BREACHED}
 )
 
-# Deliveries that are not events: a sample, a digest of events, and alerts about failing deliveries and about
-# failed attempts to sign in.
-TEST, DIGEST, ALERT, SIGN_IN_ALERT = "test", "digest", "alert", "sign_in_alert"
+# Deliveries that are not events: a sample, a request to confirm an address, and alerts about failing
+# deliveries and about failed attempts to sign in.
+TEST, CONFIRMATION, ALERT, SIGN_IN_ALERT = "test", "confirmation", "alert", "sign_in_alert"
+# Digests of events: by the hour, of a storm, and of what exceeded a limit.
+DIGEST, STORM_DIGEST, LIMIT_DIGEST = "digest", "storm_digest", "limit_digest"
+DIGESTS = frozenset({DIGEST, STORM_DIGEST, LIMIT_DIGEST})
 ALERTS = frozenset({ALERT, SIGN_IN_ALERT})
 
 

@@ -21,6 +21,7 @@ from server.graphql.http import METHODS, graphql
 from server.graphql.state import AppState
 from server.graphql.websocket import websocket_endpoint
 from server.http.call_report import reported
+from server.http.confirm_recipient import confirm_recipient
 from server.http.dashboard import ROUTES as DASHBOARD
 from server.http.graphiql import ROUTES as GRAPHIQL
 from server.http.health import healthz, metrics, readyz
@@ -95,6 +96,7 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         Route("/.well-known/security.txt", security_txt),
+        Route("/confirm-recipient", confirm_recipient, methods=["GET", "POST"]),
         *REST_ROUTES,
     ]
 

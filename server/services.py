@@ -31,6 +31,8 @@ from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from rules.mail_limits import MailLimits
+from rules.storm import StormLimit
 from schema.trusted_documents import read_trusted_documents
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.location import EmbeddedPostgresError
@@ -191,6 +193,11 @@ def _write_limits(settings: Settings) -> WriteLimits:
     )
 
 
+def _mail_limits(settings: Settings) -> MailLimits:
+    storm = StormLimit(settings.storm_notices, timedelta(minutes=settings.storm_minutes))
+    return MailLimits(storm, settings.mails_per_recipient, settings.mails_per_workspace)
+
+
 def _notification_services(
     settings: Settings, database: Database, transactions: Transactions, seal: Seal, mail_folder: Path | None
 ) -> NotificationServices:
@@ -201,6 +208,8 @@ def _notification_services(
         seal=seal,
         url=settings.url,
         slack_api_url=settings.slack_api_url,
+        confirmed_domains=settings.confirmed_domain_names,
+        mail_limits=_mail_limits(settings),
         smtp=Smtp.of(settings.smtp_url, machine=machine) if settings.smtp_url else None,
         mail_folder=mail_folder,
         allow_private=settings.webhook_allow_private,

@@ -45,6 +45,12 @@ def _split_names(text: str) -> list[str]:
     return [name.strip("[]") for part in text.split(",") if (name := part.strip().lower())]
 
 
+def _domains(text: str) -> str:
+    if any("@" in name or ("*" in name and name != "*") for name in _split_names(text)):
+        raise ValueError("takes domains such as example.com, separated by commas, or * for all")
+    return text
+
+
 def _contact(url: str) -> str:
     if not url.startswith(("https://", "mailto:")) or any(sign.isspace() for sign in url):
         raise ValueError("must begin with https:// or mailto: and have no spaces")
@@ -72,6 +78,11 @@ class Settings(BaseSettings):
     hosts: Annotated[str, AfterValidator(_host_names)] = ""
     security_contact: Annotated[str, AfterValidator(_contact)] | None = None
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
+    confirmed_domains: Annotated[str, AfterValidator(_domains)] = ""
+    storm_notices: int = Field(10, ge=1, le=10_000)
+    storm_minutes: float = Field(5, gt=0, le=60)
+    mails_per_recipient: int = Field(60, ge=1, le=1_000_000)
+    mails_per_workspace: int = Field(1_000, ge=1, le=1_000_000)
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
     webhook_allow_private: bool = False
     secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = None
@@ -108,6 +119,11 @@ class Settings(BaseSettings):
     def host_names(self) -> list[str]:
         """The further host names under which the service may be called, in lower case."""
         return _split_names(self.hosts)
+
+    @property
+    def confirmed_domain_names(self) -> frozenset[str]:
+        """The domains whose addresses need no confirmation, in lower case."""
+        return frozenset(_split_names(self.confirmed_domains))
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 import uvloop
 
-from notifications.attempts import TargetBusyError, deliver_due, overdue_targets
+from notifications.attempts import TargetBusyError, deliver_due, overdue_targets, workspace_of_target
 from notifications.digests import overdue_digests, plan_digest
 from notifications.planner import plan, workspaces_to_plan
 from notifications.services import NotificationServices
@@ -29,13 +29,15 @@ from resolvers.context import Services
 from resolvers.erasure import finish_erasure, overdue_erasures
 from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clocks, overdue_pending
 from rules.typeid import WORKSPACE, format_id
+from server.fair_places import CrowdedError, FairPlaces
 from server.job_runner import Jobs, RetryLaterError, supervised, wait
 from server.services import ProcessServices, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_signals import stop_signals
 
 # Separate runners, so that a receiver that hangs delays no clock.
-MAX_TIMERS, MAX_DELIVERIES = 10, 20  # that run concurrently
+MAX_TIMERS, MAX_DELIVERIES = 10, 40  # that run concurrently; see FairPlaces for deliveries
+DELIVERIES_IN_HAND = 240  # that run or wait for a place in this worker
 SWEEP_SECONDS = 5
 SWEEP_LIMIT_SECONDS = 3  # for one overdue timer
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
@@ -47,6 +49,7 @@ MANY_CHANGES, CHANGES_SECONDS, MONTHS_SECONDS = 300, 300, 1_800
 ANALYTICS_REST = 20  # times the duration of a turn, so that turns take at most 5 % of a core
 CLOSE_SECONDS = 8
 BUSY = timedelta(seconds=2)  # until the next look at a target that another worker holds
+CROWDED = timedelta(seconds=5)  # until the next look at a target whose workspace has too many in hand
 
 _logger = structlog.get_logger(__name__)
 
@@ -82,16 +85,21 @@ def timer_handlers(
             partial(finish_erasure, services), partial(overdue_erasures, services, OVERDUE)
         ),
         TimerKind.DELIVERIES: TimerHandler(
-            partial(_deliver, notifications), partial(_reschedule_deliveries, transactions)
+            partial(_deliver, notifications, FairPlaces(MAX_DELIVERIES, DELIVERIES_IN_HAND)),
+            partial(_reschedule_deliveries, transactions),
         ),
     }
 
 
-async def _deliver(notifications: NotificationServices, target_id: UUID) -> None:
+async def _deliver(notifications: NotificationServices, places: FairPlaces, target_id: UUID) -> None:
+    workspace_id = await workspace_of_target(notifications.database, target_id)
     try:
-        await deliver_due(notifications, target_id)
+        async with places.place(workspace_id):
+            await deliver_due(notifications, target_id)
     except TargetBusyError as busy:
         raise RetryLaterError(BUSY) from busy
+    except CrowdedError as crowded:
+        raise RetryLaterError(CROWDED) from crowded
 
 
 async def _reschedule_deliveries(transactions: Transactions) -> Sequence[UUID]:
@@ -104,14 +112,15 @@ class Worker:
     """The loops that run what is due, from `start` to `close`."""
 
     def __init__(self, opened: ProcessServices, url: str) -> None:
-        self._services = opened.services
+        self._services, self._mail_limits = opened.services, opened.notifications.mail_limits
         self._handlers = timer_handlers(opened.services, opened.notifications)
         self._stopping = asyncio.Event()
         jobs = {kind: handler.run for kind, handler in self._handlers.items()}
         deliveries = {TimerKind.DELIVERIES: jobs.pop(TimerKind.DELIVERIES)}
         self._timers = Jobs(url, jobs, MAX_TIMERS, self._stopping)
-        self._deliveries = Jobs(url, deliveries, MAX_DELIVERIES, self._stopping)
+        self._deliveries = Jobs(url, deliveries, DELIVERIES_IN_HAND, self._stopping)
         self._woken = asyncio.Event()
+        self._last_planned: UUID | None = None
         self._changes_due = self._months_due = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -146,16 +155,22 @@ class Worker:
             await cancel_and_wait(running)
 
     async def _plan(self) -> None:
+        """Plan one page of each workspace in turn, so that a long log delays no other workspace."""
         self._woken.clear()
-        for workspace_id in await workspaces_to_plan(self._services.database):
+        more = False
+        for workspace_id in await workspaces_to_plan(self._services.database, self._last_planned):
+            if self._stopping.is_set():
+                return
             self._services.feed.listen(workspace_id, self._woken)
+            self._last_planned = workspace_id
             try:
-                while await plan(self._services.transactions, workspace_id) and not self._stopping.is_set():
-                    pass
+                more |= await plan(self._services.transactions, workspace_id, self._mail_limits)
             except Exception:
                 # The notifications of other workspaces must go on.
                 workspace = format_id(WORKSPACE, workspace_id)
                 _logger.exception("planner.failed", workspace=workspace)
+        if more:
+            return
         await wait(self._stopping, PLAN_PAUSE_SECONDS)
         await wait(self._woken, PLAN_SECONDS)
 

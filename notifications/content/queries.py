@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from models.agent import Agent
 from models.conversation import Conversation
 from models.delivery import Delivery
-from models.digest import DigestEntry
+from models.digest import Digest, DigestEntry
 from models.escalation import Escalation
 from models.member import Member
 from models.message import Message
@@ -100,6 +100,12 @@ async def load_content(
         latest=await _is_latest(session, delivery) if turn else True,
         changed=await load_changed_field(session, delivery) if delivery.change else None,
     )
+
+
+async def digest_begin(session: AsyncSession, delivery: Delivery) -> datetime:
+    """Return the time from which a digest has events."""
+    since = await session.scalar(select(Digest.since).where(Digest.id == delivery.digest_id))
+    return since or delivery.occurred_at - timedelta(hours=1)
 
 
 async def load_digest_content(

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageRole
 from rules.sla_clock import SlaStatus
-
-DIGEST_PERIOD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Text that other people wrote stays text: one line in headers and facts, indented
 escaped in the HTML part.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,11 +93,13 @@ def compose_digest(
     since: datetime,
     until: datetime,
     include_transcript: bool,
+    reason: str | None = None,
 ) -> bytes:
     """Return one mail of all events from `since` to `until`, the most urgent escalations first.
 
     `events` are in the order in which they happened; the last one of an escalation has its state. `id` is
-    the delivery's. Raise ValueError if there are no events.
+    the delivery's. `reason` says why it is a digest, if the settings do not. Raise ValueError if there are no
+    events.
     """
     by_escalation: dict[str, list[NotificationContent]] = {}
     for content in events:
@@ -107,6 +110,7 @@ def compose_digest(
     agent = one_line(agent_name, _NAME_LIMIT)
     total, zone = count(len(urgent), "escalation"), events[-1].time_zone
     highest = _escalation(urgent[0][-1]).priority
+    lead = f"{total} of the AI agent {agent} from {span(since, until, zone)}: {_by_priority(urgent)}."
 
     def page(share: float) -> EmailPage:
         # Transcripts are shortened before an escalation is left out.
@@ -115,13 +119,18 @@ def compose_digest(
         hidden = count(len(urgent) - len(shown), "less urgent escalation")
         return EmailPage(
             subject=one_line(f"[{highest}] {total} of {agent}, {span(since, until, zone)}", SUBJECT_LIMIT),
-            lead=f"{total} of the AI agent {agent} from {span(since, until, zone)}.",
+            lead=" ".join(filter(None, (lead, reason))),
             sections=[_section(history[-1], space, _history(history)) for history in shown],
             more=f"Not shown: {hidden}. See the dashboard." if len(shown) < len(urgent) else None,
             footer=_footer(recipient, agent_name, events[0].workspace_name),
         )
 
     return render_within_limits(page, Envelope(id, until, sender, recipient))
+
+
+def _by_priority(urgent: Sequence[Sequence[NotificationContent]]) -> str:
+    counts = Counter(_escalation(history[-1]).priority for history in urgent)
+    return ", ".join(f"{number} {priority}" for priority, number in counts.items())
 
 
 def compose_test(

@@ -70,7 +70,7 @@ class NotificationMutation:
     async def send_test_notification(
         self, info: Info, agent_id: strawberry.ID, channel: DeliveryChannel
     ) -> list[Delivery] | None:
-        """Send a sample to one channel and return its deliveries."""
+        """Send a sample to one channel and return its deliveries; at most one a minute to each target."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
         rows = await delivery.send_test_notification(info.context, key, channel)
         return [Delivery.of(row, info.context) for row in rows]

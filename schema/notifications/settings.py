@@ -4,7 +4,7 @@ from uuid import UUID
 
 import strawberry
 
-from resolvers.loaders import slack_connections_of, webhook_endpoints_of
+from resolvers.loaders import slack_connections_of, unconfirmed_recipients_of, webhook_endpoints_of
 from rules import agent_settings as rules
 from rules.agent_settings import EmailFrequency
 from schema.context import Info
@@ -15,6 +15,7 @@ from schema.notifications.webhook_endpoint import WebhookEndpoint
 class EmailNotifications:
     """Emails to the team."""
 
+    agent_key: strawberry.Private[UUID]
     enabled: bool
     """True if emails are sent."""
     recipients: list[str]
@@ -28,6 +29,11 @@ class EmailNotifications:
     def connected(self, info: Info) -> bool:
         """True if the server has a mail server."""
         return info.context.services.external.email_connected
+
+    @strawberry.field
+    async def unconfirmed_recipients(self, info: Info) -> list[str]:
+        """Recipients who have not confirmed their address yet. Until then they get no notifications."""
+        return await info.context.load(unconfirmed_recipients_of, self.agent_key) or []
 
 
 @strawberry.type
@@ -77,7 +83,7 @@ class NotificationSettings:
         """Build the notification settings."""
         return cls(
             agent_key=agent_key,
-            email=EmailNotifications(**held.email.model_dump()),
+            email=EmailNotifications(agent_key=agent_key, **held.email.model_dump()),
             slack=SlackNotifications(agent_key=agent_key, **held.slack.model_dump()),
         )
 

@@ -84,8 +84,10 @@ def demo() -> None:
     """Serve a sample workspace with simulated customers, and print how to sign in."""
     with command_settings() as settings:
         shop = shop_route(demo_file(settings))
-        with_graphiql = settings.model_copy(update={"graphiql": True})
-        serve(with_graphiql, run_demo, mail_folder=mail_folder(settings), routes=[shop])
+        own = settings.model_copy(
+            update={"graphiql": True, "confirmed_domains": settings.confirmed_domains or "example.com"}
+        )
+        serve(own, run_demo, mail_folder=mail_folder(settings), routes=[shop])
 
 
 @app.command()

@@ -71,6 +71,7 @@ POLICIES: Mapping[str, Policy] = {
     "/readyz": DATA,
     "/metrics": DATA,
     "/.well-known/security.txt": PUBLIC_TEXT,
+    "/confirm-recipient": DATA,
     "/conversations/{conversationId}/escalate": DATA,
     "/escalations/{escalationId}": DATA,
     "/escalations": DATA,

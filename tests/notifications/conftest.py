@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.baton_process import FOR_TESTS
 from tests.support.notification_sinks import Outside
 from tests.support.webhook_helpers import PostOffice
 
@@ -15,6 +16,15 @@ def office() -> Iterator[PostOffice]:
         opened.serve("--no-worker")
         for _ in range(2):
             opened.hire()
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def post() -> Iterator[PostOffice]:
+    """One server with its worker, with the default limits, on which most addresses must be confirmed."""
+    with PostOffice.opened() as opened:
+        defaults = dict.fromkeys(FOR_TESTS, "")
+        opened.serve(**defaults | {"BATON_CONFIRMED_DOMAINS": "listed.example.com"})
         yield opened
 
 

@@ -22,6 +22,7 @@ from tests.support.webhook_helpers import (
     Row,
     agent_key,
     deliveries,
+    end_minute,
     planned,
     refusing,
     retry,
@@ -268,6 +269,7 @@ def test_a_sample_tells_how_it_went(team: Workspace) -> None:
         ill = Endpoint.create(team, dead.url, agent_id=well.agent_id)
         off = Endpoint.create(team, receiver.url + "/off", agent_id=well.agent_id)
         off.update(enabled=False)
+        end_minute(team)
         first, second = well.sample()
         assert (first["target"], first["status"]) == (well.url, "DELIVERED")
         assert (second["target"], second["status"]) == (ill.url, "PENDING")

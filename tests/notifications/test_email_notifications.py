@@ -10,6 +10,7 @@ from tests.support.email_samples import page_of, read, text_of
 from tests.support.mail_sink import Fault, MailSink
 from tests.support.notification_sinks import Outside, Row, Team, at, events_of
 from tests.support.sla_clocks import QUICK, Clock, bring
+from tests.support.webhook_helpers import end_minute
 
 LATER = "451 4.7.1 Try again later"
 TOLD = ["created", "sla_at_risk", "sla_breached", "reopened"]
@@ -241,6 +242,7 @@ def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
             "Another attempt cannot succeed: 550 5.1.1 No such person",
         )
     outside.sink.faults.clear()
+    end_minute(team.workspace)
     sent = team.sample("EMAIL")
     assert [(item["status"], item["eventType"], item["escalation"]) for item in sent] == [
         ("DELIVERED", "test", None)

@@ -67,6 +67,11 @@ CALLS: Mapping[str, Sequence[Call]] = {
     "/healthz": [Call(200, "/healthz"), Call(405, "/healthz", "DELETE")],
     "/readyz": [Call(200, "/readyz")],
     "/metrics": [Call(200, "/metrics")],
+    "/confirm-recipient": [
+        Call(404, "/confirm-recipient?token=x"),
+        Call(404, "/confirm-recipient?token=x", "POST"),
+        Call(405, "/confirm-recipient", "PUT"),
+    ],
     "/.well-known/security.txt": [Call(404, "/.well-known/security.txt")],
     "/conversations/{conversationId}/escalate": [
         Call(401, "/conversations/conv_x/escalate", "POST", {"reason": "x"}),

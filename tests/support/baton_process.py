@@ -17,8 +17,15 @@ from typing import IO
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # The first process waits for the fork server's imports.
 
-# For servers of tests: most of them send documents of their own with widget tokens.
-ANY_DOCUMENTS = {"BATON_WIDGET_DOCUMENTS": "any"}
+# For servers of tests: most of them send documents of their own with widget tokens, and many mails to
+# addresses without confirmation. An empty value brings the default back.
+FOR_TESTS = {
+    "BATON_WIDGET_DOCUMENTS": "any",
+    "BATON_CONFIRMED_DOMAINS": "*",
+    "BATON_STORM_NOTICES": "10000",
+    "BATON_MAILS_PER_RECIPIENT": "10000",
+    "BATON_MAILS_PER_WORKSPACE": "10000",
+}
 
 
 class BatonProcess:
@@ -31,7 +38,7 @@ class BatonProcess:
 
     def __init__(self, *arguments: str, environment: dict[str, str], output: IO[bytes]) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        own = {name: value for name, value in (ANY_DOCUMENTS | environment).items() if value}
+        own = {name: value for name, value in (FOR_TESTS | environment).items() if value}
         self._status = _fork_server().start(arguments, inherited | own, output)
         self._lock = Lock()
         self._received = b""

@@ -267,6 +267,14 @@ def hurry(server: Server, target_id: UUID, made: int | None = None) -> None:
     )
 
 
+def end_minute(workspace: Workspace) -> None:
+    """Let the minute end in which the workspace's targets get no second sample."""
+    workspace.server.execute(
+        "UPDATE delivery_targets SET sampled_at = sampled_at - interval '1 minute' WHERE workspace_id = $1",
+        parse_id(WORKSPACE, workspace.id),
+    )
+
+
 def agent_key(agent_id: str) -> UUID:
     """Return an AI agent's UUID."""
     return parse_id(AGENT, agent_id)

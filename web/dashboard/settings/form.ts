@@ -13,7 +13,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const READ_ONLY = new Set(["connected", "webhooks"]);
+const READ_ONLY = new Set(["connected", "unconfirmedRecipients", "webhooks"]);
 
 /** Return the fields that differ, by path, such as `sla.atRiskPercent`. A list counts as one field. */
 export function differences(a: unknown, b: unknown, path: Path = ""): Map<Path, [unknown, unknown]> {

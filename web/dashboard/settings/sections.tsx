@@ -2,6 +2,7 @@
 
 import { type Priority, SendTestDocument } from "../../gql/operations";
 import { Button } from "../../ui/button";
+import { Badge } from "../../ui/feedback";
 import { NumberField, Select, Switch } from "../../ui/field";
 import { showError, showToast } from "../../ui/toast";
 import { execute } from "../api";
@@ -131,6 +132,7 @@ export function EmailSection({ settings, edit, disabled, errorAt }: SectionProps
         error={errorAt("notifications.email.recipients")}
         onValue={(recipients) => set({ recipients })}
       />
+      <Unconfirmed addresses={email.unconfirmedRecipients.filter((one) => email.recipients.includes(one))} />
       <Switch
         checked={email.includeTranscript}
         disabled={disabled}
@@ -156,5 +158,25 @@ export function EmailSection({ settings, edit, disabled, errorAt }: SectionProps
         </div>
       )}
     </SettingsSection>
+  );
+}
+
+function Unconfirmed({ addresses }: { addresses: string[] }) {
+  return (
+    addresses.length > 0 && (
+      <div>
+        <p>
+          These addresses get no notifications before they are confirmed by the link in a mail. A test email
+          sends the link again, at most once a day.
+        </p>
+        <ul>
+          {addresses.map((address) => (
+            <li key={address}>
+              {address} <Badge tone="warn">Unconfirmed</Badge>
+            </li>
+          ))}
+        </ul>
+      </div>
+    )
   );
 }

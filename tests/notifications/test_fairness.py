@@ -1,0 +1,83 @@
+"""Notifications of one workspace do not wait for those of another, however many these are."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from rules.typeid import WORKSPACE, parse_id
+from tests.support.baton_client import Workspace, wait_for
+from tests.support.webhook_helpers import Endpoint, Gate, PostOffice
+from tests.support.webhook_receivers import Receiver
+
+pytestmark = pytest.mark.anyio
+
+CREATED = "escalation.created"
+EVENTS, ENDPOINTS = 40_000, 45
+# The bound is 2 s on a machine of one's own; this one is shared.
+LATEST_SECONDS = 10
+
+# Copies of the newest entry, as a busy hour would have written them.
+PILE_UP = """WITH head AS (UPDATE streams SET head = head + $2 WHERE id = $1 RETURNING head - $2 AS head)
+    INSERT INTO log (stream, position, type, data, occurred_at)
+    SELECT stream, head.head + n, type, data, occurred_at
+    FROM head, generate_series(1, $2) n, (SELECT * FROM log WHERE stream = $1 AND type = $3 LIMIT 1) entry"""
+UNPLANNED = """SELECT head - position AS number FROM planned_logs JOIN streams ON id = workspace_id
+    WHERE workspace_id = $1"""
+
+
+@pytest.fixture
+def busy(post: PostOffice) -> Iterator[Workspace]:
+    workspace = post.new_workspace()
+    yield workspace
+    key = parse_id(WORKSPACE, workspace.id)
+    post.execute(
+        "UPDATE planned_logs SET position = head FROM streams WHERE id = $1 AND workspace_id = id", key
+    )
+    post.execute(
+        "DELETE FROM delivery_attempts USING deliveries d WHERE delivery_id = d.id AND workspace_id = $1", key
+    )
+    post.execute("DELETE FROM deliveries WHERE workspace_id = $1", key)
+
+
+def test_notice_of_quiet_workspace_is_planned_between_40_000_events_of_busy_one(
+    post: PostOffice, busy: Workspace
+) -> None:
+    quiet, key = post.new_workspace(), parse_id(WORKSPACE, busy.id)
+    gate = Gate()
+    with Receiver(gate) as slow, Receiver() as receiver:
+        Endpoint.create(busy, slow.url, CREATED, agent_id=busy.agent_id).escalate()
+        endpoint = Endpoint.create(quiet, receiver.url, CREATED, agent_id=quiet.agent_id)
+        slow.wait_for(1)
+        post.execute(PILE_UP, key, EVENTS, CREATED)
+        wait_for(lambda: post.rows(UNPLANNED, key)[0]["number"] < EVENTS, "the planner to begin")
+        began = time.monotonic()
+        endpoint.escalate()
+        receiver.wait_for(1)
+        took = time.monotonic() - began
+        unplanned = post.rows(UNPLANNED, key)[0]["number"]
+        gate.open.set()
+    assert unplanned > 0
+    assert took < LATEST_SECONDS
+
+
+def test_slow_endpoints_of_busy_workspace_leave_places_for_quiet_one(
+    post: PostOffice, busy: Workspace
+) -> None:
+    quiet = post.new_workspace()
+    gate = Gate()
+    with Receiver(*[gate] * ENDPOINTS) as slow, Receiver() as receiver:
+        for number in range(ENDPOINTS):
+            last = Endpoint.create(busy, f"{slow.url}/{number}", CREATED, agent_id=busy.agent_id)
+        endpoint = Endpoint.create(quiet, receiver.url, CREATED, agent_id=quiet.agent_id)
+        last.escalate()
+        wait_for(lambda: gate.most >= 20, "the busy workspace to hold its places")
+        began = time.monotonic()
+        endpoint.escalate()
+        receiver.wait_for(1)
+        took = time.monotonic() - began
+        attempted = len(slow.received)
+        gate.open.set()
+        slow.wait_for(ENDPOINTS)
+    assert attempted < ENDPOINTS
+    assert took < LATEST_SECONDS
