@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 # A client that dies in the middle of a transaction must not keep its conversation locked.
 _SERVER_SETTINGS = {
@@ -72,6 +74,15 @@ def _unavailable_as_one_error() -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """Connections of a pool that are in use, of `size` at most, and the callers that wait for one."""
+
+    in_use: int
+    size: int
+    waiting: int
+
+
 class Database:
     """The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
 
@@ -89,6 +100,7 @@ class Database:
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,
+            poolclass=_SessionPool,
             pool_size=connections,
             max_overflow=0,
             pool_timeout=TRANSACTION_WAIT_SECONDS,
@@ -104,6 +116,16 @@ class Database:
         twin = copy(self)
         twin._query_pool = _QueryPool(self._query_pool.connect)
         return twin
+
+    def session_pool_use(self) -> PoolUse:
+        """Return the use of the pool of sessions."""
+        pool = self._engine.pool
+        assert isinstance(pool, _SessionPool)
+        return PoolUse(pool.checkedout(), pool.size(), pool.waiting)
+
+    def query_pool_use(self) -> PoolUse:
+        """Return the use of the pool of `fetch`."""
+        return self._query_pool.use()
 
     @asynccontextmanager
     async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
@@ -146,12 +168,30 @@ class Database:
         await self._engine.dispose()
 
 
+class _SessionPool(AsyncAdaptedQueuePool):
+    """A pool of SQLAlchemy that counts the callers that wait for a connection."""
+
+    waiting = 0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.waiting += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.waiting -= 1
+
+
 class _QueryPool:
     """A pool of asyncpg, opened on first use."""
 
     def __init__(self, connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]]) -> None:
         self.connect = connect
         self._pool: asyncpg.Pool | None = None
+        self._waiting = 0
+
+    def use(self) -> PoolUse:
+        in_use = self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
+        return PoolUse(in_use, QUERY_CONNECTIONS, self._waiting)
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
         async with self.connection() as connection:
@@ -161,8 +201,12 @@ class _QueryPool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
         pool = self._pool or await self._open()
-        async with asyncio.timeout(QUERY_WAIT_SECONDS):
-            connection = await pool.acquire()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(QUERY_WAIT_SECONDS):
+                connection = await pool.acquire()
+        finally:
+            self._waiting -= 1
         try:
             yield connection
         finally:

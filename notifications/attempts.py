@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -44,6 +45,9 @@ GIVEN_UP_AFTER = timedelta(days=5)
 
 _WORKSPACE = CompiledSelect(
     select(DeliveryTarget.workspace_id).where(DeliveryTarget.id == bindparam("target"))
+)
+_ENDED = Counter(
+    "baton_deliveries_ended", "Deliveries whose last attempt this process made.", ["channel", "status"]
 )
 
 _logger = structlog.get_logger(__name__)
@@ -199,10 +203,11 @@ class _Turn:
 
         Keep the lease if a delivery was claimed or ended; otherwise release it. Raise TargetBusyError.
         """
+        recorded = None
         async with self._services.transactions.begin() as tx:
             target = await _lock(tx, self._target_id)
             if finished:
-                await _record_outcome(tx, target, finished)
+                recorded = await _record_outcome(tx, target, finished)
             elif not self._leased:
                 self._take_lease(tx, target)
             kept, started = False, None
@@ -214,6 +219,8 @@ class _Turn:
                     started = await _claim(tx, target, candidate)
                 else:
                     await _release_lease(tx, target)
+        if recorded and recorded.status is not DeliveryStatus.PENDING:
+            _ENDED.labels(recorded.channel, recorded.status).inc()
         self._leased = kept
         return started
 
@@ -289,7 +296,7 @@ def _end(tx: Transaction, delivery: Delivery, status: DeliveryStatus, note: str 
     delivery.next_attempt_at, delivery.ended_at = None, tx.now
 
 
-async def _record_outcome(tx: Transaction, target: DeliveryTarget, finished: _FinishedAttempt) -> None:
+async def _record_outcome(tx: Transaction, target: DeliveryTarget, finished: _FinishedAttempt) -> Delivery:
     outcome = finished.outcome
     rows = await tx.session.execute(
         select(Delivery, DeliveryAttempt)
@@ -309,6 +316,7 @@ async def _record_outcome(tx: Transaction, target: DeliveryTarget, finished: _Fi
             _end(tx, delivery, DeliveryStatus.DELIVERED, None)
     elif delivery.status is DeliveryStatus.PENDING:
         await _record_failure(tx, target, delivery, replace(outcome, response=attempt.response))
+    return delivery
 
 
 async def _record_failure(

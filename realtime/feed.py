@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
+from prometheus_client import Histogram
 
 from models.database import DATABASE_ERRORS, Database
 from realtime import log
@@ -23,6 +25,12 @@ POLL_SECONDS = 2.0
 QUEUE_LIMIT = 1_000
 # A participant who sends no further signal within it has stopped typing.
 TYPING_SECONDS = 10.0
+
+FEED_LAG = Histogram(
+    "baton_feed_lag_seconds",
+    "Time from an event, by the database's clock, until this process has read it for its followers.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
 
 _logger = structlog.get_logger(__name__)
 
@@ -235,6 +243,7 @@ class Feed:
             stream.woken.clear()
             async for page in self._read(stream.id, stream.position):
                 stream.position = page[-1].position
+                FEED_LAG.observe(max((datetime.now(UTC) - page[0].occurred_at).total_seconds(), 0))
                 for entry in page:
                     stream.push(entry)
 

@@ -5,8 +5,8 @@ import gc
 import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
@@ -19,14 +19,8 @@ from server.app import make_app
 from server.data_dir import openness
 from server.embedded.release import embedded_release
 from server.graphql.client_connections import ClientConnections
-from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol
-from server.http.connection_limits import (
-    ConnectionLimits,
-    connections_in_all,
-    raise_descriptor_limit,
-    trusted_networks,
-)
+from server.listener import bind, uvicorn_config
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_deadline import StopDeadline
@@ -35,9 +29,7 @@ from server.version import VERSION
 from server.worker import Worker
 
 FRAME_LIMIT = 65_536  # bytes in one WebSocket frame
-STOP_SECONDS = 8
-# Usual clients and proxies keep idle connections for 60 s. A shorter time here would reset some requests.
-KEEP_ALIVE_SECONDS = 75
+_WEBSOCKETS: dict[str, Any] = {"ws": WebSocketProtocol, "ws_max_size": FRAME_LIMIT, "ws_ping_interval": 20}
 
 OnReady = Callable[[Services, Settings], Awaitable[None]]
 
@@ -58,7 +50,8 @@ def serve(
     there is no mail server.
     """
     settings = with_secret_key(settings)
-    with database_urls(settings) as urls, _bound(settings) as sock:
+    # Before anything else, so that a taken port is the first failure to be reported.
+    with database_urls(settings) as urls, bind(settings.host, settings.port) as sock:
         _log_host(settings, urls)
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
@@ -83,29 +76,6 @@ def _nothing() -> None:
     pass
 
 
-def _bound(settings: Settings) -> socket.socket:
-    # Before anything else, so that a taken port is the first failure to be reported.
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((settings.host, settings.port))
-    except OSError as error:
-        sock.close()
-        raise PortTakenError(settings.host, settings.port, error.strerror or "") from error
-    return sock
-
-
-class PortTakenError(Exception):
-    """The address is in use, or is not one of this machine."""
-
-    def __init__(self, host: str, port: int, why: str) -> None:
-        super().__init__(
-            f"Cannot listen on {host}:{port} ({why}). Set BATON_PORT to a free port, or BATON_HOST to an "
-            "address of this machine."
-        )
-
-
 async def _serve(
     settings: Settings,
     urls: DatabaseUrls,
@@ -121,8 +91,9 @@ async def _serve(
         services = opened.services
         connections = ClientConnections.of(services)
         worker = Worker(opened, urls.service) if with_worker else None
-        app = make_app(services, settings, connections, routes)
-        server = _Server(_config(app, settings), connections, worker, stop_deadline)
+        app = make_app(opened, settings, connections, routes)
+        config = uvicorn_config(app, settings, **_WEBSOCKETS)
+        server = _Server(config, connections, worker, stop_deadline)
         tasks = [
             asyncio.create_task(connections.run()),
             asyncio.create_task(_on_ready(server, services, settings, on_ready)),
@@ -152,28 +123,6 @@ async def _on_ready(
     _logger.info("serve.ready", version=VERSION, listening=listening, url=settings.url)
     if on_ready is not None:
         await on_ready(services, settings)
-
-
-def _config(app: object, settings: Settings) -> uvicorn.Config:
-    in_all = connections_in_all(raise_descriptor_limit())
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        log_config=None,
-        access_log=False,
-        ws=WebSocketProtocol,
-        ws_max_size=FRAME_LIMIT,
-        ws_ping_interval=20,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        server_header=False,
-        # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.
-        proxy_headers=True,
-    )
-    proxies = config.forwarded_allow_ips
-    trusted = trusted_networks(proxies if isinstance(proxies, str) else ",".join(proxies))
-    limits = ConnectionLimits(settings.connections_per_address, in_all, trusted)
-    config.http = partial(RequestProtocol, limits=limits)  # type: ignore[assignment]
-    return config
 
 
 class _Server(uvicorn.Server):

@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -35,8 +36,10 @@ from rules.mail_limits import MailLimits
 from rules.storm import StormLimit
 from schema.trusted_documents import read_trusted_documents
 from server.database_check import DatabaseCheckError, reach
+from server.database_probe import DatabaseProbe
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
+from server.loop_lag import measure_loop_lag
 from server.secret_key import split_secret_keys
 from server.settings import Settings, secret_key_of
 
@@ -129,10 +132,14 @@ def _first_line(error: Exception) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ProcessServices:
-    """The services of resolvers, and those of notifications, which resolvers know only as a protocol."""
+    """The services of resolvers, and those of notifications, which resolvers know only as a protocol.
+
+    `probe` looks at the database over a connection of its own.
+    """
 
     services: Services
     notifications: NotificationServices
+    probe: DatabaseProbe
 
 
 @asynccontextmanager
@@ -171,12 +178,17 @@ async def open_services(
         session_idle=timedelta(hours=settings.session_idle_hours),
         trusted_documents=read_trusted_documents(settings.widget_documents),
     )
-    loops = [pubsub.run(), feed.run(), follow_viewings(feed), purge_periodically(database)] if live else []
+    loops: list[Coroutine[Any, Any, None]] = []
+    if live:
+        loops += [pubsub.run(), feed.run(), follow_viewings(feed)]
+        loops += [purge_periodically(database), measure_loop_lag()]
+    probe = DatabaseProbe(url)
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
-        yield ProcessServices(services, notifications)
+        yield ProcessServices(services, notifications, probe)
     finally:
         await cancel_and_wait(tasks)
+        probe.close()
         await _close(live_database, database)
 
 

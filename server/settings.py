@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".baton")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    worker_host: str = "127.0.0.1"
+    worker_port: int = Field(8900, ge=0, le=65535)
     connections_per_address: int = Field(100, ge=1)
     starts_per_address: int = Field(10, ge=1, le=1_000_000)
     starts_per_origin: int = Field(300, ge=1, le=1_000_000)

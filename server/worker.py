@@ -31,6 +31,7 @@ from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clock
 from rules.typeid import WORKSPACE, format_id
 from server.fair_places import CrowdedError, FairPlaces
 from server.job_runner import Jobs, RetryLaterError, supervised, wait
+from server.probe_server import serving_probes
 from server.services import ProcessServices, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
 from server.stop_signals import stop_signals
@@ -218,7 +219,7 @@ def work(settings: Settings) -> None:
             stopped = asyncio.Event()
             for number in stop_signals():
                 asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-            async with open_services(settings, urls.service) as opened:
+            async with open_services(settings, urls.service) as opened, serving_probes(opened, settings):
                 worker = Worker(opened, urls.service)
                 worker.start()
                 tasks = []

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 import orjson
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition
 from realtime.feed import Signal
@@ -33,6 +33,7 @@ from schema.live.subscription_plan import SubscriptionPlan
 
 _EXECUTED = Counter("baton_live_executions", "Results of subscriptions that were executed.")
 _DELIVERED = Counter("baton_live_deliveries", "Results that groups handed to their members.")
+_SUBSCRIPTIONS = Gauge("baton_subscriptions", "Open subscriptions, by their field.", ["subscription"])
 
 
 class _Group:
@@ -47,6 +48,7 @@ class _Group:
         # In the order of their arrival, which is also their order in memory.
         self.members: dict[GroupMember, None] = {}
         self._plan = plan
+        self._open = _SUBSCRIPTIONS.labels(plan.field.name.value)
         self._context = group_context(plan.call)
         self._source = source
         self._cursor = str(Cursor(source.place.stream, source.place.head, source.place.head_at))
@@ -56,9 +58,16 @@ class _Group:
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run())
 
+    def enter(self, member: GroupMember) -> None:
+        """Add a member."""
+        self.members[member] = None
+        self._open.inc()
+
     def leave(self, member: GroupMember) -> None:
         """Remove a member; close the group with the last one."""
-        self.members.pop(member, None)
+        if member in self.members:
+            del self.members[member]
+            self._open.dec()
         if not self.members:
             self._on_empty(self)
 
@@ -198,7 +207,7 @@ class Groups:
         group = self._groups.get(plan.key)
         if group is None or group.task.done():
             group = self._groups[plan.key] = _Group(plan, source, self._close)
-        group.members[member] = None
+        group.enter(member)
         return group
 
     def _close(self, group: _Group) -> None:

@@ -11,9 +11,9 @@ from rich.console import Console
 from resolvers.errors import BatonError
 from server.database_check import DatabaseCheckError
 from server.embedded.location import EmbeddedPostgresError
+from server.listener import PortTakenError
 from server.logging_setup import set_up_logs
 from server.secret_key import SecretKeyError
-from server.serve import PortTakenError
 from server.settings import Settings, SettingsError, read_settings
 from server.stop_signals import stop_signals
 

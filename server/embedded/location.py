@@ -81,6 +81,12 @@ def cluster_location(data_dir: Path) -> ClusterLocation:
     return ClusterLocation(home, _socket_folder(home, account), install, account)
 
 
+def database_folder(data_dir: Path) -> Path:
+    """Return the folder of the embedded database of `data_dir`, which may be elsewhere."""
+    note = data_dir / NOTE
+    return Path(note.read_text().partition("\n")[0]) if note.exists() else data_dir
+
+
 def postgres_programs() -> Path | None:
     """Return the folder of the wheel's PostgreSQL programs, or None if the wheel is not installed."""
     try:

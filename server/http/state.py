@@ -6,15 +6,20 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from resolvers.context import Services
+from server.database_probe import DatabaseProbe
 from server.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class HttpState:
-    """The services and the settings of the process. `server.graphql.state` adds what its transports share."""
+    """The services, the settings and the probe of the process.
+
+    `server.graphql.state` adds what its transports share.
+    """
 
     services: Services
     settings: Settings
+    probe: DatabaseProbe
 
 
 def http_state(connection: HTTPConnection) -> HttpState:

@@ -67,6 +67,13 @@ def test_health_check_of_the_image_succeeds_on_a_server(server: Server) -> None:
     assert subprocess.run([python, "-c", stopped], timeout=30, capture_output=True).returncode != 0
 
 
+def test_worker_has_the_health_check_of_the_image_at_its_own_port() -> None:
+    *_, image = re.findall(r'CMD \["python", "-c", "([^"]+)"\]', CONTAINERFILE)
+    port = Settings.model_fields["worker_port"].default
+    command = COMPOSE["services"]["worker"]["healthcheck"]["test"]
+    assert command == ["CMD", "python", "-c", image.replace(":8000/", f":{port}/")]
+
+
 def test_runtime_lock_has_what_the_service_needs_only() -> None:
     lock = runtime_lock()
     names = set(re.findall(r"^([a-z0-9-]+)(?:\[[^]]*\])?==", lock, re.MULTILINE))

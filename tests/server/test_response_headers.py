@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.app import App, routes_of
+from server.app import routes_of
 from server.demo.shop import shop_route
 from server.graphql.state import AppState
+from server.http.application import App
 from server.http.response_headers import POLICIES, MissingPolicyError, path_of
 from server.settings import Settings, SettingsError, read_settings
 from tests.support.baton_client import Workspace

@@ -18,9 +18,10 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # The first process waits for the fork server's imports.
 
 # For servers of tests: most of them send documents of their own with widget tokens, and many mails to
-# addresses without confirmation. An empty value brings the default back.
+# addresses without confirmation. Several workers run on one machine. An empty value brings the default back.
 FOR_TESTS = {
     "BATON_WIDGET_DOCUMENTS": "any",
+    "BATON_WORKER_PORT": "0",
     "BATON_CONFIRMED_DOMAINS": "*",
     "BATON_STORM_NOTICES": "10000",
     "BATON_MAILS_PER_RECIPIENT": "10000",

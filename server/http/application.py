@@ -1,0 +1,59 @@
+"""An ASGI application with allowed hosts, security headers and a report of each request."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from server.http.call_report import reported
+from server.http.hosts import AllowedHosts
+from server.http.log_context import log_context
+from server.http.problems import answer_refused
+from server.http.response_headers import ResponseHeaders
+from server.http.state import HttpState
+
+
+class App(Starlette):
+    """The routes, with allowed hosts, and with security headers and the log context of each request.
+
+    `live` serves WebSockets at /graphql.
+    WebSockets bypass the middleware: they stay open for hours, and each layer around one would stay, too.
+    """
+
+    def __init__(
+        self, live: Callable[[WebSocket], Awaitable[None]] | None, state: HttpState, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        # A redirect would name the host that the caller has made up, and lose the body of a POST.
+        self.router.redirect_slashes = False
+        self._live = live
+        self._hosts = AllowedHosts.of(state.settings)
+        self._headers = ResponseHeaders(self.routes, is_https=state.settings.url.startswith("https://"))
+        self.state = cast(State, state)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection."""
+        if scope["type"] == "http":
+            # Starlette raises an answered error again, and the server would log it a second time.
+            with log_context(), suppress(Exception), reported(scope) as report:
+                await self._answer(scope, receive, report.sender(self._headers.sending(scope, send)))
+        elif scope["type"] == "websocket" and (refusal := self._hosts.refusal(scope)):
+            await send({"type": "websocket.http.response.start", "status": refusal[0], "headers": []})
+        elif scope["type"] == "websocket" and scope["path"] == "/graphql" and self._live:
+            scope["app"] = self
+            await self._live(WebSocket(scope, receive, send))
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if refusal := self._hosts.refusal(scope):
+            response = await answer_refused(Request(scope), HTTPException(*refusal))
+            await response(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
