@@ -18,9 +18,10 @@ from resolvers.permissions import permitted
 from resolvers.timer_handlers import withdraw_pending
 from resolvers.validation import check_name
 from resolvers.visibility import AGENT, Visibility, visible_agents
-from rules.agent_settings import EmailNotifications, EscalationSettings, changed, unreachable_target
+from rules.agent_settings import EmailNotifications, EscalationSettings, changed
 from rules.audit import AuditAction, changed_paths
 from rules.email_address import address_key
+from rules.sla_targets import unreachable_target
 from rules.typeid import AGENT as AGENT_PREFIX
 from rules.typeid import format_id
 

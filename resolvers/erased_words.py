@@ -1,5 +1,6 @@
 """The statements that remove words of a customer from every table that holds some."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ _MESSAGES = text(
     UPDATE messages SET content = :erased, intents = '{}', metadata = NULL
     WHERE id IN (
         SELECT id FROM messages
-        WHERE conversation_id = :conversation
+        WHERE conversation_id = ANY(:conversations)
             AND (content <> :erased OR intents <> '{}' OR metadata IS NOT NULL)
         LIMIT :limit
     )
@@ -34,28 +35,28 @@ _ESCALATIONS = (
     UPDATE escalations SET detail = NULL, summary = NULL, metadata = NULL, resolution_note = NULL,
         confirmation = :erased,
         reason = CASE WHEN reason = ANY(:own) THEN reason ELSE :reason END
-    WHERE conversation_id = :conversation
+    WHERE conversation_id = ANY(:conversations)
     """,
     """
     UPDATE trigger_events SET detail = NULL,
         reason = CASE WHEN reason = ANY(:own) THEN reason ELSE :reason END
-    WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = :conversation)
+    WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = ANY(:conversations))
     """,
     """
     UPDATE escalation_notes SET body = :erased
-    WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = :conversation)
+    WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = ANY(:conversations))
     """,
     """
     UPDATE timeline_entries SET data = data
         || CASE WHEN data ? 'detail' THEN '{"detail": null}' ELSE '{}' END::jsonb
         || CASE WHEN NOT data ? 'reason' OR data ->> 'reason' = ANY(:own) THEN '{}'::jsonb
             ELSE jsonb_build_object('reason', CAST(:reason AS text)) END
-    WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = :conversation)
+    WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = ANY(:conversations))
         AND (data ? 'detail' OR data ? 'reason')
     """,
 )
 
-_TOOL_FAILURES = text("DELETE FROM tool_failures WHERE conversation_id = :conversation")
+_TOOL_FAILURES = text("DELETE FROM tool_failures WHERE conversation_id = ANY(:conversations)")
 
 # While they are locked, nothing plans deliveries of the workspace, or of a digest.
 _LOCK_PLANNER = text("SELECT position FROM planned_logs WHERE workspace_id = :workspace FOR UPDATE")
@@ -63,7 +64,7 @@ _LOCK_DIGESTS = text(
     """
     SELECT id FROM digests WHERE id IN (
         SELECT digest_id FROM digest_entries
-        WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = :conversation)
+        WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = ANY(:conversations))
     ) ORDER BY id FOR UPDATE
     """
 )
@@ -72,9 +73,9 @@ _LOCK_DIGESTS = text(
 _LOCK_DELIVERIES = text(
     """
     WITH own AS (
-        SELECT id FROM deliveries WHERE conversation_id = :conversation
+        SELECT id FROM deliveries WHERE conversation_id = ANY(:conversations)
         UNION SELECT id FROM deliveries
-        WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = :conversation)
+        WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = ANY(:conversations))
     ), shown AS (
         SELECT id FROM own UNION SELECT id FROM deliveries WHERE digest_id = ANY(:digests)
     ), touched AS (
@@ -114,17 +115,17 @@ _KEYS = text(
 )
 
 
-async def erase_messages(session: AsyncSession, conversation_id: UUID, limit: int) -> int:
-    """Remove the words of up to `limit` messages of a locked conversation; return how many had some."""
+async def erase_messages(session: AsyncSession, conversations: Sequence[UUID], limit: int) -> int:
+    """Remove the words of up to `limit` messages of locked conversations; return how many had some."""
     result: Any = await session.execute(
-        _MESSAGES, {"conversation": conversation_id, "erased": ERASED, "limit": limit}
+        _MESSAGES, {"conversations": conversations, "erased": ERASED, "limit": limit}
     )
     return int(result.rowcount)
 
 
-async def erase_escalations(session: AsyncSession, conversation_id: UUID) -> None:
-    """Remove the words of the escalations, triggers, notes and timelines of a locked conversation."""
-    values = {"conversation": conversation_id, "erased": ERASED, "reason": ERASED_REASON}
+async def erase_escalations(session: AsyncSession, conversations: Sequence[UUID]) -> None:
+    """Remove the words of the escalations, triggers, notes and timelines of locked conversations."""
+    values = {"conversations": conversations, "erased": ERASED, "reason": ERASED_REASON}
     for statement in _ESCALATIONS:
         clause = text(statement)
         if ":own" in statement:
@@ -133,20 +134,22 @@ async def erase_escalations(session: AsyncSession, conversation_id: UUID) -> Non
         await session.execute(clause, wanted)
 
 
-async def erase_tool_failures(session: AsyncSession, conversation_id: UUID) -> None:
-    """Forget which tools have failed in a locked conversation."""
-    await session.execute(_TOOL_FAILURES, {"conversation": conversation_id})
+async def erase_tool_failures(session: AsyncSession, conversations: Sequence[UUID]) -> None:
+    """Forget which tools have failed in locked conversations."""
+    await session.execute(_TOOL_FAILURES, {"conversations": conversations})
 
 
-async def erase_deliveries(tx: Transaction, workspace_id: UUID, conversation_id: UUID) -> None:
-    """Remove the bodies and answers of a locked conversation's deliveries; those that wait are dropped.
+async def erase_deliveries(tx: Transaction, workspace_id: UUID, conversations: Sequence[UUID]) -> None:
+    """Remove the bodies and answers of the deliveries of a workspace's locked conversations.
+
+    Those that wait are dropped.
 
     Deliveries that are rendered at the moment are not sent: the claim sees the time of the erasure.
     """
     session = tx.session
     await session.execute(_LOCK_PLANNER, {"workspace": workspace_id})
-    digests = list(await session.scalars(_LOCK_DIGESTS, {"conversation": conversation_id}))
-    wanted = {"conversation": conversation_id, "digests": digests}
+    digests = list(await session.scalars(_LOCK_DIGESTS, {"conversations": conversations}))
+    wanted = {"conversations": conversations, "digests": digests}
     rows = (await session.execute(_LOCK_DELIVERIES, wanted)).all()
     touched = {"deliveries": [row.id for row in rows]}
     await session.execute(_CLEAR_DELIVERIES, {**touched, "now": tx.now})

@@ -8,7 +8,7 @@ but very large customers are complete when it returns. The worker does the rest.
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 
 from models.conversation import Conversation
 from models.database import DATABASE_ERRORS
+from models.escalation import Escalation
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction
 from resolvers.audit import record_act
@@ -28,9 +29,9 @@ from resolvers.erased_words import (
     erase_tool_failures,
     forget_keys,
 )
-from resolvers.locks import lock_active_escalation
 from resolvers.permissions import permitted
 from rules.audit import AuditAction
+from rules.escalation import EscalationStatus
 
 # For so long the mutation runs jobs itself.
 INLINE = timedelta(seconds=10)
@@ -56,14 +57,16 @@ async def erase_customer(context: Context, external_id: str | None, email: str |
             .with_for_update(key_share=True)
         )
         ids = list(await tx.session.scalars(locked))
-        await _mark(tx, ids)
+        now = await mark_erased(tx, ids)
+        for conversation_id in ids:
+            tx.set_timer(Timer(TimerKind.ERASURE, conversation_id, now + INLINE))
         await record_act(tx, context, AuditAction.ERASE_CUSTOMER, conversations=len(ids))
     await _finish_some(context.services, ids)
     return len(ids)
 
 
-async def _mark(tx: Transaction, ids: Sequence[UUID]) -> None:
-    """Clear who the customer of the locked conversations is, and set the jobs that clear the words."""
+async def mark_erased(tx: Transaction, ids: Sequence[UUID]) -> datetime:
+    """Clear who the customer of locked conversations is, and mark the words as due; return the time."""
     now = await tx.read_clock()
     await tx.session.execute(
         update(Conversation)
@@ -83,8 +86,7 @@ async def _mark(tx: Transaction, ids: Sequence[UUID]) -> None:
         )
         .execution_options(synchronize_session=False)
     )
-    for conversation_id in ids:
-        tx.set_timer(Timer(TimerKind.ERASURE, conversation_id, now + INLINE))
+    return now
 
 
 async def _finish_some(services: Services, ids: Sequence[UUID]) -> None:
@@ -109,33 +111,60 @@ async def finish_erasure(services: Services, conversation_id: UUID) -> None:
     async with services.transactions.begin() as tx:
         await tx.read_clock()
         await forget_keys(tx.session, conversation_id)
-    while not await _erase_step(services, conversation_id):
+    await erase_words(services, [conversation_id], notify=True)
+
+
+async def erase_words(services: Services, ids: Sequence[UUID], *, notify: bool) -> None:
+    """Remove the words of one workspace's conversations that are marked, in small transactions.
+
+    With `notify`, followers of each conversation are notified, too, and not only those of the workspace.
+    """
+    while not await _erase_step(services, ids, notify):
         pass
 
 
-async def _erase_step(services: Services, conversation_id: UUID) -> bool:
+async def _erase_step(services: Services, ids: Sequence[UUID], notify: bool) -> bool:
     """Erase up to _MESSAGES messages, or what is left when there are no more; return whether it is all."""
     async with services.transactions.begin() as tx:
-        conversation = await tx.session.get_one(
-            Conversation, conversation_id, with_for_update={"key_share": True}
+        locked = (
+            select(Conversation)
+            .where(Conversation.id.in_(ids), Conversation.erasure_due)
+            .order_by(Conversation.id)
+            .with_for_update(key_share=True)
         )
+        conversations = (await tx.session.scalars(locked)).all()
         await tx.read_clock()
-        if not conversation.erasure_due:
+        if not conversations:
             return True
-        if await erase_messages(tx.session, conversation_id, _MESSAGES) == _MESSAGES:
+        due = [conversation.id for conversation in conversations]
+        if await erase_messages(tx.session, due, _MESSAGES) == _MESSAGES:
             return False
-        active = await lock_active_escalation(tx, conversation)
-        await erase_escalations(tx.session, conversation_id)
-        await erase_tool_failures(tx.session, conversation_id)
-        await erase_deliveries(tx, conversation.workspace_id, conversation_id)
-        conversation.erasure_due = False
-        _log_erased(tx, conversation, active.id if active else None)
+        active = await _lock_active(tx, due)
+        await erase_escalations(tx.session, due)
+        await erase_tool_failures(tx.session, due)
+        await erase_deliveries(tx, conversations[0].workspace_id, due)
+        for conversation in conversations:
+            conversation.erasure_due = False
+            _log_erased(tx, conversation, active.get(conversation.id), notify)
     return True
 
 
-def _log_erased(tx: Transaction, conversation: Conversation, active_id: UUID | None) -> None:
+async def _lock_active(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Lock the active escalations of locked conversations; return their ids by those of the conversations."""
+    active = (
+        select(Escalation.conversation_id, Escalation.id)
+        .where(Escalation.conversation_id.in_(ids), Escalation.status != EscalationStatus.RESOLVED)
+        .order_by(Escalation.id)
+        .with_for_update()
+    )
+    rows = await tx.session.execute(active)
+    return {row.conversation_id: row.id for row in rows}
+
+
+def _log_erased(tx: Transaction, conversation: Conversation, active_id: UUID | None, notify: bool) -> None:
     active = {"active": active_id} if active_id else {}
-    tx.log_to_conversation(conversation.id, "conversation.erased")
+    if notify:
+        tx.log_to_conversation(conversation.id, "conversation.erased")
     tx.log_to_workspace(
         conversation.workspace_id,
         "conversation.erased",

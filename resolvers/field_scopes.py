@@ -77,7 +77,8 @@ FIELD_SCOPES: dict[str, Mapping[str, Scopes]] = {
         OTHERS: _READS_SETTINGS,
     },
     **_types(
-        "AutoEscalation TriggerSettings TopicRule AiSettings SlaSettings PriorityTarget", _READS_SETTINGS
+        "AutoEscalation TriggerSettings TopicRule AiSettings SlaSettings PriorityTarget RetentionSettings",
+        _READS_SETTINGS,
     ),
     **_types("BusinessHours OpeningInterval Holiday NotificationSettings", _READS_SETTINGS),
     **_types("EmailNotifications SlackNotifications WidgetSettings WidgetTexts", _READS_SETTINGS),

@@ -1,9 +1,9 @@
 """An AI agent's escalation settings: their fields, limits and default values."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import date
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from pydantic_core import PydanticCustomError
 
 from rules.ai_control import AiResumePolicy
-from rules.business_hours import Weekday, hours_of
+from rules.business_hours import Weekday
 from rules.button import ButtonVisibility
 from rules.customer_texts import (
     CONFIRMATION_PLACEHOLDERS,
@@ -26,7 +26,6 @@ from rules.email_address import email_address_error
 from rules.escalation import Priority
 from rules.language import best_language, language_error
 from rules.public_holidays import calendar_error
-from rules.sla_clock import MAX_SLA_HORIZON
 from rules.slack_format import (
     DEFAULT_FORMAT,
     MENTIONS_LIMIT,
@@ -38,6 +37,7 @@ from rules.text import NAME_LIMIT, WORDS_LIMIT, is_blank, text_error
 
 YEAR_OF_MINUTES = 525_600
 DAY_OF_SECONDS = 86_400
+MAX_RETENTION_DAYS = 36_500
 
 # The origin is sent in response headers, so it may hold no character with a meaning there.
 _ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?")
@@ -348,6 +348,12 @@ class NotificationSettings(Part):
     slack: SlackNotifications = SlackNotifications()
 
 
+class RetentionSettings(Part):
+    """The days after which the words of a closed conversation are erased; None keeps them."""
+
+    closed_conversation_days: int | None = Field(None, ge=1, le=MAX_RETENTION_DAYS)
+
+
 class EscalationSettings(Part):
     """All escalation settings of one AI agent; `EscalationSettings()` has the default values."""
 
@@ -357,6 +363,7 @@ class EscalationSettings(Part):
     sla: SlaSettings = SlaSettings()
     notifications: NotificationSettings = NotificationSettings()
     widget: WidgetSettings = WidgetSettings()
+    retention: RetentionSettings = RetentionSettings()
 
 
 def changed(settings: EscalationSettings, changes: dict[str, Any]) -> EscalationSettings:
@@ -367,24 +374,6 @@ def changed(settings: EscalationSettings, changes: dict[str, Any]) -> Escalation
     """
     document = _merged(settings.model_dump(mode="json"), changes)
     return EscalationSettings.model_validate(document, context=_NEW_INPUT)
-
-
-def unreachable_target(sla: SlaSettings, now: datetime) -> tuple[str, str] | None:
-    """Return the path and the error of a target out of reach within ten years from `now`, else None."""
-    opened = hours_of(sla.business_hours.model_dump(mode="json")).between(now, now + MAX_SLA_HORIZON)
-    if not opened:
-        return "sla.business_hours.week", "is never open: all of it falls on holidays for the next ten years"
-    for path, minutes in _targets(sla):
-        if timedelta(minutes=minutes) > opened:
-            minutes_open = f"{opened // timedelta(minutes=1):,} minutes"
-            return path, f"is out of reach: these business hours have {minutes_open} in the next ten years"
-    return None
-
-
-def _targets(sla: SlaSettings) -> Iterator[tuple[str, int]]:
-    yield "sla.target_response_minutes", sla.target_response_minutes
-    for index, target in enumerate(sla.targets_by_priority):
-        yield f"sla.targets_by_priority.{index}.target_response_minutes", target.target_response_minutes
 
 
 def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from realtime.timers import TimerKind
 from realtime.transaction import Transactions
 from resolvers.analytics.rollups import count_changes, refresh_months, refresh_rollups
 from resolvers.context import Services
+from resolvers.conversation_retention import expire_conversations
 from resolvers.erasure import finish_erasure, overdue_erasures
 from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clocks, overdue_pending
 from rules.typeid import WORKSPACE, format_id
@@ -48,6 +49,7 @@ ANALYTICS_SECONDS = 2  # between checks for changes that the analytics have to t
 # Changes are taken in together: a turn costs as much as a few writes. Readers see them meanwhile.
 MANY_CHANGES, CHANGES_SECONDS, MONTHS_SECONDS = 300, 300, 1_800
 ANALYTICS_REST = 20  # times the duration of a turn, so that turns take at most 5 % of a core
+RETENTION_SECONDS = 3_600  # between two looks for conversations whose retention has ended
 CLOSE_SECONDS = 8
 BUSY = timedelta(seconds=2)  # until the next look at a target that another worker holds
 CROWDED = timedelta(seconds=5)  # until the next look at a target whose workspace has too many in hand
@@ -133,6 +135,7 @@ class Worker:
             "planner": self._plan,
             "sweep": self._sweep,
             "analytics": self._refresh_analytics,
+            "retention": self._expire,
         }
         self._tasks = {
             asyncio.create_task(supervised(loop, name, self._stopping)) for name, loop in loops.items()
@@ -195,6 +198,11 @@ class Worker:
             await refresh_months(transactions)
         rest = ANALYTICS_REST * (time.monotonic() - began)
         await wait(self._stopping, max(ANALYTICS_SECONDS, rest))
+
+    async def _expire(self) -> None:
+        if expired := await expire_conversations(self._services, self._stopping.is_set):
+            _logger.info("retention.conversations", expired=expired)
+        await wait(self._stopping, RETENTION_SECONDS)
 
     async def _run_overdue(self, kind: TimerKind, handling: Awaitable[None]) -> None:
         """Run one overdue timer for 3 s at most, so that none holds up the others."""

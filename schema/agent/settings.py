@@ -172,6 +172,15 @@ class WidgetSettings:
 
 
 @strawberry.type
+class RetentionSettings:
+    """The time for which conversations keep their words."""
+
+    closed_conversation_days: int | None
+    """Days without a message, and without an active escalation, after which the words of a conversation are
+    erased as by eraseCustomer. Null keeps them for ever."""
+
+
+@strawberry.type
 class EscalationSettings:
     """Everything that is set for one AI agent."""
 
@@ -189,6 +198,8 @@ class EscalationSettings:
     """Notification channels."""
     widget: WidgetSettings
     """The widget."""
+    retention: RetentionSettings
+    """The time for which conversations keep their words."""
     version: int
     """Number that grows by one with every change."""
     updated_at: datetime
@@ -212,6 +223,7 @@ class EscalationSettings:
                 **held.widget.model_dump(exclude={"texts"}),
                 texts=[WidgetTexts(**text.model_dump()) for text in held.widget.texts],
             ),
+            retention=RetentionSettings(**held.retention.model_dump()),
             version=row.settings_version,
             updated_at=row.settings_updated_at,
         )

@@ -172,6 +172,15 @@ class WidgetSettingsInput:
 
 
 @strawberry.input
+class RetentionSettingsInput:
+    """Changes to the time for which conversations keep their words."""
+
+    closed_conversation_days: int | None = strawberry.UNSET
+    """Days without a message, and without an active escalation, after which the words of a conversation are
+    erased as by eraseCustomer: 1 to 36,500. Null keeps them for ever."""
+
+
+@strawberry.input
 class UpdateEscalationSettingsInput:
     """Changes to the settings. A field that is left out stays as it is; a list replaces the whole list."""
 
@@ -189,6 +198,8 @@ class UpdateEscalationSettingsInput:
     """Changes to the notification channels."""
     widget: WidgetSettingsInput | None = None
     """Changes to the widget."""
+    retention: RetentionSettingsInput | None = None
+    """Changes to the time for which conversations keep their words."""
     expected_version: int | None = None
     """Version that the caller saw. Another version is refused with CONFLICT."""
 

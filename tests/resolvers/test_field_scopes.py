@@ -23,8 +23,8 @@ AT_THE_ROOT = {
     Scope.ESCALATIONS_READ: "Escalation Resolution TriggerEvent EscalationNote TimelineEntry Sla SlaSegment "
     "EscalationCounts SavedReply Delivery DeliveryAttempt TeamMember",
     Scope.SETTINGS_READ: "EscalationSettings AutoEscalation TriggerSettings TopicRule AiSettings SlaSettings "
-    "PriorityTarget BusinessHours OpeningInterval Holiday NotificationSettings EmailNotifications "
-    "SlackNotifications WebhookEndpoint WidgetSettings WidgetTexts",
+    "PriorityTarget RetentionSettings BusinessHours OpeningInterval Holiday NotificationSettings "
+    "EmailNotifications SlackNotifications WebhookEndpoint WidgetSettings WidgetTexts",
     Scope.ANALYTICS_READ: "EscalationAnalytics DurationStats SlaCounts OutcomeCounts ReasonCount "
     "TriggerCount PriorityCount AssigneeCount AnalyticsPoint ThresholdOutcome CalibrationBin",
     Scope.ADMIN: "ApiKey AuditEntry AuditActor",

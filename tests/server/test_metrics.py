@@ -50,6 +50,7 @@ LABELS = {
     "implementation",
     "kind",
     "le",
+    "limit",
     "major",
     "minor",
     "operation",

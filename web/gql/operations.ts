@@ -407,6 +407,8 @@ export type UpdateEscalationSettingsInput = {
   notifications?: NotificationSettingsInput | null | undefined;
   /** Changes to the widget. */
   widget?: WidgetSettingsInput | null | undefined;
+  /** Changes to the time for which conversations keep their words. */
+  retention?: RetentionSettingsInput | null | undefined;
   /** Version that the caller saw. Another version is refused with CONFLICT. */
   expectedVersion?: number | null | undefined;
 };
@@ -573,6 +575,15 @@ export type WidgetTextsInput = {
   handedBackMessage?: string | null | undefined;
   /** Text of an empty widget. */
   greeting?: string | null | undefined;
+};
+
+/** Changes to the time for which conversations keep their words. */
+export type RetentionSettingsInput = {
+  /**
+   * Days without a message, and without an active escalation, after which the words of a conversation are
+   * erased as by eraseCustomer: 1 to 36,500. Null keeps them for ever.
+   */
+  closedConversationDays?: number | null | undefined;
 };
 
 /** A new member; without a password they are invited. */
