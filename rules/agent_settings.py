@@ -38,7 +38,6 @@ from rules.text import NAME_LIMIT, WORDS_LIMIT, is_blank, text_error
 
 YEAR_OF_MINUTES = 525_600
 DAY_OF_SECONDS = 86_400
-_FIRST_HOLIDAY, _LAST_HOLIDAY = date(2000, 1, 1), date(2199, 12, 31)
 
 # The origin is sent in response headers, so it may hold no character with a meaning there.
 _ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:(?P<port>[1-9][0-9]{0,4}))?")
@@ -198,16 +197,10 @@ class OpeningInterval(Part):
     ]
 
 
-def _holiday(day: date, info: ValidationInfo) -> date:
-    if info.context == _NEW_INPUT and not _FIRST_HOLIDAY <= day <= _LAST_HOLIDAY:
-        raise _fault(f"is not between {_FIRST_HOLIDAY} and {_LAST_HOLIDAY}")
-    return day
-
-
 class Holiday(Part):
     """A local date that is closed from midnight to midnight."""
 
-    date: Annotated[date, AfterValidator(_holiday)]
+    date: date
     name: Name
 
 

@@ -30,8 +30,8 @@ from schema.plain_lists import PlainField, complete_plain, plain_fields
 
 CUSTOMER_LIMIT = 2 * 1024 * 1024
 LIMIT = 8 * 1024 * 1024
-# A value takes about 7 µs, one in a list of plain attributes a quarter of that.
-VALUE_LIMIT = 25_000
+# A value takes about 8 µs, one in a list of plain attributes a quarter of that.
+VALUE_LIMIT = 15_000
 _PLAIN_SHARE = 4
 
 # Quotes, colon, comma and the braces of the object, roughly.
@@ -45,7 +45,7 @@ def reply_limit(caller: Actor | None) -> int:
 
 
 class BoundedExecutor(Executor[Any]):
-    """A graphql-core executor whose reply has at most `reply_bytes` bytes and 25,000 values.
+    """A graphql-core executor whose reply has at most `reply_bytes` bytes and 15,000 values.
 
     Once the reply is full, no further field is resolved. A query or an event then has no data. A mutation
     keeps the finished root fields and is null at the others, so the caller sees which changes were made.

@@ -39,8 +39,8 @@ FIELD_LIMIT = 100_000
 
 # Integers of JSON are exact up to here.
 _LARGEST_REPORTED = 2**53
-# Fields that take as long as these: a page runs statements, a mutation a transaction.
-PAGE_FIELDS = 50
+# Fields that take as long: a page and its count run statements, a mutation a transaction.
+PAGE_FIELDS, COUNT_FIELDS = 700, 300
 MUTATION_FIELDS = 2_000
 _PAGE_ARGUMENTS = ("first", "last")
 _PAGES = frozenset(map(str, range(1, LARGEST + 1)))
@@ -120,6 +120,8 @@ class CostCounter:
         if any(argument in definition.args for argument in _PAGE_ARGUMENTS):
             return Cost(PAGE_FIELDS + below.fields + self._page(node) * below.fields_per_row, 0, depth)
         fields = below.fields + USUAL * below.fields_per_row
+        if name == "totalCount":
+            return Cost(COUNT_FIELDS, 0, depth)
         if parent is self._schema.mutation_type:
             return Cost(MUTATION_FIELDS + self._length(parent, name) * fields, 0, depth)
         if not is_list_type(get_nullable_type(definition.type)):

@@ -23,13 +23,13 @@ def test_every_list_of_objects_has_a_page_or_a_length() -> None:
     assert lists == LENGTHS.keys()
 
 
-def test_reply_of_more_than_25_000_values_is_refused(workspace: Workspace) -> None:
+def test_reply_of_more_than_15_000_values_is_refused(workspace: Workspace) -> None:
     fields = [f"a{number}: conversations" for number in range(14)]
     few = workspace.key.ask(SERIES % " ".join(fields[:4]), agent=workspace.agent_id)
     assert len(few["escalationAnalytics"]["series"]) == 78 * 24
     refused = workspace.key.refusal(SERIES % " ".join(fields), agent=workspace.agent_id)
     assert refused.code == "QUERY_TOO_COMPLEX"
-    assert "25,000 values" in refused.errors[0]["message"]
+    assert "15,000 values" in refused.errors[0]["message"]
 
 
 def test_mutations_in_mass_are_refused_before_any_runs(workspace: Workspace) -> None:
