@@ -36,6 +36,8 @@ class Case:
     slow: bool = False
     # Omitted in the short form.
     long: bool = False
+    # Also runs on a server with the default manifest of widget documents.
+    customers: bool = False
 
 
 CASES: list[Case] = []

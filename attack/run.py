@@ -118,6 +118,9 @@ async def run_case(stage: Stage, watch: Watch, cases: Sequence[Case]) -> Outcome
         sent,
         wrong,
     )
+    if exceeded(outcome, samples, world.slowness):
+        # The machine may have become slower since the start, for instance by a neighbour of the core.
+        world.slowness = max(world.slowness, measure_slowness())
     outcome.wrong.extend(exceeded(outcome, samples, world.slowness))
     return outcome
 
@@ -130,7 +133,7 @@ def exceeded(outcome: Outcome, samples: Sequence[Sample], slowness: float) -> li
     if len(samples) >= SAMPLES_FOR_A_PERCENTILE:
         lag = percentile([sample.lag for sample in samples], 0.99)
         if lag > limits.health_seconds * slowness:
-            wrong.append(f"99 % of the calls of /healthz took up to {lag:.2f} s")
+            wrong.append(f"the event loop ran up to {lag:.2f} s in 99 % of the calls of /healthz")
     if missing := sum(1 for sample in samples if sample.status != 200):
         wrong.append(f"{missing} calls of /healthz failed")
     if outcome.memory_bytes > limits.memory_bytes:

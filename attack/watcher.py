@@ -1,7 +1,7 @@
 """`python -m attack.watcher PORT PID`: measures a server from outside, in a process of its own.
 
-Each line of its output is one sample. The lag is the time of a call of `/healthz` without the time that the
-server and the watcher waited for a core, which other processes of the machine cause.
+Each line of its output is one sample. The lag is the time for which the server's event loop ran on a core
+during a call of `/healthz`. Other processes of the machine do not lengthen it.
 """
 
 import http.client
@@ -36,19 +36,19 @@ class Watcher:
     """A connection that calls `/healthz` again and again."""
 
     def __init__(self, port: int, pid: int) -> None:
-        self._port, self._process = port, Path(f"/proc/{pid}")
+        self._port, self._pid = port, pid
         self._connection = self._connect()
 
     def sample(self) -> Sample:
         """Call once and measure."""
-        waited = self._waiting()
+        ran = loop_seconds(self._pid)
         began = time.monotonic()
         status = self._call()
         at = time.monotonic()
         health = at - began
-        lag = max(health - (self._waiting() - waited), 0.0)
-        memory = int((self._process / "statm").read_text().split()[1]) * _PAGE
-        return Sample(at, health, lag, status, memory, len(os.listdir(self._process / "fd")))
+        lag = loop_seconds(self._pid) - ran
+        files = len(os.listdir(f"/proc/{self._pid}/fd"))
+        return Sample(at, health, lag, status, memory_bytes(self._pid), files)
 
     def _call(self) -> int:
         try:
@@ -61,21 +61,20 @@ class Watcher:
             return 0
         return answer.status
 
-    def _waiting(self) -> float:
-        return waiting_seconds(self._process) + waiting_seconds(Path("/proc/self"))
-
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(
             HOST, self._port, timeout=TIMEOUT_SECONDS, source_address=(SOURCE, 0)
         )
 
 
-def waiting_seconds(process: Path) -> float:
-    """Return how long the first thread of a process was runnable without a core; 0 if the kernel hides it."""
-    try:
-        return int((process / "schedstat").read_text().split()[1]) / 1e9
-    except (FileNotFoundError, IndexError):
-        return 0.0
+def loop_seconds(pid: int) -> float:
+    """Return how long the first thread of a process, which has the event loop, has run on a core."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def memory_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
 
 
 def main() -> None:

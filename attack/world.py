@@ -29,6 +29,8 @@ class World:
     slowness: float = 1.0
     largest_reply: int = 0
     notes: list[str] = field(default_factory=list)
+    # Ids of other rows, by the name of the argument.
+    ids: dict[str, str] = field(default_factory=dict)
 
     async def send(self, data: bytes, *, source: str = HOST, seconds: float = 40) -> Reply:
         """Send bytes on a connection of their own, and return the first answer."""

@@ -14,6 +14,7 @@ from resolvers.context import Context
 from resolvers.credentials import token_hash
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.permissions import permitted
+from resolvers.room import API_KEYS, check_room
 from resolvers.validation import check_name
 from resolvers.visibility import API_KEY, Visibility, visible_api_keys
 from rules.api_key_text import api_key_prefix, api_key_text
@@ -24,16 +25,19 @@ from rules.typeid import API_KEY as API_KEY_PREFIX
 from rules.typeid import format_id
 
 LIFETIME = timedelta(days=365)
+LONGEST_LIFETIME = 100 * LIFETIME
 LONGEST_OVERLAP = timedelta(days=30)
 MOST_NETWORKS = 50
 
 
 @permitted("apiKeys")
 async def api_keys(context: Context) -> list[ApiKey]:
-    """Return the workspace's keys, newest first, revoked ones included."""
-    newest_first = visible_api_keys(Visibility.of(context.actor)).order_by(ApiKey.id.desc())
+    """Return the newest keys of the workspace, newest first, revoked ones included."""
+    # Revoked keys give way to the others.
+    order = ApiKey.revoked_at.is_not(None), ApiKey.id.desc()
+    listed = visible_api_keys(Visibility.of(context.actor)).order_by(*order).limit(API_KEYS)
     async with context.database.autocommit_session() as session:
-        return list(await session.scalars(newest_first))
+        return sorted(await session.scalars(listed), key=lambda key: key.id, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,12 @@ async def create_api_key(context: Context, new: NewApiKey) -> tuple[ApiKey, str]
         now = await tx.read_clock()
         if new.expires_at is not None and new.expires_at <= now:
             raise BadInputError("expires_at", "is in the past")
+        if new.expires_at is not None and new.expires_at > now + LONGEST_LIFETIME:
+            raise BadInputError(
+                "expires_at", "is more than 100 years from now; null makes a key that does not end"
+            )
+        valid = ApiKey.workspace_id == context.actor.workspace_id, ApiKey.revoked_at.is_(None)
+        await check_room(tx, ApiKey, API_KEYS, "API keys that are not revoked", *valid)
         owned = replace(new, owner_id=context.actor.member_id)
         key, token = make_api_key(tx, context.actor.workspace_id, owned)
         target = format_id(API_KEY_PREFIX, key.id)

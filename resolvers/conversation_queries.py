@@ -12,12 +12,12 @@ from models.escalation import Escalation
 from models.message import Message
 from models.words import folded
 from resolvers.context import Context
-from resolvers.errors import BadInputError
 from resolvers.escalation_queries import workspace_cursor
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.search import has_message, in_customer, in_messages, search_conditions
+from resolvers.validation import check_searched
 from resolvers.visibility import CONVERSATION, Visibility, visible_conversations, visible_messages
 from rules import typeid
 from rules.ai_control import AiState
@@ -126,21 +126,16 @@ def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
         any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
         conditions.append(any_escalation if wanted.escalated else ~any_escalation)
     if wanted.customer_email is not None:
-        _refuse_nul("filter.customer_email", wanted.customer_email)
+        check_searched("filter.customer_email", wanted.customer_email)
         conditions.append(folded(Conversation.customer_email) == folded(wanted.customer_email))
     if wanted.customer_external_id is not None:
-        _refuse_nul("filter.customer_external_id", wanted.customer_external_id)
+        check_searched("filter.customer_external_id", wanted.customer_external_id)
         same = folded(Conversation.customer_external_id) == folded(wanted.customer_external_id)
         conditions.append(and_(Conversation.customer_external_id.is_not(None), same))
     if wanted.awaiting_ai is not None:
         awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
         conditions.append(awaiting if wanted.awaiting_ai else not_(awaiting))
     return conditions
-
-
-def _refuse_nul(field: str, text: str) -> None:
-    if "\0" in text:
-        raise BadInputError(field, "holds a NUL, which text cannot keep")
 
 
 def _has_escalation(escalation_id: UUID) -> ColumnElement[bool]:

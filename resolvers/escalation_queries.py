@@ -18,6 +18,7 @@ from resolvers.context import Context
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.search import has_message, in_customer, in_messages, search_conditions
+from resolvers.validation import check_choices
 from resolvers.visibility import AGENT, ESCALATION, Visibility, visible_escalations
 from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
@@ -66,6 +67,9 @@ class EscalationFilter:
     disposition: tuple[Disposition, ...] | None = None
     reviewed: bool | None = None
     search: str | None = None
+
+
+_CHOICES = ("status", "priority", "sla_status", "sla_outcome", "trigger", "disposition")
 
 
 @permitted("escalation", ESCALATION)
@@ -177,6 +181,8 @@ async def timeline_of(context: Context, escalation_id: UUID, request: PageReques
 
 
 def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
+    for name in _CHOICES:
+        check_choices(f"filter.{name}", getattr(wanted, name))
     equal: list[tuple[Any, Any]] = [
         (Escalation.agent_id, wanted.agent_id),
         (Escalation.assignee_id, wanted.assignee_id),

@@ -6,7 +6,7 @@ They are meant for ids that were reached through a visible row.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, cast
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, func, select
@@ -28,6 +28,7 @@ from models.workspace import Workspace
 from realtime.cursor import Cursor
 from realtime.recipients import unconfirmed
 from resolvers.context import Context
+from resolvers.pagination import LISTED, VIEWERS
 from resolvers.visibility import (
     Visibility,
     bind_values,
@@ -196,12 +197,8 @@ async def unconfirmed_recipients_of(context: Context, ids: Sequence[UUID]) -> di
 
 
 async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[DeliveryAttempt]]:
-    """Return the finished attempts of each delivery, oldest first."""
-    rows = (
-        select(DeliveryAttempt)
-        .where(DeliveryAttempt.delivery_id.in_(ids))
-        .order_by(DeliveryAttempt.attempted_at, DeliveryAttempt.id)
-    )
+    """Return the latest finished attempts of each delivery, oldest first."""
+    rows = _latest(DeliveryAttempt, DeliveryAttempt.delivery_id, DeliveryAttempt.attempted_at, ids)
     async with context.database.autocommit_session() as session:
         return _grouped([(row.delivery_id, row) for row in await session.scalars(rows)])
 
@@ -221,7 +218,9 @@ async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Mem
 
 async def viewers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Member]]:
     """Return the members who have each conversation open, by name."""
-    return _grouped(await _VIEWERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
+    workspace_id = context.actor.workspace_id
+    viewers = _grouped(await _VIEWERS.rows(context.database, workspace_id=workspace_id, ids=ids))
+    return {conversation_id: members[:VIEWERS] for conversation_id, members in viewers.items()}
 
 
 async def unread_messages_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -239,25 +238,26 @@ async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, 
 
 
 async def triggers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[TriggerEvent]]:
-    """Return the triggers that fired while each escalation was active, oldest first."""
-    rows = (
-        select(TriggerEvent)
-        .where(TriggerEvent.escalation_id.in_(ids))
-        .order_by(TriggerEvent.occurred_at, TriggerEvent.id)
-    )
+    """Return the latest triggers that fired while each escalation was active, oldest first."""
+    rows = _latest(TriggerEvent, TriggerEvent.escalation_id, TriggerEvent.occurred_at, ids)
     async with context.database.autocommit_session() as session:
         return _grouped([(row.escalation_id, row) for row in await session.scalars(rows)])
 
 
 async def notes_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[EscalationNote]]:
-    """Return the notes of each escalation, oldest first."""
-    rows = (
-        select(EscalationNote)
-        .where(EscalationNote.escalation_id.in_(ids))
-        .order_by(EscalationNote.created_at, EscalationNote.id)
-    )
+    """Return the latest notes of each escalation, oldest first."""
+    rows = _latest(EscalationNote, EscalationNote.escalation_id, EscalationNote.created_at, ids)
     async with context.database.autocommit_session() as session:
         return _grouped([(row.escalation_id, row) for row in await session.scalars(rows)])
+
+
+def _latest(entity: type[T], owner: Any, time: Any, ids: Sequence[UUID]) -> Select[T]:
+    """Return the latest rows of each owner, as many as a list without pages has, oldest first."""
+    key = cast("Any", entity).id
+    newest_first = func.row_number().over(partition_by=owner, order_by=(time.desc(), key.desc()))
+    ranked = select(key, newest_first.label("place")).where(owner.in_(ids)).subquery()
+    latest = select(entity).join(ranked, ranked.c.id == key).where(ranked.c.place <= LISTED)
+    return latest.order_by(time, key)
 
 
 def _grouped(pairs: Sequence[tuple[UUID, T]]) -> dict[UUID, list[T]]:

@@ -17,6 +17,9 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 LARGEST, USUAL = 100, 50
+# The length of a list without pages, such as the notes of an escalation.
+LISTED = 100
+VIEWERS = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,3 +145,9 @@ def check_password(field: str, password: str) -> str:
     if is_common_password(password):
         raise BadInputError(field, "is a password that many people use; choose another one")
     return password
+
+
+def check_presented(field: str, password: str) -> None:
+    """Refuse a password that is longer than any that can be set, before anything is hashed."""
+    if len(password) > LONGEST:
+        raise BadInputError(field, f"has more than {LONGEST} characters, which no password has")

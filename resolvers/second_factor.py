@@ -22,6 +22,7 @@ from realtime.transaction import Transaction
 from resolvers.audit import record_act, record_member_act
 from resolvers.context import Context, Services
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError
+from resolvers.passwords import check_presented
 from resolvers.permissions import permitted
 from resolvers.rate_limits import SIGN_IN
 from resolvers.visibility import MEMBER
@@ -178,6 +179,7 @@ async def _own_rows(context: Context) -> tuple[Member, str]:
 
 
 async def _check_password(context: Context, member: Member, password: str) -> None:
+    check_presented("password", password)
     client = network_of(context.address)
     match = await context.services.passwords.match(password, [member.password_hash], client=client)
     if match.stored is None:

@@ -20,7 +20,7 @@ from resolvers.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from resolvers.passwords import check_password, hash_password
+from resolvers.passwords import check_password, check_presented, hash_password
 from resolvers.permissions import permitted
 from resolvers.rate_limits import SIGN_IN, SIGN_IN_FROM
 from resolvers.second_factor import use_code
@@ -56,6 +56,7 @@ async def sign_in(context: Context, email: str, password: str, code: str | None 
     """
     if email_address_error(email):
         raise BadInputError("email", "is not an email address")
+    check_presented("password", password)
     address = network_of(context.address)
     await context.services.rate_limiter.acquire(SIGN_IN_FROM, "sign-ins of", address)
     try:
@@ -158,6 +159,7 @@ async def sign_out(context: Context) -> None:
 async def change_password(context: Context, current: str, new: str) -> None:
     """Set a new password and end the member's other sessions."""
     check_password("new", new)
+    check_presented("current", current)
     await context.services.rate_limiter.acquire(SIGN_IN, "password", str(context.actor.id))
     member = await _own_row(context)
     passwords, client = context.services.passwords, network_of(context.address)

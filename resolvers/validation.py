@@ -1,10 +1,11 @@
 """Checks of inputs: each raises BadInputError with the input's name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from resolvers.errors import BadInputError
-from rules.email_address import email_address_error
+from rules.email_address import ADDRESS_LIMIT, email_address_error
 from rules.language import language_error
 from rules.text import (
     CONTENT_LIMIT,
@@ -53,6 +54,11 @@ def check_email(field: str, address: str) -> str:
     """Check that there is exactly one plain email address."""
     _refuse(field, email_address_error(address))
     return address
+
+
+def check_searched(field: str, text: str) -> None:
+    """Check a text that rows are compared with. An empty one is allowed, and finds nothing."""
+    _refuse(field, text_error(text, limit=ADDRESS_LIMIT, blank=True))
 
 
 def check_object(field: str, value: Any) -> dict[str, Any] | None:
@@ -104,6 +110,12 @@ def probability_in_percent(field: str, value: float) -> float:
         raise BadInputError(field, "is not between 0 and 1")
     # 0.07 * 100 is 7.000000000000001.
     return round(value * 100, 9)
+
+
+def check_choices(field: str, chosen: Sequence[StrEnum] | None) -> None:
+    """Refuse a list of enum values that is longer than the enum."""
+    if chosen and len(chosen) > len(type(chosen[0])):
+        raise BadInputError(field, f"has more than {len(type(chosen[0]))} values")
 
 
 def check_intents(field: str, intents: list[str]) -> list[str]:

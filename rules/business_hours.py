@@ -137,12 +137,17 @@ class Hours:
         except OutOfReachError:
             return None
 
-    def segments(self, start: datetime, end: datetime) -> list[Segment]:
-        """Return the consecutive stretches from `start` to `end`; a holiday closes its whole local date."""
+    def segments(self, start: datetime, end: datetime, limit: int | None = None) -> list[Segment]:
+        """Return the consecutive stretches from `start` to `end`; a holiday closes its whole local date.
+
+        With `limit`, only the first stretches are computed.
+        """
         merged: list[_Stretch] = []
         for stretch in self._stretches(_micros(start), _micros(end)):
             if merged and merged[-1][2:] == stretch[2:]:
                 merged[-1] = (merged[-1][0], *stretch[1:])
+            elif len(merged) == limit:
+                break
             else:
                 merged.append(stretch)
         return [

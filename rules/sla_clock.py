@@ -78,9 +78,9 @@ class Clock:
             return None
         return hours_of(self.business_hours).between(now, self.due_at) / timedelta(minutes=1)
 
-    def segments(self) -> list[Segment]:
-        """Return the open and closed stretches from the start to the due time."""
-        return hours_of(self.business_hours).segments(self.started_at, self.due_at)
+    def segments(self, limit: int | None = None) -> list[Segment]:
+        """Return the open and closed stretches from the start to the due time; the first with `limit`."""
+        return hours_of(self.business_hours).segments(self.started_at, self.due_at, limit)
 
 
 def start_clock(

@@ -20,7 +20,8 @@ _BLANK_LETTERS = frozenset(
     + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 )
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_INTEGERS = (-(2**63), 2**64 - 1)
+# Integers beyond are read as floats, which are rounded.
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 def text_error(text: str, *, limit: int, blank: bool = False) -> str | None:
@@ -68,10 +69,8 @@ def json_error(value: Any) -> str | None:
             return f"is too large; at most {JSON_TEXT_LIMIT:,} characters and values are allowed"
         if any(isinstance(part, str) and _UNSTORABLE.search(part) for part in level):
             return "holds a NUL or an unpaired surrogate, which text cannot keep; leave it out"
-        if any(isinstance(part, int) and not _INTEGERS[0] <= part <= _INTEGERS[1] for part in level):
-            return "holds an integer of more than 64 bits; write it as a string"
-        if any(isinstance(part, float) and (part != part or abs(part) == float("inf")) for part in level):
-            return "holds a number that JSON cannot write"
+        if any(isinstance(part, int | float) and not _LEAST <= part <= _MOST for part in level):
+            return "holds a number of more than 64 bits, or none; write it as a string"
         level = [inner for part in level for inner in _parts(part)]
         if not level:
             return None

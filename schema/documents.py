@@ -44,6 +44,7 @@ from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost, cost_extension, is_allowed
 from schema.trusted_documents import digest_of
+from schema.variable_bounds import oversized_values
 
 # graphql-core compares fields of one name pairwise: 5,000 tokens took 0.9 s, 1,000 take 0.04 s at worst.
 # The default of GraphQL Armor is 1,000, too.
@@ -270,13 +271,16 @@ def build_executor(
     document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
 ) -> BoundedExecutor | list[GraphQLError]:
     """Return an executor for the operation, or the errors of its variables."""
+    values = dict(operation.variables or {})
+    if errors := oversized_values(GRAPHQL_SCHEMA, node, values, document.argument_of_variable):
+        return errors
     access = _restricted_access(document, node, call.caller)
     guard: dict[str, Any] = {} if access is None else {"access": access}
     executor = (BoundedExecutor if access is None else GuardedExecutor).build(
         GRAPHQL_SCHEMA,
         document.node,
         context_value=call,
-        raw_variable_values=dict(operation.variables or {}),
+        raw_variable_values=values,
         operation_name=operation.name,
         is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
         reply_bytes=reply_limit(call.caller),

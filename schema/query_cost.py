@@ -32,14 +32,16 @@ from graphql import (
 
 from resolvers.pagination import LARGEST, USUAL
 from schema.errors import TooComplexError
+from schema.list_lengths import LENGTHS
 
 DEPTH_LIMIT = 15
 FIELD_LIMIT = 100_000
 
 # Integers of JSON are exact up to here.
 _LARGEST_REPORTED = 2**53
-# The assumed length of a list that has no pages, such as the triggers of an escalation.
-_LIST_LENGTH = 25
+# Fields that take as long: a page and its count run statements, a mutation a transaction.
+PAGE_FIELDS, COUNT_FIELDS = 700, 300
+MUTATION_FIELDS = 2_000
 _PAGE_ARGUMENTS = ("first", "last")
 _PAGES = frozenset(map(str, range(1, LARGEST + 1)))
 
@@ -116,8 +118,12 @@ class CostCounter:
         below = self._selection(node.selection_set, get_named_type(definition.type))
         depth = below.depth + (not name.startswith("__") and not parent.name.startswith("__"))
         if any(argument in definition.args for argument in _PAGE_ARGUMENTS):
-            return Cost(1 + below.fields + self._page(node) * below.fields_per_row, 0, depth)
+            return Cost(PAGE_FIELDS + below.fields + self._page(node) * below.fields_per_row, 0, depth)
         fields = below.fields + USUAL * below.fields_per_row
+        if name == "totalCount":
+            return Cost(COUNT_FIELDS, 0, depth)
+        if parent is self._schema.mutation_type:
+            return Cost(MUTATION_FIELDS + self._length(parent, name) * fields, 0, depth)
         if not is_list_type(get_nullable_type(definition.type)):
             return Cost(1 + self._wrapped(parent, name) * fields, 0, depth)
         if parent.name.endswith("Connection"):
@@ -151,7 +157,7 @@ class CostCounter:
 
     def _length(self, parent: GraphQLNamedType, name: str) -> float:
         if not parent.name.startswith("__"):
-            return _LIST_LENGTH
+            return LENGTHS.get(f"{parent.name}.{name}", 1)
         if name == "types":
             return len(self._schema.type_map)
         return self._fields_per_type if name == "fields" else 2

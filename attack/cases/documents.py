@@ -59,6 +59,7 @@ for _name, _document in REFUSED.items():
                 "a costly document is refused before it is executed",
                 partial(send_document, _field, _document),
                 CUSTOMER if _field == "widget" else Limits(),
+                customers=_field == "widget",
             )
         )
 

@@ -11,6 +11,7 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 from resolvers.analytics import calibration, metrics, what_if
 from resolvers.analytics.blocks import Count, Duration
 from resolvers.analytics.facts import instant
+from resolvers.pagination import LISTED
 from rules.analytics import AnalyticsInterval
 from rules.escalation import EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome
@@ -275,7 +276,7 @@ class EscalationAnalytics:
 
     @strawberry.field
     def by_assignee(self) -> list[AssigneeCount]:
-        """Escalations by assignee, the busiest first."""
+        """Escalations by assignee, the 100 busiest first."""
         return [
             AssigneeCount(
                 assignee_key=item.assignee_id,
@@ -283,7 +284,7 @@ class EscalationAnalytics:
                 median_first_response_seconds=item.median_first_response,
                 sla_compliance=item.sla_compliance,
             )
-            for item in self.result.by_assignee
+            for item in self.result.by_assignee[:LISTED]
         ]
 
     @strawberry.field

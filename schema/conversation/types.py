@@ -207,7 +207,7 @@ class Conversation(Node):
 
     @strawberry.field
     async def viewers(self, info: Info) -> list[TeamMember]:
-        """Team members who have it open now. Each counts for 30 s after setViewing. Only for team members."""
+        """Team members who have it open now, at most 20, for 30 s after setViewing. Only for team members."""
         if info.context.actor.is_customer:
             return []
         if info.context.actor.kind is not ActorKind.TEAM_MEMBER:

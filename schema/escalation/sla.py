@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+from resolvers.pagination import LISTED
 from rules.sla_clock import Clock, SlaOutcome, SlaStatus
 
 
@@ -51,10 +52,10 @@ class Sla:
 
     @strawberry.field
     def segments(self) -> list[SlaSegment]:
-        """Stretches in which the clock ran or stood still, up to the due time."""
+        """First 100 stretches in which the clock ran or stood still, up to the due time."""
         return [
             SlaSegment(from_=segment.start, to=segment.end, running=segment.running, label=segment.label)
-            for segment in self.clock.segments()
+            for segment in self.clock.segments(LISTED)
         ]
 
     @classmethod

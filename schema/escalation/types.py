@@ -224,7 +224,7 @@ class Escalation(Node):
 
     @strawberry.field
     async def triggers(self, info: Info) -> list[TriggerEvent]:
-        """Every trigger that fired, oldest first."""
+        """Latest 100 triggers that fired, oldest first."""
         if info.context.actor.is_customer:
             return []
         return [
@@ -242,7 +242,7 @@ class Escalation(Node):
 
     @strawberry.field
     async def notes(self, info: Info) -> list[EscalationNote]:
-        """The team's internal notes, oldest first."""
+        """Latest 100 internal notes of the team, oldest first."""
         if info.context.actor.is_customer:
             return []
         return [

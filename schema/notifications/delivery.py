@@ -82,7 +82,7 @@ class Delivery(Node):
 
     @strawberry.field
     async def attempts(self, info: Info) -> list[DeliveryAttempt]:
-        """Every attempt that has come to its end, oldest first."""
+        """Latest 100 attempts that have come to their end, oldest first."""
         rows = await info.context.load(attempts_of, self.key)
         return _ended(rows or [])
 

@@ -4,13 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from graphql import get_nullable_type, is_required_input_field
 
 from tests.support.baton_client import Refused, Server
-from tests.support.callers import new_saved_reply
-from tests.support.seeded_workspace import ROOTS, Place, leaves, quiet_endpoint, stands
+from tests.support.seeded_workspace import ROOTS, Place, leaves, seeded_place, stands
 
 ASKING = [name for name, (_, field) in ROOTS.items() if field.args]
 
@@ -41,48 +39,7 @@ ANYTHING_GOES = {
 @pytest.fixture(scope="module")
 def place(server: Server) -> Iterator[Place]:
     """Made once: nothing in this module changes it."""
-    workspace = server.new_workspace()
-    key, conversation = workspace.key, workspace.start()["conversation"]["id"]
-    escalation = key.escalate(conversation)["escalation"]["id"]
-    held = key.record(conversation, "ASSISTANT", "a draft")["message"]["id"]
-    member = workspace.sign_in()
-    member_id = member.ask("{ viewer { member { id } } }")["viewer"]["member"]["id"]
-    session_id = member.ask("{ sessions { id } }")["sessions"][0]["id"]
-    key_id = key.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
-    save = "mutation($i: SavedReplyInput!) { createSavedReply(input: $i) { id } }"
-    saved = key.ask(save, i=new_saved_reply())["createSavedReply"]["id"]
-    values = {
-        "agentId": workspace.agent_id,
-        "conversationId": conversation,
-        "escalationId": escalation,
-        "messageId": held,
-        "email": "someone@example.com",
-        "fields": {"a": "b"},
-        "targetResponseMinutes": 5,
-        "position": 1,
-        "date": "2026-01-01",
-        "opens": "09:00",
-        "closes": "17:00",
-        "from": "2026-01-01T00:00:00Z",
-        "to": "2026-02-01T00:00:00Z",
-        "thresholds": 50.0,
-        **dict.fromkeys(["succeeded", "typing", "viewing"], True),
-        **dict.fromkeys(["password", "current", "new", "token"], "a password that is long enough"),
-    }
-    ids = {
-        "agent": workspace.agent_id,
-        "escalation": escalation,
-        **dict.fromkeys(["revokeApiKey", "rotateApiKey"], key_id),
-        "endSession": session_id,
-        **quiet_endpoint(workspace),
-        **dict.fromkeys(["node", "conversation"], conversation),
-        **dict.fromkeys(["updateSavedReply", "deleteSavedReply"], saved),
-        **dict.fromkeys(["updateMember", "removeMember", "resetSecondFactor"], member_id),
-    }
-    accepted = {"accept": "application/graphql-response+json"}
-    with httpx.Client(base_url=server.url, headers=key.headers | accepted, timeout=30) as client:
-        made = Place(workspace, client, member.headers, values, ids, [])
-        made.stood = stands(workspace)
+    with seeded_place(server) as made:
         yield made
 
 

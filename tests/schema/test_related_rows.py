@@ -13,7 +13,9 @@ TALK = """fragment Talk on Conversation { id customer { name } agent { id }
     activeEscalation { ...People status } messages(last: 5) { nodes { content author { email } } } }"""
 NODE = """fragment Node on Escalation { id ...People agent { id name } by: conversation { ...Talk }
     timeline(first: 50) { nodes { kind actor { email } } } }"""
-PAGE = "query { escalations { edges { node { ...Node } } nodes { ...Node } } }" + NODE + TALK + PEOPLE
+PAGE = (
+    "query { escalations(first: 10) { edges { node { ...Node } } nodes { ...Node } } }" + NODE + TALK + PEOPLE
+)
 ONE = "query($id: ID!) { escalation(id: $id) { ...Node } }" + NODE + TALK + PEOPLE
 TALKS = "query { conversations { nodes { ...Talk } } }" + TALK + PEOPLE
 ONE_TALK = "query($id: ID!) { conversation(id: $id) { ...Talk } }" + TALK + PEOPLE

@@ -1,6 +1,7 @@
 """A workspace with a row of every kind, to show that a refused request has changed none."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,8 @@ from graphql import (
 from models.ids import new_id
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, format_id, parse_id
 from schema.api import printed_schema
-from tests.support.baton_client import Refused, Workspace
+from tests.support.baton_client import Refused, Server, Workspace
+from tests.support.callers import new_saved_reply
 
 _SCHEMA = build_schema(printed_schema())
 ROOTS: dict[str, tuple[str, GraphQLField]] = {
@@ -143,19 +145,87 @@ class Place:
 
     def refusal(self, root: str, changes: dict[str, Any]) -> Refused:
         """Return the refusal of a root field for its valid values with `changes`."""
+        answer = self.answer(root, changes)
+        assert "errors" in answer, (root, changes, answer)
+        return Refused(answer["errors"])
+
+    def answer(self, root: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer of a root field for its valid values with `changes`."""
         kind, field = ROOTS[root]
         given = self.variables(root, changes)
         declared = ", ".join(f"${name}: {field.args[name].type}" for name in given)
         passed = ", ".join(f"{name}: ${name}" for name in given)
         selection = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
-        headers = self.member if root in FOR_MEMBERS else {}
-        answer = self.post(f"{kind}({declared}) {{ {root}({passed}){selection} }}", given, headers).json()
-        assert "errors" in answer, (root, changes, answer)
-        return Refused(answer["errors"])
+        document = f"{kind}({declared}) {{ {root}({passed}){selection} }}"
+        result: dict[str, Any] = self.post(document, given, self.headers_of(root)).json()
+        return result
+
+    def headers_of(self, root: str) -> dict[str, str]:
+        """Return the credential for a root field: that of the member, or none but the key's."""
+        return self.member if root in FOR_MEMBERS else {}
 
     def post(self, query: str, variables: Any = None, headers: Any = None) -> httpx.Response:
         """Send a valid GraphQL request."""
         return self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+
+
+@contextmanager
+def seeded_place(server: Server) -> Iterator[Place]:
+    """Make a workspace in which something of every kind stands."""
+    workspace = server.new_workspace()
+    key, conversation = workspace.key, workspace.start()["conversation"]["id"]
+    escalation = key.escalate(conversation)["escalation"]["id"]
+    held = key.record(conversation, "ASSISTANT", "a draft")["message"]["id"]
+    member = workspace.sign_in()
+    member_id = member.ask("{ viewer { member { id } } }")["viewer"]["member"]["id"]
+    session_id = member.ask("{ sessions { id } }")["sessions"][0]["id"]
+    key_id = key.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
+    save = "mutation($i: SavedReplyInput!) { createSavedReply(input: $i) { id } }"
+    saved = key.ask(save, i=new_saved_reply())["createSavedReply"]["id"]
+    values = {
+        "agentId": workspace.agent_id,
+        "conversationId": conversation,
+        "escalationId": escalation,
+        "messageId": held,
+        "email": "someone@example.com",
+        "fields": {"a": "b"},
+        "targetResponseMinutes": 5,
+        "position": 1,
+        "date": "2026-01-01",
+        "opens": "09:00",
+        "closes": "17:00",
+        "from": "2026-01-01T00:00:00Z",
+        "to": "2026-02-01T00:00:00Z",
+        "thresholds": 50.0,
+        **dict.fromkeys(["succeeded", "typing", "viewing"], True),
+        **dict.fromkeys(["password", "current", "new", "token"], "a password that is long enough"),
+    }
+    ids = {
+        "agent": workspace.agent_id,
+        "escalation": escalation,
+        **dict.fromkeys(["revokeApiKey", "rotateApiKey"], key_id),
+        "endSession": session_id,
+        **quiet_endpoint(workspace),
+        **dict.fromkeys(["node", "conversation"], conversation),
+        **dict.fromkeys(["updateSavedReply", "deleteSavedReply"], saved),
+        **dict.fromkeys(["updateMember", "removeMember", "resetSecondFactor"], member_id),
+    }
+    accepted = {"accept": "application/graphql-response+json"}
+    with httpx.Client(base_url=server.url, headers=key.headers | accepted, timeout=30) as client:
+        made = Place(workspace, client, member.headers, values, ids, [])
+        made.stood = stands(workspace)
+        yield made
+
+
+def lists(fields: Any, within: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every list that can be given, by its path, with the type of its items."""
+    for name, field in fields.items():
+        plain, path = get_nullable_type(field.type), (*within, name)
+        if is_list_type(plain):
+            yield ".".join(path), plain.of_type
+            plain, path = get_nullable_type(plain.of_type), (*path, "0")
+        if is_input_object_type(plain):
+            yield from lists(plain.fields, path)
 
 
 def leaves(fields: Any, within: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
