@@ -30,6 +30,7 @@ from server.http.problems import EXCEPTION_HANDLERS, answer_refused
 from server.http.response_headers import ResponseHeaders
 from server.http.security_contact import security_txt
 from server.http.widget_files import WidgetFiles
+from server.oidc.routes import SignInRoutes
 from server.rest.routes import ROUTES as REST_ROUTES
 from server.settings import Settings
 
@@ -95,6 +96,7 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         Route("/.well-known/security.txt", security_txt),
+        *SignInRoutes(settings).routes,
         *REST_ROUTES,
     ]
 
