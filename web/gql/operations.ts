@@ -202,6 +202,13 @@ export type Disposition =
   /** There was no genuine request. */
   | 'SPAM';
 
+/** The way in which a team member signed in. */
+export type SignInMethod =
+  /** With a password or an invitation. */
+  | 'PASSWORD'
+  /** By the OpenID provider. */
+  | 'OIDC';
+
 /** Which conversations are listed; what is left out does not choose. */
 export type ConversationFilter = {
   /** Conversations of this AI agent. */
@@ -1089,7 +1096,7 @@ export type RemoveSecondFactorMutation = { removeSecondFactor: boolean | null };
 export type SessionsQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type SessionsQuery = { sessions: Array<{ id: string, createdAt: string, lastUsedAt: string, address: string | null, userAgent: string | null, current: boolean }> };
+export type SessionsQuery = { sessions: Array<{ id: string, createdAt: string, lastUsedAt: string, address: string | null, userAgent: string | null, method: SignInMethod, current: boolean }> };
 
 export type EndSessionMutationVariables = Exact<{
   id: string;
@@ -3819,6 +3826,7 @@ export const SessionsDocument = new TypedDocumentString(`
     lastUsedAt
     address
     userAgent
+    method
     current
   }
 }
