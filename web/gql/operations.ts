@@ -910,7 +910,7 @@ export type AgentsQuery = { agents: Array<{ id: string, name: string, createdAt:
 export type MembersQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type MembersQuery = { members: Array<{ role: MemberRole, available: boolean, createdAt: string, id: string, name: string, email: string | null }> };
+export type MembersQuery = { members: Array<{ role: MemberRole, available: boolean, hasSecondFactor: boolean, createdAt: string, id: string, name: string, email: string | null }> };
 
 export type SignInMutationVariables = Exact<{
   email: string;
@@ -1058,6 +1058,13 @@ export type RemoveMemberMutationVariables = Exact<{
 
 export type RemoveMemberMutation = { removeMember: boolean | null };
 
+export type ResetSecondFactorMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ResetSecondFactorMutation = { resetSecondFactor: boolean | null };
+
 export type ChangePasswordMutationVariables = Exact<{
   current: string;
   new: string;
@@ -1116,6 +1123,13 @@ export type CreateApiKeyMutationVariables = Exact<{
 
 
 export type CreateApiKeyMutation = { createApiKey: { key: string, apiKey: { id: string } } | null };
+
+export type RotateApiKeyMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type RotateApiKeyMutation = { rotateApiKey: { key: string, apiKey: { id: string } } | null };
 
 export type RevokeApiKeyMutationVariables = Exact<{
   id: string;
@@ -3212,6 +3226,7 @@ export const MembersDocument = new TypedDocumentString(`
     ...MemberName
     role
     available
+    hasSecondFactor
     createdAt
   }
 }
@@ -3775,6 +3790,11 @@ export const RemoveMemberDocument = new TypedDocumentString(`
   removeMember(id: $id)
 }
     `) as unknown as TypedDocumentString<RemoveMemberMutation, RemoveMemberMutationVariables>;
+export const ResetSecondFactorDocument = new TypedDocumentString(`
+    mutation ResetSecondFactor($id: ID!) {
+  resetSecondFactor(id: $id)
+}
+    `) as unknown as TypedDocumentString<ResetSecondFactorMutation, ResetSecondFactorMutationVariables>;
 export const ChangePasswordDocument = new TypedDocumentString(`
     mutation ChangePassword($current: String!, $new: String!) {
   changePassword(current: $current, new: $new)
@@ -3851,6 +3871,16 @@ export const CreateApiKeyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<CreateApiKeyMutation, CreateApiKeyMutationVariables>;
+export const RotateApiKeyDocument = new TypedDocumentString(`
+    mutation RotateApiKey($id: ID!) {
+  rotateApiKey(id: $id) {
+    apiKey {
+      id
+    }
+    key
+  }
+}
+    `) as unknown as TypedDocumentString<RotateApiKeyMutation, RotateApiKeyMutationVariables>;
 export const RevokeApiKeyDocument = new TypedDocumentString(`
     mutation RevokeApiKey($id: ID!) {
   revokeApiKey(id: $id) {
