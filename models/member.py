@@ -3,13 +3,14 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, Key, text_enum
 from models.ids import new_id
 from models.words import folded
 from rules.roles import MemberRole
+from rules.sign_in import SignInMethod
 
 
 class Member(Base):
@@ -17,7 +18,8 @@ class Member(Base):
 
     `password_hash` is Argon2's; `invitation_hash` is the SHA-256 of a token that sets the first password.
     `alerted_on` is the day of the last email about failed attempts to sign in. `totp_secret` is sealed; it is
-    in force since `totp_confirmed_at`. Codes up to `totp_last_step` are used.
+    in force since `totp_confirmed_at`. Codes up to `totp_last_step` are used. `oidc_issuer` and
+    `oidc_subject` are the account by which the member signs in; a removed member keeps them.
     """
 
     __tablename__ = "members"
@@ -32,6 +34,16 @@ class Member(Base):
         ),
         # Signing in knows only the email.
         Index("members_sign_in_idx", folded(text("email")), postgresql_where=text("removed_at IS NULL")),
+        # An account has one current member in a workspace.
+        Index(
+            "members_oidc_key",
+            "oidc_issuer",
+            "oidc_subject",
+            "workspace_id",
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        CheckConstraint("(oidc_issuer IS NULL) = (oidc_subject IS NULL)", name="oidc_account_is_whole"),
     )
 
     id: Mapped[Key]
@@ -50,6 +62,8 @@ class Member(Base):
     recovery_hashes: Mapped[list[bytes]] = mapped_column(
         ARRAY(LargeBinary), default=list, server_default=text("'{}'")
     )
+    oidc_issuer: Mapped[str | None]
+    oidc_subject: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     removed_at: Mapped[datetime | None]
 
@@ -81,3 +95,6 @@ class MemberSession(Base):
     last_used_at: Mapped[datetime]
     address: Mapped[str | None]
     user_agent: Mapped[str | None]
+    method: Mapped[SignInMethod] = mapped_column(
+        text_enum(SignInMethod, "method"), server_default=SignInMethod.PASSWORD
+    )

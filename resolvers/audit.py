@@ -52,9 +52,11 @@ async def record_act(
     tx.audit(actor.workspace_id, entry)
 
 
-def record_member_act(tx: Transaction, context: Context, member: Member, action: AuditAction) -> None:
+def record_member_act(
+    tx: Transaction, context: Context, member: Member, action: AuditAction, **details: Any
+) -> None:
     """Record an action of a member who has just proved who they are, such as a sign-in."""
-    tx.audit(member.workspace_id, _of_member(member, context.address, action))
+    tx.audit(member.workspace_id, _of_member(member, context.address, action, **details))
 
 
 def record_operator_act(
@@ -86,7 +88,8 @@ async def record_refusal(
             now = await tx.read_clock()
             repeated = await _take_refusal(tx, member, action, str(error.code), now)
             if repeated is not None:
-                entry = _of_member(member, address, action, str(error.code), repeated)
+                details = {"repeated": repeated} if repeated else {}
+                entry = _of_member(member, address, action, str(error.code), **details)
                 tx.audit(member.workspace_id, entry)
 
 
@@ -107,7 +110,7 @@ async def _take_refusal(
 
 
 def _of_member(
-    member: Member, address: str, action: AuditAction, code: str | None = None, repeated: int = 0
+    member: Member, address: str, action: AuditAction, code: str | None = None, **details: Any
 ) -> NewAuditEntry:
     member_id = format_id(MEMBER, member.id)
     return NewAuditEntry(
@@ -119,7 +122,7 @@ def _of_member(
         target_id=member_id,
         outcome=AuditOutcome.REFUSED if code else AuditOutcome.OK,
         code=code,
-        details={"repeated": repeated} if repeated else {},
+        details=details,
     )
 
 

@@ -17,6 +17,7 @@ from resolvers.device_tokens import DeviceTokens
 from resolvers.errors import UnauthenticatedError
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from resolvers.sign_in_rules import SignInRules
 from resolvers.trusted_documents import TrustedDocuments
 
 
@@ -70,6 +71,7 @@ class Services:
     start_limits: StartLimits
     write_limits: WriteLimits
     session_idle: timedelta
+    sign_in_rules: SignInRules
     trusted_documents: TrustedDocuments
 
 

@@ -59,6 +59,23 @@ async def reset_password(
     return ResetPassword(member.email, workspace.id, workspace.name)
 
 
+async def unlink_account(services: Services, email: str, workspace_id: UUID | None = None) -> Workspace:
+    """Unlink a member from the account at the OpenID provider, and end the member's sessions.
+
+    The next account there with the member's verified email is bound. An email on several teams needs
+    `workspace_id`. Raises NotFoundError and BadInputError.
+    """
+    member, workspace = await _only_member(services, email, workspace_id)
+    async with services.transactions.begin() as tx:
+        await tx.read_clock()
+        row = await tx.session.get_one(Member, member.id)
+        row.oidc_issuer = row.oidc_subject = None
+        await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member.id))
+        target = format_id(MEMBER, member.id)
+        record_operator_act(tx, workspace.id, AuditAction.UNLINK_ACCOUNT, target)
+    return workspace
+
+
 async def _only_member(services: Services, email: str, workspace_id: UUID | None) -> tuple[Member, Workspace]:
     members = (
         select(Member, Workspace)

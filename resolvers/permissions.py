@@ -155,10 +155,13 @@ PERMISSIONS: dict[str, Permission | None] = {
     "GET /exports/analytics.csv": _READ_ANALYTICS,
     "GET /exports/customer.jsonl": _ADMINISTER,
     "GET /exports/audit.csv": _ADMINISTER,
+    "GET /sign-in/oidc/callback": None,
+    "POST /sign-in/oidc/members/{memberId}": None,
     "POST /hooks/{token}/escalate": Permission(Scope.INCOMING_WEBHOOK),
 }
 
-# The fields of Query and Subscription, and REST's exports: they change nothing. All others are counted.
+# The fields of Query and Subscription, REST's exports, and the OpenID provider's answer: they change nothing.
+# All others are counted.
 READS = frozenset(
     {
         "viewer",
@@ -193,6 +196,7 @@ READS = frozenset(
         "GET /exports/analytics.csv",
         "GET /exports/customer.jsonl",
         "GET /exports/audit.csv",
+        "GET /sign-in/oidc/callback",
     }
 )
 

@@ -15,6 +15,7 @@ from resolvers.context import Context
 from resolvers.credentials import SESSION_LIFETIME, SESSION_START, new_token, token_hash
 from resolvers.errors import (
     BadInputError,
+    ForbiddenError,
     RateLimitedError,
     SecondFactorRequiredError,
     UnauthenticatedError,
@@ -29,6 +30,7 @@ from resolvers.sign_in_attempts import SignInAttempt, too_many_attempts
 from rules.audit import AuditAction
 from rules.email_address import email_address_error
 from rules.network_address import network_of
+from rules.sign_in import SignInMethod
 from rules.typeid import MEMBER, format_id
 
 _NAMESAKES = 50
@@ -52,11 +54,13 @@ async def sign_in(context: Context, email: str, password: str, code: str | None 
 
     Failures are counted, see `sign_in_attempts`. Raises UnauthenticatedError, RateLimitedError while a lock
     is in force, and UnavailableError while too many passwords are being checked. A member with a second
-    factor needs a `code`: SecondFactorRequiredError without, BadInputError for a wrong one.
+    factor needs a `code`: SecondFactorRequiredError without, BadInputError for a wrong one. Raises
+    ForbiddenError where the settings refuse passwords.
     """
     if email_address_error(email):
         raise BadInputError("email", "is not an email address")
     check_presented("password", password)
+    _require_passwords(context)
     address = network_of(context.address)
     await context.services.rate_limiter.acquire(SIGN_IN_FROM, "sign-ins of", address)
     try:
@@ -67,7 +71,12 @@ async def sign_in(context: Context, email: str, password: str, code: str | None 
         raise
     async with context.services.transactions.begin() as tx:
         record_member_act(tx, context, member, AuditAction.SIGN_IN)
-        return await _open_session(tx, context, member)
+        return await open_session(tx, context, member, SignInMethod.PASSWORD)
+
+
+def _require_passwords(context: Context) -> None:
+    if not context.services.sign_in_rules.passwords:
+        raise ForbiddenError("Signing in with a password is off here: sign in with the OpenID provider.")
 
 
 async def _authenticate(context: Context, email: str, password: str, code: str | None) -> Member:
@@ -125,7 +134,8 @@ async def _store_password(context: Context, member: Member, password: str) -> No
         )
 
 
-async def _open_session(tx: Transaction, context: Context, member: Member) -> SignedIn:
+async def open_session(tx: Transaction, context: Context, member: Member, method: SignInMethod) -> SignedIn:
+    """Open a session of a member who has proved who they are by `method`."""
     token = new_token(SESSION_START)
     expires_at = await tx.read_clock() + SESSION_LIFETIME
     tx.session.add(
@@ -138,6 +148,7 @@ async def _open_session(tx: Transaction, context: Context, member: Member) -> Si
             idle_ends_at=tx.now + context.services.session_idle,
             address=context.address,
             user_agent=context.user_agent[:_USER_AGENT] or None,
+            method=method,
         )
     )
     device = context.services.device_tokens.issue(member.id, context.device_cookie, tx.now)
@@ -193,6 +204,7 @@ async def _end_sessions(tx: Transaction, member_id: UUID, but: bytes | None) -> 
 async def accept_invitation(context: Context, token: str, password: str) -> SignedIn:
     """Set the password of an invited member and sign in. An invitation is valid once, for 7 days."""
     check_password("password", password)
+    _require_passwords(context)
     client = network_of(context.address)
     await context.services.rate_limiter.acquire(SIGN_IN_FROM, "sign-ins of", client)
     async with context.database.autocommit_session() as session:
@@ -204,7 +216,7 @@ async def accept_invitation(context: Context, token: str, password: str) -> Sign
         member.password_hash = hashed
         member.invitation_hash = member.invitation_expires_at = None
         record_member_act(tx, context, member, AuditAction.ACCEPT_INVITATION)
-        return await _open_session(tx, context, member)
+        return await open_session(tx, context, member, SignInMethod.PASSWORD)
 
 
 async def _invited(session: AsyncSession, token: str, now: datetime, *, lock: bool = False) -> Member:

@@ -1,7 +1,8 @@
-"""Network addresses of clients, for counting."""
+"""Network addresses: those of clients, for counting, and those that need no encryption."""
 
 from collections.abc import Iterable
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 # One customer of an IPv6 network has this many bits and more to choose from.
 _IPV6_PREFIX = 64
@@ -47,3 +48,16 @@ def is_in_networks(address: str, networks: Iterable[str]) -> bool:
         return False
     plain = (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
     return any(plain in ip_network(network) for network in networks)
+
+
+def is_confidential(url: str) -> bool:
+    """Return whether others cannot read what is sent to a URL: it is https, or stays on this machine."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "https":
+            return bool(parts.hostname)
+        return parts.scheme == "http" and (
+            parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+        )
+    except ValueError:
+        return False

@@ -22,6 +22,7 @@ VALUES: dict[str, dict[str, str]] = {
         "CONFIRM_SECOND_FACTOR": "A member put a second factor in force.",
         "REMOVE_SECOND_FACTOR": "A member removed the own second factor.",
         "RESET_SECOND_FACTOR": "The second factor of a member was removed by another caller or the operator.",
+        "UNLINK_ACCOUNT": "The operator unlinked a member from the account at the OpenID provider.",
         "REVOKE_WIDGET_TOKENS": "The widget tokens of a conversation were revoked.",
         "ACCEPT_INVITATION": "An invited member set the first password.",
         "CREATE_MEMBER": "A member was added or invited.",
@@ -70,6 +71,10 @@ VALUES: dict[str, dict[str, str]] = {
         "TEAM_MEMBER": "A team member who is signed in.",
         "CUSTOMER": "A customer with a widget token.",
         "SYSTEM": "Baton itself, such as a timer.",
+    },
+    "SignInMethod": {
+        "PASSWORD": "With a password or an invitation.",
+        "OIDC": "By the OpenID provider.",
     },
     "Scope": {
         "CONVERSATIONS_WRITE": "Start conversations and record messages: what an AI agent's back end needs.",

@@ -18,6 +18,7 @@ from rules.encoding import format_datetime, parse_datetime
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.roles import MemberRole, RecorderKind, Scope, ViewerKind
+from rules.sign_in import SignInMethod
 from rules.sla_clock import SlaOutcome, SlaStatus
 from schema.pagination import ConnectionNames
 
@@ -42,6 +43,7 @@ for _enum in (
     Priority,
     RecorderKind,
     Scope,
+    SignInMethod,
     SlaOutcome,
     SlaStatus,
     ViewerKind,

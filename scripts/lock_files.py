@@ -9,9 +9,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# Operators cannot add packages to the container.
+SERVICE_EXTRAS = ("oidc",)
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)")
 _VIA = re.compile(r"#\s+(?:via\s+)?(?P<name>[A-Za-z0-9._-]+)")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -71,9 +74,10 @@ def normalized(name: str) -> str:
 
 
 def _running(root: Path, parents: dict[str, set[str]]) -> set[str]:
-    """Return the packages that the service needs: its dependencies, and theirs."""
+    """Return the packages that the service needs: its dependencies, its extras, and theirs."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = (_NAME.match(item) for item in project["dependencies"])
+    extras = chain.from_iterable(project["optional-dependencies"].get(name, ()) for name in SERVICE_EXTRAS)
+    names = (_NAME.match(item) for item in chain(project["dependencies"], extras))
     waiting = [normalized(match[0]) for match in names if match]
     running: set[str] = set()
     while waiting:

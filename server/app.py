@@ -19,6 +19,7 @@ from server.http.health import ROUTES as PROBES
 from server.http.problems import EXCEPTION_HANDLERS
 from server.http.security_contact import security_txt
 from server.http.widget_files import WidgetFiles
+from server.oidc.routes import SignInRoutes
 from server.rest.routes import ROUTES as REST_ROUTES
 from server.services import ProcessServices
 from server.settings import Settings
@@ -47,6 +48,7 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
         *PROBES,
         Route("/.well-known/security.txt", security_txt),
         Route("/confirm-recipient", confirm_recipient, methods=["GET", "POST"]),
+        *SignInRoutes(settings).routes,
         *REST_ROUTES,
     ]
 

@@ -32,6 +32,7 @@ from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from resolvers.sign_in_rules import SignInRules
 from rules.mail_limits import MailLimits
 from rules.storm import StormLimit
 from schema.trusted_documents import read_trusted_documents
@@ -176,6 +177,9 @@ async def open_services(
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
         write_limits=_write_limits(settings),
         session_idle=timedelta(hours=settings.session_idle_hours),
+        sign_in_rules=SignInRules(
+            settings.password_sign_in, frozenset(settings.oidc_domain_names), settings.oidc_new_members_in
+        ),
         trusted_documents=read_trusted_documents(settings.widget_documents),
     )
     loops: list[Coroutine[Any, Any, None]] = []

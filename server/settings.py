@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import structlog
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
 from realtime.pubsub import SCHEMES as BROADCAST_SCHEMES
+from rules.network_address import is_confidential
+from rules.typeid import WORKSPACE, MalformedIdError, parse_id
 from schema.trusted_documents import check_setting
 from server.secret_key import check_secret_key, kept_secret_key
 
@@ -55,6 +59,31 @@ def _contact(url: str) -> str:
     if not url.startswith(("https://", "mailto:")) or any(sign.isspace() for sign in url):
         raise ValueError("must begin with https:// or mailto: and have no spaces")
     return url
+
+
+def _issuer(url: str) -> str:
+    if not is_confidential(url) or urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("must begin with https://, or http:// on this machine, and have no query")
+    return url
+
+
+def _domain_names(text: str) -> str:
+    if any(not name.isascii() or any(sign in name for sign in "/@*:? \t") for name in _split_names(text)):
+        raise ValueError("takes domains such as example.com, separated by commas, those of IDNs as xn--…")
+    return text
+
+
+def _plain_secret(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().isascii() or not secret.get_secret_value().isprintable():
+        raise ValueError("must be printable ASCII characters")
+    return secret
+
+
+def _workspace_id(text: object) -> object:
+    try:
+        return parse_id(WORKSPACE, text) if isinstance(text, str) else text
+    except MalformedIdError as error:
+        raise ValueError(f"takes the id of a workspace, ws_…: {error}") from None
 
 
 def _smtp(url: str) -> str:
@@ -102,6 +131,13 @@ class Settings(BaseSettings):
     writes_per_conversation: int = Field(3_000, ge=1, le=10_000_000)
     writes_per_address: int = Field(1_200, ge=1, le=10_000_000)
     writes_per_workspace: int = Field(60_000, ge=1, le=10_000_000)
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
+    oidc_client_id: str | None = Field(None, pattern=r"^[!-~]{1,500}$")
+    oidc_client_secret: Annotated[SecretStr, AfterValidator(_plain_secret)] | None = None
+    oidc_name: str = Field("single sign-on", min_length=1, max_length=60)
+    oidc_domains: Annotated[str, AfterValidator(_domain_names)] = ""
+    oidc_new_members_in: Annotated[UUID, BeforeValidator(_workspace_id)] | None = None
+    password_sign_in: bool = True
     graphiql: bool = False
     session_idle_hours: float = Field(12, gt=0, le=720)
     widget_documents: Annotated[str, AfterValidator(check_setting)] | None = None
@@ -116,6 +152,32 @@ class Settings(BaseSettings):
                 "be served. Set BATON_DATABASE_URL to the same database as the service's role."
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_oidc(self) -> Self:
+        if fault := self._oidc_fault():
+            raise ValueError(fault)
+        return self
+
+    def _oidc_fault(self) -> str | None:
+        if not self.oidc_issuer:
+            if self.password_sign_in:
+                return None
+            return "BATON_PASSWORD_SIGN_IN: false needs BATON_OIDC_ISSUER, or no member could sign in."
+        if not (self.oidc_client_id and self.oidc_client_secret):
+            return "BATON_OIDC_ISSUER: set BATON_OIDC_CLIENT_ID and BATON_OIDC_CLIENT_SECRET too."
+        if not self.public_url:
+            return "BATON_OIDC_ISSUER: set BATON_PUBLIC_URL too: the provider returns people to that address."
+        if self.oidc_new_members_in and not self.oidc_domains:
+            return "BATON_OIDC_NEW_MEMBERS_IN: set BATON_OIDC_DOMAINS too, or every account could join."
+        if find_spec("authlib") is None:
+            return "BATON_OIDC_ISSUER: install the extra first: pip install 'baton[oidc]'."
+        return None
+
+    @property
+    def oidc_domain_names(self) -> list[str]:
+        """The domains of emails that may sign in by the OpenID provider, in lower case."""
+        return _split_names(self.oidc_domains)
 
     @property
     def host_names(self) -> list[str]:

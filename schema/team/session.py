@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from models.member import MemberSession as SessionRow
+from rules.sign_in import SignInMethod
 from rules.typeid import SESSION, format_id
 from schema.context import GraphQLContext
 from schema.team.member import TeamMember
@@ -38,6 +39,8 @@ class MemberSession:
     """Network address of the last request."""
     user_agent: str | None
     """User agent that signed in, as it named itself."""
+    method: SignInMethod
+    """Way in which the member signed in."""
     current: bool
     """True for the session of this request."""
 
@@ -51,5 +54,6 @@ class MemberSession:
             expires_at=min(row.expires_at, row.idle_ends_at),
             address=row.address,
             user_agent=row.user_agent,
+            method=row.method,
             current=row.token_hash == call.actor.session_hash,
         )

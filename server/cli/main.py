@@ -16,7 +16,7 @@ from schema.api import printed_schema
 from schema.permissions import printed_permissions
 from server.cli.analytics import print_analytics, read_instant, rebuild
 from server.cli.audit import audit_app
-from server.cli.operator import doctor, key_app, pg, reset_password
+from server.cli.operator import doctor, key_app, pg, reset_password, unlink_account
 from server.cli.password_input import PasswordStdin, chosen_password
 from server.cli.phrases import Explanation
 from server.cli.reporting import command_settings, write_utf8
@@ -42,6 +42,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(secret_key_app, name="secret-key")
 app.add_typer(audit_app, name="audit")
 app.command("reset-password")(reset_password)
+app.command("unlink-account")(unlink_account)
 app.command("doctor")(doctor)
 app.command("pg", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(pg)
 

@@ -1,4 +1,4 @@
-"""The commands of the operator: `reset-password`, `key create`, `doctor` and `pg`."""
+"""The commands of the operator: `reset-password`, `unlink-account`, `key create`, `doctor` and `pg`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -46,6 +46,16 @@ def reset_password(
     workspace_id = format_id(WORKSPACE, reset.workspace_id)
     write_text(f"workspace  {workspace_id}   {reset.workspace_name}\n")
     write_text(f"sign in    {reset.email}   {secret}\n")
+
+
+def unlink_account(
+    email: Annotated[str, typer.Argument(help="The email of a team member.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Unlink a team member from the account at the OpenID provider, and end the member's sessions."""
+    row = with_services(lambda services: operator.unlink_account(services, email, workspace_id_of(workspace)))
+    write_text(f"workspace  {format_id(WORKSPACE, row.id)}   {row.name}\n")
+    write_text(f"unlinked   {email}: the next account with this verified email is bound\n")
 
 
 @key_app.command("create")

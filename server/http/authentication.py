@@ -73,7 +73,7 @@ async def authenticate(request: Request) -> AuthenticatedCall:
     services, url = state.services, state.settings.url
     credential = presented_credential(request, request.headers.get("authorization"), url)
     if credential is None:
-        return AuthenticatedCall(_context(request, None), None)
+        return AuthenticatedCall(context_of(request, None), None)
     use = CredentialUse(client_address(request), services.session_idle)
     actor = await actor_of(services.database, services.widget_tokens, credential.token, use)
     # An expired cookie counts as none: signing in must still be possible.
@@ -83,10 +83,11 @@ async def authenticate(request: Request) -> AuthenticatedCall:
         raise ForbiddenError("The AI agent's settings do not list this page's origin: see allowedOrigins.")
     bind_actor(actor)
     token = credential.token if actor else None
-    return AuthenticatedCall(_context(request, actor), token)
+    return AuthenticatedCall(context_of(request, actor), token)
 
 
-def _context(request: Request, actor: Actor | None) -> Context:
+def context_of(request: Request, actor: Actor | None) -> Context:
+    """Return the context of a request's call by an actor, or by a caller without a credential."""
     state, record = http_state(request), record_of(request)
     record.caller = actor
     return Context(

@@ -8,6 +8,8 @@
 
 import re
 import secrets
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 
 from starlette.requests import Request
@@ -36,17 +38,21 @@ _PATH = re.compile(r"[A-Za-z0-9_~@-][A-Za-z0-9_~@.-]*(/[A-Za-z0-9_~@-][A-Za-z0-9
 _RELATIVE_URL = re.compile(r"""(?<=["'(])\./(?=[\w@-])""")
 
 
-def serve_page(folder: Path, base: str) -> Response | None:
+def serve_page(folder: Path, base: str, facts: Mapping[str, str] | None = None) -> Response | None:
     """Return the page of a build, or None if it is not built.
 
-    `base` is the way from the requested address to the build's files, such as `../`.
+    `base` is the way from the requested address to the build's files, such as `../`. The page's code reads
+    `facts` in `<meta>` elements of these names.
     """
     index = read_file(folder / "index.html")
     if index is None:
         return None
     nonce = secrets.token_urlsafe(16)
     page = _RELATIVE_URL.sub(base, index.content.decode())
-    page = page.replace("<head>", f'<head><meta property="csp-nonce" nonce="{nonce}">', 1)
+    metas = "".join(
+        f'<meta name="{escape(name)}" content="{escape(value)}">' for name, value in (facts or {}).items()
+    )
+    page = page.replace("<head>", f'<head><meta property="csp-nonce" nonce="{nonce}">{metas}', 1)
     return HTMLResponse(page, headers={**_OF_PAGES, "Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
 

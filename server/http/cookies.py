@@ -1,4 +1,4 @@
-"""The cookies that Baton sets: the session, and the proof that a browser was signed in before."""
+"""The cookies that Baton sets: the session, proof of an earlier sign-in, and the steps of a sign-in."""
 
 from datetime import timedelta
 
@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 SESSION, DEVICE = "session", "device"
+SIGN_IN, ACCOUNT = "sign_in", "account"
 
 
 def cookie_name(kind: str, public_url: str) -> str:

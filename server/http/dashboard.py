@@ -12,6 +12,7 @@ from starlette.routing import Route
 from server.http.built_page import serve_page, serve_page_file
 from server.http.state import http_state
 from server.http.static_files import IMMUTABLE
+from server.settings import Settings
 
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Baton: no dashboard</title>
 <h1>The dashboard is not built</h1>
@@ -34,8 +35,16 @@ async def _page(request: Request) -> Response:
     path = request.path_params.get("path", "")
     if "." in path.rpartition("/")[2]:
         return serve_page_file(request, _folder(request), path, "no-cache")
-    page = serve_page(_folder(request), _base(request))
+    page = serve_page(_folder(request), _base(request), _sign_in_facts(http_state(request).settings))
     return page or HTMLResponse(_NOT_BUILT, 404, _NOT_BUILT_HEADERS)
+
+
+def _sign_in_facts(settings: Settings) -> dict[str, str]:
+    """Return what the sign-in screen offers besides the password."""
+    if not settings.oidc_issuer:
+        return {}
+    facts = {"sign-in-provider": settings.oidc_name, "sign-in-address": f"{settings.url}/sign-in/oidc"}
+    return facts if settings.password_sign_in else facts | {"password-sign-in": "off"}
 
 
 def _folder(request: Request) -> Path:

@@ -52,6 +52,7 @@ DATA = Policy()
 PAGE = Policy(referrer="same-origin", caching="no-cache")
 # For pages of every site. The widget has no frame: its script runs in the page, so nothing here is framed.
 WIDGET_FILE = Policy(resources="cross-origin")
+SIGN_IN_STEP = Policy(referrer="same-origin")
 PUBLIC_TEXT = Policy(caching="public, max-age=3600", resources="cross-origin")
 
 POLICIES: Mapping[str, Policy] = {
@@ -81,6 +82,10 @@ POLICIES: Mapping[str, Policy] = {
     "/exports/customer.jsonl": DATA,
     "/exports/audit.csv": DATA,
     "/openapi.json": DATA,
+    # Their pages post to the service: without a referrer their origin would be “null”.
+    "/sign-in/oidc": SIGN_IN_STEP,
+    "/sign-in/oidc/callback": SIGN_IN_STEP,
+    "/sign-in/oidc/members/{memberId}": SIGN_IN_STEP,
     "/favicon.ico": PUBLIC_TEXT,
     "/demo/shop": PAGE,
 }

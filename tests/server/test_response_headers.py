@@ -106,6 +106,9 @@ CALLS: Mapping[str, Sequence[Call]] = {
         Call(401, "/exports/audit.csv"),
     ],
     "/openapi.json": [Call(200, "/openapi.json")],
+    "/sign-in/oidc": [Call(404, "/sign-in/oidc"), Call(405, "/sign-in/oidc", "POST")],
+    "/sign-in/oidc/callback": [Call(404, "/sign-in/oidc/callback")],
+    "/sign-in/oidc/members/{memberId}": [Call(404, "/sign-in/oidc/members/mem_x", "POST")],
 }
 ELSEWHERE = [
     Call(404, "/nothing"),

@@ -5,9 +5,12 @@ import time
 import pyotp
 from playwright.sync_api import Page, expect
 
-from tests.support.baton_client import PASSWORD, Workspace
+from tests.support.baton_client import PASSWORD, Caller, Workspace
 from tests.support.dashboard_page import DashboardPage
 from tests.support.member_cases import is_signed_in
+
+ENROL = "mutation($p: String!) { enrolSecondFactor(password: $p) { secret } }"
+CONFIRM = "mutation($c: String!) { confirmSecondFactor(code: $c) { codes } }"
 
 
 def test_other_sessions_are_listed_and_ended(page: Page, workspace: Workspace) -> None:
@@ -48,6 +51,7 @@ def test_second_factor_is_enrolled_and_asked_for(page: Page, workspace: Workspac
     section.get_by_label("Your password").fill(PASSWORD)
     section.get_by_role("button", name="Set up a second factor").click()
     secret = section.locator("code").inner_text()
+    expect(section.get_by_role("img", name="QR code for an authenticator app")).to_be_visible()
     authenticator = pyotp.TOTP(secret)
     section.get_by_label("Code").fill(authenticator.at(int(time.time()), counter_offset=-1))
     section.get_by_role("button", name="Confirm").click()
@@ -70,3 +74,37 @@ def test_second_factor_is_enrolled_and_asked_for(page: Page, workspace: Workspac
     section.get_by_role("button", name="Remove the second factor").click()
     expect(section.get_by_role("button", name="Set up a second factor")).to_be_visible()
     assert workspace.sign_in().token
+
+
+def test_admin_resets_the_lost_second_factor_of_a_colleague(page: Page, workspace: Workspace) -> None:
+    colleague = f"lost.{workspace.email}"
+    member = workspace.member(colleague)
+    secret = member.ask(ENROL, p=PASSWORD)["enrolSecondFactor"]["secret"]
+    member.ask(CONFIRM, c=pyotp.TOTP(secret).now())
+    DashboardPage(page, workspace).sign_in(path="/team")
+    row = page.get_by_role("row").filter(has_text=colleague)
+    own = page.get_by_role("row").filter(has_text="(you)")
+    expect(own.get_by_role("button")).to_have_count(0)
+    row.get_by_role("button", name="Reset second factor").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert is_signed_in(member)
+    row.get_by_role("button", name="Reset second factor").click()
+    dialog.get_by_role("button", name="Reset").click()
+    expect(row.get_by_role("button", name="Reset second factor")).to_have_count(0)
+    expect(row.get_by_role("button", name="Remove")).to_be_visible()
+    assert not is_signed_in(member)
+    assert workspace.sign_in(colleague).token, "the password is enough again"
+
+
+def test_key_is_rotated_and_shown_once(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).sign_in(path="/api-keys")
+    row = page.get_by_role("row").filter(has_text="First key")
+    row.get_by_role("button", name="Rotate").click()
+    expect(row).to_have_count(2)
+    key = page.get_by_role("status").locator("code").inner_text()
+    assert is_signed_in(Caller(workspace.server.url, key))
+    assert is_signed_in(workspace.key), "the old key stays valid during the overlap"
+    page.reload()
+    expect(row).to_have_count(2)
+    expect(page.get_by_text(key)).to_have_count(0)

@@ -202,6 +202,13 @@ export type Disposition =
   /** There was no genuine request. */
   | 'SPAM';
 
+/** The way in which a team member signed in. */
+export type SignInMethod =
+  /** With a password or an invitation. */
+  | 'PASSWORD'
+  /** By the OpenID provider. */
+  | 'OIDC';
+
 /** Which conversations are listed; what is left out does not choose. */
 export type ConversationFilter = {
   /** Conversations of this AI agent. */
@@ -914,7 +921,7 @@ export type AgentsQuery = { agents: Array<{ id: string, name: string, createdAt:
 export type MembersQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type MembersQuery = { members: Array<{ role: MemberRole, available: boolean, createdAt: string, id: string, name: string, email: string | null }> };
+export type MembersQuery = { members: Array<{ role: MemberRole, available: boolean, hasSecondFactor: boolean, createdAt: string, id: string, name: string, email: string | null }> };
 
 export type SignInMutationVariables = Exact<{
   email: string;
@@ -1062,6 +1069,13 @@ export type RemoveMemberMutationVariables = Exact<{
 
 export type RemoveMemberMutation = { removeMember: boolean | null };
 
+export type ResetSecondFactorMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ResetSecondFactorMutation = { resetSecondFactor: boolean | null };
+
 export type ChangePasswordMutationVariables = Exact<{
   current: string;
   new: string;
@@ -1100,7 +1114,7 @@ export type RemoveSecondFactorMutation = { removeSecondFactor: boolean | null };
 export type SessionsQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type SessionsQuery = { sessions: Array<{ id: string, createdAt: string, lastUsedAt: string, address: string | null, userAgent: string | null, current: boolean }> };
+export type SessionsQuery = { sessions: Array<{ id: string, createdAt: string, lastUsedAt: string, address: string | null, userAgent: string | null, method: SignInMethod, current: boolean }> };
 
 export type EndSessionMutationVariables = Exact<{
   id: string;
@@ -1120,6 +1134,13 @@ export type CreateApiKeyMutationVariables = Exact<{
 
 
 export type CreateApiKeyMutation = { createApiKey: { key: string, apiKey: { id: string } } | null };
+
+export type RotateApiKeyMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type RotateApiKeyMutation = { rotateApiKey: { key: string, apiKey: { id: string } } | null };
 
 export type RevokeApiKeyMutationVariables = Exact<{
   id: string;
@@ -3217,6 +3238,7 @@ export const MembersDocument = new TypedDocumentString(`
     ...MemberName
     role
     available
+    hasSecondFactor
     createdAt
   }
 }
@@ -3784,6 +3806,11 @@ export const RemoveMemberDocument = new TypedDocumentString(`
   removeMember(id: $id)
 }
     `) as unknown as TypedDocumentString<RemoveMemberMutation, RemoveMemberMutationVariables>;
+export const ResetSecondFactorDocument = new TypedDocumentString(`
+    mutation ResetSecondFactor($id: ID!) {
+  resetSecondFactor(id: $id)
+}
+    `) as unknown as TypedDocumentString<ResetSecondFactorMutation, ResetSecondFactorMutationVariables>;
 export const ChangePasswordDocument = new TypedDocumentString(`
     mutation ChangePassword($current: String!, $new: String!) {
   changePassword(current: $current, new: $new)
@@ -3835,6 +3862,7 @@ export const SessionsDocument = new TypedDocumentString(`
     lastUsedAt
     address
     userAgent
+    method
     current
   }
 }
@@ -3859,6 +3887,16 @@ export const CreateApiKeyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<CreateApiKeyMutation, CreateApiKeyMutationVariables>;
+export const RotateApiKeyDocument = new TypedDocumentString(`
+    mutation RotateApiKey($id: ID!) {
+  rotateApiKey(id: $id) {
+    apiKey {
+      id
+    }
+    key
+  }
+}
+    `) as unknown as TypedDocumentString<RotateApiKeyMutation, RotateApiKeyMutationVariables>;
 export const RevokeApiKeyDocument = new TypedDocumentString(`
     mutation RevokeApiKey($id: ID!) {
   revokeApiKey(id: $id) {

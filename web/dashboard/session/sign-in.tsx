@@ -2,15 +2,23 @@
 
 import { type FormEvent, useState } from "react";
 import { CurrentViewerDocument, SignInDocument } from "../../gql/operations";
-import { Button } from "../../ui/button";
+import { Button, LinkButton } from "../../ui/button";
+import { Banner } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
 import { Icon } from "../../ui/icon";
 import { Dialog } from "../../ui/overlay";
 import { CallError, execute } from "../api";
+import { appPath } from "../base";
 import { keys, queryClient } from "../cache";
 import { useTitle } from "../page";
+import { addressFor, readProvider, takeRefusal, takesPasswords } from "./provider";
 import styles from "./session.module.css";
 import { signedOut } from "./state";
+
+const provider = readProvider(document);
+const passwords = takesPasswords(document);
+// Before the router changes the address.
+const refusal = takeRefusal();
 
 /** Read who is signed in, and go on where the session ended. Another member starts with nothing of the last one. */
 async function resume(previousId: string | undefined) {
@@ -24,7 +32,22 @@ async function resume(previousId: string | undefined) {
   queryClient.invalidateQueries();
 }
 
-export function SignInForm({
+/** The ways of signing in that the service offers. */
+function SignInWays(member: { previousId?: string | undefined; email?: string | undefined }) {
+  const path = location.pathname.slice(appPath.length) + location.search;
+  return (
+    <>
+      {passwords && <SignInForm {...member} />}
+      {provider && (
+        <LinkButton look={passwords ? "plain" : "primary"} href={addressFor(provider, path)}>
+          Sign in with {provider.name}
+        </LinkButton>
+      )}
+    </>
+  );
+}
+
+function SignInForm({
   previousId,
   email = "",
 }: {
@@ -117,7 +140,8 @@ export function SignInPage() {
           <Icon name="spark" size={20} /> Baton
         </p>
         <h1>Sign in</h1>
-        <SignInForm />
+        {refusal && <Banner tone="danger">{refusal}</Banner>}
+        <SignInWays />
       </div>
     </main>
   );
@@ -134,7 +158,7 @@ export function SignInAgain({
   return (
     <Dialog title="Your session has ended" open required onClose={() => {}}>
       <p>Sign in to go on. What you have written is kept.</p>
-      <SignInForm previousId={memberId} email={email} />
+      <SignInWays previousId={memberId} email={email} />
     </Dialog>
   );
 }

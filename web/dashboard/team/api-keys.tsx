@@ -6,13 +6,14 @@ import {
   ApiKeysDocument,
   CreateApiKeyDocument,
   RevokeApiKeyDocument,
+  RotateApiKeyDocument,
   type Scope,
 } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Checkbox, TextField } from "../../ui/field";
 import { Dialog, DialogActions } from "../../ui/overlay";
-import { showError } from "../../ui/toast";
+import { showError, showToast } from "../../ui/toast";
 import ui from "../../ui/ui.module.css";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
@@ -45,6 +46,17 @@ export function ApiKeysScreen() {
     try {
       await execute(RevokeApiKeyDocument, { id });
       reload();
+    } catch (failure) {
+      showError(failure);
+    }
+  }
+
+  async function rotate(id: string) {
+    try {
+      const { rotateApiKey } = await execute(RotateApiKeyDocument, { id });
+      setSecret(rotateApiKey?.key);
+      reload();
+      showToast("The old key stays valid for 24 hours");
     } catch (failure) {
       showError(failure);
     }
@@ -112,9 +124,14 @@ export function ApiKeysScreen() {
                     ) : hasEnded(key.expiresAt) ? (
                       <Badge>Ended</Badge>
                     ) : (
-                      <Button look="quiet" onPress={() => revoke(key.id)}>
-                        Revoke
-                      </Button>
+                      <>
+                        <Button look="quiet" onPress={() => rotate(key.id)}>
+                          Rotate
+                        </Button>
+                        <Button look="quiet" onPress={() => revoke(key.id)}>
+                          Revoke
+                        </Button>
+                      </>
                     )}
                   </td>
                 </tr>

@@ -6,6 +6,7 @@ import {
   type MemberRole,
   type MembersQuery,
   RemoveMemberDocument,
+  ResetSecondFactorDocument,
   UpdateMemberDocument,
 } from "../../gql/operations";
 import { Button } from "../../ui/button";
@@ -31,11 +32,32 @@ const ROLES: [MemberRole, string][] = [
 
 type Member = MembersQuery["members"][number];
 
+/** What an admin does to a member only after a question. */
+interface Step {
+  title(name: string): string;
+  text: string;
+  button: string;
+  run(id: string): Promise<unknown>;
+}
+
+const REMOVE: Step = {
+  title: (name) => `Remove ${name}?`,
+  text: "They are signed out everywhere. What they wrote stays.",
+  button: "Remove",
+  run: (id) => execute(RemoveMemberDocument, { id }),
+};
+const RESET: Step = {
+  title: (name) => `Reset the second factor of ${name}?`,
+  text: "Do this if they have lost it, and be sure who asks. They are signed out everywhere, and sign in with the password.",
+  button: "Reset",
+  run: (id) => execute(ResetSecondFactorDocument, { id }),
+};
+
 export function TeamScreen() {
   const { data, error, refetch } = useMembers();
   const isAdmin = useMay("ADMIN");
   const [inviting, setInviting] = useState(false);
-  const [leaving, setLeaving] = useState<Member>();
+  const [asked, setAsked] = useState<{ member: Member; step: Step }>();
   const [link, setLink] = useState<string>();
   const reload = () => queryClient.invalidateQueries({ queryKey: keys.members });
 
@@ -82,7 +104,7 @@ export function TeamScreen() {
                   member={member}
                   isAdmin={isAdmin}
                   onRole={(role) => act(() => execute(UpdateMemberDocument, { id: member.id, role }))}
-                  onRemove={() => setLeaving(member)}
+                  onStep={(step) => setAsked({ member, step })}
                 />
               ))}
             </tbody>
@@ -105,22 +127,23 @@ export function TeamScreen() {
         />
       )}
       <Dialog
-        title={`Remove ${leaving?.name ?? ""}?`}
-        open={Boolean(leaving)}
-        onClose={() => setLeaving(undefined)}
+        title={asked?.step.title(asked.member.name) ?? ""}
+        open={Boolean(asked)}
+        onClose={() => setAsked(undefined)}
       >
-        <p>They are signed out everywhere. What they wrote stays.</p>
+        <p>{asked?.step.text}</p>
         <DialogActions>
-          <Button onPress={() => setLeaving(undefined)}>Cancel</Button>
+          <Button onPress={() => setAsked(undefined)}>Cancel</Button>
           <Button
             look="danger"
             onPress={() => {
-              const id = leaving?.id as string;
-              setLeaving(undefined);
-              act(() => execute(RemoveMemberDocument, { id }));
+              setAsked(undefined);
+              if (asked) {
+                act(() => asked.step.run(asked.member.id));
+              }
             }}
           >
-            Remove
+            {asked?.step.button}
           </Button>
         </DialogActions>
       </Dialog>
@@ -132,10 +155,10 @@ interface RowProps {
   member: Member;
   isAdmin: boolean;
   onRole(role: MemberRole): void;
-  onRemove(): void;
+  onStep(step: Step): void;
 }
 
-function Row({ member, isAdmin, onRole, onRemove }: RowProps) {
+function Row({ member, isAdmin, onRole, onStep }: RowProps) {
   const own = useViewer().member?.id === member.id;
   return (
     <tr>
@@ -167,8 +190,13 @@ function Row({ member, isAdmin, onRole, onRemove }: RowProps) {
       </td>
       <td>{formatDay(member.createdAt)}</td>
       <td>
+        {isAdmin && !own && member.hasSecondFactor && (
+          <Button look="quiet" onPress={() => onStep(RESET)}>
+            Reset second factor
+          </Button>
+        )}
         {isAdmin && !own && (
-          <Button look="quiet" onPress={onRemove}>
+          <Button look="quiet" onPress={() => onStep(REMOVE)}>
             Remove
           </Button>
         )}

@@ -1,17 +1,22 @@
 /** The member's second factor: enrolling an authenticator, and removing it. */
 
-import { type FormEvent, useState } from "react";
+import { type FormEvent, lazy, Suspense, useState } from "react";
 import {
   ConfirmSecondFactorDocument,
   EnrolSecondFactorDocument,
   RemoveSecondFactorDocument,
 } from "../../gql/operations";
 import { Button } from "../../ui/button";
+import { SkeletonLines } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
 import { showToast } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
+import { loadPart } from "../lazy-part";
 import styles from "./team.module.css";
+
+const loadCode = loadPart(() => import("./enrolment-code"), "EnrolmentCode");
+const EnrolmentCode = lazy(async () => ({ default: (await loadCode()).EnrolmentCode }));
 
 interface Enrolment {
   secret: string;
@@ -106,9 +111,12 @@ function ConfirmForm({
   return (
     <form onSubmit={onSubmit} className={styles.form}>
       <p>
-        Enter this key in your authenticator, or <a href={enrolment.uri}>open it there</a>. It is shown this
-        once.
+        Scan this code with your authenticator, enter the key below it, or{" "}
+        <a href={enrolment.uri}>open it there</a>. It is shown this once.
       </p>
+      <Suspense fallback={<SkeletonLines />}>
+        <EnrolmentCode uri={enrolment.uri} />
+      </Suspense>
       <code>{enrolment.secret}</code>
       <TextField label="Code" name="code" autoComplete="one-time-code" required autoFocus error={error} />
       <div>

@@ -61,7 +61,11 @@ export function SessionList() {
               <div>
                 {userAgentInWords(session.userAgent)} {session.current && <Badge>This one</Badge>}
                 <div className={styles.detail}>
-                  {[session.address, `last used ${formatTime(session.lastUsedAt)}`]
+                  {[
+                    session.address,
+                    session.method === "OIDC" && "signed in by the provider",
+                    `last used ${formatTime(session.lastUsedAt)}`,
+                  ]
                     .filter(Boolean)
                     .join(", ")}
                 </div>

@@ -1,0 +1,1 @@
+"""Signing in by OpenID Connect, if the settings name a provider."""
