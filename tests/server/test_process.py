@@ -34,7 +34,7 @@ def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
         ({"BATON_DATABASE_URL": "postgresql://baton:secret@127.0.0.1:1/baton"}, "Check that it runs"),
     ],
 )
-def test_a_wrong_setting_is_said_clearly(environment: dict[str, str], said: str, own_dir: Path) -> None:
+def test_wrong_setting_is_explained(environment: dict[str, str], said: str, own_dir: Path) -> None:
     answer = baton("serve", **{"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0", **environment})
     assert answer.returncode == 1
     assert said in " ".join(answer.stderr.split())
@@ -52,7 +52,7 @@ def test_empty_secret_key_file_stops_the_start_before_anything_else(own_dir: Pat
     assert [path.name for path in own_dir.iterdir()] == ["secret_key"]
 
 
-def test_an_unknown_setting_is_a_warning(own_dir: Path) -> None:
+def test_unknown_setting_is_a_warning(own_dir: Path) -> None:
     answer = baton("migrate", BATON_DATA_DIR=str(own_dir), BATON_DATABSE_URL="postgresql://x")
     assert answer.returncode == 0, answer.stderr
     assert "BATON_DATABSE_URL" in answer.stderr
@@ -89,7 +89,7 @@ async def test_sigterm_sends_sockets_away_and_ends_the_database_too(own_dir: Pat
     assert list(own_dir.rglob("postmaster.pid")) == []
 
 
-def test_what_was_committed_survives_kill_9_of_everything(own_dir: Path) -> None:
+def test_committed_rows_survive_kill_9_of_everything(own_dir: Path) -> None:
     with Server.started(own_dir) as server:
         workspace = server.new_workspace()
         conversation = workspace.start()["conversation"]["id"]
