@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.baton_client import BATON
+from tests.support.baton_process import run_baton
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ["rules", "models", "realtime", "resolvers", "notifications", "schema", "server"]
@@ -222,9 +222,7 @@ def _bound_by(node: ast.stmt) -> Iterator[str]:
     ("path", "options"), [("schema/schema.graphql", []), ("docs/permissions.md", ["--permissions"])]
 )
 def test_file_printed_by_baton_schema_is_fresh(path: str, options: list[str]) -> None:
-    command = [str(BATON), "schema", *options]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert (ROOT / path).read_text() == printed, "run `make schema`"
+    assert (ROOT / path).read_text() == run_baton("schema", *options).stdout, "run `make schema`"
 
 
 def test_events_in_the_webhook_page_are_fresh(tmp_path: Path) -> None:

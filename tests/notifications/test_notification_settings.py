@@ -1,8 +1,6 @@
 """Notification settings: defaults, changes, refusals, and the server's own settings."""
 
 import json
-import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,8 @@ from typing import Any
 import pytest
 
 from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS
-from tests.support.baton_client import BATON, Caller, Server, wait_for
+from tests.support.baton_client import Caller, Server, wait_for
+from tests.support.baton_process import run_baton
 from tests.support.email_samples import read, text_of
 from tests.support.notification_sinks import CHANGE, SAMPLE, Row, Team, at
 from tests.support.seeded_workspace import stands
@@ -216,11 +215,7 @@ PASSWORD = "pa55word-of-ours"
 def test_impossible_mail_server_is_explained() -> None:
     url = f"smtp://ann:{PASSWORD}@mail.example.com?from=nobody"
     with tempfile.TemporaryDirectory(prefix="baton-no-mail-") as folder:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        given = {"BATON_DATA_DIR": folder, "BATON_PORT": "0", "BATON_SMTP_URL": url}
-        answer = subprocess.run(
-            [BATON, "serve"], env=inherited | given, capture_output=True, text=True, timeout=60
-        )
+        answer = run_baton("serve", BATON_DATA_DIR=folder, BATON_PORT="0", BATON_SMTP_URL=url)
     written = " ".join((answer.stdout + answer.stderr).split())
     assert answer.returncode == 1
     assert "BATON_SMTP_URL: has a sender (?from=)" in written

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from rules.typeid import WORKSPACE, parse_id
-from tests.support.baton_client import BATON, Refused, Workspace, wait_for
+from tests.support.baton_client import Refused, Workspace, wait_for
+from tests.support.baton_process import run_baton
 from tests.support.conversation_driver import LISTED, Talk, resume
 from tests.support.locks import hold, send
 from tests.support.pubsub_backends import free_port
@@ -264,9 +265,9 @@ def test_replay_notifies_nobody(office: PostOffice, team: Workspace) -> None:
     for name, given in (("settings.json", {"notifications": notifications}), ("talk.jsonl", conversation)):
         (office.data_dir / name).write_text(json.dumps(given) + "\n")
     files = [str(office.data_dir / "talk.jsonl"), "--settings", str(office.data_dir / "settings.json")]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
-    environment |= {"BATON_DATA_DIR": str(office.data_dir), **office.environment}
-    subprocess.run([BATON, "replay", *files, "--json"], env=environment, check=True, capture_output=True)
+    environment = {"BATON_DATA_DIR": str(office.data_dir), **office.environment}
+    replayed = run_baton("replay", *files, "--json", **environment)
+    assert replayed.returncode == 0, replayed.stderr
     told_of = office.rows(
         """SELECT count(*) AS entries FROM workspaces JOIN log ON stream = workspaces.id
         WHERE scratch AND type = 'escalation.created'"""

@@ -3,21 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.baton_client import BATON, Caller, Server, wait_for
+from tests.support.baton_client import Caller, Server, wait_for
+from tests.support.baton_process import run_baton
 
 pytestmark = pytest.mark.anyio
-
-
-def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-    return subprocess.run(
-        [BATON, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=60
-    )
 
 
 @pytest.mark.parametrize(
@@ -35,7 +28,7 @@ def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
     ],
 )
 def test_wrong_setting_is_explained(environment: dict[str, str], said: str, own_dir: Path) -> None:
-    answer = baton("serve", **{"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0", **environment})
+    answer = run_baton("serve", **{"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0", **environment})
     assert answer.returncode == 1
     assert said in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
@@ -45,7 +38,7 @@ def test_wrong_setting_is_explained(environment: dict[str, str], said: str, own_
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_empty_secret_key_file_stops_the_start_before_anything_else(own_dir: Path, command: str) -> None:
     (own_dir / "secret_key").touch()
-    answer = baton(command, BATON_DATA_DIR=str(own_dir), BATON_PORT="0")
+    answer = run_baton(command, BATON_DATA_DIR=str(own_dir), BATON_PORT="0")
     assert answer.returncode == 1
     assert f"{own_dir}/secret_key has 0 characters" in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
@@ -53,13 +46,13 @@ def test_empty_secret_key_file_stops_the_start_before_anything_else(own_dir: Pat
 
 
 def test_unknown_setting_is_a_warning(own_dir: Path) -> None:
-    answer = baton("migrate", BATON_DATA_DIR=str(own_dir), BATON_DATABSE_URL="postgresql://x")
+    answer = run_baton("migrate", BATON_DATA_DIR=str(own_dir), BATON_DATABSE_URL="postgresql://x")
     assert answer.returncode == 0, answer.stderr
     assert "BATON_DATABSE_URL" in answer.stderr
 
 
 def test_init_prints_a_workspace_that_works(server: Server) -> None:
-    made = json.loads(baton("init", "--json", BATON_DATA_DIR=str(server.data_dir)).stdout)
+    made = json.loads(run_baton("init", "--json", BATON_DATA_DIR=str(server.data_dir)).stdout)
     assert set(made) == {"workspaceId", "agentId", "apiKey", "member"}
     viewer = Caller(server.url, made["apiKey"]).ask("{ viewer { workspace { id } kind scopes } }")["viewer"]
     assert viewer["workspace"]["id"] == made["workspaceId"]

@@ -84,9 +84,9 @@ def test_tables_and_a_progress_bar_are_printed_on_a_terminal_only(replays: Repla
     assert "conversations" not in err
 
     near, far = pty.openpty()
-    process = replays.begin(path, "--fresh", stderr=far)
-    out, _ = process.communicate(timeout=60)
-    os.close(far)
+    with os.fdopen(far, "wb") as terminal:
+        process = replays.begin(path, "--fresh", errors=terminal)
+        out, _ = process.communicate()
     said = os.read(near, 100_000).decode()
     os.close(near)
     assert process.returncode == 0
@@ -271,7 +271,7 @@ def uninterrupted(replays: Replays) -> Whole:
     given, before, recorded = _long(replays, "uninterrupted"), len(replays.scratches), replays.recorded
     # Two concurrent runs, with the result of one.
     both = [replays.begin(*given, "--json") for _ in range(2)]
-    printed = [process.communicate(timeout=60)[0] for process in both]
+    printed = [process.communicate()[0] for process in both]
     assert printed[0] == printed[1]
     (scratch,) = replays.scratches[before:]
     transcript = replays.transcript(scratch)
