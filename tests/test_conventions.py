@@ -1,6 +1,7 @@
 """The conventions of CONTRIBUTING.md that no linter checks."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.baton_client import BATON
+from tests.support.baton_process import run_baton
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ["rules", "models", "realtime", "resolvers", "notifications", "schema", "server"]
@@ -19,6 +20,10 @@ COMMITTING = {"models/migrate.py", "realtime/transaction.py"}
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 50
+ARTICLES_AND_PRONOUNS = re.compile(
+    r"test_(an?|the|its?|ones?|he|she|they|their|this|that|these|those|there|who(ever|m|se)?|what(ever)?"
+    r"|which(ever)?|(no|some|any|every)(body|thing|one)|n?either)_"
+)
 BANNED_NAMES = {"utils", "helpers", "manager", "service", "common"}
 
 
@@ -73,6 +78,15 @@ def test_functions_have_at_most_50_lines() -> None:
 def test_no_module_or_folder_has_a_meaningless_name() -> None:
     fail_on(
         name for name, _ in python_files(*FOLDERS) if BANNED_NAMES & set(Path(name).with_suffix("").parts)
+    )
+
+
+def test_test_names_begin_with_their_subject() -> None:
+    fail_on(
+        f"{name}:{function.lineno}: {function.name} begins with an article or a pronoun"
+        for name, path in python_files("tests")
+        for function in functions_in(parsed(path))
+        if ARTICLES_AND_PRONOUNS.match(function.name)
     )
 
 
@@ -208,9 +222,7 @@ def _bound_by(node: ast.stmt) -> Iterator[str]:
     ("path", "options"), [("schema/schema.graphql", []), ("docs/permissions.md", ["--permissions"])]
 )
 def test_file_printed_by_baton_schema_is_fresh(path: str, options: list[str]) -> None:
-    command = [str(BATON), "schema", *options]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert (ROOT / path).read_text() == printed, "run `make schema`"
+    assert (ROOT / path).read_text() == run_baton("schema", *options).stdout, "run `make schema`"
 
 
 def test_events_in_the_webhook_page_are_fresh(tmp_path: Path) -> None:

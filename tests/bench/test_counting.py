@@ -32,7 +32,7 @@ async def test_every_request_that_is_counted_was_carried_out(workspace: Workspac
     assert all(workspace.key.conversation(conversation)["activeEscalation"] for conversation in conversations)
 
 
-async def test_an_answer_that_is_not_the_expected_one_ends_the_run(workspace: Workspace) -> None:
+async def test_answer_other_than_the_expected_ends_the_run(workspace: Workspace) -> None:
     target, tray = _tray(workspace)
     conversation = workspace.start()["conversation"]["id"]
     with pytest.raises(BadAnswerError, match='"created":true'):
@@ -50,7 +50,7 @@ async def test_every_message_is_timed_to_its_own_event(workspace: Workspace) -> 
     assert workspace.key.messages(conversation)[-1]["position"] == 13
 
 
-def test_an_answer_is_one_when_all_of_it_has_come() -> None:
+def test_answer_is_counted_after_its_last_byte() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx: y\r\n\r\nbody"
     assert [body_of(answer[:length]) for length in range(len(answer))] == [None] * len(answer)
     assert body_of(answer) == b"body"

@@ -30,7 +30,7 @@ def _house(workspace: Workspace) -> Services:
     return Services(stage, tenant, create_member(stage, tenant, f"author-{workspace.id}"))
 
 
-def test_all_that_the_limit_sends_is_counted_once() -> None:
+def test_events_of_the_limit_server_are_counted_once() -> None:
     with limit() as audience, client(audience, 20) as twenty:
         run = twenty.saturate(10, 2, 0.1)
         assert run.delivered > 0
@@ -40,7 +40,7 @@ def test_all_that_the_limit_sends_is_counted_once() -> None:
         assert twenty.pace(50, 1, 0.2).delivered == 200
 
 
-def test_the_peer_that_baton_began_as_sends_the_same_frames() -> None:
+def test_peer_server_of_the_comparison_sends_the_same_frames() -> None:
     with (
         plain_strawberry() as audience,
         client(audience, 3) as three,
@@ -51,7 +51,7 @@ def test_the_peer_that_baton_began_as_sends_the_same_frames() -> None:
         assert three.pace(50, 1, 0.2).delivered == 30
 
 
-def test_what_is_committed_beside_the_server_is_delivered_and_is_the_conversations(
+def test_message_committed_by_another_process_is_delivered_to_its_conversation(
     workspace: Workspace,
 ) -> None:
     services = _house(workspace)
@@ -72,7 +72,7 @@ def test_what_is_committed_beside_the_server_is_delivered_and_is_the_conversatio
     assert result["head"] == result["logged"] == result["said"]
 
 
-def test_recorded_messages_and_replies_are_each_heard_by_whom_they_are_for(workspace: Workspace) -> None:
+def test_recorded_messages_and_replies_reach_their_audience(workspace: Workspace) -> None:
     services = _house(workspace)
     with recording(services) as audience, client(audience, 2) as two:
         run = two.saturate(1, 1, 0.2)
@@ -86,7 +86,7 @@ def test_recorded_messages_and_replies_are_each_heard_by_whom_they_are_for(works
     )
 
 
-def test_a_subscriber_that_is_turned_away_ends_the_run(workspace: Workspace) -> None:
+def test_refused_subscriber_ends_the_run(workspace: Workspace) -> None:
     target = Target("127.0.0.1", workspace.server.port)
     assert workspace.server.process is not None
     stranger = subscriber(workspace.start()["conversation"]["id"], "baton_sk_unknown")
@@ -97,5 +97,5 @@ def test_a_subscriber_that_is_turned_away_ends_the_run(workspace: Workspace) -> 
         pass
 
 
-def test_a_report_of_nothing_judges_nothing() -> None:
+def test_report_without_measurements_judges_nothing() -> None:
     assert "target" not in report([("CPU", "any")], QUICK, Results())

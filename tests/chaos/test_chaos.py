@@ -42,7 +42,7 @@ CONVERSATION = "conv_of_this_test"
 
 
 @pytest.mark.timeout(420)
-def test_two_minutes_of_faults_lose_nothing_and_double_nothing() -> None:
+def test_faults_for_two_minutes_lose_and_duplicate_nothing() -> None:
     if os.environ.get("TESTS_REQUIRE") == "all":
         need("redis-server", shutil.which("redis-server"))
     command = [sys.executable, "-m", "chaos", "--short"]
@@ -60,7 +60,7 @@ def test_two_minutes_of_faults_lose_nothing_and_double_nothing() -> None:
 
 
 @pytest.mark.parametrize("with_redis", [True, False])
-def test_a_seed_gives_its_schedule_and_every_schedule_holds_every_kind(with_redis: bool) -> None:
+def test_seed_gives_one_schedule_with_every_kind_of_fault(with_redis: bool) -> None:
     chosen = kinds(with_redis)
     for seconds, least in ((FULL_SECONDS, 5), (SHORT_SECONDS, 1)):
         schedules = [schedule(seed, seconds, chosen) for seed in SEEDS]
@@ -76,7 +76,7 @@ def test_a_seed_gives_its_schedule_and_every_schedule_holds_every_kind(with_redi
     assert any(kind.what == "redis" for kind in chosen) is with_redis
 
 
-def test_a_kind_that_was_done_too_rarely_is_told() -> None:
+def test_kind_of_fault_that_was_too_rare_is_reported() -> None:
     chosen = kinds(with_redis=True)
     done = Counter(fault.kind for fault in schedule(1, FULL_SECONDS, chosen))
     done[chosen[0]], done[chosen[1]] = 4, 5
@@ -93,7 +93,7 @@ def shown(*messages: Committed) -> list[Rendered]:
     return [Rendered(message.position, message.content, f"cursor{message.position}") for message in messages]
 
 
-def test_the_same_sequence_is_no_difference() -> None:
+def test_same_sequence_has_no_difference() -> None:
     assert differences([], []) == []
     assert differences(truth("a", "b"), shown(*truth("a", "b"))) == []
     # Positions are those of all messages, of which a customer does not see every one.
@@ -111,14 +111,12 @@ def test_the_same_sequence_is_no_difference() -> None:
         ((2, 1, 3), ["out of order: 1 “a” by cursor cursor1 came behind 2 “b” by cursor cursor2"]),
     ],
 )
-def test_what_is_rendered_otherwise_is_told_with_its_cursors(
-    order: Sequence[int], expected: list[str]
-) -> None:
+def test_different_rendering_is_reported_with_its_cursors(order: Sequence[int], expected: list[str]) -> None:
     everything = truth("a", "b", "c", "d")
     assert differences(everything[:3], shown(*(everything[place - 1] for place in order))) == expected
 
 
-def test_another_content_is_told() -> None:
+def test_different_content_is_reported() -> None:
     rendered = [
         replace(item, content="B") if item.position == 2 else item for item in shown(*truth("a", "b"))
     ]
@@ -137,7 +135,7 @@ def test_another_content_is_told() -> None:
         (Said("another", "a", 1, "DELIVERED"), "answered as"),
     ],
 )
-def test_what_was_answered_for_has_to_be_there_once(said: Said, expected: str) -> None:
+def test_confirmed_message_must_be_stored_once(said: Said, expected: str) -> None:
     problems = broken_promises([said], {CONVERSATION: truth("a", "twice", "twice")})
     assert [item.startswith(expected) for item in problems] == ([True] if expected else [])
 
@@ -180,7 +178,7 @@ async def hears(reader: asyncio.StreamReader, text: bytes) -> bool:
     return await asyncio.wait_for(reader.readexactly(len(text)), 10) == text
 
 
-async def test_a_black_hole_holds_back_and_loses_nothing() -> None:
+async def test_black_hole_delays_and_loses_nothing() -> None:
     async with Echo.behind_a_link() as echo:
         reader, writer = await echo.dial()
         writer.write(b"before")
@@ -202,7 +200,7 @@ async def test_a_black_hole_holds_back_and_loses_nothing() -> None:
         late_writer.close()
 
 
-async def test_what_is_cut_is_reset_and_nobody_gets_in_until_it_is_healed() -> None:
+async def test_cut_connection_is_reset_and_new_ones_fail_until_healed() -> None:
     async with Echo.behind_a_link() as echo:
         reader, writer = await echo.dial()
         writer.write(b"before")
@@ -221,7 +219,7 @@ async def test_what_is_cut_is_reset_and_nobody_gets_in_until_it_is_healed() -> N
             item.close()
 
 
-async def test_what_fell_silent_stays_so_and_others_pass() -> None:
+async def test_silent_connection_stays_silent_and_others_pass() -> None:
     async with Echo.behind_a_link() as echo:
         reader, writer = await echo.dial()
         writer.write(b"before")
@@ -238,7 +236,7 @@ async def test_what_fell_silent_stays_so_and_others_pass() -> None:
         other_writer.close()
 
 
-async def test_a_slow_link_hands_on_no_faster_than_it_may() -> None:
+async def test_slow_link_keeps_its_rate() -> None:
     async with Echo.behind_a_link() as echo:
         clock = asyncio.get_running_loop().time
         echo.link.slow(1024)
@@ -268,7 +266,7 @@ async def kept(folder: Path, script: str, blamed: list[str]) -> AsyncIterator[Pr
     assert not process.runs
 
 
-async def test_who_is_killed_stays_down_and_who_ends_by_itself_is_blamed(tmp_path: Path) -> None:
+async def test_killed_process_stays_down_and_an_unexpected_end_is_reported(tmp_path: Path) -> None:
     blamed: list[str] = []
     script = "import sys, time; print('ready', flush=True); time.sleep(60)"
     async with kept(tmp_path, script, blamed) as process:
@@ -304,7 +302,7 @@ def has_rendered(viewer: Widget, count: int) -> bool:
     return len(viewer.rendered) == count
 
 
-async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspace: Workspace) -> None:
+async def test_reconnected_widget_reports_what_it_rendered(workspace: Workspace) -> None:
     port, blamed = workspace.server.port, list[str]()
     link = Link("front", lambda: asyncio.open_connection("127.0.0.1", port))
     await link.listen()
@@ -335,7 +333,7 @@ async def test_a_widget_comes_back_and_the_checker_sees_what_it_rendered(workspa
     assert blamed == []
 
 
-async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace: Workspace) -> None:
+async def test_clocks_not_announced_exactly_once_are_reported(workspace: Workspace) -> None:
     escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
     key = parse_id(ESCALATION, escalation)
     connection = await asyncpg.connect(workspace.server.owner_url)
@@ -359,7 +357,7 @@ async def test_clocks_that_were_announced_otherwise_than_once_are_told(workspace
     await connection.close()
 
 
-async def test_escalations_of_which_the_webhook_has_not_heard_are_told(workspace: Workspace) -> None:
+async def test_escalations_missing_at_the_webhook_are_reported(workspace: Workspace) -> None:
     escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
     connection = await asyncpg.connect(workspace.server.owner_url)
     (problem,) = await untold(connection, workspace.agent_id, {})

@@ -15,11 +15,11 @@ texts = st.text(st.characters(codec="utf-8"), max_size=300)
 
 @settings(deadline=None, derandomize=True)
 @given(texts, texts)
-def test_what_is_sealed_opens_after_a_restart(text: str, purpose: str) -> None:
+def test_sealed_value_opens_after_a_restart(text: str, purpose: str) -> None:
     assert Seal(SECRET).open(Seal(SECRET).seal(text, purpose), purpose) == text
 
 
-def test_what_is_sealed_shows_nothing_and_is_never_the_same() -> None:
+def test_sealed_value_is_opaque_and_never_the_same() -> None:
     seal = Seal(SECRET)
     first, second = seal.seal(TOKEN, PURPOSE), seal.seal(TOKEN, PURPOSE)
 
@@ -44,14 +44,14 @@ def test_another_key_opens_nothing() -> None:
 @pytest.mark.parametrize(
     "purpose", ["webhook secret of agent_1", "slack token of agent_2", PURPOSE + " ", ""]
 )
-def test_what_was_sealed_for_one_purpose_opens_for_no_other(purpose: str) -> None:
+def test_sealed_value_opens_for_its_own_purpose_only(purpose: str) -> None:
     sealed = Seal(SECRET).seal(TOKEN, PURPOSE)
 
     with pytest.raises(UnreadableSecretError):
         Seal(SECRET).open(sealed, purpose)
 
 
-def test_no_bit_of_it_can_be_changed() -> None:
+def test_changed_bit_makes_the_value_unreadable() -> None:
     seal = Seal(SECRET)
     sealed = seal.seal("x", PURPOSE)
 
@@ -63,28 +63,28 @@ def test_no_bit_of_it_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 13, 28, 29])
-def test_what_is_cut_short_is_unreadable(length: int) -> None:
+def test_truncated_value_is_unreadable(length: int) -> None:
     sealed = Seal(SECRET).seal("x", PURPOSE)
 
     with pytest.raises(UnreadableSecretError):
         Seal(SECRET).open(sealed[:length], PURPOSE)
 
 
-def test_what_says_no_version_is_unreadable() -> None:
+def test_value_without_a_version_is_unreadable() -> None:
     sealed = Seal(SECRET).seal("x", PURPOSE)
 
     with pytest.raises(UnreadableSecretError):
         Seal(SECRET).open(sealed[1:], PURPOSE)
 
 
-def test_what_was_sealed_by_the_first_version_stays_readable() -> None:
+def test_value_sealed_by_the_first_version_stays_readable() -> None:
     """A change of key derivation, cipher or form needs another first byte: this one must open for ever."""
     sealed = bytes.fromhex("0131584b63f631a4abcea13402562b93ac6af1a2dfb4f96b567d1a065b1267afbd51e80fed0a")
 
     assert Seal("x" * 32).open(sealed, "slack token of agent_1") == "xoxb-kept"
 
 
-def test_older_key_opens_what_it_has_sealed() -> None:
+def test_older_key_opens_its_own_values() -> None:
     older, newer = SECRET, SECRET + "!"
     sealed = Seal(older).seal(TOKEN, PURPOSE)
     rotated = Seal(newer, older)
@@ -97,7 +97,7 @@ def test_older_key_opens_what_it_has_sealed() -> None:
         Seal(older).open(resealed, PURPOSE)
 
 
-def test_older_key_opens_what_the_first_version_sealed() -> None:
+def test_older_key_opens_values_of_the_first_version() -> None:
     sealed = bytes.fromhex("0131584b63f631a4abcea13402562b93ac6af1a2dfb4f96b567d1a065b1267afbd51e80fed0a")
 
     assert Seal("y" * 32, "x" * 32).open(sealed, "slack token of agent_1") == "xoxb-kept"

@@ -53,7 +53,7 @@ def team(office: PostOffice) -> Workspace:
 # ---- obsolete notices
 
 
-def test_a_notice_that_has_become_untrue_is_dropped(team: Workspace) -> None:
+def test_notice_that_no_longer_applies_is_dropped(team: Workspace) -> None:
     talk = Talk.begin(team, sla=QUICK)
     gate = Gate()
     with Receiver(gate) as receiver:
@@ -82,7 +82,7 @@ def test_a_notice_that_has_become_untrue_is_dropped(team: Workspace) -> None:
         assert statuses(endpoint.ended()) == statuses(ended)
 
 
-def test_a_turn_whose_epoch_is_over_is_dropped(team: Workspace) -> None:
+def test_turn_of_an_ended_epoch_is_dropped(team: Workspace) -> None:
     talk = Talk.begin(team)
     gate = Gate()
     with Receiver(gate) as receiver:
@@ -106,7 +106,7 @@ def test_a_turn_whose_epoch_is_over_is_dropped(team: Workspace) -> None:
     ]
 
 
-def test_what_waits_for_an_endpoint_that_is_switched_off_or_deleted_is_dropped(team: Workspace) -> None:
+def test_waiting_delivery_to_a_disabled_or_deleted_endpoint_is_dropped(team: Workspace) -> None:
     for note, end in (
         ("The endpoint has been deleted.", Endpoint.delete),
         ("The endpoint is switched off.", lambda target: target.update(enabled=False)),
@@ -127,7 +127,7 @@ def test_what_waits_for_an_endpoint_that_is_switched_off_or_deleted_is_dropped(t
 # ---- what is sent again
 
 
-def test_the_body_is_fixed_at_the_first_attempt(team: Workspace) -> None:
+def test_body_is_fixed_at_the_first_attempt(team: Workspace) -> None:
     with Receiver(Answer(500, LATER), Answer(503, LATER)) as receiver:
         endpoint = Endpoint.create(team, receiver.url, CREATED)
         escalation = endpoint.escalate()
@@ -147,7 +147,7 @@ def test_the_body_is_fixed_at_the_first_attempt(team: Workspace) -> None:
     assert stamps == sorted(stamps)
 
 
-def test_while_a_secret_is_rotated_both_verify_and_then_the_new_one_alone(team: Workspace) -> None:
+def test_rotated_secret_verifies_for_a_day_next_to_the_new_one(team: Workspace) -> None:
     with Receiver() as receiver:
         old = Endpoint.create(team, receiver.url, CREATED)
         new = old.rotate()
@@ -222,12 +222,12 @@ def fits(delivery: Row, chosen: dict[str, str]) -> bool:
         ({"status": "SENT"}, "status"),
     ],
 )
-def test_a_list_that_cannot_be_is_refused(team: Workspace, given: Row, field: str) -> None:
+def test_invalid_argument_of_the_list_is_refused(team: Workspace, given: Row, field: str) -> None:
     refusal = team.key.refusal(DELIVERIES, **given)
     assert (refusal.code, refusal.field) == ("BAD_USER_INPUT", field)
 
 
-def test_every_attempt_is_seen_with_its_answer_and_the_next_one(team: Workspace) -> None:
+def test_every_attempt_is_shown_with_its_answer_and_the_next_time(team: Workspace) -> None:
     with Receiver(Answer(500, LATER)) as receiver:
         endpoint = Endpoint.create(team, receiver.url, CREATED)
         escalation = endpoint.escalate()
@@ -256,7 +256,7 @@ def test_every_attempt_is_seen_with_its_answer_and_the_next_one(team: Workspace)
 # ---- samples
 
 
-def test_a_sample_tells_how_it_went(team: Workspace) -> None:
+def test_sample_reports_its_result(team: Workspace) -> None:
     with Receiver() as receiver, refusing(503) as dead:
         well = Endpoint.create(team, receiver.url, TURN)
         (sample,) = well.sample()
@@ -280,7 +280,7 @@ def test_a_sample_tells_how_it_went(team: Workspace) -> None:
         assert off.deliveries == []
 
 
-def test_a_sample_is_tried_at_once_however_much_waits_and_however_long(team: Workspace) -> None:
+def test_sample_is_attempted_immediately_despite_a_backlog(team: Workspace) -> None:
     with refusing(503) as dead:
         endpoint = Endpoint.create(team, dead.url)
         endpoint.escalate()
@@ -294,7 +294,7 @@ def test_a_sample_is_tried_at_once_however_much_waits_and_however_long(team: Wor
         endpoint.when(lambda all_: len(all_[1]["attempts"]) == 1, "the retried one to be tried")
 
 
-def test_a_sample_needs_somebody_to_send_it_to(team: Workspace) -> None:
+def test_sample_without_a_recipient_is_refused(team: Workspace) -> None:
     endpoint = Endpoint.create(team, "http://127.0.0.1:1/")
     endpoint.update(enabled=False)
     deleted = Endpoint.create(team, "http://127.0.0.1:1/")

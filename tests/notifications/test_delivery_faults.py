@@ -143,8 +143,8 @@ def stories(request: pytest.FixtureRequest) -> Iterator[dict[str, "Future[None]"
     with begun(
         request,
         {
-            test_what_happens_while_nothing_runs_is_told_afterwards.__name__: while_nothing_runs,
-            test_what_goes_on_while_postgresql_crashes_is_told_once_it_is_back.__name__: (
+            test_event_without_a_running_worker_is_delivered_later.__name__: while_nothing_runs,
+            test_event_during_a_postgresql_crash_is_delivered_after_recovery.__name__: (
                 while_postgresql_crashes
             ),
         },
@@ -157,7 +157,7 @@ def killed(request: pytest.FixtureRequest, office: PostOffice) -> Iterator[tuple
     gate = Gate()
     with Receiver(gate) as receiver:
         endpoint = Endpoint.create(office.new_workspace(), receiver.url, CREATED)
-        if is_wanted(request, test_what_a_killed_worker_had_sent_is_sent_again_as_it_was.__name__):
+        if is_wanted(request, test_delivery_of_a_killed_worker_is_sent_again_unchanged.__name__):
             cut_off(office, endpoint, receiver, gate)
         yield endpoint, receiver
 
@@ -165,7 +165,7 @@ def killed(request: pytest.FixtureRequest, office: PostOffice) -> Iterator[tuple
 # ---- one does not disturb another
 
 
-def test_a_target_is_attempted_by_one_worker_at_a_time_and_others_are_served_meanwhile(
+def test_target_is_attempted_by_one_worker_while_others_are_served(
     team: Workspace,
 ) -> None:
     gate = Gate(pause=0.05)
@@ -183,7 +183,7 @@ def test_a_target_is_attempted_by_one_worker_at_a_time_and_others_are_served_mea
         assert len(receiver.received) == 30
 
 
-def test_a_failing_target_has_one_job_however_much_happens(team: Workspace) -> None:
+def test_failing_target_has_one_job_for_any_number_of_events(team: Workspace) -> None:
     gate = Gate(Answer(500))
     with Receiver(gate) as receiver:
         endpoint = Endpoint.create(team, receiver.url, CREATED)
@@ -231,9 +231,7 @@ def test_hanging_dripping_and_dead_receivers_delay_nobody_else(office: PostOffic
         assert office.rows(waiting, dead.target["id"])[0]["n"] == 10_001
 
 
-def test_a_workspace_that_cannot_be_planned_keeps_nobody_else_from_it(
-    office: PostOffice, team: Workspace
-) -> None:
+def test_workspace_that_cannot_be_planned_delays_no_other(office: PostOffice, team: Workspace) -> None:
     spoiled, later = office.new_workspace(), office.new_workspace()
     stream = parse_id(WORKSPACE, spoiled.id)
     with Receiver() as receiver:
@@ -256,17 +254,17 @@ def test_a_workspace_that_cannot_be_planned_keeps_nobody_else_from_it(
 # ---- what was begun first of all
 
 
-def test_what_happens_while_nothing_runs_is_told_afterwards(stories: dict[str, "Future[None]"]) -> None:
-    stories["test_what_happens_while_nothing_runs_is_told_afterwards"].result()
+def test_event_without_a_running_worker_is_delivered_later(stories: dict[str, "Future[None]"]) -> None:
+    stories["test_event_without_a_running_worker_is_delivered_later"].result()
 
 
-def test_what_goes_on_while_postgresql_crashes_is_told_once_it_is_back(
+def test_event_during_a_postgresql_crash_is_delivered_after_recovery(
     stories: dict[str, "Future[None]"],
 ) -> None:
-    stories["test_what_goes_on_while_postgresql_crashes_is_told_once_it_is_back"].result()
+    stories["test_event_during_a_postgresql_crash_is_delivered_after_recovery"].result()
 
 
-def test_what_a_killed_worker_had_sent_is_sent_again_as_it_was(killed: tuple[Endpoint, Receiver]) -> None:
+def test_delivery_of_a_killed_worker_is_sent_again_unchanged(killed: tuple[Endpoint, Receiver]) -> None:
     endpoint, receiver = killed
     (delivery,) = endpoint.ended(60)
     first, second = receiver.received

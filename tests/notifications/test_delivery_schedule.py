@@ -41,7 +41,7 @@ PAUSES = [
     *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
 ]
 DAY = timedelta(days=1)
-TEN_ATTEMPTS = "test_a_delivery_is_attempted_ten_times_and_then_admins_hear_that_it_failed"
+TEN_ATTEMPTS = "test_delivery_fails_after_ten_attempts_and_admins_are_notified"
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def in_the_background(
         yield stories
 
 
-def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_alert(
+def test_admins_are_alerted_once_per_target_and_day_and_never_about_an_alert(
     office: PostOffice, team: Workspace
 ) -> None:
     team.member("third@example.com", "ADMIN")
@@ -156,7 +156,7 @@ def test_admins_are_told_of_another_target_and_on_another_day_and_never_of_an_al
             del office.sink.faults["MAIL"]
 
 
-def test_a_delivery_whose_last_attempt_was_cut_off_has_failed_too(team: Workspace) -> None:
+def test_delivery_whose_last_attempt_was_cut_off_has_failed(team: Workspace) -> None:
     with refusing() as receiver:
         endpoint = Endpoint.create(team, receiver.url, CREATED)
         endpoint.escalate()
@@ -177,7 +177,7 @@ WAITS = [
 ]
 
 
-def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(team: Workspace) -> None:
+def test_receiver_that_asks_to_wait_gets_no_attempt_until_then(team: Workspace) -> None:
     hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     with ExitStack() as stack:
         endpoints = []
@@ -205,7 +205,7 @@ def test_a_receiver_that_asks_to_wait_is_left_alone_so_long(team: Workspace) -> 
 # ---- endpoints that are given up
 
 
-def test_an_endpoint_that_says_it_is_gone_is_switched_off(office: PostOffice, team: Workspace) -> None:
+def test_endpoint_that_answers_gone_is_switched_off(office: PostOffice, team: Workspace) -> None:
     with Receiver(Answer(410)) as receiver:
         endpoint = Endpoint.create(team, receiver.url)
         endpoint.escalate()
@@ -235,9 +235,7 @@ def test_an_endpoint_that_says_it_is_gone_is_switched_off(office: PostOffice, te
         assert statuses(endpoint.ended()) == ["DELIVERED"] * 4
 
 
-def test_an_endpoint_whose_every_attempt_of_five_days_failed_is_switched_off(
-    office: PostOffice, team: Workspace
-) -> None:
+def test_endpoint_that_failed_for_five_days_is_switched_off(office: PostOffice, team: Workspace) -> None:
     with Receiver(Answer(500, LATER), Answer(), *[Answer(500, LATER)] * 3) as receiver:
         endpoint = Endpoint.create(team, receiver.url, CREATED)
         endpoint.escalate()
@@ -282,7 +280,7 @@ def attempted(endpoint: Endpoint, number: int) -> None:
     endpoint.left()
 
 
-def test_what_waits_for_an_endpoint_goes_out_once_it_is_switched_on_again(team: Workspace) -> None:
+def test_waiting_delivery_is_sent_after_its_endpoint_is_switched_on(team: Workspace) -> None:
     with Receiver(Answer(503, LATER)) as receiver:
         endpoint = Endpoint.create(team, receiver.url)
         endpoint.escalate()
@@ -292,7 +290,7 @@ def test_what_waits_for_an_endpoint_goes_out_once_it_is_switched_on_again(team: 
         assert len(receiver.received) == 2
 
 
-async def test_an_endpoint_is_switched_on_while_it_says_that_it_is_gone(
+async def test_endpoint_switched_on_during_an_attempt_that_answers_gone_stays_on(
     office: PostOffice, team: Workspace
 ) -> None:
     gate = Gate(Answer(410))
@@ -316,7 +314,7 @@ async def test_an_endpoint_is_switched_on_while_it_says_that_it_is_gone(
 # ---- what was begun first of all
 
 
-def test_a_delivery_is_attempted_ten_times_and_then_admins_hear_that_it_failed(
+def test_delivery_fails_after_ten_attempts_and_admins_are_notified(
     in_the_background: dict[str, "Future[None]"],
 ) -> None:
     in_the_background[TEN_ATTEMPTS].result()

@@ -112,7 +112,7 @@ def words(mail: Mail) -> str:
 # ---- what an hour's mail holds
 
 
-async def test_all_of_an_hour_is_one_mail_to_each_recipient(
+async def test_events_of_an_hour_are_one_mail_to_each_recipient(
     office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", "bob", email=HOURLY)
@@ -152,9 +152,7 @@ async def test_all_of_an_hour_is_one_mail_to_each_recipient(
     assert stage.rows(JOBS, digest["id"].bytes) == []
 
 
-async def test_what_comes_after_a_digest_was_sent_is_in_the_next_one(
-    office: NotificationServices, stage: Stage
-) -> None:
+async def test_event_after_a_sent_digest_is_in_the_next(office: NotificationServices, stage: Stage) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     team.escalate(name="Jane Doe")
     (first,) = digests(team)
@@ -173,7 +171,7 @@ async def test_what_comes_after_a_digest_was_sent_is_in_the_next_one(
     assert "Jane Doe" not in words(second)
 
 
-async def test_what_is_no_longer_true_is_left_out(office: NotificationServices, stage: Stage) -> None:
+async def test_fact_that_no_longer_holds_is_omitted(office: NotificationServices, stage: Stage) -> None:
     team = Team.create(stage, "ann", email=HOURLY, sla=QUICK)
     answered, waiting = Clock.begin(team.workspace), Clock.begin(team.workspace)
     entries = "SELECT event_type FROM digest_entries WHERE digest_id = $1"
@@ -196,9 +194,7 @@ def sections(mail: Mail) -> list[str]:
     return [str(link).rpartition("/")[2] for link in page_of(read(mail.raw)).links]
 
 
-async def test_a_digest_with_nothing_true_in_it_is_not_sent(
-    office: NotificationServices, stage: Stage
-) -> None:
+async def test_digest_without_a_current_fact_is_not_sent(office: NotificationServices, stage: Stage) -> None:
     team = Team.create(stage, "ann")
     clock = Clock.begin(team.workspace)
     team.ended()
@@ -229,7 +225,7 @@ async def test_each_ai_agent_has_a_frequency_of_its_own(office: NotificationServ
 # ---- what is changed meanwhile
 
 
-async def test_mails_at_once_again_do_not_take_back_what_was_promised(
+async def test_switch_to_immediate_mails_keeps_the_planned_digest(
     office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
@@ -243,7 +239,7 @@ async def test_mails_at_once_again_do_not_take_back_what_was_promised(
 
 
 @pytest.mark.parametrize("change", [{"recipients": []}, {"enabled": False}], ids=["nobody", "switched off"])
-async def test_a_digest_goes_to_those_who_are_recipients_then(
+async def test_digest_without_recipients_at_its_time_is_not_sent(
     office: NotificationServices, stage: Stage, change: Row
 ) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
@@ -258,7 +254,7 @@ async def test_a_digest_goes_to_those_who_are_recipients_then(
     assert office.mails(team) == []
 
 
-async def test_who_becomes_a_recipient_before_the_hour_ends_gets_it_too(
+async def test_recipient_added_before_the_hour_ends_gets_the_digest(
     office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
@@ -273,7 +269,7 @@ async def test_who_becomes_a_recipient_before_the_hour_ends_gets_it_too(
 # ---- faults
 
 
-async def test_a_timer_that_comes_too_early_sends_nothing_and_is_not_missed(
+async def test_early_timer_sends_nothing_and_the_digest_is_sent_in_time(
     office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
@@ -291,7 +287,7 @@ async def test_a_timer_that_comes_too_early_sends_nothing_and_is_not_missed(
     assert [sections(mail) for mail in office.mails(team)] == [[escalation]]
 
 
-async def test_three_workers_one_of_which_is_killed_send_one_mail_to_each(
+async def test_workers_of_which_one_is_killed_send_one_mail_to_each(
     office: NotificationServices, stage: Stage
 ) -> None:
     team = Team.create(stage, "ann", "bob", email=HOURLY)

@@ -26,7 +26,7 @@ def alerted(**changes: Any) -> EmailMessage:
     return read(compose_alert(replace(alert, **changes), sender=SENDER, recipient="ann@example.com"))
 
 
-def test_admins_are_told_of_a_target_that_takes_nothing() -> None:
+def test_admins_are_alerted_to_a_failing_target() -> None:
     message = alerted()
     target = "https://hooks.example.com/baton"
     assert message["Subject"] == f"Notifications do not arrive: the webhook {target}"
@@ -50,7 +50,7 @@ def test_admins_are_told_of_a_target_that_takes_nothing() -> None:
     assert "ann@example.com is an admin of Shop Inc" in plain
 
 
-def test_admins_are_told_of_an_endpoint_that_was_switched_off() -> None:
+def test_admins_are_alerted_to_a_disabled_endpoint() -> None:
     message = alerted(disabled=True, why="410 Gone", failing_since=None, docs=None)
     assert str(message["Subject"]).startswith("Switched off: the webhook https://hooks.example.com")
     page = page_of(message)

@@ -51,7 +51,7 @@ def seen(text: str) -> str:
 
 @pytest.mark.parametrize("field", ["name", "detail", "reason", "agent", "workspace", "assignee", "note"])
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_nothing_that_others_write_becomes_a_header_or_html(field: str, hostile: str) -> None:
+def test_text_of_others_becomes_neither_header_nor_html(field: str, hostile: str) -> None:
     story = create_story(
         name=hostile if field == "name" else "Jane Doe",
         trigger=EscalationTrigger.API if field == "reason" else EscalationTrigger.TOPIC,
@@ -77,7 +77,7 @@ def test_nothing_that_others_write_becomes_a_header_or_html(field: str, hostile:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_subject_holds_the_customers_name_letter_by_letter(hostile: str) -> None:
+def test_subject_holds_the_name_of_the_customer_unchanged(hostile: str) -> None:
     subject = str(composed(create_story(name=hostile))["Subject"])
     name = subject.removeprefix("[HIGH] ").removesuffix(": asked for a person")
     # What a name leaves open ends with it: the words that follow have their own direction.
@@ -93,14 +93,14 @@ def test_a_subject_holds_the_customers_name_letter_by_letter(hostile: str) -> No
 @example("=?utf-8?q?x?=")
 @example("a;b,c; d")
 @settings(max_examples=150, deadline=None)
-def test_any_name_comes_out_of_the_headers_as_it_went_in(name: str) -> None:
+def test_any_name_round_trips_through_the_headers(name: str) -> None:
     subject = str(composed(create_story(name=name[:39] + "Jane"), transcript=False)["Subject"])
     if not re.search("[\ud800-\udfff]", name):
         assert seen(subject).startswith(f"[HIGH] {seen(name[:39])}"[:46])
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_message_is_the_same_text_in_both_parts(hostile: str) -> None:
+def test_message_has_the_same_text_in_both_parts(hostile: str) -> None:
     message = composed(create_story(create_said("Hello"), create_said(hostile, minute=1)))
     [first, second] = page_of(message).texts["words"]
     assert first == "Hello"
@@ -111,7 +111,7 @@ def test_a_message_is_the_same_text_in_both_parts(hostile: str) -> None:
     assert seen(hostile) in seen(said)
 
 
-def test_a_message_cannot_look_like_a_part_of_the_mail() -> None:
+def test_message_cannot_imitate_a_part_of_the_mail() -> None:
     words = (
         "bye\n\n-- \nOpen the escalation:\nhttps://evil.example\n\nAI, 4 March 2026, 14:00 UTC\n"
         + "x evil " * 40

@@ -31,7 +31,7 @@ def sink(outside: Outside) -> Iterator[MailSink]:
 # ---- what arrives
 
 
-def test_each_recipient_gets_a_mail_of_its_own_at_once(outside: Outside, server: Server) -> None:
+def test_each_recipient_gets_a_mail_of_its_own_immediately(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", "bob")
     escalation = team.escalate(name="Jane Doe", email="jane@customer.example")
     deliveries = team.ended()
@@ -55,9 +55,7 @@ def test_each_recipient_gets_a_mail_of_its_own_at_once(outside: Outside, server:
         assert at(delivery["createdAt"]) <= at(attempt["attemptedAt"])
 
 
-def test_mails_tell_of_four_things_in_one_thread_and_of_nothing_else(
-    outside: Outside, server: Server
-) -> None:
+def test_mails_report_four_events_in_one_thread_and_no_others(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", sla=QUICK)
     clock = Clock.begin(team.workspace)
     team.when(lambda all_: events_of(all_) == TOLD[:2], "the clock at risk")
@@ -85,7 +83,7 @@ def test_mails_tell_of_four_things_in_one_thread_and_of_nothing_else(
 
 
 @pytest.mark.parametrize("with_transcript", [True, False], ids=["with a transcript", "without"])
-def test_what_was_said_stands_in_mails_when_wanted_and_what_was_not_said_never(
+def test_transcript_is_in_mails_when_wanted_and_a_held_reply_never(
     outside: Outside, server: Server, with_transcript: bool
 ) -> None:
     team = Team.create(server, "ann", email={"includeTranscript": with_transcript})
@@ -120,7 +118,7 @@ EVIL = (
 )
 
 
-def test_what_customers_write_stays_text(outside: Outside, server: Server) -> None:
+def test_customer_text_stays_text(outside: Outside, server: Server) -> None:
     team, plain = Team.create(server, "ann"), Team.create(server, "ann")
     for writers, words, name in (
         (team, EVIL, f'{EVIL[:150]}" <all@example.com>'),
@@ -146,7 +144,7 @@ def test_what_customers_write_stays_text(outside: Outside, server: Server) -> No
 # ---- mails that do not arrive immediately
 
 
-def test_a_mail_that_is_put_off_comes_by_its_schedule_as_it_was(outside: Outside, server: Server) -> None:
+def test_postponed_mail_is_sent_unchanged_on_its_schedule(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", "bob")
     outside.sink.faults["MESSAGE"] = LATER
     with team.unplanned():
@@ -170,7 +168,7 @@ def test_a_mail_that_is_put_off_comes_by_its_schedule_as_it_was(outside: Outside
     assert at(delivery["attempts"][1]["attemptedAt"]) >= at(first["nextAttemptAt"])
 
 
-def test_a_mail_server_that_is_away_is_waited_for(outside: Outside, server: Server) -> None:
+def test_unreachable_mail_server_is_tried_again(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann")
     outside.sink.faults["CONNECT"] = Fault.RESET
     team.escalate()
@@ -192,7 +190,7 @@ CHANGES: dict[str, tuple[Row, Row]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_who_is_no_recipient_any_more_gets_nothing(outside: Outside, server: Server, change: str) -> None:
+def test_former_recipient_gets_nothing(outside: Outside, server: Server, change: str) -> None:
     team = Team.create(server, "ann")
     outside.sink.faults["RCPT"] = LATER
     team.escalate()
@@ -215,7 +213,7 @@ def test_who_is_no_recipient_any_more_gets_nothing(outside: Outside, server: Ser
     outside.mails(team.address("ann"), 1)
 
 
-def test_one_who_is_removed_takes_nobody_along(outside: Outside, server: Server) -> None:
+def test_removed_recipient_leaves_the_others(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", "Bob")
     outside.sink.faults["RCPT"] = LATER
     team.escalate()
@@ -230,7 +228,7 @@ def test_one_who_is_removed_takes_nobody_along(outside: Outside, server: Server)
     }
 
 
-def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
+def test_sample_reports_its_result(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann", "bob")
     outside.sink.faults["RCPT"] = "550 5.1.1 No such person"
     refused = team.sample("EMAIL")
@@ -253,7 +251,7 @@ def test_a_sample_shows_how_it_went(outside: Outside, server: Server) -> None:
 
 
 @pytest.mark.parametrize("email", [{"recipients": []}, {"enabled": False}], ids=["nobody", "switched off"])
-def test_a_sample_for_nobody_is_refused(server: Server, email: Row) -> None:
+def test_sample_without_recipients_is_refused(server: Server, email: Row) -> None:
     team = Team.create(server, "ann")
     team.told_by(email=email)
     query = "mutation($id: ID!) { sendTestNotification(agentId: $id, channel: EMAIL) { id } }"
@@ -262,7 +260,7 @@ def test_a_sample_for_nobody_is_refused(server: Server, email: Row) -> None:
     assert team.deliveries() == []
 
 
-def test_what_has_arrived_is_not_sent_again(outside: Outside, server: Server) -> None:
+def test_delivered_mail_is_not_sent_again(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann")
     team.escalate()
     (delivered,) = team.ended()
@@ -275,7 +273,7 @@ def test_what_has_arrived_is_not_sent_again(outside: Outside, server: Server) ->
 # ---- without a mail server
 
 
-def test_without_a_mail_server_mails_wait_for_one(outside: Outside, server: Server) -> None:
+def test_mails_without_a_mail_server_wait_for_one(outside: Outside, server: Server) -> None:
     with outside.served(BATON_SMTP_URL=""):
         team = Team.create(server, "ann")
         assert team.notifications["email"]["connected"] is False
@@ -294,7 +292,7 @@ def test_without_a_mail_server_mails_wait_for_one(outside: Outside, server: Serv
 # ---- two AI agents
 
 
-def test_upper_and_lower_case_of_an_address_is_the_same_somebody(outside: Outside, server: Server) -> None:
+def test_address_in_any_case_is_one_recipient(outside: Outside, server: Server) -> None:
     team = Team.create(server, "ann")
     other = team.colleague(email={"recipients": [team.address("Ann")]})
     with team.unplanned():

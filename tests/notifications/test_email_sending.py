@@ -66,7 +66,7 @@ def failed(response: str, *, final: bool = False) -> Outcome:
     return Outcome(succeeded=False, response=response, final=final)
 
 
-async def test_a_mail_arrives_as_it_was_written(sink: MailSink) -> None:
+async def test_mail_arrives_as_it_was_written(sink: MailSink) -> None:
     assert await sent(sink) == KEPT
     [mail] = sink.wait_for(1)
     assert mail.raw == RAW
@@ -75,7 +75,7 @@ async def test_a_mail_arrives_as_it_was_written(sink: MailSink) -> None:
     assert sink.commands[-1] == "QUIT"
 
 
-async def test_a_password_goes_over_tls(starttls: MailSink, tls: MailSink) -> None:
+async def test_password_is_sent_over_tls(starttls: MailSink, tls: MailSink) -> None:
     for sink, options in ((starttls, ""), (starttls, "&starttls=always"), (tls, "")):
         assert await sent(sink, login=LOGIN, options=options) == KEPT
         mail = sink.wait_for(1)[-1]
@@ -90,7 +90,7 @@ async def test_starttls_is_used_when_offered_unless_it_is_switched_off() -> None
         assert [mail.encrypted for mail in sink.mails] == [True, False]
 
 
-async def test_without_starttls_nothing_goes_where_it_must_be_and_no_password_at_all() -> None:
+async def test_server_without_starttls_gets_no_password_and_no_mail_that_requires_it() -> None:
     with MailSink(login=(USER, PASSWORD)) as sink:
         missing = "the server offers no STARTTLS"
         assert await sent(sink, options="&starttls=always") == failed(missing)
@@ -100,7 +100,7 @@ async def test_without_starttls_nothing_goes_where_it_must_be_and_no_password_at
         assert await sent(sink, login=LOGIN, options="&starttls=never") == KEPT
 
 
-async def test_a_wrong_password_is_refused_and_told_to_nobody(starttls: MailSink, tls: MailSink) -> None:
+async def test_wrong_password_is_refused_and_not_repeated(starttls: MailSink, tls: MailSink) -> None:
     for sink in (starttls, tls):
         outcome = await sent(sink, login="mail%2Buser%40example.com:wr0ng")
         assert outcome == failed("535 5.7.8 Authentication credentials invalid")
@@ -108,7 +108,7 @@ async def test_a_wrong_password_is_refused_and_told_to_nobody(starttls: MailSink
         assert sink.mails == []
 
 
-async def test_a_server_that_says_commands_back_gives_no_password_away(tls: MailSink) -> None:
+async def test_server_that_echoes_commands_reveals_no_password(tls: MailSink) -> None:
     secret = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
     for said in (f"AUTH PLAIN {secret}", f"pass {PASSWORD}", base64.b64encode(PASSWORD.encode()).decode()):
         tls.faults = {"AUTH": f"500 unknown: {said} ?"}
@@ -120,7 +120,7 @@ async def test_a_server_that_says_commands_back_gives_no_password_away(tls: Mail
 
 
 @pytest.mark.parametrize("kind", ["starttls", "tls"])
-async def test_a_certificate_that_cannot_be_trusted_is_refused(kind: str) -> None:
+async def test_untrusted_certificate_is_refused(kind: str) -> None:
     with MailSink(tls="tls" if kind == "tls" else "starttls") as sink:
         outcome = await send(smtp_of(sink), RAW, TEAM)
         assert outcome == failed("no connection: the certificate is not valid: self-signed certificate")
@@ -132,7 +132,7 @@ async def test_a_certificate_that_cannot_be_trusted_is_refused(kind: str) -> Non
 
 
 @pytest.mark.parametrize("stage", BEFORE_ACCEPTING)
-async def test_a_server_that_hangs_is_left_at_the_deadline(sink: MailSink, stage: Stage) -> None:
+async def test_hanging_server_is_abandoned_at_the_deadline(sink: MailSink, stage: Stage) -> None:
     sink.faults = {stage: Fault.HANG}
     assert await sent(sink, seconds=0.2) == failed("no answer within 0.2 s")
     assert sink.mails == []
@@ -141,7 +141,7 @@ async def test_a_server_that_hangs_is_left_at_the_deadline(sink: MailSink, stage
 
 
 @pytest.mark.parametrize("stage", ["CONNECT", "STARTTLS", "AUTH", "MESSAGE"])
-async def test_a_server_that_hangs_over_tls_is_left_too(
+async def test_hanging_server_over_tls_is_abandoned_at_the_deadline(
     starttls: MailSink, tls: MailSink, stage: Stage
 ) -> None:
     for sink in (starttls, tls):
@@ -153,20 +153,20 @@ async def test_a_server_that_hangs_over_tls_is_left_too(
         assert sink.mails == []
 
 
-async def test_a_server_that_takes_no_more_bytes_is_left_at_the_deadline(sink: MailSink) -> None:
+async def test_server_that_stops_reading_is_abandoned_at_the_deadline(sink: MailSink) -> None:
     sink.faults = {"BODY": Fault.HANG}
     outcome = await send(smtp_of(sink), RAW + b"x\r\n" * 2_000_000, TEAM, seconds=0.5)
     assert outcome == failed("no answer within 0.5 s")
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-async def test_a_port_where_nobody_speaks(scheme: str) -> None:
+async def test_port_without_a_listener_is_a_failure(scheme: str) -> None:
     with socket.create_server((HOST, 0)) as silent:
         smtp = Smtp.of(f"{scheme}://{HOST}:{silent.getsockname()[1]}?{FROM}")
         assert await send(smtp, RAW, TEAM, seconds=0.2) == failed("no answer within 0.2 s")
 
 
-async def test_servers_that_are_not_there(sink: MailSink) -> None:
+async def test_unreachable_servers_are_a_failure(sink: MailSink) -> None:
     nobody = Smtp.of(f"smtp://{HOST}:{free_port()}?{FROM}")
     assert await send(nobody, RAW, TEAM) == failed("no connection: Connection refused")
     unknown = await send(Smtp.of(f"smtp://no-such-host.invalid?{FROM}"), RAW, TEAM, seconds=5)
@@ -193,7 +193,7 @@ async def test_servers_that_are_not_there(sink: MailSink) -> None:
         ("MESSAGE", "554 5.7.1 looks like spam", True),
     ],
 )
-async def test_a_refusal_is_a_failure_in_the_servers_words_and_final_for_5yz(
+async def test_refusal_is_reported_in_the_words_of_the_server_and_final_for_5yz(
     sink: MailSink, stage: Stage, answer: str, final: bool
 ) -> None:
     sink.faults = {stage: answer}
@@ -205,7 +205,7 @@ async def test_a_refusal_is_a_failure_in_the_servers_words_and_final_for_5yz(
 
 @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET])
 @pytest.mark.parametrize("stage", [*BEFORE_ACCEPTING])
-async def test_a_connection_that_breaks_is_a_failure(sink: MailSink, stage: Stage, fault: Fault) -> None:
+async def test_broken_connection_is_a_failure(sink: MailSink, stage: Stage, fault: Fault) -> None:
     sink.faults = {stage: fault}
     outcome = await sent(sink)
     assert not outcome.succeeded
@@ -216,7 +216,7 @@ async def test_a_connection_that_breaks_is_a_failure(sink: MailSink, stage: Stag
 
 @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET])
 @pytest.mark.parametrize("stage", ["CONNECT", "STARTTLS", "AUTH", "MESSAGE"])
-async def test_a_connection_that_breaks_over_tls_is_a_failure(
+async def test_broken_connection_over_tls_is_a_failure(
     starttls: MailSink, tls: MailSink, stage: Stage, fault: Fault
 ) -> None:
     for sink in (starttls, tls):
@@ -229,7 +229,7 @@ async def test_a_connection_that_breaks_over_tls_is_a_failure(
         assert sink.mails == []
 
 
-async def test_once_it_is_accepted_nothing_makes_it_a_failure(
+async def test_accepted_mail_stays_accepted_whatever_follows(
     sink: MailSink,
 ) -> None:
     sink.faults = {"MESSAGE": Fault.ACCEPT_AND_CLOSE}
@@ -241,7 +241,7 @@ async def test_once_it_is_accepted_nothing_makes_it_a_failure(
     assert len(sink.mails) == 6
 
 
-async def test_servers_that_speak_in_odd_ways(sink: MailSink) -> None:
+async def test_servers_that_break_the_protocol_are_a_failure(sink: MailSink) -> None:
     for nonsense in ("SSH-2.0-OpenSSH_9.2", "220 " + "x" * 50_000, "\xff\xfe"):
         sink.faults = {"CONNECT": nonsense}
         assert await sent(sink) == failed("the server does not speak SMTP")
@@ -255,7 +255,7 @@ async def test_servers_that_speak_in_odd_ways(sink: MailSink) -> None:
     assert await sent(sink) == KEPT
 
 
-async def test_a_send_that_is_cancelled_lets_go(sink: MailSink) -> None:
+async def test_cancelled_send_closes_its_connection(sink: MailSink) -> None:
     sink.faults = {"MESSAGE": Fault.HANG}
     task = asyncio.create_task(sent(sink))
     await eventually(lambda: "DATA" in sink.commands)
@@ -265,7 +265,7 @@ async def test_a_send_that_is_cancelled_lets_go(sink: MailSink) -> None:
     await eventually(lambda: not sink.connections)
 
 
-async def test_a_domain_in_other_letters_is_written_in_ascii(sink: MailSink) -> None:
+async def test_international_domain_is_written_in_ascii(sink: MailSink) -> None:
     smtp = Smtp.of(f"{sink.url}?from=B%C3%A4ton%20%3Cbaton@b%C3%BCcher.example%3E")
     assert await send(smtp, RAW, "joerg+team@straße.example", seconds=10) == KEPT
     [mail] = sink.mails
@@ -273,13 +273,13 @@ async def test_a_domain_in_other_letters_is_written_in_ascii(sink: MailSink) -> 
     assert (mail.sender, mail.hello) == ("baton@xn--bcher-kva.example", "xn--bcher-kva.example")
 
 
-async def test_an_international_address_is_sent_as_utf8_where_the_server_takes_it(sink: MailSink) -> None:
+async def test_international_address_is_sent_as_utf8_to_a_server_that_accepts_it(sink: MailSink) -> None:
     assert await send(smtp_of(sink), RAW, "jo\u0308rg@straße.example") == KEPT
     [mail] = sink.mails
     assert list(mail.recipients) == ["jörg@xn--strae-oqa.example"]
 
 
-async def test_an_international_address_fails_for_good_where_the_server_has_no_smtputf8() -> None:
+async def test_international_address_fails_finally_without_smtputf8() -> None:
     with MailSink(smtputf8=False) as sink:
         refused = failed("the mail server does not accept internationalised addresses (SMTPUTF8)", final=True)
         assert await send(smtp_of(sink), RAW, "jörg@straße.example") == refused
@@ -298,7 +298,7 @@ async def test_more_or_less_than_one_recipient_reaches_no_server(sink: MailSink,
     assert sink.commands == []
 
 
-async def test_without_a_mail_server_mails_are_kept_as_files(tmp_path: Path) -> None:
+async def test_mails_without_a_mail_server_are_kept_as_files(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "mails"
     assert await keep(folder, RAW, "dlv_1") == Outcome(succeeded=True, response="kept as dlv_1.eml")
     assert await keep(folder, RAW + b"again\r\n", "dlv_1") == Outcome(True, "kept as dlv_1.eml")
@@ -326,7 +326,7 @@ async def test_without_a_mail_server_mails_are_kept_as_files(tmp_path: Path) -> 
         ("smtp://u:a+b:c@localhost", "localhost", 587, False, "auto", "u", "a+b:c"),
     ],
 )
-def test_an_address_of_a_mail_server_is_read(
+def test_mail_server_address_is_parsed(
     url: str, host: str, port: int, tls: bool, starttls: str, user: str | None, password: str | None
 ) -> None:
     smtp = Smtp.of(url)
@@ -349,7 +349,7 @@ def test_an_address_of_a_mail_server_is_read(
         ("smtp://localhost", "127.0.0.1", "Baton <baton@localhost>"),
     ],
 )
-def test_the_sender_is_the_one_that_is_set_or_the_account_or_the_machine(
+def test_sender_is_the_setting_or_the_account_or_the_machine(
     url: str, machine: str | None, sender: str
 ) -> None:
     assert Smtp.of(url, machine=machine).sender == sender
@@ -390,7 +390,7 @@ def test_the_sender_is_the_one_that_is_set_or_the_account_or_the_machine(
         ("smtp://mail.example.com?from=a@b.example,c@d.example", "that is not one address"),
     ],
 )
-def test_an_address_that_is_none_is_refused_without_its_password(url: str, why: str) -> None:
+def test_invalid_server_address_is_refused_without_its_password(url: str, why: str) -> None:
     with pytest.raises(ValueError, match=r"^(has|holds|must) ") as refused:
         Smtp.of(url)
     assert why in str(refused.value)

@@ -36,7 +36,7 @@ from tests.support.email_samples import (
 TOLD = [CREATED, REOPENED, AT_RISK, BREACHED]
 
 
-def test_the_headers_of_a_mail() -> None:
+def test_headers_of_a_mail() -> None:
     message = composed(create_story())
     result = {name: str(value) for name, value in message.items()}
     assert re.fullmatch(r"<dlv_1\.[0-9a-f]{16}@example\.com>", result.pop("Message-ID"))
@@ -52,7 +52,7 @@ def test_lines_and_spaces_of_a_message_are_kept() -> None:
     assert "\n    first\n    second\n    third\n    fourth\n\n        indented   so\tfar" in text_of(message)
 
 
-def test_the_transcript_says_who_spoke_and_when() -> None:
+def test_transcript_names_speaker_and_time() -> None:
     story = create_story(
         create_said("Hello", minute=0),
         create_said("How can I help?", MessageRole.ASSISTANT, minute=1),
@@ -83,7 +83,7 @@ def test_mails_of_an_escalation_are_one_thread() -> None:
     assert composed(create_story(id="esc_2"))["References"] == "<esc_2@example.com>"
 
 
-def test_the_same_story_is_the_same_mail_and_each_recipient_has_one_of_its_own() -> None:
+def test_same_story_is_the_same_mail_with_a_message_id_per_recipient() -> None:
     story = create_story(create_said("Grüße 😀"))
 
     def written(recipient: str, content: NotificationContent = story) -> bytes:
@@ -110,7 +110,7 @@ def test_the_same_story_is_the_same_mail_and_each_recipient_has_one_of_its_own()
         (EscalationTrigger.TEAM_MEMBER, {"detail": None}, "a team member took over"),
     ],
 )
-def test_every_trigger_is_said_in_words(
+def test_every_trigger_is_described_in_words(
     trigger: EscalationTrigger, changes: dict[str, Any], why: str
 ) -> None:
     message = composed(create_story(trigger=trigger, **changes))
@@ -118,7 +118,7 @@ def test_every_trigger_is_said_in_words(
     assert f"\nReason: {why[0].upper()}{why[1:]}" in text_of(message)
 
 
-def test_a_customer_without_a_name_is_named_by_what_is_known() -> None:
+def test_customer_without_a_name_is_named_by_known_details() -> None:
     story = create_story(name=None)
     assert composed(story)["Subject"] == "[HIGH] jane@customer.example: asked for a person"
     conversation = replace(story.conversation, customer_email=None)
@@ -134,7 +134,7 @@ def lead_of(type_: str, **changes: Any) -> str:
     return lead
 
 
-def test_what_happened_is_said_first() -> None:
+def test_event_is_stated_first() -> None:
     due = "4 March 2026, 16:30 UTC"
     assert lead_of(CREATED) == f"Jane Doe waits for a person. The first reply is due {due}."
     assert lead_of(REOPENED) == f"The escalation of Jane Doe was reopened. The first reply is due {due}."
@@ -148,7 +148,7 @@ def test_what_happened_is_said_first() -> None:
     assert late == "Jane Doe waits for a person. It has been resolved in the meantime."
 
 
-def test_the_facts_are_the_same_in_both_parts() -> None:
+def test_facts_are_the_same_in_both_parts() -> None:
     story = create_story(
         status=EscalationStatus.IN_PROGRESS,
         assignee_name="Ann Example",
@@ -180,14 +180,14 @@ def test_the_facts_are_the_same_in_both_parts() -> None:
     assert f"Open the escalation:\n{LINK}\n" in plain
 
 
-def test_times_are_in_utc_wherever_they_come_from() -> None:
+def test_times_from_any_zone_are_in_utc() -> None:
     zone = timezone(timedelta(hours=-7))
     from_afar = [item.astimezone(zone) for item in (AT, AT + timedelta(hours=2))]
     story = replace(create_story(created_at=from_afar[0], due_at=from_afar[1]), occurred_at=from_afar[0])
     assert composed(story).as_bytes() == composed(create_story()).as_bytes()
 
 
-def test_a_page_has_nothing_from_elsewhere_and_is_fit_for_the_dark() -> None:
+def test_html_part_loads_nothing_remote_and_supports_dark_mode() -> None:
     html = text_of(composed(create_story(create_said("Hello"))), "html")
     page = Page(html)
     assert page.elements.isdisjoint({"script", "img", "link", "iframe", "form", "input", "object", "svg"})
@@ -201,7 +201,7 @@ def test_a_page_has_nothing_from_elsewhere_and_is_fit_for_the_dark() -> None:
 
 
 @pytest.mark.parametrize("words", ["word ", "😀", "<&\"'", "\nx", "é", "=", "例 "])
-def test_a_long_conversation_is_shortened_for_all_to_see(words: str) -> None:
+def test_long_conversation_is_shortened_visibly(words: str) -> None:
     said = [create_said(f"{place}. {words * 20_000}"[:20_000], minute=place) for place in range(60)]
     raw = compose(create_story(*said), sender=SENDER, recipient=TEAM, include_transcript=True)
     size, html = sizes(raw)
@@ -219,7 +219,7 @@ def test_a_long_conversation_is_shortened_for_all_to_see(words: str) -> None:
     assert plain.count(f"    {more}\n") == len(shown)
 
 
-def test_a_short_conversation_is_shown_whole() -> None:
+def test_short_conversation_is_shown_whole() -> None:
     said = [create_said(f"{place}. " + "word " * 30, minute=place) for place in range(60)]
     page = page_of(composed(create_story(*said)))
     assert len(page.texts["words"]) == 60
@@ -244,7 +244,7 @@ def digest_of(*stories: NotificationContent, transcript: bool = True, agent: str
     )
 
 
-def test_a_digest_tells_of_each_escalation_once_the_most_urgent_first() -> None:
+def test_digest_lists_each_escalation_once_by_urgency() -> None:
     urgent = raised(3, priority=Priority.URGENT, trigger=EscalationTrigger.TOPIC, detail="fire")
     soon, later = raised(2, due_at=AT + timedelta(minutes=1)), raised(1)
     at_risk = replace(later, id="dlv_1.9", type=AT_RISK, occurred_at=AT + timedelta(minutes=20))
@@ -264,7 +264,7 @@ def test_a_digest_tells_of_each_escalation_once_the_most_urgent_first() -> None:
     assert "Message of" not in text_of(read(digest_of(later, transcript=False)))
 
 
-def test_a_digest_of_a_bad_hour_stays_small_and_says_what_it_leaves_out() -> None:
+def test_digest_of_many_events_stays_small_and_states_the_omission() -> None:
     words = "😀" * 5_000
     stories = [
         create_story(
@@ -293,7 +293,7 @@ def test_a_digest_of_a_bad_hour_stays_small_and_says_what_it_leaves_out() -> Non
 
 
 @pytest.mark.parametrize("words", ["ok", "word " * 60, "😀" * 4_000])
-def test_a_full_digest_shows_the_newest_of_each_conversation(words: str) -> None:
+def test_full_digest_shows_the_newest_of_each_conversation(words: str) -> None:
     said = [create_said(f"{minute}. {words}", minute=minute) for minute in range(9)]
     stories = [create_story(*said, id=f"esc_{place}") for place in range(DIGEST_LIMIT)]
     raw = digest_of(*stories)
@@ -305,12 +305,12 @@ def test_a_full_digest_shows_the_newest_of_each_conversation(words: str) -> None
     assert len([word for word in page.texts["words"] if word.startswith("8. ")]) == DIGEST_LIMIT
 
 
-def test_a_digest_of_nothing_is_no_mail() -> None:
+def test_digest_without_events_is_refused() -> None:
     with pytest.raises(ValueError, match="a digest needs an event"):
         digest_of()
 
 
-def test_a_test_shows_that_mails_arrive_and_how_they_look() -> None:
+def test_sample_mail_shows_that_mails_arrive_and_how_they_look() -> None:
     story = create_story(create_said("Hello"), type_="test")
     message = read(compose_test(story, sender=SENDER, recipient=TEAM))
     assert message["Subject"] == "Test: email notifications of Support AI work"
@@ -341,7 +341,7 @@ def test_subjects_are_short_whatever_the_agent_is_called() -> None:
         (CREATED, "Baton\r\nBcc: x@y.example <a@b.example>", TEAM),
     ],
 )
-def test_what_cannot_be_a_mail_is_not_made_one(type_: str, sender: str, recipient: str) -> None:
+def test_impossible_mail_is_refused(type_: str, sender: str, recipient: str) -> None:
     with pytest.raises(ValueError, match=" "):
         compose(create_story(type_=type_), sender=sender, recipient=recipient, include_transcript=True)
     with pytest.raises(ValueError, match="not notified by email"):
@@ -362,7 +362,7 @@ def test_what_cannot_be_a_mail_is_not_made_one(type_: str, sender: str, recipien
         ("baton@example.com", "", "baton@example.com"),
     ],
 )
-def test_the_sender_is_written_as_it_was_set(sender: str, name: str, address: str) -> None:
+def test_sender_is_written_as_it_was_set(sender: str, name: str, address: str) -> None:
     raw = compose(create_story(), sender=sender, recipient="ann@bücher.example", include_transcript=False)
     message = read(raw)
     [shown] = message["From"].addresses

@@ -1,8 +1,6 @@
 """Notification settings: defaults, changes, refusals, and the server's own settings."""
 
 import json
-import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,8 @@ from typing import Any
 import pytest
 
 from rules.slack_format import DEFAULT_FORMAT, PLACEHOLDERS
-from tests.support.baton_client import BATON, Caller, Server, wait_for
+from tests.support.baton_client import Caller, Server, wait_for
+from tests.support.baton_process import run_baton
 from tests.support.email_samples import read, text_of
 from tests.support.notification_sinks import CHANGE, SAMPLE, Row, Team, at
 from tests.support.seeded_workspace import stands
@@ -62,17 +61,17 @@ def with_defaults(**changes: Row) -> Row:
 # ---- what is set
 
 
-def test_a_new_ai_agent_has_the_defaults(team: Team) -> None:
+def test_new_ai_agent_has_the_defaults(team: Team) -> None:
     assert team.notifications == team.colleague().notifications == DEFAULTS
 
 
-def test_everything_can_be_set_and_is_kept_as_it_was_given(team: Team) -> None:
+def test_given_settings_are_stored_unchanged(team: Team) -> None:
     assert team.told_by(**EVERYTHING) == with_defaults(**EVERYTHING)
     assert team.colleague().notifications == DEFAULTS, "an AI agent's own"
 
 
 @pytest.mark.parametrize("given_null", [False, True], ids=["left out", "null"])
-def test_what_is_left_out_stays(team: Team, given_null: bool) -> None:
+def test_omitted_setting_is_unchanged(team: Team, given_null: bool) -> None:
     team.told_by(**EVERYTHING)
     email: Row = dict.fromkeys(["recipients", "includeTranscript", "frequency"]) if given_null else {}
     slack: Row = dict.fromkeys(["enabled", "messageFormat"]) if given_null else {}
@@ -84,7 +83,7 @@ def test_what_is_left_out_stays(team: Team, given_null: bool) -> None:
     assert team.told_by(**nothing) == changed
 
 
-def test_a_list_replaces_the_whole_list(team: Team) -> None:
+def test_list_replaces_the_whole_list(team: Team) -> None:
     team.told_by(**EVERYTHING)
     changed = team.told_by(email={"recipients": ["bob@example.com"]}, slack={"mentions": ["W0123ABC"]})
     assert changed["email"]["recipients"] == ["bob@example.com"]
@@ -92,7 +91,7 @@ def test_a_list_replaces_the_whole_list(team: Team) -> None:
     assert team.told_by(email={"recipients": []})["email"]["recipients"] == []
 
 
-def test_a_channel_that_is_null_is_none_and_one_that_is_left_out_stays(team: Team) -> None:
+def test_null_channel_is_removed_and_an_omitted_one_stays(team: Team) -> None:
     team.told_by(**EVERYTHING)
     assert team.told_by(slack={"mentions": []})["slack"]["channel"] == "C0123ABCD"
     changed = team.told_by(slack={"channel": None})["slack"]
@@ -100,7 +99,7 @@ def test_a_channel_that_is_null_is_none_and_one_that_is_left_out_stays(team: Tea
     assert team.told_by(slack={"channel": "#support"})["slack"]["channel"] == "#support"
 
 
-def test_as_many_as_are_allowed_can_be_told(team: Team) -> None:
+def test_maximum_of_recipients_is_accepted(team: Team) -> None:
     fifty = [f"person{n}@example.com" for n in range(50)]
     twenty = [f"U0{n:04}" for n in range(20)]
     changed = team.told_by(
@@ -172,7 +171,7 @@ CHANNELS = ["", "#", "Support", "#two words", "a,b", "https://slack.com", "x" * 
         *[("slack.channel", value, "") for value in CHANNELS],
     ],
 )
-def test_what_is_refused_is_named_and_changes_nothing(
+def test_refused_setting_is_named_and_changes_nothing(
     place_of_all: Team, path: str, value: Any, place: str
 ) -> None:
     team = place_of_all
@@ -199,7 +198,7 @@ def place_of_all(server: Server) -> Team:
 # ---- settings of the server
 
 
-def test_without_a_mail_server_a_sample_says_what_is_missing(server: Server) -> None:
+def test_sample_without_a_mail_server_states_what_is_missing(server: Server) -> None:
     team = Team.create(server, "ann")
     assert team.notifications["email"]["connected"] is False
     (sample,) = team.sample("EMAIL")
@@ -213,14 +212,10 @@ def test_without_a_mail_server_a_sample_says_what_is_missing(server: Server) -> 
 PASSWORD = "pa55word-of-ours"
 
 
-def test_a_mail_server_that_cannot_be_is_said_clearly() -> None:
+def test_impossible_mail_server_is_explained() -> None:
     url = f"smtp://ann:{PASSWORD}@mail.example.com?from=nobody"
     with tempfile.TemporaryDirectory(prefix="baton-no-mail-") as folder:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        given = {"BATON_DATA_DIR": folder, "BATON_PORT": "0", "BATON_SMTP_URL": url}
-        answer = subprocess.run(
-            [BATON, "serve"], env=inherited | given, capture_output=True, text=True, timeout=60
-        )
+        answer = run_baton("serve", BATON_DATA_DIR=folder, BATON_PORT="0", BATON_SMTP_URL=url)
     written = " ".join((answer.stdout + answer.stderr).split())
     assert answer.returncode == 1
     assert "BATON_SMTP_URL: has a sender (?from=)" in written
@@ -228,7 +223,7 @@ def test_a_mail_server_that_cannot_be_is_said_clearly() -> None:
     assert "Traceback" not in written
 
 
-def test_the_demo_keeps_its_mails_as_files() -> None:
+def test_demo_keeps_its_mails_as_files() -> None:
     with tempfile.TemporaryDirectory(prefix="baton-demo-") as folder:
         home = Path(folder)
         home.chmod(0o755)

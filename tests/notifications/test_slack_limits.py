@@ -43,7 +43,7 @@ def check_limits(message: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("text", ["&" * 20_000, "😀" * 20_000, "<" * 20_000, "word " * 4_000, "é" * 551])
-def test_long_words_are_cut_where_it_shows(text: str) -> None:
+def test_long_words_are_cut_visibly(text: str) -> None:
     message = message_of(load_content(text))
     body = body_of(message)
     assert body
@@ -55,7 +55,7 @@ def test_long_words_are_cut_where_it_shows(text: str) -> None:
     assert DUE in section
 
 
-def test_what_just_fits_is_not_cut() -> None:
+def test_text_at_the_limit_is_not_cut() -> None:
     for text in ("x" * 550, "&" * 550, "😀" * 275):
         result = told("{reason}", load_content(text))
         assert result is not None
@@ -67,7 +67,7 @@ def test_what_just_fits_is_not_cut() -> None:
     "message_format",
     ["{message}" * 200, "{due}" * 400, "{link}" * 300, "😀" * 2_000],
 )
-def test_a_long_message_is_cut_where_it_shows(message_format: str) -> None:
+def test_long_message_is_cut_visibly(message_format: str) -> None:
     assert slack_format_error(message_format) is None
     message = message_of(load_content("&<😀 words " * 3), message_format)
 
@@ -85,7 +85,7 @@ def test_many_mentions_are_cut_whole() -> None:
     assert set(CONTROLS.sub("", texts_of(message)[0])) == {" ", "…"}
 
 
-def test_a_strange_address_stays_within_its_link() -> None:
+def test_strange_address_stays_within_its_link() -> None:
     strange = replace(STORY, escalation=replace(ESCALATION, link='https://x.example/a|b> <!channel>\n"é'))
     (link,) = CONTROLS.findall(texts_of(message_of(strange))[1])
 

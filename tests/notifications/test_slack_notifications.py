@@ -113,9 +113,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("had_one", [False, True], ids=["the first", "another"])
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_token_that_is_not_proven_is_not_kept(
-    team: Team, slack: SlackStandIn, case: str, had_one: bool
-) -> None:
+def test_unproven_token_is_not_stored(team: Team, slack: SlackStandIn, case: str, had_one: bool) -> None:
     token, ways, words, calls = REFUSALS[case]
     if had_one:
         team.connect(next(_TOKENS))
@@ -136,7 +134,7 @@ def test_a_token_that_is_not_proven_is_not_kept(
     assert team.notifications["slack"]["connected"] is had_one
 
 
-def test_a_bot_that_may_not_write_is_refused(team: Team, slack: SlackStandIn) -> None:
+def test_bot_without_write_permission_is_refused(team: Team, slack: SlackStandIn) -> None:
     slack.scopes = "channels:read"
     refused = team.key.refusal(CONNECT, id=team.agent_id, token=next(_TOKENS))
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "botToken")
@@ -144,7 +142,9 @@ def test_a_bot_that_may_not_write_is_refused(team: Team, slack: SlackStandIn) ->
     assert team.notifications["slack"]["connected"] is False
 
 
-def test_of_anothers_ai_agent_slack_is_asked_nothing(team: Team, server: Server, slack: SlackStandIn) -> None:
+def test_agent_of_another_workspace_sends_no_request_to_slack(
+    team: Team, server: Server, slack: SlackStandIn
+) -> None:
     foreign = Team.create(server)
     rows = server.rows(CONNECTIONS)
     for caller in (team.key, team.workspace.sign_in()):
@@ -156,7 +156,7 @@ def test_of_anothers_ai_agent_slack_is_asked_nothing(team: Team, server: Server,
 # ---- what is posted
 
 
-def test_the_team_is_told_in_its_channel_in_its_words(connected: Team, outside: Outside) -> None:
+def test_team_is_notified_in_its_channel_in_its_format(connected: Team, outside: Outside) -> None:
     connected.told_by(
         slack={
             "channel": connected.channel.removeprefix("#"),
@@ -182,7 +182,7 @@ def test_the_team_is_told_in_its_channel_in_its_words(connected: Team, outside: 
     assert [attempt["response"] for attempt in delivery["attempts"]] == ["ok"]
 
 
-def test_slack_hears_of_four_things_and_of_nothing_else(connected: Team, outside: Outside) -> None:
+def test_slack_gets_four_events_and_no_others(connected: Team, outside: Outside) -> None:
     connected.key.settings(connected.agent_id, sla=QUICK)
     clock = Clock.begin(connected.workspace)
     connected.when(lambda all_: events_of(all_) == ["created", "sla_at_risk"], "the clock at risk")
@@ -203,7 +203,7 @@ def test_slack_hears_of_four_things_and_of_nothing_else(connected: Team, outside
 HOSTILE = "<!channel> <@U0123ABC> @here <https://evil.example|Open the escalation> &lt;!everyone&gt; *x* `y`"
 
 
-def test_what_customers_write_mentions_nobody(connected: Team, outside: Outside) -> None:
+def test_customer_text_mentions_nobody(connected: Team, outside: Outside) -> None:
     connected.told_by(
         slack={"messageFormat": "{customer} {message} {reason} {detail}", "mentions": ["S0123GROUP"]}
     )
@@ -242,7 +242,7 @@ def mrkdwn_of(message: Row) -> list[Row]:
 # ---- what Slack does not take
 
 
-def test_who_is_told_to_wait_waits_and_comes_once(
+def test_rate_limited_message_waits_and_arrives_once(
     connected: Team, outside: Outside, slack: SlackStandIn
 ) -> None:
     slack.will("ratelimited")
@@ -266,7 +266,7 @@ def test_who_is_told_to_wait_waits_and_comes_once(
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "not_in_channel"])
-def test_what_slack_says_is_shown(connected: Team, slack: SlackStandIn, error: str) -> None:
+def test_error_of_slack_is_shown(connected: Team, slack: SlackStandIn, error: str) -> None:
     if error == "not_in_channel":
         slack.outside = {connected.channel}
     else:
@@ -282,7 +282,7 @@ def test_what_slack_says_is_shown(connected: Team, slack: SlackStandIn, error: s
     assert [attempt["response"] for attempt in mended["attempts"]] == [error, "ok"]
 
 
-def test_a_bot_that_is_removed_meanwhile_writes_nothing_more(connected: Team, slack: SlackStandIn) -> None:
+def test_disconnected_bot_sends_nothing_more(connected: Team, slack: SlackStandIn) -> None:
     slack.will("internal_error")
     connected.escalate()
     waiting = connected.tried()
@@ -304,7 +304,7 @@ def test_a_bot_that_is_removed_meanwhile_writes_nothing_more(connected: Team, sl
 
 
 @pytest.mark.parametrize("change", [{"channel": "#elsewhere"}, {"enabled": False}], ids=["moved", "off"])
-def test_what_waits_for_a_channel_that_was_left_is_dropped(
+def test_waiting_message_to_a_former_channel_is_dropped(
     connected: Team, outside: Outside, slack: SlackStandIn, change: dict[str, Any]
 ) -> None:
     slack.will("internal_error")
@@ -319,7 +319,7 @@ def test_what_waits_for_a_channel_that_was_left_is_dropped(
     assert len(outside.messages_in(connected.channel)) == 1
 
 
-def test_the_same_channel_with_and_without_its_sign_is_one(connected: Team, slack: SlackStandIn) -> None:
+def test_channel_with_and_without_its_sign_is_the_same(connected: Team, slack: SlackStandIn) -> None:
     slack.will("internal_error")
     connected.escalate()
     waiting = connected.tried()
@@ -331,7 +331,7 @@ def test_the_same_channel_with_and_without_its_sign_is_one(connected: Team, slac
 # ---- samples
 
 
-def test_a_sample_is_posted_and_says_that_it_is_one(connected: Team, outside: Outside) -> None:
+def test_sample_is_posted_and_marked_as_one(connected: Team, outside: Outside) -> None:
     (sample,) = connected.sample("SLACK")
     assert (sample["status"], sample["escalation"]) == ("DELIVERED", None)
     (message,) = outside.messages_in(connected.channel)
@@ -339,7 +339,7 @@ def test_a_sample_is_posted_and_says_that_it_is_one(connected: Team, outside: Ou
 
 
 @pytest.mark.parametrize("missing", ["the bot", "the channel", "all of it", "the switch"])
-def test_a_sample_without_slack_is_refused(team: Team, slack: SlackStandIn, missing: str) -> None:
+def test_sample_without_slack_is_refused(team: Team, slack: SlackStandIn, missing: str) -> None:
     if missing in ("the channel", "the switch"):
         team.key.ask(CONNECT, id=team.agent_id, token=next(_TOKENS))
     if missing in ("the bot", "the switch"):
@@ -356,7 +356,7 @@ def test_a_sample_without_slack_is_refused(team: Team, slack: SlackStandIn, miss
 # ---- secrets
 
 
-def test_with_another_secret_the_attempt_says_so(
+def test_attempt_with_another_secret_key_states_the_reason(
     connected: Team, outside: Outside, slack: SlackStandIn
 ) -> None:
     with outside.served(BATON_SECRET_KEY=secrets.token_hex(32)):

@@ -49,7 +49,7 @@ def free_port() -> int:
 # --------------------------------------------------------------------------------------------------- sending
 
 
-async def test_a_message_arrives_as_it_was_composed(slack: SlackStandIn) -> None:
+async def test_message_arrives_as_it_was_composed(slack: SlackStandIn) -> None:
     assert await send(TOKEN, BODY, slack.url) == Outcome(True, "ok")
 
     (call,) = slack.calls
@@ -59,7 +59,7 @@ async def test_a_message_arrives_as_it_was_composed(slack: SlackStandIn) -> None
     assert call.headers["user-agent"].startswith("Baton")
 
 
-async def test_the_token_is_in_one_header_and_nowhere_else(slack: SlackStandIn) -> None:
+async def test_token_is_in_one_header_only(slack: SlackStandIn) -> None:
     await send(TOKEN, BODY, slack.url)
     await verify_token(TOKEN, slack.url)
 
@@ -69,7 +69,7 @@ async def test_the_token_is_in_one_header_and_nowhere_else(slack: SlackStandIn) 
         assert TOKEN not in f"{call.query}{call.raw!r}{headers}"
 
 
-async def test_an_address_without_its_slash_is_the_same(slack: SlackStandIn) -> None:
+async def test_address_without_trailing_slash_is_equivalent(slack: SlackStandIn) -> None:
     assert await send(TOKEN, BODY, slack.url.rstrip("/")) == Outcome(True, "ok")
     assert SLACK_API_URL == "https://slack.com/api/"
 
@@ -77,7 +77,7 @@ async def test_an_address_without_its_slash_is_the_same(slack: SlackStandIn) -> 
 @pytest.mark.parametrize(
     "name", ["invalid_auth", "channel_not_found", "not_in_channel", "is_archived", "invalid_blocks"]
 )
-async def test_slack_s_error_is_named(slack: SlackStandIn, name: str) -> None:
+async def test_error_of_slack_is_named(slack: SlackStandIn, name: str) -> None:
     slack.will(name)
 
     assert await send(TOKEN, BODY, slack.url) == Outcome(False, name, final=True)
@@ -85,13 +85,15 @@ async def test_slack_s_error_is_named(slack: SlackStandIn, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["internal_error", "fatal_error", "an_error_of_tomorrow"])
-async def test_slack_s_own_trouble_and_unknown_errors_are_not_final(slack: SlackStandIn, name: str) -> None:
+async def test_server_faults_and_unknown_errors_of_slack_are_not_final(
+    slack: SlackStandIn, name: str
+) -> None:
     slack.will(name)
 
     assert await send(TOKEN, BODY, slack.url) == Outcome(False, name)
 
 
-async def test_the_stand_in_knows_bots_and_channels(slack: SlackStandIn) -> None:
+async def test_slack_stand_in_knows_bots_and_channels(slack: SlackStandIn) -> None:
     slack.bots, slack.channels, slack.outside = {TOKEN}, {"C0123"}, {"C0OUT"}
 
     def to(channel: str) -> bytes:
@@ -141,7 +143,7 @@ async def test_slack_may_ask_to_wait(slack: SlackStandIn, header: str | None, wa
         ("drip", "no answer within 0.3 s"),
     ],
 )
-async def test_whatever_goes_wrong_comes_back_in_words(slack: SlackStandIn, way: str, response: str) -> None:
+async def test_failure_of_any_kind_is_reported_in_words(slack: SlackStandIn, way: str, response: str) -> None:
     slack.will(way)
     seconds = 0.3 if way in ("hang", "drip") else 15.0
 
@@ -164,7 +166,7 @@ async def test_whatever_goes_wrong_comes_back_in_words(slack: SlackStandIn, way:
         ("", "BATON_SLACK_API_URL is no address that can be asked"),
     ],
 )
-async def test_an_address_where_nobody_is_comes_back_in_words(
+async def test_address_without_a_listener_is_reported_in_words(
     slack: SlackStandIn, url: str, response: str
 ) -> None:
     port = slack.url.split(":")[2].partition("/")[0]
@@ -176,7 +178,7 @@ async def test_an_address_where_nobody_is_comes_back_in_words(
     assert slack.calls == []
 
 
-async def test_a_name_that_nobody_has_comes_back_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_host_name_is_reported_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_found(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -186,7 +188,7 @@ async def test_a_name_that_nobody_has_comes_back_in_words(monkeypatch: pytest.Mo
     assert outcome == Outcome(False, "no connection: the name of the server was not found")
 
 
-async def test_who_does_not_speak_http_comes_back_in_words() -> None:
+async def test_server_that_does_not_speak_http_is_reported_in_words() -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"220 mail.example.com ESMTP\r\n")
@@ -199,7 +201,7 @@ async def test_who_does_not_speak_http_comes_back_in_words() -> None:
     assert outcome == Outcome(False, "the answer was not HTTP")
 
 
-async def test_a_redirect_leads_nowhere(slack: SlackStandIn) -> None:
+async def test_redirect_is_not_followed(slack: SlackStandIn) -> None:
     with SlackStandIn.started() as trap:
         slack.redirect_to = f"{trap.url}chat.postMessage"
         slack.will("redirect", "redirect")
@@ -212,7 +214,7 @@ async def test_a_redirect_leads_nowhere(slack: SlackStandIn) -> None:
         assert trap.calls == []
 
 
-async def test_proxies_of_the_environment_are_passed_by(
+async def test_proxies_of_the_environment_are_ignored(
     slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with SlackStandIn.started() as trap:
@@ -240,7 +242,7 @@ async def test_logs_hold_neither_tokens_nor_messages(
     assert "channel&gt;" not in logged
 
 
-async def test_a_sending_that_is_cancelled_ends(slack: SlackStandIn) -> None:
+async def test_cancelled_send_ends(slack: SlackStandIn) -> None:
     slack.will("hang")
     sending = asyncio.create_task(send(TOKEN, BODY, slack.url))
     await asyncio.to_thread(wait_for, lambda: slack.calls, "the request")
@@ -251,7 +253,7 @@ async def test_a_sending_that_is_cancelled_ends(slack: SlackStandIn) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "xoxp-1-a", "xoxb-1\r\nX-Injected: yes", "xoxb-1 ", "xoxb-\udc80"])
-async def test_what_is_no_token_is_not_sent(slack: SlackStandIn, token: str) -> None:
+async def test_malformed_token_is_not_sent(slack: SlackStandIn, token: str) -> None:
     outcome = await send(token, BODY, slack.url)
     fault = await verify_token(token, slack.url)
 
@@ -266,7 +268,7 @@ async def test_what_is_no_token_is_not_sent(slack: SlackStandIn, token: str) -> 
 # --------------------------------------------------------------------------------------------------- proving
 
 
-async def test_a_token_is_proven(slack: SlackStandIn) -> None:
+async def test_valid_token_is_proven(slack: SlackStandIn) -> None:
     assert await verify_token(TOKEN, slack.url) == Team("T0ACME", "Acme", "U0BATON", "baton")
 
     (call,) = slack.calls
@@ -283,7 +285,7 @@ async def test_a_token_is_proven(slack: SlackStandIn) -> None:
         ("ekm_access_denied", "Slack refuses this token: ekm_access_denied"),
     ],
 )
-async def test_a_token_that_slack_refuses_is_refused(slack: SlackStandIn, name: str, words: str) -> None:
+async def test_token_refused_by_slack_is_refused(slack: SlackStandIn, name: str, words: str) -> None:
     slack.will(name)
     fault = await verify_token(TOKEN, slack.url)
 
@@ -304,7 +306,7 @@ async def test_a_token_that_slack_refuses_is_refused(slack: SlackStandIn, name: 
         ("hang", "no answer within 0.3 s"),
     ],
 )
-async def test_trouble_of_slack_s_own_says_nothing_of_the_token(
+async def test_server_fault_of_slack_does_not_reveal_the_token(
     slack: SlackStandIn, way: str, words: str
 ) -> None:
     slack.will(way)
@@ -313,7 +315,7 @@ async def test_trouble_of_slack_s_own_says_nothing_of_the_token(
     assert fault == SlackFault(f"Slack could not be asked: {words}", refused=False)
 
 
-async def test_a_bot_that_may_not_write_is_refused(slack: SlackStandIn) -> None:
+async def test_bot_without_write_permission_is_refused(slack: SlackStandIn) -> None:
     slack.scopes = "chat:write.public,channels:read"
     fault = await verify_token(TOKEN, slack.url)
     assert isinstance(fault, SlackFault)

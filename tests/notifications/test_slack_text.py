@@ -32,7 +32,7 @@ from tests.support.slack_samples import (
 )
 
 
-def test_a_new_escalation_is_told_in_blocks() -> None:
+def test_new_escalation_is_composed_in_blocks() -> None:
     message = message_of()
 
     def text(words: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_each_event_has_its_words(type_: str, words: str) -> None:
     assert told("{event}", replace(STORY, type=type_)) == words
 
 
-def test_a_test_says_that_it_is_one() -> None:
+def test_sample_is_marked_as_one() -> None:
     message = orjson.loads(compose_test(STORY, channel="C0123", message_format=DEFAULT_FORMAT, mentions=[]))
 
     assert message["text"].startswith("Test of a new escalation")
@@ -107,7 +107,7 @@ def test_a_test_says_that_it_is_one() -> None:
     assert message["metadata"]["event_type"] == "test"
 
 
-def test_the_body_is_the_same_for_the_same_story() -> None:
+def test_body_is_the_same_for_the_same_story() -> None:
     bodies = {
         compose(STORY, channel="C1", message_format=DEFAULT_FORMAT, mentions=MENTIONS) for _ in range(3)
     }
@@ -140,13 +140,13 @@ def test_every_placeholder_is_filled(name: str, words: str) -> None:
     assert told(f"({{{name}}})") == f"({words})"
 
 
-def test_the_cases_name_every_placeholder() -> None:
+def test_cases_name_every_placeholder() -> None:
     (cases,) = [mark for mark in test_every_placeholder_is_filled.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
 
     assert [name for name, _ in cases.args[1]] == list(PLACEHOLDERS)
 
 
-def test_what_is_unknown_is_left_out_with_its_line() -> None:
+def test_unknown_value_is_omitted_with_its_line() -> None:
     unknown = replace(
         STORY,
         escalation=replace(
@@ -161,7 +161,7 @@ def test_what_is_unknown_is_left_out_with_its_line() -> None:
     assert len(message_of(unknown, "{detail}")["blocks"]) == 4
 
 
-def test_a_customer_goes_by_what_is_known() -> None:
+def test_customer_is_named_by_known_details() -> None:
     def customer(**details: Any) -> str | None:
         nobody = replace(CONVERSATION, customer_name=None, customer_email=None, customer_external_id=None)
         return told("{customer}", replace(STORY, conversation=replace(nobody, **details)))
@@ -195,7 +195,7 @@ def test_marks_links_and_mentions_of_a_format_keep_their_meaning(given: str, sho
     assert told(given) == shown
 
 
-def test_a_format_that_cannot_be_used_is_the_default() -> None:
+def test_unusable_format_falls_back_to_the_default() -> None:
     for unusable in ("<{customer}|Open>", "{nobody}", "<!everyone>", " "):
         assert message_of(message_format=unusable) == message_of()
 
@@ -203,7 +203,7 @@ def test_a_format_that_cannot_be_used_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("channel", "sent"), [("C0123", "C0123"), ("#support", "#support"), ("support", "#support")]
 )
-def test_a_channel_goes_by_id_or_name(channel: str, sent: str) -> None:
+def test_channel_is_named_by_id_or_name(channel: str, sent: str) -> None:
     assert message_of(channel=channel)["channel"] == sent
 
 
@@ -283,7 +283,7 @@ def test_every_character_arrives_as_it_was_written(text: str) -> None:
 
 @settings(deadline=None, derandomize=True, max_examples=400)
 @given(hostile_texts, st.sampled_from(FORMATS))
-def test_what_others_write_is_words_and_nothing_else(text: str, message_format: str) -> None:
+def test_text_of_others_is_plain_words(text: str, message_format: str) -> None:
     # A word before and after: nothing at all would be left out with its line.
     check_only_words(load_content(f"{text}x", name=f"x{text}"), message_format)
 
@@ -328,7 +328,7 @@ def test_lines_become_one() -> None:
     assert told("{reason}", replace(STORY, escalation=escalation)) == "one two three"
 
 
-def test_an_open_writing_direction_ends_with_its_text() -> None:
+def test_open_writing_direction_ends_with_its_text() -> None:
     escalation = replace(ESCALATION, reason="\u202egnp.exe")
     assert told("{reason} end", replace(STORY, escalation=escalation)) == "\u202egnp.exe\u202c end"
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_a_mail_shows_every_character_of_message_and_name(text: str) -> None:
+async def test_mail_shows_every_character_of_message_and_name(text: str) -> None:
     story = create_story(create_said(text), name=text[:39])
     with MailSink() as sink:
         raw = compose_email(story, sender=SENDER, recipient=TEAM, include_transcript=True)
@@ -52,7 +52,7 @@ async def test_a_mail_shows_every_character_of_message_and_name(text: str) -> No
 
 
 @pytest.mark.parametrize("text", TEXTS)
-async def test_a_webhook_carries_every_character(text: str) -> None:
+async def test_webhook_carries_every_character(text: str) -> None:
     story = replace(create_story(create_said(text), name=text, detail=text), message=create_said(text))
     with Receiver() as receiver:
         outcome = await send_webhook(
@@ -88,7 +88,7 @@ async def test_times_of_a_mail_are_in_the_schedules_zone_with_its_name() -> None
 
 
 @pytest.mark.parametrize(("replied", "shown"), [(False, False), (True, True)])
-async def test_a_digest_has_a_due_time_for_resolved_escalations_only_with_a_reply(
+async def test_digest_shows_the_due_time_of_a_resolved_escalation_only_with_a_reply(
     replied: bool, shown: bool
 ) -> None:
     story = create_story()

@@ -78,7 +78,7 @@ def trap() -> Iterator[Trap]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("allow_private", [False, True])
-async def test_what_can_be_read_in_two_ways_reaches_nothing(
+async def test_ambiguous_address_reaches_nothing(
     monkeypatch: pytest.MonkeyPatch, trap: Trap, allow_private: bool
 ) -> None:
     asked = stand_in(monkeypatch, ["127.0.0.1", "::1"])
@@ -103,7 +103,7 @@ async def test_private_names_and_literals_reach_nothing(monkeypatch: pytest.Monk
 
 
 @pytest.mark.anyio
-async def test_the_trap_would_catch(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_listener_catches_an_allowed_request(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
     trap_url = f"http://127.0.0.1:{trap.port}/"
     stand_in(monkeypatch, ["::1"])
     now, secrets = datetime.now(UTC), [new_secret()]
@@ -114,9 +114,7 @@ async def test_the_trap_would_catch(trap: Trap, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("first", [[], [PUBLIC], [PUBLIC_6, PUBLIC]], ids=["alone", "second", "third"])
-async def test_one_answer_that_is_not_public_refuses_all(
-    monkeypatch: pytest.MonkeyPatch, first: list[str]
-) -> None:
+async def test_single_private_answer_refuses_all(monkeypatch: pytest.MonkeyPatch, first: list[str]) -> None:
     for address in NOT_PUBLIC:
         asked = stand_in(monkeypatch, [*first, address])
         with pytest.raises(NotAllowedError, match="leads to ") as refused:
@@ -136,7 +134,7 @@ async def test_public_answers_are_taken(monkeypatch: pytest.MonkeyPatch) -> None
 
 @settings(max_examples=500, deadline=None)
 @given(st.ip_addresses(v=4) | st.ip_addresses(v=6))
-def test_nothing_is_public_that_the_standard_library_knows_as_private(
+def test_addresses_private_in_the_standard_library_are_not_public(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     host = f"[{address}]" if address.version == 6 else str(address)
@@ -154,7 +152,7 @@ def test_nothing_is_public_that_the_standard_library_knows_as_private(
     ["0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "::", "ff02::1", "::ffff:0.0.0.0", "::224.0.0.1",
      "64:ff9b::255.255.255.255", "2002:e000:1::", "::ffff:0:0.0.0.0"],
 )  # fmt: skip
-async def test_what_cannot_be_called_is_refused_inside_a_network_too(
+async def test_unusable_address_is_refused_inside_a_network_too(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     host = f"[{address}]" if ":" in address else address
@@ -175,7 +173,7 @@ async def test_inside_a_network_its_own_addresses_are_taken(monkeypatch: pytest.
 
 
 @pytest.mark.anyio
-async def test_a_name_that_changes_its_answer_is_asked_once(
+async def test_name_that_changes_its_answer_is_resolved_once(
     monkeypatch: pytest.MonkeyPatch, trap: Trap
 ) -> None:
     asked = stand_in(monkeypatch, [PUBLIC, PUBLIC_6], ["127.0.0.1", "::1"])
@@ -212,7 +210,7 @@ async def test_each_vetted_answer_is_tried_and_the_name_stays(monkeypatch: pytes
 @pytest.mark.parametrize(
     "answer", [socket.gaierror(-2, "Name or service not known"), [], OSError(5, "broken")], ids=str
 )
-async def test_a_name_that_leads_nowhere(
+async def test_unknown_name_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, answer: Sequence[str] | Exception
 ) -> None:
     stand_in(monkeypatch, answer)
@@ -224,7 +222,7 @@ async def test_a_name_that_leads_nowhere(
 
 
 @pytest.mark.anyio
-async def test_a_name_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_name_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     async def getaddrinfo(*_: Any, **__: Any) -> None:
         await asyncio.Event().wait()
 

@@ -72,7 +72,7 @@ def test_escalation_created_is_the_source_documents_example() -> None:
     assert json.dumps(first) == json.dumps(SOURCE["data"])
 
 
-def test_the_events_are_those_of_the_product() -> None:
+def test_events_are_those_of_the_product() -> None:
     assert EVENT_TYPES == (
         "escalation.created",
         "escalation.updated",
@@ -120,7 +120,7 @@ def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("type_", SCHEMAS)
-def test_a_schema_notices_what_is_missing_or_of_another_type(type_: str) -> None:
+def test_schema_detects_a_missing_or_mistyped_value(type_: str) -> None:
     body = told(sample_content(type_))
     for *path, last in places(body):
         for mangle in ("leave out", "of another type"):
@@ -142,12 +142,12 @@ def test_a_schema_notices_what_is_missing_or_of_another_type(type_: str) -> None
     ("confidence", "written"),
     [(35.0, "35"), (0.0, "0"), (100.0, "100"), (41.5, "41.5"), (1e-3, "0.001"), (None, "null")],
 )
-def test_a_whole_confidence_is_written_whole(confidence: float | None, written: str) -> None:
+def test_whole_confidence_is_written_whole(confidence: float | None, written: str) -> None:
     assert f'"confidence":{written},' in body_of(created(confidence=confidence)).decode()
     told(created(confidence=confidence))
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_written_in_utc() -> None:
     east = timezone(timedelta(hours=5, minutes=30))
     at = datetime(2026, 7, 1, 2, 15, 0, 1_000, tzinfo=east)
     body = told(replace(created(created_at=at, resolved_at=at.replace(microsecond=0)), occurred_at=at))
@@ -155,7 +155,7 @@ def test_times_are_told_in_utc() -> None:
     assert body["data"]["resolvedAt"] == "2026-06-30T20:45:00Z"
 
 
-def test_the_transcript_is_what_customer_ai_and_people_said() -> None:
+def test_transcript_holds_the_words_of_customer_ai_and_members() -> None:
     story, at = sample_content("escalation.created"), datetime(2026, 3, 2, tzinfo=UTC)
     said = tuple(TranscriptMessage(_ANY_MESSAGE, role, f"by {role}", at, "Bo") for role in MessageRole)
     story = replace(story, conversation=replace(story.conversation, transcript=said))
@@ -167,7 +167,7 @@ def test_the_transcript_is_what_customer_ai_and_people_said() -> None:
     ]
 
 
-def test_an_event_tells_its_own_epoch_and_state_not_those_of_today() -> None:
+def test_event_holds_the_epoch_and_state_of_its_own_time() -> None:
     for type_, state in (("conversation.ai_paused", "paused"), ("conversation.ai_resumed", "active")):
         for today in AiState:
             story = sample_content(type_)
@@ -180,7 +180,7 @@ def test_an_event_tells_its_own_epoch_and_state_not_those_of_today() -> None:
     assert told(turn)["data"]["epoch"] == 4
 
 
-def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
+def test_update_names_its_changes_and_a_reply_its_text() -> None:
     updated = told(sample_content("escalation.updated"))["data"]
     assert updated["change"] == "assigned"
     assert updated["changed"] == {
@@ -201,7 +201,7 @@ def test_an_update_says_what_was_changed_and_a_reply_what_was_written() -> None:
         assert not {"change", "message"} & set(told(sample_content(type_))["data"]), type_
 
 
-def test_an_escalations_event_without_escalation_is_a_mistake() -> None:
+def test_escalation_event_without_escalation_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"escalation\.created needs an escalation"):
         body_of(replace(created(), escalation=None))
 
@@ -233,7 +233,7 @@ ESCALATIONS = st.builds(
 
 
 @given(ESCALATIONS, st.none() | TEXTS, st.none() | EMAILS, TEXTS, TIMES)
-def test_whatever_is_told_fits_and_comes_back(
+def test_any_event_fits_its_schema_and_round_trips(
     escalation: EscalationSnapshot, name: str | None, email: str | None, said: str, at: datetime
 ) -> None:
     story = sample_content("escalation.created")
@@ -254,7 +254,7 @@ def test_whatever_is_told_fits_and_comes_back(
     assert (data["assignee"] is None) == (escalation.assignee_name is None)
 
 
-def test_the_docs_list_what_is_sent() -> None:
+def test_docs_list_every_event() -> None:
     page = DOCS.read_text()
     assert page == written_into(page)
     part = page.partition(BEGIN)[2].partition(END)[0].strip()
@@ -266,6 +266,6 @@ def test_the_docs_list_what_is_sent() -> None:
     assert [example["type"] for example in blocks[::2]] == list(SCHEMAS)
 
 
-def test_a_page_without_markers_is_left_alone() -> None:
+def test_page_without_markers_is_unchanged() -> None:
     with pytest.raises(ValueError, match="no markers"):
         written_into("# A page\n")

@@ -68,7 +68,7 @@ def refused(team: Workspace, query: str, **variables: Any) -> tuple[str, str | N
 # ---- what can be done
 
 
-def test_an_endpoint_is_shown_as_it_was_made_and_its_secret_this_once(team: Workspace, agent_id: str) -> None:
+def test_created_endpoint_is_shown_with_its_secret_once(team: Workspace, agent_id: str) -> None:
     assert listed(team, agent_id) == []
     given = {"agentId": agent_id, "url": URL}
     made = team.key.ask(CREATE, input=given)["createWebhookEndpoint"]
@@ -98,7 +98,7 @@ def test_an_endpoint_is_shown_as_it_was_made_and_its_secret_this_once(team: Work
     assert listed(team, team.agent_id) == []
 
 
-def test_what_is_not_given_stays_as_it_was(team: Workspace, agent_id: str) -> None:
+def test_omitted_field_is_unchanged(team: Workspace, agent_id: str) -> None:
     endpoint = Endpoint.create(team, URL, "escalation.created", agent_id=agent_id)
     beside = Endpoint.create(team, URL, agent_id=agent_id)
     stood, beside_stood = dict(endpoint.row), dict(beside.row)
@@ -132,7 +132,7 @@ def test_switching_on_or_off_by_hand_forgets_why_it_was_switched_off(team: Works
         assert (shown["enabled"], shown["disabledReason"]) == (enabled, None)
 
 
-def test_a_rotated_secret_is_new_and_the_old_one_is_kept_for_a_day(team: Workspace, agent_id: str) -> None:
+def test_rotated_secret_is_new_and_the_old_one_is_kept_for_a_day(team: Workspace, agent_id: str) -> None:
     endpoint = Endpoint.create(team, URL, "escalation.created", agent_id=agent_id)
     first = dict(endpoint.row)
     assert (first["previous_secret"], first["previous_until"]) == (None, None)
@@ -168,7 +168,7 @@ def test_secrets_cannot_be_read_in_the_rows(team: Workspace, agent_id: str) -> N
     assert endpoint.secret not in team.server.log.read_text()
 
 
-def test_a_deleted_endpoint_is_not_there_any_more(team: Workspace, agent_id: str) -> None:
+def test_deleted_endpoint_is_gone(team: Workspace, agent_id: str) -> None:
     kept, endpoint = (Endpoint.create(team, URL, agent_id=agent_id) for _ in range(2))
     endpoint.delete()
     assert endpoint.shown is None
@@ -181,7 +181,7 @@ def test_a_deleted_endpoint_is_not_there_any_more(team: Workspace, agent_id: str
 
 
 @pytest.mark.parametrize("url", NOWHERE)
-def test_an_address_that_nothing_may_go_to_is_refused(team: Workspace, url: str) -> None:
+def test_forbidden_address_is_refused(team: Workspace, url: str) -> None:
     agent_id = team.agent_id
     given = {"agentId": agent_id, "url": url, "eventTypes": ["turn.requested"]}
     assert refused(team, CREATE, input=given) == ("BAD_USER_INPUT", "input.url")
@@ -193,7 +193,7 @@ def test_an_address_that_nothing_may_go_to_is_refused(team: Workspace, url: str)
 
 
 @pytest.mark.parametrize("unknown", ["", "escalation", "escalation.Created", "test", "escalation.created "])
-def test_an_unknown_event_type_is_refused(team: Workspace, agent_id: str, unknown: str) -> None:
+def test_unknown_event_type_is_refused(team: Workspace, agent_id: str, unknown: str) -> None:
     given = ["escalation.created", unknown, "nonsense"]
     made = {"agentId": agent_id, "url": URL, "eventTypes": given}
     assert refused(team, CREATE, input=made) == ("BAD_USER_INPUT", "input.eventTypes.1")
@@ -202,7 +202,7 @@ def test_an_unknown_event_type_is_refused(team: Workspace, agent_id: str, unknow
     assert refused(team, UPDATE, **changes) == ("BAD_USER_INPUT", "eventTypes.1")
 
 
-def test_what_is_not_there_or_another_workspaces_is_not_found(team: Workspace, other: Workspace) -> None:
+def test_missing_or_foreign_endpoint_is_not_found(team: Workspace, other: Workspace) -> None:
     foreign = Endpoint.create(other, URL, agent_id=other.agent_id)
     stood = everything(other)
     for agent_id in (format_id(AGENT, new_id()), other.agent_id):
@@ -218,9 +218,7 @@ def test_what_is_not_there_or_another_workspaces_is_not_found(team: Workspace, o
     assert everything(other) == stood
 
 
-def test_an_ai_agent_has_fifty_endpoints_at_most_however_many_are_made_at_once(
-    team: Workspace, agent_id: str
-) -> None:
+def test_agent_has_fifty_endpoints_at_most_under_concurrent_creation(team: Workspace, agent_id: str) -> None:
     endpoint = Endpoint.create(team, URL, agent_id=agent_id)
     team.server.execute(
         """INSERT INTO webhook_endpoints (id, workspace_id, agent_id, url, event_types, enabled, secret,

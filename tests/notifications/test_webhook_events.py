@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from rules.typeid import WORKSPACE, parse_id
-from tests.support.baton_client import BATON, Refused, Workspace, wait_for
+from tests.support.baton_client import Refused, Workspace, wait_for
+from tests.support.baton_process import run_baton
 from tests.support.conversation_driver import LISTED, Talk, resume
 from tests.support.locks import hold, send
 from tests.support.pubsub_backends import free_port
@@ -198,7 +199,7 @@ def said_in(bodies: list[Row], escalation: str) -> None:
         assert internal not in written
 
 
-def test_what_happens_at_once_is_told_in_the_order_of_the_log_and_of_each_agent_apart(
+def test_concurrent_events_arrive_in_log_order_for_each_agent(
     team: Workspace,
 ) -> None:
     with Receiver() as first, Receiver() as second:
@@ -218,9 +219,7 @@ def test_what_happens_at_once_is_told_in_the_order_of_the_log_and_of_each_agent_
             assert of == {*escalations[place::2]}
 
 
-async def test_nothing_is_told_before_the_commit_nor_of_what_is_rolled_back(
-    team: Workspace, office: PostOffice
-) -> None:
+async def test_uncommitted_or_rolled_back_event_is_not_delivered(team: Workspace, office: PostOffice) -> None:
     other = office.new_workspace()
     with Receiver() as receiver, Receiver() as beside:
         endpoint, marker = Endpoint.create(team, receiver.url, CREATED), Endpoint.create(other, beside.url)
@@ -246,7 +245,7 @@ async def test_nothing_is_told_before_the_commit_nor_of_what_is_rolled_back(
         assert [item.event["data"]["reason"] for item in receiver.received] == ["committed"]
 
 
-def test_an_act_that_is_refused_late_tells_nobody(team: Workspace) -> None:
+def test_late_refused_call_notifies_nobody(team: Workspace) -> None:
     with Receiver() as receiver:
         endpoint = Endpoint.create(team, receiver.url)
         escalation = endpoint.escalate()
@@ -260,15 +259,15 @@ def test_an_act_that_is_refused_late_tells_nobody(team: Workspace) -> None:
     assert (body["data"]["change"], body["data"]["priority"]) == ("priority_changed", "low")
 
 
-def test_a_replay_tells_nobody(office: PostOffice, team: Workspace) -> None:
+def test_replay_notifies_nobody(office: PostOffice, team: Workspace) -> None:
     notifications = {"email": {"recipients": ["replay@example.com"]}}
     conversation = {"id": "asks", "messages": [ASKING, says("user", "hello?")]}
     for name, given in (("settings.json", {"notifications": notifications}), ("talk.jsonl", conversation)):
         (office.data_dir / name).write_text(json.dumps(given) + "\n")
     files = [str(office.data_dir / "talk.jsonl"), "--settings", str(office.data_dir / "settings.json")]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
-    environment |= {"BATON_DATA_DIR": str(office.data_dir), **office.environment}
-    subprocess.run([BATON, "replay", *files, "--json"], env=environment, check=True, capture_output=True)
+    environment = {"BATON_DATA_DIR": str(office.data_dir), **office.environment}
+    replayed = run_baton("replay", *files, "--json", **environment)
+    assert replayed.returncode == 0, replayed.stderr
     told_of = office.rows(
         """SELECT count(*) AS entries FROM workspaces JOIN log ON stream = workspaces.id
         WHERE scratch AND type = 'escalation.created'"""
@@ -288,7 +287,7 @@ def test_a_replay_tells_nobody(office: PostOffice, team: Workspace) -> None:
 # ---- an AI back end that uses only webhooks
 
 
-def test_the_example_back_end_answers_customers_and_is_quiet_while_people_have_control(
+def test_example_back_end_answers_customers_and_is_silent_while_people_have_control(
     team: Workspace,
 ) -> None:
     talk, port = Talk.begin(team), free_port()

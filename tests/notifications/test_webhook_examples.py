@@ -79,12 +79,12 @@ def is_a_verifying_receiver(command: list[str]) -> None:
     assert output.count("esc_01jnfks2g0e008000000000005") >= 2
 
 
-def test_the_receiver_in_python(tmp_path: Path) -> None:
+def test_python_receiver_verifies_signatures(tmp_path: Path) -> None:
     (tmp_path / "receiver.py").write_text(example("python"))
     is_a_verifying_receiver([sys.executable, "-W", "error", str(tmp_path / "receiver.py")])
 
 
-def test_the_receiver_in_node(tmp_path: Path) -> None:
+def test_node_receiver_verifies_signatures(tmp_path: Path) -> None:
     need("node", shutil.which("node") and shutil.which("npm"))
     for name in ("package.json", "package-lock.json"):
         shutil.copy(INTEROP / name, tmp_path)

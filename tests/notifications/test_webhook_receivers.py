@@ -68,7 +68,7 @@ async def post(url: str, seconds: float = 60) -> Outcome:
     ids=["hangs", "drips", "drips a status", "drips lines", "says continue", "ends no head"],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_who_takes_too_long_is_left(behave: Behaviour, scheme: str) -> None:
+async def test_slow_receiver_is_abandoned(behave: Behaviour, scheme: str) -> None:
     with Hostile(behave, scheme=scheme) as hostile:
         # A handshake that is answered by HTTP fails immediately, unless the answer is too short.
         expected = {Outcome(False, "no answer within 0.4 s")}
@@ -91,7 +91,7 @@ async def test_who_takes_too_long_is_left(behave: Behaviour, scheme: str) -> Non
     ],
     ids=["drips", "stops", "breaks off", "is no gzip", "never ends"],
 )
-async def test_a_status_counts_however_its_answer_ends(behave: Behaviour) -> None:
+async def test_status_counts_however_its_answer_ends(behave: Behaviour) -> None:
     with Hostile(behave) as hostile:
         assert await post(hostile.url, seconds=1.0) == Outcome(True, "200")
         assert hostile.connections == 1
@@ -127,14 +127,14 @@ async def test_a_status_counts_however_its_answer_ends(behave: Behaviour) -> Non
         "negative",
     ],
 )
-async def test_who_speaks_no_http_is_told_apart(behave: Behaviour, response: str) -> None:
+async def test_receiver_that_speaks_no_http_is_distinguished(behave: Behaviour, response: str) -> None:
     with Hostile(behave) as hostile:
         assert await post(hostile.url) == Outcome(False, response)
         assert hostile.connections == 1
 
 
 @pytest.mark.anyio
-async def test_nobody_there() -> None:
+async def test_address_without_a_listener_is_a_failure() -> None:
     with Hostile(hang) as hostile:
         url = hostile.url
     assert await post(url) == Outcome(False, "no connection: Connection refused")
@@ -227,7 +227,7 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.anyio
-async def test_a_certificate_of_no_authority_is_refused(certificate: Path) -> None:
+async def test_certificate_of_no_authority_is_refused(certificate: Path) -> None:
     with named_server(tls(certificate)) as (port, names):
         outcome = await post(f"https://localhost:{port}/")
         assert outcome == Outcome(
@@ -246,7 +246,7 @@ for url in sys.argv[1:]:
 """
 
 
-def test_a_certificate_counts_for_its_name_alone(certificate: Path) -> None:
+def test_certificate_is_valid_for_its_own_name_only(certificate: Path) -> None:
     """In a process of its own: the authorities are read at its start."""
     with named_server(tls(certificate)) as (port, names):
         urls = [f"https://localhost:{port}/", f"https://127.0.0.1:{port}/"]

@@ -27,7 +27,7 @@ async def post(receiver: Receiver, *secrets: str, **options: Any) -> Outcome:
     return await send(given.pop("url", receiver.url), body, id_, secrets or [new_secret()], **given)
 
 
-async def test_the_receiver_can_verify_what_it_gets() -> None:
+async def test_receiver_can_verify_the_signature() -> None:
     secret = new_secret()
     with Receiver() as receiver:
         assert await post(receiver, secret, id="dlv_01h") == Outcome(True, "204")
@@ -58,7 +58,7 @@ def changed(received: Received, name: str, value: str) -> Received:
     return Received(received.path, {**received.headers, name: value}, received.body)
 
 
-async def test_the_time_of_an_attempt_is_told_in_any_zone() -> None:
+async def test_attempt_time_is_written_in_utc_from_any_zone() -> None:
     secret, now = new_secret(), datetime.now(timezone(timedelta(hours=9)))
     with Receiver() as receiver:
         await post(receiver, secret, at=now)
@@ -67,7 +67,7 @@ async def test_the_time_of_an_attempt_is_told_in_any_zone() -> None:
     received.verified(secret)
 
 
-async def test_while_a_secret_is_rotated_both_sign() -> None:
+async def test_both_secrets_sign_during_a_rotation() -> None:
     old, new, foreign = new_secret(), new_secret(), new_secret()
     with Receiver() as receiver:
         await post(receiver, new, old)
@@ -91,13 +91,13 @@ async def test_secrets_are_random_and_32_bytes() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])
-async def test_2xx_is_success(status: int) -> None:
+async def test_status_2xx_is_success(status: int) -> None:
     with Receiver(Answer(status, {"retry-after": "9"})) as receiver:
         assert await post(receiver) == Outcome(True, str(status))
 
 
 @pytest.mark.parametrize("status", [300, 304, 400, 401, 404, 408, 418, 429, 500, 502, 503, 599])
-async def test_everything_else_is_failure_and_can_ask_to_wait(status: int) -> None:
+async def test_other_status_is_a_failure_and_can_ask_to_wait(status: int) -> None:
     with Receiver(Answer(status), Answer(status, {"retry-after": "90"}, b"our secret")) as receiver:
         plain, waiting = await post(receiver), await post(receiver)
     words = f"{status}; redirects are not followed" if status < 400 else str(status)
@@ -105,12 +105,12 @@ async def test_everything_else_is_failure_and_can_ask_to_wait(status: int) -> No
     assert waiting == Outcome(False, words, retry_after=timedelta(seconds=90))
 
 
-async def test_413_is_final_because_the_body_is_fixed() -> None:
+async def test_status_413_is_final_because_the_body_is_fixed() -> None:
     with Receiver(Answer(413)) as receiver:
         assert await post(receiver) == Outcome(False, "413", final=True)
 
 
-async def test_410_is_gone() -> None:
+async def test_status_410_is_gone() -> None:
     with Receiver(Answer(410)) as receiver:
         assert await post(receiver) == Outcome(False, "410", final=True, gone=True)
 
@@ -144,7 +144,7 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
         (",", None),
     ],
 )
-async def test_retry_after(asked: str, wait: timedelta | None) -> None:
+async def test_retry_after_is_read_as_seconds_or_date(asked: str, wait: timedelta | None) -> None:
     header = asked.encode().decode("latin-1")
     with Receiver(Answer(503, {"retry-after": header})) as receiver:
         assert await post(receiver, at=NOW) == Outcome(False, "503", retry_after=wait)
@@ -161,7 +161,7 @@ async def test_redirects_are_not_followed(status: int) -> None:
         assert (other.caught if isinstance(other, Trap) else other.received) == []
 
 
-async def test_no_proxy_no_netrc_no_cookie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_request_uses_no_proxy_netrc_or_cookie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
@@ -177,7 +177,7 @@ async def test_no_proxy_no_netrc_no_cookie(monkeypatch: pytest.MonkeyPatch, tmp_
             assert not {"cookie", "authorization"} & set(received.headers)
 
 
-async def test_a_long_transcript_arrives_whole() -> None:
+async def test_long_transcript_arrives_whole() -> None:
     body = b'{"transcript":"' + b"x" * 3_000_000 + b'"}'
     secret = new_secret()
     with Receiver() as receiver:

@@ -9,7 +9,7 @@ from realtime.cancellation import convert_stray_cancellation
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
+async def test_unrequested_cancellation_is_an_error() -> None:
     part = asyncio.get_running_loop().create_future()
     whole = asyncio.create_task(convert_stray_cancellation(part))
     await asyncio.sleep(0)
@@ -18,7 +18,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
         await whole
 
 
-async def test_one_that_somebody_asked_for_is_one() -> None:
+async def test_requested_cancellation_is_a_cancellation() -> None:
     whole = asyncio.create_task(convert_stray_cancellation(asyncio.get_running_loop().create_future()))
     await asyncio.sleep(0)
     whole.cancel()
@@ -26,7 +26,7 @@ async def test_one_that_somebody_asked_for_is_one() -> None:
         await whole
 
 
-async def test_what_the_work_gives_or_raises_is_handed_on() -> None:
+async def test_result_or_error_of_the_work_is_passed_on() -> None:
     assert await convert_stray_cancellation(asyncio.sleep(0, "done")) == "done"
     failed = asyncio.get_running_loop().create_future()
     failed.set_exception(ValueError("no"))

@@ -31,7 +31,7 @@ async def record(caller: Caller, conversation: str, *contents: str) -> None:
         await asyncio.to_thread(caller.record, conversation, "USER", content)
 
 
-async def test_a_cursor_replays_what_came_since_and_then_goes_live(workspace: Workspace) -> None:
+async def test_cursor_replays_missed_entries_and_then_goes_live(workspace: Workspace) -> None:
     key, started = workspace.key, workspace.start()
     conversation, cursor = started["conversation"]["id"], started["conversation"]["cursor"]
     await record(key, conversation, "one", "two", "three")
@@ -44,7 +44,7 @@ async def test_a_cursor_replays_what_came_since_and_then_goes_live(workspace: Wo
         assert [item["message"]["content"] for item in rest] == ["two", "three", "four"]
 
 
-async def test_a_long_backlog_is_replayed_whole_while_more_is_written(workspace: Workspace) -> None:
+async def test_long_backlog_is_replayed_whole_during_writes(workspace: Workspace) -> None:
     # More than two pages of the log, with a writer that does not stop meanwhile.
     key, started = workspace.key, workspace.start()
     conversation, cursor = started["conversation"]["id"], started["conversation"]["cursor"]
@@ -68,7 +68,7 @@ async def test_a_long_backlog_is_replayed_whole_while_more_is_written(workspace:
     assert seen == list(range(1, 1231))
 
 
-async def test_a_cursor_that_is_no_place_in_the_log_asks_for_a_resync(workspace: Workspace) -> None:
+async def test_invalid_cursor_asks_for_a_resync(workspace: Workspace) -> None:
     key, started = workspace.key, workspace.start()
     conversation, cursor = started["conversation"]["id"], started["conversation"]["cursor"]
     foreign = workspace.start()["conversation"]["cursor"]
@@ -94,7 +94,7 @@ async def test_a_cursor_that_is_no_place_in_the_log_asks_for_a_resync(workspace:
         assert await outcome(cursor) == "RESYNC_REQUIRED"
 
 
-async def test_a_cursor_of_before_a_restore_asks_for_a_resync(workspace: Workspace) -> None:
+async def test_cursor_from_before_a_restore_asks_for_a_resync(workspace: Workspace) -> None:
     key, started = workspace.key, workspace.start()
     conversation, cursor = started["conversation"]["id"], started["conversation"]["cursor"]
     await record(key, conversation, "one")
@@ -115,7 +115,7 @@ async def test_a_cursor_of_before_a_restore_asks_for_a_resync(workspace: Workspa
     assert refused.value.code == "RESYNC_REQUIRED"
 
 
-async def test_typing_reaches_the_others_and_not_oneself(workspace: Workspace) -> None:
+async def test_typing_reaches_the_others_and_not_its_author(workspace: Workspace) -> None:
     started = workspace.start()
     conversation, widget = started["conversation"]["id"], workspace.widget(started)
     here = {"id": conversation, "after": started["conversation"]["cursor"]}
@@ -147,7 +147,7 @@ def own_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def test_a_killed_server_loses_no_reply(own_dir: Path) -> None:
+async def test_killed_server_loses_no_reply(own_dir: Path) -> None:
     with Server.started(own_dir) as server:
         workspace = server.new_workspace()
         key, started = workspace.key, workspace.start()
@@ -167,7 +167,7 @@ async def test_a_killed_server_loses_no_reply(own_dir: Path) -> None:
     assert contents == ["while away", "back again"]
 
 
-async def test_a_killed_database_is_started_again_and_followers_go_on(own_dir: Path) -> None:
+async def test_killed_database_is_restarted_and_followers_continue(own_dir: Path) -> None:
     with Server.started(own_dir) as server:
         workspace = server.new_workspace()
         started = workspace.start()
@@ -190,7 +190,7 @@ def _status(url: str) -> int:
     return httpx.get(url, timeout=20).status_code
 
 
-async def test_everything_arrives_without_a_bell_and_across_processes(own_dir: Path) -> None:
+async def test_entries_arrive_without_a_bell_and_across_processes(own_dir: Path) -> None:
     # There is no Redis at this address: only the poll of the heads carries events between the processes.
     deaf = {"BATON_BROADCAST_URL": "redis://127.0.0.1:1"}
     with Server.started(own_dir, **deaf) as first:

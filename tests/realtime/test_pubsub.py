@@ -36,14 +36,14 @@ async def test_two_bells_hear_each_other(url: str) -> None:
         assert first.recoveries == other.recoveries == 0
 
 
-async def test_the_first_subscription_of_a_process_hears(url: str) -> None:
+async def test_first_subscription_of_a_process_receives_events(url: str) -> None:
     async with listening(url) as (alone,):
         await asyncio.sleep(4 * CANARY_SECONDS)  # the one thing to wait for is that nothing happens
         assert not alone.pubsub.stalled
         assert alone.recoveries == 0
 
 
-async def test_an_own_ring_is_heard_once_and_at_once(url: str) -> None:
+async def test_own_ring_is_heard_once_and_immediately(url: str) -> None:
     async with listening(url, url) as (first, other):
         await hear_each_other(first, other)
         wakeup = Wakeup(uuid4(), 5)
@@ -54,7 +54,7 @@ async def test_an_own_ring_is_heard_once_and_at_once(url: str) -> None:
         assert first.wakeups.count(wakeup) == 1
 
 
-async def test_a_burst_arrives_with_the_highest_position_of_each_stream(url: str) -> None:
+async def test_burst_arrives_with_the_highest_position_of_each_stream(url: str) -> None:
     streams = [uuid4() for _ in range(50)]
     numbers = random.Random(7).sample(range(10_000), 10_000)
     async with listening(url, url) as (first, other):
@@ -80,7 +80,7 @@ async def test_more_streams_than_fit_a_message_all_arrive(url: str) -> None:
         assert 0 < len(other.typings) <= TYPINGS_WAITING + TYPINGS_PER_MESSAGE
 
 
-def test_the_largest_message_stays_below_7500_bytes() -> None:
+def test_largest_message_stays_below_7500_bytes() -> None:
     wakeups = [Wakeup(uuid4(), -(2**63)) for _ in range(WAKEUPS_PER_MESSAGE)]
     typing = Typing(uuid4(), "ASSISTANT", "", False)
     while _fits(replace(typing, actor=typing.actor + "a")):
@@ -99,7 +99,7 @@ def test_ids_may_be_those_that_asyncpg_reads() -> None:
 
 
 @pytest.mark.parametrize("actor", ["a" * 300, "\x00" * 40, "\ud800"])
-def test_a_typing_that_does_not_fit_stays_at_home(actor: str) -> None:
+def test_oversized_typing_stays_in_its_process(actor: str) -> None:
     ears = create_ears("redis://127.0.0.1:1")
     ears.pubsub.publish_typing(Typing(uuid4(), "USER", actor, True))
     assert len(ears.typings) == 1
@@ -107,6 +107,6 @@ def test_a_typing_that_does_not_fit_stays_at_home(actor: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "kafka://x", "postgresql+asyncpg://x/y", "memory://"])
-def test_another_address_is_refused_at_once(address: str) -> None:
+def test_unsupported_address_is_refused_immediately(address: str) -> None:
     with pytest.raises(ValueError, match="must begin with one of redis"):
         create_ears(address)

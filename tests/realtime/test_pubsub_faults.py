@@ -16,7 +16,7 @@ from tests.support.pubsub_probe import create_ears, eventually, hear_each_other,
 pytestmark = pytest.mark.anyio
 
 
-async def test_closed_connections_are_rebuilt_and_everybody_catches_up(url: str) -> None:
+async def test_closed_connections_are_rebuilt_and_all_processes_catch_up(url: str) -> None:
     async with listening(url, url) as (first, other):
         await hear_each_other(first, other)
         await drop_connections(url)
@@ -26,7 +26,7 @@ async def test_closed_connections_are_rebuilt_and_everybody_catches_up(url: str)
         assert not other.pubsub.stalled
 
 
-async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> None:
+async def test_replaced_redis_is_reconnected(redis_server: RedisServer) -> None:
     with capture_logs() as lines:
         async with listening(redis_server.url, redis_server.url) as (first, other):
             await hear_each_other(first, other)
@@ -47,7 +47,7 @@ async def test_a_redis_that_dies_and_is_replaced(redis_server: RedisServer) -> N
     )
 
 
-async def test_a_connection_that_swallows_everything(url: str) -> None:
+async def test_connection_that_swallows_everything_is_replaced(url: str) -> None:
     with capture_logs() as lines:
         async with BlackHole(url).serve() as hole, listening(hole.url, url) as (first, other):
             await hear_each_other(first, other)
@@ -66,7 +66,7 @@ async def test_a_connection_that_swallows_everything(url: str) -> None:
     assert [line["event"] for line in told(lines)] == ["pubsub.stalled", "pubsub.recovered"]
 
 
-async def test_a_server_that_comes_later(redis_server: RedisServer) -> None:
+async def test_later_server_is_connected(redis_server: RedisServer) -> None:
     redis_server.kill()
     async with listening(redis_server.url) as (ears,):
         await eventually(lambda: ears.pubsub.stalled)
@@ -76,7 +76,7 @@ async def test_a_server_that_comes_later(redis_server: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "postgresql"])
-async def test_with_no_server_at_all_nothing_raises(scheme: str) -> None:
+async def test_missing_server_raises_nothing(scheme: str) -> None:
     async with listening(f"{scheme}://nobody@127.0.0.1:{free_port()}/none") as (ears,):
         assert not ears.pubsub.stalled
         for number in range(STREAMS_WAITING + 10):
@@ -88,7 +88,9 @@ async def test_with_no_server_at_all_nothing_raises(scheme: str) -> None:
         assert len(ears.pubsub._typings) == TYPINGS_WAITING
 
 
-def test_a_bell_that_does_not_run_turns_deaf_and_still_wakes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bell_that_is_not_running_is_deaf_and_still_wakes_its_own_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ears = create_ears("redis://127.0.0.1:1")
     ears.pubsub.publish_wakeup(Wakeup(UUID(int=1), 1))
     assert ears.wakeups == [Wakeup(UUID(int=1), 1)]
@@ -140,7 +142,7 @@ async def test_bytes_that_are_no_text_do_not_end_the_bell(redis_server: RedisSer
         assert not first.pubsub.stalled
 
 
-async def test_a_client_that_swallows_a_cancellation_does_not_keep_the_connection_alive() -> None:
+async def test_client_that_ignores_a_cancellation_does_not_keep_the_connection_open() -> None:
     class Swallowing(Broadcast):
         async def publish(self, channel: str, message: object) -> None:
             with suppress(asyncio.CancelledError):
@@ -154,7 +156,7 @@ async def test_a_client_that_swallows_a_cancellation_does_not_keep_the_connectio
         await publishing
 
 
-def test_a_callback_that_raises_ends_nothing() -> None:
+def test_failing_callback_ends_nothing() -> None:
     def fail(_: object = None) -> None:
         raise RuntimeError("a follower's mistake")
 

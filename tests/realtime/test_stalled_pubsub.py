@@ -94,7 +94,7 @@ def redis_servers() -> Iterator[list[RedisServer]]:
         server.kill()
 
 
-async def test_processes_whose_bells_fall_silent_still_hear_everything(
+async def test_processes_with_silent_bells_still_receive_all_entries(
     server: Server, workspace: Workspace, redis_servers: list[RedisServer]
 ) -> None:
     conversation, key = workspace.start()["conversation"]["id"], workspace.key
@@ -130,7 +130,7 @@ def workspace_at(workspace: Workspace, process: Server) -> Workspace:
     return Workspace(process, workspace.id, workspace.agent_id, workspace.api_key, workspace.email)
 
 
-async def test_typing_is_told_now_and_then_and_kept_nowhere(workspace: Workspace) -> None:
+async def test_typing_is_published_at_intervals_and_not_stored(workspace: Workspace) -> None:
     started, key = workspace.start(), workspace.key
     conversation, widget = started["conversation"]["id"], workspace.widget(started)
     stream = parse_id(CONVERSATION, conversation)

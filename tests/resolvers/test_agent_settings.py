@@ -93,14 +93,14 @@ def only(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in DEFAULTS}
 
 
-def test_a_new_agent_has_the_defaults(team: Workspace, agent_id: str) -> None:
+def test_new_agent_has_the_defaults(team: Workspace, agent_id: str) -> None:
     for agent in (agent_id, team.agent_id):
         settings = read(team, agent)
         assert only(settings) == DEFAULTS
         assert (settings["agentId"], settings["version"]) == (agent, 1)
 
 
-def test_everything_can_be_set_and_is_kept_as_it_was_given(team: Workspace, agent_id: str) -> None:
+def test_given_settings_are_stored_unchanged(team: Workspace, agent_id: str) -> None:
     before = read(team, agent_id)
     settings = change(team, agent_id, **EVERYTHING)
     assert only(settings) == EVERYTHING
@@ -110,7 +110,7 @@ def test_everything_can_be_set_and_is_kept_as_it_was_given(team: Workspace, agen
 
 
 @pytest.mark.parametrize("given_null", [False, True], ids=["left out", "null"])
-def test_what_is_left_out_stays(team: Workspace, agent_id: str, given_null: bool) -> None:
+def test_omitted_setting_is_unchanged(team: Workspace, agent_id: str, given_null: bool) -> None:
     change(team, agent_id, **EVERYTHING)
     empty: dict[str, Any] = dict.fromkeys(["enabled", "delaySeconds"]) if given_null else {}
     nothing: dict[str, Any] = dict.fromkeys(["triggers", "ai", "widget"]) if given_null else {}
@@ -127,7 +127,7 @@ def test_what_is_left_out_stays(team: Workspace, agent_id: str, given_null: bool
     }
 
 
-def test_a_list_replaces_the_whole_list(team: Workspace, agent_id: str) -> None:
+def test_list_replaces_the_whole_list(team: Workspace, agent_id: str) -> None:
     change(team, agent_id, **EVERYTHING)
     settings = change(
         team,
@@ -143,14 +143,14 @@ def test_a_list_replaces_the_whole_list(team: Workspace, agent_id: str) -> None:
     assert settings["widget"]["allowedOrigins"] == ["https://two.example.com"]
 
 
-def test_what_changes_nothing_is_no_version(team: Workspace, agent_id: str) -> None:
+def test_update_without_a_change_makes_no_version(team: Workspace, agent_id: str) -> None:
     before = read(team, agent_id)
     several: list[dict[str, Any]] = [{}, {"sla": {}}, {"sla": {"businessHours": {}}}, DEFAULTS]
     for changes in several:
         assert change(team, agent_id, **changes) == before
 
 
-def test_an_expected_version_refuses_a_lost_update(team: Workspace, agent_id: str) -> None:
+def test_expected_version_refuses_a_lost_update(team: Workspace, agent_id: str) -> None:
     assert change(team, agent_id, expectedVersion=1, sla={"atRiskPercent": 70})["version"] == 2
     before = stands(team)
     given = {"agentId": agent_id, "expectedVersion": 1, "sla": {"atRiskPercent": 60}}
@@ -207,7 +207,7 @@ TWICE = [{"priority": "LOW", "targetResponseMinutes": 5}, {"priority": "LOW", "t
         ],
     ],
 )
-def test_what_is_refused_is_named_and_changes_nothing(
+def test_refused_setting_is_named_and_changes_nothing(
     team: Workspace, agent_id: str, path: str, value: Any, at: str
 ) -> None:
     given: dict[str, Any] = {"ai": {"resumeOn": "MANUAL"}}
@@ -278,7 +278,7 @@ def test_new_settings_hold_for_new_escalations(team: Workspace) -> None:
     assert minutes_of(result["sla"], "atRiskAt") == 81
 
 
-def test_a_stopped_clock_is_not_reckoned_anew(team: Workspace) -> None:
+def test_stopped_clock_is_not_recalculated(team: Workspace) -> None:
     talk = Talk.begin(team, sla={"targetsByPriority": [{"priority": "URGENT", "targetResponseMinutes": 1}]})
     talk.presses()
     escalation = talk.escalation["id"]

@@ -231,7 +231,7 @@ def test_agent_of_another_workspace_does_not_exist(server: Server, team: Workspa
         assert other.key.refusal(query, agent=team.agent_id, **PERIOD, **more).code == "NOT_FOUND"
 
 
-def test_what_if_reply_that_still_waits_escalates_nothing_yet(team: Workspace, recorder: Recorder) -> None:
+def test_preview_ignores_a_reply_that_still_waits(team: Workspace, recorder: Recorder) -> None:
     agent = team.key.ask('mutation { createAgent(name: "Robot") { id } }')["createAgent"]["id"]
     team.key.settings(agent, autoEscalation={"delaySeconds": 3_600})
     conversation = team.key.start(agent)["conversation"]["id"]

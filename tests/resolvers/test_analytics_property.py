@@ -148,7 +148,7 @@ def compare(recorder: Recorder, agent_id: UUID, given: dict[str, Any], delay: in
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data())
-def test_the_analytics_of_any_history_are_those_of_the_reference(
+def test_analytics_of_any_history_equal_the_reference(
     recorder: Recorder, moment: datetime, data: Any
 ) -> None:
     zone = data.draw(st.sampled_from(ZONES))

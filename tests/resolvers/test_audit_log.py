@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +12,8 @@ import httpx
 import pytest
 
 from rules.typeid import WORKSPACE, parse_id
-from tests.support.baton_client import BATON, PASSWORD, Caller, Server, Workspace, wait_for
+from tests.support.baton_client import PASSWORD, Caller, Server, Workspace, wait_for
+from tests.support.baton_process import run_baton
 
 pytestmark = pytest.mark.anyio
 
@@ -41,9 +41,8 @@ def count(workspace: Workspace) -> int:
 
 def verify(server: Server, workspace: Workspace) -> subprocess.CompletedProcess[str]:
     """Run `baton audit verify`."""
-    environment = os.environ | {"BATON_DATA_DIR": str(server.data_dir)}
-    command = [str(BATON), "audit", "verify", "--workspace", workspace.id]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    data_dir = str(server.data_dir)
+    return run_baton("audit", "verify", "--workspace", workspace.id, BATON_DATA_DIR=data_dir)
 
 
 def test_acts_are_recorded_with_actor_address_and_target_but_no_secret(workspace: Workspace) -> None:
@@ -220,11 +219,10 @@ def test_tampering_is_found_at_its_position(workspace: Workspace, tampering: str
 
 
 def test_operator_commands_are_recorded(workspace: Workspace) -> None:
-    environment = os.environ | {"BATON_DATA_DIR": str(workspace.server.data_dir)}
+    data_dir = str(workspace.server.data_dir)
     for command in (["key", "create"], ["reset-password", workspace.email]):
-        subprocess.run(
-            [BATON, *command, "--workspace", workspace.id], env=environment, capture_output=True, check=True
-        )
+        done = run_baton(*command, "--workspace", workspace.id, BATON_DATA_DIR=data_dir)
+        assert done.returncode == 0, done.stderr
     log = wait_for(lambda: entries(workspace.key), "the entries")
     assert [(entry["action"], entry["actor"]["kind"], entry["actor"]["id"]) for entry in log] == [
         ("RESET_PASSWORD", "OPERATOR", None),

@@ -69,7 +69,7 @@ def refusal(team: Workspace, agent_id: str, **sla: Any) -> Refused:
     return refused
 
 
-def test_hours_are_kept_as_they_were_given(team: Workspace, agent_id: str) -> None:
+def test_hours_are_stored_unchanged(team: Workspace, agent_id: str) -> None:
     assert kept(team, agent_id)["sla"]["businessHours"] == ALWAYS
     for hours in (OFFICE, OFFICE | {"holidayCalendar": None}, OFFICE, ALWAYS):
         version = team.key.settings(agent_id, sla={"businessHours": hours})["version"]
@@ -77,7 +77,7 @@ def test_hours_are_kept_as_they_were_given(team: Workspace, agent_id: str) -> No
         assert team.key.settings(agent_id, sla={"businessHours": hours})["version"] == version
 
 
-def test_what_is_left_out_stays_and_a_list_replaces_its_list(team: Workspace, agent_id: str) -> None:
+def test_omitted_setting_is_unchanged_and_a_list_replaces_its_list(team: Workspace, agent_id: str) -> None:
     team.key.settings(agent_id, sla={"businessHours": OFFICE})
     parts: list[dict[str, Any]] = [
         {"timezone": "US/Eastern"},
@@ -109,7 +109,7 @@ def test_what_is_left_out_stays_and_a_list_replaces_its_list(team: Workspace, ag
     ],
     ids=lambda part: "-".join(part),
 )
-def test_what_makes_sense_is_taken(team: Workspace, agent_id: str, part: dict[str, Any]) -> None:
+def test_valid_settings_are_accepted(team: Workspace, agent_id: str, part: dict[str, Any]) -> None:
     team.key.settings(agent_id, sla={"businessHours": part})
     assert kept(team, agent_id)["sla"]["businessHours"] == ALWAYS | part
 
@@ -167,7 +167,7 @@ NOON = ("MONDAY", "09:00", "12:00")
         ],
     ],
 )
-def test_what_makes_no_sense_is_refused_by_its_path(
+def test_invalid_setting_is_refused_by_its_path(
     team: Workspace, agent_id: str, name: str, value: Any, at: str
 ) -> None:
     refused = refusal(team, agent_id, businessHours={name: value})
@@ -176,7 +176,7 @@ def test_what_makes_no_sense_is_refused_by_its_path(
 
 
 @pytest.mark.parametrize("day", ["Monday", "MON", "", 1])
-def test_a_day_is_a_day_of_the_week(team: Workspace, agent_id: str, day: Any) -> None:
+def test_value_that_is_no_weekday_is_refused(team: Workspace, agent_id: str, day: Any) -> None:
     refused = refusal(
         team, agent_id, businessHours={"week": [{"day": day, "opens": "09:00", "closes": "17:00"}]}
     )
@@ -198,7 +198,7 @@ HOURLY = week(("MONDAY", "09:00", "10:00"))  # 521 or 522 hours in ten years
 TARGET = "input.sla.targetResponseMinutes"
 
 
-def test_a_target_that_takes_over_ten_years_is_refused(team: Workspace, agent_id: str) -> None:
+def test_target_of_over_ten_years_is_refused(team: Workspace, agent_id: str) -> None:
     low, high = (
         {"priority": name, "targetResponseMinutes": n} for name, n in (("LOW", 60), ("HIGH", 40_000))
     )
@@ -239,7 +239,7 @@ def consistent(sla: dict[str, Any], hours: Hours) -> None:
     assert sum((to - from_ for from_, to, running, _ in spans if running), timedelta(0)) == target
 
 
-def test_a_clock_stands_until_it_opens_and_runs_on_a_week_later(team: Workspace) -> None:
+def test_clock_stands_until_opening_and_resumes_a_week_later(team: Workspace) -> None:
     day = DAYS[(datetime.now(UTC) + 3 * DAY).weekday()]
     hours = document((day.value, "10:00", "11:00"))
     talk = Talk.begin(
@@ -262,7 +262,7 @@ def test_a_clock_stands_until_it_opens_and_runs_on_a_week_later(team: Workspace)
     consistent(sla, hours_of(hours))
 
 
-def test_a_holiday_is_named_where_the_clock_stands(team: Workspace) -> None:
+def test_holiday_is_named_where_the_clock_stands(team: Workspace) -> None:
     today = datetime.now(UTC).date()
     given: dict[str, Any] = {"holidays": days_off(today + 2 * DAY, 2, 2 * DAY)}
     talk = Talk.begin(team, sla={"targetResponseMinutes": 4_320, "businessHours": given})
@@ -278,7 +278,7 @@ def test_a_holiday_is_named_where_the_clock_stands(team: Workspace) -> None:
     assert earliest <= sla["remainingMinutes"] <= latest
 
 
-def test_a_new_priority_goes_by_the_hours_that_were_kept(team: Workspace) -> None:
+def test_new_priority_uses_the_hours_stored_with_the_clock(team: Workspace) -> None:
     urgent = [{"priority": "URGENT", "targetResponseMinutes": 1_000}]
     sla = {"targetResponseMinutes": 120, "targetsByPriority": urgent, "businessHours": OFFICE}
     talk = Talk.begin(team, sla=sla)
@@ -320,7 +320,7 @@ def test_a_new_priority_goes_by_the_hours_that_were_kept(team: Workspace) -> Non
         ("We answer {business_hours}.", {}, "We answer around the clock."),
     ],
 )
-def test_the_customer_is_told_the_hours(
+def test_confirmation_for_the_customer_states_the_business_hours(
     team: Workspace, template: str | None, hours: dict[str, Any], words: str
 ) -> None:
     widget = {"confirmationMessage": template} if template else {}
@@ -329,7 +329,7 @@ def test_the_customer_is_told_the_hours(
     assert talk.notices == [words]
 
 
-def test_a_clock_runs_in_business_hours() -> None:
+def test_clock_runs_in_business_hours() -> None:
     friday, monday = datetime(2026, 3, 6, 16, 30, tzinfo=UTC), datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
     clock = start_clock(friday, 60, 50, document(*WORKING))
     assert (clock.at_risk_at, clock.due_at) == (datetime(2026, 3, 6, 17, tzinfo=UTC), monday)
@@ -338,7 +338,7 @@ def test_a_clock_runs_in_business_hours() -> None:
     assert clock.segments() == hours_of(document(*WORKING)).segments(friday, monday)
 
 
-def test_how_a_clock_stands_is_read_without_its_hours() -> None:
+def test_clock_state_is_read_without_its_hours() -> None:
     now = datetime(2026, 3, 6, tzinfo=UTC)
     clock = Clock(60, now - HOUR, now, now + HOUR, business_hours={})
     assert clock.status(now) is SlaStatus.AT_RISK
@@ -346,7 +346,7 @@ def test_how_a_clock_stands_is_read_without_its_hours() -> None:
         clock.segments()
 
 
-def test_a_document_that_was_taken_once_is_good_for_ever() -> None:
+def test_accepted_document_stays_valid() -> None:
     hours = document(timezone="localtime", holiday_calendar="XX")
     sla = EscalationSettings.model_validate({"sla": {"business_hours": hours}}).sla
     assert sla.business_hours.model_dump(mode="json") == hours
@@ -354,7 +354,7 @@ def test_a_document_that_was_taken_once_is_good_for_ever() -> None:
     assert start_clock(start, 60, 80, hours | {"timezone": "UTC"}).due_at == start + HOUR
 
 
-def test_a_clock_that_cannot_end_is_due_after_ten_years() -> None:
+def test_clock_that_cannot_end_is_due_after_ten_years() -> None:
     start = datetime(9_980, 1, 1, tzinfo=UTC)
     clock = start_clock(start, 525_600, 80, document(("MONDAY", "09:00", "10:00")))
     assert clock.at_risk_at == clock.due_at == start + MAX_SLA_HORIZON
@@ -387,5 +387,5 @@ def test_a_clock_that_cannot_end_is_due_after_ten_years() -> None:
         (every(DAYS, "08:00", "08:00"), "UTC", AROUND_THE_CLOCK),
     ],
 )
-def test_business_hours_are_said_in_words(times: list[Interval], timezone: str, words: str) -> None:
+def test_business_hours_are_described_in_words(times: list[Interval], timezone: str, words: str) -> None:
     assert business_hours_in_words(document(*times, timezone=timezone)) == words

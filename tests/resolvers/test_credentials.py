@@ -38,7 +38,7 @@ def listed(key: Caller, key_id: str) -> dict[str, Any]:
     return dict(api_key)
 
 
-def test_a_key_is_shown_once_and_kept_as_a_hash(rows: Rows) -> None:
+def test_key_is_shown_once_and_stored_as_a_hash(rows: Rows) -> None:
     key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
     assert re.fullmatch(r"baton_sk_[0-9a-z]{26}_[\w-]{43}[0-9a-f]{8}", secret)
     rows.key.as_one(secret).ask(KIND)
@@ -54,7 +54,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(rows: Rows) -> None:
     assert secret_part not in str(rows.key.ask("{ apiKeys { id name prefix } viewer { apiKey { prefix } } }"))
 
 
-def test_a_key_tells_when_it_was_last_used(rows: Rows) -> None:
+def test_key_reports_its_last_use(rows: Rows) -> None:
     key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
     fresh = listed(rows.key, key_id)
     assert (fresh["lastUsedAt"], fresh["revokedAt"], fresh["scopes"]) == (None, None, ["ESCALATIONS_READ"])
@@ -62,7 +62,7 @@ def test_a_key_tells_when_it_was_last_used(rows: Rows) -> None:
     assert listed(rows.key, key_id)["lastUsedAt"] > fresh["createdAt"]
 
 
-def test_a_revoked_key_is_refused_at_once_and_may_be_revoked_again(rows: Rows) -> None:
+def test_revoked_key_is_refused_immediately_and_may_be_revoked_again(rows: Rows) -> None:
     key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
     holder = rows.key.as_one(secret)
     assert holder.ask(KIND) == {"viewer": {"kind": "API_KEY"}}
@@ -74,7 +74,7 @@ def test_a_revoked_key_is_refused_at_once_and_may_be_revoked_again(rows: Rows) -
 
 
 @pytest.mark.parametrize("scopes", [[], ["INCOMING_WEBHOOK", "ESCALATIONS_WRITE"]])
-def test_a_key_without_scopes_or_a_hook_with_more_is_refused(rows: Rows, scopes: list[str]) -> None:
+def test_key_without_scopes_or_a_hook_with_more_is_refused(rows: Rows, scopes: list[str]) -> None:
     query = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { key } }"
     before = rows.key.ask("{ apiKeys { id } }")
     refused = rows.key.refusal(query, input={"name": "a key", "scopes": scopes})
@@ -83,7 +83,7 @@ def test_a_key_without_scopes_or_a_hook_with_more_is_refused(rows: Rows, scopes:
 
 
 @pytest.mark.parametrize("token", ["baton_sk_", "baton_sk_" + "x" * 43, "baton_ss_x", "baton_wt_", "x"])
-def test_what_is_no_credential_is_refused(rows: Rows, token: str) -> None:
+def test_malformed_credential_is_refused(rows: Rows, token: str) -> None:
     assert rows.key.as_one(token).refusal(KIND).code == "UNAUTHENTICATED"
 
 
@@ -102,7 +102,7 @@ async def answers(socket: Socket) -> bool:
 
 
 @pytest.mark.anyio
-async def test_the_end_of_a_credential_closes_its_sockets(rows: Rows) -> None:
+async def test_ended_credential_closes_its_sockets(rows: Rows) -> None:
     key, me = rows.key, rows.workspace.email
     key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
     removed, demoted, signed_out = (rows.make_member(MemberRole.AGENT) for _ in range(3))
@@ -137,7 +137,7 @@ async def test_the_end_of_a_credential_closes_its_sockets(rows: Rows) -> None:
 # ---- widget tokens
 
 
-def test_a_widget_token_opens_its_conversation_for_an_hour(rows: Rows) -> None:
+def test_widget_token_opens_its_conversation_for_an_hour(rows: Rows) -> None:
     before = datetime.now(UTC)
     ends = datetime.fromisoformat(rows.started["widgetTokenExpiresAt"])
     assert abs(ends - before - timedelta(hours=1)) < timedelta(minutes=1)
@@ -158,7 +158,7 @@ def test_a_widget_token_opens_its_conversation_for_an_hour(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(hours=1), timedelta(days=30, minutes=59)])
-def test_a_widget_token_refreshes_itself_for_thirty_days(rows: Rows, age: timedelta) -> None:
+def test_widget_token_is_renewable_for_thirty_days(rows: Rows, age: timedelta) -> None:
     old = rows.key.as_one(mint_widget_token(rows.workspace.server, rows.conversation, age))
     fresh = old.ask(REFRESH, id=rows.conversation)["refreshWidgetToken"]
     result = rows.key.as_one(fresh).ask("{ viewer { conversation { id } } }")
@@ -167,7 +167,7 @@ def test_a_widget_token_refreshes_itself_for_thirty_days(rows: Rows, age: timede
         assert old.refusal(KIND).code in {"UNAUTHENTICATED", "FORBIDDEN"}
 
 
-def test_a_widget_token_is_of_no_use_after_that(rows: Rows) -> None:
+def test_widget_token_after_thirty_days_is_refused(rows: Rows) -> None:
     age = timedelta(days=30, hours=1, seconds=1)
     old = rows.key.as_one(mint_widget_token(rows.workspace.server, rows.conversation, age))
     for use in (REFRESH, "query($id: ID!) { conversation(id: $id) { id } }"):
@@ -188,7 +188,7 @@ def forged(rows: Rows) -> Iterator[tuple[str, str]]:
     yield "another secret", WidgetTokens("x" * 32).issue(conversation, datetime.now(UTC))[0]
 
 
-def test_a_token_that_was_tampered_with_is_refused(rows: Rows) -> None:
+def test_manipulated_token_is_refused(rows: Rows) -> None:
     for how, token in forged(rows):
         customer = rows.key.as_one(token)
         assert customer.refusal(KIND).code == "UNAUTHENTICATED", how
@@ -217,7 +217,7 @@ def at_the_shop(rows: Rows) -> Visitor:
     return rows.key.as_one(rows.widget)
 
 
-def test_a_widget_speaks_from_its_sites_alone(rows: Rows, at_the_shop: Visitor) -> None:
+def test_widget_token_is_valid_from_allowed_sites_only(rows: Rows, at_the_shop: Visitor) -> None:
     given = {"id": rows.conversation}
     for origin in (SHOP, f"{SHOP}:443", rows.key.url):
         assert "errors" not in at_the_shop.send(SAY, given, origin=origin).json(), origin
@@ -232,7 +232,7 @@ def test_a_widget_speaks_from_its_sites_alone(rows: Rows, at_the_shop: Visitor) 
     )
 
 
-def test_a_site_that_is_taken_off_the_list_is_refused_at_once(rows: Rows, at_the_shop: Visitor) -> None:
+def test_removed_site_is_refused_immediately(rows: Rows, at_the_shop: Visitor) -> None:
     assert "errors" not in at_the_shop.send(KIND, origin=SHOP).json()
     rows.key.settings(rows.agent, widget={"allowedOrigins": []})
     answer = at_the_shop.send(KIND, origin=SHOP).json()
@@ -240,7 +240,7 @@ def test_a_site_that_is_taken_off_the_list_is_refused_at_once(rows: Rows, at_the
 
 
 @pytest.mark.anyio
-async def test_the_live_socket_keeps_to_the_same_sites(rows: Rows, at_the_shop: Visitor) -> None:
+async def test_live_socket_accepts_the_same_sites_only(rows: Rows, at_the_shop: Visitor) -> None:
     for origin in (SHOP, rows.key.url, None):
         async with at_the_shop.socket(origin=origin and Origin(origin)) as socket:
             assert await answers(socket)
@@ -252,7 +252,7 @@ async def test_the_live_socket_keeps_to_the_same_sites(rows: Rows, at_the_shop: 
         assert refused.value.rcvd.code == 4403
 
 
-def test_browsers_are_told_that_pages_may_call_without_cookies(rows: Rows, at_the_shop: Visitor) -> None:
+def test_cors_headers_allow_pages_to_call_without_cookies(rows: Rows, at_the_shop: Visitor) -> None:
     asked = {
         "origin": SHOP,
         "access-control-request-method": "POST",

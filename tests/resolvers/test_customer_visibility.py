@@ -83,7 +83,7 @@ def ask_each(
 
 
 @pytest.mark.parametrize("type_", SEEN)
-def test_a_customer_is_told_only_what_is_for_customers(disclosed: Told, type_: str) -> None:
+def test_customer_sees_customer_fields_only(disclosed: Told, type_: str) -> None:
     assert SEEN[type_] <= set(fields_of(type_)), "the contract's fields are there"
     known_to_the_team, known_to_customers = set(), set()
     for path in PATHS[type_]:
@@ -102,7 +102,9 @@ def test_a_customer_is_told_only_what_is_for_customers(disclosed: Told, type_: s
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_the_answer_to_a_customers_act_tells_no_more(server: Server, door: Visitor, act: str) -> None:
+def test_payload_of_a_customer_call_shows_customer_fields_only(
+    server: Server, door: Visitor, act: str
+) -> None:
     type_, document = ACTS[act]
     disclosed = Told(server.new_workspace(), door)
     for name in hidden_of(type_):
@@ -114,7 +116,7 @@ def test_the_answer_to_a_customers_act_tells_no_more(server: Server, door: Visit
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("event", EVENTS)
-async def test_an_event_tells_a_customer_no_more(disclosed: Told, event: str) -> None:
+async def test_event_shows_a_customer_customer_fields_only(disclosed: Told, event: str) -> None:
     type_, document = EVENTS[event]
     async with disclosed.customer.socket() as socket:
         for name in hidden_of(type_):
@@ -133,7 +135,7 @@ async def test_an_event_tells_a_customer_no_more(disclosed: Told, event: str) ->
 
 
 @pytest.mark.anyio
-async def test_the_same_subscription_shows_each_what_is_theirs(workspace: Workspace) -> None:
+async def test_same_subscription_shows_each_caller_its_own_fields(workspace: Workspace) -> None:
     started, key = workspace.start(), workspace.key
     here = {"id": started["conversation"]["id"], "after": started["conversation"]["cursor"]}
     document = """subscription($id: ID!, $after: String) { messageAdded(conversationId: $id, after: $after) {
@@ -175,7 +177,7 @@ def ids(page: dict[str, Any]) -> list[str]:
     return result
 
 
-def test_no_page_holds_a_draft(drafted: Drafted) -> None:
+def test_page_for_a_customer_holds_no_draft(drafted: Drafted) -> None:
     delivered = drafted.delivered
     assert len(delivered) == 4, "the question, the confirmation, the member's reply, the thanks"
     whole = drafted.page(first=100)
@@ -187,7 +189,7 @@ def test_no_page_holds_a_draft(drafted: Drafted) -> None:
         assert ids(drafted.page(first=count)) == delivered[:count]
 
 
-def test_paging_through_passes_drafts_over(drafted: Drafted) -> None:
+def test_paging_of_a_customer_skips_drafts(drafted: Drafted) -> None:
     delivered = drafted.delivered
     for size, place, more in (("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")):
         seen, page = [], drafted.page(**{size: 1})
@@ -199,7 +201,7 @@ def test_paging_through_passes_drafts_over(drafted: Drafted) -> None:
         assert seen == (delivered if size == "first" else delivered[::-1])
 
 
-def test_a_draft_is_no_node(drafted: Drafted) -> None:
+def test_draft_is_no_node(drafted: Drafted) -> None:
     query = "query($id: ID!) { node(id: $id) { id } }"
     for draft in drafted.drafts:
         assert drafted.customer.ask(query, id=draft) == {"node": None}
@@ -207,7 +209,9 @@ def test_a_draft_is_no_node(drafted: Drafted) -> None:
 
 
 @pytest.mark.anyio
-async def test_neither_a_draft_nor_its_fate_is_replayed(workspace: Workspace, door: Visitor) -> None:
+async def test_draft_and_its_outcome_are_not_replayed_to_a_customer(
+    workspace: Workspace, door: Visitor
+) -> None:
     drafted = Drafted(workspace, door)
     added = """subscription($id: ID!, $after: String) {
         messageAdded(conversationId: $id, after: $after) { message { id } } }"""

@@ -92,7 +92,7 @@ def age(talk: Talk, minutes: int) -> dict[str, Any]:
     return talk.escalation
 
 
-def test_the_first_reply_takes_the_escalation_up_and_stops_the_clock(talk: Talk, bo: Caller) -> None:
+def test_first_reply_takes_the_escalation_up_and_stops_the_clock(talk: Talk, bo: Caller) -> None:
     before = talk.escalation
     bo.reply(before["id"], "Bo here.")
     after = talk.escalation
@@ -111,13 +111,13 @@ def test_the_first_reply_takes_the_escalation_up_and_stops_the_clock(talk: Talk,
     assert [message["role"] for message in talk.widget.messages(talk.id)] == ["SYSTEM", "HUMAN", "HUMAN"]
 
 
-def test_a_reply_leaves_an_assignee_alone(talk: Talk, bo: Caller) -> None:
+def test_reply_keeps_the_assignee(talk: Talk, bo: Caller) -> None:
     update(talk.key, active(talk), assignTo=talk.workspace.email)
     bo.reply(active(talk))
     assert talk.escalation["assignee"]["email"] == talk.workspace.email
 
 
-def test_neither_the_confirmation_nor_the_ai_stops_the_clock(talk: Talk) -> None:
+def test_confirmation_and_ai_reply_leave_the_clock_running(talk: Talk) -> None:
     talk.answers(99)
     resume(talk)
     talk.answers(99)
@@ -127,7 +127,7 @@ def test_neither_the_confirmation_nor_the_ai_stops_the_clock(talk: Talk) -> None
     assert 119 < escalation["sla"]["remainingMinutes"] <= 120
 
 
-def test_how_the_clock_stands_is_a_function_of_now(talk: Talk) -> None:
+def test_clock_state_is_a_function_of_the_time(talk: Talk) -> None:
     listed = """query($agent: ID!, $status: [SlaStatus!]) { escalations(
         filter: {agentId: $agent, slaStatus: $status}) { totalCount nodes { id } } }"""
     seen = {}
@@ -153,7 +153,7 @@ def test_how_the_clock_stands_is_a_function_of_now(talk: Talk) -> None:
     ("minutes", "outcome", "status"),
     [(0, "MET", "ON_TRACK"), (100, "MET", "AT_RISK"), (121, "MISSED", "BREACHED")],
 )
-def test_after_a_reply_the_clock_stands_as_it_stood(
+def test_clock_after_a_reply_stands_as_it_stood(
     talk: Talk, bo: Caller, minutes: int, outcome: str, status: str
 ) -> None:
     due = age(talk, minutes)["sla"]["dueAt"]
@@ -166,9 +166,7 @@ def test_after_a_reply_the_clock_stands_as_it_stood(
 
 
 @pytest.mark.parametrize(("minutes", "outcome"), [(0, "CANCELLED"), (119, "CANCELLED"), (121, "MISSED")])
-def test_a_resolution_without_a_reply_cancels_a_clock_that_had_not_run_out(
-    talk: Talk, minutes: int, outcome: str
-) -> None:
+def test_resolution_without_a_reply_cancels_a_running_clock(talk: Talk, minutes: int, outcome: str) -> None:
     due = age(talk, minutes)["sla"]["dueAt"]
     talk.key.resolve(active(talk))
     sla = talk.escalation["sla"]
@@ -176,7 +174,7 @@ def test_a_resolution_without_a_reply_cancels_a_clock_that_had_not_run_out(
     assert sla["breachedAt"] == (due if outcome == "MISSED" else None)
 
 
-def test_a_resolution_is_one_fact(talk: Talk, bo: Caller) -> None:
+def test_resolution_is_one_entry(talk: Talk, bo: Caller) -> None:
     before = talk.escalation
     bo.resolve(before["id"], note="Sent again", disposition="NEEDED")
     after = talk.escalation
@@ -187,7 +185,7 @@ def test_a_resolution_is_one_fact(talk: Talk, bo: Caller) -> None:
     assert after["version"] == before["version"] + 1
 
 
-def test_one_that_had_not_been_answered_reopens_as_open_with_a_new_clock(talk: Talk, bo: Caller) -> None:
+def test_unanswered_escalation_reopens_as_open_with_a_new_clock(talk: Talk, bo: Caller) -> None:
     begun = age(talk, 100)
     talk.key.resolve(begun["id"], note="by mistake", disposition="SPAM")
     resolved = talk.escalation
@@ -208,7 +206,7 @@ def test_one_that_had_not_been_answered_reopens_as_open_with_a_new_clock(talk: T
     assert talk.notices == [CONFIRMATION, HANDED_BACK, TAKING_OVER]
 
 
-def test_one_that_had_been_answered_reopens_in_progress_with_its_clock_stopped(talk: Talk) -> None:
+def test_answered_escalation_reopens_in_progress_with_its_clock_stopped(talk: Talk) -> None:
     talk.key.reply(active(talk))
     talk.key.resolve(active(talk))
     before = talk.escalation
@@ -217,7 +215,7 @@ def test_one_that_had_been_answered_reopens_in_progress_with_its_clock_stopped(t
     assert before["sla"]["outcome"] == "MET"
 
 
-def test_one_that_was_missed_without_a_reply_reopens_with_its_clock_running_on(talk: Talk) -> None:
+def test_missed_unanswered_escalation_reopens_with_its_clock_running(talk: Talk) -> None:
     due = age(talk, 121)["sla"]["dueAt"]
     talk.key.resolve(active(talk))
     reopen(talk.key, last(talk))
@@ -238,14 +236,14 @@ def test_only_the_last_one_reopens_and_only_when_none_is_active(talk: Talk) -> N
 
 
 @pytest.mark.parametrize("status", ["OPEN", "IN_PROGRESS"])
-def test_a_status_reopens_too(talk: Talk, status: str) -> None:
+def test_status_change_reopens_too(talk: Talk, status: str) -> None:
     escalation = active(talk)
     assert update(talk.key, escalation, status="RESOLVED")["status"] == "RESOLVED"
     assert update(talk.key, escalation, status=status)["status"] == status
     assert kinds(talk.escalation)[-2:] == ["reopened", "ai_paused"]
 
 
-def test_a_resolution_hands_back_to_the_ai(talk: Talk) -> None:
+def test_resolution_hands_back_to_the_ai(talk: Talk) -> None:
     held = talk.answers(99)["message"]["id"]
     talk.key.reply(active(talk))
     assert talk.stands["ai"]["state"] == "PAUSED"
@@ -258,7 +256,7 @@ def test_a_resolution_hands_back_to_the_ai(talk: Talk) -> None:
     assert talk.answers(99)["message"]["status"] == "DELIVERED"
 
 
-def test_by_policy_the_first_reply_hands_back(team: Workspace) -> None:
+def test_first_reply_hands_back_by_the_policy(team: Workspace) -> None:
     talk = Talk.begin(team, ai={"resumeOn": "HUMAN_REPLY"})
     talk.presses()
     talk.key.reply(active(talk))
@@ -271,7 +269,7 @@ def test_by_policy_the_first_reply_hands_back(team: Workspace) -> None:
     assert talk.stands["ai"]["epoch"] == 3
 
 
-def test_a_reply_does_not_undo_a_members_own_pause(team: Workspace, bo: Caller) -> None:
+def test_reply_keeps_a_pause_of_the_member(team: Workspace, bo: Caller) -> None:
     talk = Talk.begin(team, ai={"resumeOn": "HUMAN_REPLY"})
     talk.presses()
     resume(talk)
@@ -282,7 +280,7 @@ def test_a_reply_does_not_undo_a_members_own_pause(team: Workspace, bo: Caller) 
 
 
 @pytest.mark.parametrize(("policy", "keep"), [("MANUAL", False), ("RESOLUTION", True)])
-def test_the_ai_is_kept_paused_until_a_member_resumes_it(team: Workspace, policy: str, keep: bool) -> None:
+def test_kept_pause_lasts_until_a_member_resumes_the_ai(team: Workspace, policy: str, keep: bool) -> None:
     talk = Talk.begin(team, ai={"resumeOn": policy})
     talk.presses()
     talk.key.reply(active(talk))
@@ -297,7 +295,7 @@ def test_the_ai_is_kept_paused_until_a_member_resumes_it(team: Workspace, policy
     assert talk.notices == [CONFIRMATION, HANDED_BACK]
 
 
-def test_a_resolved_one_takes_notes_alone(talk: Talk, bo: Caller) -> None:
+def test_resolved_escalation_accepts_notes_only(talk: Talk, bo: Caller) -> None:
     escalation = active(talk)
     bo.reply(escalation)
     talk.key.resolve(escalation)
@@ -339,13 +337,13 @@ def test_changes_are_made_together(talk: Talk, bo: Caller) -> None:
         ({"expectedVersion": 7}, "CONFLICT"),
     ],
 )
-def test_one_bad_part_and_nothing_is_changed(talk: Talk, bad: dict[str, Any], code: str) -> None:
+def test_single_invalid_part_changes_nothing(talk: Talk, bad: dict[str, Any], code: str) -> None:
     good = {"status": "IN_PROGRESS", "priority": "URGENT", "note": "a note", "assignTo": ""}
     given = {"escalationId": active(talk)} | good | bad
     assert refused(talk, talk.key, UPDATE, input=given).code == code
 
 
-def test_what_is_so_already_changes_nothing(talk: Talk, bo: Caller) -> None:
+def test_update_to_the_present_state_changes_nothing(talk: Talk, bo: Caller) -> None:
     escalation = active(talk)
     bo.ask(CLAIM, id=escalation)
     before = stands(talk.workspace)
@@ -355,14 +353,14 @@ def test_what_is_so_already_changes_nothing(talk: Talk, bo: Caller) -> None:
     assert stands(talk.workspace) == before
 
 
-def test_an_empty_assignee_gives_it_back_to_the_team(talk: Talk) -> None:
+def test_empty_assignee_unassigns_the_escalation(talk: Talk) -> None:
     escalation = active(talk)
     update(talk.key, escalation, assignTo=talk.workspace.email)
     assert update(talk.key, escalation, assignTo="")["assignee"] is None
     assert kinds(talk.escalation)[-2:] == ["assigned", "unassigned"]
 
 
-def test_only_the_first_claims_it(talk: Talk, bo: Caller, ada: Caller) -> None:
+def test_only_the_first_claim_succeeds(talk: Talk, bo: Caller, ada: Caller) -> None:
     escalation = active(talk)
     claimed = bo.ask(CLAIM, id=escalation)["claimEscalation"]["escalation"]
     assert claimed == {"version": 2, "assignee": {"email": "bo@example.com"}}

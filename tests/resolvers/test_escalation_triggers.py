@@ -72,7 +72,7 @@ def test_every_route_raises_an_escalation_with_its_reason(team: Workspace, route
     assert talk.told == LOGGED
 
 
-def test_a_team_member_who_takes_over_is_assigned(team: Workspace, talk: Talk, member: Caller) -> None:
+def test_take_over_assigns_the_member(team: Workspace, talk: Talk, member: Caller) -> None:
     member.escalate(talk.id, "I know her")
     escalation = talk.escalation
     assert (escalation["reason"], fired(escalation)) == ("team_member", [("TEAM_MEMBER", "I know her")])
@@ -88,7 +88,7 @@ def test_a_team_member_who_takes_over_is_assigned(team: Workspace, talk: Talk, m
 
 
 @pytest.mark.parametrize(("priority", "minutes"), [("LOW", 120), ("HIGH", 60), ("URGENT", 15)])
-def test_a_call_names_priority_and_assignee(team: Workspace, priority: str, minutes: int) -> None:
+def test_call_sets_priority_and_assignee(team: Workspace, priority: str, minutes: int) -> None:
     talk = Talk.begin(team, sla={"targetsByPriority": TARGETS})
     talk.key.escalate(talk.id, priority=priority, assignTo=team.email)
     escalation = talk.escalation
@@ -97,7 +97,7 @@ def test_a_call_names_priority_and_assignee(team: Workspace, priority: str, minu
     assert kinds(escalation) == ["created", "ai_paused"]
 
 
-def test_a_message_that_fires_several_raises_one_escalation(team: Workspace) -> None:
+def test_message_with_several_triggers_raises_one_escalation(team: Workspace) -> None:
     sla = {"targetsByPriority": TARGETS, "defaultPriority": "LOW"}
     talk = Talk.begin(team, triggers={"topics": [BILLING, LEGAL]}, sla=sla)
     talk.says("My lawyer says I was CHARGED TWICE. Let me talk to a human!")
@@ -115,7 +115,7 @@ def test_a_message_that_fires_several_raises_one_escalation(team: Workspace) -> 
     assert talk.told.count("escalation.created") == 1
 
 
-def test_an_uncertain_reply_comes_before_the_topic_that_it_reports(team: Workspace) -> None:
+def test_uncertain_reply_precedes_the_topic_that_it_reports(team: Workspace) -> None:
     talk = Talk.begin(team, triggers={"topics": [BILLING | {"priority": "LOW"}]})
     talk.answers(10, intents=["dispute"])
     escalation = talk.escalation
@@ -125,7 +125,7 @@ def test_an_uncertain_reply_comes_before_the_topic_that_it_reports(team: Workspa
     assert escalation["priority"] == "LOW"
 
 
-def test_a_trigger_folds_into_the_active_escalation(team: Workspace) -> None:
+def test_trigger_folds_into_the_active_escalation(team: Workspace) -> None:
     talk = Talk.begin(team, triggers={"topics": [LEGAL]}, sla={"targetsByPriority": TARGETS})
     first = talk.key.escalate(talk.id, "first")
     before = talk.escalation
@@ -165,7 +165,7 @@ def test_folding_never_lowers_the_priority(talk: Talk) -> None:
     assert "priority_changed" not in kinds(after)
 
 
-def test_folding_assigns_only_when_nobody_is(team: Workspace, talk: Talk, member: Caller) -> None:
+def test_folding_assigns_an_unassigned_escalation_only(team: Workspace, talk: Talk, member: Caller) -> None:
     talk.key.escalate(talk.id)
     member.escalate(talk.id, "mine")
     assert talk.escalation["assignee"]["email"] == "bo@example.com"
@@ -188,13 +188,13 @@ def test_folding_pauses_an_ai_that_had_been_resumed(talk: Talk) -> None:
     assert talk.told.count("escalation.created") == 1
 
 
-def test_after_a_resolution_the_next_trigger_raises_a_new_one(talk: Talk) -> None:
+def test_trigger_after_a_resolution_raises_a_new_escalation(talk: Talk) -> None:
     talk.key.resolve(talk.presses()["escalation"]["id"])
     assert talk.presses()["created"]
     assert [node["status"] for node in talk.stands["escalations"]["nodes"]] == ["OPEN", "RESOLVED"]
 
 
-def test_a_tool_escalates_at_the_limit(team: Workspace) -> None:
+def test_tool_escalates_at_the_limit(team: Workspace) -> None:
     talk = Talk.begin(team, triggers={"toolFailureLimit": 2})
     assert talk.fails() == {"consecutiveFailures": 1, "escalation": None}
     assert talk.fails("other") == {"consecutiveFailures": 1, "escalation": None}
@@ -203,7 +203,7 @@ def test_a_tool_escalates_at_the_limit(team: Workspace) -> None:
     assert raised["escalation"]["id"] == talk.escalation["id"]
 
 
-def test_a_success_starts_the_count_over_for_that_tool_and_conversation_alone(talk: Talk) -> None:
+def test_success_resets_the_count_of_that_tool_and_conversation_only(talk: Talk) -> None:
     beside = Talk(talk.workspace, talk.agent_id, talk.key.start(talk.agent_id))
     for _ in range(2):
         beside.fails("billing")
@@ -217,7 +217,7 @@ def test_a_success_starts_the_count_over_for_that_tool_and_conversation_alone(ta
     assert beside.fails("billing")["consecutiveFailures"] == 3
 
 
-def test_what_is_not_critical_is_not_counted(talk: Talk) -> None:
+def test_uncritical_failure_is_not_counted(talk: Talk) -> None:
     for _ in range(5):
         assert talk.fails(critical=False) == {"consecutiveFailures": 0, "escalation": None}
     talk.fails()
@@ -251,7 +251,7 @@ def test_teams_add_phrases_in_any_language(team: Workspace, phrase: str, content
 
 
 @pytest.mark.parametrize("content", ["REFUND", "(refund)", "was I charged twice?", "refund/credit"])
-def test_a_topic_is_touched_by_its_keywords(team: Workspace, content: str) -> None:
+def test_topic_matches_its_keywords(team: Workspace, content: str) -> None:
     talk = Talk.begin(team, triggers={"topics": [BILLING | {"priority": "HIGH"}]})
     talk.says("refunded, prerefund, charged. Twice. A dispute")
     # Only a customer's words count.
@@ -263,7 +263,7 @@ def test_a_topic_is_touched_by_its_keywords(team: Workspace, content: str) -> No
 
 
 @pytest.mark.parametrize("role", ["USER", "ASSISTANT"])
-def test_a_topic_is_touched_by_a_recorded_intent(team: Workspace, role: str) -> None:
+def test_topic_matches_a_recorded_intent(team: Workspace, role: str) -> None:
     talk = Talk.begin(team, triggers={"topics": [BILLING]})
     talk.key.record(talk.id, role, "Hm.", intents=["Dispute", "billing", "dispute.other"])
     assert talk.silent
@@ -271,7 +271,7 @@ def test_a_topic_is_touched_by_a_recorded_intent(team: Workspace, role: str) -> 
     assert fired(talk.escalation) == [("TOPIC", "billing")]
 
 
-def test_a_reply_below_the_threshold_escalates_and_one_at_it_does_not(team: Workspace) -> None:
+def test_reply_below_the_threshold_escalates_and_at_it_does_not(team: Workspace) -> None:
     talk = Talk.begin(team, autoEscalation={"confidenceThreshold": 60.5})
     for confidence in (60.5, 100.0):
         talk.answers(confidence)
@@ -290,7 +290,7 @@ def test_confidence_that_does_not_count_raises_nothing(
     assert talk.silent
 
 
-def test_a_held_reply_raises_nothing(talk: Talk) -> None:
+def test_held_reply_raises_nothing(talk: Talk) -> None:
     escalation = talk.presses()["escalation"]["id"]
     held = talk.answers(1, intents=["dispute"])
     assert held["message"]["status"] == "HELD"
@@ -303,7 +303,7 @@ def test_a_held_reply_raises_nothing(talk: Talk) -> None:
     assert talk.told.count("escalation.created") == 1
 
 
-def test_a_form_becomes_a_message_of_the_customers(talk: Talk) -> None:
+def test_form_becomes_a_message_of_the_customer(talk: Talk) -> None:
     submitted = talk.submits(fields={"order": "1234", "express": True})
     assert submitted is not None
     assert submitted["created"]
@@ -314,7 +314,7 @@ def test_a_form_becomes_a_message_of_the_customers(talk: Talk) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_form_that_does_not_escalate_is_for_the_ai(talk: Talk) -> None:
+async def test_form_that_does_not_escalate_is_for_the_ai(talk: Talk) -> None:
     cursor = talk.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
     assert talk.submits(escalate=False) is None
     assert talk.silent
@@ -326,7 +326,7 @@ async def test_a_form_that_does_not_escalate_is_for_the_ai(talk: Talk) -> None:
     assert "1234" in turn["message"]["content"]
 
 
-def test_a_back_end_is_not_asked_for_what_it_recorded_itself(talk: Talk) -> None:
+def test_back_end_is_not_asked_for_its_own_message(talk: Talk) -> None:
     talk.key.record(talk.id, "USER", "hello")
     query = "mutation($input: SubmitFormInput!) { submitForm(input: $input) { created } }"
     given = {"conversationId": talk.id, "form": "refund", "fields": {}, "escalate": False}
@@ -337,7 +337,7 @@ def test_a_back_end_is_not_asked_for_what_it_recorded_itself(talk: Talk) -> None
 
 
 @pytest.mark.parametrize("visibility", ["ALWAYS", "AFTER_THRESHOLD", "NEVER"])
-def test_the_button_shows_by_the_settings(team: Workspace, visibility: str) -> None:
+def test_button_shows_by_the_settings(team: Workspace, visibility: str) -> None:
     begun, later = visibility == "ALWAYS", visibility != "NEVER"
     widget = {"buttonVisibility": visibility, "buttonAfterMessages": 2, "buttonText": "Get me a person"}
     talk = Talk.begin(team, widget=widget)
@@ -351,7 +351,7 @@ def test_the_button_shows_by_the_settings(team: Workspace, visibility: str) -> N
     assert talk.presses()["created"]
 
 
-def test_the_button_shows_after_one_uncertain_reply(team: Workspace) -> None:
+def test_button_shows_after_one_uncertain_reply(team: Workspace) -> None:
     talk = Talk.begin(team, widget={"buttonVisibility": "AFTER_THRESHOLD"})
     talk.answers(50)
     assert not talk.widget.conversation(talk.id)["button"]["visible"]
@@ -362,13 +362,13 @@ def test_the_button_shows_after_one_uncertain_reply(team: Workspace) -> None:
 @pytest.mark.parametrize(
     ("minutes", "words"), [(1, "1 minute"), (90, "1 hour and 30 minutes"), (1_440, "1 day")]
 )
-def test_the_confirmation_says_the_time_in_words(team: Workspace, minutes: int, words: str) -> None:
+def test_confirmation_states_the_time_in_words(team: Workspace, minutes: int, words: str) -> None:
     talk = Talk.begin(team, sla={"targetResponseMinutes": minutes})
     pressed = talk.presses()
     assert talk.notices == [pressed["confirmationMessage"]] == [CONFIRMATION.replace("2 hours", words)]
 
 
-def test_a_team_has_its_own_confirmation(team: Workspace) -> None:
+def test_team_has_its_own_confirmation(team: Workspace) -> None:
     own = "Wait {response_time} ({business_hours}), please! {response_time}"
     talk = Talk.begin(team, widget={"confirmationMessage": own}, sla={"targetsByPriority": TARGETS})
     talk.key.escalate(talk.id, priority="HIGH")

@@ -55,7 +55,7 @@ PASSING = {
 
 @pytest.mark.parametrize("epoch", [1, None])
 @pytest.mark.parametrize("passing", PASSING)
-async def test_a_reply_behind_the_pause_is_held(scene: Scene, passing: str, epoch: int | None) -> None:
+async def test_reply_after_the_pause_is_held(scene: Scene, passing: str, epoch: int | None) -> None:
     async with scene.locked() as lock:
         calls = await lock.in_order(partial(PASSING[passing], scene), partial(answer, scene, epoch=epoch))
     _, replied = await outcomes(*calls)
@@ -66,7 +66,7 @@ async def test_a_reply_behind_the_pause_is_held(scene: Scene, passing: str, epoc
 
 @pytest.mark.parametrize("epoch", [1, None])
 @pytest.mark.parametrize("passing", PASSING)
-async def test_a_reply_that_has_the_lock_is_delivered_before_the_pause(
+async def test_reply_that_has_the_lock_is_delivered_before_the_pause(
     scene: Scene, passing: str, epoch: int | None
 ) -> None:
     # With its check done and the conversation's lock, the reply waits for the log, and the pause for it.
@@ -84,7 +84,7 @@ async def test_a_reply_that_has_the_lock_is_delivered_before_the_pause(
 
 
 @pytest.mark.parametrize(("epoch", "status"), [(1, "HELD"), (2, "HELD"), (None, "DELIVERED")])
-async def test_a_reply_of_an_old_epoch_is_held_behind_a_hand_back(
+async def test_reply_of_an_old_epoch_is_held_after_a_hand_back(
     scene: Scene, epoch: int | None, status: str
 ) -> None:
     escalation = scene.escalate()
@@ -100,9 +100,7 @@ async def test_a_reply_of_an_old_epoch_is_held_behind_a_hand_back(
 
 
 @pytest.mark.parametrize("epoch", [1, 2, None])
-async def test_a_reply_just_before_a_hand_back_is_held_and_passed_over(
-    scene: Scene, epoch: int | None
-) -> None:
+async def test_reply_just_before_a_hand_back_is_held_and_superseded(scene: Scene, epoch: int | None) -> None:
     escalation = scene.escalate()
     async with scene.locked("streams") as lock:
         calls = await lock.in_order(
@@ -115,7 +113,7 @@ async def test_a_reply_just_before_a_hand_back_is_held_and_passed_over(
     Ledger.of(scene).check()
 
 
-async def test_a_held_reply_neither_escalates_nor_folds(scene: Scene) -> None:
+async def test_held_reply_neither_escalates_nor_folds(scene: Scene) -> None:
     scene.key.pause(scene.conversation)
     assert answer(scene, confidence=1)["escalation"] is None
     scene.key.resume(scene.conversation)
@@ -124,7 +122,7 @@ async def test_a_held_reply_neither_escalates_nor_folds(scene: Scene) -> None:
     assert stale["ai"]["state"] == "ACTIVE"
 
 
-async def test_an_epoch_that_has_not_begun_is_refused(scene: Scene) -> None:
+async def test_future_epoch_is_refused(scene: Scene) -> None:
     before = scene.rows()
     refused = await outcomes(send(answer, scene, epoch=2))
     assert refused == ["BAD_USER_INPUT"]
@@ -135,7 +133,7 @@ async def test_an_epoch_that_has_not_begun_is_refused(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_no_reply_slips_through_while_control_changes_hands(scene: Scene, seed: int) -> None:
+async def test_reply_during_a_change_of_control_is_never_delivered(scene: Scene, seed: int) -> None:
     chance = random.Random(seed)
     escalation = scene.escalate()
     cursor = scene.key.conversation(scene.conversation)["cursor"]
@@ -238,7 +236,7 @@ def draft(scene: Scene, content: str = "a draft") -> str:
 
 
 @pytest.mark.parametrize("policy", ["RESOLUTION", "HUMAN_REPLY", "MANUAL"])
-async def test_drafts_are_passed_over_when_control_goes_back(server: Server, policy: str) -> None:
+async def test_drafts_are_superseded_by_a_hand_back(server: Server, policy: str) -> None:
     scene = Scene.of(server.new_workspace())
     scene.key.settings(scene.workspace.agent_id, ai={"resumeOn": policy})
     escalation = scene.escalate()
@@ -268,7 +266,7 @@ async def test_drafts_are_passed_over_when_control_goes_back(server: Server, pol
     assert shown(scene) == []
 
 
-async def test_drafts_stay_while_the_ai_is_kept_paused_and_never_come_out_late(scene: Scene) -> None:
+async def test_drafts_stay_during_a_kept_pause_and_are_never_delivered_late(scene: Scene) -> None:
     escalation = scene.escalate()
     draft(scene)
     scene.key.resolve(escalation, keepAiPaused=True)
@@ -286,7 +284,7 @@ async def test_drafts_stay_while_the_ai_is_kept_paused_and_never_come_out_late(s
 
 
 @pytest.mark.parametrize("edited", [None, "in better words"])
-async def test_a_draft_is_sent_as_a_members_own(scene: Scene, edited: str | None) -> None:
+async def test_draft_is_sent_as_a_reply_of_the_member(scene: Scene, edited: str | None) -> None:
     (member,) = team(scene.workspace, 1)
     escalation = scene.escalate()
     held = draft(scene)
@@ -305,7 +303,7 @@ async def test_a_draft_is_sent_as_a_members_own(scene: Scene, edited: str | None
     Ledger.of(scene).check()
 
 
-async def test_a_sent_draft_that_hands_back_is_sent_once(server: Server) -> None:
+async def test_sent_draft_that_hands_back_is_sent_once(server: Server) -> None:
     scene = Scene.of(server.new_workspace())
     (member,) = team(scene.workspace, 1)
     scene.key.settings(scene.workspace.agent_id, ai={"resumeOn": "HUMAN_REPLY"})
@@ -319,7 +317,7 @@ async def test_a_sent_draft_that_hands_back_is_sent_once(server: Server) -> None
     assert ledger.conversation["ai_state"] == "ACTIVE"
 
 
-async def test_one_of_many_who_send_or_discard_a_draft_wins(scene: Scene) -> None:
+async def test_concurrent_sends_and_discards_of_a_draft_have_one_winner(scene: Scene) -> None:
     members, _ = team(scene.workspace, 8), scene.escalate()
     held = draft(scene)
     async with scene.locked() as lock:
@@ -335,7 +333,7 @@ async def test_one_of_many_who_send_or_discard_a_draft_wins(scene: Scene) -> Non
     assert sent == ["a draft"] * any(item != "CONFLICT" for item in answers[:4])
 
 
-async def test_a_draft_that_a_resolution_overtakes_is_not_sent(scene: Scene) -> None:
+async def test_draft_overtaken_by_a_resolution_is_not_sent(scene: Scene) -> None:
     (member,) = team(scene.workspace, 1)
     escalation = scene.escalate()
     held = draft(scene)
@@ -347,7 +345,7 @@ async def test_a_draft_that_a_resolution_overtakes_is_not_sent(scene: Scene) -> 
     assert shown(scene) == []
 
 
-async def test_a_draft_that_is_refused_stays_as_it_is(scene: Scene, other: Workspace) -> None:
+async def test_refused_draft_is_unchanged(scene: Scene, other: Workspace) -> None:
     (member,), (stranger,) = team(scene.workspace, 1), team(other, 1)
     escalation = scene.escalate()
     passed_over, held = draft(scene, "passed over"), draft(scene)
@@ -374,7 +372,7 @@ async def test_a_draft_that_is_refused_stays_as_it_is(scene: Scene, other: Works
         await check_events()
 
 
-async def test_a_draft_is_not_sent_without_an_escalation(scene: Scene) -> None:
+async def test_draft_without_an_escalation_is_not_sent(scene: Scene) -> None:
     (member,) = team(scene.workspace, 1)
     scene.key.pause(scene.conversation)
     held = draft(scene)

@@ -143,7 +143,7 @@ def grow_old(stage: Stage, interval: str) -> None:
 
 
 @every_operation
-async def test_a_repeat_gives_the_first_result_again(stage: Stage, operation: str) -> None:
+async def test_repeat_returns_the_first_result(stage: Stage, operation: str) -> None:
     act, before = act_of(operation), stage.rows()
     first = act(stage, "one")
     assert stage.grown(before) == once(operation)
@@ -162,7 +162,7 @@ async def test_another_input_with_the_same_key_is_refused(stage: Stage, operatio
 
 
 @every_operation
-async def test_twenty_at_once_are_done_once(stage: Stage, operation: str) -> None:
+async def test_concurrent_repeats_are_executed_once(stage: Stage, operation: str) -> None:
     act, before = act_of(operation), stage.rows()
     agent = hold(stage.server, "agents", parse_id(AGENT, stage.workspace.agent_id))
     async with agent if operation == "startConversation" else stage.locked() as lock:
@@ -175,7 +175,7 @@ async def test_twenty_at_once_are_done_once(stage: Stage, operation: str) -> Non
 
 
 @every_operation
-async def test_a_refused_call_does_not_burn_its_key(stage: Stage, operation: str) -> None:
+async def test_refused_call_does_not_use_up_its_key(stage: Stage, operation: str) -> None:
     act, before = act_of(operation), stage.rows()
     assert await outcomes(send(act, stage, "refused")) == [OPERATIONS[operation][1]]
     assert stage.rows() == before
@@ -195,7 +195,7 @@ async def test_keys_count_per_workspace(stage: Stage, other: Workspace, operatio
 
 
 @every_operation
-async def test_a_key_is_free_again_after_24_hours(stage: Stage, operation: str) -> None:
+async def test_key_is_free_again_after_24_hours(stage: Stage, operation: str) -> None:
     act, grown = act_of(operation), once(operation)
     if operation == "requestHuman":
         # Its second press is the first in the other conversation, and brings the confirmation with it.
@@ -225,7 +225,7 @@ async def test_keys_count_per_operation(stage: Stage) -> None:
 # ---- what single operations promise besides
 
 
-async def test_twenty_at_once_renew_an_old_key_once(stage: Stage) -> None:
+async def test_concurrent_repeats_renew_an_old_key_once(stage: Stage) -> None:
     record(stage, "one")
     grow_old(stage, "25 hours")
     before = stage.rows()
@@ -237,7 +237,7 @@ async def test_twenty_at_once_renew_an_old_key_once(stage: Stage) -> None:
     assert stage.grown(before) == once("recordMessage") | {"idempotency_keys": 0}
 
 
-async def test_those_who_wait_for_a_call_that_is_refused_do_it_themselves(stage: Stage) -> None:
+async def test_waiting_repeats_of_a_refused_call_execute_themselves(stage: Stage) -> None:
     # The first has the key and waits for the conversation; the others, with another input, wait for the key.
     before = stage.rows()
     async with stage.locked() as lock:
@@ -263,7 +263,7 @@ async def test_customers_keys_count_in_their_own_conversation(workspace: Workspa
     assert await outcomes(again) == ["IDEMPOTENCY_MISMATCH"]
 
 
-async def test_a_repeat_shows_rows_as_they_are_by_then(workspace: Workspace, order: str) -> None:
+async def test_repeat_shows_the_present_rows(workspace: Workspace, order: str) -> None:
     scene = Scene.of(workspace)
     key, conversation = scene.key, scene.conversation
     escalated = key.escalate(conversation, "a reason", idempotencyKey=order)
@@ -282,23 +282,21 @@ async def test_a_repeat_shows_rows_as_they_are_by_then(workspace: Workspace, ord
     assert scene.rows() == before
 
 
-async def test_a_call_that_was_refused_may_succeed_later_with_its_key(stage: Stage) -> None:
+async def test_refused_call_may_succeed_later_with_its_key(stage: Stage) -> None:
     stage.key.resolve(stage.escalation)
     assert await outcomes(send(reply, stage, "one")) == ["CONFLICT"]
     stage.key.reopen(stage.escalation)
     assert reply(stage, "one")["message"]["content"] == "one"
 
 
-async def test_a_form_that_does_not_escalate_is_repeated_too(stage: Stage) -> None:
+async def test_form_that_does_not_escalate_is_repeated_too(stage: Stage) -> None:
     before = stage.rows()
     given = {"fields": {"n": "one"}, "escalate": False, "idempotencyKey": stage.order}
     assert [stage.key.submit(stage.elsewhere, **given) for _ in range(2)] == [None, None]
     assert stage.grown(before) == once("submitForm") | {"trigger_events": 0}
 
 
-async def test_a_conversation_that_is_started_again_gets_a_fresh_widget_token(
-    workspace: Workspace, order: str
-) -> None:
+async def test_restarted_conversation_gets_a_fresh_widget_token(workspace: Workspace, order: str) -> None:
     key = Contender(workspace.server.url, workspace.api_key)
     first = key.start(workspace.agent_id, idempotencyKey=order)
     conversation = first["conversation"]["id"]

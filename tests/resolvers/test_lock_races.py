@@ -27,7 +27,7 @@ def workspace(server: Server) -> Workspace:
 # ---- claiming
 
 
-async def test_one_of_twenty_claims_wins(workspace: Workspace, scene: Scene) -> None:
+async def test_concurrent_claims_have_one_winner(workspace: Workspace, scene: Scene) -> None:
     members, escalation = team(workspace, 20), scene.escalate()
     async with scene.locked() as lock:
         claims = [send(member.claim, escalation) for member in members]
@@ -77,7 +77,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("first", ROUTES)
-async def test_twenty_triggers_at_once_raise_one_escalation(scene: Scene, first: str) -> None:
+async def test_concurrent_triggers_raise_one_escalation(scene: Scene, first: str) -> None:
     for _ in range(2):
         scene.key.fail(scene.conversation)
     later = [route for trigger, route in ROUTES.items() for _ in range(4 - (trigger == first))]
@@ -108,7 +108,7 @@ async def test_twenty_triggers_at_once_raise_one_escalation(scene: Scene, first:
     assert confirmations == [row["confirmation"]]
 
 
-async def test_the_database_itself_refuses_a_second_active_escalation(scene: Scene) -> None:
+async def test_database_refuses_a_second_active_escalation(scene: Scene) -> None:
     first = scene.escalation_uuid(scene.escalate())
     columns = scene.server.rows(
         """SELECT string_agg(quote_ident(column_name), ', ') AS names FROM information_schema.columns
@@ -135,7 +135,7 @@ async def test_the_database_itself_refuses_a_second_active_escalation(scene: Sce
 # ---- changing
 
 
-async def test_one_of_ten_updates_of_the_same_version_wins(scene: Scene) -> None:
+async def test_concurrent_updates_of_one_version_have_one_winner(scene: Scene) -> None:
     escalation = scene.escalate()
     priorities = ["LOW", "HIGH", "URGENT", "HIGH", "LOW"] * 2
     async with scene.locked() as lock:
@@ -156,7 +156,7 @@ async def test_one_of_ten_updates_of_the_same_version_wins(scene: Scene) -> None
     assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "priority_changed", "noted"]
 
 
-async def test_a_reply_that_a_resolution_overtakes_is_refused(scene: Scene) -> None:
+async def test_reply_overtaken_by_a_resolution_is_refused(scene: Scene) -> None:
     escalation = scene.escalate()
     async with scene.locked() as lock:
         calls = await lock.in_order(
@@ -172,7 +172,7 @@ async def test_a_reply_that_a_resolution_overtakes_is_refused(scene: Scene) -> N
     assert ledger.conversation["ai_state"] == "ACTIVE"
 
 
-async def test_a_reply_just_before_a_resolution_counts(scene: Scene) -> None:
+async def test_reply_just_before_a_resolution_counts(scene: Scene) -> None:
     escalation = scene.escalate()
     async with scene.locked() as lock:
         calls = await lock.in_order(
@@ -188,7 +188,7 @@ async def test_a_reply_just_before_a_resolution_counts(scene: Scene) -> None:
     assert [message["role"] for message in ledger.messages] == ["SYSTEM", "HUMAN", "SYSTEM"]
 
 
-async def test_one_of_ten_resolutions_wins(scene: Scene) -> None:
+async def test_concurrent_resolutions_have_one_winner(scene: Scene) -> None:
     escalation = scene.escalate()
     async with scene.locked() as lock:
         calls = [send(scene.key.resolve, escalation, note=f"by {place}") for place in range(10)]
@@ -217,7 +217,7 @@ async def test_reopening_before_a_new_escalation_takes_it_in(scene: Scene) -> No
     assert (ledger.conversation["ai_state"], ledger.conversation["ai_epoch"]) == ("PAUSED", 4)
 
 
-async def test_reopening_behind_a_new_escalation_is_refused(scene: Scene) -> None:
+async def test_reopening_after_a_new_escalation_is_refused(scene: Scene) -> None:
     escalation = scene.escalate()
     scene.key.resolve(escalation)
     async with scene.locked() as lock:
@@ -231,7 +231,7 @@ async def test_reopening_behind_a_new_escalation_is_refused(scene: Scene) -> Non
     assert kinds == ["created", "ai_paused", "resolved", "ai_resumed"]
 
 
-async def test_a_trigger_just_before_a_resolution_is_resolved_with_it(scene: Scene) -> None:
+async def test_trigger_just_before_a_resolution_is_resolved_with_it(scene: Scene) -> None:
     escalation = scene.escalate()
     async with scene.locked() as lock:
         calls = await lock.in_order(partial(raise_by_button, scene), partial(scene.key.resolve, escalation))
@@ -243,7 +243,7 @@ async def test_a_trigger_just_before_a_resolution_is_resolved_with_it(scene: Sce
     assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "triggered", "resolved"]
 
 
-async def test_a_trigger_behind_a_resolution_raises_a_new_escalation(scene: Scene) -> None:
+async def test_trigger_after_a_resolution_raises_a_new_escalation(scene: Scene) -> None:
     escalation = scene.escalate()
     async with scene.locked() as lock:
         calls = await lock.in_order(partial(scene.key.resolve, escalation), partial(raise_by_button, scene))
@@ -259,7 +259,7 @@ async def test_a_trigger_behind_a_resolution_raises_a_new_escalation(scene: Scen
 # ---- what is rolled back
 
 
-async def test_refused_acts_leave_nothing_and_tell_nobody(workspace: Workspace, scene: Scene) -> None:
+async def test_refused_calls_leave_and_publish_nothing(workspace: Workspace, scene: Scene) -> None:
     first, second = team(workspace, 2)
     closed = scene.escalate()
     scene.key.resolve(closed)
@@ -288,7 +288,7 @@ async def test_refused_acts_leave_nothing_and_tell_nobody(workspace: Workspace, 
         await check_events()
 
 
-async def test_an_act_that_dies_at_its_last_step_leaves_nothing_and_tells_nobody(scene: Scene) -> None:
+async def test_call_that_fails_at_its_last_step_leaves_and_publishes_nothing(scene: Scene) -> None:
     escalation = scene.escalate()
     before = scene.rows()
     workspace = parse_id(WORKSPACE, scene.workspace.id)
@@ -339,7 +339,7 @@ def storm_of(scene: Scene) -> list[Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_a_storm_leaves_a_log_that_tells_what_happened(workspace: Workspace, seed: int) -> None:
+async def test_storm_of_calls_leaves_a_complete_log(workspace: Workspace, seed: int) -> None:
     scenes = [Scene.of(workspace) for _ in range(2)]
     for scene in scenes:
         scene.escalate()

@@ -24,7 +24,7 @@ from tests.support.member_cases import (
 # ---- invitations
 
 
-def test_an_invitation_is_good_once(rows: Rows, nobody: Visitor) -> None:
+def test_invitation_is_accepted_once(rows: Rows, nobody: Visitor) -> None:
     email = new_email()
     invited = rows.key.ask(INVITE, input={"email": email, "name": "Ina", "role": "VIEWER"})["createMember"]
     token = invited["invitationToken"]
@@ -44,7 +44,7 @@ def test_an_invitation_is_good_once(rows: Rows, nobody: Visitor) -> None:
     assert rows.key.ask(INVITE, input=with_password)["createMember"]["invitationToken"] is None
 
 
-def test_an_invitation_is_good_for_seven_days(rows: Rows, nobody: Visitor) -> None:
+def test_invitation_is_valid_for_seven_days(rows: Rows, nobody: Visitor) -> None:
     server, token, email = (
         rows.workspace.server,
         rows.invited["invitationToken"],
@@ -83,7 +83,7 @@ def test_members_change_their_own_name_and_availability_alone(rows: Rows, role: 
     assert team(rows) == before
 
 
-def test_an_admin_changes_others_and_rights_follow_at_once(rows: Rows) -> None:
+def test_change_by_an_admin_takes_effect_immediately(rows: Rows) -> None:
     admin, member = (
         rows.key.sign_in(rows.workspace.email),
         rows.key.sign_in(rows.make_member(MemberRole.VIEWER)),
@@ -98,7 +98,7 @@ def test_an_admin_changes_others_and_rights_follow_at_once(rows: Rows) -> None:
     assert member.refusal(INVITE, input=invite | {"email": new_email()}).code == "FORBIDDEN"
 
 
-def test_an_address_is_on_a_team_once_whatever_its_case(rows: Rows) -> None:
+def test_address_is_on_a_team_once_in_any_case(rows: Rows) -> None:
     before = team(rows)
     given = {"email": rows.workspace.email.upper(), "name": "Nora", "role": "AGENT"}
     assert rows.key.refusal(INVITE, input=given).code == "CONFLICT"
@@ -108,7 +108,7 @@ def test_an_address_is_on_a_team_once_whatever_its_case(rows: Rows) -> None:
 # ---- the last admin
 
 
-def test_the_last_admin_stays(rows: Rows) -> None:
+def test_last_admin_stays(rows: Rows) -> None:
     admin = rows.key.sign_in(rows.workspace.email)
     own, before = me(admin)["id"], team(rows)
     for caller in (admin, rows.key):
@@ -146,7 +146,7 @@ def admins(rows: Rows) -> list[str]:
     return [item["id"] for item in team(rows) if item["role"] == "ADMIN"]
 
 
-def test_two_admins_who_demote_each_other_at_once_leave_one(rows: Rows) -> None:
+def test_admins_who_demote_each_other_concurrently_leave_one(rows: Rows) -> None:
     pair = the_only_admins(rows)
     for _ in range(5):
         # The loser was still an admin when it called, or no longer.
@@ -156,7 +156,7 @@ def test_two_admins_who_demote_each_other_at_once_leave_one(rows: Rows) -> None:
             rows.key.ask(UPDATE, id=id_, role="ADMIN")
 
 
-def test_two_admins_who_remove_each_other_at_once_leave_one(rows: Rows) -> None:
+def test_admins_who_remove_each_other_concurrently_leave_one(rows: Rows) -> None:
     for _ in range(3):
         won, lost = turn_on_each_other(the_only_admins(rows), REMOVE)
         assert won == []
@@ -167,7 +167,7 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(rows: Rows) -> None:
 # ---- leaving
 
 
-def test_who_is_removed_is_out_at_once_and_what_they_wrote_stays_theirs(rows: Rows, nobody: Visitor) -> None:
+def test_removed_member_is_out_immediately_and_stays_the_author(rows: Rows, nobody: Visitor) -> None:
     email = rows.make_member(MemberRole.AGENT)
     member = rows.key.sign_in(email)
     own = me(member)
@@ -189,7 +189,7 @@ def test_who_is_removed_is_out_at_once_and_what_they_wrote_stays_theirs(rows: Ro
     assert not is_signed_in(member)
 
 
-def test_the_invitation_of_who_is_removed_is_void(rows: Rows, nobody: Visitor) -> None:
+def test_invitation_of_a_removed_member_is_void(rows: Rows, nobody: Visitor) -> None:
     rows.key.ask(REMOVE, id=rows.member)
     refused = nobody.refusal(ACCEPT, token=rows.invited["invitationToken"], password=PASSWORD)
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "token")

@@ -172,7 +172,9 @@ def test_pages_of_escalations_give_each_row_once(
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_also_while_escalations_are_raised(raised: Raised, order: str, backward: bool) -> None:
+def test_pages_of_escalations_give_each_row_once_during_writes(
+    raised: Raised, order: str, backward: bool
+) -> None:
     agent_id = new_agent(raised.workspace)
     add = partial(raise_one, raised.workspace, agent_id)
     before = {add(priority=priority) for priority in ("HIGH", "LOW", "MEDIUM", "LOW")}
@@ -190,7 +192,7 @@ def test_also_while_escalations_are_raised(raised: Raised, order: str, backward:
         assert set(seen) == before | added
 
 
-def test_a_page_may_lie_between_two_cursors(raised: Raised, many: str) -> None:
+def test_page_may_lie_between_two_cursors(raised: Raised, many: str) -> None:
     read = partial(escalations, raised.workspace.key, filter={"agentId": many})
     edges = read(first=100)["edges"]
     between = [edge["node"]["id"] for edge in edges[2:6]]
@@ -199,7 +201,7 @@ def test_a_page_may_lie_between_two_cursors(raised: Raised, many: str) -> None:
     assert [node["id"] for node in read(last=3, **both)["nodes"]] == between[1:]
 
 
-def test_an_empty_page_has_no_cursors(raised: Raised) -> None:
+def test_empty_page_has_no_cursors(raised: Raised) -> None:
     result = escalations(raised.workspace.key, filter={"agentId": new_agent(raised.workspace)})
     nothing = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
     assert (result["nodes"], result["totalCount"], result["pageInfo"]) == ([], 0, nothing)
@@ -221,7 +223,7 @@ def talked(raised: Raised) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
-def test_pages_of_messages_give_each_one_once(raised: Raised, talked: dict[str, Any], backward: bool) -> None:
+def test_pages_of_messages_give_each_row_once(raised: Raised, talked: dict[str, Any], backward: bool) -> None:
     id_ = talked["conversation"]["id"]
     for caller, seen in [
         (raised.workspace.key, list(range(1, 121))),
@@ -236,7 +238,7 @@ def test_pages_of_messages_give_each_one_once(raised: Raised, talked: dict[str, 
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
-def test_also_while_messages_arrive(raised: Raised, backward: bool) -> None:
+def test_pages_of_messages_give_each_row_once_during_writes(raised: Raised, backward: bool) -> None:
     key, conversation = raised.workspace.key, raised.workspace.start()["conversation"]["id"]
     for n in range(4):
         key.record(conversation, "USER", f"{n}")
@@ -248,7 +250,7 @@ def test_also_while_messages_arrive(raised: Raised, backward: bool) -> None:
     assert sorted(seen) == ([1, 2, 3, 4] if backward else [1, 2, 3, 4, 5, 6])
 
 
-def test_pages_of_conversations_give_each_one_once(raised: Raised) -> None:
+def test_pages_of_conversations_give_each_row_once(raised: Raised) -> None:
     workspace, agent_id = raised.workspace, new_agent(raised.workspace)
     made = [workspace.key.start(agent_id)["conversation"]["id"] for _ in range(5)]
     read = partial(conversations, workspace.key, filter={"agentId": agent_id})
@@ -261,7 +263,7 @@ def test_pages_of_conversations_give_each_one_once(raised: Raised) -> None:
     assert seen == made[::-1]
 
 
-def test_pages_of_a_conversations_own_lists(raised: Raised) -> None:
+def test_pages_within_a_conversation_give_each_row_once(raised: Raised) -> None:
     key, conversation = raised.workspace.key, raised.workspace.start()["conversation"]["id"]
     made = []
     for _ in range(3):
@@ -309,19 +311,19 @@ def test_pages_of_a_conversations_own_lists(raised: Raised) -> None:
         ({"search": "'; DROP TABLE escalations; --"}, ""),
     ],
 )
-def test_a_filter_chooses(raised: Raised, chosen: dict[str, Any], names: str) -> None:
+def test_filter_selects_its_rows(raised: Raised, chosen: dict[str, Any], names: str) -> None:
     here = set().union(*(raised.named(agentId=agent, **chosen) for agent in raised.agents))
     assert here == set(names.split())
 
 
-def test_a_filter_chooses_by_agent_and_assignee(raised: Raised) -> None:
+def test_filter_selects_by_agent_and_assignee(raised: Raised) -> None:
     assert raised.named(agentId=raised.agents[0]) == {"parcel", "invoice"}
     assert raised.named(agentId=raised.agents[1]) == {"refund", "card"}
     assert raised.named(assigneeId=raised.member_id) == {"invoice", "refund"}
     assert raised.named(assigneeId=raised.member_id, unassigned=True) == set()
 
 
-def test_a_filter_chooses_by_the_time_of_creation(raised: Raised) -> None:
+def test_filter_selects_by_time_of_creation(raised: Raised) -> None:
     result = [raised.workspace.key.escalation(name) for name in raised.names]
     _, invoice, refund, _ = (item["createdAt"] for item in result)
 
@@ -338,7 +340,7 @@ def test_a_filter_chooses_by_the_time_of_creation(raised: Raised) -> None:
     assert chosen(createdFrom=east, createdTo=later) == {"refund"}
 
 
-def test_a_list_is_the_workspaces_own(raised: Raised, other: Workspace) -> None:
+def test_list_is_of_the_own_workspace(raised: Raised, other: Workspace) -> None:
     for agent in (None, raised.agents[0]):
         chosen = {"agentId": agent} if agent else {}
         assert escalations(other.key, filter=chosen)["totalCount"] == 0
@@ -347,7 +349,7 @@ def test_a_list_is_the_workspaces_own(raised: Raised, other: Workspace) -> None:
     assert escalations(other.key, filter={"assigneeId": raised.member_id})["nodes"] == []
 
 
-def test_conversations_are_filtered(server: Server) -> None:
+def test_filter_selects_conversations(server: Server) -> None:
     workspace = server.new_workspace()
     key = workspace.key
     jane, john = ({"email": "Jane@Example.com"}, {"email": "john@example.com"})

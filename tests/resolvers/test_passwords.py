@@ -92,7 +92,7 @@ async def test_hashes_beyond_the_queue_are_refused_before_they_are_computed() ->
 
 
 @pytest.mark.anyio
-async def test_one_client_has_four_places_in_the_queue() -> None:
+async def test_single_client_has_four_places_in_the_queue() -> None:
     held = HeldHashes()
     passwords = Passwords(held)
     waiting = [asyncio.create_task(passwords.hash("a password", client="here")) for _ in range(4)]

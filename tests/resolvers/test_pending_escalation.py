@@ -39,7 +39,7 @@ def control(caller: Caller, act: str, conversation: str) -> None:
 # ---- waiting
 
 
-def test_an_uncertain_reply_is_delivered_and_waits(team: Workspace) -> None:
+def test_uncertain_reply_is_delivered_and_waits(team: Workspace) -> None:
     doubt = Doubt.begin(team, delay=90)
     said = doubt.replies(49.99)
     assert (said["message"]["status"], said["escalation"]) == ("DELIVERED", None)
@@ -53,7 +53,7 @@ def test_an_uncertain_reply_is_delivered_and_waits(team: Workspace) -> None:
     assert (doubt.told, doubt.logged) == ([], ["escalation_pending"])
 
 
-def test_further_uncertain_replies_do_not_move_it(doubt: Doubt) -> None:
+def test_further_uncertain_reply_does_not_move_the_escalation(doubt: Doubt) -> None:
     first = doubt.waits
     for confidence in (0, 49, 31.5):
         said = doubt.replies(confidence)
@@ -66,7 +66,7 @@ def test_further_uncertain_replies_do_not_move_it(doubt: Doubt) -> None:
 
 
 @pytest.mark.parametrize("confidence", [50, 50.01, 100])
-def test_a_confident_reply_averts_it(doubt: Doubt, confidence: float) -> None:
+def test_confident_reply_averts_the_escalation(doubt: Doubt, confidence: float) -> None:
     said = doubt.replies(confidence)
     assert (said["message"]["status"], said["pendingEscalation"]) == ("DELIVERED", None)
     assert doubt.waits is None
@@ -79,7 +79,7 @@ def test_a_confident_reply_averts_it(doubt: Doubt, confidence: float) -> None:
     assert kept["ended_at"] == instant(said["message"]["createdAt"])
 
 
-def test_after_one_was_averted_the_next_uncertain_reply_waits_anew(doubt: Doubt) -> None:
+def test_uncertain_reply_after_an_averted_escalation_waits_again(doubt: Doubt) -> None:
     first = doubt.waits
     doubt.replies(90)
     again = doubt.replies(12)["pendingEscalation"]
@@ -110,7 +110,9 @@ NEITHER: dict[str, Callable[[Doubt], object]] = {
 
 
 @pytest.mark.parametrize("act", NEITHER.values(), ids=NEITHER)
-def test_what_neither_averts_it_nor_takes_its_place(doubt: Doubt, act: Callable[[Doubt], object]) -> None:
+def test_other_event_neither_averts_nor_replaces_the_escalation(
+    doubt: Doubt, act: Callable[[Doubt], object]
+) -> None:
     before = doubt.waits
     act(doubt)
     assert doubt.waits == before
@@ -118,7 +120,7 @@ def test_what_neither_averts_it_nor_takes_its_place(doubt: Doubt, act: Callable[
 
 
 @pytest.mark.parametrize("confidence", [None, 1])
-def test_what_does_not_count_does_not_wait(team: Workspace, confidence: float | None) -> None:
+def test_uncounted_confidence_does_not_wait(team: Workspace, confidence: float | None) -> None:
     doubt = Doubt.begin(team)
     control(doubt.key, "pauseAi", doubt.id)
     held = doubt.replies(confidence)
@@ -147,7 +149,9 @@ ROUTES: dict[str, Route] = {
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
-def test_another_trigger_takes_its_place_at_once(team: Workspace, member: Caller, route: Route) -> None:
+def test_other_trigger_replaces_the_escalation_immediately(
+    team: Workspace, member: Caller, route: Route
+) -> None:
     act, trigger = route
     doubt = Doubt.begin(team, triggers={"topics": [DISPUTE]})
     doubt.replies(31.5)
@@ -166,7 +170,7 @@ def test_another_trigger_takes_its_place_at_once(team: Workspace, member: Caller
     assert doubt.told == ["escalation.created", "conversation.ai_paused"]
 
 
-def test_a_topic_in_the_first_uncertain_reply_leaves_nothing_to_wait(team: Workspace) -> None:
+def test_topic_in_the_first_uncertain_reply_leaves_nothing_to_wait(team: Workspace) -> None:
     doubt = Doubt.begin(team, triggers={"topics": [DISPUTE]})
     said = doubt.replies(2, intents=["dispute"])
     assert (said["escalation"]["trigger"], said["pendingEscalation"]) == ("TOPIC", None)
@@ -178,7 +182,7 @@ def test_a_topic_in_the_first_uncertain_reply_leaves_nothing_to_wait(team: Works
 
 
 @pytest.mark.anyio
-async def test_it_fires_after_its_delay(team: Workspace) -> None:
+async def test_pending_escalation_fires_after_its_delay(team: Workspace) -> None:
     doubt = Doubt.begin(team, delay=1)
     here = {"id": doubt.id, "after": doubt.started["conversation"]["cursor"]}
     now = doubt.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
@@ -219,7 +223,7 @@ async def test_it_fires_after_its_delay(team: Workspace) -> None:
     assert doubt.waits is None
 
 
-def test_it_does_not_fire_before_its_delay_though_its_timer_runs(doubt: Doubt) -> None:
+def test_pending_escalation_with_an_early_timer_does_not_fire(doubt: Doubt) -> None:
     before = doubt.waits
     server, key = doubt.server, doubt.kept[0]["id"]
     server.execute("UPDATE pgqueuer SET execute_after = now() WHERE payload = $1", key.bytes)
@@ -228,7 +232,7 @@ def test_it_does_not_fire_before_its_delay_though_its_timer_runs(doubt: Doubt) -
     assert (doubt.waits, doubt.silent) == (before, True)
 
 
-def test_it_folds_into_an_escalation_that_is_active_by_then(doubt: Doubt) -> None:
+def test_pending_escalation_folds_into_an_active_one(doubt: Doubt) -> None:
     doubt.time_comes()
     before = doubt.escalation
     resume(doubt)
@@ -253,7 +257,7 @@ def test_it_folds_into_an_escalation_that_is_active_by_then(doubt: Doubt) -> Non
     assert (doubt.notices.count(CONFIRMATION), doubt.notices[-1]) == (1, TAKING_OVER)
 
 
-def test_a_member_who_pauses_the_ai_does_not_avert_it(doubt: Doubt, member: Caller) -> None:
+def test_pause_by_a_member_does_not_avert_the_escalation(doubt: Doubt, member: Caller) -> None:
     before = doubt.waits
     control(member, "pauseAi", doubt.id)
     assert doubt.replies(99)["message"]["status"] == "HELD"
@@ -268,7 +272,7 @@ def test_a_member_who_pauses_the_ai_does_not_avert_it(doubt: Doubt, member: Call
 # ---- repeats, and changed settings
 
 
-def test_a_repeat_is_answered_with_what_waits_by_then(team: Workspace) -> None:
+def test_repeat_returns_what_waits_at_its_time(team: Workspace) -> None:
     doubt = Doubt.begin(team)
     first = doubt.replies(31.5, idempotencyKey="uncertain")
     assert doubt.replies(31.5, idempotencyKey="uncertain") == first
@@ -290,7 +294,7 @@ def test_a_repeat_is_answered_with_what_waits_by_then(team: Workspace) -> None:
     assert again["escalation"] == {"id": doubt.escalation["id"], "trigger": "LOW_CONFIDENCE"}
 
 
-def test_without_a_delay_the_next_uncertain_reply_escalates_at_once(doubt: Doubt) -> None:
+def test_uncertain_reply_without_a_delay_escalates_immediately(doubt: Doubt) -> None:
     doubt.key.settings(doubt.agent_id, autoEscalation={"delaySeconds": 0})
     assert doubt.waits is not None
     said = doubt.replies(44)
@@ -304,13 +308,13 @@ def test_without_a_delay_the_next_uncertain_reply_escalates_at_once(doubt: Doubt
     assert (doubt.raised, doubt.outcomes) == (raised, ["TAKEN_OVER"])
 
 
-def test_a_new_delay_does_not_move_what_waits(doubt: Doubt) -> None:
+def test_new_delay_does_not_move_a_pending_escalation(doubt: Doubt) -> None:
     before = doubt.waits
     doubt.key.settings(doubt.agent_id, autoEscalation={"delaySeconds": 1})
     assert doubt.replies(20)["pendingEscalation"] == doubt.waits == before
 
 
-def test_the_threshold_of_now_says_what_is_confident(doubt: Doubt) -> None:
+def test_present_threshold_decides_what_is_confident(doubt: Doubt) -> None:
     doubt.key.settings(doubt.agent_id, autoEscalation={"confidenceThreshold": 80})
     assert doubt.replies(79.9)["pendingEscalation"] == doubt.waits
     assert doubt.replies(80)["pendingEscalation"] is None
@@ -318,7 +322,7 @@ def test_the_threshold_of_now_says_what_is_confident(doubt: Doubt) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 86_400])
-def test_a_delay_is_up_to_a_day(team: Workspace, seconds: int) -> None:
+def test_delay_may_be_up_to_a_day(team: Workspace, seconds: int) -> None:
     given = {"agentId": Doubt.begin(team).agent_id, "autoEscalation": {"delaySeconds": seconds}}
     settings = team.key.ask(SETTINGS, input=given)["updateEscalationSettings"]["settings"]
     expected = {"enabled": True, "confidenceThreshold": 50, "delaySeconds": seconds}
@@ -326,7 +330,7 @@ def test_a_delay_is_up_to_a_day(team: Workspace, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, 86_401])
-def test_a_delay_of_less_or_more_is_refused(team: Workspace, seconds: int) -> None:
+def test_delay_out_of_bounds_is_refused(team: Workspace, seconds: int) -> None:
     given = {"agentId": Doubt.begin(team).agent_id, "autoEscalation": {"delaySeconds": seconds}}
     before = stands(team)
     refusal = team.key.refusal(SETTINGS, input=given)

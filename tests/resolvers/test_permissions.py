@@ -25,14 +25,14 @@ def test_every_root_field_has_a_case_and_a_permission() -> None:
     assert {name for name in PERMISSIONS if name.isidentifier()} == set(ROOTS)
 
 
-def test_every_mutation_is_counted_and_nothing_else() -> None:
+def test_every_mutation_and_no_query_is_counted() -> None:
     mutations = {name for name, (kind, _) in ROOTS.items() if kind == MUTATION}
     assert {name for name in PERMISSIONS if name.isidentifier() and name not in READS} == mutations
     in_rest = {name for name in PERMISSIONS if "/" in name and name not in READS}
     assert in_rest == {name for name in PERMISSIONS if name.startswith(("POST ", "PATCH "))}
 
 
-def test_customers_may_do_this_and_no_more() -> None:
+def test_permissions_of_customers_are_the_listed_ones() -> None:
     # A customer may read its conversation, post, press the button, submit forms, type and subscribe. It may
     # also prove its identity, and say how far it has read.
     assert {name for name, permission in PERMISSIONS.items() if permission and permission.customers} == {
@@ -53,7 +53,7 @@ def test_customers_may_do_this_and_no_more() -> None:
     }
 
 
-def test_viewers_change_nothing_but_what_is_their_own() -> None:
+def test_viewer_changes_only_its_own_rows() -> None:
     may = {case.field for case in cases_of(MUTATION) if case.grants(BY_NAME["member VIEWER"])}
     assert may == {
         "signIn",
@@ -71,7 +71,7 @@ def test_viewers_change_nothing_but_what_is_their_own() -> None:
 
 
 @answered
-def test_who_may_not_is_refused_and_changes_nothing(world: World, case: Case) -> None:
+def test_forbidden_call_is_refused_and_changes_nothing(world: World, case: Case) -> None:
     places = [world.rows, world.foreign] if case.target else [world.rows]
     aimed = [world.fresh(rows) if case.once else rows for rows in places]
     givens = [case.given(rows) for rows in aimed]
@@ -106,7 +106,7 @@ def refusals(case: Case, who: Who, code: str) -> list[tuple[str, ...]]:
 
 
 @answered
-def test_who_may_is_granted(world: World, case: Case) -> None:
+def test_permitted_call_is_granted(world: World, case: Case) -> None:
     for who in granted(case):
         rows = world.fresh(world.rows) if case.once else world.rows
         given = case.given(rows)
@@ -138,7 +138,7 @@ def granted(case: Case) -> list[Who]:
 @pytest.mark.parametrize(
     "who", [who for who in EVERYBODY if not (who.revoked or who.expired)], ids=lambda w: w.name
 )
-async def test_who_may_follow_what(world: World, who: Who) -> None:
+async def test_subscription_answers_by_the_permission_of_its_caller(world: World, who: Who) -> None:
     async with world.caller(who, world.rows).socket() as socket:
         wrong = [
             (case.name, "at home" if home else "abroad", right, result)
@@ -177,7 +177,7 @@ async def once(socket: Socket, query: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "who", [who for who in EVERYBODY if who.revoked or who.expired], ids=lambda w: w.name
 )
-async def test_who_is_good_no_more_is_not_let_in(world: World, who: Who) -> None:
+async def test_ended_credential_is_refused(world: World, who: Who) -> None:
     with pytest.raises(ConnectionClosedError) as closed:
         async with world.caller(who, world.rows).socket():
             pytest.fail("was let in")
@@ -186,7 +186,7 @@ async def test_who_is_good_no_more_is_not_let_in(world: World, who: Who) -> None
 
 
 @pytest.mark.anyio
-async def test_a_place_in_anothers_log_is_no_place_in_ones_own(world: World) -> None:
+async def test_cursor_of_another_workspace_asks_for_a_resync(world: World) -> None:
     async with world.rows.key.socket() as socket:
         for case in cases_of(SUBSCRIPTION):
             given = case.given(world.rows) | {"after": case.given(world.foreign)["after"]}
@@ -214,7 +214,7 @@ async def test_refused_typing_reaches_nobody(world: World) -> None:
 # ---- rows that are named next to the target
 
 
-def test_a_member_of_another_workspace_cannot_be_named(world: World) -> None:
+def test_member_of_another_workspace_cannot_be_named(world: World) -> None:
     stranger = world.foreign.email
     uses = {
         "escalateConversation": {
@@ -233,7 +233,7 @@ def test_a_member_of_another_workspace_cannot_be_named(world: World) -> None:
     assert world.fingerprint() == before
 
 
-def test_a_filter_by_rows_of_another_workspace_finds_nothing(world: World) -> None:
+def test_filter_by_rows_of_another_workspace_finds_nothing(world: World) -> None:
     foreign = world.foreign
     for given in (f'agentId: "{foreign.agent}"', f'assigneeId: "{foreign.member}"', 'search: "Kim"'):
         answer = world.rows.key.ask(

@@ -98,7 +98,9 @@ async def follow(socket: Socket, started: dict[str, Any]) -> str:
 
 
 @pytest.mark.anyio
-async def test_both_sides_are_informed_of_reading(workspace: Workspace, started: dict[str, Any]) -> None:
+async def test_read_position_is_published_to_both_sides(
+    workspace: Workspace, started: dict[str, Any]
+) -> None:
     customer, anna = workspace.widget(started), workspace.member("anna@example.com")
     async with customer.socket() as of_customer, anna.socket() as of_anna:
         followed = [(socket, await follow(socket, started)) for socket in (of_customer, of_anna)]

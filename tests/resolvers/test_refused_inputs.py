@@ -53,7 +53,7 @@ def _unharmed(place: Place, server: Server) -> Iterator[None]:
     assert b"request.failed" not in server.log.read_bytes()[logged:]
 
 
-def test_there_is_something_to_refuse(place: Place) -> None:
+def test_inputs_and_rows_for_the_cases_exist(place: Place) -> None:
     assert len(ASKING) >= 30
     assert {item["name"]: item["count"] for item in place.stood}["messages"] == 2
 
@@ -71,7 +71,7 @@ def test_every_single_value_is_checked(place: Place, root: str) -> None:
 
 
 @pytest.mark.parametrize("root", [name for name in ASKING if "input" in ROOTS[name][1].args])
-def test_what_is_missing_and_what_there_is_not_is_named(place: Place, root: str) -> None:
+def test_missing_and_unknown_names_are_reported(place: Place, root: str) -> None:
     input_: Any = get_nullable_type(ROOTS[root][1].args["input"].type)
     for name in [name for name, field in input_.fields.items() if is_required_input_field(field)]:
         refused = place.refusal(root, {f"input.{name}": None})
@@ -147,9 +147,7 @@ DEEP = json.loads('{"a":' * 900 + "1" + "}" * 900)
         ("escalations", "filter.search", ["", " ", "x" * 201]),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused(
-    place: Place, root: str, path: str, values: list[Any]
-) -> None:
+def test_invalid_value_is_refused(place: Place, root: str, path: str, values: list[Any]) -> None:
     for value in values:
         refused = place.refusal(root, {path: value})
         assert (refused.code, refused.field) == ("BAD_USER_INPUT", path), (value, refused)
@@ -173,7 +171,7 @@ def test_values_that_do_not_go_together_are_refused(
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_a_time_that_is_none_in_utc_is_refused(place: Place, time: str) -> None:
+def test_invalid_time_is_refused(place: Place, time: str) -> None:
     refused = place.refusal("escalations", {"filter.createdFrom": time})
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "filter.createdFrom")
 
@@ -190,7 +188,7 @@ def test_pages_within_a_conversation_are_checked(place: Place, field: str) -> No
         assert (refused.code, refused.field) == ("BAD_USER_INPUT", name)
 
 
-def test_a_cursor_is_good_for_its_own_list_and_order_alone(place: Place) -> None:
+def test_cursor_is_valid_for_its_own_list_and_order_only(place: Place) -> None:
     orders = ["CREATED_DESC", "CREATED_ASC", "DUE_ASC", "PRIORITY_DESC"]
     query = "query($o: EscalationOrder!) { escalations(orderBy: $o) { pageInfo { endCursor } } }"
     pages = [place.post(query, {"o": order}).json()["data"]["escalations"]["pageInfo"] for order in orders]
@@ -220,7 +218,7 @@ def test_json_in_the_document_is_checked_too(place: Place, metadata: str) -> Non
 
 
 @pytest.mark.parametrize("number", ["-0.001", "100.001", "1e999", "-1e999"])
-def test_a_confidence_in_the_document_is_checked_too(place: Place, number: str) -> None:
+def test_confidence_in_the_document_is_checked_too(place: Place, number: str) -> None:
     refused = Refused(place.post(REPLY % (place.values["conversationId"], number)).json()["errors"])
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "input.confidence")
 
@@ -280,7 +278,7 @@ DOCUMENTS = {
 @pytest.mark.parametrize(
     ("accept", "status"), [("application/graphql-response+json", 400), ("application/json", 200)]
 )
-def test_a_document_is_refused_before_anything_is_executed(
+def test_invalid_document_is_refused_before_execution(
     place: Place, document: str, code: str, accept: str, status: int
 ) -> None:
     answer = place.post(document, headers={"accept": accept})
@@ -318,7 +316,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("content", "status"), BODIES.values(), ids=BODIES)
-def test_a_body_that_cannot_be_read_is_refused(place: Place, content: bytes, status: int) -> None:
+def test_unreadable_body_is_refused(place: Place, content: bytes, status: int) -> None:
     answer = place.client.post("/graphql", content=content, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert "data" not in answer.json()
@@ -333,7 +331,7 @@ def test_metadata_900_deep_comes_through_the_door_and_no_further(place: Place) -
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
-def test_a_body_of_another_kind_is_415(place: Place, kind: str) -> None:
+def test_body_of_another_content_type_is_415(place: Place, kind: str) -> None:
     answer = place.client.post("/graphql", content=body(), headers={"content-type": kind})
     assert (answer.status_code, Refused(answer.json()["errors"]).code) == (415, "BAD_USER_INPUT")
 

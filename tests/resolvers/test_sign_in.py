@@ -36,7 +36,7 @@ from tests.support.member_cases import (
 # ---- signing in
 
 
-def test_a_wrong_password_and_an_unknown_address_look_the_same(rows: Rows, nobody: Visitor) -> None:
+def test_wrong_password_and_unknown_address_look_the_same(rows: Rows, nobody: Visitor) -> None:
     email = rows.workspace.email
     tries = [(email, "not the password"), (new_email(), "not the password"), (new_email(), PASSWORD)]
     first, *others = (nobody.post(SIGN_IN, {"e": email, "p": password}) for email, password in tries)
@@ -46,7 +46,7 @@ def test_a_wrong_password_and_an_unknown_address_look_the_same(rows: Rows, nobod
     assert nobody.ask(SIGN_IN, e=email.upper(), p=PASSWORD)["signIn"]["member"] == {"email": email}
 
 
-def test_email_and_password_are_taken_in_either_composition(rows: Rows, nobody: Visitor) -> None:
+def test_email_and_password_are_accepted_in_either_composition(rows: Rows, nobody: Visitor) -> None:
     email, password = "josé.perez@example.com", "contraseña número uno"
     invite = "mutation($i: CreateMemberInput!) { createMember(input: $i) { member { id } } }"
     given = {
@@ -91,7 +91,7 @@ def test_right_password_is_never_counted(rows: Rows, nobody: Visitor) -> None:
     assert attempt(PASSWORD) == "RATE_LIMITED"
 
 
-def test_of_namesakes_on_several_teams_the_password_tells_which(server: Server) -> None:
+def test_password_selects_among_namesakes_on_several_teams(server: Server) -> None:
     teams = [server.new_workspace(email="ada@example.org", password=f"the password of {n}") for n in range(7)]
     for n in (0, 6):
         signed_in = teams[n].sign_in(password=f"the password of {n}")
@@ -159,7 +159,7 @@ def test_sign_in_stores_a_password_of_another_salt_with_the_shared_one(rows: Row
     assert can_sign_in(nobody, email)
 
 
-def test_a_password_is_kept_by_argon2_and_a_session_by_its_hash(rows: Rows) -> None:
+def test_password_is_stored_by_argon2_and_a_session_by_its_hash(rows: Rows) -> None:
     email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
     token = str(rows.key.sign_in(email).token)
     assert re.fullmatch(r"baton_ss_[\w-]{43}", token)
@@ -172,7 +172,7 @@ def test_a_password_is_kept_by_argon2_and_a_session_by_its_hash(rows: Rows) -> N
         assert secret.encode().hex() not in everything
 
 
-def test_a_password_has_eight_to_two_hundred_characters(rows: Rows, nobody: Visitor) -> None:
+def test_password_has_eight_to_two_hundred_characters(rows: Rows, nobody: Visitor) -> None:
     email = rows.make_member(MemberRole.AGENT)
     member, invitation = rows.key.sign_in(email), rows.invited["invitationToken"]
     before = team(rows)
@@ -240,7 +240,7 @@ def served_behind(server: Server, public_url: str) -> Iterator[Server]:
         second.stop()
 
 
-def test_behind_https_the_cookie_goes_over_nothing_else(server: Server, rows: Rows) -> None:
+def test_cookie_of_an_https_service_is_sent_over_https_only(server: Server, rows: Rows) -> None:
     with served_behind(server, "https://baton.example") as second:
         there = Visitor(second.url, client=rows.key.client)
         response = there.send(SIGN_IN, {"e": rows.workspace.email, "p": PASSWORD})
@@ -256,7 +256,7 @@ def test_behind_https_the_cookie_goes_over_nothing_else(server: Server, rows: Ro
         assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-def test_the_cookie_is_good_for_pages_of_this_service_alone(rows: Rows, nobody: Visitor, cookie: str) -> None:
+def test_cookie_is_accepted_from_own_pages_only(rows: Rows, nobody: Visitor, cookie: str) -> None:
     act = "mutation($name: String!) { createAgent(name: $name) { name } }"
     assert "errors" not in nobody.send(act, {"name": "own page"}, origin=nobody.url, cookie=cookie).json()
     before = rows.key.ask("{ agents { name } }")
@@ -271,9 +271,7 @@ def test_the_cookie_is_good_for_pages_of_this_service_alone(rows: Rows, nobody: 
 
 
 @pytest.mark.anyio
-async def test_the_live_socket_takes_the_cookie_from_its_own_pages_alone(
-    nobody: Visitor, cookie: str
-) -> None:
+async def test_live_socket_accepts_the_cookie_from_own_pages_only(nobody: Visitor, cookie: str) -> None:
     for origin, codes in (
         (nobody.url, None),
         (None, "UNAUTHENTICATED"),
@@ -309,7 +307,7 @@ def test_signing_out_ends_the_session_and_deletes_the_cookie(
 # ---- passwords
 
 
-def test_a_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> None:
+def test_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> None:
     email = rows.make_member(MemberRole.AGENT)
     this, other = rows.key.sign_in(email), rows.key.sign_in(email)
     stranger = rows.key.sign_in(rows.workspace.email)
@@ -322,7 +320,7 @@ def test_a_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> 
     assert [can_sign_in(nobody, email, item) for item in (PASSWORD, NEW_PASSWORD)] == [False, True]
 
 
-def test_a_session_ends_after_thirty_days(rows: Rows) -> None:
+def test_session_ends_after_thirty_days(rows: Rows) -> None:
     email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
     member, of = rows.key.sign_in(email), "member_id = (SELECT id FROM members WHERE email = $1)"
     kept = f"SELECT expires_at - created_at AS lasts FROM member_sessions WHERE {of}"

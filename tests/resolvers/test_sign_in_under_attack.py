@@ -147,7 +147,7 @@ def test_unknown_and_known_emails_take_the_same_time(rows: Rows, nobody: Visitor
     assert 0.5 < of_member / of_unknown < 2
 
 
-def test_one_address_waits_for_at_most_four_hashes(nobody: Visitor) -> None:
+def test_single_address_waits_for_at_most_four_hashes(nobody: Visitor) -> None:
     emails = [new_email() for _ in range(16)]
     with httpx.Client(timeout=60) as client, ThreadPoolExecutor(16) as pool:
         here = Visitor(nobody.url, client=client)

@@ -110,7 +110,7 @@ def test_at_risk_at_a_hundred_percent_is_due(team: Workspace) -> None:
     assert clock.sla["status"] == "BREACHED"
 
 
-def test_a_clock_that_is_noticed_late_was_at_risk_first(team: Workspace) -> None:
+def test_late_clock_is_announced_at_risk_first(team: Workspace) -> None:
     clock = create_clock(team)
     bring([clock], "sla_due_at", -600)
     await_announced(2, clock)
@@ -122,7 +122,7 @@ def test_a_clock_that_is_noticed_late_was_at_risk_first(team: Workspace) -> None
 # ---- answered
 
 
-def test_timers_of_a_clock_that_was_answered_in_time_come_to_nothing(workspace: Workspace) -> None:
+def test_timers_of_a_clock_answered_in_time_do_nothing(workspace: Workspace) -> None:
     clock = create_clock(workspace)
     replied = clock.reply()
     assert (replied["sla"]["outcome"], clock.jobs) == ("MET", ["queued"])
@@ -134,7 +134,7 @@ def test_timers_of_a_clock_that_was_answered_in_time_come_to_nothing(workspace: 
     clock.check()
 
 
-def test_a_reply_announces_what_no_timer_has(team: Workspace) -> None:
+def test_reply_announces_a_change_before_its_timer(team: Workspace) -> None:
     risky, late = (
         create_clock(team),
         create_clock(team),
@@ -155,7 +155,7 @@ def test_a_reply_announces_what_no_timer_has(team: Workspace) -> None:
 # ---- a new priority
 
 
-async def test_a_new_priority_leads_back_on_track_and_at_risk_comes_again(team: Workspace) -> None:
+async def test_new_priority_returns_to_on_track_and_at_risk_is_announced_again(team: Workspace) -> None:
     targets = by_priority(LOW=2 * HOUR, URGENT=1)
     agent = create_agent(team, targetsByPriority=targets)
     async with hearing(team, agent) as client:
@@ -188,7 +188,7 @@ async def test_a_new_priority_leads_back_on_track_and_at_risk_comes_again(team: 
         assert await client.rest() == []
 
 
-def test_a_new_priority_can_lead_straight_past_due(team: Workspace) -> None:
+def test_new_priority_can_lead_directly_past_due(team: Workspace) -> None:
     clock = create_clock(team, targetResponseMinutes=3 * HOUR, targetsByPriority=by_priority(HIGH=30))
     age([clock], minutes=HOUR)
     after = clock.prioritise("HIGH")
@@ -198,7 +198,7 @@ def test_a_new_priority_can_lead_straight_past_due(team: Workspace) -> None:
     clock.check("AT_RISK", "BREACHED")
 
 
-def test_the_timer_of_a_former_time_is_stale(team: Workspace) -> None:
+def test_timer_of_a_former_time_is_stale(team: Workspace) -> None:
     clock = create_clock(team, targetsByPriority=by_priority(LOW=2 * HOUR))
     former = team.server.rows("SELECT id FROM pgqueuer WHERE payload = $1", clock.key.bytes)[0]["id"]
     clock.prioritise("LOW")
@@ -212,7 +212,7 @@ def test_the_timer_of_a_former_time_is_stale(team: Workspace) -> None:
 # ---- resolved and reopened
 
 
-def test_a_resolved_clock_is_silent_and_a_reopened_one_starts_anew(team: Workspace) -> None:
+def test_resolved_clock_is_silent_and_a_reopened_one_restarts(team: Workspace) -> None:
     clock = create_clock(team)
     assert team.key.resolve(clock.id)["sla"] == {"outcome": "CANCELLED", "status": "ON_TRACK"}
     bring([clock], "sla_at_risk_at", 0)
@@ -230,7 +230,7 @@ def test_a_resolved_clock_is_silent_and_a_reopened_one_starts_anew(team: Workspa
     clock.check("AT_RISK")
 
 
-def test_who_follows_hears_that_a_clock_at_risk_starts_anew(team: Workspace) -> None:
+def test_subscriber_is_notified_when_a_clock_at_risk_restarts(team: Workspace) -> None:
     clock = create_clock(team)
     age([clock], minutes=50)
     assert team.key.resolve(clock.id)["sla"] == {"outcome": "CANCELLED", "status": "AT_RISK"}
@@ -239,7 +239,7 @@ def test_who_follows_hears_that_a_clock_at_risk_starts_anew(team: Workspace) -> 
     assert clock.passed == [("ON_TRACK", "AT_RISK"), ("AT_RISK", "ON_TRACK")]
 
 
-def test_a_missed_clock_that_is_reopened_is_not_announced_again(team: Workspace) -> None:
+def test_reopened_missed_clock_is_not_announced_again(team: Workspace) -> None:
     clock = create_clock(team)
     age([clock], minutes=90)
     assert team.key.resolve(clock.id)["sla"] == {"outcome": "MISSED", "status": "BREACHED"}
@@ -252,7 +252,7 @@ def test_a_missed_clock_that_is_reopened_is_not_announced_again(team: Workspace)
 # ---- how clocks stand is never read from what was announced
 
 
-def test_a_list_by_status_is_exact_whatever_was_announced(team: Workspace) -> None:
+def test_list_by_status_is_exact_whatever_was_announced(team: Workspace) -> None:
     agent = create_agent(team, targetsByPriority=by_priority(LOW=4 * HOUR))
     clocks = [Clock.begin(team, agent) for _ in range(15)]
     running, stopped = clocks[:7], clocks[7:]
@@ -289,7 +289,7 @@ def test_a_list_by_status_is_exact_whatever_was_announced(team: Workspace) -> No
 # ---- timers and jobs
 
 
-def test_a_timer_of_an_act_that_is_rolled_back_does_not_exist(workspace: Workspace) -> None:
+def test_timer_of_a_rolled_back_call_does_not_exist(workspace: Workspace) -> None:
     server, conversation = workspace.server, workspace.start()["conversation"]["id"]
     written = "SELECT last_value AS id FROM pgqueuer_id_seq"
     # The log is written last in a transaction: here it refuses another entry.
@@ -305,7 +305,7 @@ def test_a_timer_of_an_act_that_is_rolled_back_does_not_exist(workspace: Workspa
     assert not workspace.key.conversation(conversation)["escalations"]["nodes"]
 
 
-def test_jobs_that_nobody_understands_stop_nothing(team: Workspace) -> None:
+def test_unknown_jobs_stop_nothing(team: Workspace) -> None:
     server, unknown = team.server, secrets.token_bytes(16)
     put = "INSERT INTO pgqueuer (priority, status, entrypoint, payload) VALUES (9, 'queued', $1, $2)"
     strange = [
@@ -331,7 +331,7 @@ def test_jobs_that_nobody_understands_stop_nothing(team: Workspace) -> None:
 # ---- followed
 
 
-async def test_who_follows_hears_of_their_own_alone(team: Workspace, other: Workspace) -> None:
+async def test_subscriber_is_notified_of_its_own_workspace_only(team: Workspace, other: Workspace) -> None:
     agent, neighbour = create_agent(team), create_agent(team)
     after = cursor(team)
     async with hearing(team, agent) as of_agent, hearing(team) as of_all, hearing(other) as of_other:
@@ -350,7 +350,7 @@ async def test_who_follows_hears_of_their_own_alone(team: Workspace, other: Work
             assert [await resumed.next() for _ in events[place:]] == events[place:]
 
 
-async def test_who_may_not_read_escalations_is_refused(team: Workspace, other: Workspace) -> None:
+async def test_subscriber_without_the_scope_is_refused(team: Workspace, other: Workspace) -> None:
     customer = team.widget(team.start())
     scopes = ("CONVERSATIONS_READ", "CONVERSATIONS_WRITE", "ESCALATIONS_WRITE", "ANALYTICS_READ")
     for caller in (customer, team.key_with(*scopes)):
@@ -372,7 +372,7 @@ async def refusal(caller: Caller, **given: str) -> str:
         return refused.value.code
 
 
-def test_a_clock_whose_timer_is_lost_is_found(lost: Clock) -> None:
+def test_clock_with_a_lost_timer_is_found(lost: Clock) -> None:
     await_announced(1, lost)
     assert timedelta(seconds=1) < lost.late("AT_RISK") < AFTER_A_FAULT
     lost.check("AT_RISK")

@@ -221,7 +221,7 @@ def test_language_that_is_no_tag_is_refused(workspace: Workspace, language: str)
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "input.widget.texts.0.language")
 
 
-def test_one_language_cannot_have_two_texts(workspace: Workspace) -> None:
+def test_second_text_of_a_language_is_refused(workspace: Workspace) -> None:
     given = {"agentId": workspace.agent_id, "widget": {"texts": [{"language": "de"}, {"language": "DE"}]}}
     assert workspace.key.refusal(SETTINGS, i=given).code == "BAD_USER_INPUT"
 

@@ -49,13 +49,13 @@ def test_only_customer_messages_after_the_teams_position_are_unread(workspace: W
     assert unread(bo, escalation) == 0, "it never goes back"
 
 
-def test_what_the_customer_reads_counts_for_the_customer_only(workspace: Workspace, bo: Caller) -> None:
+def test_read_position_of_the_customer_counts_for_the_customer_only(workspace: Workspace, bo: Caller) -> None:
     conversation, escalation, customer = begin(workspace, "One")
     customer.ask(READ, id=conversation, position=2)
     assert unread(bo, escalation) == 1
 
 
-def test_what_one_member_reads_is_read_for_the_team(workspace: Workspace, bo: Caller) -> None:
+def test_read_position_of_a_member_counts_for_the_team(workspace: Workspace, bo: Caller) -> None:
     conversation, escalation, _ = begin(workspace, "One")
     bo.ask(READ, id=conversation, position=1)
     assert unread(workspace.sign_in(), escalation) == 0

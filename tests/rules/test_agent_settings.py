@@ -9,7 +9,7 @@ from rules.escalation import Priority
 DEFAULTS = EscalationSettings()
 
 
-def test_what_is_left_out_stays_and_a_list_replaces_the_list() -> None:
+def test_omitted_setting_is_unchanged_and_a_list_replaces_its_list() -> None:
     first = changed(DEFAULTS, {"sla": {"at_risk_percent": 50}, "triggers": {"extra_phrases": ["a", "b"]}})
     second = changed(first, {"sla": {"target_response_minutes": 5}, "triggers": {"extra_phrases": ["c"]}})
 
@@ -23,14 +23,14 @@ def test_no_changes_change_nothing() -> None:
     assert changed(DEFAULTS, {"sla": {"business_hours": {}}}) == DEFAULTS
 
 
-def test_a_priority_without_a_target_of_its_own_has_the_general_one() -> None:
+def test_priority_without_its_own_target_has_the_general_target() -> None:
     urgent = {"priority": "URGENT", "target_response_minutes": 15}
     sla = changed(DEFAULTS, {"sla": {"targets_by_priority": [urgent]}}).sla
 
     assert [sla.target_of(priority) for priority in Priority] == [120, 120, 120, 15]
 
 
-def test_an_origin_is_kept_in_small_letters() -> None:
+def test_origin_is_stored_in_lower_case() -> None:
     given = ["https://Shop.Example.com:8443", "http://localhost"]
     origins = changed(DEFAULTS, {"widget": {"allowed_origins": given}}).widget.allowed_origins
 
@@ -58,7 +58,7 @@ def test_an_origin_is_kept_in_small_letters() -> None:
         "https://[::1",
     ],
 )
-def test_what_is_no_origin_is_refused(origin: str) -> None:
+def test_malformed_origin_is_refused(origin: str) -> None:
     assert path_of_refusal({"widget": {"allowed_origins": ["https://example.com", origin]}}) == (
         "widget",
         "allowed_origins",
@@ -67,20 +67,20 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "/etc/passwd", "../UTC", "Europe/Berlin\0", "CEST+2x"])
-def test_a_zone_that_nobody_knows_is_refused(zone: str) -> None:
+def test_unknown_zone_is_refused(zone: str) -> None:
     path = ("sla", "business_hours", "timezone")
 
     assert path_of_refusal({"sla": {"business_hours": {"timezone": zone}}}) == path
 
 
 @pytest.mark.parametrize("unknown", [{"slas": {}}, {"sla": {"target": 5}}])
-def test_what_there_is_not_is_refused(unknown: dict[str, Any]) -> None:
+def test_unknown_setting_is_refused(unknown: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         changed(DEFAULTS, unknown)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -0.1, 100.1])
-def test_a_threshold_is_a_percentage(number: float) -> None:
+def test_threshold_is_a_percentage(number: float) -> None:
     path = ("auto_escalation", "confidence_threshold")
 
     assert path_of_refusal({"auto_escalation": {"confidence_threshold": number}}) == path

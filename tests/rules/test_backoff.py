@@ -24,25 +24,25 @@ def test_each_attempt_waits_its_pause_give_or_take_a_tenth(made: int, seconds: i
     assert pauses == [NOON + timedelta(seconds=seconds) * spread for spread in (0.9, 1.0, 1.1)]
 
 
-def test_after_ten_attempts_there_is_no_other() -> None:
+def test_tenth_attempt_is_the_last() -> None:
     assert ATTEMPTS == len(PAUSES) == 10
     assert [next_attempt(made, NOON, 0.5) for made in (10, 11, 1_000)] == [None, None, None]
     assert next_attempt(10, NOON, 0.5, timedelta(hours=1)) is None
 
 
-def test_a_wish_to_wait_moves_the_attempt_later() -> None:
+def test_requested_wait_moves_the_attempt_later() -> None:
     assert next_attempt(1, NOON, 0.5, timedelta(seconds=90)) == NOON + timedelta(seconds=90)
     assert next_attempt(1, NOON, 0.5, timedelta(days=30)) == NOON + DAY
 
 
-def test_a_wish_never_moves_it_earlier() -> None:
+def test_requested_wait_never_moves_the_attempt_earlier() -> None:
     assert next_attempt(9, NOON, 1, timedelta(seconds=1)) == NOON + 1.1 * DAY
     assert next_attempt(2, NOON, 0.5, timedelta(days=-1)) == NOON + timedelta(minutes=5)
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.integers(0, 9), chances, waits)
-def test_a_wish_is_met_up_to_a_day_and_changes_nothing_else(
+def test_requested_wait_is_kept_up_to_a_day_and_changes_nothing_else(
     made: int, chance: float, wish: timedelta | None
 ) -> None:
     alone, wished = next_attempt(made, NOON, chance), next_attempt(made, NOON, chance, wish)
@@ -53,7 +53,7 @@ def test_a_wish_is_met_up_to_a_day_and_changes_nothing_else(
 
 @settings(deadline=None, derandomize=True)
 @given(st.integers(0, 7), chances, chances)
-def test_pauses_grow_whatever_chance_does(made: int, chance: float, other: float) -> None:
+def test_pauses_grow_for_any_random_number(made: int, chance: float, other: float) -> None:
     sooner, later = next_attempt(made, NOON, chance), next_attempt(made + 1, NOON, other)
 
     assert sooner is not None
@@ -62,12 +62,12 @@ def test_pauses_grow_whatever_chance_does(made: int, chance: float, other: float
 
 
 @pytest.mark.parametrize(("made", "chance"), [(-1, 0.5), (1, -0.1), (1, 1.1), (1, float("nan"))])
-def test_what_makes_no_sense_is_refused(made: int, chance: float) -> None:
+def test_attempts_not_counted_from_zero_are_refused(made: int, chance: float) -> None:
     with pytest.raises(ValueError, match="counted from 0"):
         next_attempt(made, NOON, chance)
 
 
-def test_a_target_that_keeps_failing_is_left_alone_ever_longer() -> None:
+def test_failing_target_is_attempted_ever_less_often() -> None:
     pauses = [target_cooldown(failures) for failures in (0, 1, 2, 3, 4, 1_000_000)]
 
     assert [pause.total_seconds() for pause in pauses] == [0, 5, 30, 300, 300, 300]

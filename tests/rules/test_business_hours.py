@@ -73,14 +73,16 @@ NIGHTS = Hours("Europe/Berlin", week("22:00-06:00", days=DAYS))
         (NIGHTS, berlin(2026, 10, 24, 22), 8 * HOUR, berlin(2026, 10, 25, 5)),  # and one of nine
     ],
 )
-def test_due_times_by_hand(hours: Hours, start: datetime, duration: timedelta, due: datetime) -> None:
+def test_due_times_equal_those_computed_by_hand(
+    hours: Hours, start: datetime, duration: timedelta, due: datetime
+) -> None:
     assert hours.add(start, duration) == due
     assert hours.add(start, duration).tzinfo is UTC
     assert hours.between(start, due) == duration
     assert hours.between(due, start) == -duration
 
 
-def test_no_time_is_no_time() -> None:
+def test_empty_interval_takes_no_time() -> None:
     saturday = berlin(2026, 3, 7, 3)
     assert NINE_TO_FIVE.add(saturday, timedelta(0)) == saturday
     assert NINE_TO_FIVE.segments(saturday, saturday) == NINE_TO_FIVE.segments(saturday, saturday - DAY) == []
@@ -89,7 +91,7 @@ def test_no_time_is_no_time() -> None:
         NINE_TO_FIVE.add(saturday, -HOUR)
 
 
-def test_an_hour_that_is_skipped_does_not_exist_and_one_that_is_repeated_counts_twice() -> None:
+def test_skipped_hour_does_not_exist_and_a_repeated_hour_counts_twice() -> None:
     nights = Hours("Europe/Berlin", week("02:15-02:45", days=[Weekday.SUNDAY]))
     assert nights.between(berlin(2026, 3, 28), berlin(2026, 3, 30)) == timedelta(0)
     assert nights.between(berlin(2026, 10, 24), berlin(2026, 10, 26)) == HOUR
@@ -98,7 +100,7 @@ def test_an_hour_that_is_skipped_does_not_exist_and_one_that_is_repeated_counts_
     assert nights.add(first - DAY, HOUR * 3 / 4) == first + HOUR * 5 / 4
 
 
-def test_half_an_hour_of_daylight_saving_is_reckoned_with() -> None:
+def test_daylight_saving_of_half_an_hour_is_counted() -> None:
     lord_howe = Hours("Australia/Lord_Howe", week("01:00-03:00", days=[Weekday.SUNDAY]))
     zone = ZoneInfo("Australia/Lord_Howe")
     for day, length in (((2026, 4, 5), 150), ((2026, 10, 4), 90), ((2026, 7, 5), 120)):
@@ -114,7 +116,7 @@ def test_half_an_hour_of_daylight_saving_is_reckoned_with() -> None:
         ("Pacific/Kwajalein", date(1993, 8, 21)),
     ],
 )
-def test_a_day_that_a_zone_skipped_does_not_exist(zone: str, skipped: date) -> None:
+def test_day_that_a_zone_skipped_does_not_exist(zone: str, skipped: date) -> None:
     eve, morrow = (
         datetime(day.year, day.month, day.day, 16, tzinfo=ZoneInfo(zone)).astimezone(UTC)
         for day in (skipped - DAY, skipped + DAY)
@@ -135,7 +137,7 @@ def test_a_day_that_a_zone_skipped_does_not_exist(zone: str, skipped: date) -> N
 CHRISTMAS = {date(2026, 12, 25): "Christmas"}  # a Friday
 
 
-def test_a_holiday_closes_its_whole_local_date_and_the_tail_of_its_own_night_stays_open() -> None:
+def test_holiday_closes_its_local_date_and_keeps_the_tail_of_its_night() -> None:
     nights = Hours("Europe/Berlin", NIGHTS.week, CHRISTMAS)
     assert nights.segments(berlin(2026, 12, 24, 20), berlin(2026, 12, 26, 12)) == [
         Segment(berlin(2026, 12, 24, 20), berlin(2026, 12, 24, 22), False, "closed"),
@@ -146,7 +148,7 @@ def test_a_holiday_closes_its_whole_local_date_and_the_tail_of_its_own_night_sta
     ]
 
 
-def test_a_holiday_closes_around_the_clock_too() -> None:
+def test_holiday_closes_round_the_clock_schedules_too() -> None:
     hours = Hours("Europe/Berlin", (), CHRISTMAS)
     assert hours.add(berlin(2026, 12, 24, 23), 2 * HOUR) == berlin(2026, 12, 26, 1)
     assert [segment.label for segment in hours.segments(berlin(2026, 12, 20), berlin(2026, 12, 31))] == [
@@ -156,7 +158,7 @@ def test_a_holiday_closes_around_the_clock_too() -> None:
     ]
 
 
-def test_a_holiday_on_the_due_day_is_passed_over_and_shown() -> None:
+def test_holiday_on_the_due_day_is_skipped_and_shown() -> None:
     easter = {date(2026, 4, 3): "Good Friday", date(2026, 4, 6): "Easter Monday"}
     hours = Hours("Europe/Berlin", NINE_TO_FIVE.week, easter)
     start, due = berlin(2026, 4, 2, 16), berlin(2026, 4, 7, 10)
@@ -172,7 +174,7 @@ def test_a_holiday_on_the_due_day_is_passed_over_and_shown() -> None:
     ]
 
 
-def test_neighbours_are_one_segment_when_they_are_the_same() -> None:
+def test_equal_neighbours_are_one_segment() -> None:
     named = {date(2026, 12, 24) + n * DAY: name for n, name in enumerate(["Break", "Break", "closed"])}
     named[date(2026, 12, 28)] = "business_hours"
     hours = Hours("UTC", week("00:00-24:00", days=[*DAYS[:6]]), named)
@@ -200,7 +202,7 @@ def test_neighbours_are_one_segment_when_they_are_the_same() -> None:
         (["22:00-06:00", "05:00-07:00"], 600),  # the night's tail is on Tuesday
     ],
 )
-def test_a_monday_has_so_many_minutes(times: list[str], minutes: int) -> None:
+def test_monday_has_the_minutes_of_its_hours(times: list[str], minutes: int) -> None:
     hours = Hours("UTC", week(*times, days=[Weekday.MONDAY]))
     monday = datetime(2026, 3, 2, tzinfo=UTC)
     assert hours.between(monday, monday + 7 * DAY) == timedelta(minutes=minutes)
@@ -208,7 +210,7 @@ def test_a_monday_has_so_many_minutes(times: list[str], minutes: int) -> None:
 
 
 @pytest.mark.parametrize("times", ["00:00-24:00", "00:00-00:00", "09:00-09:00"])
-def test_a_week_without_a_gap_is_around_the_clock(times: str) -> None:
+def test_week_without_a_gap_is_round_the_clock(times: str) -> None:
     hours = Hours("Europe/Berlin", week(times, days=DAYS))
     assert hours.around_the_clock
     start = berlin(2026, 3, 28, 12)
@@ -216,7 +218,7 @@ def test_a_week_without_a_gap_is_around_the_clock(times: str) -> None:
     assert not NINE_TO_FIVE.around_the_clock
 
 
-def test_a_schedule_that_never_opens_is_never_due() -> None:
+def test_schedule_that_never_opens_is_never_due() -> None:
     sundays = {date(2026, 1, 4) + n * 7 * DAY: "Sunday" for n in range(53 * 250)}
     hours = Hours("UTC", week("09:00-17:00", days=[Weekday.SUNDAY]), sundays)
     start = datetime(2026, 3, 2, tzinfo=UTC)
@@ -225,14 +227,14 @@ def test_a_schedule_that_never_opens_is_never_due() -> None:
         hours.add(start, timedelta(microseconds=1))
 
 
-def test_one_hour_a_week_takes_a_year_of_minutes_168_years() -> None:
+def test_hour_a_week_takes_168_years_for_a_year_of_minutes() -> None:
     hours = Hours("UTC", week("09:00-10:00", days=[Weekday.MONDAY]))
     start = datetime(2026, 3, 2, 10, tzinfo=UTC)
     assert hours.add(start, timedelta(minutes=525_600)) == start + 8_760 * 7 * DAY
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York", "Asia/Manila"])
-def test_the_ends_of_time_do_no_harm(zone: str) -> None:
+def test_extreme_times_are_handled(zone: str) -> None:
     first, last = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
     for hours in (Hours(zone, week("09:00-17:00")), Hours(zone, (), CHRISTMAS), Hours(zone)):
         for start in (first, first.replace(tzinfo=timezone(14 * HOUR))):
@@ -245,7 +247,7 @@ def test_the_ends_of_time_do_no_harm(zone: str) -> None:
         assert hours.between(last - 7 * DAY, last.replace(tzinfo=timezone(-14 * HOUR))) > HOUR
 
 
-def test_a_public_calendar_closes_its_dates_by_their_names() -> None:
+def test_public_calendar_closes_its_dates_by_their_names() -> None:
     start = berlin(2026, 6, 3, 16)
     bavaria, hesse, holland = (
         hours_of(document(("THURSDAY", "09:00", "17:00"), timezone="Europe/Berlin", holiday_calendar=code))
@@ -268,7 +270,7 @@ def test_public_holidays_at_both_ends_of_a_year_are_closed_wherever_it_begins() 
         assert kinds == [(eve - DAY, "business_hours"), (eve + DAY, "Нова година")]
 
 
-def test_the_names_are_the_same_on_every_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calendar_names_are_the_same_on_every_server(monkeypatch: pytest.MonkeyPatch) -> None:
     for language in ("en_US", "de", "uk"):
         monkeypatch.setenv("LANGUAGE", language)
         public_holidays.cache_clear()
@@ -289,7 +291,7 @@ def test_every_country_of_the_package_is_a_calendar() -> None:
 @pytest.mark.parametrize(
     "code", ["", "-", "de", "DEU", "XX", "UK", "DE-", "DE-XX", "DE-by", "DE_BY", "VA-1", "\0"]
 )
-def test_what_is_no_calendar_is_said_and_has_no_holidays(code: str) -> None:
+def test_unknown_calendar_is_an_error_without_holidays(code: str) -> None:
     fault = calendar_error(code)
     assert fault
     assert not public_holidays(code, 2026)
@@ -297,7 +299,7 @@ def test_what_is_no_calendar_is_said_and_has_no_holidays(code: str) -> None:
         assert "BY" in fault
 
 
-def test_a_year_of_holidays_does_not_hang_on_its_neighbours() -> None:
+def test_holidays_of_a_year_do_not_depend_on_its_neighbours() -> None:
     """One year is asked for at a time, which the package does not promise to be enough."""
     for code in COUNTRIES:
         with warnings.catch_warnings():
@@ -363,7 +365,9 @@ calmly = settings(deadline=None, derandomize=True, database=None)
 
 @calmly
 @given(schedules, instants, st.integers(1, 2 * 86_400_000_000), st.floats(0, 1))
-def test_any_schedule_agrees(schedule: Schedule, start: datetime, length: int, part: float) -> None:
+def test_any_schedule_agrees_with_the_oracle(
+    schedule: Schedule, start: datetime, length: int, part: float
+) -> None:
     agree(schedule, start, start + timedelta(microseconds=length), part)
 
 
@@ -378,7 +382,9 @@ def test_any_schedule_agrees(schedule: Schedule, start: datetime, length: int, p
     st.integers(0, 60_000_000_000),
     st.integers(0, 6_000_000_000_000),
 )
-def test_time_adds_up(schedule: Schedule, start: datetime, little: int, much: int) -> None:
+def test_times_of_adjacent_intervals_add_up(
+    schedule: Schedule, start: datetime, little: int, much: int
+) -> None:
     hours, first, other = schedule.hours, timedelta(microseconds=little), timedelta(microseconds=much // 100)
     middle, due = hours.add(start, first), hours.add(start, first + other)
     assert start <= middle <= due

@@ -32,7 +32,7 @@ LONG_HOST = "b." * 90 + "example"
         ("😀@example.com", "😀@example.com"),
     ],
 )
-def test_an_address_is_accepted_and_has_a_wire_form(address: str, wire: str) -> None:
+def test_address_is_accepted_and_has_a_wire_form(address: str, wire: str) -> None:
     assert email_address_error(address) is None
     assert wire_address(address) == wire
 
@@ -112,7 +112,7 @@ def test_addresses_are_compared_composed_and_without_case() -> None:
 @example("a@b。c")
 @example("a@ⅷ.b")
 @example("=?utf-8?q?a?=@b.a")
-def test_an_accepted_text_is_one_address_for_every_reader(text: str) -> None:
+def test_accepted_text_is_one_address_for_every_parser(text: str) -> None:
     if email_address_error(text):
         return
     wire = wire_address(text)
@@ -139,7 +139,7 @@ def test_an_accepted_text_is_one_address_for_every_reader(text: str) -> None:
         ("baton@localhost", "", "baton@localhost"),
     ],
 )
-def test_a_sender_has_a_name_and_an_address(text: str, name: str, address: str) -> None:
+def test_sender_has_a_name_and_an_address(text: str, name: str, address: str) -> None:
     assert named_address(text) == (name, address)
 
 
@@ -160,6 +160,6 @@ def test_a_sender_has_a_name_and_an_address(text: str, name: str, address: str) 
         "Bätön <bätön@example.com>",
     ],
 )
-def test_a_sender_that_is_not_one_is_refused(text: str) -> None:
+def test_malformed_sender_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^(has|holds|is) "):
         named_address(text)

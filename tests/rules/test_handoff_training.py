@@ -38,7 +38,7 @@ def examples(tmp_path: Path) -> list[Example]:
     return read_examples([file])
 
 
-def test_a_model_is_learned_from_a_teams_own_utterances(examples: list[Example]) -> None:
+def test_model_is_trained_from_the_utterances_of_a_team(examples: list[Example]) -> None:
     model = train(examples)
 
     assert all((score(model, example) > 0) == example.asks for example in examples)

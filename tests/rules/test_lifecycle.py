@@ -28,6 +28,6 @@ def test_priorities_rise() -> None:
     assert sorted(Priority, key=lambda priority: priority.rank) == ["LOW", "MEDIUM", "HIGH", "URGENT"]
 
 
-def test_a_reopened_escalation_is_in_progress_when_it_had_been_answered() -> None:
+def test_answered_escalation_reopens_in_progress() -> None:
     assert status_after_reopening(answered=True) is EscalationStatus.IN_PROGRESS
     assert status_after_reopening(answered=False) is EscalationStatus.OPEN

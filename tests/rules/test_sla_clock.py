@@ -20,12 +20,12 @@ def stopped(at: datetime, *, answered: bool) -> Clock:
     return replace(CLOCK, stopped_at=at, answered=answered)
 
 
-def test_it_is_due_after_the_target_and_at_risk_after_its_share() -> None:
+def test_clock_is_due_after_the_target_and_at_risk_after_its_share() -> None:
     assert (CLOCK.started_at, CLOCK.at_risk_at, CLOCK.due_at) == (NINE, AT_RISK, DUE)
     assert CLOCK.segments() == [Segment(NINE, DUE, running=True, label="business_hours")]
 
 
-def test_a_share_of_a_minute_counts_too() -> None:
+def test_fraction_of_a_minute_counts_too() -> None:
     assert start_clock(NINE, 1, 1, ALWAYS).at_risk_at == NINE + timedelta(milliseconds=600)
 
 
@@ -40,7 +40,7 @@ def test_a_share_of_a_minute_counts_too() -> None:
         (DUE + timedelta(days=400), SlaStatus.BREACHED, SlaOutcome.MISSED),
     ],
 )
-def test_while_it_runs_it_stands_by_now(now: datetime, status: SlaStatus, outcome: SlaOutcome) -> None:
+def test_running_clock_is_measured_now(now: datetime, status: SlaStatus, outcome: SlaOutcome) -> None:
     assert (CLOCK.status(now), CLOCK.outcome(now)) == (status, outcome)
 
 
@@ -57,7 +57,7 @@ def test_while_it_runs_it_stands_by_now(now: datetime, status: SlaStatus, outcom
     ],
 )
 @pytest.mark.parametrize("now", [NINE, DUE + timedelta(days=400)])
-def test_once_stopped_it_stands_as_it_stood(
+def test_stopped_clock_stays_as_it_stood(
     at: datetime, answered: bool, status: SlaStatus, outcome: SlaOutcome, now: datetime
 ) -> None:
     clock = stopped(at, answered=answered)
@@ -66,7 +66,7 @@ def test_once_stopped_it_stands_as_it_stood(
     assert clock.remaining_minutes(now) is None
 
 
-def test_what_remains_is_negative_when_it_is_late() -> None:
+def test_remaining_time_of_a_late_clock_is_negative() -> None:
     assert CLOCK.remaining_minutes(DUE - timedelta(seconds=90)) == 1.5
     assert CLOCK.remaining_minutes(DUE) == 0
     assert CLOCK.remaining_minutes(DUE + timedelta(hours=1)) == -60

@@ -25,7 +25,7 @@ from rules.slack_format import (
         "x" * FORMAT_LIMIT,
     ],
 )
-def test_a_format_is_taken(text: str) -> None:
+def test_valid_format_is_accepted(text: str) -> None:
     assert slack_format_error(text) is None
 
 
@@ -53,7 +53,7 @@ def test_a_format_is_taken(text: str) -> None:
         ("<<{link}>>", "write &lt;"),
     ],
 )
-def test_a_format_is_refused_in_words(text: str, words: str) -> None:
+def test_invalid_format_is_refused_in_words(text: str, words: str) -> None:
     fault = slack_format_error(text)
 
     assert fault is not None
@@ -62,7 +62,7 @@ def test_a_format_is_refused_in_words(text: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["U024BE7LH", "W012A3CDE", "S0614TZR7", "UABCDEFGH", "here", "channel"])
-def test_a_mention_is_taken(text: str) -> None:
+def test_valid_mention_is_accepted(text: str) -> None:
     assert mention_error(text) is None
 
 
@@ -88,7 +88,7 @@ def test_a_mention_is_taken(text: str) -> None:
         "U٠٢٤BE7LH",
     ],
 )
-def test_anything_else_is_no_mention(text: str) -> None:
+def test_invalid_mention_is_refused(text: str) -> None:
     fault = mention_error(text)
 
     assert fault is not None
@@ -110,7 +110,7 @@ def test_anything_else_is_no_mention(text: str) -> None:
         "x" * 80,
     ],
 )
-def test_a_channel_is_taken(text: str) -> None:
+def test_valid_channel_is_accepted(text: str) -> None:
     assert channel_error(text) is None
 
 
@@ -136,7 +136,7 @@ def test_a_channel_is_taken(text: str) -> None:
         "\u200bsupport",
     ],
 )
-def test_anything_else_is_no_channel(text: str) -> None:
+def test_invalid_channel_is_refused(text: str) -> None:
     fault = channel_error(text)
 
     assert fault is not None
@@ -144,7 +144,7 @@ def test_anything_else_is_no_channel(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["xoxb-1", "xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx"])
-def test_a_token_is_taken(text: str) -> None:
+def test_valid_token_is_accepted(text: str) -> None:
     assert token_error(text) is None
 
 
@@ -167,7 +167,7 @@ def test_a_token_is_taken(text: str) -> None:
         ("xoxb-123\u202eabc", "control characters"),
     ],
 )
-def test_a_token_is_refused_without_repeating_it(text: str, words: str) -> None:
+def test_invalid_token_is_refused_without_being_repeated(text: str, words: str) -> None:
     fault = token_error(text)
 
     assert fault is not None

@@ -29,12 +29,12 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u3000", *INVISIBLE, *UNSTORABLE, "x" * 11])
-def test_text_that_cannot_be_taken(text: str) -> None:
+def test_unusable_text_is_refused(text: str) -> None:
     assert text_error(text, limit=10)
 
 
 @pytest.mark.parametrize("text", ["x", "x" * 10, " x ", "😀" * 10, "e\u0301", "x\u0001", "￾", "👩\u200d🚀"])
-def test_text_that_can(text: str) -> None:
+def test_usable_text_is_accepted(text: str) -> None:
     assert text_error(text, limit=10) is None
 
 
@@ -52,7 +52,7 @@ def test_white_space_alone_can_be_allowed() -> None:
 
 
 @given(st.text())
-def test_text_that_is_taken_can_be_written(text: str) -> None:
+def test_accepted_text_can_be_written(text: str) -> None:
     if text_error(text, limit=1_000) is None:
         assert b"\0" not in text.encode()
 
@@ -80,16 +80,16 @@ def nested(depth: int) -> Any:
     ],
     ids=range(10),
 )
-def test_json_that_cannot_be_kept(value: Any) -> None:
+def test_unusable_json_is_refused(value: Any) -> None:
     assert json_error(value)
 
 
-def test_json_up_to_its_limits_can() -> None:
+def test_json_up_to_its_limits_is_accepted() -> None:
     assert json_error(nested(JSON_DEPTH_LIMIT - 1)) is None
     assert json_error("x" * JSON_TEXT_LIMIT) is None
 
 
 @given(JSON)
-def test_json_that_is_kept_comes_back_as_it_was(value: Any) -> None:
+def test_accepted_json_round_trips(value: Any) -> None:
     if json_error(value) is None:
         assert orjson.loads(orjson.dumps(value)) == value

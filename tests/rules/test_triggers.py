@@ -47,7 +47,7 @@ def test_every_trigger_but_a_call_has_a_reason_of_its_own() -> None:
         ),
     ],
 )
-def test_a_customers_words_raise(content: str, intents: list[str], expected: list[tuple[str, str]]) -> None:
+def test_words_of_a_customer_raise(content: str, intents: list[str], expected: list[tuple[str, str]]) -> None:
     assert names(triggers_of_customer_message(TOPICS, content, intents)) == expected
 
 
@@ -79,7 +79,7 @@ def test_decomposed_words_match_composed_settings() -> None:
         ]
 
 
-def test_a_topic_carries_its_priority() -> None:
+def test_topic_carries_its_priority() -> None:
     (legal,) = triggers_of_customer_message(TOPICS, "lawyer", [])
     (billing,) = triggers_of_customer_message(TOPICS, "refund", [])
 
@@ -109,7 +109,7 @@ def test_phrases_can_be_switched_off_and_added() -> None:
         (AutoEscalation(confidence_threshold=100), 99.9, True),
     ],
 )
-def test_a_reply_below_the_threshold_is_uncertain(
+def test_reply_below_the_threshold_is_uncertain(
     auto: AutoEscalation, confidence: float | None, uncertain: bool
 ) -> None:
     result, _ = judge_reply(TOPICS, auto, [], confidence, waiting=False)
@@ -118,14 +118,14 @@ def test_a_reply_below_the_threshold_is_uncertain(
     assert [item.confidence for item in result] == ([confidence] if uncertain else [])
 
 
-def test_a_reply_reports_intents() -> None:
+def test_reply_reports_intents() -> None:
     result, _ = judge_reply(TOPICS, AUTO, ["billing.dispute"], 10, waiting=False)
 
     assert names(result) == [("LOW_CONFIDENCE", None), ("TOPIC", "billing")]
 
 
 @given(st.permutations([FiredTrigger(trigger, "why") for trigger in EscalationTrigger]))
-def test_the_order_of_triggers_is_that_of_the_table(shuffled: list[FiredTrigger]) -> None:
+def test_triggers_have_the_order_of_the_table(shuffled: list[FiredTrigger]) -> None:
     table = ["BUTTON", "PHRASE", "FORM", "LOW_CONFIDENCE", "TOOL_FAILURE", "TOPIC", "API", "TEAM_MEMBER"]
 
     assert [item.trigger for item in in_order(shuffled)] == table
@@ -138,7 +138,7 @@ def test_triggers_of_one_kind_keep_their_order() -> None:
 
 
 @given(st.lists(st.none() | st.sampled_from(list(Priority))))
-def test_the_highest_priority_wins(asked: list[Priority | None]) -> None:
+def test_highest_priority_wins(asked: list[Priority | None]) -> None:
     result = highest_priority([FiredTrigger(EscalationTrigger.API, "why", priority=item) for item in asked])
     given_ranks = [item.rank for item in asked if item]
 

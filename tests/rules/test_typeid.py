@@ -26,7 +26,7 @@ def test_ids_are_spelled_as_the_specification_says(suffix: str, key: str) -> Non
 
 
 @given(st.uuids())
-def test_an_id_comes_back_as_its_key(key: UUID) -> None:
+def test_id_round_trips_to_its_key(key: UUID) -> None:
     assert parse_id(ESCALATION, format_id(ESCALATION, key)) == key
 
 
@@ -52,7 +52,7 @@ def test_an_id_comes_back_as_its_key(key: UUID) -> None:
         "conv_０1h455vb4pex5vsknk084sn02q",
     ],
 )
-def test_anything_else_is_no_id(text: str) -> None:
+def test_other_text_is_no_id(text: str) -> None:
     with pytest.raises(MalformedIdError, match="conv_"):
         parse_id(CONVERSATION, text)
 
@@ -63,7 +63,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         parse_id(CONVERSATION, f"conv-{text}")
 
 
-def test_an_id_of_another_type_is_refused() -> None:
+def test_id_of_another_type_is_refused() -> None:
     with pytest.raises(MalformedIdError, match="another type"):
         parse_id(ESCALATION, GOOD)
     assert prefix_of(GOOD) == CONVERSATION

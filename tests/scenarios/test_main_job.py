@@ -5,7 +5,7 @@ import pytest
 from tests.support.baton_client import Workspace
 
 
-def test_a_conversation_goes_to_a_person_and_back(workspace: Workspace) -> None:
+def test_conversation_goes_to_a_person_and_back(workspace: Workspace) -> None:
     key, started = workspace.key, workspace.start(customer={"email": "jane@example.com", "name": "Jane"})
     conversation, widget = started["conversation"]["id"], workspace.widget(started)
     widget.record(conversation, "USER", "My parcel is late")
@@ -44,7 +44,7 @@ def test_a_conversation_goes_to_a_person_and_back(workspace: Workspace) -> None:
 
 
 @pytest.mark.anyio
-async def test_everybody_hears_of_it_live(workspace: Workspace) -> None:
+async def test_handoff_is_published_live_to_all_sides(workspace: Workspace) -> None:
     key, started = workspace.key, workspace.start()
     conversation, widget = started["conversation"]["id"], workspace.widget(started)
     here = {"id": conversation, "after": started["conversation"]["cursor"]}

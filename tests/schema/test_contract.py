@@ -1,6 +1,5 @@
 """The printed schema holds every built part of the contract."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from tests.support.baton_client import BATON
+from tests.support.baton_process import run_baton
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = build_schema((ROOT / "tests/contract.graphql").read_text())
@@ -28,7 +27,7 @@ NOT_YET: frozenset[str] = frozenset()
 
 @pytest.fixture(scope="module")
 def printed() -> str:
-    return subprocess.run([BATON, "schema"], capture_output=True, text=True, check=True).stdout
+    return run_baton("schema").stdout
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def slowest_health(server: Server, call: Any) -> tuple[Any, float]:
 
 
 @pytest.mark.parametrize(("document", "code"), HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_document_over_http_is_refused_soon_and_changes_nothing(
+def test_hostile_document_over_http_is_refused_soon_and_changes_nothing(
     workspace: Workspace, document: str, code: str
 ) -> None:
     before = stands(workspace)
@@ -77,7 +77,7 @@ IN_ONE_FRAME = {name: case for name, case in HOSTILE.items() if len(case[0]) < 6
 
 
 @pytest.mark.parametrize(("document", "code"), IN_ONE_FRAME.values(), ids=IN_ONE_FRAME)
-def test_a_hostile_document_over_a_socket_is_refused_soon(
+def test_hostile_document_over_a_socket_is_refused_soon(
     workspace: Workspace, document: str, code: str
 ) -> None:
     async def refused() -> Any:
@@ -93,12 +93,12 @@ def test_a_hostile_document_over_a_socket_is_refused_soon(
     assert lag < LAG_SECONDS
 
 
-def test_a_wrong_variable_of_an_anonymous_caller_names_its_argument(server: Server) -> None:
+def test_wrong_variable_of_an_anonymous_caller_names_its_argument(server: Server) -> None:
     refused = Caller(server.url).refusal(LONG_WORD, id=7.5)
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "id")
 
 
-def test_a_wrong_value_within_a_variable_is_named_by_its_path(workspace: Workspace) -> None:
+def test_wrong_value_within_a_variable_is_named_by_its_path(workspace: Workspace) -> None:
     refused = workspace.key.refusal(
         """mutation($given: RecordMessageInput!) { recordMessage(input: $given) { message { id } } }""",
         given={"conversationId": "x", "role": "USER", "content": "a", "intents": ["a", 7]},
@@ -106,7 +106,7 @@ def test_a_wrong_value_within_a_variable_is_named_by_its_path(workspace: Workspa
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "input.intents.1")
 
 
-def test_the_schema_is_not_shown_without_a_credential(workspace: Workspace) -> None:
+def test_schema_without_a_credential_is_not_shown(workspace: Workspace) -> None:
     anonymous = Caller(workspace.server.url)
     assert anonymous.refusal(get_introspection_query()).code == "UNAUTHENTICATED"
     assert anonymous.refusal(
@@ -116,7 +116,7 @@ def test_the_schema_is_not_shown_without_a_credential(workspace: Workspace) -> N
     assert workspace.key.ask(get_introspection_query())["__schema"]["queryType"]["name"] == "Query"
 
 
-def test_a_page_that_a_variable_makes_small_is_allowed(workspace: Workspace) -> None:
+def test_page_that_a_variable_makes_small_is_allowed(workspace: Workspace) -> None:
     document = """query($n: Int!) { conversations(first: $n) { nodes { id
         messages(first: $n) { nodes { id content role status position createdAt
           author { id name role } } }
@@ -125,7 +125,7 @@ def test_a_page_that_a_variable_makes_small_is_allowed(workspace: Workspace) -> 
     assert workspace.key.refusal(document, n=100).code == "QUERY_TOO_COMPLEX"
 
 
-def test_a_reply_of_too_many_bytes_is_refused_to_a_customer_before_the_team(workspace: Workspace) -> None:
+def test_reply_of_too_many_bytes_is_refused_to_a_customer_before_the_team(workspace: Workspace) -> None:
     started = workspace.start()
     conversation = started["conversation"]["id"]
     for number in range(25):
@@ -147,7 +147,7 @@ def test_a_reply_of_too_many_bytes_is_refused_to_a_customer_before_the_team(work
     assert stands(workspace) == before
 
 
-def test_a_long_alias_counts_for_every_row(workspace: Workspace) -> None:
+def test_long_alias_counts_for_every_row(workspace: Workspace) -> None:
     started = workspace.start()
     for number in range(30):
         workspace.key.record(started["conversation"]["id"], "USER", f"{number}")
@@ -160,7 +160,7 @@ def test_a_long_alias_counts_for_every_row(workspace: Workspace) -> None:
     assert customer.refusal(document % "".join([once, *others])).code == "QUERY_TOO_COMPLEX"
 
 
-def test_a_mutation_with_too_large_a_reply_shows_what_it_has_done(workspace: Workspace) -> None:
+def test_mutation_with_too_large_a_reply_shows_what_it_has_done(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     fields = " ".join(f"a{number}: content" for number in range(240))
     small = """recordMessage(input: $small) { message { position } }"""
@@ -181,7 +181,7 @@ def test_a_mutation_with_too_large_a_reply_shows_what_it_has_done(workspace: Wor
     assert workspace.key.ask(count, id=conversation)["conversation"]["messages"]["totalCount"] == 2
 
 
-def test_a_mutation_that_fails_takes_no_other_payload_with_it(workspace: Workspace) -> None:
+def test_failed_mutation_keeps_the_other_payloads(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     document = """mutation($id: ID!) { first: pauseAi(conversationId: $id) { conversation { ai { state } } }
         wrong: pauseAi(conversationId: "conv_01h455vb4pex5vsknk084sn02q") { conversation { id } }
@@ -197,7 +197,7 @@ def test_a_mutation_that_fails_takes_no_other_payload_with_it(workspace: Workspa
     ]
 
 
-def test_the_cache_of_documents_is_bounded_by_bytes() -> None:
+def test_document_cache_is_bounded_by_bytes() -> None:
     for number in range(400):
         load(f"query Q{number} {{ " + " ".join(f"a{n}: __typename" for n in range(200)) + " }")
     assert 0 < CACHE.bytes <= CACHE_BYTES

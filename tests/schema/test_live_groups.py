@@ -85,7 +85,7 @@ def acts(talk: Talk, member: Caller) -> Iterator[tuple[int, int]]:
     yield 1 + 2, 1
 
 
-async def test_shared_results_are_those_that_each_would_get_alone(talk: Talk) -> None:
+async def test_shared_results_equal_those_of_separate_executions(talk: Talk) -> None:
     workspace = talk.workspace
     ada, bob = workspace.member("ada@example.com"), workspace.member("bob@example.com")
     reads = workspace.key_with("CONVERSATIONS_READ", "ESCALATIONS_READ")
@@ -142,7 +142,7 @@ def figures(server: Server) -> tuple[float, float]:
     return executed, delivered
 
 
-async def test_one_execution_serves_all_who_see_the_same(talk: Talk) -> None:
+async def test_equal_subscriptions_share_one_execution(talk: Talk) -> None:
     workspace = talk.workspace
     other = workspace.key_with("CONVERSATIONS_READ")
     viewers = [workspace.key] * 20 + [other] * 5
@@ -159,7 +159,7 @@ async def test_one_execution_serves_all_who_see_the_same(talk: Talk) -> None:
     assert (now_executed - executed, now_delivered - delivered) == (2, 25)
 
 
-async def test_who_comes_back_by_cursor_joins_without_gap_or_repeat(talk: Talk) -> None:
+async def test_returning_subscriber_joins_by_cursor_without_gap_or_repeat(talk: Talk) -> None:
     async with sockets(talk.key, talk.key) as (steady, late):
         heard = await follow(steady, MESSAGES, talk)
         await _in_place(talk, [steady])
@@ -176,7 +176,7 @@ async def test_who_comes_back_by_cursor_joins_without_gap_or_repeat(talk: Talk) 
         await saying
 
 
-async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> None:
+async def test_event_before_the_cursor_of_a_subscriber_is_not_delivered(talk: Talk) -> None:
     cursor_of = "query($id: ID!) { conversation(id: $id) { cursor } }"
     rounds, abreast = 8, 6
     last = rounds * abreast
@@ -210,7 +210,7 @@ async def test_nobody_is_told_of_what_lies_before_their_cursor(talk: Talk) -> No
     assert heard == {id_: list(range(after + 1, last + 2)) for id_, after in begun.items()}
 
 
-async def test_who_types_is_told_with_a_cursor_of_now(talk: Talk) -> None:
+async def test_typing_is_delivered_with_the_present_cursor(talk: Talk) -> None:
     typing = "mutation($id: ID!) { setTyping(conversationId: $id, typing: true) }"
     changes = """subscription Back($id: ID!, $after: String) {
         conversationUpdated(conversationId: $id, after: $after) { cursor kind } }"""
@@ -227,7 +227,7 @@ async def test_who_types_is_told_with_a_cursor_of_now(talk: Talk) -> None:
         assert Cursor.parse(event["cursor"]).position >= Cursor.parse(last["cursor"]).position
 
 
-async def test_what_many_missed_is_read_once_for_all_of_them(talk: Talk) -> None:
+async def test_backlog_missed_by_many_is_read_once(talk: Talk) -> None:
     missed, many = 30, 25
     async with sockets(*[talk.key] * (many + 1)) as (steady, *others):
         heard = await follow(steady, MESSAGES, talk)
@@ -252,7 +252,7 @@ def _say(talk: Talk, numbers: range) -> None:
         talk.says(f"message {number}")
 
 
-async def test_a_reader_that_falls_behind_misses_nothing_and_holds_nobody_up(talk: Talk) -> None:
+async def test_slow_reader_misses_nothing_and_delays_nobody(talk: Talk) -> None:
     number, long = 420, "x" * 19_000
     async with sockets(talk.key, talk.key) as (slow, quick):
         behind = await follow(slow, MESSAGES, talk)
@@ -274,7 +274,7 @@ async def test_a_reader_that_falls_behind_misses_nothing_and_holds_nobody_up(tal
             assert result == list(range(1, number + 1))
 
 
-async def test_ones_own_typing_is_no_news_in_a_group_either(talk: Talk) -> None:
+async def test_own_typing_is_not_delivered_in_a_group_either(talk: Talk) -> None:
     ada, bob = (talk.workspace.member(f"{name}@example.com") for name in ("ada", "bob"))
     typing = "mutation($id: ID!) { setTyping(conversationId: $id, typing: true) }"
     async with sockets(ada, bob) as opened:
@@ -286,7 +286,7 @@ async def test_ones_own_typing_is_no_news_in_a_group_either(talk: Talk) -> None:
         assert (await opened[0].next(ids[0]))["conversationUpdated"]["kind"] == "escalated"
 
 
-async def test_a_key_that_is_revoked_leaves_the_group_alone(talk: Talk) -> None:
+async def test_revoked_key_leaves_the_group_unchanged(talk: Talk) -> None:
     query = "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { key apiKey { id } } }"
     made = talk.key.ask(query, i={"name": "ends", "scopes": ["CONVERSATIONS_READ"]})["createApiKey"]
     other = talk.workspace.key_with("CONVERSATIONS_READ")

@@ -43,9 +43,7 @@ def talks(workspace: Workspace, people: tuple[Caller, Caller]) -> list[Talk]:
 
 
 @pytest.mark.usefixtures("talks")
-def test_a_node_shows_the_same_in_a_page_as_by_itself(
-    workspace: Workspace, people: tuple[Caller, Caller]
-) -> None:
+def test_node_in_a_page_equals_the_node_by_id(workspace: Workspace, people: tuple[Caller, Caller]) -> None:
     for caller in (workspace.key, *people):
         page = caller.ask(PAGE)["escalations"]
         alone = [caller.ask(ONE, id=node["id"])["escalation"] for node in page["nodes"]]
@@ -55,14 +53,16 @@ def test_a_node_shows_the_same_in_a_page_as_by_itself(
     assert resolved == [None, {"name": "cy"}, {"name": "bo"}, None, None]
 
 
-def test_so_does_a_conversation(workspace: Workspace, talks: list[Talk]) -> None:
+def test_conversation_in_a_page_equals_the_conversation_by_id(
+    workspace: Workspace, talks: list[Talk]
+) -> None:
     nodes = workspace.key.ask(TALKS)["conversations"]["nodes"]
     assert nodes == [workspace.key.ask(ONE_TALK, id=node["id"])["conversation"] for node in nodes]
     active = {node["id"]: (node["activeEscalation"] or {}).get("status") for node in nodes}
     assert [active[talk.id] for talk in talks] == ["OPEN", "IN_PROGRESS", None, "IN_PROGRESS"]
 
 
-def test_a_customers_page_shows_no_more_than_names(talks: list[Talk]) -> None:
+def test_page_for_a_customer_shows_names_only(talks: list[Talk]) -> None:
     query = "query($id: ID!) { conversation(id: $id) { escalations { nodes { %s } } } }"
     conversation = talks[3].widget.ask(query % "assignee { name email }", id=talks[3].id)["conversation"]
     assert conversation["escalations"]["nodes"] == [
@@ -73,7 +73,7 @@ def test_a_customers_page_shows_no_more_than_names(talks: list[Talk]) -> None:
         assert talks[3].widget.refusal(query % hidden, id=talks[3].id).code == "FORBIDDEN"
 
 
-def test_each_of_several_acts_shows_what_it_has_changed(workspace: Workspace) -> None:
+def test_each_of_several_mutations_shows_its_own_change(workspace: Workspace) -> None:
     """Rows that were loaded for one mutation are loaded again for the next."""
     talk = Talk.begin(workspace)
     acts = """mutation($id: ID!, $said: RecordMessageInput!, $asked: EscalateConversationInput!) {
@@ -105,7 +105,7 @@ FAILING = """query($id: ID!) { conversations { nodes { agent { name }
     one: conversation(id: $id) { agent { name } activeEscalation { assignee { name } } } }"""
 
 
-def test_a_field_that_fails_takes_nothing_from_others(workspace: Workspace, talks: list[Talk]) -> None:
+def test_failed_field_keeps_the_others(workspace: Workspace, talks: list[Talk]) -> None:
     """Other fields wait for the same rows and are not cancelled with it."""
     for talk in talks:
         answer = workspace.key.post(FAILING, {"id": talk.id})
@@ -114,7 +114,7 @@ def test_a_field_that_fails_takes_nothing_from_others(workspace: Workspace, talk
 
 
 @pytest.mark.anyio
-async def test_a_failing_field_leaves_the_socket_open(workspace: Workspace, talks: list[Talk]) -> None:
+async def test_failed_field_leaves_the_socket_open(workspace: Workspace, talks: list[Talk]) -> None:
     async with workspace.key.socket() as socket:
         for talk in talks:
             id_ = await socket.subscribe(FAILING, id=talk.id)
@@ -122,7 +122,7 @@ async def test_a_failing_field_leaves_the_socket_open(workspace: Workspace, talk
 
 
 @pytest.mark.anyio
-async def test_nor_does_it_end_a_subscription(workspace: Workspace) -> None:
+async def test_failed_field_does_not_end_a_subscription(workspace: Workspace) -> None:
     talk = Talk.begin(workspace)
     query = """subscription($id: ID!) { messageAdded(conversationId: $id) { message {
         author { name } conversationId } cursor } }"""

@@ -1,16 +1,14 @@
 """`baton analytics` and `baton analytics rebuild`, as processes."""
 
 import json
-import os
 import subprocess
 
-from tests.support.baton_client import BATON, Server
+from tests.support.baton_client import Server
+from tests.support.baton_process import run_baton
 
 
 def run(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BATON_DATA_DIR": str(server.data_dir)}
-    command = [str(BATON), "analytics", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    return run_baton("analytics", *arguments, BATON_DATA_DIR=str(server.data_dir))
 
 
 def test_metrics_are_printed_as_table_and_as_json(server: Server) -> None:

@@ -26,7 +26,9 @@ MAKE_KEY = "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { key api
 MEMBERS = "{ members { id email } }"
 
 
-async def test_who_loses_access_is_closed_in_five_seconds_and_the_group_goes_on(workspace: Workspace) -> None:
+async def test_subscriber_without_access_is_closed_in_five_seconds_and_the_group_continues(
+    workspace: Workspace,
+) -> None:
     key, started = workspace.key, workspace.start()
     conversation = started["conversation"]["id"]
     made = key.ask(MAKE_KEY, i={"name": "ends", "scopes": ["CONVERSATIONS_READ"]})["createApiKey"]
@@ -59,7 +61,9 @@ async def test_who_loses_access_is_closed_in_five_seconds_and_the_group_goes_on(
         assert caller.refusal(MESSAGES.replace("subscription", "query")).code
 
 
-async def test_a_stop_says_goodbye_to_all_and_ends_what_runs(server: Server, workspace: Workspace) -> None:
+async def test_stop_closes_all_connections_and_ends_all_operations(
+    server: Server, workspace: Workspace
+) -> None:
     process = Server(server.data_dir, server.owner_url, server.service_url)
     process.log = server.data_dir / "stopped.log"
     await asyncio.to_thread(process.start)

@@ -42,7 +42,7 @@ async def test_sockets_close_and_those_of_other_credentials_stay(workspace: Work
             assert await socket.next(await socket.subscribe(VIEWER)) == {"viewer": {"kind": kind}}
 
 
-async def test_an_event_stream_ends_without_complete(workspace: Workspace) -> None:
+async def test_event_stream_ends_without_complete(workspace: Workspace) -> None:
     revoked = workspace.key_with("ESCALATIONS_READ")
     key = revoked.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
     headers = revoked.headers | {"accept": "text/event-stream"}
@@ -58,7 +58,7 @@ async def test_an_event_stream_ends_without_complete(workspace: Workspace) -> No
         assert "complete" not in (await response.aread()).decode()
 
 
-async def test_a_widget_token_is_good_on_its_agents_sites_alone(workspace: Workspace) -> None:
+async def test_widget_token_is_valid_on_the_sites_of_its_agent_only(workspace: Workspace) -> None:
     customer: Caller = workspace.widget(workspace.start())
     workspace.key.settings(workspace.agent_id, widget={"allowedOrigins": ["https://Shop.example"]})
     async with customer.socket(origin="https://shop.example") as socket:

@@ -47,7 +47,7 @@ def test_graphql_says_so_in_its_own_form_until_the_database_is_back() -> None:
     assert set(seen) == {(503, MODERN, "UNAVAILABLE", "1"), (200, MODERN, "OK", None)}
 
 
-def test_so_does_rest() -> None:
+def test_rest_says_so_in_its_own_form_until_the_database_is_back() -> None:
     with tempfile.TemporaryDirectory(prefix="baton-away-") as folder, Server.started(_open(folder)) as server:
         key = server.new_workspace().key
         postmaster = cluster_location(server.data_dir).cluster / "postmaster.pid"
@@ -70,7 +70,7 @@ MESSAGES = """subscription($id: ID!, $after: String) {
 
 
 @pytest.mark.anyio
-async def test_who_follows_hears_nothing_of_it_and_misses_nothing() -> None:
+async def test_open_subscription_continues_and_misses_nothing() -> None:
     with tempfile.TemporaryDirectory(prefix="baton-away-") as folder, Server.started(_open(folder)) as server:
         workspace = server.new_workspace()
         key, begun = workspace.key, workspace.start()["conversation"]

@@ -102,7 +102,7 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def test_the_service_uses_tables_that_the_owner_makes(folder: Path) -> None:
+def test_service_uses_tables_that_the_owner_makes(folder: Path) -> None:
     with embedded_postgres(folder) as postgres:
         query(postgres.owner_url, "CREATE TABLE notes (id serial PRIMARY KEY, text text)")
         assert (
@@ -129,7 +129,7 @@ def test_the_service_uses_tables_that_the_owner_makes(folder: Path) -> None:
         assert query(postgres.service_url, "SELECT count(*) FROM notes") == 1
 
 
-def test_processes_that_start_at_once_share_a_server_until_the_last_leaves(
+def test_concurrent_processes_share_a_server_until_the_last_leaves(
     folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     processes = [holders(folder) for _ in range(3)]
@@ -145,7 +145,7 @@ def test_processes_that_start_at_once_share_a_server_until_the_last_leaves(
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
-def test_one_leaves_while_another_starts(
+def test_process_can_leave_while_another_starts(
     folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     for _ in range(5):
@@ -157,7 +157,7 @@ def test_one_leaves_while_another_starts(
         assert other.returncode == 0
 
 
-def test_a_killed_process_leaves_the_server_to_the_next(
+def test_killed_process_leaves_the_server_to_the_next(
     folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     holder = holders(folder)
@@ -171,7 +171,7 @@ def test_a_killed_process_leaves_the_server_to_the_next(
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_killed_server_recovers_what_was_committed(folder: Path) -> None:
+def test_killed_server_recovers_committed_rows(folder: Path) -> None:
     with embedded_postgres(folder) as postgres:
         query(postgres.owner_url, "CREATE TABLE kept AS SELECT generate_series(1, 1000)")
         os.kill(postmaster(folder / "postgres"), signal.SIGKILL)
@@ -180,7 +180,7 @@ def test_a_killed_server_recovers_what_was_committed(folder: Path) -> None:
     assert "not properly shut down" in (folder / "postgres.log").read_text()
 
 
-def test_a_process_id_that_became_a_strangers_does_not_block(folder: Path) -> None:
+def test_reused_process_id_does_not_block(folder: Path) -> None:
     cluster = folder / "postgres"
     files = [cluster / "postmaster.pid", cluster / ".s.PGSQL.5432.lock"]
     with embedded_postgres(folder):
@@ -203,7 +203,7 @@ def test_a_process_id_that_became_a_strangers_does_not_block(folder: Path) -> No
         stranger.wait()
 
 
-def test_a_first_start_killed_half_way_does_not_block_the_next(
+def test_first_start_killed_half_way_does_not_block_the_next(
     folder: Path, holders: Callable[[Path], subprocess.Popen[str]]
 ) -> None:
     holder = holders(folder)
@@ -216,7 +216,7 @@ def test_a_first_start_killed_half_way_does_not_block_the_next(
     assert not list(folder.glob("postgres.new-*"))
 
 
-def test_a_path_too_long_for_sockets_or_with_odd_characters(folder: Path) -> None:
+def test_path_too_long_for_sockets_with_odd_characters_is_usable(folder: Path) -> None:
     data_dir = folder / ('long $HOME, "quoted" ' * 6)
     with embedded_postgres(data_dir) as postgres:
         sockets = Path(postgres.service_url.partition("host=")[2])
@@ -294,7 +294,7 @@ def test_missing_database_is_made_again_after_the_marker_is_deleted(folder: Path
 
 
 @as_root
-def test_as_root_an_unreachable_folder_has_its_cluster_elsewhere(
+def test_unreachable_folder_as_root_has_its_cluster_elsewhere(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(location, "ROOT_HOME", folder / "var")
@@ -313,7 +313,7 @@ def test_as_root_an_unreachable_folder_has_its_cluster_elsewhere(
 
 
 @as_root
-def test_as_root_unreachable_binaries_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_binaries_as_root_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private = folder / "private"
     private.mkdir(mode=0o700)
     installed = distribution(location.WHEEL)

@@ -49,7 +49,7 @@ def port() -> Iterator[int]:
             run("pg_ctl", "-w", "-m", "fast", "stop")
 
 
-def test_the_main_job_with_an_owner_and_a_service_role(port: int) -> None:
+def test_main_job_with_an_owner_and_a_service_role_succeeds(port: int) -> None:
     at = f"127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="baton-own-") as folder:
         admin = Server(Path(folder), f"postgresql://postgres@{at}/postgres", "")

@@ -12,16 +12,17 @@ import httpx
 import pytest
 
 from tests.support.baton_client import BATON, PASSWORD, Caller, Refused, Server, Workspace, wait_for
+from tests.support.baton_process import BatonProcess, run_baton
 
 SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
 
 
-def baton(*arguments: str, typed: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+def new_process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a process that starts as a user's does."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
     return subprocess.run(
         [BATON, *arguments],
         env=inherited | environment,
-        input=typed,
         capture_output=True,
         encoding="utf-8",
         timeout=90,
@@ -42,7 +43,7 @@ def sign_in(server: Server, email: str, password: str) -> str:
 
 
 def test_version_is_the_same_everywhere(server: Server) -> None:
-    printed = baton("--version")
+    printed = run_baton("--version")
     assert printed.returncode == 0
     name, version = printed.stdout.split()
     assert name == "baton"
@@ -56,7 +57,7 @@ def test_version_is_the_same_everywhere(server: Server) -> None:
 def test_reset_password_replaces_the_password_and_ends_sessions(workspace: Workspace) -> None:
     server = workspace.server
     session = Caller(server.url, sign_in(server, workspace.email, PASSWORD))
-    reset = baton("reset-password", workspace.email.upper(), **on(server))
+    reset = run_baton("reset-password", workspace.email.upper(), **on(server))
     assert reset.returncode == 0, reset.stderr
     password = reset.stdout.split()[-1]
     assert workspace.id in reset.stdout
@@ -69,11 +70,11 @@ def test_reset_password_replaces_the_password_and_ends_sessions(workspace: Works
 def test_reset_password_on_several_teams_asks_for_the_workspace(workspace: Workspace) -> None:
     server = workspace.server
     namesake = server.new_workspace(email=workspace.email, password="another password")
-    unclear = baton("reset-password", workspace.email, **on(server))
+    unclear = run_baton("reset-password", workspace.email, **on(server))
     assert (unclear.returncode, unclear.stdout) == (1, "")
     assert workspace.id in unclear.stderr
     assert namesake.id in unclear.stderr
-    chosen = baton("reset-password", workspace.email, "--workspace", namesake.id, **on(server))
+    chosen = run_baton("reset-password", workspace.email, "--workspace", namesake.id, **on(server))
     assert chosen.returncode == 0, chosen.stderr
     assert sign_in(server, workspace.email, PASSWORD)
     with pytest.raises(Refused):
@@ -82,11 +83,11 @@ def test_reset_password_on_several_teams_asks_for_the_workspace(workspace: Works
 
 def test_chosen_password_is_read_from_standard_input(workspace: Workspace) -> None:
     reset = ("reset-password", workspace.email, "--password-stdin")
-    chosen = baton(*reset, typed="from a file, not an argument\n", **on(workspace.server))
+    chosen = run_baton(*reset, typed="from a file, not an argument\n", **on(workspace.server))
     assert chosen.returncode == 0, chosen.stderr
     assert sign_in(workspace.server, workspace.email, "from a file, not an argument")
     for typed in ("short\n", ""):
-        refused = baton(*reset, typed=typed, **on(workspace.server))
+        refused = run_baton(*reset, typed=typed, **on(workspace.server))
         assert refused.returncode == 1
         assert "password" in refused.stderr
     assert sign_in(workspace.server, workspace.email, "from a file, not an argument")
@@ -100,7 +101,7 @@ def test_chosen_password_is_read_from_standard_input(workspace: Workspace) -> No
     ],
 )
 def test_reset_password_refuses_in_words(server: Server, arguments: tuple[str, ...], message: str) -> None:
-    refused = baton("reset-password", *arguments, **on(server))
+    refused = run_baton("reset-password", *arguments, **on(server))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -111,7 +112,7 @@ def test_reset_password_refuses_in_words(server: Server, arguments: tuple[str, .
 
 def test_created_key_has_just_its_scopes(workspace: Workspace) -> None:
     server = workspace.server
-    made = baton(
+    made = run_baton(
         *("key", "create", "--json", "--workspace", workspace.id, "--name", "Ops"),
         *("--scope", "ESCALATIONS_READ", "--scope", "CONVERSATIONS_READ"),
         **on(server),
@@ -127,7 +128,7 @@ def test_created_key_has_just_its_scopes(workspace: Workspace) -> None:
 
 
 def test_key_create_with_several_workspaces_asks_for_one(workspace: Workspace, other: Workspace) -> None:
-    unclear = baton("key", "create", **on(workspace.server))
+    unclear = run_baton("key", "create", **on(workspace.server))
     assert (unclear.returncode, unclear.stdout) == (1, "")
     assert workspace.id in unclear.stderr
     assert other.id in unclear.stderr
@@ -137,7 +138,7 @@ def test_key_create_with_several_workspaces_asks_for_one(workspace: Workspace, o
 
 
 def findings(*, code: int, **environment: str) -> dict[str, dict[str, Any]]:
-    examined = baton("doctor", "--json", **environment)
+    examined = run_baton("doctor", "--json", **environment)
     assert examined.returncode == code, examined.stderr
     return {finding["check"]: finding for finding in json.loads(examined.stdout)}
 
@@ -179,7 +180,7 @@ def test_doctor_of_an_unreachable_database_says_what_to_check(own_dir: Path) -> 
 
 
 def test_migrate_says_what_it_did(own_dir: Path) -> None:
-    first, second = (baton("migrate", BATON_DATA_DIR=str(own_dir)) for _ in range(2))
+    first, second = (run_baton("migrate", BATON_DATA_DIR=str(own_dir)) for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0)
     assert "was at revision none and is now at" in first.stdout
     assert "there was nothing to do" in second.stdout
@@ -187,7 +188,7 @@ def test_migrate_says_what_it_did(own_dir: Path) -> None:
 
 def test_migration_url_without_database_url_is_refused(own_dir: Path) -> None:
     url = "postgresql://owner:a-password@127.0.0.1:1/baton"
-    refused = baton("serve", BATON_DATA_DIR=str(own_dir), BATON_MIGRATION_URL=url)
+    refused = run_baton("serve", BATON_DATA_DIR=str(own_dir), BATON_MIGRATION_URL=url)
     assert refused.returncode == 1
     assert "BATON_DATABASE_URL is missing" in refused.stderr
     assert "a-password" not in refused.stderr
@@ -197,7 +198,7 @@ def test_migration_url_without_database_url_is_refused(own_dir: Path) -> None:
 def test_service_role_on_an_empty_database_is_refused_in_one_sentence(server: Server) -> None:
     superuser = Server(server.data_dir, server.owner_url.replace("baton_owner@", "postgres@"), "")
     superuser.execute("CREATE DATABASE empty")
-    refused = baton(
+    refused = run_baton(
         "serve", BATON_DATABASE_URL=server.service_url.replace("/baton?", "/empty?"), BATON_PORT="0"
     )
     assert refused.returncode == 1
@@ -228,7 +229,7 @@ def test_closed_terminal_is_a_clean_stop(own_dir: Path, command: str, number: si
     environment = {"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0"}
     log = own_dir / "log"
     with log.open("wb") as file:
-        process = subprocess.Popen([BATON, command], env=os.environ | environment, stderr=file)
+        process = BatonProcess(command, environment=environment, output=file)
     try:
         wait_for(lambda: b".ready" in log.read_bytes(), "the process to be ready", 60)
         process.send_signal(number)
@@ -240,7 +241,8 @@ def test_closed_terminal_is_a_clean_stop(own_dir: Path, command: str, number: si
 
 def test_hangup_during_the_start_leaves_no_database_behind(own_dir: Path) -> None:
     environment = {"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0"}
-    process = subprocess.Popen([BATON, "serve"], env=os.environ | environment, stderr=subprocess.DEVNULL)
+    with (own_dir / "log").open("wb") as file:
+        process = BatonProcess("serve", environment=environment, output=file)
     try:
         wait_for(lambda: list(own_dir.rglob("postmaster.pid")), "the database to start", 60)
         process.send_signal(signal.SIGHUP)
@@ -282,7 +284,7 @@ PLAIN_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONU
     ],
 )
 def test_commands_work_in_a_plain_locale(arguments: tuple[str, ...]) -> None:
-    plain, usual = baton(*arguments, **PLAIN_LOCALE), baton(*arguments, PYTHONUTF8="1")
+    plain, usual = new_process(*arguments, **PLAIN_LOCALE), run_baton(*arguments)
     assert (plain.returncode, usual.returncode) == (0, 0), plain.stderr
     assert "Traceback" not in plain.stderr
     if arguments[0] == "schema" or "--json" in arguments:

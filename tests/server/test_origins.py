@@ -29,7 +29,7 @@ PUBLIC = "https://Baton.example/somewhere"
         ("https://baton.example:port", "localhost", True),
     ],
 )
-def test_own_and_foreign_pages(origin: str | None, host: str, foreign: bool) -> None:
+def test_pages_are_own_or_foreign_by_their_origin(origin: str | None, host: str, foreign: bool) -> None:
     headers = [(b"host", host.encode())] + ([(b"origin", origin.encode())] if origin is not None else [])
     assert is_foreign(HTTPConnection({"type": "http", "headers": headers}), PUBLIC) is foreign
 

@@ -1,14 +1,11 @@
 import json
-import subprocess
 
-from tests.support.baton_client import BATON
+from tests.support.baton_process import run_baton
 
 
 def phrases(*arguments: str, stdin: str = "") -> str:
-    done = subprocess.run(
-        [BATON, "phrases", *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=True
-    )
-    assert not done.stderr
+    done = run_baton("phrases", *arguments, typed=stdin)
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 

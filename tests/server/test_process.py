@@ -3,21 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.baton_client import BATON, Caller, Server, wait_for
+from tests.support.baton_client import Caller, Server, wait_for
+from tests.support.baton_process import run_baton
 
 pytestmark = pytest.mark.anyio
-
-
-def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-    return subprocess.run(
-        [BATON, *arguments], env=inherited | environment, capture_output=True, text=True, timeout=60
-    )
 
 
 @pytest.mark.parametrize(
@@ -34,8 +27,8 @@ def baton(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
         ({"BATON_DATABASE_URL": "postgresql://baton:secret@127.0.0.1:1/baton"}, "Check that it runs"),
     ],
 )
-def test_a_wrong_setting_is_said_clearly(environment: dict[str, str], said: str, own_dir: Path) -> None:
-    answer = baton("serve", **{"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0", **environment})
+def test_wrong_setting_is_explained(environment: dict[str, str], said: str, own_dir: Path) -> None:
+    answer = run_baton("serve", **{"BATON_DATA_DIR": str(own_dir), "BATON_PORT": "0", **environment})
     assert answer.returncode == 1
     assert said in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
@@ -45,21 +38,21 @@ def test_a_wrong_setting_is_said_clearly(environment: dict[str, str], said: str,
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_empty_secret_key_file_stops_the_start_before_anything_else(own_dir: Path, command: str) -> None:
     (own_dir / "secret_key").touch()
-    answer = baton(command, BATON_DATA_DIR=str(own_dir), BATON_PORT="0")
+    answer = run_baton(command, BATON_DATA_DIR=str(own_dir), BATON_PORT="0")
     assert answer.returncode == 1
     assert f"{own_dir}/secret_key has 0 characters" in " ".join(answer.stderr.split())
     assert "Traceback" not in answer.stderr
     assert [path.name for path in own_dir.iterdir()] == ["secret_key"]
 
 
-def test_an_unknown_setting_is_a_warning(own_dir: Path) -> None:
-    answer = baton("migrate", BATON_DATA_DIR=str(own_dir), BATON_DATABSE_URL="postgresql://x")
+def test_unknown_setting_is_a_warning(own_dir: Path) -> None:
+    answer = run_baton("migrate", BATON_DATA_DIR=str(own_dir), BATON_DATABSE_URL="postgresql://x")
     assert answer.returncode == 0, answer.stderr
     assert "BATON_DATABSE_URL" in answer.stderr
 
 
 def test_init_prints_a_workspace_that_works(server: Server) -> None:
-    made = json.loads(baton("init", "--json", BATON_DATA_DIR=str(server.data_dir)).stdout)
+    made = json.loads(run_baton("init", "--json", BATON_DATA_DIR=str(server.data_dir)).stdout)
     assert set(made) == {"workspaceId", "agentId", "apiKey", "member"}
     viewer = Caller(server.url, made["apiKey"]).ask("{ viewer { workspace { id } kind scopes } }")["viewer"]
     assert viewer["workspace"]["id"] == made["workspaceId"]
@@ -89,7 +82,7 @@ async def test_sigterm_sends_sockets_away_and_ends_the_database_too(own_dir: Pat
     assert list(own_dir.rglob("postmaster.pid")) == []
 
 
-def test_what_was_committed_survives_kill_9_of_everything(own_dir: Path) -> None:
+def test_committed_rows_survive_kill_9_of_everything(own_dir: Path) -> None:
     with Server.started(own_dir) as server:
         workspace = server.new_workspace()
         conversation = workspace.start()["conversation"]["id"]

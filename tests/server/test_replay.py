@@ -37,7 +37,7 @@ def replays(folder: Replays) -> Replays:
 # ---- the report
 
 
-def test_the_example_shows_what_would_have_been_escalated_when_and_why(replays: Replays) -> None:
+def test_example_shows_what_would_have_been_escalated_when_and_why(replays: Replays) -> None:
     example = replays.example
     rows = {escalation["conversationId"]: escalation for escalation in example["escalations"]}
     assert [escalation["line"] for escalation in example["escalations"]] == [2, 3, 4, 5, 10]
@@ -73,7 +73,7 @@ def test_the_example_shows_what_would_have_been_escalated_when_and_why(replays: 
     }
 
 
-def test_tables_for_people_and_a_bar_on_a_terminal_alone(replays: Replays) -> None:
+def test_tables_and_a_progress_bar_are_printed_on_a_terminal_only(replays: Replays) -> None:
     path = replays.file("table.jsonl", {"id": "a\x1b[31mb", "messages": [ASKING]})
     code, out, err = replays.run(path)
     assert code == 0
@@ -84,9 +84,9 @@ def test_tables_for_people_and_a_bar_on_a_terminal_alone(replays: Replays) -> No
     assert "conversations" not in err
 
     near, far = pty.openpty()
-    process = replays.begin(path, "--fresh", stderr=far)
-    out, _ = process.communicate(timeout=60)
-    os.close(far)
+    with os.fdopen(far, "wb") as terminal:
+        process = replays.begin(path, "--fresh", errors=terminal)
+        out, _ = process.communicate()
     said = os.read(near, 100_000).decode()
     os.close(near)
     assert process.returncode == 0
@@ -95,7 +95,7 @@ def test_tables_for_people_and_a_bar_on_a_terminal_alone(replays: Replays) -> No
     assert "\x1b" not in out
 
 
-def test_the_readme_of_replays_shows_settings_that_work(replays: Replays) -> None:
+def test_readme_of_replays_shows_settings_that_work(replays: Replays) -> None:
     text = (ROOT / "docs/replay.md").read_text()
     path = replays.home / "documented.json"
     path.write_text(text.split("```json\n")[1].split("```")[0])
@@ -106,7 +106,7 @@ def test_the_readme_of_replays_shows_settings_that_work(replays: Replays) -> Non
     assert rows["cancels-9"]["heldReplies"] == 1
 
 
-def test_everything_is_written_on_the_recorded_clock(replays: Replays) -> None:
+def test_rows_are_written_on_the_recorded_clock(replays: Replays) -> None:
     at = [f"2019-05-04T23:5{minute}:00+02:00" for minute in range(5)]
     talk = [
         says("assistant", "Perhaps.", confidence=3),  # without a time: that of the first there is
@@ -148,7 +148,7 @@ def test_everything_is_written_on_the_recorded_clock(replays: Replays) -> None:
     assert set(dates) == {"2019-05-04"}
 
 
-def test_after_a_human_reply_hands_back_the_ai_speaks_with_the_new_epoch(replays: Replays) -> None:
+def test_ai_speaks_with_the_new_epoch_after_a_reply_that_hands_back(replays: Replays) -> None:
     talk = [
         says("human", "Nobody asked yet."),
         ASKING,
@@ -175,7 +175,7 @@ def test_after_a_human_reply_hands_back_the_ai_speaks_with_the_new_epoch(replays
 # ---- settings
 
 
-def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace) -> None:
+def test_settings_are_those_of_a_file_or_of_an_agent(server: Server, workspace: Workspace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         replays = Replays(Path(folder), server)
         file = replays.file(
@@ -213,7 +213,7 @@ def test_settings_of_a_file_and_of_an_agent(server: Server, workspace: Workspace
 # ---- what is refused
 
 
-def test_a_fault_at_the_end_is_found_before_anything_is_recorded(replays: Replays) -> None:
+def test_fault_at_the_end_is_found_before_anything_is_recorded(replays: Replays) -> None:
     before = replays.recorded, len(replays.scratches)
     path = replays.file("faulty.jsonl", {"id": "good", "messages": [ASKING]}, '{"id": "bad"}')
     code, out, err = replays.run(path)
@@ -271,7 +271,7 @@ def uninterrupted(replays: Replays) -> Whole:
     given, before, recorded = _long(replays, "uninterrupted"), len(replays.scratches), replays.recorded
     # Two concurrent runs, with the result of one.
     both = [replays.begin(*given, "--json") for _ in range(2)]
-    printed = [process.communicate(timeout=60)[0] for process in both]
+    printed = [process.communicate()[0] for process in both]
     assert printed[0] == printed[1]
     (scratch,) = replays.scratches[before:]
     transcript = replays.transcript(scratch)
@@ -279,7 +279,7 @@ def uninterrupted(replays: Replays) -> Whole:
     return json.loads(printed[0]), transcript
 
 
-def test_the_same_replay_twice_at_once_is_recorded_once(uninterrupted: Whole) -> None:
+def test_concurrent_runs_of_one_replay_are_recorded_once(uninterrupted: Whole) -> None:
     result, transcript = uninterrupted
     assert result["summary"]["escalated"] == 20
     assert result["summary"]["humanMessagesWithoutEscalation"] == 20
@@ -287,7 +287,7 @@ def test_the_same_replay_twice_at_once_is_recorded_once(uninterrupted: Whole) ->
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGKILL, signal.SIGKILL), (signal.SIGTERM, signal.SIGINT)])
-def test_a_replay_that_ends_in_the_middle_goes_on_behind_the_last_message(
+def test_interrupted_replay_continues_after_the_last_message(
     replays: Replays,
     uninterrupted: Whole,
     signals: tuple[signal.Signals, ...],
@@ -311,7 +311,7 @@ def test_a_replay_that_ends_in_the_middle_goes_on_behind_the_last_message(
     assert (result, replays.transcript(scratch)) == uninterrupted
 
 
-def test_a_finished_replay_is_printed_from_what_is_there_unless_it_is_to_be_fresh(replays: Replays) -> None:
+def test_finished_replay_is_printed_from_its_records_unless_fresh(replays: Replays) -> None:
     before = replays.recorded, len(replays.scratches)
     code, out, err = replays.run(EXAMPLE, "--json")
     assert (code, json.loads(out), err) == (0, replays.example, "")

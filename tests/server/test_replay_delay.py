@@ -120,7 +120,7 @@ def report(replays: Replays) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ESCALATED)
-def test_what_escalates_is_told_with_its_uncertain_reply(report: dict[str, Any], name: str) -> None:
+def test_delayed_escalation_is_reported_with_its_uncertain_reply(report: dict[str, Any], name: str) -> None:
     messages, number, seconds, confidence, folded, held = ESCALATED[name]
     (row,) = (
         escalation for escalation in report["escalations"] if escalation["conversationId"] == f"{name}/0"
@@ -142,7 +142,7 @@ def test_what_escalates_is_told_with_its_uncertain_reply(report: dict[str, Any],
     }
 
 
-def test_what_was_averted_does_not_escalate(report: dict[str, Any]) -> None:
+def test_averted_escalation_is_not_reported(report: dict[str, Any]) -> None:
     names = [escalation["conversationId"].partition("/")[0] for escalation in report["escalations"]]
     assert names == list(ESCALATED) * TIMES
     summary, escalated = report["summary"], len(ESCALATED) * TIMES
@@ -167,7 +167,7 @@ def pending(replays: Replays, scratch: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("report")
-def test_everything_that_waited_is_kept_on_the_recorded_clock(replays: Replays) -> None:
+def test_pending_escalations_are_stored_on_the_recorded_clock(replays: Replays) -> None:
     scratch = replays.scratches[0]
     result: dict[str, list[str]] = {}
     for row in pending(replays, scratch):
@@ -185,7 +185,7 @@ def test_everything_that_waited_is_kept_on_the_recorded_clock(replays: Replays) 
 
 
 @pytest.mark.usefixtures("report")
-def test_the_confirmation_stands_where_it_would_have_been_said(replays: Replays) -> None:
+def test_confirmation_stands_at_its_recorded_time(replays: Replays) -> None:
     notices = [
         (item["role"], item["status"], item["at"])
         for item in replays.transcript(replays.scratches[0])
@@ -201,7 +201,7 @@ def test_the_confirmation_stands_where_it_would_have_been_said(replays: Replays)
     ]
 
 
-def test_what_waits_under_an_active_escalation_is_folded_into_it(replays: Replays) -> None:
+def test_pending_escalation_is_folded_into_an_active_one(replays: Replays) -> None:
     talk = [said("user", 0, ASKS), said("human", 5), ai(10, 30), said("user", 100), ai(110, 99)]
     tried = settings(replays, ai={"resumeOn": "HUMAN_REPLY"})
     (row,) = replays.result(replays.file("fold.jsonl", *lines({"fold": talk})), *tried)["escalations"]
@@ -220,9 +220,7 @@ def whole(replays: Replays, report: dict[str, Any], scratch: Any) -> Whole:
     return report, replays.transcript(scratch), pending(replays, scratch)
 
 
-def test_a_replay_that_is_killed_goes_on_as_if_it_had_not_been(
-    replays: Replays, report: dict[str, Any]
-) -> None:
+def test_killed_replay_continues_with_the_same_result(replays: Replays, report: dict[str, Any]) -> None:
     uninterrupted, before = whole(replays, report, replays.scratches[0]), len(replays.scratches)
     # The button's text makes it a replay of its own, and changes nothing in it.
     given = (replays.home / "all.jsonl", *settings(replays, widget={"buttonText": "Killed"}))
@@ -247,7 +245,7 @@ def test_time_that_passes_does_not_fire_what_has_no_recorded_clock(replays: Repl
     assert [item["outcome"] for item in pending(replays, replays.scratches[-1])] == ["AVERTED"]
 
 
-def test_a_worker_leaves_alone_what_waits_in_a_replay(server: Server, workspace: Workspace) -> None:
+def test_worker_ignores_pending_escalations_of_a_replay(server: Server, workspace: Workspace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         replays = Replays(Path(folder), server)
         calm = [said("user", 10, f"Question {number}") for number in range(80)]

@@ -65,7 +65,7 @@ def test_settings_are_refused_with_the_field(tmp_path: Path, document: str, faul
     assert fault in str(refused.value)
 
 
-def test_what_is_null_or_left_out_of_the_settings_stays(tmp_path: Path) -> None:
+def test_null_or_omitted_setting_is_unchanged(tmp_path: Path) -> None:
     base = read_settings_file(
         _written(tmp_path, '{"triggers": {"extraPhrases": ["a"]}}'), EscalationSettings()
     )
@@ -137,7 +137,7 @@ def _conversation(*messages: Any, **more: Any) -> str:
         ),
     ],
 )
-def test_a_malformed_line_is_refused_with_its_number(tmp_path: Path, line: str, fault: str) -> None:
+def test_malformed_line_is_refused_with_its_number(tmp_path: Path, line: str, fault: str) -> None:
     path = tmp_path / "some.jsonl"
     encoding = "latin-1" if "\xff" in line else "utf-8"
     path.write_bytes(b'{"id": "ok", "messages": []}\n\n' + line.encode(encoding) + b"\n")
@@ -147,7 +147,7 @@ def test_a_malformed_line_is_refused_with_its_number(tmp_path: Path, line: str, 
     assert fault in str(refused.value)
 
 
-def test_what_editors_and_exports_leave_in_a_file_is_taken(tmp_path: Path) -> None:
+def test_file_with_byte_order_mark_and_blank_lines_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "odd.jsonl"
     lines = [
         '{"id": "a", "customer": null, "messages": []}',
@@ -162,7 +162,7 @@ def test_what_editors_and_exports_leave_in_a_file_is_taken(tmp_path: Path) -> No
         assert [line.number for line in file.lines(contents)] == [1, 4]
 
 
-def test_a_file_that_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
+def test_file_that_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "grows.jsonl"
     path.write_text(_conversation(ASKING) + "\n")
     with ConversationFile.opened(path) as file:
@@ -172,7 +172,7 @@ def test_a_file_that_changes_meanwhile_is_noticed(tmp_path: Path) -> None:
             list(file.lines(contents))
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     for path, fault in (
         (tmp_path, "is not an ordinary file"),
         (tmp_path / "no", "cannot be read: No such file"),

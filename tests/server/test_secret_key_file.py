@@ -147,7 +147,7 @@ def test_several_keys_are_separated_by_commas_or_lines() -> None:
         assert split_secret_keys(value) == [first, second]
 
 
-def test_one_weak_key_among_several_is_refused() -> None:
+def test_weak_key_among_several_is_refused() -> None:
     strong = secrets.token_hex(32)
     for weak in ("short", "x" * 64, "the-same-long-secret-everywhere-2"):
         with pytest.raises(ValueError, match="key 2 of 2"):

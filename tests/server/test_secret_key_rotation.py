@@ -6,8 +6,9 @@ from pathlib import Path
 from models.sealing import Seal, key_id
 from resolvers.credentials import WidgetTokens
 from rules.typeid import CONVERSATION, parse_id
-from tests.server.test_operator_commands import baton, on
+from tests.server.test_operator_commands import on
 from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.baton_process import run_baton
 
 ROTATE_IDENTITY = "mutation($id: ID!) { rotateIdentitySecret(agentId: $id) { secret } }"
 SEEN = "query($id: ID!) { conversation(id: $id) { id } }"
@@ -30,7 +31,7 @@ def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Pat
         conversation, token = started["conversation"]["id"], started["widgetToken"]
         older = (own_dir / "secret_key").read_text()
 
-        rotated = baton("secret-key", "rotate", **on(server))
+        rotated = run_baton("secret-key", "rotate", **on(server))
         assert rotated.returncode == 0, rotated.stderr
         newer, kept = (own_dir / "secret_key").read_text().split("\n")
         assert kept == older
@@ -43,12 +44,12 @@ def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Pat
         assert WidgetTokens(newer).read(fresh)
         assert opened_secret(server, older) == secret
 
-        resealed = baton("secret-key", "reseal", **on(server))
+        resealed = run_baton("secret-key", "reseal", **on(server))
         assert resealed.stdout == f"resealed 1 with key {key_id(newer).hex()}\n", resealed.stderr
         assert opened_secret(server, newer) == secret
-        assert baton("secret-key", "reseal", **on(server)).stdout.startswith("resealed 0 ")
+        assert run_baton("secret-key", "reseal", **on(server)).stdout.startswith("resealed 0 ")
 
-        forgotten = baton("secret-key", "forget", **on(server))
+        forgotten = run_baton("secret-key", "forget", **on(server))
         assert forgotten.returncode == 0, forgotten.stderr
         assert (own_dir / "secret_key").read_text() == newer
         server.stop()
@@ -62,7 +63,7 @@ def test_keys_of_the_environment_are_not_rotated_in_the_folder(own_dir: Path) ->
     key = "9f3c1e77a0b2d4568e1f9a3c5b7d2041"
     environment = {"BATON_DATA_DIR": str(own_dir), "BATON_SECRET_KEY": key}
     for command in ("rotate", "forget"):
-        refused = baton("secret-key", command, **environment)
+        refused = run_baton("secret-key", command, **environment)
         assert refused.returncode == 1
         assert "BATON_SECRET_KEY" in refused.stderr
         assert list(own_dir.iterdir()) == []

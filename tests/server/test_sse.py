@@ -120,7 +120,7 @@ async def test_results_come_as_events_and_complete_ends_them(stage: Stage) -> No
     assert text == 'event: next\ndata: {"data":{"line":"one\\ntwo"}}\n\n' + COMPLETE
 
 
-async def test_a_failure_is_masked_and_ends_the_operation(stage: Stage) -> None:
+async def test_failure_is_masked_and_ends_the_operation(stage: Stage) -> None:
     async with stage.asked("broken") as response:
         text = (await response.aread()).decode()
     assert '"code":"INTERNAL"' in text
@@ -136,14 +136,14 @@ async def test_comments_keep_a_silent_stream_awake(stage: Stage, monkeypatch: py
         assert await anext(lines) == ""
 
 
-async def test_a_client_that_leaves_ends_its_operation(stage: Stage) -> None:
+async def test_client_that_leaves_ends_its_operation(stage: Stage) -> None:
     async with stage.asked("endless") as response:
         assert await anext(response.aiter_lines()) == "event: next"
         assert stage.running == 1
     await until(lambda: stage.running == 0 and len(stage.connections) == 0)
 
 
-async def test_the_end_of_a_credential_ends_the_stream_without_complete(stage: Stage) -> None:
+async def test_ended_credential_ends_the_stream_without_complete(stage: Stage) -> None:
     async with stage.asked("endless") as response:
         lines = response.aiter_lines()
         assert await anext(lines) == "event: next"
@@ -151,7 +151,7 @@ async def test_the_end_of_a_credential_ends_the_stream_without_complete(stage: S
         assert "event: complete" not in [line async for line in lines]
 
 
-async def test_a_shutdown_ends_the_stream_without_complete(stage: Stage) -> None:
+async def test_shutdown_ends_the_stream_without_complete(stage: Stage) -> None:
     async with stage.asked("endless") as response:
         lines = response.aiter_lines()
         assert await anext(lines) == "event: next"
@@ -159,7 +159,7 @@ async def test_a_shutdown_ends_the_stream_without_complete(stage: Stage) -> None
         assert "event: complete" not in [line async for line in lines]
 
 
-async def test_a_client_that_takes_nothing_is_dropped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_reads_nothing_is_dropped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_connection(("127.0.0.1", stage.port)) as stuck:
         stuck.sendall(b"POST /flood HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n")
         await until(lambda: stage.running == 1)

@@ -192,9 +192,7 @@ def invalid_cursors(conversation: dict[str, Any], escalation_id: UUID) -> list[s
     ]
 
 
-async def test_a_cursor_is_good_for_its_stream_and_nothing_else(
-    workspace: Workspace, other: Workspace
-) -> None:
+async def test_cursor_is_valid_for_its_own_stream_only(workspace: Workspace, other: Workspace) -> None:
     key, started = workspace.key, workspace.start()["conversation"]
     of_workspace = key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
     of_others = other.key.ask("{ escalations { cursor } }")["escalations"]["cursor"]
@@ -245,7 +243,7 @@ async def test_cursors_are_shared_by_the_subscriptions_of_a_stream(workspace: Wo
         assert (await socket.next(id_))["escalationUpdated"]["kind"] == "noted"
 
 
-async def test_what_is_purged_while_a_backlog_is_read_is_not_passed_over(workspace: Workspace) -> None:
+async def test_entry_purged_while_a_backlog_is_read_is_not_skipped(workspace: Workspace) -> None:
     """The cursor's entry and the page after it exist; then some entries are purged."""
     key, server, started = workspace.key, workspace.server, workspace.start()["conversation"]
     stream = parse_id(CONVERSATION, started["id"])
@@ -271,7 +269,7 @@ async def _refusal(client: Socket, query: str, **variables: Any) -> str:
     return refused.value.code
 
 
-async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace) -> None:
+async def test_typing_pushes_nothing_out_of_a_full_queue(workspace: Workspace) -> None:
     started = workspace.start()["conversation"]
     server, stream = workspace.server, parse_id(CONVERSATION, started["id"])
     write = """WITH bumped AS (UPDATE streams SET head = $3::int WHERE id = $1)
@@ -299,7 +297,7 @@ async def test_who_types_pushes_nothing_out_of_a_full_queue(workspace: Workspace
         await database.close()
 
 
-async def test_a_slow_reader_costs_little_more_than_it_is_told(workspace: Workspace) -> None:
+async def test_slow_reader_costs_little_more_than_its_events(workspace: Workspace) -> None:
     # It is caught up on again and again, each time from where it stopped.
     key, started = workspace.key, workspace.start()["conversation"]
     stream = parse_id(CONVERSATION, started["id"])

@@ -242,7 +242,7 @@ async def test_messages_arrive_whole_and_in_order(start: Start) -> None:
     assert session.messages[3:] == [(b"x", True)] * 2_000 + [(b"y" * 60_000, True)]
 
 
-async def test_nothing_is_read_while_a_message_is_being_handled(start: Start) -> None:
+async def test_socket_is_not_read_while_a_message_is_being_handled(start: Start) -> None:
     stage = await start()
     stage.application.reads_on = False
     client, session = await stage.open()

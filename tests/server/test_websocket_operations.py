@@ -30,7 +30,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
 
 
-async def test_an_id_is_free_again_once_its_operation_is_over(start: Start, connect: Connect) -> None:
+async def test_id_is_free_again_after_its_operation(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.introduce(authorization="Bearer key")
@@ -62,7 +62,7 @@ async def test_complete_stops_one_operation_at_once(start: Start, connect: Conne
     await client.follow("three")
 
 
-async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect) -> None:
+async def test_failed_operation_ends_only_itself(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.introduce(authorization="Bearer key")
@@ -84,7 +84,7 @@ async def test_what_fails_ends_its_own_operation(start: Start, connect: Connect)
     assert stage.running == 1
 
 
-async def test_a_socket_runs_a_hundred_operations_at_once(start: Start, connect: Connect) -> None:
+async def test_socket_runs_a_hundred_operations_concurrently(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.introduce(authorization="Bearer key")
@@ -99,7 +99,7 @@ async def test_a_socket_runs_a_hundred_operations_at_once(start: Start, connect:
     assert stage.running == 100
 
 
-async def test_ten_thousand_operations_one_after_another(start: Start, connect: Connect) -> None:
+async def test_operations_one_after_another_all_complete(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.introduce(authorization="Bearer key")
@@ -118,7 +118,7 @@ async def test_ten_thousand_operations_one_after_another(start: Start, connect: 
     await until(lambda: tasks_now() <= before)
 
 
-async def test_a_client_that_vanishes_leaves_nothing(start: Start, connect: Connect) -> None:
+async def test_vanished_client_leaves_nothing(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.introduce(authorization="Bearer key")
@@ -127,7 +127,7 @@ async def test_a_client_that_vanishes_leaves_nothing(start: Start, connect: Conn
     await until(lambda: stage.running == 0 and len(stage.connections) == 0)
 
 
-async def test_a_client_that_takes_nothing_is_dropped(start: Start, connect: Connect) -> None:
+async def test_client_that_reads_nothing_is_dropped(start: Start, connect: Connect) -> None:
     stage = await start(Timeouts(send=0.3))
     slow, other = await connect(stage, max_queue=1), await connect(stage)
     for client in (slow, other):
@@ -180,7 +180,7 @@ async def test_end_of_a_credential_closes_its_sockets_with_the_reason(start: Sta
     await anonymous.follow("one")
 
 
-async def test_a_recheck_that_fails_ends_nobody(
+async def test_failed_recheck_ends_no_socket(
     start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage = await start(recheck_seconds=0.02)
@@ -200,7 +200,7 @@ async def test_a_recheck_that_fails_ends_nobody(
     await client.follow("one")
 
 
-async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -> None:
+async def test_shutdown_is_sent_to_every_client(start: Start, connect: Connect) -> None:
     stage = await start()
     silent, idle, busy = [await connect(stage) for _ in range(3)]
     for client in (idle, busy):
@@ -213,7 +213,7 @@ async def test_a_shutdown_says_so_to_everybody(start: Start, connect: Connect) -
         assert await client.closed() == (1012, "Service restart")
 
 
-async def test_a_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
+async def test_shutdown_waits_for_no_stuck_client(start: Start, connect: Connect) -> None:
     stage = await start(Timeouts(close=0.1))
     client = await connect(stage, max_queue=1)
     await client.introduce(authorization="Bearer key")

@@ -44,7 +44,7 @@ async def test_another_subprotocol_is_not_acceptable(
     assert await client.closed() == (4406, "Subprotocol not acceptable")
 
 
-async def test_who_says_nothing_is_sent_away(start: Start, connect: Connect) -> None:
+async def test_client_that_sends_nothing_is_closed(start: Start, connect: Connect) -> None:
     client = await connect(await start(Timeouts(init=0.05)))
     assert await client.closed() == (4408, "Connection initialisation timeout")
 
@@ -61,7 +61,7 @@ async def test_connection_without_credential_ends_soon_and_one_with_a_credential
     await authenticated.follow("one")
 
 
-async def test_one_introduction_comes_first(start: Start, connect: Connect) -> None:
+async def test_missing_or_repeated_init_closes_the_socket(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.subscribe("one")
@@ -143,7 +143,7 @@ async def test_init_with_other_fields_is_taken_if_its_credential_is_clear(
         ("https://shop.example", {"authorization": "Bearer widget"}, CUSTOMER),
     ],
 )
-async def test_who_calls(
+async def test_caller_by_any_credential_is_recognised(
     start: Start, connect: Connect, origin: str | None, payload: dict[str, str], caller: Actor | None
 ) -> None:
     stage = await start()
@@ -157,7 +157,7 @@ async def test_who_calls(
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "http://shop.example", "https://shop.example:8443", "null"]
 )
-async def test_a_widget_token_is_bound_to_its_sites(start: Start, connect: Connect, origin: str) -> None:
+async def test_widget_token_is_bound_to_its_sites(start: Start, connect: Connect, origin: str) -> None:
     client = await connect(await start(), origin=Origin(origin))
     await client.say(type="connection_init", payload={"authorization": "Bearer widget"})
     assert await client.closed() == (4403, "Forbidden: the origin of this page is not allowed")
@@ -196,9 +196,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("frame", MALFORMED)
-async def test_a_malformed_frame_closes_the_socket(
-    start: Start, connect: Connect, frame: str | bytes
-) -> None:
+async def test_malformed_frame_closes_the_socket(start: Start, connect: Connect, frame: str | bytes) -> None:
     client = await connect(await start())
     await client.introduce()
     await client.connection.send(frame)
@@ -207,7 +205,7 @@ async def test_a_malformed_frame_closes_the_socket(
     assert reason.startswith("Invalid message: ")
 
 
-async def test_frames_that_are_too_big_or_no_text_at_all(start: Start, connect: Connect) -> None:
+async def test_binary_or_oversized_frame_closes_the_socket(start: Start, connect: Connect) -> None:
     stage = await start()
     client = await connect(stage)
     await client.connection.send("x" * 65_537)

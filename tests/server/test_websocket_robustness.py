@@ -65,7 +65,7 @@ BROKEN_FRAMES: dict[str, tuple[bytes, int]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN_FRAMES)
-async def test_a_broken_frame_closes_its_own_socket(workspace: Workspace, name: str) -> None:
+async def test_broken_frame_closes_its_own_socket(workspace: Workspace, name: str) -> None:
     sent, code = BROKEN_FRAMES[name]
     raw = Raw(workspace.server)
     with closing(raw):
@@ -74,7 +74,7 @@ async def test_a_broken_frame_closes_its_own_socket(workspace: Workspace, name: 
         assert raw.closed() == code
 
 
-async def test_a_message_in_pieces_with_a_ping_between_is_one_message(workspace: Workspace) -> None:
+async def test_fragmented_message_with_a_ping_between_is_one_message(workspace: Workspace) -> None:
     raw = Raw(workspace.server)
     with closing(raw):
         raw.introduce(workspace.api_key)
@@ -123,14 +123,14 @@ BROKEN_MESSAGES: dict[str, tuple[str, int]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN_MESSAGES)
-async def test_a_broken_message_closes_its_own_socket(workspace: Workspace, name: str) -> None:
+async def test_broken_message_closes_its_own_socket(workspace: Workspace, name: str) -> None:
     sent, code = BROKEN_MESSAGES[name]
     async with workspace.key.socket() as client:
         await client.raw.send(sent)
         assert await close_code(client) == code
 
 
-async def test_who_does_not_introduce_itself_first_is_sent_away(workspace: Workspace) -> None:
+async def test_client_without_an_init_is_closed(workspace: Workspace) -> None:
     url = workspace.server.url.replace("http", "ws", 1) + "/graphql"
     async with connect(url, subprotocols=[PROTOCOL]) as raw:
         await raw.send('{"id":"1","type":"subscribe","payload":{"query":"mutation { signOut }"}}')
@@ -179,7 +179,7 @@ WRONG_OPERATIONS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-async def test_a_wrong_operation_ends_alone(workspace: Workspace) -> None:
+async def test_wrong_operation_ends_only_itself(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     async with workspace.key.socket() as client:
         stays = await client.subscribe(MESSAGES, id=conversation)
@@ -201,7 +201,7 @@ async def test_a_wrong_operation_ends_alone(workspace: Workspace) -> None:
         assert (await client.next(stays))["messageAdded"]["message"] == {"content": "Hi"}
 
 
-async def test_a_value_that_nests_deep_and_is_not_asked_for_is_passed_over(workspace: Workspace) -> None:
+async def test_deep_value_that_is_not_requested_is_ignored(workspace: Workspace) -> None:
     deep = json.loads("[" * 300 + "]" * 300)
     conversation = workspace.start()["conversation"]["id"]
     async with workspace.key.socket() as client:
@@ -211,7 +211,7 @@ async def test_a_value_that_nests_deep_and_is_not_asked_for_is_passed_over(works
         assert await client.next(id_)
 
 
-async def test_fragments_that_multiply_hold_nobody_up(workspace: Workspace) -> None:
+async def test_multiplying_fragments_delay_nobody(workspace: Workspace) -> None:
     # Each stands eight times in the one before: followed one by one they would be 134 million.
     spreads = "".join(f" fragment F{n} on Viewer {{ {f'...F{n + 1} ' * 8} }}" for n in range(9))
     query = "{ viewer { ...F0 } }" + spreads + " fragment F9 on Viewer { kind }"
@@ -294,7 +294,7 @@ def _send_until_blocked(connection: socket.socket, data: bytes) -> int:
     return sent
 
 
-async def test_who_reads_nothing_holds_nobody_up(workspace: Workspace) -> None:
+async def test_client_that_reads_nothing_delays_nobody(workspace: Workspace) -> None:
     number, content = 300, "x" * 19_000
     conversation = workspace.start()["conversation"]["id"]
     stuck = Raw(workspace.server, receive_bytes=4_096)

@@ -4,7 +4,6 @@ import base64
 import gzip
 import hashlib
 import http.client
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +14,8 @@ from starlette.applications import Starlette
 
 from server.http.widget_files import WidgetFiles
 from server.version import VERSION
-from tests.support.baton_client import BATON, Server
+from tests.support.baton_client import Server
+from tests.support.baton_process import run_baton
 
 pytestmark = pytest.mark.anyio
 
@@ -205,17 +205,8 @@ async def test_running_server_serves_nothing_from_outside(server: Server, path: 
 
 async def test_command_prints_a_snippet_with_the_hash_of_the_loader(tmp_path: Path) -> None:
     built = WidgetFiles().folder / "widget.js"
-    finished = subprocess.run(
-        [BATON, "widget", "--agent", "agt_1"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "BATON_PUBLIC_URL": "https://baton.example/",
-            "BATON_DATA_DIR": str(tmp_path),
-        },
-    )
+    environment = {"BATON_PUBLIC_URL": "https://baton.example/", "BATON_DATA_DIR": str(tmp_path)}
+    finished = run_baton("widget", "--agent", "agt_1", **environment)
     if not built.exists():
         assert finished.returncode == 1
         assert "make web" in finished.stderr

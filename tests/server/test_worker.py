@@ -70,7 +70,7 @@ async def announced(number: int, *clocks: Clock) -> None:
     await asyncio.to_thread(wait_for, all_are, f"announcement {number} of {len(clocks)} clocks")
 
 
-async def test_a_server_without_a_worker_announces_nothing_until_one_starts_beside_it(stage: Stage) -> None:
+async def test_server_without_a_worker_announces_nothing_until_one_starts(stage: Stage) -> None:
     stage.dismiss()
     clock = create_clock(stage)
     async with hearing(clock.workspace) as client:
@@ -109,7 +109,7 @@ async def test_several_workers_announce_everything_once_and_in_time(stage: Stage
     assert max(late + [clock.late("BREACHED") for clock in clocks]) < limit
 
 
-async def test_what_a_killed_or_a_stopped_worker_had_in_hand_is_announced_once(stage: Stage) -> None:
+async def test_announcement_in_the_hand_of_an_ended_worker_is_made_once(stage: Stage) -> None:
     killed, stopped, left = stage.crew(3)
     clocks = [create_clock(stage) for _ in range(5)]
     await announced(1, *clocks)
@@ -154,7 +154,7 @@ async def give(stage: Stage, worker: Process, clocks: Sequence[Clock], locks: As
     return stage.now
 
 
-async def test_who_is_told_to_end_finishes_or_gives_back_in_time(stage: Stage) -> None:
+async def test_worker_told_to_end_finishes_or_gives_back_in_time(stage: Stage) -> None:
     stage.crew(1)
     finished, given_back = create_clock(stage), create_clock(stage)
     await announced(1, finished, given_back)
@@ -186,7 +186,7 @@ async def test_who_is_told_to_end_finishes_or_gives_back_in_time(stage: Stage) -
         clock.check("AT_RISK", "BREACHED")
 
 
-async def test_what_was_passed_while_everything_was_down_is_announced_afterwards(stage: Stage) -> None:
+async def test_clock_that_ran_out_while_everything_was_down_is_announced_afterwards(stage: Stage) -> None:
     (worker,) = stage.crew(1)
     on_track, at_risk = create_clock(stage, targetResponseMinutes=60), create_clock(stage)
     await announced(1, at_risk)
@@ -205,7 +205,7 @@ async def test_what_was_passed_while_everything_was_down_is_announced_afterwards
         assert begun < clock.crossings[1]["occurred_at"] < begun + AFTER_A_FAULT
 
 
-async def test_what_was_passed_while_postgresql_was_down_is_announced_afterwards(stage: Stage) -> None:
+async def test_clock_that_ran_out_while_postgresql_was_down_is_announced_afterwards(stage: Stage) -> None:
     stage.serve()
     stage.crew(1)
     clocks = [create_clock(stage) for _ in range(3)]
@@ -251,7 +251,7 @@ def answers(stage: Stage) -> bool:
         return False
 
 
-async def test_a_clock_that_fails_every_time_keeps_no_other_from_being_announced(stage: Stage) -> None:
+async def test_clock_that_always_fails_delays_no_other(stage: Stage) -> None:
     stage.dismiss()
     failing, lost = (
         create_clock(stage, targetResponseMinutes=60),

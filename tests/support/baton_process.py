@@ -34,13 +34,22 @@ class BatonProcess:
     A running `baton` command, with the methods of `subprocess.Popen`.
 
     `environment` replaces the variables of the tests whose names begin with BATON_; an empty value unsets a
-    variable. The process writes to `output`, and reads nothing.
+    variable. The process writes to `output`, and its errors there too unless they have a file of their own.
     """
 
-    def __init__(self, *arguments: str, environment: dict[str, str], output: IO[bytes]) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: dict[str, str],
+        output: IO[bytes],
+        errors: IO[bytes] | None = None,
+        typed: IO[bytes] | None = None,
+    ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         own = {name: value for name, value in (FOR_TESTS | environment).items() if value}
-        self._status = _fork_server().start(arguments, inherited | own, output)
+        with open(os.devnull, "rb") as nothing:
+            streams = (typed or nothing, output, errors or output)
+            self._status = _fork_server().start(arguments, inherited | own, streams)
         self._lock = Lock()
         self._received = b""
         self._is_stopped = False
@@ -106,6 +115,45 @@ class BatonProcess:
             self._status.close()
 
 
+class BatonCommand(BatonProcess):
+    """A command that an operator runs, with the settings of `environment` only."""
+
+    def __init__(
+        self, *arguments: str, typed: str = "", errors: IO[bytes] | None = None, **environment: str
+    ) -> None:
+        self._output, self._errors = _file(), None if errors else _file()
+        with _file() as given:
+            given.write(typed.encode())
+            given.seek(0)
+            own = dict.fromkeys(ANY_DOCUMENTS, "") | environment
+            super().__init__(
+                *arguments, environment=own, output=self._output, errors=errors or self._errors, typed=given
+            )
+
+    def communicate(self, timeout: float = 90) -> tuple[str, str]:
+        """Return the output and the errors when the command ends. Raises TimeoutExpired."""
+        self.wait(timeout)
+        return _written(self._output), _written(self._errors) if self._errors else ""
+
+
+def run_baton(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command until its end."""
+    command = BatonCommand(*arguments, typed=typed, **environment)
+    output, errors = command.communicate()
+    assert command.returncode is not None
+    return subprocess.CompletedProcess(arguments, command.returncode, output, errors)
+
+
+def _file() -> IO[bytes]:
+    return os.fdopen(os.memfd_create("baton"), "w+b")
+
+
+def _written(file: IO[bytes]) -> str:
+    with file:
+        file.seek(0)
+        return file.read().decode()
+
+
 class _ForkServer:
     """The process that forks, as long as this one runs."""
 
@@ -118,14 +166,15 @@ class _ForkServer:
         atexit.register(self._end)
 
     def start(
-        self, arguments: tuple[str, ...], environment: dict[str, str], output: IO[bytes]
+        self, arguments: tuple[str, ...], environment: dict[str, str], streams: tuple[IO[bytes], ...]
     ) -> socket.socket:
         """Request a process, and return its status socket."""
         body = json.dumps({"arguments": arguments, "environment": environment}).encode()
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             length = len(body).to_bytes(4, "big")
-            socket.send_fds(self._control, [length], [theirs.fileno(), output.fileno()])
+            descriptors = [theirs.fileno(), *(stream.fileno() for stream in streams)]
+            socket.send_fds(self._control, [length], descriptors)
             self._control.sendall(body)
         return ours
 

@@ -1,11 +1,12 @@
 """
 A process that has imported Baton and forks a `baton` process for each request.
 
-Importing takes more CPU time than everything else that a process does in most tests. The tests of the
-command itself (`tests/server/test_process.py`, `test_wheel.py` and others) start it as a user does.
+Importing takes more CPU time than everything else that a process does in most tests. The tests of locales,
+terminals, pipes and the wheel start the command as a user does.
 
-A request is a length, with the file descriptors of a status socket and of the output, and then JSON:
-the arguments and the environment. On the status socket come the lines `pid N`, `stopped` and `ended CODE`.
+A request is a length, with the file descriptors of a status socket and of the three standard streams, and
+then JSON: the arguments and the environment. On the status socket come the lines `pid N`, `stopped` and
+`ended CODE`.
 """
 
 import gc
@@ -43,7 +44,7 @@ class ForkServer:
                         os.read(signalled, 4096)
                         self._report()
                         continue
-                    length, descriptors, _, _ = socket.recv_fds(self._control, 4, 2)
+                    length, descriptors, _, _ = socket.recv_fds(self._control, 4, 4)
                     if not length:
                         return None
                     request = json.loads(self._received(int.from_bytes(length, "big")))
@@ -57,23 +58,24 @@ class ForkServer:
             data += self._control.recv(length - len(data))
         return data
 
-    def _fork(self, request: dict[str, Any], status: int, output: int) -> list[str] | None:
+    def _fork(self, request: dict[str, Any], status: int, *streams: int) -> list[str] | None:
         pid = os.fork()
         if pid == 0:
-            self._become(request["environment"], output)
+            self._become(request["environment"], streams)
             arguments: list[str] = request["arguments"]
             return arguments
-        os.close(output)
+        for stream in streams:
+            os.close(stream)
         self._statuses[pid] = socket.socket(fileno=status)
         self._statuses[pid].sendall(f"pid {pid}\n".encode())
         return None
 
     @staticmethod
-    def _become(environment: dict[str, str], output: int) -> None:
+    def _become(environment: dict[str, str], streams: tuple[int, ...]) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
         # The sockets of other processes, and the lock files of the tests, must not stay open here.
         os.closerange(3, max(map(int, os.listdir("/dev/fd"))) + 1)
         os.environ.clear()

@@ -1,16 +1,15 @@
 """`baton replay` as a process, and what it has left in the database."""
 
 import json
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from server.embedded.postgres import embedded_postgres
-from tests.support.baton_client import BATON, Server, wait_for
+from tests.support.baton_client import Server, wait_for
+from tests.support.baton_process import BatonCommand
 
 
 class Replays:
@@ -42,17 +41,16 @@ class Replays:
         path.write_text("".join(line + "\n" for line in lines))
         return path
 
-    def begin(self, *arguments: object, **pipes: Any) -> subprocess.Popen[str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
-        environment = inherited | {"BATON_DATA_DIR": str(self.database.data_dir)}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | pipes
-        return subprocess.Popen([BATON, "replay", *map(str, arguments)], env=environment, text=True, **pipes)
+    def begin(self, *arguments: object, errors: IO[bytes] | None = None) -> BatonCommand:
+        """Start a replay."""
+        data_dir = str(self.database.data_dir)
+        return BatonCommand("replay", *map(str, arguments), errors=errors, BATON_DATA_DIR=data_dir)
 
     def run(self, *arguments: object) -> tuple[int, str, str]:
         """Run a replay and return exit code, standard output and standard error."""
         process = self.begin(*arguments)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+        out, err = process.communicate()
+        return process.wait(), out, err
 
     def result(self, *arguments: object) -> dict[str, Any]:
         """Run a replay and return its JSON."""
@@ -67,9 +65,9 @@ class Replays:
         process = self.begin(*given)
         wait_for(lambda: self.recorded >= before + after or process.poll() is not None, "messages")
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
         assert out == ""
-        return process.returncode, err
+        return process.wait(), err
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         return self.database.rows(query, *values)

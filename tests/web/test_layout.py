@@ -41,8 +41,8 @@ def violations(page: Page) -> list[str]:
     return result
 
 
-@pytest.mark.parametrize("language", ["en", "de", "ar"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# Colours do not depend on the language: each language once, each scheme once, and both directions.
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark"), ("ar", "light")])
 def test_axe_finds_nothing(visit: Visit, team: Team, language: str, scheme: str) -> None:
     background = "<style>html { color-scheme: light dark }</style>"
     visitor = visit(f"data-lang={language}", lang=language, head=background)

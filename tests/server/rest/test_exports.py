@@ -104,7 +104,7 @@ def multiply(server: Server, team: Workspace, count: int) -> None:
     )
 
 
-def test_many_rows_come_once_each_in_order(client: httpx.Client, server: Server) -> None:
+def test_rows_of_a_long_export_come_once_in_order(client: httpx.Client, server: Server) -> None:
     team = server.new_workspace()
     multiply(server, team, MANY)
     rows = rows_of(export(client, team.key, "escalations"))

@@ -107,7 +107,7 @@ def test_unknown_fields_of_a_post_are_ignored(
     assert "assignTo" not in response.json()
 
 
-def test_key_of_a_hook_is_good_for_nothing_else(
+def test_key_of_a_hook_is_refused_elsewhere(
     as_bearer: AsBearer, keys: Any, client: httpx.Client, conversation_id: str
 ) -> None:
     caller = as_bearer(keys.hook)

@@ -66,7 +66,7 @@ def test_expected_error_is_told_in_its_own_words() -> None:
         (HTTPException(499, "Odd."), 499, "BAD_USER_INPUT"),
     ],
 )
-def test_status_and_code(error: Exception, status: int, code: str) -> None:
+def test_problem_has_the_status_of_its_code(error: Exception, status: int, code: str) -> None:
     problem = problem_of(answer_to(error))
 
     assert (problem["status"], problem["code"]) == (status, code)
@@ -93,7 +93,7 @@ def test_client_that_went_away_is_no_fault_here() -> None:
     assert logs == []
 
 
-def test_unknown_address_and_method(client: httpx.Client) -> None:
+def test_unknown_address_or_method_is_a_problem(client: httpx.Client) -> None:
     nowhere = client.get("/escalation")
     wrong = client.delete("/escalations/esc_01kgp1wz5ye1ar59h2v8c0t4mn")
 

@@ -90,7 +90,7 @@ def test_bad_call_escalates_nothing(
         b"[" * 20_000,
     ],
 )
-def test_what_is_no_json_is_refused(client: httpx.Client, conversation_id: str, body: bytes) -> None:
+def test_malformed_json_is_refused(client: httpx.Client, conversation_id: str, body: bytes) -> None:
     response = client.post(f"/conversations/{conversation_id}/escalate", content=body, headers=JSON)
 
     assert_problem(response, 400, "BAD_USER_INPUT")

@@ -218,7 +218,7 @@ def test_lost_update_is_refused(client: httpx.Client, conversation_id: str, agen
     assert listed(client, agent_id)[0]["priority"] == "high"
 
 
-def test_nobody_sees_across_workspaces(
+def test_rows_of_another_workspace_are_not_found(
     as_bearer: AsBearer, client: httpx.Client, keys: Any, conversation_id: str, agent_id: str
 ) -> None:
     made, stranger = escalated(client, conversation_id), as_bearer(keys.stranger)
@@ -230,7 +230,7 @@ def test_nobody_sees_across_workspaces(
 
 
 @pytest.mark.parametrize("key", [f"conv_{UNKNOWN}", f"esc_{UNKNOWN}", "conv_", "x", "%00", "%ff"])
-def test_what_is_no_id_is_not_found(client: httpx.Client, key: str) -> None:
+def test_malformed_id_is_not_found(client: httpx.Client, key: str) -> None:
     assert_problem(escalate(client, key), 404, "NOT_FOUND")
 
 
