@@ -70,7 +70,7 @@ def test_missing_extra_stops_the_start_with_the_command_that_installs_it() -> No
     assert "Traceback" not in stopped.stderr
 
 
-def test_nothing_of_the_extra_is_imported_without_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_is_not_imported_without_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in WHOLE:
         monkeypatch.delenv(name)
     printed = subprocess.run(

@@ -1,15 +1,14 @@
 """Signing in by an OpenID provider: who gets in as which member."""
 
-import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from joserfc.jwk import RSAKey
 
-from tests.support.baton_client import BATON, Caller, Server, Workspace
+from tests.support.baton_client import Caller, Server, Workspace
+from tests.support.baton_process import run_baton
 from tests.support.oidc_browser import (
     OidcBrowser,
     assert_nobody_signed_in,
@@ -100,9 +99,7 @@ def test_unlinked_member_is_bound_to_the_next_account_with_the_email(
 ) -> None:
     provider.signs_in("sub-old", workspace.email)
     browser.sign_in()
-    environment = {**os.environ, "BATON_DATA_DIR": str(browser.server.data_dir)}
-    command = [BATON, "unlink-account", workspace.email]
-    unlinked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    unlinked = run_baton("unlink-account", workspace.email, BATON_DATA_DIR=str(browser.server.data_dir))
     assert unlinked.returncode == 0, unlinked.stderr
     assert workspace.id in unlinked.stdout
     assert sessions_of(workspace) == []

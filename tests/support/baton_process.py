@@ -125,7 +125,7 @@ class BatonCommand(BatonProcess):
         with _file() as given:
             given.write(typed.encode())
             given.seek(0)
-            own = dict.fromkeys(ANY_DOCUMENTS, "") | environment
+            own = dict.fromkeys(FOR_TESTS, "") | environment
             super().__init__(
                 *arguments, environment=own, output=self._output, errors=errors or self._errors, typed=given
             )
@@ -138,7 +138,7 @@ class BatonCommand(BatonProcess):
 
 def run_baton(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command until its end."""
-    command = BatonCommand(*arguments, typed=typed, **environment)
+    command = BatonCommand(*arguments, typed=typed, errors=None, **environment)
     output, errors = command.communicate()
     assert command.returncode is not None
     return subprocess.CompletedProcess(arguments, command.returncode, output, errors)
