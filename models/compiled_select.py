@@ -7,6 +7,7 @@ import asyncpg
 from sqlalchemy import ColumnElement, Enum, Select, event, inspect
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.orm.util import AliasedInsp
 
 from models.database import Database
 
@@ -68,13 +69,13 @@ class CompiledSelect(Generic[*Ts]):
 
 
 def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
-    """Return the columns of a selected table or value, and a function that builds it from their values."""
-    if not isinstance(expression, type):
+    """Return the columns of a table, alias or value, and a function that builds it from their values."""
+    entity: Any = inspect(expression)
+    if not isinstance(entity, Mapper | AliasedInsp):
         return [expression], _single
-    mapper: Mapper[Any] = inspect(expression)
-    attributes = list(mapper.column_attrs)
+    attributes = list(entity.mapper.column_attrs)
     names = [attribute.key for attribute in attributes]
-    blank = mapper.class_manager.new_instance
+    blank = entity.mapper.class_manager.new_instance
 
     def row(values: Sequence[Any]) -> Any:
         instance = blank()
@@ -82,7 +83,7 @@ def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
         instance.__dict__[_READ_ONLY] = True
         return instance
 
-    return [attribute.columns[0] for attribute in attributes], row
+    return [entity.selectable.c[attribute.columns[0].key] for attribute in attributes], row
 
 
 def _single(values: Sequence[Any]) -> Any:

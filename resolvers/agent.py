@@ -47,6 +47,12 @@ async def escalation_settings(context: Context, agent_id: UUID) -> Agent:
     return await AGENT.require(context.database, context.actor, agent_id)
 
 
+@permitted("escalationSettings")
+async def settings_of(_: Context, agent: Agent) -> Agent:
+    """Return an AI agent that the caller was shown, for its settings."""
+    return agent
+
+
 @permitted("createAgent")
 async def create_agent(context: Context, name: str) -> Agent:
     """Create an AI agent with the default settings."""

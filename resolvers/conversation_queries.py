@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
 
 from models.conversation import Conversation
 from models.escalation import Escalation
-from models.message import Message
 from models.words import folded
 from resolvers.context import Context
 from resolvers.escalation_queries import workspace_cursor
@@ -18,7 +17,7 @@ from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.search import has_message, in_customer, in_messages, search_conditions
 from resolvers.validation import check_searched
-from resolvers.visibility import CONVERSATION, Visibility, visible_conversations, visible_messages
+from resolvers.visibility import CONVERSATION, Visibility, visible_conversations
 from rules import typeid
 from rules.ai_control import AiState
 
@@ -44,7 +43,6 @@ _ORDERS = {
     ConversationOrder.CREATED_ASC: Order("oldest", (Conversation.created_at, Conversation.id), False),
     ConversationOrder.LAST_MESSAGE_DESC: Order("active", (_ACTIVITY, Conversation.id), True, _activity),
 }
-_BY_POSITION = Order("position", (Message.position,), descending=False)
 
 
 @permitted("conversation", CONVERSATION)
@@ -151,23 +149,3 @@ _IDS = {
 
 def _in_text(word: str) -> ColumnElement[bool]:
     return in_customer(word) | in_messages(Conversation.id, word)
-
-
-@permitted("node")
-async def messages_of(context: Context, conversation_id: UUID, request: PageRequest) -> Page[Message]:
-    """Return a page of the messages that the caller may see, in order."""
-    async with context.database.autocommit_session() as session:
-        selection = _messages(context, conversation_id)
-        return await read_page(session, selection, Message, _BY_POSITION, request)
-
-
-@permitted("node")
-async def count_messages(context: Context, conversation_id: UUID) -> int:
-    """Count the messages of the conversation that the caller may see."""
-    async with context.database.autocommit_session() as session:
-        counted = select(func.count()).select_from(_messages(context, conversation_id).subquery())
-        return (await session.execute(counted)).scalar_one()
-
-
-def _messages(context: Context, conversation_id: UUID) -> Select[Message]:
-    return visible_messages(Visibility.of(context.actor)).where(Message.conversation_id == conversation_id)

@@ -1,4 +1,4 @@
-"""Queries of escalations, their counts and timelines."""
+"""Queries of escalations and their counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 
 from models.conversation import Conversation
-from models.escalation import Escalation, TimelineEntry
+from models.escalation import Escalation
 from models.words import contains_words
 from realtime import log
 from realtime.cursor import Cursor
@@ -42,8 +42,6 @@ _ORDERS = {
         "priority", (Escalation.priority_rank, Escalation.created_at, Escalation.id), True
     ),
 }
-_OF_CONVERSATION = _ORDERS[EscalationOrder.CREATED_DESC]
-_TIMELINE = Order("timeline", (TimelineEntry.position,), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +110,6 @@ async def count_escalations(context: Context, wanted: EscalationFilter) -> int:
         return (await session.execute(counted)).scalar_one()
 
 
-@permitted("node")
-async def escalations_of_conversation(
-    context: Context, conversation_id: UUID, request: PageRequest
-) -> EscalationPage:
-    """Return a page of a conversation's escalations, newest first."""
-    cursor = await workspace_cursor(context)
-    async with context.database.autocommit_session() as session:
-        selection = _of_conversation(context, conversation_id)
-        page = await read_page(session, selection, Escalation, _OF_CONVERSATION, request)
-    return EscalationPage(page, cursor)
-
-
-@permitted("node")
-async def count_escalations_of_conversation(context: Context, conversation_id: UUID) -> int:
-    """Count the escalations of the conversation."""
-    async with context.database.autocommit_session() as session:
-        counted = select(func.count()).select_from(_of_conversation(context, conversation_id).subquery())
-        return (await session.execute(counted)).scalar_one()
-
-
 @dataclass(frozen=True, slots=True)
 class EscalationCounts:
     """Counts of active escalations. `mine` are the caller's own."""
@@ -165,19 +143,6 @@ async def escalation_counts(context: Context, agent_id: UUID | None) -> Escalati
     async with context.database.autocommit_session() as session:
         numbers: Sequence[int] = (await session.execute(active.with_only_columns(*columns))).one()
     return EscalationCounts(*numbers)
-
-
-def _of_conversation(context: Context, conversation_id: UUID) -> Select[Escalation]:
-    visible = visible_escalations(Visibility.of(context.actor))
-    return visible.where(Escalation.conversation_id == conversation_id)
-
-
-@permitted("node")
-async def timeline_of(context: Context, escalation_id: UUID, request: PageRequest) -> Page[TimelineEntry]:
-    """Return a page of the timeline of an escalation that the caller may see, oldest first."""
-    entries = select(TimelineEntry).where(TimelineEntry.escalation_id == escalation_id)
-    async with context.database.autocommit_session() as session:
-        return await read_page(session, entries, TimelineEntry, _TIMELINE, request)
 
 
 def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:

@@ -31,6 +31,17 @@ class PageRequest:
     last: int | None = None
     before: str | None = None
 
+    @property
+    def size(self) -> tuple[int, bool]:
+        """Return the number of rows, and whether they are the last; raises BadInputError."""
+        if self.first is not None and self.last is not None:
+            raise BadInputError("last", "cannot be combined with first")
+        for field in ("first", "last"):
+            size = getattr(self, field)
+            if size is not None and not 1 <= size <= LARGEST:
+                raise BadInputError(field, f"is not between 1 and {LARGEST}")
+        return self.first or self.last or USUAL, self.last is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -94,7 +105,7 @@ async def read_page(
     session: AsyncSession, selection: Select[Any], entity: type[T], order: Order, request: PageRequest
 ) -> Page[T]:
     """Return one page of `selection`; raises BadInputError for a contradictory request."""
-    size, backward = _size(request)
+    size, backward = request.size
     if request.after is not None:
         selection = selection.where(_beyond(order, order.read("after", request.after), order.descending))
     if request.before is not None:
@@ -103,6 +114,12 @@ async def read_page(
     falling = order.descending is not backward
     columns = [column.desc() if falling else column.asc() for column in order.columns]
     rows = list(await session.scalars(selection.order_by(*columns).limit(size + 1)))
+    return page_of(rows, order, request)
+
+
+def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
+    """Return the page of rows that were read as far as the first row after it."""
+    size, backward = request.size
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()
@@ -120,13 +137,3 @@ def _beyond(order: Order, values: list[Any], falling: bool) -> Any:
         *(literal(value, column.type) for value, column in zip(values, order.columns, strict=True))
     )
     return position < bound if falling else position > bound
-
-
-def _size(request: PageRequest) -> tuple[int, bool]:
-    if request.first is not None and request.last is not None:
-        raise BadInputError("last", "cannot be combined with first")
-    for field in ("first", "last"):
-        size = getattr(request, field)
-        if size is not None and not 1 <= size <= LARGEST:
-            raise BadInputError(field, f"is not between 1 and {LARGEST}")
-    return request.first or request.last or USUAL, request.last is not None

@@ -114,6 +114,12 @@ class GraphQLContext(Context):
         row = await self.load(batch, key)
         return build(row)
 
+    async def load_known(self, batch: Batch[T], key: UUID) -> T:
+        """Return what the batch finds for every key, such as a page."""
+        row = await self.load(batch, key)
+        assert row is not None
+        return row
+
 
 Info = strawberry.Info[GraphQLContext, None]
 

@@ -1,12 +1,16 @@
 """Lists in pages: one connection for all types, over the keyset pagination of the resolvers."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
+from uuid import UUID
 
 import strawberry
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types.base import StrawberryObjectDefinition
 
-from resolvers.pagination import Page
+from resolvers.context import Context
+from resolvers.pagination import Page, PageRequest
 
 T = TypeVar("T")
 
@@ -61,6 +65,18 @@ class Connection(Generic[T]):
         """Build the connection of a page from the nodes of its rows, with the subclass's own fields."""
         edges = [Edge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page), **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class PageBatch(Generic[T]):
+    """A batch that reads the same page of the lists of many rows."""
+
+    read: Callable[[Context, Sequence[UUID], PageRequest], Awaitable[dict[UUID, T]]]
+    request: PageRequest
+
+    async def __call__(self, context: Context, ids: Sequence[UUID]) -> dict[UUID, T]:
+        """Return the page of each row's list."""
+        return await self.read(context, ids, self.request)
 
 
 class ConnectionNames(NameConverter):

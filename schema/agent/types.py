@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from models.agent import Agent as AgentRow
-from resolvers.agent import agent_by_id, escalation_settings
+from resolvers.agent import agent_by_id, settings_of
 from resolvers.loaders import agents_by_id
 from rules import typeid
 from rules.typeid import format_id
@@ -28,7 +28,7 @@ class Agent(Node):
     @strawberry.field
     async def settings(self, info: Info) -> EscalationSettings:
         """Its settings, for who may read them."""
-        return EscalationSettings.of(await escalation_settings(info.context, self.row.id))
+        return EscalationSettings.of(await settings_of(info.context, self.row))
 
     @classmethod
     def of(cls, row: AgentRow, _: GraphQLContext) -> "Agent":

@@ -9,10 +9,10 @@ from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.message import Message as MessageRow
-from resolvers.conversation_queries import count_messages
 from resolvers.loaders import messages_by_id
 from resolvers.message import message_by_id
 from resolvers.pagination import Page
+from resolvers.related_pages import message_counts_of
 from rules import typeid
 from rules.message import MessageKind, MessageRole, MessageStatus
 from rules.typeid import format_id
@@ -91,7 +91,7 @@ class MessageConnection(Connection[Message]):
     @strawberry.field
     async def total_count(self, info: Info) -> int:
         """Number of items on all pages."""
-        return await count_messages(info.context, self.conversation_key)
+        return await info.context.load(message_counts_of, self.conversation_key) or 0
 
     @classmethod
     def of(cls, key: UUID, page: Page[MessageRow], call: GraphQLContext) -> "MessageConnection":

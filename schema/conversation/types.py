@@ -15,19 +15,17 @@ from resolvers.conversation_queries import (
     ConversationPage,
     conversation_by_id,
     count_conversations,
-    messages_of,
 )
 from resolvers.errors import ForbiddenError
-from resolvers.escalation_queries import escalations_of_conversation
 from resolvers.loaders import (
     ConversationState,
     active_escalations,
     conversations_by_id,
-    members_by_id,
     pending_by_id,
     viewers_of,
 )
 from resolvers.pagination import PageRequest
+from resolvers.related_pages import escalations_of, messages_of
 from rules import typeid
 from rules.ai_control import AiPauseCause, AiState
 from rules.button import button_visible
@@ -36,7 +34,7 @@ from schema.agent.types import Agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.conversation.message import MessageConnection
 from schema.nodes import Node, connection_of, load_node, load_optional_node, node
-from schema.pagination import Connection
+from schema.pagination import Connection, PageBatch
 from schema.prefetch import prefetch
 from schema.team.member import TeamMember
 
@@ -201,8 +199,7 @@ class Conversation(Node):
     ) -> MessageConnection:
         """Messages, in order."""
         request = PageRequest(first, after, last, before)
-        page = await messages_of(info.context, self.key, request)
-        await prefetch(info, page.rows, {"author": (members_by_id, lambda row: row.author_id)})
+        page = await info.context.load_known(PageBatch(messages_of, request), self.key)
         return MessageConnection.of(self.key, page, info.context)
 
     @strawberry.field
@@ -232,7 +229,7 @@ class Conversation(Node):
     ) -> Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")]:
         """Its escalations, newest first."""
         request = PageRequest(first, after)
-        page = await escalations_of_conversation(info.context, self.key, request)
+        page = await info.context.load_known(PageBatch(escalations_of, request), self.key)
         connection: EscalationConnection = await connection_of(typeid.ESCALATION).of(page, info, self.key)
         return connection
 

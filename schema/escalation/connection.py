@@ -5,7 +5,8 @@ from uuid import UUID
 import strawberry
 
 from resolvers.escalation_queries import EscalationFilter as Filter
-from resolvers.escalation_queries import EscalationPage, count_escalations, count_escalations_of_conversation
+from resolvers.escalation_queries import EscalationPage, count_escalations
+from resolvers.related_pages import escalation_counts_of
 from rules.typeid import ESCALATION
 from schema.context import Info, forbidden_to_customers
 from schema.escalation.types import LOOKUPS, Escalation
@@ -27,7 +28,7 @@ class EscalationConnection(Connection[Escalation]):
     async def total_count(self, info: Info) -> int:
         """Number of items on all pages."""
         if isinstance(self.of_what, UUID):
-            return await count_escalations_of_conversation(info.context, self.of_what)
+            return await info.context.load(escalation_counts_of, self.of_what) or 0
         return await count_escalations(info.context, self.of_what)
 
     @classmethod

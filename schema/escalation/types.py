@@ -10,7 +10,7 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import escalation as models
 from resolvers.escalation_queries import EscalationFilter as Filter
-from resolvers.escalation_queries import escalation_by_id, timeline_of
+from resolvers.escalation_queries import escalation_by_id
 from resolvers.loaders import (
     agents_by_id,
     conversations_by_id,
@@ -21,6 +21,7 @@ from resolvers.loaders import (
     unread_messages_of,
 )
 from resolvers.pagination import Page, PageRequest
+from resolvers.related_pages import timelines_of
 from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
 from rules.sla_clock import SlaOutcome, SlaStatus
@@ -30,8 +31,8 @@ from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_g
 from schema.conversation.types import Conversation
 from schema.escalation.sla import Sla
 from schema.nodes import Node, load_node, load_optional_node, node
-from schema.pagination import Connection
-from schema.prefetch import Lookups, prefetch
+from schema.pagination import Connection, PageBatch
+from schema.prefetch import Lookups
 from schema.team.member import TeamMember
 from schema.team.recorder import Recorder
 
@@ -262,8 +263,8 @@ class Escalation(Node):
         """Everything that happened to it, oldest first."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
-        page = await timeline_of(info.context, self.row.id, PageRequest(first, after))
-        await prefetch(info, page.rows, {"actor": (members_by_id, lambda row: row.actor_id)})
+        request = PageRequest(first, after)
+        page = await info.context.load_known(PageBatch(timelines_of, request), self.row.id)
         return TimelineConnection.of(page)
 
 

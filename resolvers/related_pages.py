@@ -1,0 +1,143 @@
+"""Pages of the rows that belong to each of many others, and their counts, with one statement for all.
+
+They are meant for ids that were reached through a visible row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, Select, Uuid, any_, bindparam, func, select, true, tuple_
+from sqlalchemy.orm import aliased
+
+from models.compiled_select import CompiledSelect
+from models.escalation import Escalation, TimelineEntry
+from models.message import Message
+from resolvers.context import Context
+from resolvers.escalation_queries import EscalationPage, workspace_cursor
+from resolvers.pagination import Order, Page, PageRequest, page_of
+from resolvers.permissions import permitted
+from resolvers.visibility import Visibility, bind_values, visible_escalations, visible_messages
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class _RelatedList(Generic[T]):
+    """A list that each of many rows has: `owner` is the column with the id of that row."""
+
+    entity: type[T]
+    visible: Callable[[Visibility], Select[T]]
+    owner: Any
+    order: Order
+
+    async def pages(self, context: Context, ids: Sequence[UUID], request: PageRequest) -> dict[UUID, Page[T]]:
+        """Return a page of each list; raises BadInputError for a contradictory request."""
+        size, backward = request.size
+        bounds = {
+            side: self.order.read(side, cursor)
+            for side in ("after", "before")
+            if (cursor := getattr(request, side)) is not None
+        }
+        actor = context.actor
+        statement = _pages(self, actor.is_customer, backward, tuple(bounds))
+        values = {f"{side}_{place}": v for side, vs in bounds.items() for place, v in enumerate(vs)}
+        found: dict[UUID, list[T]] = {owner_id: [] for owner_id in ids}
+        given = bind_values(actor) | values
+        for owner_id, row in await statement.rows(context.database, **given, ids=ids, size=size + 1):
+            found[owner_id].append(row)
+        return {owner_id: page_of(rows, self.order, request) for owner_id, rows in found.items()}
+
+    async def counts(self, context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Return the length of each list; an empty one is left out."""
+        actor = context.actor
+        rows = await _counts(self, actor.is_customer).rows(context.database, **bind_values(actor), ids=ids)
+        return dict(rows)
+
+
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+
+
+@cache
+def _pages(
+    listed: _RelatedList[T], customer: bool, backward: bool, bounds: tuple[str, ...]
+) -> CompiledSelect[UUID, T]:
+    owners = select(func.unnest(_IDS).label("id")).subquery("owners")
+    falling = listed.order.descending is not backward
+    rows = listed.visible(Visibility.template(customer=customer)).where(listed.owner == owners.c.id)
+    columns = listed.order.columns
+    for side in bounds:
+        bound = tuple_(*(bindparam(f"{side}_{place}", type_=c.type) for place, c in enumerate(columns)))
+        below = listed.order.descending is (side == "after")
+        rows = rows.where(tuple_(*columns) < bound if below else tuple_(*columns) > bound)
+    ordered = rows.order_by(*(column.desc() if falling else column.asc() for column in columns))
+    page = ordered.limit(bindparam("size", type_=Integer)).lateral("page")
+    places = [page.c[column.key] for column in columns]
+    return CompiledSelect(
+        select(owners.c.id, aliased(listed.entity, page))
+        .join_from(owners, page, true())
+        .order_by(owners.c.id, *(place.desc() if falling else place.asc() for place in places))
+    )
+
+
+@cache
+def _counts(listed: _RelatedList[Any], customer: bool) -> CompiledSelect[UUID, int]:
+    rows = listed.visible(Visibility.template(customer=customer)).where(listed.owner == any_(_IDS))
+    return CompiledSelect(rows.with_only_columns(listed.owner, func.count()).group_by(listed.owner))
+
+
+_MESSAGES = _RelatedList(
+    Message, visible_messages, Message.conversation_id, Order("position", (Message.position,), False)
+)
+_ESCALATIONS = _RelatedList(
+    Escalation,
+    visible_escalations,
+    Escalation.conversation_id,
+    Order("newest", (Escalation.created_at, Escalation.id), True),
+)
+_TIMELINES = _RelatedList(
+    TimelineEntry,
+    lambda _: select(TimelineEntry),
+    TimelineEntry.escalation_id,
+    Order("timeline", (TimelineEntry.position,), False),
+)
+
+
+@permitted("node")
+async def messages_of(
+    context: Context, ids: Sequence[UUID], request: PageRequest
+) -> dict[UUID, Page[Message]]:
+    """Return a page of the messages of each conversation, in order."""
+    return await _MESSAGES.pages(context, ids, request)
+
+
+@permitted("node")
+async def message_counts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the number of messages of each conversation; 0 is left out."""
+    return await _MESSAGES.counts(context, ids)
+
+
+@permitted("node")
+async def escalations_of(
+    context: Context, ids: Sequence[UUID], request: PageRequest
+) -> dict[UUID, EscalationPage]:
+    """Return a page of the escalations of each conversation, newest first."""
+    cursor = await workspace_cursor(context)
+    pages = await _ESCALATIONS.pages(context, ids, request)
+    return {conversation_id: EscalationPage(page, cursor) for conversation_id, page in pages.items()}
+
+
+@permitted("node")
+async def escalation_counts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the number of escalations of each conversation; 0 is left out."""
+    return await _ESCALATIONS.counts(context, ids)
+
+
+@permitted("node")
+async def timelines_of(
+    context: Context, ids: Sequence[UUID], request: PageRequest
+) -> dict[UUID, Page[TimelineEntry]]:
+    """Return a page of the timeline of each escalation, oldest first."""
+    return await _TIMELINES.pages(context, ids, request)

@@ -1,0 +1,77 @@
+"""Lists of the API: the number of statements does not grow with the number of items."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from graphql import GraphQLField, get_nullable_type, is_list_type
+
+from tests.support.baton_client import Server, Workspace
+from tests.support.conversation_driver import Talk
+from tests.support.counted_statements import CountedApi, counted_api
+from tests.support.field_ways import leaves, ways
+from tests.support.permission_targets import ROOTS
+
+pytestmark = pytest.mark.anyio
+
+LIMIT = 7
+"""Statements of an operation, with the one that reads the credential."""
+DASHBOARD = """{ escalations(first: 50) { nodes { id status sla { status dueAt } assignee { name }
+    conversation { customer { name } messages(last: 3) { nodes { content author { name } } } } } } }"""
+PERIOD = 'agentId: $agent, from: "2026-01-01T00:00:00Z", to: "2034-01-01T00:00:00Z"'
+ARGUMENTS = {"thresholdWhatIf": f"({PERIOD}, thresholds: [50])", "confidenceCalibration": f"({PERIOD})"}
+
+
+def is_list(field: GraphQLField) -> bool:
+    return is_list_type(get_nullable_type(field.type)) or str(field.type).endswith("Connection!")
+
+
+LISTS = [name for name, (kind, field) in ROOTS.items() if kind == "query" and is_list(field)]
+
+
+@pytest.fixture
+async def api(server: Server) -> AsyncIterator[CountedApi]:
+    async with counted_api(server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(workspace: Workspace) -> Workspace:
+    """A workspace with four conversations, whose escalations a member has answered."""
+    member = workspace.member("bo@example.com")
+    for number in range(4):
+        talk = Talk.begin(workspace)
+        talk.says(f"Where is parcel {number}?")
+        member.reply(talk.key.escalate(talk.id)["escalation"]["id"])
+    return workspace
+
+
+def selections(root: str) -> dict[str, str]:
+    """Return for each way below a list the selection of all plain fields at its end, by the way's name."""
+    return {
+        ".".join(way.path): way.selection(" ".join(["__typename", *leaves(way.type)])) for way in ways(root)
+    }
+
+
+@pytest.mark.parametrize("root", LISTS)
+async def test_list_takes_few_statements_whatever_is_selected(
+    api: CountedApi, rows: Workspace, root: str
+) -> None:
+    context = await api.context(rows.sign_in())
+    pages = "first" in ROOTS[root][1].args
+    arguments = "(first: 5)" if pages else ARGUMENTS.get(root, "")
+    head = f"query($agent: ID!) {{ {root}{arguments}" if "$agent" in arguments else f"{{ {root}{arguments}"
+    taken: dict[str, int] = {}
+    for way, selection in selections(root).items():
+        answer, statements = await api.ask(context, f"{head} {{ {selection} }} }}", agent=rows.agent_id)
+        assert "errors" not in answer, (way, answer["errors"])
+        taken[way] = 1 + len(statements)
+    assert {way: count for way, count in taken.items() if count > LIMIT} == {}
+
+
+async def test_list_of_escalations_with_messages_takes_seven_statements(
+    api: CountedApi, rows: Workspace
+) -> None:
+    answer, statements = await api.ask(await api.context(rows.key), DASHBOARD)
+    nodes = answer["data"]["escalations"]["nodes"]
+    assert [len(node["conversation"]["messages"]["nodes"]) for node in nodes] == [3] * 4
+    assert 1 + len(statements) <= LIMIT, statements
