@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import hmac
+import os
 import secrets
+import sys
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
@@ -19,12 +22,16 @@ from sqlalchemy import select
 from models.database import Database
 from models.member import Member
 from models.words import folded
+from realtime.turns import Turns
 from resolvers.errors import BadInputError, UnavailableError
 from rules.common_passwords import is_common_password
 from rules.text import text_error
 
 SHORTEST, LONGEST = 8, 200
-CONCURRENT_HASHES = 2  # each takes 64 MiB and a core
+# Each takes 64 MiB and has four threads (RFC_9106_LOW_MEMORY). One core remains for the event loop.
+CONCURRENT_HASHES = min(max((os.cpu_count() or 1) - 1, 1), 2)
+# The event loop gets a core first. A tenth of the usual share remains for hashes when the machine is busy.
+NICENESS = 10
 WAITING_HASHES = 20
 WAITING_OF_CLIENT = 4
 SALT_BYTES = 16
@@ -39,7 +46,7 @@ class PasswordMatch:
 
 
 class Passwords:
-    """Computes and checks Argon2id hashes, at most two concurrently, in threads of their own.
+    """Computes and checks Argon2id hashes, one or two concurrently, in threads of low priority.
 
     A stored hash is `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. Members with the same email on several teams
     share the salt, so one computation checks a password against all of them.
@@ -52,9 +59,11 @@ class Passwords:
     def __init__(self, compute: Callable[..., bytes] = hash_secret) -> None:
         self._compute = compute
         # Not the event loop's threads: a computation whose caller has left still occupies its thread.
-        self._threads = ThreadPoolExecutor(CONCURRENT_HASHES, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(
+            CONCURRENT_HASHES, thread_name_prefix="argon2", initializer=_yield_to_others
+        )
         self._inside: Counter[str] = Counter()
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns = Turns(1)
 
     async def hash(self, password: str, salt: bytes | None = None, *, client: str = "") -> str:
         """Return the hash to store, with a new salt unless one is given."""
@@ -90,13 +99,12 @@ class Passwords:
         self._inside[client] += 1
         try:
             # One address leaves the second thread to others.
-            async with self._turns.setdefault(client, asyncio.Lock()) if client else nullcontext():
+            async with self._turns.of(client) if client else nullcontext():
                 yield
         finally:
             self._inside[client] -= 1
             if not self._inside[client]:
                 del self._inside[client]
-                self._turns.pop(client, None)
 
     async def _hash(self, password: str, salt: bytes, how: Parameters) -> str:
         # Keyboards differ in how they compose an accent (RFC 8265).
@@ -106,6 +114,14 @@ class Passwords:
             self._threads, self._compute, secret, salt, *costs, how.hash_len, how.type, how.version
         )
         return computed.decode()
+
+
+def _yield_to_others() -> None:
+    """Lower the priority of the current thread, where threads have one; those that it starts inherit it."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        nice = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(nice + NICENESS, 19))
 
 
 def salt_of(stored: str) -> bytes:

@@ -1,6 +1,8 @@
 """Password hashes: what is compared, and how much is computed for it."""
 
 import asyncio
+import os
+import sys
 import threading
 from typing import Any
 
@@ -9,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.low_level import hash_secret
 
 from resolvers.errors import UnavailableError
-from resolvers.passwords import Passwords, salt_of
+from resolvers.passwords import CONCURRENT_HASHES, NICENESS, WAITING_HASHES, Passwords, salt_of
 
 
 class CountedHashes:
@@ -66,6 +68,19 @@ async def test_match_reads_a_hash_of_other_costs(passwords: Passwords) -> None:
     assert (await passwords.match("not the password", [cheap])).stored is None
 
 
+INSIDE = WAITING_HASHES + CONCURRENT_HASHES
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
+async def test_hashes_are_computed_at_a_lower_priority_than_the_event_loop() -> None:
+    def priority(*_: Any) -> bytes:
+        return str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).encode()
+
+    computed = await Passwords(priority).hash("a password")
+    assert int(computed) == min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)
+
+
 class HeldHashes:
     """Argon2 in place of which threads wait until they are released."""
 
@@ -81,13 +96,13 @@ class HeldHashes:
 async def test_hashes_beyond_the_queue_are_refused_before_they_are_computed() -> None:
     held = HeldHashes()
     passwords = Passwords(held)
-    waiting = [asyncio.create_task(passwords.hash("a password", client=str(n))) for n in range(22)]
+    waiting = [asyncio.create_task(passwords.hash("a password", client=str(n))) for n in range(INSIDE)]
     await asyncio.sleep(0)
     with pytest.raises(UnavailableError) as refused:
         await passwords.match("a password", [], client="another")
     assert refused.value.retry_after == 1
     held.released.set()
-    assert len(await asyncio.gather(*waiting)) == 22
+    assert len(await asyncio.gather(*waiting)) == INSIDE
     assert (await passwords.match("a password", [], client="another")).stored is None
 
 
