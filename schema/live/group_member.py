@@ -53,8 +53,8 @@ class Group(Protocol):
     position: int
     recent: EventBuffer
 
-    async def read_older(self, after: int) -> tuple[list[EncodedEvent], int]:
-        """Return results after position `after`, and the position that they cover."""
+    async def read_older(self, after: int, caller: str | None) -> tuple[list[EncodedEvent], int]:
+        """Return results after position `after`, and the position that they cover; `caller` has one turn."""
 
     def leave(self, member: "GroupMember") -> None:
         """Remove the member."""
@@ -115,7 +115,7 @@ class GroupMember:
         while not self.ended.done():
             events = group.recent.since(self._after)
             if events is None:
-                events, until = await group.read_older(self._after)
+                events, until = await group.read_older(self._after, self._actor_id)
                 await self._send(events)
                 self._after = until
             elif self._try_send(events):

@@ -21,6 +21,7 @@ from realtime.cursor import Cursor, StaleCursorError, StreamPosition
 from realtime.feed import Signal
 from realtime.log import Entry
 from realtime.single_flight import SingleFlight
+from realtime.turns import Turns
 from resolvers.context import Context
 from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
 from resolvers.retry import retry_while_unavailable
@@ -40,7 +41,11 @@ class _Group:
     """One subscription of one visibility, which reads the log once for all of its members."""
 
     def __init__(
-        self, plan: SubscriptionPlan, source: SubscriptionSource, on_empty: Callable[["_Group"], None]
+        self,
+        plan: SubscriptionPlan,
+        source: SubscriptionSource,
+        replays: Turns,
+        on_empty: Callable[["_Group"], None],
     ) -> None:
         self.key = plan.key
         self.position = source.place.head
@@ -52,6 +57,7 @@ class _Group:
         self._context = group_context(plan.call)
         self._source = source
         self._cursor = str(Cursor(source.place.stream, source.place.head, source.place.head_at))
+        self._replays = replays
         self._on_empty = on_empty
         self._reading = asyncio.Lock()
         self._pages: SingleFlight[tuple[list[EncodedEvent], int]] = SingleFlight()
@@ -136,16 +142,16 @@ class _Group:
         for member in list(self.members):
             member.end(errors)
 
-    async def read_older(self, after: int) -> tuple[list[EncodedEvent], int]:
+    async def read_older(self, after: int, caller: str | None) -> tuple[list[EncodedEvent], int]:
         """Return the results after `after`, at most a page of the log, and the position that they cover.
 
-        There is one read at a time. Members that stopped at the same position share it. Later ones find
-        its results in the buffer, if they fit.
+        There is one read at a time, in a group and for a caller. Members that stopped at the same position
+        share it. Later ones find its results in the buffer, if they fit.
         """
-        return await self._pages.run(after, partial(self._read_page, after))
+        return await self._pages.run(after, partial(self._read_page, after, caller))
 
-    async def _read_page(self, after: int) -> tuple[list[EncodedEvent], int]:
-        async with self._reading:
+    async def _read_page(self, after: int, caller: str | None) -> tuple[list[EncodedEvent], int]:
+        async with self._replays.of(caller), self._reading:
             until = self.recent.start
             if after >= until:
                 return [], after
@@ -187,6 +193,8 @@ class Groups:
     def __init__(self) -> None:
         self._groups: dict[Hashable, _Group] = {}
         self._watches: SingleFlight[SubscriptionSource] = SingleFlight()
+        # Of a caller: however many sockets it opens, one page of the log is read and executed at a time.
+        self._replays = Turns(1)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -206,7 +214,7 @@ class Groups:
         """Return the group of the subscription, with this member in it."""
         group = self._groups.get(plan.key)
         if group is None or group.task.done():
-            group = self._groups[plan.key] = _Group(plan, source, self._close)
+            group = self._groups[plan.key] = _Group(plan, source, self._replays, self._close)
         group.enter(member)
         return group
 

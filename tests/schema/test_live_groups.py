@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -245,6 +246,38 @@ async def test_backlog_missed_by_many_is_read_once(talk: Talk) -> None:
         now_executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
     # Read once, and once more by one who was a message further.
     assert now_executed - executed <= 2 * missed
+
+
+_WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'messages'::regclass"
+
+
+async def test_caller_replays_one_page_of_the_log_at_a_time(talk: Talk) -> None:
+    after = (await asyncio.to_thread(talk.key.conversation, talk.id))["cursor"]
+    await asyncio.to_thread(_say, talk, range(3))
+    widget = Caller(talk.workspace.server.url, _fresh_token(talk))
+    owner = await asyncpg.connect(talk.workspace.server.owner_url)
+
+    async def reads(number: int) -> None:
+        async with asyncio.timeout(20):
+            while len(await owner.fetch(_WAITING)) != number:  # noqa: ASYNC110 - nothing notifies of it
+                await asyncio.sleep(0.02)
+
+    try:
+        async with sockets(*[widget] * 4, *[talk.key] * 2) as opened:
+            transaction = owner.transaction()
+            await transaction.start()
+            await owner.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+            for who, socket in enumerate(opened):
+                await socket.subscribe(alone(MESSAGES, who), id=talk.id, after=after)
+            # One of the customer's and one of the key's; the others have joined, and wait for their turn.
+            await _in_place(talk, opened)
+            await reads(2)
+            await transaction.commit()
+            for socket in opened:
+                contents = [(await socket.next("1"))["messageAdded"]["message"]["content"] for _ in range(3)]
+                assert contents == ["message 0", "message 1", "message 2"]
+    finally:
+        await owner.close()
 
 
 def _say(talk: Talk, numbers: range) -> None:
