@@ -28,11 +28,15 @@ def transport_of(scope: Mapping[str, Any]) -> asyncio.WriteTransport:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds for a request's head, for its body, and until a client has read some of its answer."""
+    """Seconds for a request's head, for its body, and until a client has read some of its answer.
+
+    When the server stops, head and body have `stop` seconds more.
+    """
 
     head: float = 10.0
     body: float = 30.0
     unread: float = 30.0
+    stop: float = 1.0
 
 
 HEALTH_PATHS = frozenset({b"/healthz", b"/readyz"})
@@ -127,6 +131,12 @@ class RequestProtocol(HttpToolsProtocol):
         """Expect nothing more: uvicorn ends idle connections by itself."""
         self._deadline = None
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """End the connection after its request. Nothing of one that is half sent has been executed."""
+        super().shutdown()
+        if self._deadline is not None:
+            self._deadline = min(self._deadline, self.loop.time() + self.deadlines.stop)
 
     def send_400_response(self, msg: str) -> None:
         """Answer a head that cannot be parsed, or is too large."""

@@ -3,8 +3,12 @@
 import json
 import os
 import signal
+import socket
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.baton_client import Caller, Server, wait_for
@@ -79,6 +83,27 @@ async def test_sigterm_sends_sockets_away_and_ends_the_database_too(own_dir: Pat
         wait_for(lambda: server.process and server.process.poll() == 0, "the process to end", 10)
         server.process = None
     # The last to leave stops PostgreSQL: its postmaster's file is gone.
+    assert list(own_dir.rglob("postmaster.pid")) == []
+
+
+def test_sigterm_ends_with_300_half_sent_requests_open(own_dir: Path) -> None:
+    head = b"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n"
+    halves = (head, head + b"\r\n", head + b"\r\n{")
+    with Server.started(own_dir) as server, ExitStack() as closing:
+        opened = []
+        for number in range(300):
+            connection = socket.create_connection(("127.0.0.1", server.port))
+            opened.append(closing.enter_context(connection))
+            connection.sendall(halves[number % 3])
+        metrics = f"{server.url}/metrics"
+        wait_for(lambda: "baton_open_connections 301.0" in httpx.get(metrics).text, "the connections")
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10
+        log = server.log.read_text()
+    assert "Traceback" not in log
+    events = [json.loads(line) for line in log.splitlines()]
+    assert [event for event in events if event["level"] in {"error", "critical"}] == []
     assert list(own_dir.rglob("postmaster.pid")) == []
 
 
