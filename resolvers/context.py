@@ -10,6 +10,7 @@ from models.sealing import Seal
 from realtime.feed import Feed
 from realtime.pubsub import PubSub
 from realtime.transaction import Transactions
+from realtime.turns import Turns
 from resolvers.actor import Actor
 from resolvers.call_record import CallRecord
 from resolvers.credentials import WidgetTokens
@@ -73,6 +74,7 @@ class Services:
     session_idle: timedelta
     sign_in_rules: SignInRules
     trusted_documents: TrustedDocuments
+    row_turns: Turns
 
 
 @dataclass(eq=False)

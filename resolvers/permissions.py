@@ -209,7 +209,8 @@ Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]], Resolver[P, R]]:
     """Refuse callers without the permission of root field `field` before anything else happens.
 
-    Then calls of mutations are counted, and refused when there are too many.
+    Then calls of mutations are counted, and refused when there are too many. Few mutations of one row are
+    executed concurrently: more would only wait for its lock, each with a connection of the pool.
 
     With `targets`, the function's first arguments are their ids: a row that the caller may not see is
     NOT_FOUND, never FORBIDDEN. Only a refusal pays for that query.
@@ -230,10 +231,14 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
                         "The widget token has expired: renewWidgetToken returns a new one."
                     )
                 raise ForbiddenError(_requirement(field, permission))
-            if counted:
-                conversation_id = args[0] if of_conversation and isinstance(args[0], UUID) else None
-                await count_write(context, field, conversation_id)
-            return await function(context, *args, **kwargs)
+            if not counted:
+                return await function(context, *args, **kwargs)
+            row_id = args[0] if targets and isinstance(args[0], UUID) else None
+            await count_write(context, field, row_id if of_conversation else None)
+            if row_id is None:
+                return await function(context, *args, **kwargs)
+            async with context.services.row_turns.of(row_id):
+                return await function(context, *args, **kwargs)
 
         return checked
 

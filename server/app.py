@@ -11,6 +11,7 @@ from server.graphql.client_connections import ClientConnections
 from server.graphql.http import METHODS, graphql
 from server.graphql.state import AppState
 from server.graphql.websocket import websocket_endpoint
+from server.http.admission import Admission
 from server.http.application import App
 from server.http.confirm_recipient import confirm_recipient
 from server.http.dashboard import ROUTES as DASHBOARD
@@ -53,6 +54,13 @@ def routes_of(settings: Settings) -> list[BaseRoute]:
     ]
 
 
+def admission_of(settings: Settings) -> Admission:
+    """Return the queue of calls."""
+    return Admission(
+        settings.concurrent_requests, settings.waiting_requests, settings.requests_per_conversation
+    )
+
+
 def make_app(
     opened: ProcessServices,
     settings: Settings,
@@ -62,7 +70,7 @@ def make_app(
     """Return the application on running services, with `more` routes than every server has."""
     return App(
         websocket_endpoint(),
-        AppState(opened.services, settings, opened.probe, Groups(), connections),
+        AppState(opened.services, settings, opened.probe, admission_of(settings), Groups(), connections),
         routes=[*routes_of(settings), *more],
         middleware=[_CORS],
         exception_handlers=EXCEPTION_HANDLERS,

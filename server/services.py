@@ -26,6 +26,7 @@ from realtime.pubsub import PubSub
 from realtime.retention import purge_periodically
 from realtime.timers import install_timers
 from realtime.transaction import Transactions
+from realtime.turns import Turns
 from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
@@ -177,9 +178,8 @@ async def open_services(
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
         write_limits=_write_limits(settings),
         session_idle=timedelta(hours=settings.session_idle_hours),
-        sign_in_rules=SignInRules(
-            settings.password_sign_in, frozenset(settings.oidc_domain_names), settings.oidc_new_members_in
-        ),
+        sign_in_rules=_sign_in_rules(settings),
+        row_turns=Turns(settings.requests_per_conversation),
         trusted_documents=read_trusted_documents(settings.widget_documents),
     )
     loops: list[Coroutine[Any, Any, None]] = []
@@ -194,6 +194,11 @@ async def open_services(
         await cancel_and_wait(tasks)
         probe.close()
         await _close(live_database, database)
+
+
+def _sign_in_rules(settings: Settings) -> SignInRules:
+    domains = frozenset(settings.oidc_domain_names)
+    return SignInRules(settings.password_sign_in, domains, settings.oidc_new_members_in)
 
 
 def _write_limits(settings: Settings) -> WriteLimits:

@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     worker_host: str = "127.0.0.1"
     worker_port: int = Field(8900, ge=0, le=65535)
     connections_per_address: int = Field(100, ge=1)
+    concurrent_requests: int = Field(16, ge=4, le=10_000)
+    waiting_requests: int = Field(1_000, ge=1, le=100_000)
+    requests_per_conversation: int = Field(4, ge=1, le=1_000)
     starts_per_address: int = Field(10, ge=1, le=1_000_000)
     starts_per_origin: int = Field(300, ge=1, le=1_000_000)
     messages_per_widget: int = Field(20, ge=1, le=1_000_000)

@@ -21,9 +21,12 @@ from resolvers.errors import BatonError, ErrorCode, ForbiddenError, RateLimitedE
 from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.execution import execute_call, run_any
+from schema.live.group_member import Sink
+from schema.live.subscription_plan import is_subscription
 from schema.operation import MutationByGetError, Operation, read_operation
 from server.graphql.sse import event_stream
-from server.graphql.state import app_state
+from server.graphql.state import AppState, app_state
+from server.http.admitted import place_of
 from server.http.authentication import AuthenticatedCall, authenticate
 from server.http.cookies import DEVICE, SESSION, delete_cookie, set_cookie
 from server.http.graphiql import graphiql_page
@@ -46,9 +49,10 @@ async def graphql(request: Request) -> Response:
         return graphiql_page(request)
     try:
         _refuse_single_connection(request)
-        call = await authenticate(request)
-        operation = await _read_operation(request, call.context)
-        return await _answer_operation(request, call, operation)
+        async with place_of(request):
+            call = await authenticate(request)
+            operation = await _read_operation(request, call.context)
+            return await _answer_operation(request, call, operation)
     except HTTPException as error:
         result = {"errors": [format_error(MalformedError(error.detail))]}
         return _response(result, error.status_code, accepted)
@@ -119,14 +123,24 @@ async def _answer_operation(request: Request, call: AuthenticatedCall, operation
         state = app_state(request)
         if not state.connections.has_room(context.caller):
             raise RateLimitedError("A conversation has at most 5 connections: close some first.")
-        run = partial(run_any, operation, context, state.groups)
-        return event_stream(run, request, call)
+        return event_stream(partial(_run_streamed, state, operation, context), request, call)
     graphql_context = GraphQLContext.of(context)
     result = await execute_call(operation, graphql_context)
     headers = _retry_after(result) | ({"Cache-Control": "no-store"} if request.method == "GET" else {})
     response = _response(result, _status(result, accepted), accepted, headers)
     _set_cookies(response, graphql_context, request)
     return response
+
+
+async def _run_streamed(
+    state: AppState, operation: Operation, context: Context, sink: Sink
+) -> list[dict[str, Any]] | None:
+    """Run an operation of an event stream; a query or a mutation holds a place, a subscription none."""
+    if is_subscription(operation, context):
+        return await run_any(operation, context, state.groups, sink)
+    flow = state.admission.flow_of(context.caller, context.address)
+    async with state.admission.place(flow, context.record):
+        return await run_any(operation, context, state.groups, sink)
 
 
 def _retry_after(result: dict[str, Any]) -> dict[str, str]:

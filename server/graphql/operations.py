@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from realtime.cancellation import cancel_and_wait
+from resolvers.call_record import CallRecord
 from resolvers.context import Context
 from resolvers.errors import BadInputError, RateLimitedError
 from schema.errors import RefusedError as RefusedOperationError
@@ -19,6 +20,7 @@ from schema.operation import Operation, PersistedQueryNotSupportedError, read_op
 from server.graphql.frame_writer import FrameWriter, text_frame
 from server.graphql.protocol import CloseReason, ProtocolError, encode_complete, encode_error, malformed
 from server.graphql.send_queue import SendQueue
+from server.http.admission import Admission, Place
 from server.http.call_report import reported_operation
 from server.http.log_context import log_context
 
@@ -27,11 +29,15 @@ CUSTOMERS_LIMIT = 10
 
 
 class Operations:
-    """Up to 100 concurrent operations, 10 of a customer. An error in one ends only that one."""
+    """Up to 100 concurrent operations, 10 of a customer. An error in one ends only that one.
 
-    __slots__ = ("_context", "_groups", "_queue", "_running")
+    Queries and mutations take their turn with the calls of others; subscriptions do not.
+    """
 
-    def __init__(self, context: Context, groups: Groups, queue: SendQueue) -> None:
+    __slots__ = ("_admission", "_context", "_groups", "_queue", "_running")
+
+    def __init__(self, context: Context, groups: Groups, queue: SendQueue, admission: Admission) -> None:
+        self._admission = admission
         self._context = context
         self._groups = groups
         self._queue = queue
@@ -81,12 +87,17 @@ class Operations:
         caller = self._context.caller
         with log_context(caller), reported_operation(caller) as record:
             try:
-                errors = await run(operation, replace(self._context, record=record), writer)
+                async with self._place(record):
+                    errors = await run(operation, replace(self._context, record=record), writer)
             except Exception as error:
                 errors = [format_error(error)]
                 record.outcome = errors[0]["extensions"]["code"]
         last = text_frame(encode_complete(id_)) if errors is None else _error_frame(id_, errors)
         await self._queue.send(last, id_)
+
+    def _place(self, record: CallRecord) -> Place:
+        context = self._context
+        return self._admission.place(self._admission.flow_of(context.caller, context.address), record)
 
     def _end_subscription(self, id_: str, ended: "asyncio.Future[list[dict[str, Any]]]") -> None:
         if ended.cancelled():

@@ -7,11 +7,11 @@ from starlette.requests import HTTPConnection
 
 from schema.live.groups import Groups
 from server.graphql.client_connections import ClientConnections
-from server.http.state import HttpState
+from server.http.state import CallState
 
 
 @dataclass(frozen=True, slots=True)
-class AppState(HttpState):
+class AppState(CallState):
     """The whole state: also the groups of subscribers, and the open client connections."""
 
     groups: Groups

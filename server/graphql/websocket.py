@@ -93,6 +93,7 @@ class WebSocketSession:
     """One WebSocket, from its handshake to its end. The connection and its timers keep it alive."""
 
     __slots__ = (
+        "_admission",
         "_client",
         "_clients",
         "_closing",
@@ -113,6 +114,7 @@ class WebSocketSession:
     def __init__(self, websocket: WebSocket, lookups: SingleFlight[Actor | None], timeouts: Timeouts) -> None:
         state = app_state(websocket)
         self._services = state.services
+        self._admission = state.admission
         self._groups = state.groups
         self._clients = state.connections
         self._url = state.settings.url
@@ -193,7 +195,7 @@ class WebSocketSession:
         context = await self._authenticate(self._websocket, init)
         # Free the handshake: its headers take as much memory as the rest of the session.
         self._websocket = None
-        self._operations = Operations(context, self._groups, self._queue)
+        self._operations = Operations(context, self._groups, self._queue, self._admission)
         if context.caller is None:
             # Signing in and public queries are possible, but not holding a connection.
             self._init_timer = asyncio.get_running_loop().call_later(

@@ -100,7 +100,7 @@ def _report(transport: str, record: CallRecord, seconds: float, **more: int) -> 
     count, duration = _metrics_of(transport, record.operation, record.outcome)
     count.inc()
     duration.observe(seconds)
-    log = _logger.debug if record.operation in _QUIET else _logger.info
+    log = _logger.debug if record.shed or record.operation in _QUIET else _logger.info
     log(
         "request.served",
         transport=transport,

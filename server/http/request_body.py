@@ -27,12 +27,20 @@ async def read_json(request: Request) -> Any:
     if media_type.strip().lower() != "application/json":
         raise HTTPException(415, "Send JSON with `Content-Type: application/json`.")
     try:
-        return orjson.loads(await _bytes(request))
+        return orjson.loads(await receive_body(request))
     except orjson.JSONDecodeError as error:
         raise MalformedError(f"The body is not JSON in UTF-8: {error.msg}.") from None
 
 
-async def _bytes(request: Request) -> bytes:
+async def receive_body(request: Request) -> bytes:
+    """Return the body, also when it was received before; raises HTTPException for 413."""
+    received: bytes | None = getattr(request.state, "body", None)
+    if received is None:
+        received = request.state.body = await _receive(request) if request.method != "GET" else b""
+    return received
+
+
+async def _receive(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -20,6 +20,7 @@ from resolvers.pagination import PageRequest
 from resolvers.raise_escalation import EscalationResult
 from rules.roles import Scope
 from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, parse_id
+from server.http.admitted import admitted
 from server.http.authentication import authenticate, authenticate_token
 from server.http.request_body import MalformedError
 from server.http.state import http_state
@@ -177,13 +178,13 @@ async def get_openapi(_: Request) -> Response:
 
 
 ROUTES = [
-    Route("/conversations/{conversationId}/escalate", post_escalate, methods=["POST"]),
-    Route("/escalations/{escalationId}", patch_escalation, methods=["PATCH"]),
-    Route("/escalations", get_escalations, methods=["GET"]),
-    Route("/hooks/{token}/escalate", post_hook, methods=["POST"]),
-    Route("/exports/escalations.csv", get_escalations_csv, methods=["GET"]),
-    Route("/exports/analytics.csv", get_analytics_csv, methods=["GET"]),
-    Route("/exports/audit.csv", get_audit_csv, methods=["GET"]),
-    Route("/exports/customer.jsonl", get_customer_jsonl, methods=["GET"]),
+    Route("/conversations/{conversationId}/escalate", admitted(post_escalate), methods=["POST"]),
+    Route("/escalations/{escalationId}", admitted(patch_escalation), methods=["PATCH"]),
+    Route("/escalations", admitted(get_escalations), methods=["GET"]),
+    Route("/hooks/{token}/escalate", admitted(post_hook), methods=["POST"]),
+    Route("/exports/escalations.csv", admitted(get_escalations_csv), methods=["GET"]),
+    Route("/exports/analytics.csv", admitted(get_analytics_csv), methods=["GET"]),
+    Route("/exports/audit.csv", admitted(get_audit_csv), methods=["GET"]),
+    Route("/exports/customer.jsonl", admitted(get_customer_jsonl), methods=["GET"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),
 ]

@@ -46,6 +46,7 @@ NAMED = {
 # A scrape must stay readable by one who may see no workspace.
 LABELS = {
     "channel",
+    "reason",
     "generation",
     "implementation",
     "kind",

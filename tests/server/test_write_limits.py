@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.baton_client import WIDE_LIMITS, Server, Workspace
+from tests.support.baton_client import Server, Workspace
+from tests.support.baton_process import WIDE_LIMITS
 
 RECORD = """mutation($id: ID!, $text: String!) {
     recordMessage(input: {conversationId: $id, role: USER, content: $text}) { message { id } } }"""

@@ -26,7 +26,7 @@ from rules.typeid import AGENT, WORKSPACE, format_id
 from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
-from tests.support.baton_process import BatonProcess
+from tests.support.baton_process import WIDE_LIMITS, BatonProcess
 from tests.support.known_passwords import KnownPasswords
 
 T = TypeVar("T")
@@ -303,14 +303,6 @@ _PASSWORDS = KnownPasswords()
 _WORKSPACES = iter(range(1, 1_000_000))
 
 
-WIDE_LIMITS = {
-    "BATON_MESSAGES_PER_WIDGET": "100000",
-    "BATON_ESCALATIONS_PER_WIDGET": "100000",
-    "BATON_WRITES_PER_WIDGET": "100000",
-    "BATON_WRITES_PER_ADDRESS": "100000",
-}
-
-
 class Server:
     """A `baton serve` process on an embedded PostgreSQL."""
 
@@ -341,7 +333,7 @@ class Server:
     def start(self, **environment: str) -> None:
         """Start the process and wait until it answers. A restart keeps the port.
 
-        Limits of widgets are out of the tests' way, unless `environment` sets them. An empty value unsets a
+        Limits of calls are out of the tests' way, unless `environment` sets them. An empty value unsets a
         variable.
         """
         own = {"BATON_DATA_DIR": str(self.data_dir), "BATON_PORT": str(self.port)}

@@ -28,6 +28,16 @@ FOR_TESTS = {
     "BATON_MAILS_PER_WORKSPACE": "10000",
 }
 
+WIDE_LIMITS = {
+    "BATON_MESSAGES_PER_WIDGET": "100000",
+    "BATON_ESCALATIONS_PER_WIDGET": "100000",
+    "BATON_WRITES_PER_WIDGET": "100000",
+    "BATON_WRITES_PER_ADDRESS": "100000",
+    # Tests of races have as many callers at one row as the pool has connections.
+    "BATON_CONCURRENT_REQUESTS": "256",
+    "BATON_REQUESTS_PER_CONVERSATION": "100",
+}
+
 
 class BatonProcess:
     """

@@ -34,6 +34,7 @@ from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket import Timeouts, websocket_endpoint
 from server.graphql.websocket_protocol import WebSocketProtocol
 from server.http import origins
+from server.http.admission import Admission
 
 SUBPROTOCOL = "graphql-transport-ws"
 ENDLESS, EVENTS, REFUSED, BROKEN, BROKEN_LATER, FLOOD, UNWRITABLE = (
@@ -198,6 +199,7 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
         Any, SimpleNamespace(database=SimpleNamespace(), widget_tokens=None, session_idle=timedelta(hours=12))
     )
     app.state.settings = SimpleNamespace(url="https://baton.example/")
+    app.state.admission = Admission(10_000, 10_000, 10_000)
     app.state.groups = Groups()
     app.state.connections = stage.connections
     config = uvicorn.Config(
