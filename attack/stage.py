@@ -73,6 +73,9 @@ async def stage(folder: Path, **settings: str) -> AsyncIterator[Stage]:
             port = await _port(process, log)
             world = await asyncio.to_thread(_init, environment, port)
             await _fill(world)
+            neighbour = await asyncio.to_thread(_init, environment, port, "neighbour@example.com")
+            world.neighbour_key = neighbour.key
+            world.neighbour_conversation, _ = await new_conversation(neighbour)
             yield Stage(world, process.pid, counter, environment)
         finally:
             process.terminate()
@@ -102,8 +105,8 @@ async def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
     raise RuntimeError(f"the server did not start:\n{log.read_text()}")
 
 
-def _init(environment: dict[str, str], port: int) -> World:
-    command = [str(BATON), "init", "--json", "--name", "Attacked", "--email", "admin@example.com"]
+def _init(environment: dict[str, str], port: int, email: str = "admin@example.com") -> World:
+    command = [str(BATON), "init", "--json", "--name", "Attacked", "--email", email]
     ended = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     made = json.loads(ended.stdout)
     member = made["member"]

@@ -15,7 +15,10 @@ REFUSED = frozenset({400, 401, 403, 404, 405, 408, 413, 414, 415, 421, 422, 429,
 
 @dataclass
 class World:
-    """A fresh server with one workspace, and the credentials of one caller of each kind."""
+    """A fresh server with one workspace, and the credentials of one caller of each kind.
+
+    Another workspace, the neighbour's, is not attacked.
+    """
 
     port: int
     agent: str
@@ -25,6 +28,8 @@ class World:
     conversation: str = ""
     widget: str = ""
     session: str = ""
+    neighbour_key: str = ""
+    neighbour_conversation: str = ""
     # Time limits of cases are multiplied by it on slower machines.
     slowness: float = 1.0
     largest_reply: int = 0

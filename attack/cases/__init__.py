@@ -4,7 +4,17 @@ from importlib import import_module
 
 from attack.case import CASES, Case
 
-_MODULES = ("documents", "bodies", "heads", "pages", "credentials", "writes", "outgoing", "connections")
+_MODULES = (
+    "documents",
+    "bodies",
+    "heads",
+    "pages",
+    "credentials",
+    "writes",
+    "outgoing",
+    "connections",
+    "overload",
+)
 
 
 def load_cases() -> list[Case]:

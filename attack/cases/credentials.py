@@ -82,8 +82,8 @@ async def guess_tokens(world: World) -> None:
 @case(
     "sign-in: 300 wrong passwords",
     "guessing is refused soon, and a right password of another address is not kept waiting",
-    # The member gets one mail on suspicious attempts.
-    Limits(memory_bytes=300 * 2**20, mails=2),
+    # The member gets one mail on suspicious attempts, which is a delivery.
+    Limits(memory_bytes=300 * 2**20, mails=2, deliveries=2),
     long=True,
 )
 async def guess_passwords(world: World) -> None:
