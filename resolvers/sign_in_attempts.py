@@ -46,9 +46,14 @@ _WAIT = text(
     "SELECT extract(epoch FROM locked_until - clock_timestamp()) FROM sign_in_attempts "
     "WHERE key_hash = :key_hash"
 )
+# All take the locks in the same order: in the order of the plan, two of them could wait for each other.
 _TAKE_BACK = text(
-    "UPDATE sign_in_attempts SET failures = failures - 1, locked_until = NULL "
-    "WHERE key_hash = ANY(:key_hashes) AND failures > 0"
+    """
+    WITH locked AS (
+        SELECT key_hash FROM sign_in_attempts WHERE key_hash = ANY(:key_hashes) ORDER BY key_hash FOR UPDATE)
+    UPDATE sign_in_attempts AS counted SET failures = failures - 1, locked_until = NULL
+    FROM locked WHERE counted.key_hash = locked.key_hash AND failures > 0
+    """
 )
 
 
