@@ -102,7 +102,7 @@ def _lists(agent: str) -> dict[str, tuple[str, dict[str, Any]]]:
             "deliveries": (deliveries, {}),
             "deliveries, failed": (deliveries, {"status": "FAILED"}),
             "deliveries, pending (none)": (deliveries, {"status": "PENDING"}),
-            "auditLog": ("{ auditLog { nodes { id } } }", {}),
+            "auditLog": ("{ auditLog { nodes { position } } }", {}),
             "members": ("{ members { id name } }", {}),
             "agents": ("{ agents { id name } }", {}),
             "apiKeys": ("{ apiKeys { id name } }", {}),

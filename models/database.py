@@ -15,8 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-# A client that dies in the middle of a transaction must not keep its conversation locked. A statement waits up
-# to twice as long as lock_timeout for a row: for its turn among those that wait, and then for the row.
+# A client that dies in the middle of a transaction must not keep its conversation locked. A statement waits
+# for a row up to twice as long as lock_timeout: for its turn among those that wait, and then for the row.
 # Workers have the same limit, since what they do is repeated.
 _SERVER_SETTINGS = {
     "application_name": "baton",

@@ -50,8 +50,8 @@ class SearchedWord:
         PostgreSQL takes a prefix for more frequent than it is, but expects few values in an array. So it
         begins with the entries.
         """
-        found = self.entries(column, *conditions).scalar_subquery()
-        leads: ColumnElement[bool] = row_id == any_(func.array(found, type_=ARRAY(Uuid)))
+        rows = self.entries(column, *conditions).scalar_subquery()
+        leads: ColumnElement[bool] = row_id == any_(func.array(rows, type_=ARRAY(Uuid)))
         return leads
 
 
