@@ -54,10 +54,8 @@ def _searches() -> dict[str, list[str]]:
     }
 
 
-def _lists(agent: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return the document and the variables of each list."""
-    own: dict[str, Any] = {"agentId": agent}
-    conversations: dict[str, dict[str, Any]] = {
+def _conversation_lists(own: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
         "conversations": {},
         "conversations, oldest first": {"order": "CREATED_ASC"},
         "conversations, last message first": {"order": "LAST_MESSAGE_DESC"},
@@ -69,6 +67,9 @@ def _lists(agent: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "conversations of an email": {"filter": {"customerEmail": "nobody@example.com"}},
         "conversations of an external id": {"filter": {"customerExternalId": "none"}},
     }
+
+
+def _escalation_lists(own: dict[str, Any]) -> dict[str, dict[str, Any]]:
     orders: dict[str, dict[str, Any]] = {
         f"escalations by {order}": {"order": order}
         for order in ("CREATED_DESC", "CREATED_ASC", "DUE_ASC", "PRIORITY_DESC")
@@ -87,7 +88,13 @@ def _lists(agent: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "to review": {"reviewed": False, "status": ["RESOLVED"]},
         "of a day": {"createdFrom": "2025-03-01T00:00:00Z", "createdTo": "2025-03-02T00:00:00Z"},
     }
-    escalations = orders | open_ones | {f"escalations, {name}": {"filter": f} for name, f in filters.items()}
+    return orders | open_ones | {f"escalations, {name}": {"filter": f} for name, f in filters.items()}
+
+
+def _lists(agent: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the document and the variables of each list."""
+    own = {"agentId": agent}
+    conversations, escalations = _conversation_lists(own), _escalation_lists(own)
     deliveries = "query($status: DeliveryStatus) { deliveries(status: $status) { nodes { id status } } }"
     return (
         {name: (_CONVERSATIONS, given) for name, given in conversations.items()}

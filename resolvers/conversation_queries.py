@@ -156,5 +156,5 @@ _IDS = {
 def _in_text(word: SearchedWord) -> ColumnElement[bool]:
     shown = SearchEntry.source != SearchSource.ESCALATION
     if word.frequent:
-        return word.entries(SearchEntry.id, shown, SearchEntry.conversation_id == Conversation.id).exists()
+        return word.has_entry(Conversation.id, shown)
     return word.leads_to(Conversation.id, SearchEntry.conversation_id, shown)

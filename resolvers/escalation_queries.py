@@ -234,7 +234,6 @@ _IDS = {
 def _in_text(word: SearchedWord) -> ColumnElement[bool]:
     own, shared = SearchEntry.source == SearchSource.ESCALATION, SearchEntry.source != SearchSource.ESCALATION
     if word.frequent:
-        same = SearchEntry.conversation_id == Escalation.conversation_id
-        return word.entries(SearchEntry.id, same, or_(shared, SearchEntry.id == Escalation.id)).exists()
+        return word.has_entry(Escalation.conversation_id, or_(shared, SearchEntry.id == Escalation.id))
     in_conversation = word.leads_to(Escalation.conversation_id, SearchEntry.conversation_id, shared)
     return or_(in_conversation, word.leads_to(Escalation.id, SearchEntry.id, own))

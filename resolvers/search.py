@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, cast, exists, false, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from models.message import Message
@@ -39,10 +52,14 @@ class SearchedWord:
     query: str
     frequent: bool
 
-    def entries(self, column: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
-        """Select a column of the entries that have the word."""
-        has_word = SearchEntry.words.op("@@")(cast(literal(self.query), TSQUERY))
-        return select(column).where(has_word, *conditions)
+    def has_entry(self, conversation_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Return the condition that the conversation has an entry, for words that many entries have.
+
+        A scalar query is run for one row of the list after the other, unlike EXISTS, which PostgreSQL may
+        turn into a join of all entries.
+        """
+        own = SearchEntry.conversation_id == conversation_id
+        return self._entries(true(), own, *conditions).limit(1).scalar_subquery()
 
     def leads_to(self, row_id: Any, column: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
         """Return the condition that the row is one to which entries lead, for words that few entries have.
@@ -50,9 +67,13 @@ class SearchedWord:
         PostgreSQL takes a prefix for more frequent than it is, but expects few values in an array. So it
         begins with the entries.
         """
-        rows = self.entries(column, *conditions).scalar_subquery()
+        rows = self._entries(column, *conditions).scalar_subquery()
         leads: ColumnElement[bool] = row_id == any_(func.array(rows, type_=ARRAY(Uuid)))
         return leads
+
+    def _entries(self, value: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
+        has_word = SearchEntry.words.op("@@")(cast(literal(self.query), TSQUERY))
+        return select(value).select_from(SearchEntry).where(has_word, *conditions)
 
 
 async def search_conditions(

@@ -43,8 +43,9 @@ FROM conversations WHERE customer_email LIKE '%@plans.example';
 INSERT INTO escalations (id, workspace_id, agent_id, conversation_id, status, priority, trigger, reason,
     confirmation, sla_policy, sla_target_minutes, sla_started_at, sla_at_risk_at, sla_due_at, sla_status,
     sla_stopped_at, created_at, kept_ai_paused, timeline, version)
-SELECT gen_random_uuid(), workspace_id, agent_id, id, 'RESOLVED', 'LOW', 'API', 'often', 'soon', '{"business_hours": {}}', 60,
-    created_at, created_at, created_at, 'ON_TRACK', created_at, created_at, false, 0, 1
+SELECT gen_random_uuid(), workspace_id, agent_id, id, 'RESOLVED', 'LOW', 'API', 'often', 'soon',
+    '{"business_hours": {}}', 60, created_at, created_at, created_at, 'ON_TRACK', created_at, created_at,
+    false, 0, 1
 FROM conversations WHERE customer_email LIKE '%@plans.example';
 """
 
@@ -102,16 +103,11 @@ async def scans_of(
         result = await execute_call(operation, call)
     assert "errors" not in result, result["errors"]
     assert seen
-    connection = await asyncpg.connect(workspace.server.service_url)
-    try:
-        plans = [
-            json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values))[0][
-                "Plan"
-            ]
-            for statement, values in seen
-        ]
-    finally:
-        await connection.close()
+    rows = [
+        await services.list_database.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
+        for statement, values in seen
+    ]
+    plans = [json.loads(row["QUERY PLAN"])[0]["Plan"] for (row,) in rows]
     return [scan for plan in plans for scan in large_scans(plan)]
 
 
