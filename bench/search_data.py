@@ -39,7 +39,8 @@ _ENTRIES = (
     """INSERT INTO search_entries (conversation_id, id, source, words)
     SELECT conversation_id, id, 'ESCALATION', search_vector(workspace_id, concat_ws(' ', reason, summary))
     FROM escalations""",
-    "CREATE INDEX search_entries_words_idx ON search_entries USING gin (words)",
+    "CREATE INDEX search_entries_words_idx ON search_entries USING gin (words) "
+    "WITH (gin_pending_list_limit = 256)",
 )
 _STREAMS = """
 INSERT INTO streams (id, head, head_at) SELECT id, 0, created_at FROM conversations WHERE workspace_id = $1

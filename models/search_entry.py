@@ -26,7 +26,14 @@ class SearchEntry(Base):
     """
 
     __tablename__ = "search_entries"
-    __table_args__ = (Index("search_entries_words_idx", "words", postgresql_using="gin"),)
+    __table_args__ = (
+        Index(
+            "search_entries_words_idx",
+            "words",
+            postgresql_using="gin",
+            postgresql_with={"gin_pending_list_limit": "256"},
+        ),
+    )
 
     conversation_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
