@@ -20,6 +20,7 @@ FIRST_DAY, DAYS = datetime(2024, 7, 1, tzinfo=UTC), 731
 DAYS_AT_ONCE = 7
 TABLES = ("conversations", "messages", "escalations", "trigger_events", "pending_escalations")
 
+_CONTENT = "'Where is my parcel?'"
 _CHUNK = """
 CREATE TEMP TABLE chunk ON COMMIT DROP AS
 SELECT bench_id(at) AS id, agent, at,
@@ -40,7 +41,7 @@ _MESSAGES = """
 WITH said AS (
 INSERT INTO messages (id, conversation_id, position, role, status, content, confidence, intents, created_at)
 SELECT bench_id(said), id, position, CASE WHEN position % 2 = 1 THEN 'USER' ELSE 'ASSISTANT' END,
-    'DELIVERED', 'Where is my parcel?',
+    'DELIVERED', {content},
     CASE WHEN position % 2 = 0 THEN round((100 * sqrt(random()))::numeric, 2)::float8 END, '{}', said
 FROM (
     SELECT id, position, at + position * (5 + 60 * pace) * interval '1 second' AS said
@@ -114,8 +115,13 @@ WHERE tablename = ANY($1) AND indexname NOT IN (
 """
 
 
-async def load(owner_url: str, workspace_id: UUID, agents: list[UUID], scale: float) -> None:
-    """Load the data set, scaled down, into an empty workspace; `agents` are three."""
+async def load(
+    owner_url: str, workspace_id: UUID, agents: list[UUID], scale: float, content: str = _CONTENT
+) -> None:
+    """Load the data set, scaled down, into an empty workspace; `agents` are three.
+
+    `content` is the SQL expression of a message's content.
+    """
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute("SET max_parallel_maintenance_workers = 2")
@@ -131,7 +137,7 @@ async def load(owner_url: str, workspace_id: UUID, agents: list[UUID], scale: fl
             task = progress.add_task("rows", total=DAYS)
             for day in range(0, DAYS, DAYS_AT_ONCE):
                 days = min(DAYS_AT_ONCE, DAYS - day)
-                await _load_days(connection, workspace_id, agents, members, day, days, scale)
+                await _load_days(connection, workspace_id, agents, members, day, days, scale, content)
                 progress.advance(task, days)
             task = progress.add_task("keys and indexes", total=len(keys) + len(indexes))
             for statement in _restore(keys, indexes):
@@ -163,6 +169,7 @@ async def _load_days(
     day: int,
     days: int,
     scale: float,
+    content: str,
 ) -> None:
     start, length = FIRST_DAY + timedelta(days=day), timedelta(days=days)
     policy = EscalationSettings().sla.model_dump_json()
@@ -170,7 +177,7 @@ async def _load_days(
     async with connection.transaction():
         await connection.execute(_CHUNK, agents, start, length, count)
         await connection.execute(_CONVERSATIONS, workspace_id)
-        await connection.execute(_MESSAGES, workspace_id)
+        await connection.execute(_MESSAGES.replace("{content}", content), workspace_id)
         await connection.execute(_ESCALATIONS, workspace_id, members, policy)
 
 

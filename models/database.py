@@ -15,17 +15,24 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-# A client that dies in the middle of a transaction must not keep its conversation locked.
+# A client that dies in the middle of a transaction must not keep its conversation locked. A statement waits
+# for a row up to twice as long as lock_timeout: for its turn among those that wait, and then for the row.
+# Workers have the same limit, since what they do is repeated.
 _SERVER_SETTINGS = {
     "application_name": "baton",
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "10000",
-    "lock_timeout": "20000",
+    "lock_timeout": "2900",
 }
+# How many rows of a list match depends on the values, so a plan is made for the values of each query.
+# Compiling a plan takes longer than a list may. By its default price of a page that is not read in order,
+# PostgreSQL would read a whole table rather than follow an index.
+_LIST_SETTINGS = {"plan_cache_mode": "force_custom_plan", "jit": "off", "random_page_cost": "1.1"}
 
 COMMAND_SECONDS = 25  # query timeout for dead connections; longer than lock_timeout
 TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS = 30, 10  # for a free connection of the session and query pools
 QUERY_CONNECTIONS = 10  # of the query pool, whose queries are short
+LIST_WAIT_SECONDS = 2  # for a free connection for a list
 
 # The errors of queries, those of an unavailable database included.
 DATABASE_ERRORS = (
@@ -44,7 +51,8 @@ _CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientErr
 # The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A). In order: no
 # connection; a wrong password; a server that stops or starts. Too few resources; a read-only server; a lock
 # that is held for too long; a cancelled statement.
-_PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", "57014")
+_CANCELLED = "57014"
+_PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", _CANCELLED)
 
 
 class DatabaseUnavailableError(ConnectionError):
@@ -54,24 +62,24 @@ class DatabaseUnavailableError(ConnectionError):
         super().__init__(f"The database is unavailable: {cause!r}")
 
 
+class QueryTimeoutError(Exception):
+    """A query of a list was cancelled because it took longer than `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"A query was cancelled after {seconds:g} s.")
+
+
 def is_unavailable(error: BaseException | None) -> bool:
     """Return whether the database cannot be reached or cannot serve now, rather than refuses a statement."""
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or is_unavailable(error.orig)
-    state = str(getattr(error, "sqlstate", ""))
+    state = _sqlstate(error)
     return state.startswith(_PASSING_STATES) or isinstance(error, _CONNECTION_ERRORS)
 
 
-@contextmanager
-def _unavailable_as_one_error() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseUnavailableError:
-        raise
-    except Exception as error:
-        if is_unavailable(error):
-            raise DatabaseUnavailableError(error) from error
-        raise
+def _sqlstate(error: BaseException | None) -> str:
+    return str(getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +96,32 @@ class Database:
 
     One pool of `connections` serves sessions, another of ten serves `fetch`. Every use raises
     DatabaseUnavailableError while the database cannot be reached.
+
+    With `list_seconds` the pools are for lists and searches. A query that takes longer raises
+    QueryTimeoutError. `fetch` has as many connections as sessions have, and a use waits two seconds for one.
     """
 
-    def __init__(self, url: str, connections: int = 20) -> None:
+    def __init__(self, url: str, connections: int = 20, *, list_seconds: float | None = None) -> None:
+        settings, queries = _SERVER_SETTINGS, QUERY_CONNECTIONS
+        session_wait, query_wait = TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS
+        if list_seconds is not None:
+            settings = settings | _LIST_SETTINGS | {"statement_timeout": str(round(1000 * list_seconds))}
+            queries, session_wait, query_wait = connections, LIST_WAIT_SECONDS, LIST_WAIT_SECONDS
+
         async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
             return await asyncpg.connect(
-                url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=_SERVER_SETTINGS
+                url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=settings
             )
 
-        self._query_pool = _QueryPool(connect)
+        self._list_seconds = list_seconds
+        self._query_pool = _QueryPool(connect, queries, query_wait)
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,
             poolclass=_SessionPool,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=TRANSACTION_WAIT_SECONDS,
+            pool_timeout=session_wait,
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
             # Errors must not put the content of messages into logs.
             hide_parameters=True,
@@ -114,7 +132,7 @@ class Database:
     def with_own_query_pool(self) -> "Database":
         """Return the same database with a query pool of its own for `fetch`."""
         twin = copy(self)
-        twin._query_pool = _QueryPool(self._query_pool.connect)
+        twin._query_pool = self._query_pool.twin()
         return twin
 
     def session_pool_use(self) -> PoolUse:
@@ -127,10 +145,24 @@ class Database:
         """Return the use of the pool of `fetch`."""
         return self._query_pool.use()
 
+    @contextmanager
+    def _expected_errors(self) -> Iterator[None]:
+        """Raise DatabaseUnavailableError and QueryTimeoutError in the place of the driver's errors."""
+        try:
+            yield
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            if self._list_seconds is not None and _sqlstate(error) == _CANCELLED:
+                raise QueryTimeoutError(self._list_seconds) from error
+            if is_unavailable(error):
+                raise DatabaseUnavailableError(error) from error
+            raise
+
     @asynccontextmanager
     async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
         """Open a session for queries, without a transaction: each statement sees what is committed."""
-        with _unavailable_as_one_error():
+        with self._expected_errors():
             async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
                 yield session
 
@@ -139,7 +171,7 @@ class Database:
 
         Raises DatabaseUnavailableError also if no connection is free for 10 s or the query takes 25 s.
         """
-        with _unavailable_as_one_error():
+        with self._expected_errors():
             return await self._query_pool.fetch(sql, values)
 
     @asynccontextmanager
@@ -148,7 +180,7 @@ class Database:
 
         Raises DatabaseUnavailableError as `fetch` does.
         """
-        with _unavailable_as_one_error():
+        with self._expected_errors():
             async with (
                 self._query_pool.connection() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
@@ -158,7 +190,7 @@ class Database:
     @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:
         """Open a session for one transaction, which is rolled back unless it is committed in the block."""
-        with _unavailable_as_one_error():
+        with self._expected_errors():
             async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
                 yield session
 
@@ -182,16 +214,27 @@ class _SessionPool(AsyncAdaptedQueuePool):
 
 
 class _QueryPool:
-    """A pool of asyncpg, opened on first use."""
+    """A pool of asyncpg, opened on first use, with the greatest number of connections and wait for one."""
 
-    def __init__(self, connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]]) -> None:
-        self.connect = connect
+    def __init__(
+        self,
+        connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]],
+        connections: int,
+        wait_seconds: float,
+    ) -> None:
+        self._connect = connect
+        self._connections = connections
+        self._wait_seconds = wait_seconds
         self._pool: asyncpg.Pool | None = None
         self._waiting = 0
 
     def use(self) -> PoolUse:
         in_use = self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
-        return PoolUse(in_use, QUERY_CONNECTIONS, self._waiting)
+        return PoolUse(in_use, self._connections, self._waiting)
+
+    def twin(self) -> "_QueryPool":
+        """Return another pool of the same kind."""
+        return _QueryPool(self._connect, self._connections, self._wait_seconds)
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
         async with self.connection() as connection:
@@ -203,7 +246,7 @@ class _QueryPool:
         pool = self._pool or await self._open()
         self._waiting += 1
         try:
-            async with asyncio.timeout(QUERY_WAIT_SECONDS):
+            async with asyncio.timeout(self._wait_seconds):
                 connection = await pool.acquire()
         finally:
             self._waiting -= 1
@@ -215,9 +258,9 @@ class _QueryPool:
 
     async def _open(self) -> asyncpg.Pool:
         pool: asyncpg.Pool = asyncpg.create_pool(
-            connect=self.connect,
+            connect=self._connect,
             min_size=0,
-            max_size=QUERY_CONNECTIONS,
+            max_size=self._connections,
             init=_read_json,
             reset=_keep_connection_state,
         )

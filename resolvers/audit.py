@@ -162,7 +162,7 @@ async def audit_log(context: Context, chosen: AuditFilter, request: PageRequest)
     check_choices("filter.actions", chosen.actions)
     if chosen.actor is not None:
         _check_actor(chosen.actor)
-    async with context.database.autocommit_session() as session:
+    async with context.list_session() as session:
         selection = _selection(context.actor.workspace_id, chosen)
         return await read_page(session, selection, AuditEntry, _NEWEST, request)
 

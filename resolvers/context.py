@@ -1,11 +1,14 @@
 """The context of every query and mutation."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from models.database import Database
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.database import Database, QueryTimeoutError
 from models.sealing import Seal
 from realtime.feed import Feed
 from realtime.pubsub import PubSub
@@ -15,7 +18,7 @@ from resolvers.actor import Actor
 from resolvers.call_record import CallRecord
 from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
-from resolvers.errors import UnauthenticatedError
+from resolvers.errors import QueryTooSlowError, UnauthenticatedError
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
 from resolvers.sign_in_rules import SignInRules
@@ -55,11 +58,13 @@ class ExternalServices(Protocol):
 class Services:
     """The objects that live as long as the process.
 
-    Live events are read through `live_database`, a pool of their own: no request is in their way.
+    Live events are read through `live_database`, a pool of their own: no request is in their way. Lists,
+    searches, counts and analytics are read through `list_database`: they are in the way of nothing else.
     """
 
     database: Database
     live_database: Database
+    list_database: Database
     transactions: Transactions
     feed: Feed
     pubsub: PubSub
@@ -107,3 +112,18 @@ class Context:
     def database(self) -> Database:
         """The pool to read from."""
         return self.services.live_database if self.live else self.services.database
+
+    @contextmanager
+    def list_database(self) -> Iterator[Database]:
+        """Provide the pool for lists; raises QueryTooSlowError in the block if a query takes too long."""
+        try:
+            yield self.services.live_database if self.live else self.services.list_database
+        except QueryTimeoutError as error:
+            raise QueryTooSlowError(error.seconds) from error
+
+    @asynccontextmanager
+    async def list_session(self) -> AsyncIterator[AsyncSession]:
+        """Open a session for a list; raises QueryTooSlowError if a query takes too long."""
+        with self.list_database() as database:
+            async with database.autocommit_session() as session:
+                yield session

@@ -9,13 +9,15 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
 
 from models.conversation import Conversation
 from models.escalation import Escalation
+from models.search_entry import SearchEntry, SearchSource
 from models.words import folded
 from resolvers.context import Context
 from resolvers.escalation_queries import workspace_cursor
+from resolvers.field_scopes import check_filter_scopes
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.search import has_message, in_customer, in_messages, search_conditions
+from resolvers.search import COUNTED, SearchedWord, has_message, search_conditions
 from resolvers.validation import check_searched
 from resolvers.visibility import CONVERSATION, Visibility, visible_conversations
 from rules import typeid
@@ -94,24 +96,28 @@ async def conversations_awaiting_ai(
 async def _read_conversations(
     context: Context, wanted: ConversationFilter, order: ConversationOrder, request: PageRequest
 ) -> ConversationPage:
-    selection = _matching(context, wanted)
+    selection = await _matching(context, wanted)
     cursor = await workspace_cursor(context)
-    async with context.database.autocommit_session() as session:
+    async with context.list_session() as session:
         page = await read_page(session, selection, Conversation, _ORDERS[order], request)
     return ConversationPage(page.of([row.id for row in page.rows]), cursor)
 
 
 @permitted("node")
 async def count_conversations(context: Context, wanted: ConversationFilter) -> int:
-    """Count the conversations that match the filter."""
-    async with context.database.autocommit_session() as session:
-        counted = select(func.count()).select_from(_matching(context, wanted).subquery())
+    """Count the conversations that match the filter; of a search, up to COUNTED."""
+    matching = (await _matching(context, wanted)).with_only_columns(Conversation.id)
+    if wanted.search is not None:
+        matching = matching.limit(COUNTED)
+    async with context.list_session() as session:
+        counted = select(func.count()).select_from(matching.subquery())
         return (await session.execute(counted)).scalar_one()
 
 
-def _matching(context: Context, wanted: ConversationFilter) -> Select[Conversation]:
-    conditions = [*_conditions(wanted), *search_conditions(wanted.search, _IDS, _in_text)]
-    return visible_conversations(Visibility.of(context.actor)).where(*conditions)
+async def _matching(context: Context, wanted: ConversationFilter) -> Select[Conversation]:
+    check_filter_scopes(context.actor, "ConversationFilter", wanted)
+    search = await search_conditions(context, wanted.search, _IDS, _in_text)
+    return visible_conversations(Visibility.of(context.actor)).where(*_conditions(wanted), *search)
 
 
 def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
@@ -147,5 +153,8 @@ _IDS = {
 }
 
 
-def _in_text(word: str) -> ColumnElement[bool]:
-    return in_customer(word) | in_messages(Conversation.id, word)
+def _in_text(word: SearchedWord) -> ColumnElement[bool]:
+    shown = SearchEntry.source != SearchSource.ESCALATION
+    if word.frequent:
+        return word.has_entry(Conversation.id, shown)
+    return word.leads_to(Conversation.id, SearchEntry.conversation_id, shown)

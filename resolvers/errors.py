@@ -16,6 +16,7 @@ class ErrorCode(StrEnum):
     RESYNC_REQUIRED = "RESYNC_REQUIRED"
     RATE_LIMITED = "RATE_LIMITED"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    QUERY_TOO_SLOW = "QUERY_TOO_SLOW"
     PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     UNAVAILABLE = "UNAVAILABLE"
     SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
@@ -111,6 +112,18 @@ class RateLimitedError(BatonError):
     def __init__(self, message: str, retry_after: int | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class QueryTooSlowError(BatonError):
+    """The database took too long for a list, a search or a count."""
+
+    code = ErrorCode.QUERY_TOO_SLOW
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"This took longer than {seconds:g} s. Ask for less: choose an AI agent, a status or a shorter "
+            "period, or search for longer words, and leave totalCount out."
+        )
 
 
 class UnavailableError(BatonError):

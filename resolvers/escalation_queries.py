@@ -7,17 +7,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
-from models.conversation import Conversation
 from models.escalation import Escalation
-from models.words import contains_words
+from models.search_entry import SearchEntry, SearchSource
 from realtime import log
 from realtime.cursor import Cursor
 from resolvers.context import Context
+from resolvers.field_scopes import check_filter_scopes
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.search import has_message, in_customer, in_messages, search_conditions
+from resolvers.search import COUNTED, SearchedWord, has_message, search_conditions
 from resolvers.validation import check_choices
 from resolvers.visibility import AGENT, ESCALATION, Visibility, visible_escalations
 from rules import typeid
@@ -89,9 +89,10 @@ async def escalations(
     context: Context, wanted: EscalationFilter, order: EscalationOrder, request: PageRequest
 ) -> EscalationPage:
     """Return a page of the workspace's escalations."""
+    selection = await _matching(context, wanted)
     cursor = await workspace_cursor(context)
-    async with context.database.autocommit_session() as session:
-        page = await read_page(session, _matching(context, wanted), Escalation, _ORDERS[order], request)
+    async with context.list_session() as session:
+        page = await read_page(session, selection, Escalation, _ORDERS[order], request)
     return EscalationPage(page, cursor)
 
 
@@ -104,9 +105,12 @@ async def workspace_cursor(context: Context) -> str:
 
 @permitted("node")
 async def count_escalations(context: Context, wanted: EscalationFilter) -> int:
-    """Count the escalations that match the filter."""
-    async with context.database.autocommit_session() as session:
-        counted = select(func.count()).select_from(_matching(context, wanted).subquery())
+    """Count the escalations that match the filter; of a search, up to COUNTED."""
+    matching = (await _matching(context, wanted)).with_only_columns(Escalation.id)
+    if wanted.search is not None:
+        matching = matching.limit(COUNTED)
+    async with context.list_session() as session:
+        counted = select(func.count()).select_from(matching.subquery())
         return (await session.execute(counted)).scalar_one()
 
 
@@ -140,14 +144,21 @@ async def escalation_counts(context: Context, agent_id: UUID | None) -> Escalati
         has_sla_status(SlaStatus.BREACHED),
     )
     columns = [func.count().filter(condition) for condition in counted]
-    async with context.database.autocommit_session() as session:
+    async with context.list_session() as session:
         numbers: Sequence[int] = (await session.execute(active.with_only_columns(*columns))).one()
     return EscalationCounts(*numbers)
 
 
-def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
+async def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
     for name in _CHOICES:
         check_choices(f"filter.{name}", getattr(wanted, name))
+    check_filter_scopes(context.actor, "EscalationFilter", wanted)
+    search = await search_conditions(context, wanted.search, _IDS, _in_text)
+    visible = visible_escalations(Visibility.of(context.actor))
+    return visible.where(*_conditions(wanted), *search)
+
+
+def _conditions(wanted: EscalationFilter) -> list[ColumnElement[bool]]:
     equal: list[tuple[Any, Any]] = [
         (Escalation.agent_id, wanted.agent_id),
         (Escalation.assignee_id, wanted.assignee_id),
@@ -177,8 +188,7 @@ def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
     if wanted.answered is not None:
         unanswered = Escalation.first_responded_at.is_(None)
         conditions.append(~unanswered if wanted.answered else unanswered)
-    visible = visible_escalations(Visibility.of(context.actor))
-    return visible.where(*conditions, *search_conditions(wanted.search, _IDS, _in_text))
+    return conditions
 
 
 def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:
@@ -221,7 +231,9 @@ _IDS = {
 }
 
 
-def _in_text(word: str) -> ColumnElement[bool]:
-    customer = exists().where(Conversation.id == Escalation.conversation_id, in_customer(word))
-    own = (contains_words(Escalation.reason, word), contains_words(Escalation.summary, word))
-    return or_(*own, customer, in_messages(Escalation.conversation_id, word))
+def _in_text(word: SearchedWord) -> ColumnElement[bool]:
+    own, shared = SearchEntry.source == SearchSource.ESCALATION, SearchEntry.source != SearchSource.ESCALATION
+    if word.frequent:
+        return word.has_entry(Escalation.conversation_id, or_(shared, SearchEntry.id == Escalation.id))
+    in_conversation = word.leads_to(Escalation.conversation_id, SearchEntry.conversation_id, shared)
+    return or_(in_conversation, word.leads_to(Escalation.id, SearchEntry.id, own))

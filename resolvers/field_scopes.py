@@ -7,7 +7,8 @@ however they are reached. They are for API keys and team members. The types hide
 from collections.abc import Mapping
 from functools import lru_cache
 
-from resolvers.errors import ForbiddenError
+from resolvers.actor import Actor
+from resolvers.errors import ForbiddenError, camel
 from rules.roles import Scope
 
 # One of these scopes is enough; None requires none.
@@ -123,6 +124,14 @@ FIELD_SCOPES_WITHIN: dict[tuple[str, str], Mapping[str, Scopes]] = {
     },
 }
 
+# Filters that would show, by what they find, fields which the scopes of the list do not.
+FILTER_SCOPES: dict[str, Mapping[str, frozenset[Scope]]] = {
+    "ConversationFilter": dict.fromkeys(
+        ("customer_email", "customer_external_id", "search"), _READS_CONVERSATIONS
+    ),
+    "EscalationFilter": {"search": _READS_CONVERSATIONS},
+}
+
 # Their payloads show what another caller may see: the customer or the member that they make the caller.
 FOR_ANOTHER_CALLER = frozenset({"openConversation", "signIn", "acceptInvitation"})
 
@@ -169,3 +178,11 @@ def hidden_field_error(type_name: str, field: str) -> ForbiddenError:
     """Return the error of a field that is hidden."""
     scopes = " or ".join(sorted(required_scopes(type_name, field) or ()))
     return ForbiddenError(f"{type_name}.{field} requires a credential with the scope {scopes}.")
+
+
+def check_filter_scopes(actor: Actor, filter_name: str, wanted: object) -> None:
+    """Raise ForbiddenError if the actor lacks the scope of a field that the filter `wanted` uses."""
+    for field, required in FILTER_SCOPES[filter_name].items():
+        if getattr(wanted, field) is not None and not required & actor.scopes:
+            scopes = " or ".join(sorted(required))
+            raise ForbiddenError(f"filter.{camel(field)} requires a credential with the scope {scopes}.")

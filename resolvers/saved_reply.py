@@ -47,7 +47,7 @@ async def saved_replies(context: Context, search: str | None = None) -> list[Sav
     )
     for word in _words(search):
         rows = rows.where(SavedReply.search_text.contains(word, autoescape=True))
-    async with context.database.autocommit_session() as session:
+    async with context.list_session() as session:
         return list(await session.scalars(rows))
 
 

@@ -1,25 +1,86 @@
-"""Searches: words in texts, in any spelling that looks the same, and ids."""
+"""Searches: beginnings of words, in any spelling that looks the same, and ids."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    any_,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
 
-from models.conversation import Conversation
 from models.message import Message
-from models.words import contains_words
+from models.search_entry import SearchEntry
+from resolvers.context import Context
 from resolvers.errors import BadInputError
 from rules.text import text_error
 from rules.typeid import MalformedIdError, parse_id
 
+COUNTED = 1_000  # rows of a search; counting more takes too long
 _LIMIT, _WORDS = 200, 8
+_FREQUENT = 0.005  # of the entries
+# The functions of the database that write the index read the words of a search, too. The statistics of the
+# index list its frequent words.
+_QUERIES = """
+SELECT query, query IS NOT NULL AND (
+    SELECT coalesce(sum(frequency), 0) FROM pg_stats,
+        unnest(most_common_elems::text::text[], most_common_elem_freqs) AS known (word, frequency)
+    WHERE tablename = 'search_entries' AND attname = 'words' AND schemaname = current_schema()
+        AND known.word IS NOT NULL AND array_to_tsvector(ARRAY[known.word]) @@ query::tsquery
+) > $3 AS frequent
+FROM unnest($2::text[]) WITH ORDINALITY AS given (word, place), search_query($1, given.word) AS query
+ORDER BY place
+"""
 
 
-def search_conditions(
+@dataclass(frozen=True, slots=True)
+class SearchedWord:
+    """A word of a search, as a tsquery, and whether many entries have it."""
+
+    query: str
+    frequent: bool
+
+    def has_entry(self, conversation_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Return the condition that the conversation has an entry, for words that many entries have.
+
+        A scalar query is run for one row of the list after the other, unlike EXISTS, which PostgreSQL may
+        turn into a join of all entries.
+        """
+        own = SearchEntry.conversation_id == conversation_id
+        return self._entries(true(), own, *conditions).limit(1).scalar_subquery()
+
+    def leads_to(self, row_id: Any, column: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Return the condition that the row is one to which entries lead, for words that few entries have.
+
+        PostgreSQL takes a prefix for more frequent than it is, but expects few values in an array. So it
+        begins with the entries.
+        """
+        rows = self._entries(column, *conditions).scalar_subquery()
+        leads: ColumnElement[bool] = row_id == any_(func.array(rows, type_=ARRAY(Uuid)))
+        return leads
+
+    def _entries(self, value: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
+        has_word = SearchEntry.words.op("@@")(cast(literal(self.query), TSQUERY))
+        return select(value).select_from(SearchEntry).where(has_word, *conditions)
+
+
+async def search_conditions(
+    context: Context,
     search: str | None,
-    ids: dict[str, Callable[[UUID], ColumnElement[bool]]],
-    in_text: Callable[[str], ColumnElement[bool]],
+    ids: Mapping[str, Callable[[UUID], ColumnElement[bool]]],
+    in_text: Callable[[SearchedWord], ColumnElement[bool]],
 ) -> list[ColumnElement[bool]]:
     """Return a condition for each word of `search`, which must all hold.
 
@@ -29,31 +90,33 @@ def search_conditions(
         return []
     if error := text_error(search, limit=_LIMIT):
         raise BadInputError("filter.search", error)
-    return [_condition(word, ids, in_text) for word in search.split()[:_WORDS]]
+    conditions, words = [], []
+    for word in search.split()[:_WORDS]:
+        condition = _of_id(word, ids)
+        if condition is None:
+            words.append(word)
+        else:
+            conditions.append(condition)
+    conditions += map(in_text, await _searched_words(context, words))
+    return conditions or [false()]
 
 
-def _condition(
-    word: str,
-    ids: dict[str, Callable[[UUID], ColumnElement[bool]]],
-    in_text: Callable[[str], ColumnElement[bool]],
-) -> ColumnElement[bool]:
+def _of_id(word: str, ids: Mapping[str, Callable[[UUID], ColumnElement[bool]]]) -> ColumnElement[bool] | None:
     for prefix, matches in ids.items():
         try:
             return matches(parse_id(prefix, word))
         except MalformedIdError:
             continue
-    return in_text(word)
+    return None
 
 
-def in_customer(word: str) -> ColumnElement[bool]:
-    """Return the condition that a conversation's customer is named by `word`."""
-    columns = (Conversation.customer_name, Conversation.customer_email, Conversation.customer_external_id)
-    return or_(*(contains_words(column, word) for column in columns))
-
-
-def in_messages(conversation_id: Any, word: str) -> ColumnElement[bool]:
-    """Return the condition that a message of the conversation contains `word`."""
-    return exists().where(Message.conversation_id == conversation_id, contains_words(Message.content, word))
+async def _searched_words(context: Context, words: list[str]) -> list[SearchedWord]:
+    """Return the words that have a letter, a digit or a sign."""
+    if not words:
+        return []
+    with context.list_database() as database:
+        rows = await database.fetch(_QUERIES, context.actor.workspace_id, words, _FREQUENT)
+    return [SearchedWord(row["query"], row["frequent"]) for row in rows if row["query"] is not None]
 
 
 def has_message(conversation_id: Any, message_id: UUID) -> ColumnElement[bool]:

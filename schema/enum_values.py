@@ -56,6 +56,7 @@ VALUES: dict[str, dict[str, str]] = {
         "RESYNC_REQUIRED": "The cursor is unknown or too old. Query the state and subscribe with its cursor.",
         "RATE_LIMITED": "There were too many requests. Try again later.",
         "QUERY_TOO_COMPLEX": "The document, its cost or its reply is too large.",
+        "QUERY_TOO_SLOW": "A list, search or count took too long. Narrow its filter or period.",
         "PERSISTED_QUERY_NOT_SUPPORTED": "The request has a hash in place of a document. Send the document.",
         "UNAVAILABLE": "The service cannot answer now, for instance without its database. Try again later.",
         "SECOND_FACTOR_REQUIRED": "The password is right. Sign in with it and a code of the second factor.",

@@ -18,6 +18,7 @@ _logger = structlog.get_logger(__name__)
 # A message can repeat a name of the document, which may be as long as the document.
 _MESSAGE_LIMIT = 500
 _ERROR_LIMIT = 10
+_RETRY_SECONDS = 1  # until the database may be available again
 
 
 class TooComplexError(BatonError):
@@ -110,9 +111,9 @@ def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
         message = "The document is nested too deep."
         return _as_dict(error, message, {"code": ErrorCode.QUERY_TOO_COMPLEX.value})
     request_id = str(get_contextvars().get("request_id") or new_id())
-    code = ErrorCode.INTERNAL
+    extensions: dict[str, Any] = {"code": ErrorCode.INTERNAL.value, "requestId": request_id}
     if isinstance(original, DatabaseUnavailableError):
-        code = ErrorCode.UNAVAILABLE
+        extensions |= {"code": ErrorCode.UNAVAILABLE.value, "retryAfter": _RETRY_SECONDS}
         _logger.warning(
             "request.database_unavailable", request_id=request_id, path=error.path, error=repr(original)
         )
@@ -120,7 +121,7 @@ def _mask(error: GraphQLError, original: BaseException) -> dict[str, Any]:
     else:
         _logger.error("request.failed", request_id=request_id, path=error.path, exc_info=original)
         message = f"Something went wrong on our side. Quote the requestId {request_id} when you report it."
-    return _as_dict(error, message, {"code": code.value, "requestId": request_id})
+    return _as_dict(error, message, extensions)
 
 
 def _as_dict(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:

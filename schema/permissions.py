@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from resolvers.field_scopes import FIELD_SCOPES, FIELD_SCOPES_WITHIN, OTHERS, Scopes
+from resolvers.errors import camel
+from resolvers.field_scopes import FIELD_SCOPES, FIELD_SCOPES_WITHIN, FILTER_SCOPES, OTHERS, Scopes
 from resolvers.permissions import FROM_ALLOWED_ORIGINS, PERMISSIONS, Permission
 from schema.api import GRAPHQL_SCHEMA
 
@@ -39,6 +40,12 @@ Objects directly within these show more: what the caller wrote itself, or needs 
 | in | of type | fields | also with |
 |---|---|---|---|
 """
+_FILTERS = """
+A filter finds rows by what is in them, so these require a scope as well. Without it the list is FORBIDDEN.
+
+| filter | fields | require one of |
+|---|---|---|
+"""
 
 
 def printed_permissions() -> str:
@@ -56,7 +63,8 @@ def printed_permissions() -> str:
         for name in type_.fields
     ]
     rows += [_row(f"REST `{name}`", permission) for name, permission in PERMISSIONS.items() if "/" in name]
-    return _HEAD + "\n".join(rows) + "\n" + _FIELDS + _printed_fields() + _WITHIN + _printed_within()
+    fields = _FIELDS + _printed_fields() + _WITHIN + _printed_within() + _FILTERS + _printed_filters()
+    return _HEAD + "\n".join(rows) + "\n" + fields
 
 
 def _printed_fields() -> str:
@@ -72,6 +80,14 @@ def _printed_within() -> str:
     return "".join(
         f"| `{holder}` | `{type_name}` | {_spell_fields(names)} | {_spell_scopes(scopes)} |\n"
         for (holder, type_name), fields in FIELD_SCOPES_WITHIN.items()
+        for scopes, names in _by_scopes(fields).items()
+    )
+
+
+def _printed_filters() -> str:
+    return "".join(
+        f"| `{name}` | {_spell_fields(list(map(camel, names)))} | {_spell_scopes(scopes)} |\n"
+        for name, fields in FILTER_SCOPES.items()
         for scopes, names in _by_scopes(fields).items()
     )
 

@@ -24,6 +24,7 @@ from realtime.cancellation import cancel_and_wait
 from realtime.feed import Feed
 from realtime.pubsub import PubSub
 from realtime.retention import purge_periodically
+from realtime.search_index import fill_search_index
 from realtime.timers import install_timers
 from realtime.transaction import Transactions
 from realtime.turns import Turns
@@ -155,6 +156,7 @@ async def open_services(
     """
     database = Database(url)
     live_database = database.with_own_query_pool()
+    list_database = Database(url, settings.list_connections, list_seconds=settings.list_seconds)
     feed = Feed(live_database)
     broadcast = settings.broadcast_url or url
     pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)
@@ -166,6 +168,7 @@ async def open_services(
     services = Services(
         database=database,
         live_database=live_database,
+        list_database=list_database,
         transactions=transactions,
         feed=feed,
         pubsub=pubsub,
@@ -182,10 +185,7 @@ async def open_services(
         row_turns=Turns(settings.requests_per_conversation),
         trusted_documents=read_trusted_documents(settings.widget_documents),
     )
-    loops: list[Coroutine[Any, Any, None]] = []
-    if live:
-        loops += [pubsub.run(), feed.run(), follow_viewings(feed)]
-        loops += [purge_periodically(database), measure_loop_lag()]
+    loops = _loops(pubsub, feed, database) if live else []
     probe = DatabaseProbe(url)
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
@@ -193,7 +193,18 @@ async def open_services(
     finally:
         await cancel_and_wait(tasks)
         probe.close()
-        await _close(live_database, database)
+        await _close(live_database, list_database, database)
+
+
+def _loops(pubsub: PubSub, feed: Feed, database: Database) -> list[Coroutine[Any, Any, None]]:
+    return [
+        pubsub.run(),
+        feed.run(),
+        follow_viewings(feed),
+        purge_periodically(database),
+        measure_loop_lag(),
+        fill_search_index(database),
+    ]
 
 
 def _sign_in_rules(settings: Settings) -> SignInRules:

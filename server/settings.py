@@ -142,6 +142,8 @@ class Settings(BaseSettings):
     oidc_new_members_in: Annotated[UUID, BeforeValidator(_workspace_id)] | None = None
     password_sign_in: bool = True
     graphiql: bool = False
+    list_connections: int = Field(8, ge=1, le=1_000)
+    list_seconds: float = Field(3, ge=0.1, le=20)
     session_idle_hours: float = Field(12, gt=0, le=720)
     widget_documents: Annotated[str, AfterValidator(check_setting)] | None = None
     web_dir: Path = Path(__file__).parent / "static"

@@ -169,15 +169,19 @@ class Reading:
 
 @asynccontextmanager
 async def open_reading(context: Context, agent_id: UUID, period: Period) -> AsyncIterator[Reading]:
-    """Open a snapshot; raises NotFoundError for an AI agent that the caller may not see."""
-    services, workspace_id = context.services, context.actor.workspace_id
-    async with services.database.snapshot() as fetch:
-        result = await fetch(_STATE, workspace_id, agent_id, instant(period.start), instant(period.end))
-        if not result:
-            raise NotFoundError(AGENT.name)
-        (row,) = result
-        changed = frozenset(map(micros, row["changed"]))
-        yield Reading(fetch, workspace_id, agent_id, period, micros(row["now"]), changed)
+    """Open a snapshot; raises NotFoundError for an AI agent that the caller may not see.
+
+    Raises QueryTooSlowError if a query takes too long.
+    """
+    workspace_id = context.actor.workspace_id
+    with context.list_database() as database:
+        async with database.snapshot() as fetch:
+            result = await fetch(_STATE, workspace_id, agent_id, instant(period.start), instant(period.end))
+            if not result:
+                raise NotFoundError(AGENT.name)
+            (row,) = result
+            changed = frozenset(map(micros, row["changed"]))
+            yield Reading(fetch, workspace_id, agent_id, period, micros(row["now"]), changed)
 
 
 def next_month(month: date) -> date:

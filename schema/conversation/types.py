@@ -248,7 +248,7 @@ class ConversationConnection(Connection[Conversation]):
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
-        """Number of items on all pages."""
+        """Number of items on all pages. Of a search, at most 1,000 are counted."""
         return await count_conversations(info.context, self.wanted)
 
     @classmethod
@@ -274,13 +274,17 @@ class ConversationFilter:
     escalated: bool | None = None
     """Conversations with (true) or without (false) an active escalation."""
     customer_email: str | None = None
-    """Conversations of the customer with this email address."""
+    """Conversations of the customer with this email address. Requires CONVERSATIONS_READ."""
     customer_external_id: str | None = None
-    """Conversations of the customer with this id of the integrator's own."""
+    """Conversations of the customer with this id of the integrator's own. Requires CONVERSATIONS_READ."""
     awaiting_ai: bool | None = None
     """Conversations in which the AI may answer and the customer's last words have no answer."""
     search: str | None = None
-    """Words in the messages, or the customer's name, email address or own id; or an id."""
+    """Beginnings of words in the messages, or the customer's name, email address or own id; or an id.
+
+    Each word must be in the conversation, in any case. Words of Chinese, Japanese, Thai and other scripts
+    without spaces are found anywhere in a sentence. Requires CONVERSATIONS_READ.
+    """
 
     def read(self, info: Info) -> Filter:
         """Return the filter with UUIDs in place of TypeIDs; raise BadInputError."""

@@ -26,7 +26,7 @@ class EscalationConnection(Connection[Escalation]):
 
     @strawberry.field
     async def total_count(self, info: Info) -> int:
-        """Number of items on all pages."""
+        """Number of items on all pages. Of a search, at most 1,000 are counted."""
         if isinstance(self.of_what, UUID):
             return await info.context.load(escalation_counts_of, self.of_what) or 0
         return await count_escalations(info.context, self.of_what)

@@ -347,7 +347,11 @@ class EscalationFilter:
     created_to: datetime | None = None
     """End of the period of creation, exclusive."""
     search: str | None = None
-    """Words in messages, reason, summary or the customer's name, email address or own id; or an id."""
+    """Beginnings of words in messages, reason, summary or the customer's name, email or own id; or an id.
+
+    Each word must be in one of them, in any case. Words of Chinese, Japanese, Thai and other scripts without
+    spaces are found anywhere in a sentence. Requires CONVERSATIONS_READ.
+    """
     disposition: list[Disposition] | None = None
     """Any of these dispositions."""
     reviewed: bool | None = strawberry.field(

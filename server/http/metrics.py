@@ -61,6 +61,8 @@ class _Readings(Collector):
             "sessions": services.database.session_pool_use(),
             "queries": services.database.query_pool_use(),
             "live": services.live_database.query_pool_use(),
+            "lists": services.list_database.session_pool_use(),
+            "analytics": services.list_database.query_pool_use(),
         }
 
 

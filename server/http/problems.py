@@ -29,6 +29,8 @@ STATUS_OF: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.RESYNC_REQUIRED: HTTPStatus.GONE,
     ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.QUERY_TOO_COMPLEX: HTTPStatus.BAD_REQUEST,
+    # Not 503, after which clients send the same query again.
+    ErrorCode.QUERY_TOO_SLOW: HTTPStatus.BAD_REQUEST,
     ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED: HTTPStatus.BAD_REQUEST,
     ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.SECOND_FACTOR_REQUIRED: HTTPStatus.UNAUTHORIZED,

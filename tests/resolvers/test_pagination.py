@@ -303,11 +303,13 @@ def test_pages_within_a_conversation_give_each_row_once(raised: Raised) -> None:
         ({"search": "jane doe"}, "parcel"),  # the customer's name
         ({"search": "SHOP.example"}, "parcel invoice"),  # the email
         ({"search": "nowhere"}, ""),
-        ({"search": "%"}, "parcel"),
-        ({"search": "100%"}, "parcel"),
-        ({"search": "file_1"}, "parcel"),
+        ({"search": "%"}, ""),  # no word
+        ({"search": "100%"}, "parcel invoice"),
+        ({"search": "file_1"}, "parcel refund"),
         ({"search": "ann_e"}, "refund"),
-        ({"search": "\\"}, "card"),
+        ({"search": "\\"}, ""),
+        ({"search": "back\\slash"}, "card"),
+        ({"search": "lost - % refund"}, "refund"),
         ({"search": "'; DROP TABLE escalations; --"}, ""),
     ],
 )
