@@ -1,4 +1,4 @@
-"""The index of searches. Triggers of the database write it; migration 0016 has them."""
+"""The index of searches. Triggers of the database write it; migration 0020 has them."""
 
 from enum import StrEnum
 from uuid import UUID

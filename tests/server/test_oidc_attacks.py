@@ -176,7 +176,7 @@ def test_id_token_with_a_forged_signature_is_refused(
         {"sub": ["a"]},
         {"sub": "a\0b"},
     ],
-    ids=str,
+    ids=lambda claims: "-".join(claims),
 )
 def test_id_token_for_another_purpose_is_refused(
     browser: OidcBrowser, workspace: Workspace, claims: Claims
