@@ -44,11 +44,11 @@ class _RelatedList(Generic[T]):
         actor = context.actor
         statement = _pages(self, actor.is_customer, backward, tuple(bounds))
         values = {f"{side}_{place}": v for side, vs in bounds.items() for place, v in enumerate(vs)}
-        found: dict[UUID, list[T]] = {owner_id: [] for owner_id in ids}
+        rows_of: dict[UUID, list[T]] = {owner_id: [] for owner_id in ids}
         given = bind_values(actor) | values
         for owner_id, row in await statement.rows(context.database, **given, ids=ids, size=size + 1):
-            found[owner_id].append(row)
-        return {owner_id: page_of(rows, self.order, request) for owner_id, rows in found.items()}
+            rows_of[owner_id].append(row)
+        return {owner_id: page_of(rows, self.order, request) for owner_id, rows in rows_of.items()}
 
     async def counts(self, context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
         """Return the length of each list; an empty one is left out."""
