@@ -23,6 +23,7 @@ from tests.support.permission_targets import (
     SAVED_REPLY,
     WORKSPACE,
 )
+from tests.support.webhook_helpers import end_minute
 from tests.support.widget_pages import ORIGIN, agent_of_page, identity_of
 
 
@@ -277,6 +278,7 @@ def _of_endpoint(**more: Any) -> Callable[[Rows], dict[str, Any]]:
 
 def _sample(rows: Rows) -> dict[str, Any]:
     assert rows.endpoint, "somebody to send it to"
+    end_minute(rows.workspace)
     return {"agentId": rows.agent, "channel": "WEBHOOK"}
 
 
