@@ -114,6 +114,12 @@ class RateLimitedError(BatonError):
         super().__init__(message)
 
 
+class TooComplexError(BatonError):
+    """The operation asks for more than one request may cost."""
+
+    code = ErrorCode.QUERY_TOO_COMPLEX
+
+
 class QueryTooSlowError(BatonError):
     """The database took too long for a list, a search or a count."""
 

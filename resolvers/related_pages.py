@@ -3,19 +3,35 @@
 They are meant for ids that were reached through a visible row.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Select, Uuid, any_, bindparam, func, select, true, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import aliased
 
 from models.compiled_select import CompiledSelect
 from models.escalation import Escalation, TimelineEntry
 from models.message import Message
 from resolvers.context import Context
+from resolvers.errors import TooComplexError
 from resolvers.escalation_queries import EscalationPage, workspace_cursor
 from resolvers.pagination import Order, Page, PageRequest, page_of
 from resolvers.permissions import permitted
@@ -26,15 +42,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class _RelatedList(Generic[T]):
-    """A list that each of many rows has: `owner` is the column with the id of that row."""
+    """A list that each of many rows has: `owner` is the column with the id of that row.
+
+    `text` is the column with long texts, if there is one: they are measured before many of them are read.
+    """
 
     entity: type[T]
     visible: Callable[[Visibility], Select[T]]
     owner: Any
     order: Order
+    text: str | None = None
 
     async def pages(self, context: Context, ids: Sequence[UUID], request: PageRequest) -> dict[UUID, Page[T]]:
-        """Return a page of each list; raises BadInputError for a contradictory request."""
+        """Return a page of each list; raises BadInputError and TooComplexError."""
         size, backward = request.size
         bounds = {
             side: self.order.read(side, cursor)
@@ -42,11 +62,17 @@ class _RelatedList(Generic[T]):
             if (cursor := getattr(request, side)) is not None
         }
         actor = context.actor
-        statement = _pages(self, actor.is_customer, backward, tuple(bounds))
+        kind = self, actor.is_customer, backward, tuple(bounds)
         values = {f"{side}_{place}": v for side, vs in bounds.items() for place, v in enumerate(vs)}
+        given = bind_values(actor) | values | {"ids": ids, "size": size + 1}
+        if self.text is not None and len(ids) * size > _ROWS_UNMEASURED:
+            ((length,),) = await _lengths(*kind).rows(context.database, **given)
+            if (length or 0) > _LONGEST:
+                raise TooComplexError(
+                    f"The pages hold more than {_LONGEST:,} bytes of text. Ask for smaller pages."
+                )
         rows_of: dict[UUID, list[T]] = {owner_id: [] for owner_id in ids}
-        given = bind_values(actor) | values
-        for owner_id, row in await statement.rows(context.database, **given, ids=ids, size=size + 1):
+        for owner_id, row in await _pages(*kind).rows(context.database, **given):
             rows_of[owner_id].append(row)
         return {owner_id: page_of(rows, self.order, request) for owner_id, rows in rows_of.items()}
 
@@ -60,10 +86,37 @@ class _RelatedList(Generic[T]):
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 
+# A message has 20,000 characters at most: so many are 8 MB as a rule, and 32 MB of four-byte characters.
+_ROWS_UNMEASURED = 400
+# As long as the longest reply.
+_LONGEST = 8 * 1024 * 1024
+
+
 @cache
 def _pages(
     listed: _RelatedList[T], customer: bool, backward: bool, bounds: tuple[str, ...]
 ) -> CompiledSelect[UUID, T]:
+    owners, page, order = _lateral(listed, customer, backward, bounds)
+    return CompiledSelect(
+        select(owners.c.id, aliased(listed.entity, page))
+        .join_from(owners, page, true())
+        .order_by(owners.c.id, *order(page.c))
+    )
+
+
+@cache
+def _lengths(
+    listed: _RelatedList[Any], customer: bool, backward: bool, bounds: tuple[str, ...]
+) -> CompiledSelect[int | None]:
+    owners, page, _ = _lateral(listed, customer, backward, bounds)
+    length = cast(func.sum(func.octet_length(page.c[str(listed.text)])), BigInteger)
+    return CompiledSelect(select(length).select_from(owners.join(page, true())))
+
+
+def _lateral(
+    listed: _RelatedList[Any], customer: bool, backward: bool, bounds: tuple[str, ...]
+) -> tuple[Subquery, FromClause, Callable[[Any], list[Any]]]:
+    """Return the ids of the owners, the page of each, and a function that makes the order of the rows."""
     owners = select(func.unnest(_IDS).label("id")).subquery("owners")
     falling = listed.order.descending is not backward
     rows = listed.visible(Visibility.template(customer=customer)).where(listed.owner == owners.c.id)
@@ -72,14 +125,12 @@ def _pages(
         bound = tuple_(*(bindparam(f"{side}_{place}", type_=c.type) for place, c in enumerate(columns)))
         below = listed.order.descending is (side == "after")
         rows = rows.where(tuple_(*columns) < bound if below else tuple_(*columns) > bound)
-    ordered = rows.order_by(*(column.desc() if falling else column.asc() for column in columns))
-    page = ordered.limit(bindparam("size", type_=Integer)).lateral("page")
-    places = [page.c[column.key] for column in columns]
-    return CompiledSelect(
-        select(owners.c.id, aliased(listed.entity, page))
-        .join_from(owners, page, true())
-        .order_by(owners.c.id, *(place.desc() if falling else place.asc() for place in places))
-    )
+
+    def ordered(given: Iterable[Any]) -> list[Any]:
+        return [column.desc() if falling else column.asc() for column in given]
+
+    page = rows.order_by(*ordered(columns)).limit(bindparam("size", type_=Integer)).lateral("page")
+    return owners, page, lambda named: ordered(named[column.key] for column in columns)
 
 
 @cache
@@ -89,7 +140,11 @@ def _counts(listed: _RelatedList[Any], customer: bool) -> CompiledSelect[UUID, i
 
 
 _MESSAGES = _RelatedList(
-    Message, visible_messages, Message.conversation_id, Order("position", (Message.position,), False)
+    Message,
+    visible_messages,
+    Message.conversation_id,
+    Order("position", (Message.position,), False),
+    "content",
 )
 _ESCALATIONS = _RelatedList(
     Escalation,

@@ -25,7 +25,7 @@ from graphql.pyutils import Path
 
 from realtime.cancellation import convert_stray_cancellation
 from resolvers.actor import Actor
-from schema.errors import TooComplexError
+from resolvers.errors import TooComplexError
 from schema.plain_lists import PlainField, complete_plain, plain_fields
 
 CUSTOMER_LIMIT = 2 * 1024 * 1024

@@ -31,14 +31,14 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.errors import ForbiddenError, UnauthenticatedError
+from resolvers.errors import ForbiddenError, TooComplexError, UnauthenticatedError
 from resolvers.field_scopes import FieldAccess, access_of
 from resolvers.trusted_documents import TrustedDocuments
 from rules.roles import Scope
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
-from schema.errors import RefusedError, TooComplexError, format_errors
+from schema.errors import RefusedError, format_errors
 from schema.field_access import AccessReader
 from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation

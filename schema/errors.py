@@ -21,12 +21,6 @@ _ERROR_LIMIT = 10
 _RETRY_SECONDS = 1  # until the database may be available again
 
 
-class TooComplexError(BatonError):
-    """The operation asks for more than one request may cost."""
-
-    code = ErrorCode.QUERY_TOO_COMPLEX
-
-
 class RefusedError(Exception):
     """The operation cannot be run; `errors` are formatted. `extensions` are those of the answer."""
 

@@ -30,8 +30,8 @@ from graphql import (
     is_object_type,
 )
 
+from resolvers.errors import TooComplexError
 from resolvers.pagination import LARGEST, USUAL
-from schema.errors import TooComplexError
 from schema.list_lengths import LENGTHS
 
 DEPTH_LIMIT = 15

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Refused, Socket, Workspace
 from tests.support.conversation_driver import Talk
 
@@ -144,3 +145,20 @@ async def _code(socket: Socket, id_: str) -> str:
     with pytest.raises(Refused) as refused:
         await socket.next(id_)
     return refused.value.code
+
+
+def test_pages_with_more_text_than_a_reply_are_refused_before_they_are_read(workspace: Workspace) -> None:
+    begun = [Talk.begin(workspace) for _ in range(10)]
+    workspace.server.execute(
+        """INSERT INTO messages (id, conversation_id, position, role, status, content, intents, created_at)
+        SELECT gen_random_uuid(), conversation_id, 1000 + place, 'USER', 'DELIVERED',
+            repeat('x', 20000), '{}', now()
+        FROM unnest($1::uuid[]) conversation_id, generate_series(1, 50) place""",
+        [parse_id(CONVERSATION, talk.id) for talk in begun],
+    )
+    page = "{{ conversations {{ nodes {{ messages(last: {}) {{ nodes {{ id }} }} }} }} }}"
+    refused = workspace.key.refusal(page.format(50))
+    assert refused.code == "QUERY_TOO_COMPLEX"
+    assert "Ask for smaller pages" in str(refused)
+    nodes = workspace.key.ask(page.format(30))["conversations"]["nodes"]
+    assert [len(node["messages"]["nodes"]) for node in nodes] == [30] * 10
