@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.database import Database, QueryTimeoutError
 from models.sealing import Seal
 from realtime.feed import Feed
+from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.pubsub import PubSub
 from realtime.transaction import Transactions
-from realtime.turns import Turns
 from resolvers.actor import Actor
 from resolvers.call_record import CallRecord
 from resolvers.credentials import WidgetTokens
@@ -79,7 +79,7 @@ class Services:
     session_idle: timedelta
     sign_in_rules: SignInRules
     trusted_documents: TrustedDocuments
-    row_turns: Turns
+    calls_of_row: KeyedSemaphore
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from models.database import Database
 from models.member import Member
 from models.words import folded
-from realtime.turns import Turns
+from realtime.keyed_semaphore import KeyedSemaphore
 from resolvers.errors import BadInputError, UnavailableError
 from rules.common_passwords import is_common_password
 from rules.text import text_error
@@ -63,7 +63,7 @@ class Passwords:
             CONCURRENT_HASHES, thread_name_prefix="argon2", initializer=_yield_to_others
         )
         self._inside: Counter[str] = Counter()
-        self._turns = Turns(1)
+        self._hashes_of_client = KeyedSemaphore(1)
 
     async def hash(self, password: str, salt: bytes | None = None, *, client: str = "") -> str:
         """Return the hash to store, with a new salt unless one is given."""
@@ -99,7 +99,7 @@ class Passwords:
         self._inside[client] += 1
         try:
             # One address leaves the second thread to others.
-            async with self._turns.of(client) if client else nullcontext():
+            async with self._hashes_of_client.of(client) if client else nullcontext():
                 yield
         finally:
             self._inside[client] -= 1

@@ -237,7 +237,7 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
             await count_write(context, field, row_id if of_conversation else None)
             if row_id is None:
                 return await function(context, *args, **kwargs)
-            async with context.services.row_turns.of(row_id):
+            async with context.services.calls_of_row.of(row_id):
                 return await function(context, *args, **kwargs)
 
         return checked

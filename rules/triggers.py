@@ -160,7 +160,7 @@ def escalates_by_low_confidence(
 
 
 def is_uncertain(auto: AutoEscalation, confidence: float | None) -> bool:
-    """Return whether a reply of this confidence, in percent, escalates."""
+    """Return whether a waiting reply of this confidence, in percent, still escalates under these settings."""
     return auto.enabled and is_low(auto, confidence)
 
 

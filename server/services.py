@@ -22,12 +22,12 @@ from notifications.email.smtp import Smtp
 from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.feed import Feed
+from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.pubsub import PubSub
 from realtime.retention import purge_periodically
 from realtime.search_index import fill_search_index
 from realtime.timers import install_timers
 from realtime.transaction import Transactions
-from realtime.turns import Turns
 from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
@@ -182,7 +182,7 @@ async def open_services(
         write_limits=_write_limits(settings),
         session_idle=timedelta(hours=settings.session_idle_hours),
         sign_in_rules=_sign_in_rules(settings),
-        row_turns=Turns(settings.requests_per_conversation),
+        calls_of_row=KeyedSemaphore(settings.requests_per_conversation),
         trusted_documents=read_trusted_documents(settings.widget_documents),
     )
     loops = _loops(pubsub, feed, database) if live else []

@@ -19,9 +19,9 @@ from prometheus_client import Counter, Gauge
 
 from realtime.cursor import Cursor, StaleCursorError, StreamPosition
 from realtime.feed import Signal
+from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.log import Entry
 from realtime.single_flight import SingleFlight
-from realtime.turns import Turns
 from resolvers.context import Context
 from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
 from resolvers.retry import retry_while_unavailable
@@ -44,7 +44,7 @@ class _Group:
         self,
         plan: SubscriptionPlan,
         source: SubscriptionSource,
-        replays: Turns,
+        replays: KeyedSemaphore,
         on_empty: Callable[["_Group"], None],
     ) -> None:
         self.key = plan.key
@@ -194,7 +194,7 @@ class Groups:
         self._groups: dict[Hashable, _Group] = {}
         self._watches: SingleFlight[SubscriptionSource] = SingleFlight()
         # Of a caller: however many sockets it opens, one page of the log is read and executed at a time.
-        self._replays = Turns(1)
+        self._replays = KeyedSemaphore(1)
 
     def __len__(self) -> int:
         return len(self._groups)

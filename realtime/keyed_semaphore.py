@@ -1,4 +1,4 @@
-"""Turns: how many tasks may do something with the same key concurrently."""
+"""A limit for how many tasks do something with the same key concurrently."""
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class _Key:
-    """The semaphore of a key, and how many tasks have or await a turn."""
+    """The semaphore of a key, and how many tasks hold or await it."""
 
     semaphore: asyncio.Semaphore
     tasks: int = 0
 
 
-class Turns:
+class KeyedSemaphore:
     """A semaphore for each key, which is kept only while it is used. Tasks wait in the order of arrival."""
 
     def __init__(self, concurrent: int) -> None:
@@ -23,7 +23,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, key: Hashable) -> AsyncIterator[None]:
-        """Wait for a turn of this key, and have it during the block."""
+        """Wait for the semaphore of this key, and hold it during the block."""
         used = self._keys.get(key)
         if used is None:
             used = self._keys[key] = _Key(asyncio.Semaphore(self._concurrent))
