@@ -21,9 +21,10 @@ CONFIRM = "UPDATE delivery_targets SET confirmed_at = now() WHERE workspace_id =
 DIGESTS = "SELECT * FROM digests WHERE agent_id = $1 ORDER BY due_at"
 DUE = """WITH due AS (UPDATE digests SET due_at = clock_timestamp() WHERE id = $1)
     UPDATE pgqueuer SET execute_after = now() WHERE entrypoint = 'digest' AND payload = $2"""
+# A second more than the interval: no digest gets the due time that another one still has.
 INTERVAL_ENDS = """WITH counted AS (
-        UPDATE mailed_notices SET since = since - interval '5 minutes' WHERE agent_id = $1)
-    UPDATE digests SET since = since - interval '5 minutes', due_at = due_at - interval '5 minutes'
+        UPDATE mailed_notices SET since = since - interval '301 seconds' WHERE agent_id = $1)
+    UPDATE digests SET since = since - interval '301 seconds', due_at = due_at - interval '301 seconds'
     WHERE agent_id = $1"""
 MAILS_BEFORE = (
     "UPDATE {} SET mails = $2, mails_since = date_trunc('hour', now(), 'UTC') WHERE workspace_id = $1"

@@ -127,7 +127,8 @@ def test_held_draft_is_edited_and_sent_and_vanishes_for_all(
     page.get_by_label("Edit the draft").fill("The parcel is on its way.")
     page.get_by_role("button", name="Send edited").click()
     for opened in (dashboard, second):
-        expect(opened.log.get_by_text("The parcel is on its way.")).to_be_visible()
+        sent = opened.log.get_by_role("paragraph").filter(has_text="The parcel is on its way.")
+        expect(sent).to_be_visible()
         expect(opened.page.get_by_text("Held back. The customer does not see it.")).to_have_count(0)
 
 
