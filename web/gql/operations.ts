@@ -217,13 +217,18 @@ export type ConversationFilter = {
   aiState?: AiState | null | undefined;
   /** Conversations with (true) or without (false) an active escalation. */
   escalated?: boolean | null | undefined;
-  /** Conversations of the customer with this email address. */
+  /** Conversations of the customer with this email address. Requires CONVERSATIONS_READ. */
   customerEmail?: string | null | undefined;
-  /** Conversations of the customer with this id of the integrator's own. */
+  /** Conversations of the customer with this id of the integrator's own. Requires CONVERSATIONS_READ. */
   customerExternalId?: string | null | undefined;
   /** Conversations in which the AI may answer and the customer's last words have no answer. */
   awaitingAi?: boolean | null | undefined;
-  /** Words in the messages, or the customer's name, email address or own id; or an id. */
+  /**
+   * Beginnings of words in the messages, or the customer's name, email address or own id; or an id.
+   *
+   * Each word must be in the conversation, in any case. Words of Chinese, Japanese, Thai and other scripts
+   * without spaces are found anywhere in a sentence. Requires CONVERSATIONS_READ.
+   */
   search?: string | null | undefined;
 };
 
@@ -260,7 +265,12 @@ export type EscalationFilter = {
   createdFrom?: string | null | undefined;
   /** End of the period of creation, exclusive. */
   createdTo?: string | null | undefined;
-  /** Words in messages, reason, summary or the customer's name, email address or own id; or an id. */
+  /**
+   * Beginnings of words in messages, reason, summary or the customer's name, email or own id; or an id.
+   *
+   * Each word must be in one of them, in any case. Words of Chinese, Japanese, Thai and other scripts without
+   * spaces are found anywhere in a sentence. Requires CONVERSATIONS_READ.
+   */
   search?: string | null | undefined;
   /** Any of these dispositions. */
   disposition?: Array<Disposition> | null | undefined;
