@@ -7,12 +7,10 @@ import structlog
 from sqlalchemy import select
 
 from models.delivery import Delivery, DeliveryTarget
-from models.ids import new_id
 from models.member import Member
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.delivery_queue import TargetKey, find_targets, schedule_delivery_unlocked
+from realtime.delivery_queue import TargetKey, find_targets, pending_delivery, schedule_delivery_unlocked
 from realtime.transaction import Transaction
-from rules.delivery import DeliveryStatus
 from rules.events import ALERT, ALERTS, TEST
 from rules.roles import MemberRole
 
@@ -66,19 +64,13 @@ async def _alert_admins(
 
 
 def _alert(tx: Transaction, about: Delivery, key: TargetKey, target_id: UUID, alert_data: str) -> Delivery:
-    return Delivery(
-        id=new_id(),
-        workspace_id=about.workspace_id,
+    return pending_delivery(
+        tx,
+        about.workspace_id,
+        target_id,
+        key,
+        ALERT,
         agent_id=about.agent_id,
-        target_id=target_id,
-        channel=key.channel,
-        target=key.address,
-        event_type=ALERT,
         about_id=about.id,
         alert_data=alert_data,
-        occurred_at=tx.now,
-        status=DeliveryStatus.PENDING,
-        attempts_made=0,
-        next_attempt_at=tx.now,
-        created_at=tx.now,
     )

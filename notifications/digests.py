@@ -16,12 +16,11 @@ from models.database import Database
 from models.delivery import Delivery
 from models.digest import Digest, DigestEntry
 from models.ids import new_id
-from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
+from realtime.delivery_queue import TargetKey, lock_targets, pending_delivery, schedule_delivery
 from realtime.log import Entry
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction, Transactions
 from rules.agent_settings import EscalationSettings
-from rules.delivery import DeliveryStatus
 from rules.events import DIGEST
 
 HOUR = timedelta(hours=1)
@@ -115,20 +114,15 @@ async def _insert_deliveries(tx: Transaction, digest: Digest) -> None:
 
 
 def _delivery(tx: Transaction, digest: Digest, key: TargetKey, target_id: UUID) -> Delivery:
-    return Delivery(
-        id=new_id(),
-        workspace_id=digest.workspace_id,
+    return pending_delivery(
+        tx,
+        digest.workspace_id,
+        target_id,
+        key,
+        digest.event_type,
         agent_id=digest.agent_id,
-        target_id=target_id,
-        channel=key.channel,
-        target=key.address,
-        event_type=digest.event_type,
         digest_id=digest.id,
         occurred_at=digest.due_at,
-        status=DeliveryStatus.PENDING,
-        attempts_made=0,
-        next_attempt_at=tx.now,
-        created_at=tx.now,
     )
 
 

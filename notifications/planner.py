@@ -5,7 +5,6 @@ Its position, the deliveries and their jobs are written in one transaction, so e
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,17 +12,15 @@ from sqlalchemy import select
 from models.agent import Agent
 from models.database import Database
 from models.delivery import Delivery
-from models.ids import new_id
 from models.log import Stream
 from models.planned_log import PlannedLog
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from notifications.mails import Notice, single_mails
 from realtime import log
-from realtime.delivery_queue import TargetKey, lock_targets, schedule_delivery
+from realtime.delivery_queue import TargetKey, lock_targets, pending_delivery, schedule_delivery
 from realtime.transaction import Transaction, Transactions
 from rules.agent_settings import EscalationSettings, NotificationSettings
-from rules.delivery import DeliveryStatus
 from rules.events import NOTIFIED_EVENTS, EventType, event_of
 from rules.mail_limits import MailLimits
 
@@ -132,20 +129,21 @@ async def _plan_events(
         return
     targets = await lock_targets(tx, planned.workspace_id, [key for _, key in due])
     for event, key in due:
-        tx.session.add(_delivery(event, key, planned.workspace_id, targets[key].id, tx.now))
+        tx.session.add(_delivery(tx, event, key, planned.workspace_id, targets[key].id))
     for target in targets.values():
         schedule_delivery(tx, target, tx.now)
 
 
-def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID, now: datetime) -> Delivery:
-    return Delivery(
-        id=new_id(),
-        workspace_id=workspace_id,
+def _delivery(
+    tx: Transaction, event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID
+) -> Delivery:
+    return pending_delivery(
+        tx,
+        workspace_id,
+        target_id,
+        key,
+        event.type,
         agent_id=event.agent_id,
-        target_id=target_id,
-        channel=key.channel,
-        target=key.address,
-        event_type=event.type,
         change=event.change,
         position=event.entry.position,
         escalation_id=event.id_of("escalation"),
@@ -153,10 +151,6 @@ def _delivery(event: _Event, key: TargetKey, workspace_id: UUID, target_id: UUID
         message_id=event.id_of("message"),
         epoch=event.entry.data.get("epoch"),
         occurred_at=event.entry.occurred_at,
-        status=DeliveryStatus.PENDING,
-        attempts_made=0,
-        next_attempt_at=now,
-        created_at=now,
     )
 
 

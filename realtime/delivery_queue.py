@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
@@ -45,6 +46,25 @@ class TargetKey:
     def webhook(cls, endpoint_id: UUID, url: str) -> "TargetKey":
         """Return the key of a webhook endpoint."""
         return cls(DeliveryChannel.WEBHOOK, str(endpoint_id), url, endpoint_id=endpoint_id)
+
+
+def pending_delivery(
+    tx: Transaction, workspace_id: UUID, target_id: UUID, key: TargetKey, event_type: str, **about: Any
+) -> Delivery:
+    """Return a delivery to the target that is due now. `about` are further columns: what it is about."""
+    columns = {"occurred_at": tx.now, "next_attempt_at": tx.now} | about
+    return Delivery(
+        id=new_id(),
+        workspace_id=workspace_id,
+        target_id=target_id,
+        channel=key.channel,
+        target=key.address,
+        event_type=event_type,
+        status=DeliveryStatus.PENDING,
+        attempts_made=0,
+        created_at=tx.now,
+        **columns,
+    )
 
 
 async def find_targets(

@@ -10,14 +10,13 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.delivery import Delivery, DeliveryTarget
-from models.ids import new_id
+from models.delivery import DeliveryTarget
 from models.member import Member
 from models.sealing import Seal, UnreadableSecretError
 from models.workspace import Workspace
-from realtime.delivery_queue import schedule_delivery
+from realtime.delivery_queue import TargetKey, pending_delivery, schedule_delivery
 from realtime.transaction import Transaction
-from rules.delivery import DeliveryChannel, DeliveryStatus
+from rules.delivery import DeliveryChannel
 from rules.email_address import address_key, has_domain
 from rules.encoding import decode_base64url, encode_base64url
 from rules.events import CONFIRMATION
@@ -60,22 +59,8 @@ def request_confirmation(tx: Transaction, target: DeliveryTarget, agent_id: UUID
     if target.confirmation_sent_at and target.confirmation_sent_at > tx.now - CONFIRMATION_PAUSE:
         return
     target.confirmation_sent_at = tx.now
-    tx.session.add(
-        Delivery(
-            id=new_id(),
-            workspace_id=target.workspace_id,
-            agent_id=agent_id,
-            target_id=target.id,
-            channel=DeliveryChannel.EMAIL,
-            target=address,
-            event_type=CONFIRMATION,
-            occurred_at=tx.now,
-            status=DeliveryStatus.PENDING,
-            attempts_made=0,
-            next_attempt_at=tx.now,
-            created_at=tx.now,
-        )
-    )
+    key = TargetKey.email(address)
+    tx.session.add(pending_delivery(tx, target.workspace_id, target.id, key, CONFIRMATION, agent_id=agent_id))
     schedule_delivery(tx, target, tx.now)
 
 

@@ -12,10 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.agent import Agent
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
-from models.ids import new_id
 from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
-from realtime.delivery_queue import TargetKey, front_of_queue, lock_targets, schedule_delivery
+from realtime.delivery_queue import (
+    TargetKey,
+    front_of_queue,
+    lock_targets,
+    pending_delivery,
+    schedule_delivery,
+)
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, RateLimitedError
@@ -154,19 +159,8 @@ async def _targets(session: AsyncSession, agent: Agent, channel: DeliveryChannel
 
 
 def _sample(agent: Agent, key: TargetKey, target_id: UUID, tx: Transaction, due: datetime) -> Delivery:
-    return Delivery(
-        id=new_id(),
-        workspace_id=agent.workspace_id,
-        agent_id=agent.id,
-        target_id=target_id,
-        channel=key.channel,
-        target=key.address,
-        event_type=TEST,
-        occurred_at=tx.now,
-        status=DeliveryStatus.PENDING,
-        attempts_made=0,
-        next_attempt_at=due,
-        created_at=tx.now,
+    return pending_delivery(
+        tx, agent.workspace_id, target_id, key, TEST, agent_id=agent.id, next_attempt_at=due
     )
 
 

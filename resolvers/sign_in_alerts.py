@@ -6,13 +6,10 @@ import orjson
 from sqlalchemy import or_, select, update
 
 from models.agent import Agent
-from models.delivery import Delivery
-from models.ids import new_id
 from models.member import Member
-from realtime.delivery_queue import TargetKey, find_targets, schedule_delivery_unlocked
+from realtime.delivery_queue import TargetKey, find_targets, pending_delivery, schedule_delivery_unlocked
 from realtime.transaction import Transaction
 from resolvers.context import Context
-from rules.delivery import DeliveryStatus
 from rules.events import SIGN_IN_ALERT
 
 
@@ -40,20 +37,14 @@ async def _send_alert(tx: Transaction, member: Member, address: str) -> None:
     key = TargetKey.email(member.email)
     target_id = (await find_targets(tx, member.workspace_id, [key]))[key]
     tx.session.add(
-        Delivery(
-            id=new_id(),
-            workspace_id=member.workspace_id,
+        pending_delivery(
+            tx,
+            member.workspace_id,
+            target_id,
+            key,
+            SIGN_IN_ALERT,
             agent_id=agent_id,
-            target_id=target_id,
-            channel=key.channel,
-            target=key.address,
-            event_type=SIGN_IN_ALERT,
             alert_data=orjson.dumps({"address": address}).decode(),
-            occurred_at=tx.now,
-            status=DeliveryStatus.PENDING,
-            attempts_made=0,
-            next_attempt_at=tx.now,
-            created_at=tx.now,
         )
     )
     schedule_delivery_unlocked(tx, target_id, tx.now)

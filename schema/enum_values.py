@@ -75,7 +75,7 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "SignInMethod": {
         "PASSWORD": "With a password or an invitation.",
-        "OIDC": "By the OpenID provider.",
+        "OIDC": "With an account of the OpenID provider.",
     },
     "Scope": {
         "CONVERSATIONS_WRITE": "Start conversations and record messages: what an AI agent's back end needs.",

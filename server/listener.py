@@ -1,6 +1,7 @@
 """The listening socket of a process, and the configuration of uvicorn on it."""
 
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -46,11 +47,11 @@ class PortTakenError(Exception):
         )
 
 
-def uvicorn_config(app: object, settings: Settings, **options: Any) -> uvicorn.Config:
+def uvicorn_config(app: Callable[..., Any], settings: Settings, **options: Any) -> uvicorn.Config:
     """Return the configuration of uvicorn with the limits of connections, and with further `options`."""
     in_all = connections_in_all(raise_descriptor_limit())
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         log_config=None,
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -63,5 +64,5 @@ def uvicorn_config(app: object, settings: Settings, **options: Any) -> uvicorn.C
     proxies = config.forwarded_allow_ips
     trusted = trusted_networks(proxies if isinstance(proxies, str) else ",".join(proxies))
     limits = ConnectionLimits(settings.connections_per_address, in_all, trusted)
-    config.http = partial(RequestProtocol, limits=limits)  # type: ignore[assignment]
+    config.http = partial(RequestProtocol, limits=limits)  # type: ignore[assignment] # uvicorn only calls it
     return config

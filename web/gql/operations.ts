@@ -206,7 +206,7 @@ export type Disposition =
 export type SignInMethod =
   /** With a password or an invitation. */
   | 'PASSWORD'
-  /** By the OpenID provider. */
+  /** With an account of the OpenID provider. */
   | 'OIDC';
 
 /** Which conversations are listed; what is left out does not choose. */
