@@ -135,7 +135,7 @@ class Page:
 
     @property
     def is_full(self) -> bool:
-        """Whether there may be another page after this one."""
+        """Return true if there may be another page after this one."""
         return len(self.entries) == ENTRIES
 
     @cached_property
@@ -148,8 +148,8 @@ class Page:
     @cached_property
     def notices(self) -> list[Notice]:
         """The notices for recipients of emails."""
-        found = (recipients.notice(event) for event, recipients in self.events)
-        return [notice for notice in found if notice]
+        candidates = (recipients.notice(event) for event, recipients in self.events)
+        return [notice for notice in candidates if notice]
 
     @cached_property
     def targets(self) -> list[tuple[Event, TargetKey]]:
@@ -158,7 +158,7 @@ class Page:
 
     @property
     def has_recipients(self) -> bool:
-        """Whether anybody is notified of an event of the page."""
+        """Return true if an event of the page has a recipient."""
         return bool(self.notices or self.targets)
 
 

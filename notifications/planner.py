@@ -1,7 +1,7 @@
 """The planner: follows each workspace's log and inserts the deliveries of its events.
 
-Pages are read with their recipients by one statement, without a lock. A page of which nobody is notified
-needs one more statement, which moves the position. Otherwise the position, the deliveries and their jobs are
+Pages are read with their recipients by one statement, without a lock. A page without recipients needs one
+more statement, which moves the position. Otherwise the position, the deliveries and their jobs are
 written in one transaction, if the position is still that of the page. So each event is planned once.
 """
 

@@ -46,7 +46,7 @@ SWEEP_LIMIT_SECONDS = 3  # for one overdue timer
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between two looks at the heads of the logs, without a wake-up
 PLAN_PAUSE_SECONDS = 0.05  # events within this time are planned together
-PLAN_REST_SECONDS = 0.25  # the same, after a turn in which nobody had to be notified
+PLAN_REST_SECONDS = 0.25  # the same, after a turn without recipients
 ANALYTICS_SECONDS = 2  # between checks for changes that the analytics have to take in
 # Changes are taken in together: a turn costs as much as a few writes. Readers see them meanwhile.
 MANY_CHANGES, CHANGES_SECONDS, MONTHS_SECONDS = 300, 300, 1_800

@@ -96,7 +96,7 @@ def test_workspace_with_unreadable_settings_delays_no_other(post: PostOffice, bu
         broken.wait_for(1)
         post.execute(BREAK, key)
         try:
-            # Its log has an event before the other's, and stays behind.
+            # Its log has an event before the other's.
             post.execute(PILE_UP, parse_id(WORKSPACE, busy.id), 1, CREATED)
             other.escalate()
             receiver.wait_for(1)
