@@ -68,7 +68,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Workspace:
-    """What the requests name."""
+    """A workspace, with the ids and tokens that the requests name."""
 
     tenant: Tenant
     conversations: list[str] = field(default_factory=list)
@@ -222,8 +222,7 @@ def main() -> None:
         parser.error("the peer needs Node.js and npm")
     with ExitStack() as stack:
         # All clients have a place, as the peer gives them.
-        places = {"BATON_CONCURRENT_REQUESTS": "32"}
-        staged = stack.enter_context(stage("--no-worker", **places))
+        staged = stack.enter_context(stage("--no-worker", BATON_CONCURRENT_REQUESTS="32"))
         (pid,) = staged.server.members()
         servers = [
             Contestant("Baton", staged.target, staged.server, pid),
