@@ -28,6 +28,9 @@ FOR_TESTS = {
     "BATON_MAILS_PER_WORKSPACE": "10000",
 }
 
+# With this variable, passwords' hashes cost what they cost in production.
+FULL_PASSWORD_COSTS = "TESTS_FULL_PASSWORD_COSTS"
+
 WIDE_LIMITS = {
     "BATON_MESSAGES_PER_WIDGET": "100000",
     "BATON_ESCALATIONS_PER_WIDGET": "100000",
