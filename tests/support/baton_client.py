@@ -21,11 +21,11 @@ from resolvers.member import NewMember
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.roles import MemberRole
 from rules.typeid import AGENT, WORKSPACE, format_id
-from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
 from tests.support import database_connections
 from tests.support.baton_process import WIDE_LIMITS, BatonProcess
+from tests.support.copied_database import copied_database
 from tests.support.known_passwords import KnownPasswords
 
 T = TypeVar("T")
@@ -311,7 +311,7 @@ class Server:
     @contextmanager
     def started(cls, data_dir: Path, **environment: str) -> Iterator["Server"]:
         """Run a server that answers, and stop it at the end."""
-        with embedded_postgres(data_dir) as urls:
+        with copied_database(data_dir) as urls:
             server = cls(data_dir, urls.owner_url, urls.service_url)
             server.start(**environment)
             try:

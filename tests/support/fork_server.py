@@ -12,6 +12,7 @@ A password's hash costs as little as Argon2 allows, unless the environment has T
 Otherwise most of the time of the tests would be spent on signing in.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -19,6 +20,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -109,10 +111,25 @@ class ForkServer:
             connection.sendall(f"{line}\n".encode())
 
 
+def end_process(error: BaseException | None) -> None:
+    """End like the interpreter without freeing all objects, which would copy their pages."""
+    code = None if error is None else getattr(error, "code", "failed")
+    if isinstance(code, str):
+        return  # The interpreter prints it, or the traceback.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)
+
+
 if __name__ == "__main__":
     read_trusted_documents(None)
     gc.freeze()
     command = ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
     if command is not None:
         sys.argv = ["baton", *command]
-        app()
+        try:
+            app()
+        finally:
+            end_process(sys.exc_info()[1])
