@@ -1,4 +1,4 @@
-"""What happened around a failed test: lines that its servers logged, and pauses of the machine."""
+"""Circumstances of a failed test: lines that its servers logged meanwhile, and pauses of the machine."""
 
 import json
 import threading
