@@ -43,7 +43,8 @@ def mark_read_only(row: object) -> None:
 class CompiledStatement(Generic[*Ts]):
     """A statement that returns rows, for asyncpg. Each variable value is a `bindparam`.
 
-    Rows of tables belong to no session: adding one to a session raises ReadOnlyRowError.
+    Rows of tables belong to no session: adding one to a session raises ReadOnlyRowError. `source` is the
+    statement before it was compiled.
     """
 
     def __init__(self, source: Any, compiled: SQLCompiler, parts: Sequence["_Part"]) -> None:
