@@ -1,23 +1,25 @@
-"""Selects that are compiled once, for the queries of every request and live event."""
+"""Statements that are compiled once, for every request, transaction and live event."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVarTuple, cast
 
 import asyncpg
 from sqlalchemy import ColumnElement, Enum, Select, event, inspect
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.util import AliasedInsp
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from models.database import Database
+from models.driver_values import DIALECT, Writer, writer_of
 
 Ts = TypeVarTuple("Ts")
 
-_DIALECT = dialect()  # type: ignore[no-untyped-call]
 _READ_ONLY = "_baton_read_only"
 
 # Builds one selected entity from its column values.
 _Maker = Callable[[Sequence[Any]], Any]
+_Part = tuple[list[ColumnElement[Any]], _Maker]
 
 
 class ReadOnlyRowError(RuntimeError):
@@ -33,42 +35,72 @@ def _refuse_read_only_row(_: Session, row: object) -> None:
         raise ReadOnlyRowError(row)
 
 
-class CompiledSelect(Generic[*Ts]):
-    """A select that is compiled once and run by asyncpg: a third of the CPU of a session.
+def mark_read_only(row: object) -> None:
+    """Make every session refuse the row."""
+    vars(row)[_READ_ONLY] = True
 
-    Each variable value is a `bindparam`. Rows of tables belong to no session and are read-only: adding one to
-    a session raises ReadOnlyRowError.
+
+class CompiledStatement(Generic[*Ts]):
+    """A statement that returns rows, for asyncpg. Each variable value is a `bindparam`.
+
+    Rows of tables belong to no session: adding one to a session raises ReadOnlyRowError. `source` is the
+    statement before it was compiled.
     """
 
-    def __init__(self, statement: Select[*Ts]) -> None:
-        parts = [_part_of(description["expr"]) for description in statement.column_descriptions]
-        columns = [column for columns, _ in parts for column in columns]
-        compiled = statement.with_only_columns(*columns, maintain_column_froms=True).compile(dialect=_DIALECT)
-        self._sql = compiled.string
-        self._names: Sequence[str] = compiled.positiontup or ()
+    def __init__(self, source: Any, compiled: SQLCompiler, parts: Sequence["_Part"]) -> None:
+        self.source = source
+        self.sql = compiled.string
+        names: Sequence[str] = compiled.positiontup or ()
+        self._values: list[tuple[str, Writer | None]] = [
+            (name, writer_of(compiled.binds[name].type)) for name in names
+        ]
         self._fixed = compiled.params
         self._parts = list(_with_slices(parts))
         # asyncpg returns every value in its Python type, except enums.
         self._readers = [
             (index, _reader_of(column.type))
-            for index, column in enumerate(columns)
+            for index, column in enumerate(column for columns, _ in parts for column in columns)
             if isinstance(column.type, Enum)
         ]
 
-    async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
-        """Return the rows for these values of the parameters."""
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        """Return the arguments for these values of the parameters."""
         given = self._fixed | values
-        records = await database.fetch(self._sql, *[given[name] for name in self._names])
-        return [self._read(record) for record in records]
+        return [write(given[name]) if write else given[name] for name, write in self._values]
 
-    def _read(self, record: asyncpg.Record) -> tuple[*Ts]:
+    def row(self, record: asyncpg.Record) -> tuple[*Ts]:
+        """Return the selected values and rows of tables."""
         values = list(record)
         for index, reader in self._readers:
             values[index] = reader(values[index])
         return cast("tuple[*Ts]", tuple([make(values[part]) for part, make in self._parts]))
 
 
-def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
+class CompiledSelect(CompiledStatement[*Ts]):
+    """A select that is compiled once and run by asyncpg: a third of the CPU of a session."""
+
+    def __init__(self, statement: Select[*Ts]) -> None:
+        parts = [_part_of(description["expr"]) for description in statement.column_descriptions]
+        columns = [column for columns, _ in parts for column in columns]
+        only = statement.with_only_columns(*columns, maintain_column_froms=True)
+        super().__init__(statement, only.compile(dialect=DIALECT), parts)
+
+    async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
+        """Return the rows for these values of the parameters, through the query pool."""
+        records = await database.fetch(self.sql, *self.arguments(values))
+        return [self.row(record) for record in records]
+
+
+class CompiledWrite(CompiledStatement[*Ts]):
+    """An insert or update, compiled once, that returns columns. Only transactions execute it."""
+
+    def __init__(self, statement: ReturningInsert[*Ts] | ReturningUpdate[*Ts]) -> None:
+        returned = statement.returning_column_descriptions
+        parts = [_part_of(description["expr"]) for description in returned]
+        super().__init__(statement, statement.compile(dialect=DIALECT), parts)
+
+
+def _part_of(expression: Any) -> _Part:
     """Return the columns of a table, alias or value, and a function that builds it from their values."""
     entity: Any = inspect(expression)
     if not isinstance(entity, Mapper | AliasedInsp):
@@ -80,7 +112,7 @@ def _part_of(expression: Any) -> tuple[list[ColumnElement[Any]], _Maker]:
     def row(values: Sequence[Any]) -> Any:
         instance = blank()
         instance.__dict__.update(zip(names, values, strict=True))
-        instance.__dict__[_READ_ONLY] = True
+        mark_read_only(instance)
         return instance
 
     return [entity.selectable.c[attribute.columns[0].key] for attribute in attributes], row
@@ -91,7 +123,7 @@ def _single(values: Sequence[Any]) -> Any:
     return value
 
 
-def _with_slices(parts: Sequence[tuple[list[ColumnElement[Any]], _Maker]]) -> Iterator[tuple[slice, _Maker]]:
+def _with_slices(parts: Sequence[_Part]) -> Iterator[tuple[slice, _Maker]]:
     begin = 0
     for columns, make in parts:
         yield slice(begin, begin + len(columns)), make
@@ -99,5 +131,5 @@ def _with_slices(parts: Sequence[tuple[list[ColumnElement[Any]], _Maker]]) -> It
 
 
 def _reader_of(enum: Enum) -> Callable[[str | None], Any]:
-    process = cast(Any, enum).result_processor(_DIALECT, None)
+    process = cast(Any, enum).result_processor(DIALECT, None)
     return cast("Callable[[str | None], Any]", process)

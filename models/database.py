@@ -15,6 +15,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
+from models.database_transaction import DatabaseTransaction, begin_transaction
+from models.driver_values import json_text
+
 # A client that dies in the middle of a transaction must not keep its conversation locked. A statement waits
 # for a row up to twice as long as lock_timeout: for its turn among those that wait, and then for the row.
 # Workers have the same limit, since what they do is repeated.
@@ -122,7 +125,7 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=session_wait,
-            json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
+            json_serializer=json_text,
             # Errors must not put the content of messages into logs.
             hide_parameters=True,
             json_deserializer=orjson.loads,
@@ -186,6 +189,13 @@ class Database:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield connection.fetch
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[DatabaseTransaction]:
+        """Begin a transaction, which is rolled back unless it is committed in the block."""
+        with self._expected_errors():
+            async with begin_transaction(self._engine) as transaction:
+                yield transaction
 
     @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:

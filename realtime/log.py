@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, insert, select, text
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.compiled_select import CompiledSelect
 from models.database import Database
+from models.driver_values import json_text
 from models.log import LogEntry, Stream
+from models.write_statement import Append
 
 PAGE = 500
 
@@ -50,38 +51,14 @@ class Head:
     at: datetime
 
 
-_APPEND = text(
-    """
-    WITH bumped AS (
-        UPDATE streams SET head = head + :count, head_at = :at WHERE id = :stream RETURNING head
-    )
-    INSERT INTO log (stream, position, type, data, occurred_at)
-    SELECT :stream, bumped.head - :count + fresh.place, fresh.type, CAST(fresh.data AS jsonb), :at
-    FROM bumped,
-         unnest(CAST(:types AS text[]), CAST(:data AS text[])) WITH ORDINALITY AS fresh (type, data, place)
-    RETURNING position
-    """
-)
-
-
 async def open_stream(session: AsyncSession, stream: UUID, at: datetime) -> None:
     """Create the empty stream of a new conversation or workspace."""
     await session.execute(insert(Stream).values(id=stream, head=0, head_at=at))
 
 
-async def append(session: AsyncSession, stream: UUID, entries: Sequence[NewEntry], at: datetime) -> int:
-    """Append `entries` and return the new head. The stream stays locked until the transaction ends."""
-    positions = await session.scalars(
-        _APPEND,
-        {
-            "stream": stream,
-            "count": len(entries),
-            "at": at,
-            "types": [entry.type for entry in entries],
-            "data": [orjson.dumps(entry.data, default=str).decode() for entry in entries],
-        },
-    )
-    return max(int(position) for position in positions)
+def append(stream: UUID, entries: Sequence[NewEntry], at: datetime) -> Append:
+    """Return what appends `entries` to a stream. The stream stays locked until the transaction ends."""
+    return Append(stream, [entry.type for entry in entries], [json_text(entry.data) for entry in entries], at)
 
 
 async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAGE) -> list[Entry]:

@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import cast
 from uuid import UUID
 
 import asyncpg
-from pgqueuer.ports.driver import Driver
 from pgqueuer.queries import Queries
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 
 class TimerKind(StrEnum):
@@ -46,26 +42,13 @@ async def install_timers(url: str) -> None:
         await connection.close()
 
 
-async def set_timers(session: AsyncSession, timers: Sequence[Timer]) -> None:
-    """Write the timers in the session's transaction."""
+async def set_timers(connection: asyncpg.Connection, timers: Sequence[Timer]) -> None:
+    """Write the timers in the connection's transaction."""
     # pgqueuer counts a job's delay from the start of the transaction.
-    begun: datetime = (await session.execute(select(func.now()))).scalar_one()
-    await Queries(cast(Driver, _SessionDriver(session))).enqueue(
+    begun: datetime = await connection.fetchval("SELECT now()")
+    await Queries.from_asyncpg_connection(connection).enqueue(
         [timer.kind.value for timer in timers],
         [timer.key.bytes for timer in timers],
         [0] * len(timers),
         [timer.at - begun for timer in timers],
     )
-
-
-class _SessionDriver:
-    """A pgqueuer driver on a session: its statements are part of the session's transaction."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        """Return the rows of a query with the parameters $1, $2 and so on."""
-        connection = await self._session.connection()
-        result = await connection.exec_driver_sql(query, args)
-        return [{str(name): value for name, value in row.items()} for row in result.mappings()]

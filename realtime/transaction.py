@@ -7,37 +7,64 @@ conversation stream, workspace stream, audit log.
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.base import Base
+from models.compiled_select import CompiledStatement
 from models.database import Database
+from models.database_transaction import DatabaseTransaction
+from models.ledger import Ledger
 from realtime import log
 from realtime.audit import NewAuditEntry, append_audit
 from realtime.pubsub import Wakeup
 from realtime.timers import Timer, set_timers
 
+Ts = TypeVarTuple("Ts")
+
 
 class Transaction:
-    """A transaction: its session, its time, and its pending log entries and timers.
+    """A transaction: its rows, its time, and its pending log entries and timers.
+
+    Rows of conversations are read by `fetch` and inserted by `add`, through the ledger. `session` serves all
+    other tables.
 
     `now` is the database clock, read after the lock, or the clock of a replay. A replay sets no timers: its
     own clock decides what is due.
     """
 
     def __init__(
-        self, session: AsyncSession, replay_clock: datetime | None, timers_enabled: bool = True
+        self, opened: DatabaseTransaction, replay_clock: datetime | None, timers_enabled: bool = True
     ) -> None:
-        self.session = session
         self.replay_clock = replay_clock
         self.timers_enabled = timers_enabled
+        self._opened = opened
+        self._ledger = Ledger(opened.connection)
         self._now: datetime | None = replay_clock
         self._conversation: dict[UUID, list[log.NewEntry]] = {}
         self._workspace: dict[UUID, list[log.NewEntry]] = {}
         self._timers: list[Timer] = []
         self._audit: dict[UUID, list[NewAuditEntry]] = {}
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of the transaction, opened by its first use."""
+        return self._opened.session
+
+    def add(self, row: Base) -> None:
+        """Insert the row at commit."""
+        self._ledger.add(row)
+
+    async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        """Return the rows of a statement. Changes of rows are written at commit."""
+        return await self._ledger.fetch(statement, **values)
+
+    async def flush(self) -> None:
+        """Write new and changed rows now, for statements that follow."""
+        await self._opened.flush()
+        await self._ledger.flush()
 
     @property
     def now(self) -> datetime:
@@ -52,7 +79,7 @@ class Transaction:
 
     async def read_clock(self) -> datetime:
         """Read the database clock in a transaction that locks no conversation."""
-        self.set_now((await self.session.execute(select(func.clock_timestamp()))).scalar_one())
+        self.set_now(await self._opened.connection.fetchval("SELECT clock_timestamp()"))
         return self.now
 
     def log_to_conversation(self, conversation: UUID, type_: str, **data: Any) -> None:
@@ -73,18 +100,22 @@ class Transaction:
             self._timers.append(timer)
 
     async def write(self) -> list[Wakeup]:
-        """Write timers, log entries (conversation streams first) and audit entries; return the wake-ups."""
-        await self.session.flush()
+        """Write rows, timers, log entries (conversation streams first) and audit entries.
+
+        Return the wake-ups.
+        """
+        await self._opened.flush()
         if self._timers:
-            await set_timers(self.session, self._timers)
-        wakeups = [
-            Wakeup(stream, await log.append(self.session, stream, entries, self.now))
+            await set_timers(self._opened.connection, self._timers)
+        appends = [
+            log.append(stream, entries, self.now)
             for entries_of in (self._conversation, self._workspace)
             for stream, entries in sorted(entries_of.items())
         ]
+        heads = await self._ledger.write(appends)
         for workspace, acts in sorted(self._audit.items()):
             await append_audit(self.session, workspace, acts, self._now or await self.read_clock())
-        return wakeups
+        return [Wakeup(append.stream, head) for append, head in zip(appends, heads, strict=True)]
 
 
 class Transactions:
@@ -100,10 +131,10 @@ class Transactions:
     @asynccontextmanager
     async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
         """Begin a transaction. An exception in the block rolls it back: nothing is stored or published."""
-        async with self._database.transactional_session() as session:
-            tx = Transaction(session, replay_clock, self._timers_enabled)
+        async with self._database.transaction() as opened:
+            tx = Transaction(opened, replay_clock, self._timers_enabled)
             yield tx
             wakeups = await tx.write()
-            await session.commit()
+            await opened.commit()
         for wakeup in wakeups:
             self._publish_wakeup(wakeup)

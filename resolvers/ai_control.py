@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import Uuid, bindparam, update
 
+from models.compiled_select import CompiledWrite
 from models.conversation import Conversation
 from models.message import Message
 from realtime.transaction import Transaction
@@ -90,20 +91,21 @@ def request_turn(tx: Transaction, conversation: Conversation) -> None:
         )
 
 
-async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
-    discarded = await tx.session.scalars(
-        update(Message)
-        .where(
-            Message.conversation_id == conversation.id,
-            Message.role == MessageRole.ASSISTANT,
-            Message.status == MessageStatus.HELD,
-        )
-        .values(status=MessageStatus.DISCARDED)
-        .returning(Message.id)
-        .execution_options(synchronize_session=False)
+_DISCARD_DRAFTS = CompiledWrite(
+    update(Message)
+    .where(
+        Message.conversation_id == bindparam("conversation", type_=Uuid),
+        Message.role == MessageRole.ASSISTANT,
+        Message.status == MessageStatus.HELD,
     )
-    for message in discarded:
-        tx.log_to_conversation(conversation.id, "message.status_changed", message=message)
+    .values(status=MessageStatus.DISCARDED)
+    .returning(Message.id)
+)
+
+
+async def _discard_drafts(tx: Transaction, conversation: Conversation) -> None:
+    for (message_id,) in await tx.fetch(_DISCARD_DRAFTS, conversation=conversation.id):
+        tx.log_to_conversation(conversation.id, "message.status_changed", message=message_id)
 
 
 def _log(

@@ -47,7 +47,7 @@ def post(
         created_at=tx.now,
         **recorder_of(actor),
     )
-    tx.session.add(message)
+    tx.add(message)
     _note_last_words(conversation, message, from_widget)
     author = {} if author_id is None else {"author": author_id}
     tx.log_to_conversation(

@@ -6,8 +6,9 @@ lock. Removing a member, or taking away the right to answer, waits for it and th
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Uuid, bindparam, select
 
+from models.compiled_select import CompiledSelect
 from models.escalation import Escalation
 from models.member import Member
 from realtime.transaction import Transaction
@@ -20,16 +21,20 @@ from resolvers.visibility import ESCALATION
 from rules.escalation import EscalationStatus
 from rules.roles import can_answer
 
+_LOCKED_ROLE = CompiledSelect(
+    select(Member.role)
+    .where(Member.id == bindparam("member", type_=Uuid), Member.removed_at.is_(None))
+    .with_for_update(read=True)
+)
+
 
 async def lock_assignee(tx: Transaction, member_id: UUID | None) -> UUID | None:
     """Return the id of a member who can answer, share-locked, otherwise None."""
     if member_id is None:
         return None
-    current = select(Member).where(Member.id == member_id, Member.removed_at.is_(None))
-    member = await tx.session.scalar(
-        current.with_for_update(read=True).execution_options(populate_existing=True)
-    )
-    return member.id if member and can_answer(member.role) else None
+    for (role,) in await tx.fetch(_LOCKED_ROLE, member=member_id):
+        return member_id if can_answer(role) else None
+    return None
 
 
 async def lock_own_membership(tx: Transaction, actor: Actor) -> UUID | None:

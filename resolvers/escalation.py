@@ -122,7 +122,7 @@ def _add_note(tx: Transaction, escalation: Escalation, body: str, actor: Actor) 
         body=body,
         created_at=tx.now,
     )
-    tx.session.add(note)
+    tx.add(note)
     write_fact(tx, escalation, "noted", actor, note=str(note.id))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import exists, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from models.compiled_select import CompiledSelect, CompiledWrite
 from models.database import Database
 from models.idempotency_key import IdempotencyKey
 from realtime.transaction import Transaction
@@ -18,6 +19,36 @@ from resolvers.errors import IdempotencyMismatchError
 from resolvers.validation import check_key
 
 LIFETIME = timedelta(hours=24)
+
+
+# The names of parameters differ from those of columns, which SQLAlchemy would set.
+_SCOPE = bindparam("of_scope", type_=IdempotencyKey.scope_id.type)
+_OPERATION = bindparam("of_operation", type_=IdempotencyKey.operation.type)
+_KEY = bindparam("of_key", type_=IdempotencyKey.key.type)
+_HASH = bindparam("of_input", type_=IdempotencyKey.input_hash.type)
+_NOW = bindparam("now", type_=IdempotencyKey.created_at.type)
+_SAME_KEY = (
+    IdempotencyKey.scope_id == _SCOPE,
+    IdempotencyKey.operation == _OPERATION,
+    IdempotencyKey.key == _KEY,
+)
+_TAKE = CompiledWrite(
+    insert(IdempotencyKey)
+    .values(scope_id=_SCOPE, operation=_OPERATION, key=_KEY, input_hash=_HASH, result=None, created_at=_NOW)
+    .on_conflict_do_update(
+        index_elements=["scope_id", "operation", "key"],
+        set_={"input_hash": _HASH, "result": None, "created_at": _NOW},
+        where=IdempotencyKey.created_at < bindparam("expired_before", type_=IdempotencyKey.created_at.type),
+    )
+    .returning(IdempotencyKey.key)
+)
+_FIRST_CALL = CompiledSelect(select(IdempotencyKey.input_hash, IdempotencyKey.result).where(*_SAME_KEY))
+_STORE = CompiledWrite(
+    update(IdempotencyKey)
+    .where(*_SAME_KEY)
+    .values(result=bindparam("ids", type_=IdempotencyKey.result.type))
+    .returning(IdempotencyKey.key)
+)
 
 
 class IdempotentCall:
@@ -36,11 +67,8 @@ class IdempotentCall:
     async def store_result(self, **ids: Any) -> None:
         """Store the ids of the result in the transaction, for repeated calls."""
         if self._where is not None:
-            await self._tx.session.execute(
-                update(IdempotencyKey)
-                .filter_by(**self._where)
-                .values(result={name: str(value) for name, value in ids.items() if value is not None})
-            )
+            result = {name: str(value) for name, value in ids.items() if value is not None}
+            await self._tx.fetch(_STORE, **self._where, ids=result)
 
 
 async def begin_idempotent(
@@ -59,14 +87,14 @@ async def begin_idempotent_in(
     """Take the key within a scope other than the actor's own, as `begin_idempotent` does."""
     if check_key("idempotency_key", key) is None:
         return IdempotentCall(tx, None, None)
-    where = {"scope_id": scope_id, "operation": operation, "key": key}
+    where = {"of_scope": scope_id, "of_operation": operation, "of_key": key}
     hashed = _hash_of(inputs)
     if await _take(tx, where, hashed):
         return IdempotentCall(tx, where, None)
-    row = (await tx.session.execute(select(IdempotencyKey).filter_by(**where))).scalar_one()
-    if row.input_hash != hashed:
+    ((first_hash, result),) = await tx.fetch(_FIRST_CALL, **where)
+    if first_hash != hashed:
         raise IdempotencyMismatchError
-    return IdempotentCall(tx, where, row.result)
+    return IdempotentCall(tx, where, result)
 
 
 async def is_used(database: Database, scope_id: UUID, operation: str, key: str | None) -> bool:
@@ -86,13 +114,7 @@ async def is_used(database: Database, scope_id: UUID, operation: str, key: str |
 
 async def _take(tx: Transaction, where: Mapping[str, Any], hashed: bytes) -> bool:
     now = datetime.now(UTC)
-    fresh = insert(IdempotencyKey).values(**where, input_hash=hashed, result=None, created_at=now)
-    renewed = fresh.on_conflict_do_update(
-        index_elements=["scope_id", "operation", "key"],
-        set_={"input_hash": hashed, "result": None, "created_at": now},
-        where=IdempotencyKey.created_at < now - LIFETIME,
-    ).returning(IdempotencyKey.key)
-    return await tx.session.scalar(renewed) is not None
+    return bool(await tx.fetch(_TAKE, **where, of_input=hashed, now=now, expired_before=now - LIFETIME))
 
 
 def _hash_of(inputs: Mapping[str, Any]) -> bytes:

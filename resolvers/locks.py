@@ -6,14 +6,16 @@ read after the lock, in the same statement.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import DateTime, Select, Uuid, bindparam, func, select
 from sqlalchemy.orm import aliased
 from structlog.contextvars import bind_contextvars
 
 from models.agent import Agent
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.escalation import Escalation
 from realtime.transaction import Transaction
@@ -38,42 +40,46 @@ class LockedConversation:
         return self.settings.widget.texts_for(self.conversation.language)
 
 
-def _locking(rows: Select[Conversation]) -> Select[Any]:
+# For the team and for customers.
+_Locking = dict[bool, CompiledSelect[Conversation, dict[str, Any], datetime]]
+
+
+def _locking(rows: Select[Conversation]) -> CompiledSelect[Conversation, dict[str, Any], datetime]:
     # The lock is taken in a materialized CTE: the clock is read after it, not while the lock is awaited.
     locked = rows.with_for_update(key_share=True).cte("locked")
     conversation = aliased(Conversation, locked)
-    return (
-        select(conversation, Agent.settings, func.clock_timestamp())
-        .join(Agent, Agent.id == conversation.agent_id)
-        .execution_options(populate_existing=True)
+    return CompiledSelect(
+        select(conversation, Agent.settings, func.clock_timestamp(type_=DateTime(timezone=True))).join(
+            Agent, Agent.id == conversation.agent_id
+        )
     )
 
 
 def _by_id(seen: Visibility) -> Select[Conversation]:
-    return visible_conversations(seen).where(Conversation.id == bindparam("row_id"))
+    return visible_conversations(seen).where(Conversation.id == bindparam("row_id", type_=Uuid))
 
 
 def _of_escalation(seen: Visibility) -> Select[Conversation]:
     # The conversation of an escalation never changes, so it may be read before the lock.
-    visible = visible_escalations(seen).where(Escalation.id == bindparam("row_id"))
+    visible = visible_escalations(seen).where(Escalation.id == bindparam("row_id", type_=Uuid))
     return select(Conversation).where(
         Conversation.id == visible.with_only_columns(Escalation.conversation_id).scalar_subquery()
     )
 
 
-def _for_team_and_customers(build: Callable[[Visibility], Select[Conversation]]) -> dict[bool, Select[Any]]:
+def _for_team_and_customers(build: Callable[[Visibility], Select[Conversation]]) -> _Locking:
     return {customer: _locking(build(Visibility.template(customer=customer))) for customer in (False, True)}
 
 
-# Built once: building them for each transaction is a third of the cost of recording a message.
 _CONVERSATION = _for_team_and_customers(_by_id)
 _CONVERSATION_OF_ESCALATION = _for_team_and_customers(_of_escalation)
-_LOCKED_ESCALATION = (
-    select(Escalation).with_for_update(key_share=True).execution_options(populate_existing=True)
-)
-_ESCALATION = _LOCKED_ESCALATION.where(Escalation.id == bindparam("row_id"))
-_ACTIVE = _LOCKED_ESCALATION.where(
-    Escalation.conversation_id == bindparam("conversation"), Escalation.status != EscalationStatus.RESOLVED
+_LOCKED_ESCALATION = select(Escalation).with_for_update(key_share=True)
+_ESCALATION = CompiledSelect(_LOCKED_ESCALATION.where(Escalation.id == bindparam("row_id", type_=Uuid)))
+_ACTIVE = CompiledSelect(
+    _LOCKED_ESCALATION.where(
+        Escalation.conversation_id == bindparam("conversation", type_=Uuid),
+        Escalation.status != EscalationStatus.RESOLVED,
+    )
 )
 
 
@@ -99,24 +105,24 @@ async def lock_escalation(
 ) -> tuple[LockedConversation, Escalation]:
     """Lock the conversation of a visible escalation, then the escalation; raises NotFoundError."""
     locked = await _locked(tx, actor, _CONVERSATION_OF_ESCALATION, escalation_id, "escalation")
-    escalation = (await tx.session.execute(_ESCALATION, {"row_id": escalation_id})).scalar_one()
+    ((escalation,),) = await tx.fetch(_ESCALATION, row_id=escalation_id)
     return locked, escalation
 
 
 async def lock_active_escalation(tx: Transaction, conversation: Conversation) -> Escalation | None:
     """Lock and return the active escalation of a conversation that is locked already."""
-    active: Escalation | None = await tx.session.scalar(_ACTIVE, {"conversation": conversation.id})
-    return active
+    for (active,) in await tx.fetch(_ACTIVE, conversation=conversation.id):
+        return active
+    return None
 
 
 async def _locked(
-    tx: Transaction, actor: Actor, statements: dict[bool, Select[Any]], row_id: UUID, name: str
+    tx: Transaction, actor: Actor, statements: _Locking, row_id: UUID, name: str
 ) -> LockedConversation:
-    values = {**bind_values(actor), "row_id": row_id}
-    row = (await tx.session.execute(statements[actor.is_customer], values)).one_or_none()
-    if row is None:
+    rows = await tx.fetch(statements[actor.is_customer], **bind_values(actor), row_id=row_id)
+    if not rows:
         raise NotFoundError(name)
-    conversation, settings, clock = row
+    ((conversation, settings, clock),) = rows
     tx.set_now(clock)
     bind_contextvars(conversation=format_id(CONVERSATION, conversation.id))
     return LockedConversation(conversation, EscalationSettings.model_validate(settings))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Uuid, bindparam, select
 
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
@@ -42,6 +43,8 @@ from rules.triggers import (
     judge_reply,
     triggers_of_customer_message,
 )
+
+_BY_ID = CompiledSelect(select(Message).where(Message.id == bindparam("row_id", type_=Uuid)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +230,10 @@ async def lock_held_reply(
     tx: Transaction, context: Context, message_id: UUID
 ) -> tuple[LockedConversation, Message]:
     """Lock the conversation of a held reply and return both; raises ConflictError for other messages."""
-    conversation_id = await tx.session.scalar(
-        MESSAGE.by_id(context.actor, message_id).with_only_columns(Message.conversation_id)
-    )
+    visible = MESSAGE.by_id(context.actor, message_id).with_only_columns(Message.conversation_id)
+    conversation_id = await tx.session.scalar(visible)
     locked = await lock_conversation(tx, context.actor, MESSAGE.known(conversation_id))
-    message = (await tx.session.execute(select(Message).where(Message.id == message_id))).scalar_one()
+    ((message,),) = await tx.fetch(_BY_ID, row_id=message_id)
     if message.status is not MessageStatus.HELD:
         raise ConflictError(f"This message is no longer a held reply: it is {message.status}.")
     return locked, message

@@ -5,6 +5,9 @@ All of it happens under the conversation's lock, so exactly one of these ends it
 
 from datetime import timedelta
 
+from sqlalchemy import Uuid, bindparam, select
+
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.ids import new_id
 from models.message import Message
@@ -12,6 +15,10 @@ from models.pending_escalation import PendingEscalation
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction
 from rules.pending_escalation import PendingOutcome
+
+_BY_ID = CompiledSelect(
+    select(PendingEscalation).where(PendingEscalation.id == bindparam("row_id", type_=Uuid))
+)
 
 
 def open_pending(
@@ -31,7 +38,7 @@ def open_pending(
         fires_at=tx.now + timedelta(seconds=delay_seconds),
         outcome=PendingOutcome.WAITING,
     )
-    tx.session.add(pending)
+    tx.add(pending)
     conversation.pending_escalation_id = pending.id
     tx.set_timer(Timer(TimerKind.PENDING_ESCALATION, pending.id, pending.fires_at))
     tx.log_to_conversation(conversation.id, "conversation.escalation_pending")
@@ -41,9 +48,8 @@ async def waiting(tx: Transaction, conversation: Conversation) -> PendingEscalat
     """Return the pending escalation of a locked conversation, or None."""
     if conversation.pending_escalation_id is None:
         return None
-    return await tx.session.get_one(
-        PendingEscalation, conversation.pending_escalation_id, populate_existing=True
-    )
+    ((pending,),) = await tx.fetch(_BY_ID, row_id=conversation.pending_escalation_id)
+    return pending
 
 
 async def end_pending(tx: Transaction, conversation: Conversation, outcome: PendingOutcome) -> None:

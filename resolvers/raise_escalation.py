@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, select, update
 
+from models.compiled_select import CompiledWrite
 from models.escalation import Escalation, TriggerEvent
 from models.ids import new_id
 from realtime.transaction import Transaction
@@ -27,6 +28,33 @@ from rules.sla_clock import SlaStatus
 from rules.triggers import FiredTrigger, highest_priority, in_order
 
 REPETITION = timedelta(minutes=1)
+
+
+def _equal(column: Any) -> ColumnElement[bool]:
+    """Return the condition that a column has the value of the fired trigger, which may be null."""
+    value: BindParameter[Any] = bindparam(f"fired_{column.key}", type_=column.type)
+    return cast("ColumnElement[bool]", column.is_not_distinct_from(value))
+
+
+_NOW = bindparam("now", type_=TriggerEvent.occurred_at.type)
+_REPEATED = (
+    select(TriggerEvent.id)
+    .where(
+        TriggerEvent.escalation_id == bindparam("of_escalation", type_=Uuid),
+        *map(
+            _equal, (TriggerEvent.trigger, TriggerEvent.reason, TriggerEvent.detail, TriggerEvent.confidence)
+        ),
+        TriggerEvent.occurred_at > bindparam("since", type_=TriggerEvent.occurred_at.type),
+    )
+    .limit(1)
+    .scalar_subquery()
+)
+_COUNT_REPETITION = CompiledWrite(
+    update(TriggerEvent)
+    .where(TriggerEvent.id == _REPEATED)
+    .values(count=TriggerEvent.count + 1, last_occurred_at=_NOW)
+    .returning(TriggerEvent.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +132,7 @@ def _create(
     )
     set_clock(escalation, tx.now)
     schedule_next_crossing(tx, escalation)
-    tx.session.add(escalation)
+    tx.add(escalation)
     return escalation
 
 
@@ -148,27 +176,17 @@ def _announce(
 
 async def _count_repetition(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -> bool:
     """Count a trigger on an equal one of the last minute, and return whether there is one."""
-    equal = (
-        select(TriggerEvent.id)
-        .where(
-            TriggerEvent.escalation_id == escalation.id,
-            TriggerEvent.trigger == fired.trigger,
-            TriggerEvent.reason == fired.reason,
-            TriggerEvent.detail.is_not_distinct_from(fired.detail),
-            TriggerEvent.confidence.is_not_distinct_from(fired.confidence),
-            TriggerEvent.occurred_at > tx.now - REPETITION,
-        )
-        .limit(1)
-        .scalar_subquery()
+    counted = await tx.fetch(
+        _COUNT_REPETITION,
+        of_escalation=escalation.id,
+        fired_trigger=fired.trigger,
+        fired_reason=fired.reason,
+        fired_detail=fired.detail,
+        fired_confidence=fired.confidence,
+        since=tx.now - REPETITION,
+        now=tx.now,
     )
-    counted = (
-        update(TriggerEvent)
-        .where(TriggerEvent.id == equal)
-        .values(count=TriggerEvent.count + 1, last_occurred_at=tx.now)
-        .returning(TriggerEvent.id)
-        .execution_options(synchronize_session=False)
-    )
-    return await tx.session.scalar(counted) is not None
+    return bool(counted)
 
 
 def _asks_for_more(
@@ -212,7 +230,7 @@ def _write_triggers(
 
 
 def _add_trigger(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -> None:
-    tx.session.add(
+    tx.add(
         TriggerEvent(
             id=new_id(),
             escalation_id=escalation.id,

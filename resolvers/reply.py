@@ -126,7 +126,7 @@ async def send_held_reply(context: Context, message_id: UUID, content: str | Non
         words = draft.content if content is None else content
         # Before the reply: one that hands back discards the drafts that are left.
         discard(tx, draft)
-        await tx.session.flush()
+        await tx.flush()
         message = await _reply(tx, context, locked, escalation, words, author)
     return ReplyResult(message, escalation)
 

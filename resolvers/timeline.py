@@ -39,7 +39,7 @@ def write_timeline(
 ) -> None:
     """Write a timeline entry without a workspace event."""
     escalation.timeline += 1
-    tx.session.add(
+    tx.add(
         TimelineEntry(
             escalation_id=escalation.id,
             position=escalation.timeline,

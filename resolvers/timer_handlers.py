@@ -64,7 +64,7 @@ async def fire_if_due(tx: Transaction, locked: LockedConversation) -> None:
         await end_pending(tx, locked.conversation, PendingOutcome.FIRED)
         low = fired(EscalationTrigger.LOW_CONFIDENCE, confidence=pending.confidence)
         await raise_escalation(tx, locked, [low], None)
-        await tx.session.flush()
+        await tx.flush()
 
 
 async def withdraw_pending(tx: Transaction, actor: Actor, agent_id: UUID, new: AutoEscalation) -> None:

@@ -1,0 +1,77 @@
+"""A transaction on a connection of the pool of sessions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+
+class TransactionFailedError(RuntimeError):
+    """A transaction was to be committed although a statement in it had failed."""
+
+
+class DatabaseTransaction:
+    """A transaction that has begun on asyncpg's `connection`.
+
+    A session costs several times what it executes, so it is opened by its first use, in the same transaction.
+    """
+
+    def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection) -> None:
+        self._engine = engine
+        self._pooled = pooled
+        self._session: AsyncSession | None = None
+        self.connection: asyncpg.Connection = pooled.driver_connection  # type: ignore[assignment]
+
+    @property
+    def session(self) -> AsyncSession:
+        """The session of the transaction. It is not committed by itself."""
+        if self._session is None:
+            # SQLAlchemy neither begins nor ends a transaction in this mode.
+            connection = Connection(self._engine.sync_engine, self._pooled)
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            bind = AsyncConnection(self._engine, connection)
+            self._session = AsyncSession(bind, expire_on_commit=False, autoflush=False)
+        return self._session
+
+    async def flush(self) -> None:
+        """Write the changes of the session, if it was used."""
+        if self._session is not None:
+            await self._session.flush()
+
+    async def commit(self) -> None:
+        """Commit."""
+        # PostgreSQL rolls back a transaction in which a statement failed, and reports no error.
+        if await self.connection.execute("COMMIT") != "COMMIT":
+            raise TransactionFailedError
+
+    async def end(self) -> None:
+        """Close the session, and roll back what is not committed."""
+        if self._session is not None:
+            await self._session.close()
+        if self.connection.is_in_transaction() and not self.connection.is_closed():
+            # The connection of a transaction that cannot be rolled back is closed, which has the same effect.
+            with suppress(Exception):
+                await self.connection.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def begin_transaction(engine: AsyncEngine) -> AsyncIterator[DatabaseTransaction]:
+    """Begin a transaction, which is rolled back unless it is committed in the block."""
+    pooled = await greenlet_spawn(engine.sync_engine.raw_connection)
+    transaction = DatabaseTransaction(engine, pooled)
+    connection = transaction.connection
+    try:
+        await connection.execute("BEGIN")
+        try:
+            yield transaction
+        finally:
+            await transaction.end()
+    finally:
+        # A session has discarded a connection that failed in it.
+        if pooled.is_valid and (connection.is_closed() or connection.is_in_transaction()):
+            pooled.invalidate()
+        pooled.close()

@@ -1,0 +1,139 @@
+"""Rows of a transaction that are read and written without a session: one statement writes them all."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, TypeVarTuple
+
+import asyncpg
+from sqlalchemy import Computed
+
+from models.base import Base
+from models.compiled_select import CompiledStatement, mark_read_only
+from models.write_statement import (
+    Append,
+    EntryAppend,
+    Part,
+    RowInserts,
+    RowUpdate,
+    columns_of,
+    table_of,
+    write_statement,
+)
+
+Ts = TypeVarTuple("Ts")
+
+# The class and the primary key of a row.
+_Identity = tuple[Any, ...]
+_Step = tuple[Part, list[Any]]
+
+# A transaction that changes many conversations takes several statements, so that none is long to compile.
+_PARTS, _ROWS = 16, 16
+
+
+class Ledger:
+    """The rows that a transaction has read or added, each with its values in the database.
+
+    A row is one object, however often it is read. The transaction must hold the lock that keeps others from
+    changing the rows that it changes.
+    """
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._stored: dict[_Identity, tuple[Base, dict[str, Any]]] = {}
+        self._added: list[Base] = []
+
+    def add(self, row: Base) -> None:
+        """Insert the row when the transaction is written."""
+        mark_read_only(row)
+        _complete(row)
+        self._added.append(row)
+
+    async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        """Return the rows of a statement for these values of the parameters.
+
+        A row that was read before gets its current values, unless it has changes that are not written yet.
+        """
+        records = await self._connection.fetch(statement.sql, *statement.arguments(values))
+        return [self._tracked(statement.row(record)) for record in records]
+
+    async def flush(self) -> None:
+        """Write new and changed rows now, for statements that follow."""
+        await self.write(())
+        for row in [*self._added, *(row for row, _ in self._stored.values())]:
+            self._stored[_identity(row)] = row, _values(row)
+        self._added.clear()
+
+    async def write(self, appends: Sequence[Append]) -> list[int]:
+        """Write new and changed rows at the end of the transaction, and append to the streams in order.
+
+        Return the new heads of the streams.
+        """
+        heads: list[int] = []
+        steps = [*self._inserts(), *self._updates(), *((EntryAppend(), append.values) for append in appends)]
+        for begin in range(0, len(steps), _PARTS):
+            some = steps[begin : begin + _PARTS]
+            statement = write_statement(tuple(part for part, _ in some))
+            values = [value for _, values in some for value in values]
+            (record,) = await self._connection.fetch(statement.sql, *statement.arguments(values))
+            heads += [head for head in record if head is not None]
+        return heads
+
+    def _tracked(self, selected: tuple[*Ts]) -> tuple[*Ts]:
+        return tuple([self._first_read(part) if isinstance(part, Base) else part for part in selected])  # type: ignore[return-value]
+
+    def _first_read(self, row: Base) -> Base:
+        first, stored = self._stored.get(identity := _identity(row), (row, None))
+        if stored is None or not any(_changed(first, stored)):
+            vars(first).update(current := _values(row))
+            self._stored[identity] = first, current
+        return first
+
+    def _inserts(self) -> Iterator[_Step]:
+        groups: dict[tuple[type[Base], tuple[str, ...]], list[dict[str, Any]]] = {}
+        for row in self._added:
+            groups.setdefault((type(row), tuple(values := _values(row))), []).append(values)
+        for (model, keys), rows in groups.items():
+            for begin in range(0, len(rows), _ROWS):
+                some = rows[begin : begin + _ROWS]
+                yield RowInserts(model, keys, len(some)), [value for row in some for value in row.values()]
+
+    def _updates(self) -> Iterator[_Step]:
+        for (model, *key), (row, stored) in self._stored.items():
+            if changed := tuple(_changed(row, stored)):
+                yield RowUpdate(model, changed), [*(vars(row)[name] for name in changed), *key]
+
+
+def _changed(row: Base, stored: dict[str, Any]) -> Iterator[str]:
+    current = vars(row)
+    return (name for name, value in stored.items() if (new := current[name]) is not value and new != value)
+
+
+def _complete(row: Base) -> None:
+    """Give the row the defaults of its columns, as a session would. The database makes computed values."""
+    values = vars(row)
+    for key, column in columns_of(type(row)).items():
+        if key not in values and not isinstance(column.server_default, Computed):
+            values[key] = _default(column)
+
+
+def _default(column: Any) -> Any:
+    if column.default is None:
+        assert column.server_default is None, f"{column} has a value of the database's"
+        return None
+    return column.default.arg(None) if column.default.is_callable else column.default.arg
+
+
+def _values(row: Base) -> dict[str, Any]:
+    values = vars(row)
+    return {key: values[key] for key in columns_of(type(row)) if key in values}
+
+
+@cache
+def _primary_key(model: type[Base]) -> tuple[str, ...]:
+    keys = {column: key for key, column in columns_of(model).items()}
+    return tuple(keys[column] for column in table_of(model).primary_key)
+
+
+def _identity(row: Base) -> _Identity:
+    values = vars(row)
+    return (type(row), *(values[key] for key in _primary_key(type(row))))

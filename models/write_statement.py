@@ -1,0 +1,167 @@
+"""The one statement that writes what a transaction has changed, compiled once for each shape.
+
+A shape is a sequence of parts: which columns of which tables are written, and to how many streams entries are
+appended. Each part is a CTE. PostgreSQL executes CTEs that write in no promised order, so an append depends
+on the one before.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from itertools import repeat
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    BindParameter,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    inspect,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.elements import ColumnElement
+
+from models.base import Base
+from models.driver_values import DIALECT, Writer, writer_of
+from models.log import LogEntry, Stream
+
+# A process uses some dozens of shapes; each takes some milliseconds to compile.
+_KEPT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class RowInserts:
+    """The part of a shape that inserts `count` rows of a table with the same attributes."""
+
+    model: type[Base]
+    keys: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """The part of a shape that changes attributes of a row."""
+
+    model: type[Base]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAppend:
+    """The part of a shape that appends entries to a stream."""
+
+
+Part = RowInserts | RowUpdate | EntryAppend
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Entries to append to a stream at a time, with `data` as JSON."""
+
+    stream: UUID
+    types: list[str]
+    data: list[str]
+    at: datetime
+
+    @property
+    def values(self) -> list[Any]:
+        """The values in the order of the parameters of an `EntryAppend`."""
+        return [self.stream, len(self.types), self.at, self.types, self.data]
+
+
+class WriteStatement:
+    """The statement of a shape. It returns one row: the new heads of the streams."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parameters: list[BindParameter[Any]] = []
+        self._heads: list[CTE] = []
+        ctes = [cte for number, part in enumerate(parts) for cte in self._ctes(number, part)]
+        heads: list[ColumnElement[Any]] = [head.c.head for head in self._heads]
+        statement = select(*(heads or [null()])).add_cte(*ctes)
+        compiled: Any = statement.compile(dialect=DIALECT)
+        self.sql: str = compiled.string
+        places = {parameter.key: place for place, parameter in enumerate(self._parameters)}
+        writers = [writer_of(parameter.type) for parameter in self._parameters]
+        self._order: list[tuple[int, Writer | None]] = [
+            (places[name], writers[places[name]]) for name in compiled.positiontup
+        ]
+
+    def arguments(self, values: Sequence[Any]) -> list[Any]:
+        """Return the arguments for the values of the parts, in the order in which the shape names them."""
+        return [write(values[place]) if write else values[place] for place, write in self._order]
+
+    def _parameter(self, type_: Any) -> BindParameter[Any]:
+        parameter = bindparam(f"value_{len(self._parameters)}", type_=type_, unique=False)
+        self._parameters.append(parameter)
+        return parameter
+
+    def _ctes(self, number: int, part: Part) -> Iterator[CTE]:
+        if isinstance(part, EntryAppend):
+            yield from self._append(number)
+            return
+        table, columns = table_of(part.model), columns_of(part.model)
+        if isinstance(part, RowUpdate):
+            new = {columns[key]: self._parameter(columns[key].type) for key in part.keys}
+            own = [column == self._parameter(column.type) for column in table.primary_key]
+            yield update(table).values(new).where(*own).cte(f"changed_{number}")
+            return
+        rows = [
+            {columns[key].name: self._parameter(columns[key].type) for key in keys}
+            for keys in repeat(part.keys, part.count)
+        ]
+        yield insert(table).values(rows).cte(f"added_{number}")
+
+    def _append(self, number: int) -> Iterator[CTE]:
+        stream, count, at, types, data = map(
+            self._parameter, (Stream.id.type, BigInteger(), Stream.head_at.type, ARRAY(Text()), ARRAY(Text()))
+        )
+        after = [before.c.head.is_not(None) for before in self._heads[-1:]]
+        head = (
+            update(Stream)
+            .where(Stream.id == stream, *after)
+            .values(head=Stream.head + count, head_at=at)
+            .returning(Stream.head)
+            .cte(f"head_{number}")
+        )
+        entry = (
+            func.unnest(types, data)
+            .table_valued("type", "data", with_ordinality="place")
+            .render_derived(f"entry_{number}")
+        )
+        entries = insert(LogEntry).from_select(
+            ["stream", "position", "type", "data", "occurred_at"],
+            select(stream, head.c.head - count + entry.c.place, entry.c.type, cast(entry.c.data, JSONB), at),
+        )
+        self._heads.append(head)
+        yield from (head, entries.cte(f"entries_{number}"))
+
+
+@lru_cache(_KEPT)
+def write_statement(parts: tuple[Part, ...]) -> WriteStatement:
+    """Return the statement of a shape."""
+    return WriteStatement(parts)
+
+
+@lru_cache(None)
+def table_of(model: type[Base]) -> Table:
+    """Return the table of a model."""
+    table = inspect(model).local_table
+    assert isinstance(table, Table)
+    return table
+
+
+@lru_cache(None)
+def columns_of(model: type[Base]) -> dict[str, Any]:
+    """Return the columns of a model by the names of its attributes."""
+    return {attribute.key: attribute.columns[0] for attribute in inspect(model).column_attrs}

@@ -1,0 +1,95 @@
+"""Transactions that read and write all rows through a session, as a reference for the ledger."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVarTuple
+
+from sqlalchemy import text
+
+from models.base import Base
+from models.compiled_select import CompiledStatement
+from models.database import Database
+from models.write_statement import Append
+from realtime import log
+from realtime.pubsub import Wakeup
+from realtime.timers import set_timers
+from realtime.transaction import Transaction, Transactions
+
+Ts = TypeVarTuple("Ts")
+
+_APPEND = text(
+    """
+    WITH bumped AS (
+        UPDATE streams SET head = head + :count, head_at = :at WHERE id = :stream RETURNING head
+    )
+    INSERT INTO log (stream, position, type, data, occurred_at)
+    SELECT :stream, bumped.head - :count + fresh.place, fresh.type, CAST(fresh.data AS jsonb), :at
+    FROM bumped,
+         unnest(CAST(:types AS text[]), CAST(:data AS text[])) WITH ORDINALITY AS fresh (type, data, place)
+    RETURNING position
+    """
+)
+
+
+class _SessionTransaction(Transaction):
+    def add(self, row: Base) -> None:
+        self.session.add(row)
+
+    async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        options = {"populate_existing": True, "synchronize_session": False}
+        rows = await self.session.execute(statement.source, values, execution_options=options)
+        return [tuple(row) for row in rows]
+
+    async def flush(self) -> None:
+        await self.session.flush()
+
+    async def write(self) -> list[Wakeup]:
+        await self.session.flush()
+        if self._timers:
+            await set_timers(self._opened.connection, self._timers)
+        return [
+            Wakeup(stream, await self._append(log.append(stream, entries, self.now)))
+            for entries_of in (self._conversation, self._workspace)
+            for stream, entries in sorted(entries_of.items())
+        ]
+
+    async def _append(self, new: Append) -> int:
+        values = {"stream": new.stream, "count": len(new.types), "at": new.at}
+        positions = await self.session.scalars(_APPEND, {**values, "types": new.types, "data": new.data})
+        return max(int(position) for position in positions)
+
+
+@dataclass
+class FixedClock:
+    """The time of the transactions that follow."""
+
+    now: datetime
+
+
+class ClockedTransactions(Transactions):
+    """Transactions of the service, at the time of a clock."""
+
+    def __init__(self, database: Database, publish: Callable[[Wakeup], None], clock: FixedClock) -> None:
+        super().__init__(database, publish)
+        self._clock = clock
+
+    @asynccontextmanager
+    async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
+        async with super().begin(self._clock.now) as tx:
+            yield tx
+
+
+class SessionTransactions(ClockedTransactions):
+    """The same, each in a session."""
+
+    @asynccontextmanager
+    async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
+        async with self._database.transaction() as opened:
+            tx = _SessionTransaction(opened, self._clock.now)
+            yield tx
+            wakeups = await tx.write()
+            await opened.commit()
+        for wakeup in wakeups:
+            self._publish_wakeup(wakeup)
