@@ -78,8 +78,12 @@ class GraphQLContext(Context):
     def reset(self, *instants: datetime) -> None:
         """Clear the loaded rows and set `now` to the current time, no earlier than `instants`."""
         self.now = max((datetime.now(UTC), *instants))
-        self._loaders.clear()
         self._acting = None
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Clear the loaded rows."""
+        self._loaders.clear()
 
     def _loader(self, batch: Batch[T]) -> Loader[T]:
         loader = self._loaders.get(batch)

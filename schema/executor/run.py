@@ -8,6 +8,7 @@ from prometheus_client import Counter
 
 from realtime.cancellation import convert_stray_cancellation
 from schema.bounded_executor import BoundedExecutor, RootResult
+from schema.context import GraphQLContext
 from schema.executor.calls import together
 from schema.executor.plan import Plan
 from schema.executor.request import Request
@@ -22,9 +23,10 @@ _BY_PLAN, _BY_CORE, _AGAIN = (_EXECUTIONS.labels(by) for by in ("plan", "graphql
 async def run(executor: BoundedExecutor, plan: Plan | None) -> ExecutionResult:
     """Execute an operation, for a subscription one event.
 
-    If the plan's result is discarded, graphql-core executes the operation again. It does not resolve root
-    fields again: it gets their values and errors. Root fields of a mutation that are finished stay as they
-    are. So no mutation runs twice.
+    If the plan's result is discarded, graphql-core executes the operation again, with rows loaded again. It
+    gets the value or error of a root field that ran alone, so no mutation runs twice. Root fields of a
+    mutation that are finished stay as they are. Root fields of a query that ran concurrently are resolved
+    again: the order of their errors depends on when each of them ends.
     """
     if plan is None or not plan.is_due():
         _BY_CORE.inc()
@@ -40,7 +42,9 @@ async def run(executor: BoundedExecutor, plan: Plan | None) -> ExecutionResult:
             if all(result.error is None for result in results.values()):
                 plan.failed()
             _AGAIN.inc()
-            executor.resume(data, results, values_left, bytes_left)
+            if isinstance(executor.context_value, GraphQLContext):
+                executor.context_value.forget_rows()
+            executor.resume(data, results if len(roots) == 1 else {}, values_left, bytes_left)
             return await executor.run()
     plan.succeeded()
     _BY_PLAN.inc()

@@ -1,0 +1,99 @@
+"""Failures in the schema's fields: resolvers that raise, nulls, and values of other types.
+
+Whether a field of an object fails depends on its name, its object and the seed only. So it fails in the same
+way whoever executes it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
+from random import Random
+from typing import Any
+
+import pytest
+from graphql import is_object_type
+from strawberry.types.field import StrawberryField
+
+from resolvers.errors import NotFoundError
+from schema.agent.types import Agent
+from schema.api import GRAPHQL_SCHEMA
+from schema.conversation.message import Message
+from schema.conversation.types import Conversation
+from schema.escalation.types import Escalation
+from schema.team.member import TeamMember
+
+_BUILT: tuple[Any, ...] = (Agent, Conversation, Escalation, Message, TeamMember)
+_RATE = 0.06
+
+
+class Flaws:
+    """Failures that are in force while `seed` is not None."""
+
+    seed: int | None = None
+
+    def of(self, name: str, source: Any) -> Random | None:
+        """Return a source of randomness if the field of this object fails."""
+        if self.seed is None:
+            return None
+        random = Random(f"{self.seed} {name} {getattr(source, 'id', '')}")
+        return random if random.random() < _RATE else None
+
+    def value(self, random: Random) -> Any:
+        """Return a value that the field should not have, or raise an error."""
+        kind = random.randrange(6)
+        if kind == 0:
+            raise NotFoundError("row")
+        if kind == 1:
+            raise ZeroDivisionError("injected")
+        return (None, [None, 1], "text", ValueError("a value that is an error"))[kind - 2]
+
+    def wrap(self, name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a resolver that may fail."""
+        if iscoroutinefunction(resolve):
+
+            @wraps(resolve)
+            async def resolve_async(*given: Any, **arguments: Any) -> Any:
+                random = self.of(name, given[0] if given else None)
+                return self.value(random) if random else await resolve(*given, **arguments)
+
+            return resolve_async
+
+        @wraps(resolve)
+        def resolve_now(*given: Any, **arguments: Any) -> Any:
+            random = self.of(name, given[0] if given else None)
+            return self.value(random) if random else resolve(*given, **arguments)
+
+        return resolve_now
+
+    def spoil(self, built: Any) -> Any:
+        """Change attributes of an object that was built for a row."""
+        for name in vars(built):
+            random = name != "id" and name not in {"row", "key"} and self.of(name, built)
+            if random:
+                setattr(built, name, random.choice((None, 17, "text", [], ValueError("spoilt"))))
+        return built
+
+
+@contextmanager
+def injected_flaws() -> Iterator[Flaws]:
+    """Let the fields of all objects, and the objects of the usual types, fail while a seed is set."""
+    flaws = Flaws()
+    with pytest.MonkeyPatch.context() as patch:
+        for type_ in GRAPHQL_SCHEMA.type_map.values():
+            for name, definition in type_.fields.items() if is_object_type(type_) else ():
+                field = definition.extensions.get("strawberry-definition")
+                if isinstance(field, StrawberryField) and field.base_resolver and not field.is_subscription:
+                    resolver = field.base_resolver
+                    wrapped: Any = flaws.wrap(f"{type_.name}.{name}", resolver.wrapped_func)
+                    patch.setattr(resolver, "wrapped_func", wrapped)
+        for type_ in _BUILT:
+            patch.setattr(type_, "of", _spoiling(flaws, type_.of))
+        yield flaws
+
+
+def _spoiling(flaws: Flaws, build: Callable[..., Any]) -> Callable[..., Any]:
+    def of(*given: Any) -> Any:
+        return flaws.spoil(build(*given))
+
+    return of
