@@ -103,6 +103,18 @@ class WidgetButton:
     text: str
     """Text of the button."""
 
+    @classmethod
+    def of(cls, state: ConversationState) -> "WidgetButton":
+        """Build the button of a conversation."""
+        row, widget = state.row, state.settings.widget
+        visible = button_visible(
+            widget.button_visibility,
+            widget.button_after_messages,
+            row.customer_messages,
+            row.uncertain_replies,
+        )
+        return cls(visible=visible, text=widget.texts_for(row.language).button_text)
+
 
 @strawberry.type
 class PendingEscalation:
@@ -141,8 +153,7 @@ class Conversation(Node):
     ai: AiControl
     """State of the AI in this conversation."""
     pending_key: strawberry.Private[UUID | None]
-    button: WidgetButton
-    """The “talk to a human” button, as it must look now."""
+    state: strawberry.Private[ConversationState]
     metadata: JSON | None
     """Data of the integrator's own, as it was given. Null for customers."""
     language: str | None
@@ -159,8 +170,7 @@ class Conversation(Node):
     @classmethod
     def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
         """Build a conversation. Customers do not see its metadata."""
-        row, widget = state.row, state.settings.widget
-        texts = widget.texts_for(row.language)
+        row = state.row
         return cls(
             id=strawberry.ID(format_id(typeid.CONVERSATION, row.id)),
             key=row.id,
@@ -172,16 +182,8 @@ class Conversation(Node):
                 verified=row.customer_verified,
             ),
             ai=AiControl.of(row),
-            button=WidgetButton(
-                visible=button_visible(
-                    widget.button_visibility,
-                    widget.button_after_messages,
-                    row.customer_messages,
-                    row.uncertain_replies,
-                ),
-                text=texts.button_text,
-            ),
             pending_key=row.pending_escalation_id,
+            state=state,
             metadata=None if call.actor.is_customer else _json(row.details),
             language=row.language,
             read_positions=ReadPositions(customer=row.customer_read_position, team=row.team_read_position),
@@ -189,6 +191,11 @@ class Conversation(Node):
             last_message_at=row.last_message_at,
             cursor=state.cursor,
         )
+
+    @strawberry.field
+    def button(self) -> WidgetButton:
+        """The “talk to a human” button, as it must look now."""
+        return WidgetButton.of(self.state)
 
     @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
