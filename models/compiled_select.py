@@ -99,5 +99,7 @@ def _with_slices(parts: Sequence[tuple[list[ColumnElement[Any]], _Maker]]) -> It
 
 
 def _reader_of(enum: Enum) -> Callable[[str | None], Any]:
+    """Return a function from the text of an enum's column, or None, to its value."""
     process = cast(Any, enum).result_processor(_DIALECT, None)
-    return cast("Callable[[str | None], Any]", process)
+    values = {None: None} | {text: process(text) for text in enum.enums}
+    return values.__getitem__

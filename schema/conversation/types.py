@@ -116,6 +116,10 @@ class WidgetButton:
         return cls(visible=visible, text=widget.texts_for(row.language).button_text)
 
 
+def _button(self: "Conversation") -> WidgetButton:
+    return WidgetButton.of(self.state)
+
+
 @strawberry.type
 class PendingEscalation:
     """A low-confidence escalation that waits for the customer to clarify."""
@@ -154,6 +158,9 @@ class Conversation(Node):
     """State of the AI in this conversation."""
     pending_key: strawberry.Private[UUID | None]
     state: strawberry.Private[ConversationState]
+    button: WidgetButton = strawberry.field(
+        resolver=_button, description="The “talk to a human” button, as it must look now."
+    )
     metadata: JSON | None
     """Data of the integrator's own, as it was given. Null for customers."""
     language: str | None
@@ -191,11 +198,6 @@ class Conversation(Node):
             last_message_at=row.last_message_at,
             cursor=state.cursor,
         )
-
-    @strawberry.field
-    def button(self) -> WidgetButton:
-        """The “talk to a human” button, as it must look now."""
-        return WidgetButton.of(self.state)
 
     @sync_or_async_field(Agent)
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
