@@ -379,7 +379,7 @@ def test_fragment_that_doubles_at_each_level_is_compiled_once_a_level() -> None:
         for level in range(levels)
     ]
     plan = compiled("{ item { ...F0 } }" + " ".join(fragments) + f"fragment F{levels} on Item {{ name }}")
-    assert plan.bytes < 200_000
+    assert plan.bytes < 60_000
 
 
 async def test_plan_that_fails_again_and_again_rests() -> None:

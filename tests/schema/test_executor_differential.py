@@ -3,17 +3,15 @@
 EXECUTOR_DOCUMENTS sets the number of documents, EXECUTOR_SEED the first seed.
 """
 
-import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 import orjson
 import pytest
-import structlog
 from graphql import ExecutionResult
 from prometheus_client import REGISTRY
 from structlog.contextvars import bound_contextvars
@@ -50,14 +48,6 @@ ROOTS = (*LISTS, *LISTS[:2], *LISTS[:2], *SINGLE, *ANALYTICS)
 async def api(server: Server) -> AsyncIterator[CountedApi]:
     async with counted_api(server) as opened:
         yield opened
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Log nothing: each of the many masked errors would be printed with its traceback."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 def run_by(by: str) -> float:
@@ -107,7 +97,7 @@ def customer(api: CountedApi, workspace: Workspace, conversation: str) -> Contex
     return Context(replace(api.services, trusted_documents=TrustedDocuments({}, any_allowed=True)), actor)
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("quiet_log")
 async def test_random_documents_have_the_same_result_by_plan_and_by_graphql_core(
     api: CountedApi, workspace: Workspace
 ) -> None:

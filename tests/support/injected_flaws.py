@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from graphql import is_object_type
+from graphql import GraphQLObjectType, is_object_type
 from strawberry.types.field import StrawberryField
 
 from resolvers.errors import NotFoundError
@@ -28,15 +28,17 @@ _RATE = 0.06
 
 
 class Flaws:
-    """Failures that are in force while `seed` is not None."""
+    """Failures that are in force while `seed` is not None, in single objects or in all of a type."""
 
     seed: int | None = None
+    by_object: bool = True
 
     def of(self, name: str, source: Any) -> Random | None:
         """Return a source of randomness if the field of this object fails."""
         if self.seed is None:
             return None
-        random = Random(f"{self.seed} {name} {getattr(source, 'id', '')}")
+        of = getattr(source, "id", "") if self.by_object else ""
+        random = Random(f"{self.seed} {name} {of}")
         return random if random.random() < _RATE else None
 
     def value(self, random: Random) -> Any:
@@ -83,13 +85,17 @@ def injected_flaws() -> Iterator[Flaws]:
         for type_ in GRAPHQL_SCHEMA.type_map.values():
             for name, definition in type_.fields.items() if is_object_type(type_) else ():
                 field = definition.extensions.get("strawberry-definition")
-                if isinstance(field, StrawberryField) and field.base_resolver and not field.is_subscription:
+                if isinstance(field, StrawberryField) and field.base_resolver and _may_fail(field, type_):
                     resolver = field.base_resolver
                     wrapped: Any = flaws.wrap(f"{type_.name}.{name}", resolver.wrapped_func)
                     patch.setattr(resolver, "wrapped_func", wrapped)
         for type_ in _BUILT:
             patch.setattr(type_, "of", _spoiling(flaws, type_.of))
         yield flaws
+
+
+def _may_fail(field: StrawberryField, parent: GraphQLObjectType) -> bool:
+    return not field.is_subscription and parent is not GRAPHQL_SCHEMA.mutation_type
 
 
 def _spoiling(flaws: Flaws, build: Callable[..., Any]) -> Callable[..., Any]:

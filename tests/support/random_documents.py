@@ -43,6 +43,15 @@ class RandomDocument:
         head = f"query Q({declared})" if declared else "query"
         return f"{head} {{ {body} }} {' '.join(self.fragments)}"
 
+    def payload(self, name: str) -> str:
+        """Return a selection of the payload of a mutation."""
+        type_ = GRAPHQL_SCHEMA.mutation_type
+        assert type_ is not None
+        payload = get_named_type(type_.fields[name].type)
+        if is_leaf_type(payload):
+            return ""
+        return f"{{ {self._selection(payload, self.random.randint(1, 4))} }}"
+
     @property
     def values(self) -> dict[str, Any]:
         """Return the values of the variables."""
