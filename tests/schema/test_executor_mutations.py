@@ -16,7 +16,7 @@ from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import find
-from schema.errors import format_errors
+from schema.errors import RefusedError, format_errors
 from schema.executor import run
 from schema.operation import Operation
 from schema.planning import build_executor, plan_of
@@ -36,7 +36,8 @@ ROOTS = {
     "updateConversation": 'input: {conversationId: $id, language: "de"}',
     "setTyping": "conversationId: $id, typing: true",
 }
-STATE = """query($id: ID!) { conversation(id: $id) { language ai { state epoch } escalations { totalCount }
+STATE = """query($id: ID!) { conversation(id: $id) { language ai { state epoch }
+    escalations { nodes { triggers { count } } }
     messages(first: 20) { totalCount nodes { position role status content } } } }"""
 # Ids, cursors, times and minutes that are left.
 _OWN = re.compile(r'"(?:[\w-]{22,}|[a-z]+_\w{26}|\d{4}-\d\d-\d\dT[^"]*)"|-?\d+\.\d+')
@@ -57,7 +58,7 @@ def document(random: Random) -> tuple[str, dict[str, Any]]:
     type_ = GRAPHQL_SCHEMA.mutation_type
     assert type_ is not None
     made = RandomDocument(random, ["nonsense"], "nonsense", ())
-    names = random.choices(list(ROOTS), k=random.randint(1, 3))
+    names = random.choices(list(ROOTS), (4, 2, 1, 1, 1), k=random.randint(1, 3))
     roots = [f"m{place}: {name}({ROOTS[name]}) {made.payload(name)}" for place, name in enumerate(names)]
     declared = "".join(f", ${name}: {type_}" for name, (type_, _) in made.variables.items())
     return f"mutation M($id: ID!{declared}) {{ {' '.join(roots)} }} {' '.join(made.fragments)}", made.values
@@ -68,7 +69,10 @@ async def act(context: Context, workspace: Workspace, operation: Operation, plan
     conversation = workspace.start()["conversation"]["id"]
     operation = Operation(operation.query, {**(operation.variables or {}), "id": conversation}, None)
     call = GraphQLContext.of(context)
-    found, node = find(operation, call)
+    try:
+        found, node = find(operation, call)
+    except RefusedError:  # a random document can cost too much
+        return "refused", None
     executor = build_executor(found, node, operation, call)
     assert isinstance(executor, BoundedExecutor), executor
     plan = plan_of(found, node, executor, call.caller) if planned else None
@@ -84,11 +88,12 @@ async def test_random_mutations_have_the_same_results_and_run_once(
     async with counted_api(server) as api:
         context = await api.context(workspace.key)
         with injected_flaws() as flaws, bound_contextvars(request_id="the-request"):
+            flaws.by_object, flaws.rate = False, 0.15
             for seed in range(COUNT):
                 random = Random(seed)
                 text, values = document(random)
                 operation = Operation(text, values, None)
-                flaws.seed, flaws.by_object = (seed if random.random() < 0.5 else None), False
+                flaws.seed = seed if random.random() < 0.7 else None
                 for _ in range(TRIES):
                     by_core, by_plan = [await act(context, workspace, operation, by) for by in (False, True)]
                     if by_core == by_plan:

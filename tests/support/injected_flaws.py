@@ -24,7 +24,6 @@ from schema.escalation.types import Escalation
 from schema.team.member import TeamMember
 
 _BUILT: tuple[Any, ...] = (Agent, Conversation, Escalation, Message, TeamMember)
-_RATE = 0.06
 
 
 class Flaws:
@@ -32,6 +31,7 @@ class Flaws:
 
     seed: int | None = None
     by_object: bool = True
+    rate: float = 0.06
 
     def of(self, name: str, source: Any) -> Random | None:
         """Return a source of randomness if the field of this object fails."""
@@ -39,7 +39,7 @@ class Flaws:
             return None
         of = getattr(source, "id", "") if self.by_object else ""
         random = Random(f"{self.seed} {name} {of}")
-        return random if random.random() < _RATE else None
+        return random if random.random() < self.rate else None
 
     def value(self, random: Random) -> Any:
         """Return a value that the field should not have, or raise an error."""
