@@ -46,7 +46,7 @@ def reply_limit(caller: Actor | None) -> int:
 
 
 class RootResult(NamedTuple):
-    """What a root field's resolver returned or raised."""
+    """The value that a root field's resolver returned, or the error that it raised."""
 
     value: Any = None
     error: Exception | None = None
@@ -70,7 +70,7 @@ class BoundedExecutor(Executor[Any]):
 
     @property
     def left(self) -> tuple[int, int]:
-        """How many values and how many bytes the reply may have."""
+        """Return how many more values and bytes the reply may have."""
         return self._values_left, self._left
 
     def resume(
@@ -102,7 +102,9 @@ class BoundedExecutor(Executor[Any]):
         position_context: Any,
     ) -> Any:
         """Execute the root fields that are not finished."""
-        remaining = {name: found for name, found in grouped_field_set.items() if name not in self._finished}
+        remaining = {
+            name: details for name, details in grouped_field_set.items() if name not in self._finished
+        }
         return super().execute_root_grouped_field_set(
             root_type, root_value, remaining, serially, position_context
         )

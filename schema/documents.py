@@ -38,7 +38,7 @@ from rules.roles import Scope
 from schema.api import GRAPHQL_SCHEMA
 from schema.context import GraphQLContext
 from schema.errors import RefusedError, format_errors
-from schema.executor import Plan
+from schema.executor.plan import Plan
 from schema.field_access import AccessReader
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost, cost_extension, is_allowed

@@ -11,7 +11,7 @@ from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import Document, cost_of, find
 from schema.errors import RefusedError, format_errors
-from schema.executor import run as run_executor
+from schema.executor.run import run as run_executor
 from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
 from schema.live.group_member import GroupMember, Sink

@@ -48,7 +48,7 @@ class Loader(Generic[T]):
         return self._next
 
     def _start(self, read: asyncio.Future[None]) -> None:
-        # Nobody owns the task: a field that fails must not end what other fields wait for.
+        # The task is not a field's: one that fails must not end what other fields wait for.
         task = asyncio.get_running_loop().create_task(self._read(read))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -56,14 +56,14 @@ class Loader(Generic[T]):
     async def _read(self, read: asyncio.Future[None]) -> None:
         keys, self._keys, self._next = self._keys, [], None
         try:
-            found = await self._batch(self._context, keys)
+            rows = await self._batch(self._context, keys)
         except BaseException as error:
             read.set_exception(_as_exception(error))
             read.exception()  # those who wait raise it; there may be none left
             if not isinstance(error, Exception):
                 raise
         else:
-            self.rows.update((key, found.get(key)) for key in keys)
+            self.rows.update((key, rows.get(key)) for key in keys)
             read.set_result(None)
 
     async def load(self, key: UUID) -> T | None:

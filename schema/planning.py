@@ -12,7 +12,8 @@ from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
 from schema.documents import CACHE, ERROR_LIMIT, Document, may_read_schema
-from schema.executor import NotPlannedError, Plan, compile_plan
+from schema.executor.plan import Plan, compile_plan
+from schema.executor.request import NotPlannedError
 from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.variable_bounds import oversized_values

@@ -5,9 +5,3 @@
 * `calls` call resolvers, and wait for a whole level together.
 * `run` runs a plan. If anything is unusual, graphql-core runs the operation again.
 """
-
-from schema.executor.plan import Plan, compile_plan
-from schema.executor.request import NotPlannedError
-from schema.executor.run import run
-
-__all__ = ["NotPlannedError", "Plan", "compile_plan", "run"]

@@ -157,7 +157,7 @@ async def _wait(awaitable: Awaitable[Any]) -> Any:
 
 
 def close(columns: Sequence[list[Any]]) -> None:
-    """Close the coroutines in the columns, which nobody will await."""
+    """Close the coroutines in the columns, which are not awaited."""
     for _, _, value in _awaitables(columns):
         if iscoroutine(value):
             value.close()

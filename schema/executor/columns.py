@@ -12,7 +12,7 @@ from schema.executor.request import DiscardedError, Request
 
 
 class Column(Protocol):
-    """A way to complete all values of a field. `waits` tells whether a resolver below may wait."""
+    """A way to complete all values of a field. `waits` is set if a resolver below it may wait."""
 
     waits: bool
 

@@ -40,7 +40,7 @@ _MOST_DOUBLINGS = 6
 class Plan:
     """An operation for one combination of the variables that its @skip and @include use.
 
-    A plan whose results are discarded again and again rests: graphql-core runs the operation alone.
+    A plan whose results are discarded again and again rests: graphql-core runs the operation.
     """
 
     def __init__(self, roots: list[Root], fields: int, *, serial: bool) -> None:
@@ -90,7 +90,7 @@ class _Compiler:
         selected = collect_fields(
             self._schema, executor.fragments, executor.variable_values, type_, executor.operation
         )
-        return [self._root(type_, name, found) for name, found in selected.grouped_field_set.items()]
+        return [self._root(type_, name, details) for name, details in selected.grouped_field_set.items()]
 
     def _root(self, parent: GraphQLObjectType, name: str, details: FieldDetailsList) -> Root:
         _check(details)
@@ -138,7 +138,7 @@ class _Compiler:
         if column is None:
             column = self._objects[key] = Objects(_classes_of(type_), required=required, plain=plain)
             selected = self._subfields(type_, details)
-            column.select([self._field(type_, name, found, plain) for name, found in selected.items()])
+            column.select([self._field(type_, name, below, plain) for name, below in selected.items()])
         return column
 
     def _subfields(self, type_: GraphQLObjectType, details: FieldDetailsList) -> dict[str, FieldDetailsList]:

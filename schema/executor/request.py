@@ -38,7 +38,7 @@ class Request:
 
     def prepared(self, owner: object, prepare: Callable[["Request"], T]) -> T:
         """Return what `prepare` made for this owner at its first use in this run."""
-        found: T | None = self._prepared.get(id(owner))
-        if found is None:
-            found = self._prepared[id(owner)] = prepare(self)
-        return found
+        prepared: T | None = self._prepared.get(id(owner))
+        if prepared is None:
+            prepared = self._prepared[id(owner)] = prepare(self)
+        return prepared

@@ -24,7 +24,7 @@ async def run(executor: BoundedExecutor, plan: Plan | None) -> ExecutionResult:
     """Execute an operation, for a subscription one event.
 
     If the plan's result is discarded, graphql-core executes the operation again, with rows loaded again. It
-    gets the value or error of a root field that ran alone, so no mutation runs twice. Root fields of a
+    gets the value or error of a single root field, so no mutation runs twice. Root fields of a
     mutation that are finished stay as they are. Root fields of a query that ran concurrently are resolved
     again: the order of their errors depends on when each of them ends.
     """

@@ -28,7 +28,8 @@ from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import Document, find, load_for
 from schema.errors import RefusedError, format_errors, original_of
-from schema.executor import Plan, run
+from schema.executor.plan import Plan
+from schema.executor.run import run
 from schema.operation import Operation
 from schema.planning import build_executor, plan_of
 from schema.subscriptions import LiveSource

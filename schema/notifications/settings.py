@@ -34,7 +34,7 @@ class EmailNotifications:
     @sync_or_async_field(list[str])
     def unconfirmed_recipients(self, info: Info) -> AwaitableOrValue[list[str]]:
         """Recipients who have not confirmed their address yet. Until then they get no notifications."""
-        return info.context.look_up(unconfirmed_recipients_of, self.agent_key, lambda found: found or [])
+        return info.context.look_up(unconfirmed_recipients_of, self.agent_key, lambda emails: emails or [])
 
 
 @strawberry.type

@@ -18,7 +18,9 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from schema.bounded_executor import BoundedExecutor
-from schema.executor import NotPlannedError, Plan, compile_plan, run
+from schema.executor.plan import Plan, compile_plan
+from schema.executor.request import NotPlannedError
+from schema.executor.run import run
 
 pytestmark = pytest.mark.anyio
 
@@ -167,7 +169,7 @@ class Answer:
 
 
 async def ask(make: Make, text: str, limit: int = 100_000, **variables: Any) -> Answer:
-    """Return the result, which must be the same by the plan and by graphql-core alone."""
+    """Return the result, which must be the same by the plan and by graphql-core."""
     schema, effects = schema_of(make)
     by_core = in_bytes(await run(executor_of(schema, text, variables, limit), None))
     of_core = list(effects.names)
@@ -196,10 +198,10 @@ NESTED = f"""{{ items {{ {ALL} part {{ name part {{ name }} }} parts {{ ...P lat
 
 async def test_items_with_fields_of_every_kind_are_complete_by_the_plan() -> None:
     def make() -> list[Item | None]:
-        one, two, three = items(1, 2, None)
-        two.part, two.parts = Item(name="part", part=Item(name="inner")), items(4, 5)
-        two.data, three.strict, three.rows = cast("Any", {"a": [1, None]}), [[1], []], None
-        return [one, None, two, three]
+        first, second, third = items(1, 2, None)
+        second.part, second.parts = Item(name="part", part=Item(name="inner")), items(4, 5)
+        second.data, third.strict, third.rows = cast("Any", {"a": [1, None]}), [[1], []], None
+        return [first, None, second, third]
 
     answer = await ask(make, NESTED)
     assert answer.by == "plan"
@@ -255,9 +257,9 @@ FLAWS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS)
 async def test_item_with_a_flaw_has_the_errors_of_graphql_core(flaw: dict[str, Any]) -> None:
     def make() -> list[Item]:
-        one, two, three = items(1, 2, 3)
-        vars(two).update(flaw)
-        return [one, two, three]
+        first, second, third = items(1, 2, 3)
+        vars(second).update(flaw)
+        return [first, second, third]
 
     answer = await ask(make, f"{{ items {{ {ALL} part {{ name }} parts {{ name }} }} }}")
     assert answer.by == "both"
@@ -266,9 +268,9 @@ async def test_item_with_a_flaw_has_the_errors_of_graphql_core(flaw: dict[str, A
 
 async def test_other_values_that_graphql_core_accepts_are_accepted() -> None:
     def make() -> list[Item]:
-        (one,) = items(1)
-        vars(one).update(number=2.0, share=1, name=Colour.RED.value, rows=((1, 2), [3]), colour="red")
-        return [one]
+        (item,) = items(1)
+        vars(item).update(number=2.0, share=1, name=Colour.RED.value, rows=((1, 2), [3]), colour="red")
+        return [item]
 
     answer = await ask(make, f"{{ items {{ {ALL} }} }}")
     assert answer.errors == []
@@ -292,7 +294,7 @@ async def test_root_field_that_fails_is_resolved_once() -> None:
 
     answer = await ask(make, "{ item { name } }")
     assert (answer.by, answer.data) == ("both", {"item": None})
-    assert len(calls) == 2  # by graphql-core alone, and by the plan
+    assert len(calls) == 2  # one for graphql-core, one for the plan
 
 
 MUTATIONS = """mutation { first: act(name: "1") { name } second: act(name: "2", fails: %s) { name }

@@ -1,4 +1,4 @@
-"""Random documents: the same bytes by the plan and by graphql-core, whoever asks and whatever fails.
+"""Random documents: the same bytes by the plan and by graphql-core, for all kinds of callers and failures.
 
 EXECUTOR_DOCUMENTS sets the number of documents, EXECUTOR_SEED the first seed.
 """
@@ -24,7 +24,8 @@ from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import find
 from schema.errors import RefusedError, format_errors
-from schema.executor import run
+from schema.executor.plan import compile_plan
+from schema.executor.run import run
 from schema.operation import Operation
 from schema.planning import build_executor, plan_of
 from tests.support.baton_client import Caller, Server, Workspace
@@ -60,14 +61,15 @@ def in_bytes(result: ExecutionResult) -> bytes:
 
 
 async def ask(context: Context, operation: Operation, now: datetime, *, planned: bool) -> bytes:
-    """Return the result of an operation by its plan, or by graphql-core alone; raise RefusedError."""
+    """Return the result of an operation by its plan, or only by graphql-core; raise RefusedError."""
     call = GraphQLContext.of(context)
     call.now = now
     document, node = find(operation, call)
     executor = build_executor(document, node, operation, call)
     assert isinstance(executor, BoundedExecutor), executor
     plan = plan_of(document, node, executor, call.caller) if planned else None
-    return in_bytes(await run(executor, plan))
+    # A new plan has not failed before, so it does not rest.
+    return in_bytes(await run(executor, compile_plan(executor) if plan else None))
 
 
 def make_rows(workspace: Workspace) -> tuple[list[str], list[Caller]]:

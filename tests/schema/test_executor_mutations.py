@@ -17,7 +17,8 @@ from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import find
 from schema.errors import RefusedError, format_errors
-from schema.executor import run
+from schema.executor.plan import compile_plan
+from schema.executor.run import run
 from schema.operation import Operation
 from schema.planning import build_executor, plan_of
 from tests.support.baton_client import Server, Workspace
@@ -70,13 +71,14 @@ async def act(context: Context, workspace: Workspace, operation: Operation, plan
     operation = Operation(operation.query, {**(operation.variables or {}), "id": conversation}, None)
     call = GraphQLContext.of(context)
     try:
-        found, node = find(operation, call)
+        text, node = find(operation, call)
     except RefusedError:  # a random document can cost too much
         return "refused", None
-    executor = build_executor(found, node, operation, call)
+    executor = build_executor(text, node, operation, call)
     assert isinstance(executor, BoundedExecutor), executor
-    plan = plan_of(found, node, executor, call.caller) if planned else None
-    result = comparable(await run(executor, plan))
+    plan = plan_of(text, node, executor, call.caller) if planned else None
+    # A new plan has not failed before, so it does not rest.
+    result = comparable(await run(executor, compile_plan(executor) if plan else None))
     return result, workspace.key.ask(STATE, id=conversation)
 
 

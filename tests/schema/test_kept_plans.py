@@ -10,7 +10,7 @@ from resolvers.context import Context
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import CACHE, CACHE_BYTES, Document, find
-from schema.executor import Plan
+from schema.executor.plan import Plan
 from schema.operation import Operation
 from schema.planning import build_executor, plan_of
 from tests.support.baton_client import Server, Workspace

@@ -1,7 +1,7 @@
 """Failures in the schema's fields: resolvers that raise, nulls, and values of other types.
 
 Whether a field of an object fails depends on its name, its object and the seed only. So it fails in the same
-way whoever executes it.
+way in every execution.
 """
 
 from collections.abc import Callable, Iterator

@@ -82,7 +82,8 @@ class RandomDocument:
             if depth > 0 or is_leaf_type(get_named_type(definition.type))
         ]
         count = min(len(fields), self.random.randint(1, 6))
-        parts = [self._part(type_, name, found, depth) for name, found in self.random.sample(fields, count)]
+        chosen = self.random.sample(fields, count)
+        parts = [self._part(type_, name, definition, depth) for name, definition in chosen]
         if not parts or self._chance(0.2):
             parts.insert(self.random.randint(0, len(parts)), "__typename")
         return " ".join(parts)
