@@ -90,7 +90,7 @@ class Objects:
 
     async def complete(self, values: list[Any], request: Request) -> list[Any]:
         """Return a dictionary for each object."""
-        if not set(map(type, values)) <= self._classes:
+        if not self._accepts(set(map(type, values))):
             raise DiscardedError("a value of another class")
         objects = [value for value in values if value is not None]
         if not objects:
@@ -107,6 +107,15 @@ class Objects:
             return rows
         following = iter(rows)
         return [None if value is None else next(following) for value in values]
+
+    def _accepts(self, types: set[type]) -> bool:
+        if types <= self._classes:
+            return True
+        # As in graphql-core, any object with the attributes of a plain one will do, such as a resolver's row.
+        return self._plain and not any(
+            type_ is NoneType or issubclass(type_, Exception) or hasattr(type_, "__await__")
+            for type_ in types
+        )
 
     async def _read(self, objects: list[Any], request: Request) -> list[list[Any]]:
         columns: list[list[Any]] = [[] for _ in self._readers]

@@ -342,6 +342,23 @@ async def test_plain_list_over_the_limit_is_refused_by_the_same_bytes(limit: int
     assert answer.by == ("plan" if answer.data else "both")
 
 
+@dataclass
+class Row:
+    """An object with the attributes of a plain one."""
+
+    name: str
+    number: int | None = 3
+    at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("flaw", [None, ValueError("no row"), Row(cast("Any", None)), {"name": "a"}])
+async def test_plain_list_of_another_class_is_accepted_unless_it_has_a_flaw(flaw: Any) -> None:
+    answer = await ask(lambda: [Row("a"), flaw], "{ plain { name number at } }")
+    assert (answer.by, answer.data) == ("both", None)
+    answer = await ask(lambda: [Row("a"), Plain("b")], "{ plain { name number at } }")
+    assert (answer.by, [row["number"] for row in answer.data["plain"]]) == ("plan", [3, 1])
+
+
 @pytest.mark.parametrize("limit", range(60, 300, 20))
 async def test_mutations_over_the_limit_are_the_same(limit: int) -> None:
     answer = await ask(lambda: Item(name="made"), MUTATIONS % "false", limit)
