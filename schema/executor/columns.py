@@ -112,10 +112,7 @@ class Objects:
         if types <= self._classes:
             return True
         # As in graphql-core, any object with the attributes of a plain one will do, such as a resolver's row.
-        return self._plain and not any(
-            type_ is NoneType or issubclass(type_, Exception) or hasattr(type_, "__await__")
-            for type_ in types
-        )
+        return self._plain and not any(map(_is_no_object, types))
 
     async def _read(self, objects: list[Any], request: Request) -> list[list[Any]]:
         columns: list[list[Any]] = [[] for _ in self._readers]
@@ -148,3 +145,7 @@ class Objects:
             results = await together([column.complete(columns[place], request) for place, column in waiting])
             for (place, _), result in zip(waiting, results, strict=True):
                 columns[place] = result
+
+
+def _is_no_object(type_: type) -> bool:
+    return type_ is NoneType or issubclass(type_, Exception) or hasattr(type_, "__await__")

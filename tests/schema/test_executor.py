@@ -355,7 +355,7 @@ class Row:
 async def test_plain_list_of_another_class_is_accepted_unless_it_has_a_flaw(flaw: Any) -> None:
     answer = await ask(lambda: [Row("a"), flaw], "{ plain { name number at } }")
     assert (answer.by, answer.data) == ("both", None)
-    answer = await ask(lambda: [Row("a"), Plain("b")], "{ plain { name number at } }")
+    answer = await ask(lambda: [Row("a"), Plain(name="b")], "{ plain { name number at } }")
     assert (answer.by, [row["number"] for row in answer.data["plain"]]) == ("plan", [3, 1])
 
 
