@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from functools import wraps
 from inspect import iscoroutinefunction
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from graphql import GraphQLObjectType, is_object_type
+from graphql import is_object_type
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from resolvers.errors import NotFoundError
 from schema.agent.types import Agent
@@ -82,20 +83,23 @@ def injected_flaws() -> Iterator[Flaws]:
     """Let the fields of all objects, and the objects of the usual types, fail while a seed is set."""
     flaws = Flaws()
     with pytest.MonkeyPatch.context() as patch:
-        for type_ in GRAPHQL_SCHEMA.type_map.values():
-            for name, definition in type_.fields.items() if is_object_type(type_) else ():
-                field = definition.extensions.get("strawberry-definition")
-                if isinstance(field, StrawberryField) and field.base_resolver and _may_fail(field, type_):
-                    resolver = field.base_resolver
-                    wrapped: Any = flaws.wrap(f"{type_.name}.{name}", resolver.wrapped_func)
-                    patch.setattr(resolver, "wrapped_func", wrapped)
+        for name, resolver in _resolvers():
+            wrapped = flaws.wrap(name, cast("Callable[..., Any]", resolver.wrapped_func))
+            patch.setattr(resolver, "wrapped_func", wrapped)
         for type_ in _BUILT:
             patch.setattr(type_, "of", _spoiling(flaws, type_.of))
         yield flaws
 
 
-def _may_fail(field: StrawberryField, parent: GraphQLObjectType) -> bool:
-    return not field.is_subscription and parent is not GRAPHQL_SCHEMA.mutation_type
+def _resolvers() -> Iterator[tuple[str, StrawberryResolver[Any]]]:
+    """Yield the resolvers of all fields but those of mutations and subscriptions."""
+    for type_ in GRAPHQL_SCHEMA.type_map.values():
+        if not is_object_type(type_) or type_.name in {"Mutation", "Subscription"}:
+            continue
+        for name, definition in type_.fields.items():
+            field = definition.extensions.get("strawberry-definition")
+            if isinstance(field, StrawberryField) and field.base_resolver:
+                yield f"{type_.name}.{name}", field.base_resolver
 
 
 def _spoiling(flaws: Flaws, build: Callable[..., Any]) -> Callable[..., Any]:

@@ -82,8 +82,8 @@ class RandomDocument:
             if depth > 0 or is_leaf_type(get_named_type(definition.type))
         ]
         count = min(len(fields), self.random.randint(1, 6))
-        chosen = self.random.sample(fields, count)
-        parts = [self._part(type_, name, definition, depth) for name, definition in chosen]
+        sample = self.random.sample(fields, count)
+        parts = [self._part(type_, name, definition, depth) for name, definition in sample]
         if not parts or self._chance(0.2):
             parts.insert(self.random.randint(0, len(parts)), "__typename")
         return " ".join(parts)
@@ -131,7 +131,7 @@ class RandomDocument:
         if name == "thresholds":
             return "[40, 60]"
         if is_enum_type(type_):
-            return self.random.choice(list(type_.values))
+            return str(self.random.choice(list(type_.values)))
         return f'"{self.random.choice(self.ids)}"' if type_.name == "ID" else None
 
     def _page(self) -> str:

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from schema.bounded_executor import BoundedExecutor
+from schema.context import sync_or_async_field
 from schema.executor.plan import compile_plan
 from schema.executor.run import run
 
@@ -61,7 +62,7 @@ class Item(Named):
             raise ValueError(f"{self.name} fails")
         return Item(name=f"{self.name} of {info.context or 'nobody'}")
 
-    @strawberry.field(graphql_type=str | None)
+    @sync_or_async_field(str | None)
     def sometimes(self) -> AwaitableOrValue[str | None]:
         """Return a name, at times after a turn of the loop."""
         if self.number is None:
