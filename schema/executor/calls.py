@@ -1,7 +1,7 @@
 """Reading a field of all objects of a level, and waiting for the whole level."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from inspect import iscoroutine
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, cast
@@ -148,8 +148,12 @@ async def together(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
     if len(awaitables) == 1:
         return [await awaitables[0]]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_wait(awaitable)) for awaitable in awaitables]
+        tasks = [group.create_task(_coroutine(awaitable)) for awaitable in awaitables]
     return [task.result() for task in tasks]
+
+
+def _coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
+    return awaitable if iscoroutine(awaitable) else _wait(awaitable)
 
 
 async def _wait(awaitable: Awaitable[Any]) -> Any:

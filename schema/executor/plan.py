@@ -51,8 +51,10 @@ class Plan:
 
     def is_due(self) -> bool:
         """Return whether the plan should run now; if it rests, count the run."""
-        self._rest -= self._rest > 0
-        return self._rest == 0
+        if self._rest:
+            self._rest -= 1
+            return False
+        return True
 
     def succeeded(self) -> None:
         """Note that a result was complete."""
