@@ -131,5 +131,7 @@ def _with_slices(parts: Sequence[_Part]) -> Iterator[tuple[slice, _Maker]]:
 
 
 def _reader_of(enum: Enum) -> Callable[[str | None], Any]:
+    """Return a function from the text of an enum's column, or None, to its value."""
     process = cast(Any, enum).result_processor(DIALECT, None)
-    return cast("Callable[[str | None], Any]", process)
+    values = {None: None} | {text: process(text) for text in enum.enums}
+    return values.__getitem__

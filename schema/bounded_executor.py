@@ -1,7 +1,7 @@
 """An executor that counts the bytes and the values of the reply while it is made, and stops at a limit."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Any, cast
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import orjson
 from graphql import (
@@ -13,6 +13,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    MiddlewareManager,
     OperationType,
     Undefined,
     get_nullable_type,
@@ -32,16 +33,23 @@ CUSTOMER_LIMIT = 2 * 1024 * 1024
 LIMIT = 8 * 1024 * 1024
 # A value takes about 8 µs, one in a list of plain attributes a quarter of that.
 VALUE_LIMIT = 15_000
-_PLAIN_SHARE = 4
+PLAIN_SHARE = 4
 
 # Quotes, colon, comma and the braces of the object, roughly.
-_PUNCTUATION = 5
+PUNCTUATION = 5
 _ERROR_BYTES = 120
 
 
 def reply_limit(caller: Actor | None) -> int:
     """Return how many bytes one reply to the caller may have."""
     return CUSTOMER_LIMIT if caller is None or caller.is_customer else LIMIT
+
+
+class RootResult(NamedTuple):
+    """The value that a root field's resolver returned, or the error that it raised."""
+
+    value: Any = None
+    error: Exception | None = None
 
 
 class BoundedExecutor(Executor[Any]):
@@ -58,13 +66,59 @@ class BoundedExecutor(Executor[Any]):
         self._values_left = VALUE_LIMIT
         self._last_root: tuple[str, list[FieldNode]] | None = None
         self._unfinished: dict[str, list[FieldNode]] = {}
+        self._finished: Mapping[str, Any] = {}
+
+    @property
+    def left(self) -> tuple[int, int]:
+        """Return how many more values and bytes the reply may have."""
+        return self._values_left, self._left
+
+    def resume(
+        self, finished: Mapping[str, Any], results: Mapping[str, RootResult], values: int, size: int
+    ) -> None:
+        """Continue an operation: `finished` root fields keep their data, those in `results` are resolved.
+
+        The other fields of the reply may have so many values and bytes.
+        """
+
+        def resolve(next_: Any, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+            result = results.get(str(info.path.key)) if info.path.prev is None else None
+            if result is None:
+                return next_(source, info, **arguments)
+            if result.error is not None:
+                raise result.error
+            return result.value
+
+        self.middleware_manager = MiddlewareManager(resolve)
+        self._finished = finished
+        self._values_left, self._left = values, size
+
+    def execute_root_grouped_field_set(
+        self,
+        root_type: GraphQLObjectType,
+        root_value: Any,
+        grouped_field_set: Any,
+        serially: bool,
+        position_context: Any,
+    ) -> Any:
+        """Execute the root fields that are not finished."""
+        remaining = {
+            name: details for name, details in grouped_field_set.items() if name not in self._finished
+        }
+        return super().execute_root_grouped_field_set(
+            root_type, root_value, remaining, serially, position_context
+        )
 
     async def run(self) -> ExecutionResult:
         """Execute the operation, for a subscription one event; raise a bare cancellation as an error."""
         result = self.execute_operation()
         if not isinstance(result, ExecutionResult):
             result = await convert_stray_cancellation(cast("Awaitable[ExecutionResult]", result))
-        return result if self._left >= 0 else self._without_unfinished(result)
+        if self._left < 0:
+            result = self._without_unfinished(result)
+        if self._finished and result.data is not None:
+            result = ExecutionResult({**self._finished, **result.data}, result.errors)
+        return result
 
     def _without_unfinished(self, result: ExecutionResult) -> ExecutionResult:
         size = f"{self._limit:,} bytes" if self._values_left >= 0 else f"{VALUE_LIMIT:,} values"
@@ -98,7 +152,7 @@ class BoundedExecutor(Executor[Any]):
                 self._last_root = name, nodes
         if self._left < 0:
             return Undefined
-        self._left -= len(name) + _PUNCTUATION
+        self._left -= len(name) + PUNCTUATION
         self._count_values(1)
         return super().execute_field(parent_type, source, field_details_list, path, position_context)
 
@@ -115,7 +169,7 @@ class BoundedExecutor(Executor[Any]):
         item_type = get_nullable_type(return_type.of_type)
         fields = None
         if isinstance(result, list) and is_leaf_type(item_type):
-            self._count_values(len(result) // _PLAIN_SHARE)
+            self._count_values(len(result) // PLAIN_SHARE)
             if self._left < 0:
                 return []
         if isinstance(result, list) and is_object_type(item_type):
@@ -140,7 +194,7 @@ class BoundedExecutor(Executor[Any]):
         return plain_fields(item_type, self.collect_subfields(item_type, details).grouped_field_set)
 
     def _complete_plain(self, rows: list[Any], fields: Sequence[PlainField]) -> list[dict[str, Any]]:
-        self._count_values(len(rows) * len(fields) // _PLAIN_SHARE)
+        self._count_values(len(rows) * len(fields) // PLAIN_SHARE)
         completed: list[dict[str, Any]] = []
         if self._left < 0:
             return completed

@@ -1,26 +1,23 @@
 """The context of a GraphQL operation, and batched look-ups for its fields."""
 
-from asyncio import gather, shield
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.errors import BadInputError, ForbiddenError
+from resolvers.errors import BadInputError, ForbiddenError, UnauthenticatedError
 from rules.typeid import MalformedIdError, parse_id
+from schema.lookups import Batch, Loader, Lookup, finish
 
 T = TypeVar("T")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
 
 
 @dataclass(eq=False)
@@ -35,8 +32,7 @@ class GraphQLContext(Context):
     session_token: str | None = None
     device_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _loaders: dict[Any, DataLoader[UUID, Any]] = field(default_factory=dict)
-    _prefetched: dict[Any, dict[UUID, Any]] = field(default_factory=dict)
+    _loaders: dict[Any, Loader[Any]] = field(default_factory=dict)
     _acting: Actor | None = None
 
     @classmethod
@@ -57,7 +53,11 @@ class GraphQLContext(Context):
     @property
     def actor(self) -> Actor:
         """The caller, or the one whom the payload of the current mutation is for."""
-        return self._acting or super().actor
+        # Read for every object: a call of super() takes as long as all the rest.
+        actor = self._acting or self.caller
+        if actor is None:
+            raise UnauthenticatedError
+        return actor
 
     def acts_as(self, actor: Actor) -> None:
         """Let the payload of the current mutation show what `actor` may see."""
@@ -82,43 +82,42 @@ class GraphQLContext(Context):
     def reset(self, *instants: datetime) -> None:
         """Clear the loaded rows and set `now` to the current time, no earlier than `instants`."""
         self.now = max((datetime.now(UTC), *instants))
-        self._loaders.clear()
-        self._prefetched.clear()
         self._acting = None
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Clear the loaded rows."""
+        self._loaders.clear()
+
+    def _loader(self, batch: Batch[T]) -> Loader[T]:
+        loader = self._loaders.get(batch)
+        if loader is None:
+            loader = self._loaders[batch] = Loader(self, batch)
+        return loader
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:
         """Return the row of `key`, loaded in one batch with those of the operation's other fields."""
-        loader = self._loaders.get(batch)
-        if loader is None:
+        return await self._loader(batch).load(key)
 
-            async def together(keys: list[UUID]) -> list[T | None]:
-                rows = await batch(self, keys)
-                return [rows.get(key) for key in keys]
+    async def load_all(self, batch: Batch[T], keys: Collection[UUID]) -> list[T | None]:
+        """Return the rows of the keys, in their order."""
+        loader = self._loader(batch)
+        await finish(loader.request(keys))
+        return [loader.rows[key] for key in keys]
 
-            loader = self._loaders[batch] = DataLoader(load_fn=together)
-        # A field that fails has its siblings cancelled: what others wait for as well must go on.
-        return await shield(loader.load(key))
+    def look_up(self, batch: Batch[T], key: UUID, build: Callable[[T | None], R]) -> AwaitableOrValue[R]:
+        """Return what `build` makes of the row of `key`: an awaitable, unless the row is loaded already."""
+        loader = self._loader(batch)
+        return build(loader.rows[key]) if key in loader.rows else Lookup(loader, key, build)
 
-    async def prefetch(self, batch: Batch[T], keys: Collection[UUID]) -> None:
-        """Load rows that many fields will need."""
-        load = partial(self.load, batch)
-        rows = await gather(*map(load, keys))
-        self._prefetched.setdefault(batch, {}).update(zip(keys, rows, strict=True))
+    def look_up_known(self, batch: Batch[T], key: UUID, build: Callable[[T], R]) -> AwaitableOrValue[R]:
+        """Return what `build` makes of what the batch finds for every key, such as a page."""
 
-    def resolve_row(self, batch: Batch[T], key: UUID, build: Callable[[T | None], R]) -> AwaitableOrValue[R]:
-        """Return what `build` makes of the row of `key`, without waiting if the row was prefetched."""
-        prefetched = self._prefetched.get(batch, {})
-        return build(prefetched[key]) if key in prefetched else self._later(batch, key, build)
+        def build_known(row: T | None) -> R:
+            assert row is not None
+            return build(row)
 
-    async def _later(self, batch: Batch[T], key: UUID, build: Callable[[T | None], R]) -> R:
-        row = await self.load(batch, key)
-        return build(row)
-
-    async def load_known(self, batch: Batch[T], key: UUID) -> T:
-        """Return what the batch finds for every key, such as a page."""
-        row = await self.load(batch, key)
-        assert row is not None
-        return row
+        return self.look_up(batch, key, build_known)
 
 
 Info = strawberry.Info[GraphQLContext, None]

@@ -4,13 +4,14 @@ Queries, mutations and subscriptions share the cache. Only valid documents enter
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeGuard, cast
+from typing import Any
 
 from graphql import (
     ArgumentNode,
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -27,24 +28,21 @@ from graphql import (
     visit,
 )
 from graphql.language import Visitor
-from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import ForbiddenError, TooComplexError, UnauthenticatedError
-from resolvers.field_scopes import FieldAccess, access_of
+from resolvers.field_scopes import FieldAccess
 from resolvers.trusted_documents import TrustedDocuments
 from rules.roles import Scope
 from schema.api import GRAPHQL_SCHEMA
-from schema.bounded_executor import BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
 from schema.errors import RefusedError, format_errors
+from schema.executor.plan import Plan
 from schema.field_access import AccessReader
-from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost, cost_extension, is_allowed
 from schema.trusted_documents import digest_of
-from schema.variable_bounds import oversized_values
 
 # graphql-core compares fields of one name pairwise: 5,000 tokens took 0.9 s, 1,000 take 0.04 s at worst.
 # The default of GraphQL Armor is 1,000, too.
@@ -76,6 +74,7 @@ class Document:
     _costs: dict[int, tuple[Cost, bool]] = field(default_factory=dict)
     _labels: dict[int, str] = field(default_factory=dict)
     _hidden: dict[tuple[int, frozenset[Scope]], bool] = field(default_factory=dict)
+    plans: dict[tuple[int, tuple[Any, ...]], Plan | None] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> list[OperationDefinitionNode]:
@@ -123,6 +122,19 @@ class Document:
 
         visit(self.node, _Uses())
         return uses
+
+    @cached_property
+    def switches(self) -> Sequence[str]:
+        """Return the names of the variables that @skip and @include use, in alphabetical order."""
+        names: set[str] = set()
+
+        class _Switches(Visitor):
+            def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+                given = (argument.value for argument in node.arguments or ())
+                names.update(value.name.value for value in given if isinstance(value, VariableNode))
+
+        visit(self.node, _Switches())
+        return sorted(names)
 
     @property
     def bytes(self) -> int:
@@ -173,7 +185,7 @@ class Document:
 
 
 class _Cache:
-    """The most recently used documents, as many as fit into `limit` bytes."""
+    """The most recently used documents with their plans, as many as fit into `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self.bytes = 0
@@ -192,9 +204,19 @@ class _Cache:
         return entry[0]
 
     def add(self, document: Document) -> None:
-        """Keep the document and drop the least recently used ones that no longer fit."""
-        size = document.bytes
-        self._documents[document.text] = document, size
+        """Keep the document, and drop the least recently used ones that no longer fit."""
+        self._documents[document.text] = document, 0
+        self.charge(document, document.bytes)
+
+    def holds(self, document: Document) -> bool:
+        """Return whether the document is kept."""
+        entry = self._documents.get(document.text)
+        return entry is not None and entry[0] is document
+
+    def charge(self, document: Document, size: int) -> None:
+        """Count more bytes of a document that is kept, and drop the least recently used ones."""
+        _, before = self._documents[document.text]
+        self._documents[document.text] = document, before + size
         self.bytes += size
         while self.bytes > self._limit:
             _, (_, dropped) = self._documents.popitem(last=False)
@@ -231,11 +253,12 @@ def load_for(text: str, context: Context) -> Document:
     """Return the document for a caller. A customer's must be trusted; one without credential is not kept."""
     caller = context.caller
     trusted = context.services.trusted_documents if caller and caller.is_customer else None
-    hidden = not _may_read_schema(caller)
+    hidden = not may_read_schema(caller)
     return load(text, trusted, keep=caller is not None, hide_suggestions=hidden)
 
 
-def _may_read_schema(caller: Actor | None) -> bool:
+def may_read_schema(caller: Actor | None) -> bool:
+    """Return whether names of the schema may be shown to the caller."""
     return caller is not None and not caller.is_customer
 
 
@@ -265,40 +288,6 @@ def cost_of(document: Document, node: OperationDefinitionNode, operation: Operat
     if is_allowed(cost):
         return cost
     return CostCounter(GRAPHQL_SCHEMA, node, document.fragments, operation.variables or {}).count()
-
-
-def build_executor(
-    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
-) -> BoundedExecutor | list[GraphQLError]:
-    """Return an executor for the operation, or the errors of its variables."""
-    values = dict(operation.variables or {})
-    if errors := oversized_values(GRAPHQL_SCHEMA, node, values, document.argument_of_variable):
-        return errors
-    access = _restricted_access(document, node, call.caller)
-    guard: dict[str, Any] = {} if access is None else {"access": access}
-    executor = (BoundedExecutor if access is None else GuardedExecutor).build(
-        GRAPHQL_SCHEMA,
-        document.node,
-        context_value=call,
-        raw_variable_values=values,
-        operation_name=operation.name,
-        is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
-        reply_bytes=reply_limit(call.caller),
-        max_coercion_errors=ERROR_LIMIT,
-        hide_suggestions=not _may_read_schema(call.caller),
-        **guard,
-    )
-    return cast("BoundedExecutor | list[GraphQLError]", executor)
-
-
-def _restricted_access(
-    document: Document, node: OperationDefinitionNode, caller: Actor | None
-) -> FieldAccess | None:
-    """Return the access of a caller from whom the operation's fields must be hidden, otherwise None."""
-    if caller is None or caller.is_customer:
-        return None
-    access = access_of(caller.scopes)
-    return access if not access.hides_nothing and document.selects_hidden(node, access) else None
 
 
 def _check(document: Document, node: OperationDefinitionNode, cost: Cost, call: GraphQLContext) -> None:

@@ -9,14 +9,16 @@ from resolvers.context import Context
 from resolvers.errors import FAILURES
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.documents import Document, build_executor, cost_of, find
+from schema.documents import Document, cost_of, find
 from schema.errors import RefusedError, format_errors
+from schema.executor.run import run as run_executor
 from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
 from schema.live.group_member import GroupMember, Sink
 from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
+from schema.planning import build_executor, plan_of
 from schema.query_cost import cost_extension
 
 
@@ -59,7 +61,8 @@ async def _run_operation(
     executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         return {"errors": format_errors(executor, document.argument_of_variable)}
-    return _formatted(await executor.run())
+    plan = plan_of(document, node, executor, call.caller)
+    return _formatted(await run_executor(executor, plan))
 
 
 def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -> GroupMember:

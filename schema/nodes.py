@@ -11,7 +11,7 @@ conversation refer to each other, and their modules do not import each other. A 
 be imported has an annotation with `strawberry.lazy`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -22,7 +22,8 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 from resolvers.context import Context
 from resolvers.errors import BadInputError, NotFoundError
 from rules.typeid import prefix_of
-from schema.context import Batch, GraphQLContext, Info, parse_global_id
+from schema.context import GraphQLContext, Info, parse_global_id
+from schema.lookups import Batch
 
 
 @strawberry.interface
@@ -91,10 +92,20 @@ def build_node(info: Info, prefix: str, row: Any) -> Any:
     return _REGISTRY[prefix].type.of(row, info.context)
 
 
+async def load_nodes(info: Info, prefix: str, ids: Sequence[UUID]) -> list[Any]:
+    """Return the nodes of the ids, in their order; raise NotFoundError."""
+    registered, call = _REGISTRY[prefix], info.context
+    assert registered.batch is not None
+    rows = await call.load_all(registered.batch, ids)
+    if None in rows:
+        raise NotFoundError(registered.name)
+    return [registered.type.of(row, call) for row in rows]
+
+
 def load_node(info: Info, prefix: str, row_id: UUID) -> AwaitableOrValue[Any]:
     """Return the node of that id for a relation; raise NotFoundError.
 
-    It is loaded in one batch with those of the operation's other fields, unless it was prefetched.
+    It is loaded in one batch with those of the operation's other fields.
     """
     registered, call = _REGISTRY[prefix], info.context
     assert registered.batch is not None
@@ -104,7 +115,7 @@ def load_node(info: Info, prefix: str, row_id: UUID) -> AwaitableOrValue[Any]:
             raise NotFoundError(registered.name)
         return registered.type.of(row, call)
 
-    return call.resolve_row(registered.batch, row_id, build)
+    return call.look_up(registered.batch, row_id, build)
 
 
 def load_optional_node(
@@ -116,7 +127,7 @@ def load_optional_node(
     registered, call = _REGISTRY[prefix], info.context
     batch = batch or registered.batch
     assert batch is not None
-    return call.resolve_row(batch, row_id, lambda row: None if row is None else registered.type.of(row, call))
+    return call.look_up(batch, row_id, lambda row: None if row is None else registered.type.of(row, call))
 
 
 async def query_node(info: Info, prefix: str, global_id: str) -> Any:

@@ -49,22 +49,27 @@ class Edge(Generic[T]):
     """The item."""
 
 
+def _edges(self: "Connection[T]") -> list[Edge[T]]:
+    return [Edge(cursor=at, node=node) for at, node in zip(self.cursors, self.nodes, strict=True)]
+
+
 @strawberry.type
 class Connection(Generic[T]):
     """A page of a list."""
 
-    edges: list[Edge[T]]
-    """Items of the page, with their cursors."""
+    edges: list[Edge[T]] = strawberry.field(
+        resolver=_edges, description="Items of the page, with their cursors."
+    )
     nodes: list[T]
     """Items of the page."""
+    cursors: strawberry.Private[Sequence[str]]
     page_info: PageInfo
     """Position of the page in the list."""
 
     @classmethod
     def build(cls, page: Page[Any], nodes: list[T], **fields: Any) -> Self:
         """Build the connection of a page from the nodes of its rows, with the subclass's own fields."""
-        edges = [Edge(cursor=at, node=node) for at, node in zip(page.cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=PageInfo.of(page), **fields)
+        return cls(nodes=nodes, cursors=page.cursors, page_info=PageInfo.of(page), **fields)
 
 
 @dataclass(frozen=True, slots=True)

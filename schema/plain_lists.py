@@ -28,6 +28,8 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 _PLAIN_TYPES = frozenset({bool, int, float, str, datetime})
+# Scalars with values of other types.
+_OTHER_SCALARS = frozenset({"JSON", "Date"})
 
 
 class PlainField(NamedTuple):
@@ -57,6 +59,7 @@ def plain_fields(
         if (
             definition is None
             or not is_leaf_type(leaf)
+            or leaf.name in _OTHER_SCALARS
             or not isinstance(declared, StrawberryField)
             or not declared.is_basic_field
             or declared.extensions

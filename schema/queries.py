@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 import strawberry
-from strawberry.utils.await_maybe import await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers import agent as agents
 from resolvers import api_key as api_keys
@@ -21,7 +21,7 @@ from rules.roles import Scope, ViewerKind
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, MEMBER, WORKSPACE
 from schema.agent.settings import EscalationSettings
 from schema.agent.types import Agent
-from schema.context import Info, parse_global_id
+from schema.context import Info, parse_global_id, sync_or_async_field
 from schema.conversation.types import (
     Conversation,
     ConversationConnection,
@@ -50,27 +50,25 @@ class Viewer:
     api_key: ApiKey | None
     """The API key, if one was presented."""
 
-    @strawberry.field
-    async def workspace(self, info: Info) -> Workspace:
+    @sync_or_async_field(Workspace)
+    def workspace(self, info: Info) -> AwaitableOrValue[Workspace]:
         """The workspace that it belongs to."""
-        workspace_id = info.context.actor.workspace_id
-        return await await_maybe(load_node(info, WORKSPACE, workspace_id))
+        return load_node(info, WORKSPACE, info.context.actor.workspace_id)
 
     @strawberry.field
     async def cursor(self, info: Info) -> str | None:
         """The head of the workspace's log: subscribe with it as `after`. Null for customers."""
         return None if info.context.actor.is_customer else await escalations.workspace_cursor(info.context)
 
-    @strawberry.field
-    async def member(self, info: Info) -> TeamMember | None:
+    @sync_or_async_field(TeamMember | None)
+    def member(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """The team member who is signed in."""
-        return await await_maybe(load_optional_node(info, MEMBER, info.context.actor.member_id))
+        return load_optional_node(info, MEMBER, info.context.actor.member_id)
 
-    @strawberry.field
-    async def conversation(self, info: Info) -> Conversation | None:
+    @sync_or_async_field(Conversation | None)
+    def conversation(self, info: Info) -> AwaitableOrValue[Conversation | None]:
         """The conversation that a widget token opens."""
-        key = info.context.actor.conversation_id
-        return await await_maybe(load_optional_node(info, CONVERSATION, key))
+        return load_optional_node(info, CONVERSATION, info.context.actor.conversation_id)
 
 
 @strawberry.type
@@ -169,7 +167,7 @@ class Query:
         chosen = (filter or EscalationFilter()).read(info)
         request = PageRequest(first, after, last, before)
         result = await escalations.escalations(info.context, chosen, order_by, request)
-        return await EscalationConnection.of(result, info, chosen)
+        return EscalationConnection.of(result, info, chosen)
 
     @strawberry.field
     async def escalation_settings(self, info: Info, agent_id: strawberry.ID) -> EscalationSettings:

@@ -8,10 +8,10 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers.errors import NotFoundError
-from resolvers.loaders import conversations_by_id
+from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.subscription_sources import (
     StreamEvent,
     SubscriptionSource,
@@ -54,11 +54,10 @@ class EscalationEvent:
         """Build the event; its fields are loaded when resolved."""
         return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at, kind=event.kind)
 
-    @strawberry.field
-    async def escalation(self, info: Info) -> Escalation:
+    @sync_or_async_field(Escalation)
+    def escalation(self, info: Info) -> AwaitableOrValue[Escalation]:
         """The escalation, as it is now."""
-        escalation: Escalation = await _load(info, ESCALATION, self.happening.escalation_id)
-        return escalation
+        return load_node(info, ESCALATION, _known(self.happening.escalation_id))
 
 
 @strawberry.type
@@ -86,11 +85,10 @@ class SlaEvent:
             status=_known(event.status),
         )
 
-    @strawberry.field
-    async def escalation(self, info: Info) -> Escalation:
+    @sync_or_async_field(Escalation)
+    def escalation(self, info: Info) -> AwaitableOrValue[Escalation]:
         """The escalation, as it is now."""
-        escalation: Escalation = await _load(info, ESCALATION, self.happening.escalation_id)
-        return escalation
+        return load_node(info, ESCALATION, _known(self.happening.escalation_id))
 
 
 @strawberry.type
@@ -108,11 +106,10 @@ class MessageEvent:
         """Build the event; its fields are loaded when resolved."""
         return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at)
 
-    @strawberry.field
-    async def message(self, info: Info) -> Message:
+    @sync_or_async_field(Message)
+    def message(self, info: Info) -> AwaitableOrValue[Message]:
         """The message."""
-        message: Message = await _load(info, MESSAGE, self.happening.message_id)
-        return message
+        return load_node(info, MESSAGE, _known(self.happening.message_id))
 
 
 @strawberry.type
@@ -148,11 +145,10 @@ class ConversationEvent:
         """Team member who is typing or viewing. Customers see only the name, and no viewing."""
         return load_optional_node(info, MEMBER, self.happening.member_id)
 
-    @strawberry.field
-    async def conversation(self, info: Info) -> Conversation:
+    @sync_or_async_field(Conversation)
+    def conversation(self, info: Info) -> AwaitableOrValue[Conversation]:
         """The conversation, as it is now."""
-        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
-        return conversation
+        return load_node(info, CONVERSATION, _known(self.happening.conversation_id))
 
 
 @strawberry.type
@@ -172,19 +168,17 @@ class ConversationsEvent:
         """Build the event; its fields are loaded when resolved."""
         return cls(happening=event, cursor=event.cursor, occurred_at=event.occurred_at, kind=event.kind)
 
-    @strawberry.field
-    async def conversation(self, info: Info) -> Conversation:
+    @sync_or_async_field(Conversation)
+    def conversation(self, info: Info) -> AwaitableOrValue[Conversation]:
         """The conversation, as it is now."""
-        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
-        return conversation
+        return load_node(info, CONVERSATION, _known(self.happening.conversation_id))
 
-    @strawberry.field
-    async def message(self, info: Info) -> Message | None:
+    @sync_or_async_field(Message | None)
+    def message(self, info: Info) -> AwaitableOrValue[Message | None]:
         """The new message, for message_added."""
         if self.happening.message_id is None:
             return None
-        message: Message = await _load(info, MESSAGE, self.happening.message_id)
-        return message
+        return load_node(info, MESSAGE, self.happening.message_id)
 
 
 @strawberry.type
@@ -206,30 +200,26 @@ class TurnEvent:
             happening=event, cursor=event.cursor, occurred_at=event.occurred_at, epoch=event.epoch or 0
         )
 
-    @strawberry.field
-    async def latest(self, info: Info) -> bool:
+    @sync_or_async_field(bool)
+    def latest(self, info: Info) -> AwaitableOrValue[bool]:
         """False if the customer wrote again before this was sent: a newer turn overtakes this one."""
-        conversation_id = _known(self.happening.conversation_id)
-        state = await info.context.load(conversations_by_id, conversation_id)
-        if state is None:
-            raise NotFoundError("conversation")
-        return state.row.customer_message_id == self.happening.message_id
 
-    @strawberry.field
-    async def message(self, info: Info) -> Message:
+        def build(state: ConversationState | None) -> bool:
+            if state is None:
+                raise NotFoundError("conversation")
+            return state.row.customer_message_id == self.happening.message_id
+
+        return info.context.look_up(conversations_by_id, _known(self.happening.conversation_id), build)
+
+    @sync_or_async_field(Message)
+    def message(self, info: Info) -> AwaitableOrValue[Message]:
         """Customer's message that the AI must answer."""
-        message: Message = await _load(info, MESSAGE, self.happening.message_id)
-        return message
+        return load_node(info, MESSAGE, _known(self.happening.message_id))
 
-    @strawberry.field
-    async def conversation(self, info: Info) -> Conversation:
+    @sync_or_async_field(Conversation)
+    def conversation(self, info: Info) -> AwaitableOrValue[Conversation]:
         """The conversation, as it is now."""
-        conversation: Conversation = await _load(info, CONVERSATION, self.happening.conversation_id)
-        return conversation
-
-
-async def _load(info: Info, prefix: str, row_id: UUID | None) -> Any:
-    return await await_maybe(load_node(info, prefix, _known(row_id)))
+        return load_node(info, CONVERSATION, _known(self.happening.conversation_id))
 
 
 def _known(value: T | None) -> T:

@@ -34,7 +34,12 @@ _MARKER = re.compile(r"#\s*prose: ok|<!--\s*prose: ok")
 _DIRECTIVE = re.compile(r"#\s*(!|noqa|type:|prose: ok|pragma|fmt:|ruff:|mypy:|-\*-)")
 _OPENINGS = {"who", "whom", "what", "whatever", "whoever", "whether", "how", "where", "by"}
 _NOUN_OPENINGS = {"a", "an", "the", "that", "this", "its", "if", "when", "for", "as", "of", "in", "on"}
-_NOUN_DECORATORS = {"property", "cached_property", "field", "mutation", "subscription", "fixture", "setter"}
+_NOUN_DECORATORS = {"property", "cached_property", "fixture", "setter"} | {
+    "field",
+    "sync_or_async_field",
+    "mutation",
+    "subscription",
+}
 _NOT_VERBS = {"always", "as", "its", "this", "yes", "alias", "less", "plus", "thus", "focus"}
 _IRREGULAR_VERBS = {"has": "Have", "does": "Do", "goes": "Go", "is": "Be"}
 _VAGUE_NAMES = {"one", "found", "told", "known"}

@@ -11,7 +11,7 @@ from resolvers.analytics.what_if import threshold_what_if
 from rules.typeid import AGENT
 from schema.analytics.types import CalibrationBin, EscalationAnalytics, ThresholdOutcome
 from schema.context import Info, parse_global_id
-from schema.prefetch import names_below
+from schema.selected_names import names_below
 
 _Agent = Annotated[strawberry.ID, strawberry.argument(description="The AI agent.")]
 _From = Annotated[datetime, strawberry.argument(name="from", description="Start of the period.")]

@@ -88,10 +88,10 @@ class MessageConnection(Connection[Message]):
 
     conversation_key: strawberry.Private[UUID]
 
-    @strawberry.field
-    async def total_count(self, info: Info) -> int:
+    @sync_or_async_field(int)
+    def total_count(self, info: Info) -> AwaitableOrValue[int]:
         """Number of items on all pages."""
-        return await info.context.load(message_counts_of, self.conversation_key) or 0
+        return info.context.look_up(message_counts_of, self.conversation_key, lambda count: count or 0)
 
     @classmethod
     def of(cls, key: UUID, page: Page[MessageRow], call: GraphQLContext) -> "MessageConnection":

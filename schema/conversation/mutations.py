@@ -6,7 +6,7 @@ from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
-from strawberry.utils.await_maybe import await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
 
 from models.escalation import Escalation as EscalationRow
 from resolvers import ai_control, conversation, message, widget_tokens
@@ -18,7 +18,7 @@ from resolvers.validation import check_object
 from resolvers.viewing import set_viewing
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 from schema.changes import changes_of
-from schema.context import Info, parse_global_id
+from schema.context import Info, parse_global_id, sync_or_async_field
 from schema.conversation.message import Message, RecordMessageInput
 from schema.conversation.types import (
     AiControl,
@@ -88,21 +88,18 @@ class RecordMessagePayload:
     ai: AiControl
     """State of the AI after the message, with the epoch to answer with."""
 
-    @strawberry.field
-    async def escalation(
-        self, info: Info
-    ) -> Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None:
+    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None)
+    def escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """The escalation that is active after this message."""
         if self.raised:
             escalation: Escalation = build_node(info, ESCALATION, self.raised)
             return escalation
-        key = self.conversation_key
-        return await await_maybe(load_optional_node(info, ESCALATION, key, active_escalations))
+        return load_optional_node(info, ESCALATION, self.conversation_key, active_escalations)
 
-    @strawberry.field
-    async def pending_escalation(self, info: Info) -> PendingEscalation | None:
+    @sync_or_async_field(PendingEscalation | None)
+    def pending_escalation(self, info: Info) -> AwaitableOrValue[PendingEscalation | None]:
         """The low-confidence escalation that waits after this message."""
-        return await PendingEscalation.load(info, self.pending_key)
+        return PendingEscalation.load(info, self.pending_key)
 
 
 @strawberry.input

@@ -1,13 +1,14 @@
 """Conversations, who has control in them, and their escalations."""
 
-from asyncio import gather
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
-from strawberry.utils.await_maybe import AwaitableOrValue, await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers.actor import ActorKind
 from resolvers.conversation_queries import ConversationFilter as Filter
@@ -33,13 +34,14 @@ from rules.typeid import format_id
 from schema.agent.types import Agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.conversation.message import MessageConnection
-from schema.nodes import Node, connection_of, load_node, load_optional_node, node
+from schema.nodes import Node, connection_of, load_node, load_nodes, load_optional_node, node
 from schema.pagination import Connection, PageBatch
-from schema.prefetch import prefetch
 from schema.team.member import TeamMember
 
 if TYPE_CHECKING:
     from models.conversation import Conversation as ConversationRow
+    from models.pending_escalation import PendingEscalation as PendingRow
+    from resolvers.escalation_queries import EscalationPage
     from schema.escalation.connection import EscalationConnection
     from schema.escalation.types import Escalation
 
@@ -101,6 +103,22 @@ class WidgetButton:
     text: str
     """Text of the button."""
 
+    @classmethod
+    def of(cls, state: ConversationState) -> "WidgetButton":
+        """Build the button of a conversation."""
+        row, widget = state.row, state.settings.widget
+        visible = button_visible(
+            widget.button_visibility,
+            widget.button_after_messages,
+            row.customer_messages,
+            row.uncertain_replies,
+        )
+        return cls(visible=visible, text=widget.texts_for(row.language).button_text)
+
+
+def _button(self: "Conversation") -> WidgetButton:
+    return WidgetButton.of(self.state)
+
 
 @strawberry.type
 class PendingEscalation:
@@ -114,12 +132,17 @@ class PendingEscalation:
     """Time at which it escalates."""
 
     @classmethod
-    async def load(cls, info: Info, key: UUID | None) -> "PendingEscalation | None":
+    def load(cls, info: Info, key: UUID | None) -> AwaitableOrValue["PendingEscalation | None"]:
         """Return the pending escalation of that id, if any. Customers do not see its confidence."""
-        if key is None or (row := await info.context.load(pending_by_id, key)) is None:
-            return None
-        confidence = forbidden_to_customers() if info.context.actor.is_customer else row.confidence
-        return cls(confidence=confidence, requested_at=row.requested_at, fires_at=row.fires_at)
+        for_customer = info.context.actor.is_customer
+
+        def build(row: "PendingRow | None") -> PendingEscalation | None:
+            if row is None:
+                return None
+            confidence = forbidden_to_customers() if for_customer else row.confidence
+            return cls(confidence=confidence, requested_at=row.requested_at, fires_at=row.fires_at)
+
+        return None if key is None else info.context.look_up(pending_by_id, key, build)
 
 
 @node(typeid.CONVERSATION, "conversation", conversation_by_id, conversations_by_id)
@@ -134,8 +157,10 @@ class Conversation(Node):
     ai: AiControl
     """State of the AI in this conversation."""
     pending_key: strawberry.Private[UUID | None]
-    button: WidgetButton
-    """The “talk to a human” button, as it must look now."""
+    state: strawberry.Private[ConversationState]
+    button: WidgetButton = strawberry.field(
+        resolver=_button, description="The “talk to a human” button, as it must look now."
+    )
     metadata: JSON | None
     """Data of the integrator's own, as it was given. Null for customers."""
     language: str | None
@@ -152,8 +177,7 @@ class Conversation(Node):
     @classmethod
     def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
         """Build a conversation. Customers do not see its metadata."""
-        row, widget = state.row, state.settings.widget
-        texts = widget.texts_for(row.language)
+        row = state.row
         return cls(
             id=strawberry.ID(format_id(typeid.CONVERSATION, row.id)),
             key=row.id,
@@ -165,16 +189,8 @@ class Conversation(Node):
                 verified=row.customer_verified,
             ),
             ai=AiControl.of(row),
-            button=WidgetButton(
-                visible=button_visible(
-                    widget.button_visibility,
-                    widget.button_after_messages,
-                    row.customer_messages,
-                    row.uncertain_replies,
-                ),
-                text=texts.button_text,
-            ),
             pending_key=row.pending_escalation_id,
+            state=state,
             metadata=None if call.actor.is_customer else _json(row.details),
             language=row.language,
             read_positions=ReadPositions(customer=row.customer_read_position, team=row.team_read_position),
@@ -188,50 +204,51 @@ class Conversation(Node):
         """AI agent that the customer talks to."""
         return load_node(info, typeid.AGENT, self.agent_key)
 
-    @strawberry.field
-    async def messages(
+    @sync_or_async_field(MessageConnection)
+    def messages(
         self,
         info: Info,
         first: int | None = None,
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
-    ) -> MessageConnection:
+    ) -> AwaitableOrValue[MessageConnection]:
         """Messages, in order."""
-        request = PageRequest(first, after, last, before)
-        page = await info.context.load_known(PageBatch(messages_of, request), self.key)
-        return MessageConnection.of(self.key, page, info.context)
+        call, batch = info.context, PageBatch(messages_of, PageRequest(first, after, last, before))
+        return call.look_up_known(batch, self.key, lambda page: MessageConnection.of(self.key, page, call))
 
-    @strawberry.field
-    async def viewers(self, info: Info) -> list[TeamMember]:
+    @sync_or_async_field(list[TeamMember])
+    def viewers(self, info: Info) -> AwaitableOrValue[list[TeamMember]]:
         """Team members who have it open now, at most 20, for 30 s after setViewing. Only for team members."""
         if info.context.actor.is_customer:
             return []
         if info.context.actor.kind is not ActorKind.TEAM_MEMBER:
             raise ForbiddenError("This field is for signed-in team members.")
-        return [
-            TeamMember.of(row, info.context) for row in await info.context.load(viewers_of, self.key) or []
-        ]
+        call = info.context
+        return call.look_up(
+            viewers_of, self.key, lambda rows: [TeamMember.of(row, call) for row in rows or ()]
+        )
 
-    @strawberry.field
-    async def pending_escalation(self, info: Info) -> PendingEscalation | None:
+    @sync_or_async_field(PendingEscalation | None)
+    def pending_escalation(self, info: Info) -> AwaitableOrValue[PendingEscalation | None]:
         """A low-confidence escalation that waits for the customer to clarify."""
-        return await PendingEscalation.load(info, self.pending_key)
+        return PendingEscalation.load(info, self.pending_key)
 
     @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None)
     def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """Escalation that is open or in progress, if any."""
         return load_optional_node(info, typeid.ESCALATION, self.key, active_escalations)
 
-    @strawberry.field
-    async def escalations(
+    @sync_or_async_field(Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")])
+    def escalations(
         self, info: Info, first: int | None = None, after: str | None = None
-    ) -> Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")]:
+    ) -> AwaitableOrValue["EscalationConnection"]:
         """Its escalations, newest first."""
-        request = PageRequest(first, after)
-        page = await info.context.load_known(PageBatch(escalations_of, request), self.key)
-        connection: EscalationConnection = await connection_of(typeid.ESCALATION).of(page, info, self.key)
-        return connection
+        batch = PageBatch(escalations_of, PageRequest(first, after))
+        build: Callable[[EscalationPage], EscalationConnection] = partial(
+            connection_of(typeid.ESCALATION).of, info=info, of_what=self.key
+        )
+        return info.context.look_up_known(batch, self.key, build)
 
 
 def _json(details: dict[str, Any] | None) -> JSON | None:
@@ -254,13 +271,8 @@ class ConversationConnection(Connection[Conversation]):
     @classmethod
     async def of(cls, listed: ConversationPage, info: Info, wanted: Filter) -> "ConversationConnection":
         """Build a page from the ids of its conversations."""
-        page = listed.page
-        await gather(
-            info.context.prefetch(conversations_by_id, page.rows),
-            prefetch(info, page.rows, {"activeEscalation": (active_escalations, lambda key: key)}),
-        )
-        nodes = [await await_maybe(load_node(info, typeid.CONVERSATION, key)) for key in page.rows]
-        return cls.build(page, nodes, wanted=wanted, cursor=listed.cursor)
+        nodes = await load_nodes(info, typeid.CONVERSATION, listed.page.rows)
+        return cls.build(listed.page, nodes, wanted=wanted, cursor=listed.cursor)
 
 
 @strawberry.input

@@ -3,16 +3,16 @@
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers.escalation_queries import EscalationFilter as Filter
 from resolvers.escalation_queries import EscalationPage, count_escalations
 from resolvers.related_pages import escalation_counts_of
 from rules.typeid import ESCALATION
-from schema.context import Info, forbidden_to_customers
-from schema.escalation.types import LOOKUPS, Escalation
+from schema.context import Info, forbidden_to_customers, sync_or_async_field
+from schema.escalation.types import Escalation
 from schema.nodes import connection
 from schema.pagination import Connection
-from schema.prefetch import prefetch
 
 
 @connection(ESCALATION)
@@ -24,18 +24,17 @@ class EscalationConnection(Connection[Escalation]):
     cursor: str
     """Head of the workspace's log, taken before the rows were read. Subscribe with it as `after`."""
 
-    @strawberry.field
-    async def total_count(self, info: Info) -> int:
+    @sync_or_async_field(int)
+    def total_count(self, info: Info) -> AwaitableOrValue[int]:
         """Number of items on all pages. Of a search, at most 1,000 are counted."""
         if isinstance(self.of_what, UUID):
-            return await info.context.load(escalation_counts_of, self.of_what) or 0
-        return await count_escalations(info.context, self.of_what)
+            return info.context.look_up(escalation_counts_of, self.of_what, lambda count: count or 0)
+        return count_escalations(info.context, self.of_what)
 
     @classmethod
-    async def of(cls, listed: EscalationPage, info: Info, of_what: Filter | UUID) -> "EscalationConnection":
+    def of(cls, listed: EscalationPage, info: Info, of_what: Filter | UUID) -> "EscalationConnection":
         """Build a page. Customers do not see the cursor of the workspace's log."""
         call = info.context
-        await prefetch(info, listed.page.rows, LOOKUPS)
         nodes = [Escalation.of(row, call) for row in listed.page.rows]
         cursor = forbidden_to_customers() if call.actor.is_customer else listed.cursor
         return cls.build(listed.page, nodes, of_what=of_what, cursor=cursor)

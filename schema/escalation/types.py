@@ -12,10 +12,7 @@ from models import escalation as models
 from resolvers.escalation_queries import EscalationFilter as Filter
 from resolvers.escalation_queries import escalation_by_id
 from resolvers.loaders import (
-    agents_by_id,
-    conversations_by_id,
     escalations_by_id,
-    members_by_id,
     notes_of,
     triggers_of,
     unread_messages_of,
@@ -32,7 +29,6 @@ from schema.conversation.types import Conversation
 from schema.escalation.sla import Sla
 from schema.nodes import Node, load_node, load_optional_node, node
 from schema.pagination import Connection, PageBatch
-from schema.prefetch import Lookups
 from schema.team.member import TeamMember
 from schema.team.recorder import Recorder
 
@@ -58,6 +54,19 @@ class TriggerEvent:
     count: int
     """Number of times that it fired within a minute. Equal triggers count on one entry and send no event."""
 
+    @classmethod
+    def of(cls, row: models.TriggerEvent) -> "TriggerEvent":
+        """Build a trigger that fired."""
+        return cls(
+            trigger=row.trigger,
+            reason=row.reason,
+            detail=row.detail,
+            confidence=row.confidence,
+            occurred_at=row.occurred_at,
+            last_occurred_at=row.last_occurred_at,
+            count=row.count,
+        )
+
 
 @strawberry.type
 class EscalationNote:
@@ -75,6 +84,16 @@ class EscalationNote:
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Author; null for an API key."""
         return load_optional_node(info, typeid.MEMBER, self.author_key)
+
+    @classmethod
+    def of(cls, row: models.EscalationNote) -> "EscalationNote":
+        """Build a note."""
+        return cls(
+            author_key=row.author_id,
+            id=strawberry.ID(format_id(NOTE, row.id)),
+            body=row.body,
+            created_at=row.created_at,
+        )
 
 
 @strawberry.type
@@ -221,61 +240,35 @@ class Escalation(Node):
         call = info.context
         if call.actor.is_customer:
             raise forbidden_to_customers()
-        return call.resolve_row(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
+        return call.look_up(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
 
-    @strawberry.field
-    async def triggers(self, info: Info) -> list[TriggerEvent]:
+    @sync_or_async_field(list[TriggerEvent])
+    def triggers(self, info: Info) -> AwaitableOrValue[list[TriggerEvent]]:
         """Latest 100 triggers that fired, oldest first."""
         if info.context.actor.is_customer:
             return []
-        return [
-            TriggerEvent(
-                trigger=row.trigger,
-                reason=row.reason,
-                detail=row.detail,
-                confidence=row.confidence,
-                occurred_at=row.occurred_at,
-                last_occurred_at=row.last_occurred_at,
-                count=row.count,
-            )
-            for row in await info.context.load(triggers_of, self.row.id) or []
-        ]
+        return info.context.look_up(
+            triggers_of, self.row.id, lambda rows: list(map(TriggerEvent.of, rows or ()))
+        )
 
-    @strawberry.field
-    async def notes(self, info: Info) -> list[EscalationNote]:
+    @sync_or_async_field(list[EscalationNote])
+    def notes(self, info: Info) -> AwaitableOrValue[list[EscalationNote]]:
         """Latest 100 internal notes of the team, oldest first."""
         if info.context.actor.is_customer:
             return []
-        return [
-            EscalationNote(
-                author_key=row.author_id,
-                id=strawberry.ID(format_id(NOTE, row.id)),
-                body=row.body,
-                created_at=row.created_at,
-            )
-            for row in await info.context.load(notes_of, self.row.id) or []
-        ]
+        return info.context.look_up(
+            notes_of, self.row.id, lambda rows: list(map(EscalationNote.of, rows or ()))
+        )
 
-    @strawberry.field
-    async def timeline(
+    @sync_or_async_field(TimelineConnection)
+    def timeline(
         self, info: Info, first: int | None = None, after: str | None = None
-    ) -> TimelineConnection:
+    ) -> AwaitableOrValue[TimelineConnection]:
         """Everything that happened to it, oldest first."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
-        request = PageRequest(first, after)
-        page = await info.context.load_known(PageBatch(timelines_of, request), self.row.id)
-        return TimelineConnection.of(page)
-
-
-# What a page of escalations looks up for all of them together.
-LOOKUPS: Lookups[models.Escalation] = {
-    "conversation": (conversations_by_id, lambda row: row.conversation_id),
-    "agent": (agents_by_id, lambda row: row.agent_id),
-    "assignee": (members_by_id, lambda row: row.assignee_id),
-    "unreadMessages": (unread_messages_of, lambda row: row.conversation_id),
-    "resolvedBy": (members_by_id, lambda row: row.resolved_by_id),
-}
+        batch = PageBatch(timelines_of, PageRequest(first, after))
+        return info.context.look_up_known(batch, self.row.id, TimelineConnection.of)
 
 
 def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:

@@ -26,9 +26,12 @@ from resolvers.subscription_sources import StreamEvent
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.documents import Document, build_executor, find, load_for
+from schema.documents import Document, find, load_for
 from schema.errors import RefusedError, format_errors, original_of
+from schema.executor.plan import Plan
+from schema.executor.run import run
 from schema.operation import Operation
+from schema.planning import build_executor, plan_of
 from schema.subscriptions import LiveSource
 
 _AFTER = "after"
@@ -46,6 +49,7 @@ class SubscriptionPlan:
 
     call: GraphQLContext
     executor: BoundedExecutor
+    plan: Plan | None
     source: LiveSource
     field: FieldNode
     after: str | None
@@ -55,7 +59,7 @@ class SubscriptionPlan:
         """Return the result of an event with the rows as they are now; raise DatabaseUnavailableError."""
         executor = self.executor.build_per_event_executor(self.source.build(event))
         assert isinstance(executor, BoundedExecutor)  # a copy of this plan's
-        result = await executor.run()
+        result = await run(executor, self.plan)
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):
@@ -91,7 +95,8 @@ def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
     except BatonError as error:
         raise _refusal(field, error) from None
     key = _key(operation, document, node, field, call)
-    return SubscriptionPlan(call, executor, source, field, arguments.get(_AFTER), key)
+    plan = plan_of(document, node, executor, call.caller)
+    return SubscriptionPlan(call, executor, plan, source, field, arguments.get(_AFTER), key)
 
 
 def _refusal(field: FieldNode, error: Exception) -> RefusedError:

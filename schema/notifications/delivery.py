@@ -80,11 +80,10 @@ class Delivery(Node):
         """Escalation that the event belongs to, if any."""
         return load_optional_node(info, typeid.ESCALATION, self.escalation_key)
 
-    @strawberry.field
-    async def attempts(self, info: Info) -> list[DeliveryAttempt]:
+    @sync_or_async_field(list[DeliveryAttempt])
+    def attempts(self, info: Info) -> AwaitableOrValue[list[DeliveryAttempt]]:
         """Latest 100 attempts that have come to their end, oldest first."""
-        rows = await info.context.load(attempts_of, self.key)
-        return _ended(rows or [])
+        return info.context.look_up(attempts_of, self.key, lambda rows: _ended(rows or ()))
 
 
 def _ended(rows: Sequence[models.DeliveryAttempt]) -> list[DeliveryAttempt]:

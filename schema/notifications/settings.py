@@ -3,11 +3,12 @@
 from uuid import UUID
 
 import strawberry
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from resolvers.loaders import slack_connections_of, unconfirmed_recipients_of, webhook_endpoints_of
 from rules import agent_settings as rules
 from rules.agent_settings import EmailFrequency
-from schema.context import Info
+from schema.context import Info, sync_or_async_field
 from schema.notifications.webhook_endpoint import WebhookEndpoint
 
 
@@ -30,10 +31,10 @@ class EmailNotifications:
         """True if the server has a mail server."""
         return info.context.services.external.email_connected
 
-    @strawberry.field
-    async def unconfirmed_recipients(self, info: Info) -> list[str]:
+    @sync_or_async_field(list[str])
+    def unconfirmed_recipients(self, info: Info) -> AwaitableOrValue[list[str]]:
         """Recipients who have not confirmed their address yet. Until then they get no notifications."""
-        return await info.context.load(unconfirmed_recipients_of, self.agent_key) or []
+        return info.context.look_up(unconfirmed_recipients_of, self.agent_key, lambda emails: emails or [])
 
 
 @strawberry.type
@@ -50,16 +51,17 @@ class SlackNotifications:
     mentions: list[str]
     """Slack user or group ids to mention, or “here” and “channel”."""
 
-    @strawberry.field
-    async def connected(self, info: Info) -> bool:
+    @sync_or_async_field(bool)
+    def connected(self, info: Info) -> AwaitableOrValue[bool]:
         """True if a Slack bot is connected."""
-        return await info.context.load(slack_connections_of, self.agent_key) is not None
+        return info.context.look_up(slack_connections_of, self.agent_key, lambda row: row is not None)
 
-    @strawberry.field
-    async def team_name(self, info: Info) -> str | None:
+    @sync_or_async_field(str | None)
+    def team_name(self, info: Info) -> AwaitableOrValue[str | None]:
         """Name of the Slack workspace of the bot."""
-        connection = await info.context.load(slack_connections_of, self.agent_key)
-        return connection.team_name if connection else None
+        return info.context.look_up(
+            slack_connections_of, self.agent_key, lambda row: row.team_name if row else None
+        )
 
 
 @strawberry.type
@@ -72,11 +74,15 @@ class NotificationSettings:
     slack: SlackNotifications
     """Messages to Slack."""
 
-    @strawberry.field
-    async def webhooks(self, info: Info) -> list[WebhookEndpoint]:
+    @sync_or_async_field(list[WebhookEndpoint])
+    def webhooks(self, info: Info) -> AwaitableOrValue[list[WebhookEndpoint]]:
         """The endpoints, oldest first."""
-        rows = await info.context.load(webhook_endpoints_of, self.agent_key) or []
-        return [WebhookEndpoint.of(row, info.context) for row in rows]
+        call = info.context
+        return call.look_up(
+            webhook_endpoints_of,
+            self.agent_key,
+            lambda rows: [WebhookEndpoint.of(row, call) for row in rows or ()],
+        )
 
     @classmethod
     def of(cls, agent_key: UUID, held: rules.NotificationSettings) -> "NotificationSettings":

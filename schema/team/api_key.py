@@ -4,14 +4,14 @@ from datetime import datetime
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.await_maybe import await_maybe
+from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models.api_key import ApiKey as ApiKeyRow
 from resolvers.api_key import NewApiKey, api_key_by_id, default_key_end
 from rules import typeid
 from rules.roles import Scope
 from rules.typeid import format_id
-from schema.context import GraphQLContext, Info
+from schema.context import GraphQLContext, Info, sync_or_async_field
 from schema.nodes import Node, load_optional_node, node
 from schema.team.member import TeamMember
 
@@ -42,10 +42,10 @@ class ApiKey(Node):
 
     owner_key: strawberry.Private[UUID | None]
 
-    @strawberry.field
-    async def owner(self, info: Info) -> TeamMember | None:
+    @sync_or_async_field(TeamMember | None)
+    def owner(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who created it; null if a program or the operator did."""
-        return await await_maybe(load_optional_node(info, typeid.MEMBER, self.owner_key))
+        return load_optional_node(info, typeid.MEMBER, self.owner_key)
 
     @classmethod
     def of(cls, row: ApiKeyRow, _: GraphQLContext) -> "ApiKey":

@@ -45,6 +45,7 @@ NAMED = {
 }
 # A scrape must stay readable by one who may see no workspace.
 LABELS = {
+    "by",
     "channel",
     "reason",
     "generation",

@@ -1,0 +1,110 @@
+"""Look-ups of rows by their keys, which the fields of one operation make together.
+
+A field that needs a row returns a `Lookup`. graphql-core awaits it like any awaitable. A plan of
+`schema.executor` takes all look-ups of a level, and makes one request for each loader.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from resolvers.context import Context
+
+T = TypeVar("T")
+R = TypeVar("R")
+Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
+
+
+class Loader(Generic[T]):
+    """The rows of one batch that an operation has requested so far.
+
+    Keys that are requested in the same turns of the event loop are read by one call of the batch.
+    """
+
+    def __init__(self, context: Context, batch: Batch[T]) -> None:
+        self.rows: dict[UUID, T | None] = {}
+        self._context = context
+        self._batch = batch
+        self._reads: dict[UUID, asyncio.Future[None]] = {}
+        self._keys: list[UUID] = []
+        self._next: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def request(self, keys: Iterable[UUID]) -> set[asyncio.Future[None]]:
+        """Start to read the rows that are missing, and return the reads that the keys wait for."""
+        reads = self._reads
+        for key in keys:
+            if key not in reads:
+                reads[key] = self._add(key)
+        return {reads[key] for key in keys}
+
+    def _add(self, key: UUID) -> asyncio.Future[None]:
+        self._keys.append(key)
+        if self._next is None:
+            loop = asyncio.get_running_loop()
+            self._next = loop.create_future()
+            loop.call_soon(self._start, self._next)
+        return self._next
+
+    def _start(self, read: asyncio.Future[None]) -> None:
+        # The task is not a field's: one that fails must not end what other fields wait for.
+        task = asyncio.get_running_loop().create_task(self._read(read))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _read(self, read: asyncio.Future[None]) -> None:
+        keys, self._keys, self._next = self._keys, [], None
+        try:
+            rows = await self._batch(self._context, keys)
+        except BaseException as error:
+            read.set_exception(_as_exception(error))
+            read.exception()  # those who wait raise it; there may be none left
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self.rows.update((key, rows.get(key)) for key in keys)
+            read.set_result(None)
+
+    async def load(self, key: UUID) -> T | None:
+        """Return the row of the key, or None if there is none."""
+        if key not in self.rows:
+            await finish(self.request((key,)))
+        return self.rows[key]
+
+
+def _as_exception(error: BaseException) -> Exception:
+    # A future cannot hold a cancellation as an exception.
+    return error if isinstance(error, Exception) else RuntimeError("a look-up was cancelled")
+
+
+async def finish(reads: Iterable[asyncio.Future[None]]) -> None:
+    """Wait for the reads, and raise the error of one that failed. A cancelled caller leaves them running."""
+    reads = tuple(reads)
+    pending = [read for read in reads if not read.done()]
+    if pending:
+        await asyncio.wait(pending)
+    for read in reads:
+        read.result()
+
+
+class Lookup(Generic[T, R]):
+    """An awaitable value that `build` makes of the row of a key, or of None."""
+
+    __slots__ = ("build", "key", "loader")
+
+    def __init__(self, loader: Loader[T], key: UUID, build: Callable[[T | None], R]) -> None:
+        self.loader = loader
+        self.key = key
+        self.build = build
+
+    def result(self) -> R:
+        """Return the value of a row that is loaded."""
+        return self.build(self.loader.rows[self.key])
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Wait for the row and return the value."""
+        return self._resolve().__await__()
+
+    async def _resolve(self) -> R:
+        return self.build(await self.loader.load(self.key))

@@ -1,0 +1,87 @@
+"""Executors of operations, and the plans that documents keep for them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeGuard, cast
+
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+
+from resolvers.actor import Actor
+from resolvers.field_scopes import FieldAccess, access_of
+from schema.api import GRAPHQL_SCHEMA
+from schema.bounded_executor import BoundedExecutor, reply_limit
+from schema.context import GraphQLContext
+from schema.documents import CACHE, ERROR_LIMIT, Document, may_read_schema
+from schema.executor.plan import Plan, compile_plan
+from schema.executor.request import NotPlannedError
+from schema.guarded_executor import GuardedExecutor
+from schema.operation import Operation
+from schema.variable_bounds import oversized_values
+
+# A plan is made for each combination of them.
+_SWITCH_LIMIT = 4
+_EMPTY_BYTES = 200
+
+
+def build_executor(
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
+) -> BoundedExecutor | list[GraphQLError]:
+    """Return an executor for the operation, or the errors of its variables."""
+    values = dict(operation.variables or {})
+    if errors := oversized_values(GRAPHQL_SCHEMA, node, values, document.argument_of_variable):
+        return errors
+    access = _restricted_access(document, node, call.caller)
+    guard: dict[str, Any] = {} if access is None else {"access": access}
+    executor = (BoundedExecutor if access is None else GuardedExecutor).build(
+        GRAPHQL_SCHEMA,
+        document.node,
+        context_value=call,
+        raw_variable_values=values,
+        operation_name=operation.name,
+        is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
+        reply_bytes=reply_limit(call.caller),
+        max_coercion_errors=ERROR_LIMIT,
+        hide_suggestions=not may_read_schema(call.caller),
+        **guard,
+    )
+    return cast("BoundedExecutor | list[GraphQLError]", executor)
+
+
+def _restricted_access(
+    document: Document, node: OperationDefinitionNode, caller: Actor | None
+) -> FieldAccess | None:
+    """Return the access of a caller from whom the operation's fields must be hidden, otherwise None."""
+    if caller is None or caller.is_customer:
+        return None
+    access = access_of(caller.scopes)
+    return access if not access.hides_nothing and document.selects_hidden(node, access) else None
+
+
+def plan_of(
+    document: Document, node: OperationDefinitionNode, executor: BoundedExecutor, caller: Actor | None
+) -> Plan | None:
+    """Return the plan of the executor's operation, or None if graphql-core must run it.
+
+    Documents keep their plans. A document that is not kept has none, nor has a caller without credential, nor
+    an operation that selects hidden fields: `GuardedExecutor` checks each of those.
+    """
+    if caller is None or isinstance(executor, GuardedExecutor) or len(document.switches) > _SWITCH_LIMIT:
+        return None
+    values = executor.variable_values.coerced
+    key = id(node), tuple(values.get(name) for name in document.switches)
+    try:
+        return document.plans[key]
+    except KeyError:
+        return _compile(document, key, executor)
+
+
+def _compile(document: Document, key: Any, executor: BoundedExecutor) -> Plan | None:
+    if not CACHE.holds(document):
+        return None
+    try:
+        plan = compile_plan(executor)
+    except (NotPlannedError, GraphQLError, RecursionError):
+        plan = None
+    document.plans[key] = plan
+    CACHE.charge(document, _EMPTY_BYTES if plan is None else plan.bytes)
+    return plan

@@ -1,0 +1,109 @@
+"""Failures in the schema's fields: resolvers that raise, nulls, and values of other types.
+
+Whether a field of an object fails depends on its name, its object and the seed only. So it fails in the same
+way in every execution.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from inspect import iscoroutinefunction
+from random import Random
+from typing import Any, cast
+
+import pytest
+from graphql import is_object_type
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+
+from resolvers.errors import NotFoundError
+from schema.agent.types import Agent
+from schema.api import GRAPHQL_SCHEMA
+from schema.conversation.message import Message
+from schema.conversation.types import Conversation
+from schema.escalation.types import Escalation
+from schema.team.member import TeamMember
+
+_BUILT: tuple[Any, ...] = (Agent, Conversation, Escalation, Message, TeamMember)
+
+
+class Flaws:
+    """Failures that are in force while `seed` is not None, in single objects or in all of a type."""
+
+    seed: int | None = None
+    by_object: bool = True
+    rate: float = 0.06
+
+    def of(self, name: str, source: Any) -> Random | None:
+        """Return a source of randomness if the field of this object fails."""
+        if self.seed is None:
+            return None
+        of = getattr(source, "id", "") if self.by_object else ""
+        random = Random(f"{self.seed} {name} {of}")
+        return random if random.random() < self.rate else None
+
+    def value(self, random: Random) -> Any:
+        """Return a value that the field should not have, or raise an error."""
+        kind = random.randrange(6)
+        if kind == 0:
+            raise NotFoundError("row")
+        if kind == 1:
+            raise ZeroDivisionError("injected")
+        return (None, [None, 1], "text", ValueError("a value that is an error"))[kind - 2]
+
+    def wrap(self, name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a resolver that may fail."""
+        if iscoroutinefunction(resolve):
+
+            @wraps(resolve)
+            async def resolve_async(*given: Any, **arguments: Any) -> Any:
+                random = self.of(name, given[0] if given else None)
+                return self.value(random) if random else await resolve(*given, **arguments)
+
+            return resolve_async
+
+        @wraps(resolve)
+        def resolve_now(*given: Any, **arguments: Any) -> Any:
+            random = self.of(name, given[0] if given else None)
+            return self.value(random) if random else resolve(*given, **arguments)
+
+        return resolve_now
+
+    def spoil(self, built: Any) -> Any:
+        """Change attributes of an object that was built for a row."""
+        for name in vars(built):
+            random = name != "id" and name not in {"row", "key"} and self.of(name, built)
+            if random:
+                setattr(built, name, random.choice((None, 17, "text", [], ValueError("spoilt"))))
+        return built
+
+
+@contextmanager
+def injected_flaws() -> Iterator[Flaws]:
+    """Let the fields of all objects, and the objects of the usual types, fail while a seed is set."""
+    flaws = Flaws()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, resolver in _resolvers():
+            wrapped = flaws.wrap(name, cast("Callable[..., Any]", resolver.wrapped_func))
+            patch.setattr(resolver, "wrapped_func", wrapped)
+        for type_ in _BUILT:
+            patch.setattr(type_, "of", _spoiling(flaws, type_.of))
+        yield flaws
+
+
+def _resolvers() -> Iterator[tuple[str, StrawberryResolver[Any]]]:
+    """Yield the resolvers of all fields but those of mutations and subscriptions."""
+    for type_ in GRAPHQL_SCHEMA.type_map.values():
+        if not is_object_type(type_) or type_.name in {"Mutation", "Subscription"}:
+            continue
+        for name, definition in type_.fields.items():
+            field = definition.extensions.get("strawberry-definition")
+            if isinstance(field, StrawberryField) and field.base_resolver:
+                yield f"{type_.name}.{name}", field.base_resolver
+
+
+def _spoiling(flaws: Flaws, build: Callable[..., Any]) -> Callable[..., Any]:
+    def of(*given: Any) -> Any:
+        return flaws.spoil(build(*given))
+
+    return of
