@@ -1,19 +1,14 @@
 """Data of older versions after the migrations."""
 
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
-import models.migrations
 from models.ids import new_id
 from models.migrate import migrate
 from tests.support.baton_client import Server
+from tests.support.older_data import upgrade
 
 pytestmark = pytest.mark.anyio
 
@@ -23,21 +18,6 @@ AGENT = """INSERT INTO agents (id, workspace_id, name, settings, settings_versio
 CONFIRMED = (
     "SELECT key FROM delivery_targets WHERE workspace_id = $1 AND confirmed_at IS NOT NULL ORDER BY key"
 )
-
-
-async def upgrade(url: str, revision: str) -> None:
-    """Apply the migrations up to a revision."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(models.migrations.__file__).parent))
-
-    def run(connection: Connection) -> None:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda *_, **__: asyncpg.connect(url))
-    async with engine.begin() as connection:
-        await connection.run_sync(run)
-    await engine.dispose()
 
 
 async def test_recipients_of_older_versions_are_confirmed(server: Server) -> None:
