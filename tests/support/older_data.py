@@ -337,8 +337,8 @@ class OlderData:
 
     async def _insert(self, table: str, **values: Any) -> None:
         """Insert a row with those of the values for which the database has a column."""
-        known = {name: value for name, value in values.items() if name in await self._names(table)}
-        places = ", ".join(f"${place}" for place in range(1, len(known) + 1))
+        stored = {name: value for name, value in values.items() if name in await self._names(table)}
+        places = ", ".join(f"${place}" for place in range(1, len(stored) + 1))
         await self._connection.execute(
-            f"INSERT INTO {table} ({', '.join(known)}) VALUES ({places})", *known.values()
+            f"INSERT INTO {table} ({', '.join(stored)}) VALUES ({places})", *stored.values()
         )
