@@ -1,20 +1,19 @@
 """Data of each earlier revision after the upgrade: it is served, and its clocks have timers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 from pgqueuer.queries import Queries
 
-from models.ids import new_id
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WEBHOOK_ENDPOINT, format_id
 from tests.support.baton_client import Caller, Server, wait_for
 from tests.support.older_data import SECRET, OlderData, revisions, upgrade
+from tests.support.own_database import own_database
 
 pytestmark = pytest.mark.anyio
 
@@ -30,28 +29,17 @@ JOBS = "SELECT payload, execute_after FROM pgqueuer WHERE entrypoint = ANY($1)"
 
 
 @asynccontextmanager
-async def own_database(server: Server) -> AsyncIterator[tuple[str, str, asyncpg.Connection]]:
-    """Yield the URLs of the owner and of the service for an empty database, and a connection of the owner."""
-    name = f"older_{new_id().hex}"
-    superuser = server.owner_url.replace("baton_owner@", "postgres@")
-    await execute(superuser, f"CREATE DATABASE {name} OWNER baton_owner")
-    owner, service = (
-        urlunsplit(urlsplit(url)._replace(path=f"/{name}")) for url in (server.owner_url, server.service_url)
-    )
-    connection = await asyncpg.connect(owner)
-    try:
-        yield owner, service, connection
-    finally:
-        await connection.close()
-        await execute(superuser, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+async def database_at(server: Server, revision: str) -> AsyncIterator[tuple[Server, asyncpg.Connection]]:
+    """Yield a database at a revision, and a connection of its owner."""
+    with own_database(server) as own:
+        await upgrade(own.owner_url, revision)
+        connection = await asyncpg.connect(own.owner_url)
+        try:
+            if revision >= WITH_TIMERS:
+                await Queries.from_asyncpg_connection(connection).install()
+            yield own, connection
+        finally:
+            await connection.close()
 
 
 async def written(connection: asyncpg.Connection) -> OlderData:
@@ -61,19 +49,10 @@ async def written(connection: asyncpg.Connection) -> OlderData:
     return data
 
 
-@contextmanager
-def serving(server: Server, owner: str, service: str) -> Iterator[str]:
-    """Run a process of this version on the database, and yield its URL."""
-    folder = server.data_dir / f"upgraded-{new_id().hex}"
-    folder.mkdir()
-    process = Server(folder, owner, service)
-    try:
-        process.start(
-            BATON_DATABASE_URL=service, BATON_MIGRATION_URL=owner, BATON_SECRET_KEY=SECRET, BATON_PORT="0"
-        )
-        yield process.url
-    finally:
-        process.stop()
+def serve(own: Server) -> str:
+    """Start a process of this version on the database, and return its URL."""
+    own.start(BATON_DATABASE_URL=own.service_url, BATON_MIGRATION_URL=own.owner_url, BATON_SECRET_KEY=SECRET)
+    return own.url
 
 
 async def check_timers(connection: asyncpg.Connection, data: OlderData) -> None:
@@ -130,27 +109,22 @@ def check_deliveries(url: str, data: OlderData) -> None:
 async def test_data_of_each_earlier_revision_is_served_and_its_clocks_have_timers(
     server: Server, revision: str
 ) -> None:
-    async with own_database(server) as (owner, service, connection):
-        await upgrade(owner, revision)
-        if revision >= WITH_TIMERS:
-            await Queries.from_asyncpg_connection(connection).install()
+    async with database_at(server, revision) as (own, connection):
         data = await written(connection)
-        with serving(server, owner, service) as url:
-            await check_timers(connection, data)
-            await asyncio.to_thread(check_answers, url, data)
-            if revision >= WITH_DELIVERIES:
-                await asyncio.to_thread(check_deliveries, url, data)
+        url = await asyncio.to_thread(serve, own)
+        await check_timers(connection, data)
+        await asyncio.to_thread(check_answers, url, data)
+        if revision >= WITH_DELIVERIES:
+            await asyncio.to_thread(check_deliveries, url, data)
 
 
 async def test_rows_of_the_previous_version_next_to_this_one_are_served(server: Server) -> None:
-    async with own_database(server) as (owner, service, connection):
-        await upgrade(owner, EARLIER[-1])
-        await Queries.from_asyncpg_connection(connection).install()
+    async with database_at(server, EARLIER[-1]) as (own, connection):
         data = OlderData(connection, datetime.now(UTC))
         await data.learn()
-        with serving(server, owner, service) as url:
-            # A process of the previous version still runs, and knows only the columns of its own tables.
-            await data.write()
-            await check_timers(connection, data)
-            await asyncio.to_thread(check_answers, url, data)
-            await asyncio.to_thread(check_deliveries, url, data)
+        url = await asyncio.to_thread(serve, own)
+        # A process of the previous version still runs, and knows only the columns of its own tables.
+        await data.write()
+        await check_timers(connection, data)
+        await asyncio.to_thread(check_answers, url, data)
+        await asyncio.to_thread(check_deliveries, url, data)
