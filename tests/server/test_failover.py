@@ -39,7 +39,7 @@ class Standby:
     @contextmanager
     def running(self) -> Iterator["Standby"]:
         """Stream and answer for the duration of the block."""
-        # A standby has room for as many connections as its primary.
+        # A standby needs at least the max_connections of its primary.
         given = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
         given["max_connections"] = SETTINGS["max_connections"]
         options = " ".join(f"-c {name}={value}" for name, value in given.items())
