@@ -11,7 +11,17 @@ import pytest
 
 from resolvers.actor import Actor, ActorKind
 from rules.roles import Scope
-from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MEMBER, MESSAGE, NOTE, WORKSPACE, parse_id
+from rules.typeid import (
+    AGENT,
+    API_KEY,
+    CONVERSATION,
+    DELIVERY,
+    ESCALATION,
+    MEMBER,
+    MESSAGE,
+    WORKSPACE,
+    parse_id,
+)
 from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import Server
 from tests.support.own_database import own_database
@@ -60,7 +70,7 @@ def rows(history: History) -> Iterator[Case]:
     """Yield queries of single rows, and lists of people, keys and AI agents."""
     agent = {"id": history.id(AGENT)}
     yield "{ viewer { kind scopes workspace { id } cursor apiKey { id } member { id } } }", {}
-    for prefix in (AGENT, CONVERSATION, ESCALATION, MEMBER, MESSAGE, NOTE, DELIVERY):
+    for prefix in (AGENT, CONVERSATION, ESCALATION, MEMBER, MESSAGE, DELIVERY, API_KEY):
         yield "query($id: ID!) { node(id: $id) { __typename id } }", {"id": history.id(prefix)}
     yield "query($id: ID!) { agent(id: $id) { id settings { version } } }", agent
     yield "{ agents { id name settings { version } } }", {}

@@ -1,5 +1,6 @@
 """A history of more than 10,000 rows in each table that grows, and the plans of the statements on it."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from resolvers.actor import Actor
+from resolvers.analytics.rollups import refresh_rollups
 from resolvers.context import Services
 from rules.typeid import AGENT, WORKSPACE, format_id, parse_id
 from schema.context import GraphQLContext
@@ -25,6 +27,7 @@ from tests.support.baton_client import Server, Workspace
 from tests.support.baton_process import run_baton
 
 ROWS, MOST = 10_500, 10_000
+ORIGIN = "https://shop.example"
 # Half of the rows belong to another workspace; people, keys and AI agents to as many others.
 _HISTORY = """
 INSERT INTO conversations (id, workspace_id, agent_id, ai_state, ai_epoch, messages, customer_messages,
@@ -47,7 +50,7 @@ INSERT INTO escalations (id, workspace_id, agent_id, conversation_id, status, pr
 SELECT gen_random_uuid(), workspace_id, agent_id, id, 'RESOLVED', 'LOW', 'API', 'often', 'soon',
     '{"business_hours": {}}', 60, created_at, created_at, created_at, 'ON_TRACK', created_at, created_at,
     created_at, 0, created_at, 0, false, 1, 1
-FROM conversations;
+FROM conversations, generate_series(1, 2) WHERE customer_email NOT LIKE '%5@plans.example';
 INSERT INTO trigger_events (id, escalation_id, trigger, reason, occurred_at, last_occurred_at, count)
 SELECT gen_random_uuid(), id, 'API', 'often', created_at, created_at, 1 FROM escalations;
 INSERT INTO timeline_entries (escalation_id, position, kind, data, occurred_at)
@@ -100,11 +103,11 @@ _IDS = {
     "dlv": "SELECT id FROM deliveries WHERE workspace_id = $1 LIMIT 1",
     "msg": "SELECT m.id FROM messages m JOIN conversations c ON c.id = conversation_id "
     "WHERE workspace_id = $1 LIMIT 1",
-    "note": "SELECT n.id FROM escalation_notes n JOIN escalations e ON e.id = escalation_id "
-    "WHERE workspace_id = $1 LIMIT 1",
     "mem": "SELECT id FROM members WHERE workspace_id = $1 LIMIT 1",
     "key": "SELECT id FROM api_keys WHERE workspace_id = $1 LIMIT 1",
 }
+_ALLOW = """UPDATE agents SET settings = jsonb_set(settings, '{widget,allowed_origins}', to_jsonb($2::text[]))
+    WHERE id = $1"""
 _LARGE = "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > $1 ORDER BY relname"
 
 
@@ -137,10 +140,24 @@ def fill_history(own: Server) -> History:
         for place, old in enumerate(used, 1):
             statement = statement.replace(f"${old}", f"${place}")
         own.execute(statement, *(given[old - 1] for old in used))
+    own.execute(_ALLOW, given[2], [ORIGIN])
+    _take_in_analytics(own)
     own.execute("ANALYZE")
     ids = {prefix: own.rows(query, given[0])[0]["id"] for prefix, query in _IDS.items()}
     ids[AGENT] = given[2]
     return History(first, ids, frozenset(row["relname"] for row in own.rows(_LARGE, MOST)))
+
+
+def _take_in_analytics(own: Server) -> None:
+    """Do what a worker does: take the new rows into the roll-ups of analytics."""
+
+    async def refresh() -> None:
+        settings = Settings(data_dir=own.data_dir, database_url=own.service_url)
+        async with open_services(settings, own.service_url, live=False) as opened:
+            while await refresh_rollups(opened.services.transactions):
+                pass
+
+    asyncio.run(refresh())
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +180,7 @@ class Recorder:
         """Run a query and return the large sequential scans of its statements."""
         operation = read_operation({"query": document, "variables": given}, self.services)
         self.statements.clear()
-        result = await execute_call(operation, GraphQLContext(self.services, actor))
+        result = await execute_call(operation, GraphQLContext(self.services, actor, origin=ORIGIN))
         assert "errors" not in result, (document, result["errors"])
         plans = [await self._plan(item) for item in list(self.statements)]
         return [scan for plan in plans for scan in large_scans(plan)]
