@@ -7,7 +7,7 @@ from random import Random
 
 SERVES = ("serve1", "serve2", "serve3")
 WORKERS = ("worker1", "worker2")
-TABLES = ("messages", "conversations", "deliveries")  # that somebody else locks
+TABLES = ("messages", "conversations", "deliveries")  # that another session locks
 # A fault every 5.6 s, of six or seven on average: mostly one at a time, often two, now and then none.
 EVERY_SECONDS = 5.6
 FIRST_SECONDS, LAST_SECONDS = 2.0, 12.0
