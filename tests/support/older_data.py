@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -228,7 +228,7 @@ class OlderData:
             sla_due_at=due,
             sla_stopped_at=ended,
             sla_status=status,
-            sla_next_at=None if answered else max(at_risk, self.now) if at_risk > self.now else due,
+            sla_next_at=None if answered else at_risk if at_risk > self.now else due,
             created_at=self.now,
             first_responded_at=ended,
             first_response_business_us=0 if answered else None,
@@ -236,6 +236,10 @@ class OlderData:
             timeline=1,
             version=1,
         )
+        await self._write_facts(escalation_id)
+        return escalation_id
+
+    async def _write_facts(self, escalation_id: UUID) -> None:
         own: dict[str, Any] = {"escalation_id": escalation_id, "occurred_at": self.now}
         count = {"count": 1, "last_occurred_at": self.now}
         await self._insert("trigger_events", **own, **count, id=new_id(), trigger="API", reason="a person")
@@ -249,7 +253,6 @@ class OlderData:
             body="A note",
             created_at=self.now,
         )
-        return escalation_id
 
     async def _write_pending(self, fires_at: datetime) -> None:
         conversation_id, (_, reply_id) = await self._write_conversation(("USER", "Hi"), ("ASSISTANT", "Hm"))
@@ -326,7 +329,7 @@ class OlderData:
             [kind] * len(rows),
             [key.bytes for key in rows],
             [0] * len(rows),
-            [at - self.now for at in rows.values()],
+            [at - datetime.now(UTC) for at in rows.values()],
         )
 
     async def _names(self, table: str) -> set[str]:
