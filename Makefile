@@ -72,8 +72,9 @@ schema: install ## print the schema into schema/schema.graphql, and docs/permiss
 webhooks: install ## print the events into docs/webhooks.md
 	$(BIN)/python -m notifications.webhook.docs docs/webhooks.md
 
-bench: install ## measure and print figures, the live part next to other servers
+bench: install ## measure and print figures, single requests and the live part next to other servers
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.requests
 	$(BIN)/python -m bench.fanout
 
 bench-live: install ## measure only the live part

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+import asyncpg
 import httpx
 
 from bench.analytics_data import DAYS, FIRST_DAY, load
@@ -26,7 +27,7 @@ from rules.typeid import AGENT, WORKSPACE, parse_id
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "Pacific/Kiritimati", "America/New_York")
 END = FIRST_DAY + timedelta(days=DAYS)
-WARM_UP, REQUESTS = 5, 60
+WARM_UP = 5
 _TIMES = (
     "count averageSeconds medianSeconds p90Seconds p95Seconds "
     "averageBusinessSeconds medianBusinessSeconds p90BusinessSeconds"
@@ -66,8 +67,9 @@ def _period(days: int, exact: bool) -> tuple[str, str]:
 class Measurement:
     """Requests to one server, and the latencies of their answers."""
 
-    def __init__(self, staged: Stage, agent: str, key: str) -> None:
+    def __init__(self, staged: Stage, agent: str, key: str, requests: int) -> None:
         self._staged = staged
+        self._requests = requests
         self._agent = agent
         self._key = key
         self.lines: list[tuple[str, ...]] = []
@@ -87,7 +89,7 @@ class Measurement:
         begins = b'{"data":{"'
         await run(self._staged.target, Asked(requests(WARM_UP), begins), 1, 600)
         before = self._staged.server.cpu_seconds(), self._staged.postgres.cpu_seconds()
-        sample = await run(self._staged.target, Asked(requests(REQUESTS), begins), 1, 600)
+        sample = await run(self._staged.target, Asked(requests(self._requests), begins), 1, 600)
         cpu = self._staged.server.cpu_seconds() - before[0], self._staged.postgres.cpu_seconds() - before[1]
         taken = [1000 * seconds for seconds in sample.latencies]
         self.lines.append(
@@ -96,7 +98,7 @@ class Measurement:
                 number(median(taken)),
                 number(quantiles(taken, n=100, method="inclusive")[98]),
                 number(target_ms),
-                *(number(1000 * seconds / REQUESTS) for seconds in cpu),
+                *(number(1000 * seconds / self._requests) for seconds in cpu),
             )
         )
         say(f"{name}: p50 {self.lines[-1][1]} ms, p99 {self.lines[-1][2]} ms")
@@ -107,7 +109,7 @@ class Measurement:
         url = f"http://{self._staged.target.host}:{self._staged.target.port}/graphql"
         async with httpx.AsyncClient(headers={"authorization": f"Bearer {self._key}"}) as client:
             taken = []
-            for _ in range(REQUESTS):
+            for _ in range(self._requests):
                 place = next(turn)
                 given = {"id": ids[place % len(ids)], "to": ("SPAM", "NEEDED")[place // len(ids) % 2]}
                 written = await client.post(url, json={"query": _DISPOSITION, "variables": given})
@@ -125,8 +127,8 @@ class Measurement:
         say(f"after a write: p50 {median(taken):.1f} ms, p99 {p99:.1f} ms")
 
 
-async def _measure(staged: Stage, facts: dict[str, Any]) -> list[tuple[str, ...]]:
-    measured = Measurement(staged, facts["agents"][0], facts["key"])
+async def _measure(staged: Stage, facts: dict[str, Any], requests: int) -> list[tuple[str, ...]]:
+    measured = Measurement(staged, facts["agents"][0], facts["key"], requests)
 
     def analytics(days: int, exact: bool) -> dict[str, Any]:
         start, end = _period(days, exact)
@@ -174,11 +176,19 @@ async def _prepare(staged: Stage, owner_url: str, scale: float) -> dict[str, Any
     return {"agents": agents, "key": tenant.api_key, "resolved": [node["id"] for node in nodes]}
 
 
+async def _omit_search_index(owner_url: str) -> None:
+    """End the filling of the search index, which would take its time from the measurement."""
+    connection = await asyncpg.connect(owner_url)
+    await connection.execute("DELETE FROM search_fills")
+    await connection.close()
+
+
 def main() -> None:
     """Load, rebuild, measure, compare, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.analytics", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full data set")
     parser.add_argument("--data", type=Path, help="a folder that keeps the data set for the next time")
+    parser.add_argument("--requests", type=int, default=60, help="requests of each kind")
     given = parser.parse_args()
     with stage(folder=given.data) as staged:
         owner_url = staged.database_url.replace("//baton@", "//baton_owner@")
@@ -190,8 +200,9 @@ def main() -> None:
             subprocess.run([BATON, "analytics", "rebuild"], env=with_data(staged.data_dir), check=True)
             say(f"rebuilt in {time.monotonic() - began:.0f} s")
         facts = json.loads(existing.read_text())
+        asyncio.run(_omit_search_index(owner_url))
         named = surroundings(staged)
-        lines = asyncio.run(_measure(staged, facts))
+        lines = asyncio.run(_measure(staged, facts, given.requests))
         key = parse_id(AGENT, facts["agents"][0])
         period = FIRST_DAY.isoformat(), END.isoformat()
         plain = asyncio.run(plain_sql(owner_url, key, *period))

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Engine
 from bench.server_under_test import Stage, Tenant, stage
 from models.delivery import DeliveryTarget
 from notifications.attempts import deliver_due
+from notifications.pages import next_pages
 from notifications.planner import plan
 from notifications.services import NotificationServices
 from resolvers.context import Services
@@ -152,8 +153,8 @@ async def _measure(stage: Stage, tenant: Tenant) -> None:
         async def prepare(number: int) -> UUID:
             for _ in range(number):
                 await asyncio.to_thread(_escalate, stage, tenant)
-            while await plan(services.transactions, workspace, MailLimits()):
-                pass
+            for page in await next_pages(services.database):
+                await plan(services.transactions, page, MailLimits())
             return await _target_of(services, workspace)
 
         async def take(number: int, rounds: int) -> list[str]:

@@ -24,6 +24,10 @@ class Processes:
     def __init__(self, members: Callable[[], Collection[int]]) -> None:
         self._members = members
 
+    def members(self) -> list[int]:
+        """Return the ids of the processes."""
+        return list(self._members())
+
     def __len__(self) -> int:
         return len(self._members())
 

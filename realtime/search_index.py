@@ -21,17 +21,17 @@ _logger = structlog.get_logger(__name__)
 _ROWS = {
     SearchSource.MESSAGE: """
         SELECT m.id, m.conversation_id, c.workspace_id, m.content AS content
-        FROM messages m JOIN conversations c ON c.id = m.conversation_id, step
-        WHERE m.id < step.before ORDER BY m.id DESC LIMIT :batch FOR KEY SHARE OF m""",
+        FROM messages m JOIN conversations c ON c.id = m.conversation_id
+        WHERE m.id < (SELECT before FROM step) ORDER BY m.id DESC LIMIT :batch FOR KEY SHARE OF m""",
     SearchSource.CUSTOMER: """
         SELECT c.id, c.id AS conversation_id, c.workspace_id,
             concat_ws(' ', c.customer_name, c.customer_email, c.customer_external_id) AS content
-        FROM conversations c, step
-        WHERE c.id < step.before ORDER BY c.id DESC LIMIT :batch FOR KEY SHARE OF c""",
+        FROM conversations c
+        WHERE c.id < (SELECT before FROM step) ORDER BY c.id DESC LIMIT :batch FOR KEY SHARE OF c""",
     SearchSource.ESCALATION: """
         SELECT e.id, e.conversation_id, e.workspace_id, concat_ws(' ', e.reason, e.summary) AS content
-        FROM escalations e, step
-        WHERE e.id < step.before ORDER BY e.id DESC LIMIT :batch FOR KEY SHARE OF e""",
+        FROM escalations e
+        WHERE e.id < (SELECT before FROM step) ORDER BY e.id DESC LIMIT :batch FOR KEY SHARE OF e""",
 }
 
 # The newest first. Rows are locked against deletion, whose trigger then finds the entry. An entry that exists
@@ -54,6 +54,14 @@ WITH step AS MATERIALIZED (
 )
 SELECT count(*) FROM batch
 """
+
+
+def step_statement(source: SearchSource) -> str:
+    """Return the statement that adds the words of one batch, `:batch` rows, and counts them.
+
+    Without a step the border is null, and the index of the ids ends immediately.
+    """
+    return _STEP.format(source=source, rows=_ROWS[source])
 
 
 async def fill_search_index(database: Database) -> None:
@@ -83,7 +91,7 @@ async def _fill(database: Database) -> bool:
 
 async def _add_batch(database: Database, source: SearchSource) -> int:
     """Add the words of one batch, rest, and return the number of rows."""
-    statement = text(_STEP.format(source=source, rows=_ROWS[source]))
+    statement = text(step_statement(source))
     began = asyncio.get_running_loop().time()
     async with database.autocommit_session() as session:
         rows: int = (await session.execute(statement, {"batch": BATCH})).scalar_one()

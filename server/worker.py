@@ -19,7 +19,8 @@ import uvloop
 
 from notifications.attempts import TargetBusyError, deliver_due, overdue_targets, workspace_of_target
 from notifications.digests import overdue_digests, plan_digest
-from notifications.planner import plan, workspaces_to_plan
+from notifications.pages import finish_pages, next_pages
+from notifications.planner import plan
 from notifications.services import NotificationServices
 from realtime.cancellation import cancel_and_wait
 from realtime.timers import TimerKind
@@ -45,6 +46,7 @@ SWEEP_LIMIT_SECONDS = 3  # for one overdue timer
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
 PLAN_SECONDS = 1  # between two looks at the heads of the logs, without a wake-up
 PLAN_PAUSE_SECONDS = 0.05  # events within this time are planned together
+PLAN_REST_SECONDS = 0.25  # the same, after a turn without recipients
 ANALYTICS_SECONDS = 2  # between checks for changes that the analytics have to take in
 # Changes are taken in together: a turn costs as much as a few writes. Readers see them meanwhile.
 MANY_CHANGES, CHANGES_SECONDS, MONTHS_SECONDS = 300, 300, 1_800
@@ -161,21 +163,27 @@ class Worker:
     async def _plan(self) -> None:
         """Plan one page of each workspace in turn, so that a long log delays no other workspace."""
         self._woken.clear()
-        more = False
-        for workspace_id in await workspaces_to_plan(self._services.database, self._last_planned):
+        pages = await next_pages(self._services.database, self._last_planned)
+        quiet = []
+        for page in pages:
             if self._stopping.is_set():
                 return
-            self._services.feed.listen(workspace_id, self._woken)
-            self._last_planned = workspace_id
+            self._services.feed.listen(page.workspace_id, self._woken)
+            self._last_planned = page.workspace_id
             try:
-                more |= await plan(self._services.transactions, workspace_id, self._mail_limits)
+                if page.has_recipients:
+                    await plan(self._services.transactions, page, self._mail_limits)
+                else:
+                    quiet.append(page)
             except Exception:
                 # The notifications of other workspaces must go on.
-                workspace = format_id(WORKSPACE, workspace_id)
+                workspace = format_id(WORKSPACE, page.workspace_id)
                 _logger.exception("planner.failed", workspace=workspace)
-        if more:
+        if quiet:
+            await finish_pages(self._services.database, quiet)
+        if any(page.is_full for page in pages):
             return
-        await wait(self._stopping, PLAN_PAUSE_SECONDS)
+        await wait(self._stopping, PLAN_REST_SECONDS if len(quiet) == len(pages) else PLAN_PAUSE_SECONDS)
         await wait(self._woken, PLAN_SECONDS)
 
     async def _sweep(self) -> None:

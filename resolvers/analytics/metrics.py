@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
@@ -377,17 +378,19 @@ def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:
 def _medians(block: Block, begins: Ints) -> list[float | None]:
     """Return the median of each step; 0 is no duration."""
     assert block.resolutions is not None
-    items = block.total_before(Count.ESCALATIONS)[begins]
-    steps = np.arange(len(items) - 1, dtype=np.int32) * BUCKETS
-    keys = np.repeat(steps, np.diff(items))
-    keys += block.resolutions
-    keys.sort()
-    firsts = np.searchsorted(keys, steps + 1)
-    counts = items[1:] - firsts
+    ends = block.total_before(Count.ESCALATIONS)[begins]
+    # Short ranges of 16 bits are sorted ten times faster than all together: the sort is a radix sort.
+    buckets = block.resolutions.astype(np.int16)
+    firsts = ends[:-1].copy()
+    for step, (begin, end) in enumerate(pairwise(ends.tolist())):
+        durations = buckets[begin:end]
+        durations.sort(kind="stable")
+        firsts[step] += durations.searchsorted(1)
+    counts = ends[1:] - firsts
     # A step without durations takes any place: it is left out below.
-    places = np.stack([firsts + (counts - 1) // 2, firsts + counts // 2]).clip(0, max(len(keys) - 1, 0))
-    buckets = keys[places] % BUCKETS if len(keys) else np.zeros_like(places)
-    medians = _seconds_of_buckets()[buckets].mean(axis=0)
+    places = np.stack([firsts + (counts - 1) // 2, firsts + counts // 2]).clip(0, max(len(buckets) - 1, 0))
+    middle = buckets[places] if len(buckets) else np.zeros_like(places)
+    medians = _seconds_of_buckets()[middle].mean(axis=0)
     return [
         median if count else None for median, count in zip(medians.tolist(), counts.tolist(), strict=True)
     ]

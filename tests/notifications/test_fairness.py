@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from rules.typeid import WORKSPACE, parse_id
+from rules.typeid import AGENT, WORKSPACE, parse_id
 from tests.support.baton_client import Workspace, wait_for
-from tests.support.webhook_helpers import Endpoint, Gate, PostOffice
+from tests.support.webhook_helpers import Endpoint, Gate, PostOffice, planned
 from tests.support.webhook_receivers import Receiver
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +22,8 @@ PILE_UP = """WITH head AS (UPDATE streams SET head = head + $2 WHERE id = $1 RET
     INSERT INTO log (stream, position, type, data, occurred_at)
     SELECT stream, head.head + n, type, data, occurred_at
     FROM head, generate_series(1, $2) n, (SELECT * FROM log WHERE stream = $1 AND type = $3 LIMIT 1) entry"""
+BREAK = """UPDATE agents SET settings = jsonb_set(settings, '{notifications}', '{"email": {"enabled": "?"}}')
+    WHERE id = $1"""
 UNPLANNED = """SELECT head - position AS number FROM planned_logs JOIN streams ON id = workspace_id
     WHERE workspace_id = $1"""
 
@@ -81,3 +83,39 @@ def test_slow_endpoints_of_busy_workspace_leave_places_for_quiet_one(
         slow.wait_for(ENDPOINTS)
     assert attempted < ENDPOINTS
     assert took < LATEST_SECONDS
+
+
+def test_workspace_with_unreadable_settings_delays_no_other(post: PostOffice, busy: Workspace) -> None:
+    quiet, key = post.new_workspace(), parse_id(AGENT, busy.agent_id)
+    with Receiver() as broken, Receiver() as receiver:
+        endpoint = Endpoint.create(busy, broken.url, CREATED, agent_id=busy.agent_id)
+        other = Endpoint.create(quiet, receiver.url, CREATED, agent_id=quiet.agent_id)
+        planned(busy)
+        settings = post.rows("SELECT settings FROM agents WHERE id = $1", key)[0]["settings"]
+        endpoint.escalate()
+        broken.wait_for(1)
+        post.execute(BREAK, key)
+        try:
+            # Its log has an event before the other's.
+            post.execute(PILE_UP, parse_id(WORKSPACE, busy.id), 1, CREATED)
+            other.escalate()
+            receiver.wait_for(1)
+            unplanned = post.rows(UNPLANNED, parse_id(WORKSPACE, busy.id))[0]["number"]
+        finally:
+            post.execute("UPDATE agents SET settings = $2 WHERE id = $1", key, settings)
+        assert unplanned == 1
+        # With readable settings, the event is delivered.
+        broken.wait_for(2)
+
+
+def test_events_without_recipients_are_planned_and_not_delivered_later(post: PostOffice) -> None:
+    workspace = post.new_workspace()
+    workspace.key.escalate(workspace.start()["conversation"]["id"])
+    planned(workspace)
+    with Receiver() as receiver:
+        endpoint = Endpoint.create(workspace, receiver.url, CREATED, agent_id=workspace.agent_id)
+        later = endpoint.escalate()
+        planned(workspace)
+        (delivered,) = receiver.wait_for(1)
+        assert [item["status"] for item in endpoint.deliveries] in (["DELIVERED"], ["PENDING"])
+    assert later in delivered.body.decode()

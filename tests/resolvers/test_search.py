@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from models.database import Database
 from models.search_entry import SearchSource
-from realtime.search_index import fill_search_index
+from realtime.search_index import fill_search_index, step_statement
 from rules.typeid import CONVERSATION, MESSAGE, parse_id
 from tests.support.baton_client import Caller, Server, Workspace
 
@@ -187,6 +188,19 @@ async def test_rows_that_are_older_than_the_index_are_added(workspace: Workspace
     nodes = workspace.key.ask(ESCALATIONS, filter={"search": "reason"})["escalations"]["nodes"]
     assert nodes == [{"id": escalation}]
     assert server.rows("SELECT * FROM search_fills") == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("source", SearchSource)
+async def test_batch_of_older_rows_begins_at_the_border(workspace: Workspace, source: SearchSource) -> None:
+    connection = await asyncpg.connect(workspace.server.owner_url)
+    try:
+        await connection.execute("SET enable_seqscan = off; SET enable_sort = off")
+        statement = step_statement(source).replace(":batch", "$1")
+        plan = await connection.fetch(f"EXPLAIN {statement}", 500)
+    finally:
+        await connection.close()
+    assert any("Index Cond: (id < (InitPlan" in row[0] for row in plan), plan
 
 
 @pytest.mark.parametrize("field", ["search", "customerEmail", "customerExternalId"])
