@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 QUIET := ignore:Editable installation
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics bench-dashboard pictures chaos attack audit sbom lock clean
+.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics bench-dashboard pictures chaos soak attack audit sbom lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -92,6 +92,9 @@ pictures: install ## take the pictures of docs/pictures from the demo, with Chro
 
 chaos: install ## break everything again and again, and compare what arrived with what was committed
 	$(BIN)/python -m chaos $(CHAOS)
+
+soak: install ## an hour of mixed traffic, and the slopes of memory, descriptors and connections (SOAK="--minutes 5")
+	$(BIN)/python -m bench.soak $(SOAK)
 
 attack: install ## run hostile cases against a fresh server, and measure what each costs (ATTACK="--short")
 	$(BIN)/python -m attack $(ATTACK)

@@ -45,6 +45,10 @@ class Processes:
         previous = [item for item in pss if item is not None]
         return Memory(sum(rss), sum(previous) if len(previous) == len(pss) else None)
 
+    def descriptors(self) -> int:
+        """Return the number of open files and sockets of all."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._members())
+
     def pin(self, core: int) -> None:
         """Bind all of them, and whatever they start from now on, to one core."""
         for pid in self._members():

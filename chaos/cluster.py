@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import asyncpg
 
 from bench.server_under_test import WIDE_LIMITS
 from chaos.processes import Process, Say
@@ -50,6 +52,36 @@ class Postgres:
         noted = (self._embedded.location.cluster / "postmaster.pid").read_text()
         os.kill(int(noted.split()[0]), _ENDS[way])
 
+    @asynccontextmanager
+    async def locked(self, table: str) -> AsyncIterator[None]:
+        """Hold a lock that stops all writes to a table. It is lost with the server."""
+        connection = await self._connect_when_up()
+        try:
+            # The server may end before it has the lock.
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.execute(f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield
+        finally:
+            connection.terminate()
+
+    async def _connect_when_up(self) -> asyncpg.Connection:
+        async with asyncio.timeout(UP_SECONDS):
+            while True:
+                try:
+                    return await asyncpg.connect(self.owner_url)
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await asyncio.sleep(0.1)
+
+    async def set_read_only(self, on: bool) -> None:
+        """Make new transactions read-only, as on a standby, or writing again."""
+        superuser = self.owner_url.replace("baton_owner@", "postgres@")
+        connection = await asyncpg.connect(superuser)
+        try:
+            await connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {on}")
+            await connection.execute("SELECT pg_reload_conf()")
+        finally:
+            await connection.close()
+
     async def restart_if_dead(self) -> None:
         """Start PostgreSQL again after its end."""
         async with asyncio.timeout(DOWN_SECONDS):
@@ -65,6 +97,7 @@ class Stage:
         self.postgres = postgres
         self.processes: dict[str, Process] = {}
         self.links: dict[str, Link] = {}
+        self.tenant: Tenant | None = None
         self._redis_socket = folder / "redis.sock"
         if redis := shutil.which("redis-server"):
             socket = str(self._redis_socket)
@@ -122,7 +155,8 @@ class Stage:
             subprocess.run, command, env=environment, check=True, stdout=subprocess.PIPE
         )
         result = json.loads(made.stdout)
-        return Tenant(result["agentId"], result["apiKey"])
+        self.tenant = Tenant(result["agentId"], result["apiKey"])
+        return self.tenant
 
     def _add(self, process: Process) -> None:
         self.processes[process.name] = process

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
+from chaos.burst import burst
 from chaos.cluster import Stage
 from chaos.processes import Process, Say
-from chaos.proxy import Link
-from chaos.schedule import Fault, Kind
+from chaos.proxy import HOST, Link
+from chaos.schedule import TABLES, Fault, Kind
 
 WAIT_SECONDS = 60
 TICK_SECONDS = 0.05
@@ -26,7 +27,7 @@ class Nemesis:
         self._stage = stage
         self._say = say
         self._blame = blame
-        names = [*stage.processes, *stage.links, "postgres"]
+        names = [*stage.processes, *stage.links, *TABLES, "postgres"]
         self._locks = {name: asyncio.Lock() for name in sorted(names)}
 
     async def run(self, faults: Sequence[Fault]) -> None:
@@ -68,7 +69,17 @@ class Nemesis:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _do(self, fault: Fault) -> None:
-        if fault.victim == "postgres":
+        if fault.kind.act == "lock":
+            # A restart of PostgreSQL meanwhile ends the lock.
+            async with self._stage.postgres.locked(fault.victim):
+                await asyncio.sleep(fault.seconds)
+        elif fault.kind.act == "read-only":
+            await self._stage.postgres.set_read_only(True)
+            await asyncio.sleep(fault.seconds)
+            await self._stage.postgres.set_read_only(False)
+        elif fault.kind.act == "burst":
+            await self._burst(fault)
+        elif fault.victim == "postgres":
             self._stage.postgres.end(fault.way)
             await asyncio.sleep(fault.seconds)
             await self._stage.postgres.restart_if_dead()
@@ -78,6 +89,11 @@ class Nemesis:
             await self._break_links([self._stage.links[name] for name in self._victims(fault)], fault)
 
     async def _break_process(self, process: Process, fault: Fault) -> None:
+        if fault.kind.act == "block":
+            process.block_log()
+            await asyncio.sleep(fault.seconds)
+            process.read_log()
+            return
         if fault.kind.act == "stop":
             process.stop()
             await asyncio.sleep(fault.seconds)
@@ -89,6 +105,17 @@ class Nemesis:
             process.kill()
         await asyncio.sleep(fault.seconds)
         process.want()
+
+    async def _burst(self, fault: Fault) -> None:
+        tenant = self._stage.tenant
+        assert tenant is not None
+        url = f"http://{HOST}:{self._stage.links[fault.victim].port}"
+        try:
+            answered = await burst(url, tenant.api_key, fault.seconds)
+        except TimeoutError:
+            self._blame(f"{fault.victim} left calls of a burst without an answer")
+            return
+        self._say(f"  the burst was answered by {dict(answered)}")
 
     async def _break_links(self, links: Sequence[Link], fault: Fault) -> None:
         for link in links:

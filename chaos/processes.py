@@ -1,18 +1,21 @@
 """Processes that are kept running, except while the nemesis has them down."""
 
 import asyncio
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 TICK_SECONDS = 0.05
 START_SECONDS = 40
 END_SECONDS = 30  # what docs/settings.md asks to be given before anything harder
 PAUSE_SECONDS = 0.5
+PIPE_BYTES = 4_096
 
 Say = Callable[[str], None]
 
@@ -39,6 +42,9 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
         self._wanted = asyncio.Event()
         self._told_to_end = False
+        self._copying: set[asyncio.Task[None]] = set()
+        self._reading = asyncio.Event()
+        self._reading.set()
 
     @property
     def runs(self) -> bool:
@@ -65,6 +71,8 @@ class Process:
             self._signal(signal.SIGKILL)
             if self._popen:
                 self._popen.wait()
+            self.read_log()
+            await asyncio.gather(*self._copying)
 
     def want(self) -> None:
         """Start the process whenever it is wanted."""
@@ -85,6 +93,14 @@ class Process:
         """Continue the process."""
         self._signal(signal.SIGCONT)
 
+    def block_log(self) -> None:
+        """Read no more of what it logs: its pipe fills."""
+        self._reading.clear()
+
+    def read_log(self) -> None:
+        """Read its log again."""
+        self._reading.set()
+
     async def end(self) -> None:
         """Terminate the process; a process that does not end is reported to `blame` and killed."""
         self._told_to_end = True
@@ -98,6 +114,38 @@ class Process:
             self._blame(f"{self.name} did not end within {END_SECONDS} s of SIGTERM")
             self._signal(signal.SIGKILL)
 
+    @contextmanager
+    def _piped(self) -> Iterator[int]:
+        """Yield the end of a small pipe for one run. What is read from the other is the log."""
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        os.set_blocking(reader, False)
+        task = asyncio.create_task(self._copy_log(reader))
+        self._copying.add(task)
+        task.add_done_callback(self._copying.discard)
+        try:
+            yield writer
+        finally:
+            os.close(writer)
+
+    async def _copy_log(self, reader: int) -> None:
+        """Copy the pipe to the log until its end, which is the end of the process."""
+        try:
+            with self._log.open("ab") as log:
+                while True:
+                    await self._reading.wait()
+                    try:
+                        data = os.read(reader, PIPE_BYTES)
+                    except BlockingIOError:
+                        await asyncio.sleep(TICK_SECONDS)
+                        continue
+                    if not data:
+                        return
+                    log.write(data)
+                    log.flush()
+        finally:
+            os.close(reader)
+
     @property
     def _code(self) -> int | None:
         return self._popen.returncode if self._popen else None
@@ -110,8 +158,11 @@ class Process:
         """Start the process and return whether it became ready."""
         while self.runs:
             await asyncio.sleep(TICK_SECONDS)
+        # The last lines of the former process must not be taken for those of the new one.
+        self.read_log()
+        await asyncio.gather(*self._copying)
         begun = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
+        with self._piped() as log:
             environment = {k: v for k, v in os.environ.items() if not k.startswith("BATON_")}
             self._popen = subprocess.Popen(
                 self._command,

@@ -21,6 +21,7 @@ class Result:
     committed: int = 0
     held: int = 0
     answered: int = 0
+    replies: int = 0
     delays: Sequence[float] = ()
     starts: int = 0
     clocks: int = 0

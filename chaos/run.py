@@ -48,8 +48,8 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> bool:
-    """Print the result and return whether the run passed."""
+async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> Result:
+    """Print the result and return it."""
     chosen = kinds(stage.has_redis)
     faults = schedule(seed, seconds, chosen)
     say(f"seed {seed}, {len(faults)} faults in {seconds:.0f} s")
@@ -71,7 +71,7 @@ async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> bool
                 task.cancel()
         result.wrong = [*missing(result.done, seconds, chosen), *wrong, *result.wrong]
         print(report(result, world.widgets, world.client), flush=True)
-        return not result.wrong
+        return result
 
 
 @asynccontextmanager
@@ -161,6 +161,7 @@ async def _count(world: World, connection: asyncpg.Connection, result: Result) -
     result.held = sum(len(messages) for messages in followed) - result.committed
     result.answered = len(world.generator.said) - world.generator.unanswered
     result.delays = delays(world.widgets, truth)
+    result.replies = world.client.answers
     result.starts = sum(item.starts for item in world.stage.processes.values())
     result.clocks = len(world.generator.clocks)
     result.announcements, result.latest = await announcements(connection, world.generator.clocks)

@@ -7,6 +7,7 @@ from random import Random
 
 SERVES = ("serve1", "serve2", "serve3")
 WORKERS = ("worker1", "worker2")
+TABLES = ("messages", "conversations", "deliveries")  # that another session locks
 # A fault every 5.6 s, of six or seven on average: mostly one at a time, often two, now and then none.
 EVERY_SECONDS = 5.6
 FIRST_SECONDS, LAST_SECONDS = 2.0, 12.0
@@ -72,6 +73,10 @@ KINDS = (
     Kind("cut", "front", _FRONTS, (0.1, 3)),
     Kind("cut", "postgres", _TO_POSTGRES, (0.1, 3)),
     Kind("cut", "redis", _TO_REDIS, (0.1, 3)),
+    Kind("lock", "table", TABLES, (1, 8)),
+    Kind("read-only", "postgres", ("postgres",), (0.5, 5)),
+    Kind("block", "log", (*SERVES, *WORKERS), (2, 12)),
+    Kind("burst", "front", _FRONTS, (2, 6)),
 )
 
 

@@ -49,6 +49,21 @@ class Conversation(Base):
             unique=True,
             postgresql_where=text("customer_subject IS NOT NULL"),
         ),
+        # Lists of what few conversations have, in the order of lists.
+        Index(
+            "conversations_paused_idx",
+            "workspace_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("ai_state = 'PAUSED'"),
+        ),
+        Index(
+            "conversations_awaiting_idx",
+            "workspace_id",
+            text("created_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("awaiting_answer"),
+        ),
         Index("conversations_erasure_due_idx", "erased_at", postgresql_where=text("erasure_due")),
         CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
         # Most transactions update this row: free space on the page keeps that out of the indexes.

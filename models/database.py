@@ -26,11 +26,13 @@ _SERVER_SETTINGS = {
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "2900",
+    # By its default price of a page that is not read in order, PostgreSQL would read a whole table rather
+    # than follow an index.
+    "random_page_cost": "1.1",
 }
 # How many rows of a list match depends on the values, so a plan is made for the values of each query.
-# Compiling a plan takes longer than a list may. By its default price of a page that is not read in order,
-# PostgreSQL would read a whole table rather than follow an index.
-_LIST_SETTINGS = {"plan_cache_mode": "force_custom_plan", "jit": "off", "random_page_cost": "1.1"}
+# Compiling a plan takes longer than a list may.
+_LIST_SETTINGS = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 
 COMMAND_SECONDS = 25  # query timeout for dead connections; longer than lock_timeout
 TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS = 30, 10  # for a free connection of the session and query pools

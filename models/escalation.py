@@ -64,6 +64,24 @@ class Escalation(Base):
         ),
         Index("escalations_due_idx", "workspace_id", "sla_due_at", "id"),
         Index("escalations_priority_idx", "workspace_id", "priority_rank", "created_at", "id"),
+        # Lists by what few escalations may have, in the order of lists.
+        Index("escalations_assignee_idx", "workspace_id", "assignee_id", "created_at", "id"),
+        Index("escalations_trigger_idx", "workspace_id", "trigger", "created_at", "id"),
+        Index(
+            "escalations_disposition_idx",
+            "workspace_id",
+            "disposition",
+            "created_at",
+            "id",
+            postgresql_where=text("disposition IS NOT NULL"),
+        ),
+        Index(
+            "escalations_unanswered_idx",
+            "workspace_id",
+            "created_at",
+            "id",
+            postgresql_where=text("first_responded_at IS NULL"),
+        ),
     )
 
     id: Mapped[Key]

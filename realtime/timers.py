@@ -13,6 +13,8 @@ from uuid import UUID
 import asyncpg
 from pgqueuer.queries import Queries
 
+_BATCH = 1_000  # timers that one statement sets
+
 
 class TimerKind(StrEnum):
     """The kinds of timers; the values are the names of the stored jobs."""
@@ -33,11 +35,39 @@ class Timer:
     at: datetime
 
 
+# Rows that wait for an instant without a job: of versions before timers, or of a backup without jobs. A job
+# commits together with its row, so no running process can have one on its way.
+_MISSING = """
+SELECT kind, id, at - now() AS delay FROM (
+    SELECT $1 AS kind, id, sla_next_at AS at FROM escalations WHERE sla_next_at IS NOT NULL
+    UNION ALL
+    SELECT $2, pending_escalations.id, fires_at FROM pending_escalations
+    JOIN workspaces ON workspaces.id = workspace_id
+    WHERE outcome = 'WAITING' AND NOT scratch
+) AS due
+WHERE NOT EXISTS (SELECT FROM pgqueuer WHERE entrypoint = kind AND payload = uuid_send(due.id))
+"""
+
+
 async def install_timers(url: str) -> None:
-    """Upgrade pgqueuer's tables as their owner at `url`; safe from several processes concurrently."""
+    """Upgrade pgqueuer's tables as their owner at `url`, and set the timers that are missing.
+
+    It is safe from several processes concurrently: a second timer of a row does nothing.
+    """
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        await Queries.from_asyncpg_connection(connection).upgrade()
+        queries = Queries.from_asyncpg_connection(connection)
+        await queries.upgrade()
+        async with connection.transaction():
+            missing = await connection.fetch(_MISSING, TimerKind.SLA_CLOCK, TimerKind.PENDING_ESCALATION)
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
+                await queries.enqueue(
+                    [row["kind"] for row in batch],
+                    [row["id"].bytes for row in batch],
+                    [0] * len(batch),
+                    [row["delay"] for row in batch],
+                )
     finally:
         await connection.close()
 

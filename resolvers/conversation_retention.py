@@ -1,7 +1,8 @@
 """Retention of closed conversations: their words go after the days that the AI agent's settings allow.
 
 A conversation is closed while it has no active escalation. It loses its words like one whose customer was
-erased: its rows stay, so no figure changes. A worker that dies in between leaves marks, which the sweep of
+erased: its rows stay, so no figure changes. A transaction erases a batch. If the batch holds more messages
+than a transaction erases, others follow. A worker that dies in between leaves marks, which the sweep of
 erasures finds.
 """
 
@@ -19,10 +20,10 @@ from models.escalation import Escalation
 from models.workspace import Workspace
 from realtime.retention import PAUSE_SECONDS
 from resolvers.context import Services
-from resolvers.erasure import erase_words, mark_erased
+from resolvers.erasure import LockedRow, erase_locked, erase_words, mark_erased
 from rules.escalation import EscalationStatus
 
-BATCH = 500  # conversations that are marked together
+BATCH = 500  # conversations that expire together
 
 _active_at = func.coalesce(Conversation.last_message_at, Conversation.created_at)
 
@@ -45,10 +46,10 @@ async def expire_conversations(services: Services, is_stopping: Callable[[], boo
     for rule in await _rules(services):
         place: tuple[datetime, UUID] | None = None
         while not is_stopping():
-            ids, place = await _mark_batch(services, rule, place)
-            if ids:
+            ids, place, complete = await _expire_batch(services, rule, place)
+            if not complete:
                 await erase_words(services, ids, notify=False)
-                expired += len(ids)
+            expired += len(ids)
             if place is None:
                 break
             await asyncio.sleep(PAUSE_SECONDS)
@@ -67,18 +68,24 @@ async def _rules(services: Services) -> Sequence[_Rule]:
         return [_Rule(*row) for row in await session.execute(rules)]
 
 
-async def _mark_batch(
+async def _expire_batch(
     services: Services, rule: _Rule, after: tuple[datetime, UUID] | None
-) -> tuple[Sequence[UUID], tuple[datetime, UUID] | None]:
-    """Mark the next conversations after a place; return them, and the place if there may be more."""
+) -> tuple[Sequence[UUID], tuple[datetime, UUID] | None, bool]:
+    """Expire the next conversations after a place.
+
+    Return them, the place if there may be more, and whether they are without words.
+    """
     async with services.transactions.begin() as tx:
         rows = (await tx.session.execute(_expired(rule, after))).all()
         ids = sorted(conversation_id for conversation_id, _ in rows)
-        await mark_erased(tx, ids)
+        await tx.read_clock()
+        locked = [LockedRow(id_, rule.workspace_id, rule.agent_id) for id_ in ids]
+        complete = await erase_locked(tx, locked, notify=False)
+        await mark_erased(tx, ids, due=not complete)
     if len(rows) < BATCH:
-        return ids, None
+        return ids, None, complete
     last_id, last_at = rows[-1]
-    return ids, (last_at, last_id)
+    return ids, (last_at, last_id), complete
 
 
 def _expired(rule: _Rule, after: tuple[datetime, UUID] | None) -> Select[UUID, datetime]:

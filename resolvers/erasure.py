@@ -8,7 +8,8 @@ but very large customers are complete when it returns. The worker does the rest.
 
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -35,10 +36,19 @@ from rules.escalation import EscalationStatus
 
 # For so long the mutation runs jobs itself.
 INLINE = timedelta(seconds=10)
-_MESSAGES = 2_000  # that one transaction erases
+_MESSAGES = 3_000  # that one transaction erases
 _OVERDUE = 100  # that one sweep finishes
 
 _logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRow:
+    """A conversation that the transaction has locked."""
+
+    id: UUID
+    workspace_id: UUID
+    agent_id: UUID
 
 
 @permitted("eraseCustomer")
@@ -57,7 +67,8 @@ async def erase_customer(context: Context, external_id: str | None, email: str |
             .with_for_update(key_share=True)
         )
         ids = list(await tx.session.scalars(locked))
-        now = await mark_erased(tx, ids)
+        now = await tx.read_clock()
+        await mark_erased(tx, ids, due=True)
         for conversation_id in ids:
             tx.set_timer(Timer(TimerKind.ERASURE, conversation_id, now + INLINE))
         await record_act(tx, context, AuditAction.ERASE_CUSTOMER, conversations=len(ids))
@@ -65,15 +76,14 @@ async def erase_customer(context: Context, external_id: str | None, email: str |
     return len(ids)
 
 
-async def mark_erased(tx: Transaction, ids: Sequence[UUID]) -> datetime:
-    """Clear who the customer of locked conversations is, and mark the words as due; return the time."""
-    now = await tx.read_clock()
+async def mark_erased(tx: Transaction, ids: Sequence[UUID], *, due: bool) -> None:
+    """Clear who the customer of locked conversations is; `due` marks that they still hold words."""
     await tx.session.execute(
         update(Conversation)
         .where(Conversation.id.in_(ids))
         .values(
-            erased_at=now,
-            erasure_due=True,
+            erased_at=tx.now,
+            erasure_due=due,
             customer_external_id=None,
             customer_email=None,
             customer_name=None,
@@ -86,7 +96,6 @@ async def mark_erased(tx: Transaction, ids: Sequence[UUID]) -> datetime:
         )
         .execution_options(synchronize_session=False)
     )
-    return now
 
 
 async def _finish_some(services: Services, ids: Sequence[UUID]) -> None:
@@ -124,28 +133,41 @@ async def erase_words(services: Services, ids: Sequence[UUID], *, notify: bool) 
 
 
 async def _erase_step(services: Services, ids: Sequence[UUID], notify: bool) -> bool:
-    """Erase up to _MESSAGES messages, or what is left when there are no more; return whether it is all."""
+    """Erase what one transaction can; return whether it is all."""
     async with services.transactions.begin() as tx:
         locked = (
-            select(Conversation)
+            select(Conversation.id, Conversation.workspace_id, Conversation.agent_id)
             .where(Conversation.id.in_(ids), Conversation.erasure_due)
             .order_by(Conversation.id)
             .with_for_update(key_share=True)
         )
-        conversations = (await tx.session.scalars(locked)).all()
+        conversations = [LockedRow(*row) for row in await tx.session.execute(locked)]
         await tx.read_clock()
-        if not conversations:
-            return True
-        due = [conversation.id for conversation in conversations]
-        if await erase_messages(tx.session, due, _MESSAGES) == _MESSAGES:
+        if not await erase_locked(tx, conversations, notify=notify):
             return False
-        active = await _lock_active(tx, due)
-        await erase_escalations(tx.session, due)
-        await erase_tool_failures(tx.session, due)
-        await erase_deliveries(tx, conversations[0].workspace_id, due)
-        for conversation in conversations:
-            conversation.erasure_due = False
-            _log_erased(tx, conversation, active.get(conversation.id), notify)
+        ended = update(Conversation).where(Conversation.id.in_([row.id for row in conversations]))
+        await tx.session.execute(ended.values(erasure_due=False).execution_options(synchronize_session=False))
+    return True
+
+
+async def erase_locked(tx: Transaction, conversations: Sequence[LockedRow], *, notify: bool) -> bool:
+    """Erase the words of one workspace's locked conversations; return False if there are more messages."""
+    if not conversations:
+        return True
+    ids = [row.id for row in conversations]
+    if await erase_messages(tx.session, ids, _MESSAGES) == _MESSAGES:
+        return False
+    active = await _lock_active(tx, ids)
+    await erase_escalations(tx.session, ids)
+    await erase_tool_failures(tx.session, ids)
+    await erase_deliveries(tx, conversations[0].workspace_id, ids)
+    for row in conversations:
+        if notify:
+            tx.log_to_conversation(row.id, "conversation.erased")
+        more = {"active": active[row.id]} if row.id in active else {}
+        tx.log_to_workspace(
+            row.workspace_id, "conversation.erased", conversation=row.id, agent=row.agent_id, **more
+        )
     return True
 
 
@@ -159,19 +181,6 @@ async def _lock_active(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, UUID]
     )
     rows = await tx.session.execute(active)
     return {row.conversation_id: row.id for row in rows}
-
-
-def _log_erased(tx: Transaction, conversation: Conversation, active_id: UUID | None, notify: bool) -> None:
-    active = {"active": active_id} if active_id else {}
-    if notify:
-        tx.log_to_conversation(conversation.id, "conversation.erased")
-    tx.log_to_workspace(
-        conversation.workspace_id,
-        "conversation.erased",
-        conversation=conversation.id,
-        agent=conversation.agent_id,
-        **active,
-    )
 
 
 async def overdue_erasures(services: Services, grace: timedelta) -> Sequence[UUID]:

@@ -165,7 +165,7 @@ def _conditions(wanted: EscalationFilter) -> list[ColumnElement[bool]]:
     ]
     among: list[tuple[Any, Any]] = [
         (Escalation.status, wanted.status),
-        (Escalation.priority, wanted.priority),
+        (Escalation.priority_rank, wanted.priority and tuple(item.rank for item in wanted.priority)),
         (Escalation.trigger, wanted.trigger),
         (Escalation.disposition, wanted.disposition),
     ]
