@@ -1,5 +1,6 @@
 """Data of older versions after the migrations."""
 
+import json
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import models.migrations
 from models.ids import new_id
 from models.migrate import migrate
+from server.services import DatabaseUrls, prepare
 from tests.support.baton_client import Server
 
 pytestmark = pytest.mark.anyio
@@ -50,9 +52,7 @@ async def test_recipients_of_older_versions_are_confirmed(server: Server) -> Non
         connection = await asyncpg.connect(url)
         workspace, other = new_id(), new_id()
         for id_ in (workspace, other):
-            await connection.execute(
-                "INSERT INTO workspaces (id, name, scratch) VALUES ($1, 'W', false)", id_
-            )
+            await connection.execute(WORKSPACE, id_)
         recipients = '{"notifications": {"email": {"recipients": ["Ann@Example.com", "bob@example.com"]}}}'
         await connection.execute(AGENT, new_id(), workspace, recipients)
         await connection.execute(AGENT, new_id(), workspace, recipients)
@@ -61,6 +61,28 @@ async def test_recipients_of_older_versions_are_confirmed(server: Server) -> Non
         keys = [row["key"] for row in await connection.fetch(CONFIRMED, workspace)]
         assert keys == ["ann@example.com", "bob@example.com"]
         assert await connection.fetch(CONFIRMED, other) == []
+        await connection.close()
+    finally:
+        await execute(superuser, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_migration_is_recorded_in_the_audit_log_of_every_workspace_once(server: Server) -> None:
+    name = f"older_{new_id().hex}"
+    superuser = server.owner_url.replace("baton_owner@", "postgres@")
+    await execute(superuser, f"CREATE DATABASE {name} OWNER baton_owner")
+    url = urlunsplit(urlsplit(server.owner_url)._replace(path=f"/{name}"))
+    try:
+        await upgrade(url, "0020")
+        connection = await asyncpg.connect(url)
+        workspaces = {new_id() for _ in range(2)}
+        for id_ in workspaces:
+            await connection.execute(WORKSPACE, id_)
+        done = await prepare(DatabaseUrls(url, url))
+        await prepare(DatabaseUrls(url, url))
+        rows = await connection.fetch("SELECT * FROM audit_log")
+        assert {row["workspace_id"] for row in rows} == workspaces
+        assert [(row["action"], row["actor_kind"]) for row in rows] == [("MIGRATE_DATABASE", "OPERATOR")] * 2
+        assert [json.loads(row["details"]) for row in rows] == [{"before": "0020", "after": done.after}] * 2
         await connection.close()
     finally:
         await execute(superuser, f"DROP DATABASE {name} WITH (FORCE)")
