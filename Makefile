@@ -106,7 +106,7 @@ sbom: install ## write the bill of materials (CycloneDX) to sbom.json
 	$(BIN)/python -m scripts.make_sbom sbom.json
 
 lock: ## resolve and pin all versions again
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev --extra oidc \
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev --extra oidc --extra otel \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean: ## remove .venv and caches

@@ -34,6 +34,8 @@ class Case:
     limits: Limits = field(default_factory=Limits)
     # Waits for deadlines of the server: these cases run concurrently, under one measurement.
     slow: bool = False
+    # Measures how long callers wait: nothing else runs meanwhile.
+    alone: bool = False
     # Omitted in the short form.
     long: bool = False
     # Also runs on a server with the default manifest of widget documents.
@@ -45,12 +47,12 @@ CUSTOMER = Limits(reply_bytes=2 * MIB)
 
 
 def case(
-    name: str, promise: str, limits: Limits | None = None, *, slow: bool = False, long: bool = False
+    name: str, promise: str, limits: Limits | None = None, *, slow: bool = False, alone: bool = False
 ) -> Callable[[Attack], Attack]:
     """Add the decorated function to the list of cases."""
 
     def add(attack: Attack) -> Attack:
-        add_case(Case(name, promise, attack, limits or Limits(), slow, long or slow))
+        add_case(Case(name, promise, attack, limits or Limits(), slow, alone, long=slow or alone))
         return attack
 
     return add

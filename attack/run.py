@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from attack.case import Case, Limits
+from attack.machine import measure_slowness, measure_waiting
 from attack.stage import Stage
 from attack.watcher import Sample
 from attack.wire import BrokenPromiseError
 
 LEAST_SECONDS = 0.25  # of a measurement, also of a case that is over sooner
 SETTLE_SECONDS = 5.0
-CASE_SECONDS = 60.0
+CASE_SECONDS = 180.0  # a case that hangs
 SAMPLES_FOR_A_PERCENTILE = 100
-# The loop below on the machine on which the limits were set.
-REFERENCE_SECONDS = 0.030
-MOST_SLOWNESS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Watch:
 @asynccontextmanager
 async def watching(stage: Stage) -> AsyncIterator[Watch]:
     """Run the watcher for the block."""
-    command = [sys.executable, "-m", "attack.watcher", str(stage.world.port), str(stage.pid)]
+    command = [sys.executable, "-m", "attack.watcher", str(stage.world.port), str(stage.world.pid)]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     watch = Watch()
@@ -79,25 +77,15 @@ async def watching(stage: Stage) -> AsyncIterator[Watch]:
         await reading
 
 
-def measure_slowness() -> float:
-    """Return how much slower than the reference machine this one is, at least 1 and at most 4."""
-    times = []
-    for _ in range(5):
-        began = time.thread_time()
-        total = 0
-        for number in range(400_000):
-            total += number * number % 7
-        times.append(time.thread_time() - began)
-    return min(max(min(times) / REFERENCE_SECONDS, 1.0), MOST_SLOWNESS)
-
-
 async def run_case(stage: Stage, watch: Watch, cases: Sequence[Case]) -> Outcome:
     """Run cases concurrently under one measurement; the sum of their limits applies."""
     world = stage.world
     item = _together(cases)
+    if item.slow or item.alone:
+        world.waiting = await asyncio.to_thread(measure_waiting)
     world.largest_reply = 0
     mails = stage.mails.mails
-    deliveries = await asyncio.to_thread(stage.deliveries) if _counts(item) else 0
+    deliveries = await stage.deliveries() if _counts(item) else 0
     before, began = watch.latest, time.monotonic()
     wrong = [
         text for texts in await asyncio.gather(*(_attempt(stage, part) for part in cases)) for text in texts
@@ -106,7 +94,7 @@ async def run_case(stage: Stage, watch: Watch, cases: Sequence[Case]) -> Outcome
     seconds = time.monotonic() - began
     samples = watch.since(began) or [watch.latest]
     wrong += await _files_left(watch, before.files, item.limits)
-    sent = await asyncio.to_thread(stage.deliveries) - deliveries if _counts(item) else 0
+    sent = await stage.deliveries() - deliveries if _counts(item) else 0
     outcome = Outcome(
         item,
         seconds,
@@ -180,7 +168,7 @@ def _counts(item: Case) -> bool:
 
 async def _attempt(stage: Stage, item: Case) -> list[str]:
     try:
-        async with asyncio.timeout(CASE_SECONDS * stage.world.slowness):
+        async with asyncio.timeout(stage.world.patience(CASE_SECONDS)):
             await item.attack(stage.world)
     except BrokenPromiseError as error:
         return [f"{item.promise}: {error}" if not item.slow else f"{item.name}: {error}"]

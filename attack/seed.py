@@ -1,9 +1,8 @@
 """A workspace with full pages: 100 conversations of 100 messages, each with an escalation and its history."""
 
-import asyncio
-import subprocess
-
-from attack.stage import BATON, Stage
+from attack.stage import connected
+from attack.world import World
+from rules.typeid import CONVERSATION, parse_id
 
 ROWS = 100
 _RECORD = "mutation($i: RecordMessageInput!) { recordMessage(input: $i) { message { id } } }"
@@ -16,13 +15,12 @@ _COPY = """DO $do$ DECLARE names text; BEGIN
         WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
     EXECUTE format($sql$INSERT INTO {table} (%1$s) SELECT %1$s FROM
         (SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(r) || {changes})).*
-            FROM (SELECT * FROM {table} LIMIT 1) AS r, {source}) AS x
+            FROM (SELECT * FROM {table} {template} LIMIT 1) AS r, {source}) AS x
         ON CONFLICT DO NOTHING$sql$, names); END $do$"""
 
 
-async def fill(running: Stage) -> None:
+async def fill(world: World) -> None:
     """Copy one conversation with its rows until every page is full."""
-    world = running.world
     given = {"conversationId": world.conversation, "role": "USER", "content": "word " * 40}
     await world.ask(_RECORD, token=world.key, i=given)
     raised = await world.ask(
@@ -31,17 +29,19 @@ async def fill(running: Stage) -> None:
     escalation = raised["escalateConversation"]["escalation"]["id"]
     await world.ask(_UPDATE, token=world.key, i={"escalationId": escalation, "note": "A note. " * 10})
     world.ids["escalation"] = escalation
-    await asyncio.to_thread(_copy, running)
+    await _copy(world)
 
 
-def _copy(running: Stage) -> None:
+async def _copy(world: World) -> None:
+    # The neighbour has a conversation, too.
+    own = f"WHERE id = '{parse_id(CONVERSATION, world.conversation)}'"
     many = f"generate_series(1, {ROWS - 1}) AS n"
     of_all = f"conversations AS c, generate_series(1, {ROWS}) AS n"
     of_escalations = f"escalations AS e, generate_series(1, {ROWS}) AS n"
     new = "'id', gen_random_uuid()"
     at = "now() - make_interval(secs => n)"
     statements = [
-        _made("conversations", f"jsonb_build_object({new}, 'created_at', {at})", many),
+        _made("conversations", f"jsonb_build_object({new}, 'created_at', {at})", many, own),
         _made("streams", "jsonb_build_object('id', c.id)", "conversations AS c"),
         _made(
             "messages",
@@ -70,10 +70,10 @@ def _copy(running: Stage) -> None:
         ),
         "ANALYZE",
     ]
-    for statement in statements:
-        command = [str(BATON), "pg", "psql", "-v", "ON_ERROR_STOP=1", "-qc", statement]
-        subprocess.run(command, env=running.environment, check=True, stdout=subprocess.DEVNULL)
+    async with connected(world.database_url) as database:
+        for statement in statements:
+            await database.execute(statement)
 
 
-def _made(table: str, changes: str, source: str) -> str:
-    return _COPY.format(table=table, changes=changes, source=source)
+def _made(table: str, changes: str, source: str, template: str = "") -> str:
+    return _COPY.format(table=table, changes=changes, source=source, template=template)

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from attack.wire import HOST
 from attack.world import World
+from server.embedded.postgres import embedded_postgres
 
 BATON = Path(sys.executable).with_name("baton")
 START_SECONDS, STOP_SECONDS = 120, 40
@@ -41,15 +43,23 @@ class Stage:
     """A running server and what it has sent."""
 
     world: World
-    pid: int
     mails: MailCounter
-    environment: dict[str, str]
 
-    def deliveries(self) -> int:
+    async def deliveries(self) -> int:
         """Return the number of deliveries in the database."""
-        command = [str(BATON), "pg", "psql", "-At", "-c", "SELECT count(*) FROM deliveries"]
-        ended = subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True)
-        return int(ended.stdout.split()[-1])
+        async with connected(self.world.database_url) as database:
+            count: int = await database.fetchval("SELECT count(*) FROM deliveries")
+        return count
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Connect to a database for the block."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -71,12 +81,10 @@ async def stage(folder: Path, **settings: str) -> AsyncIterator[Stage]:
             process = subprocess.Popen([BATON, "serve"], env=environment, stdout=output, stderr=output)
         try:
             port = await _port(process, log)
-            world = await asyncio.to_thread(_init, environment, port)
-            await _fill(world)
-            neighbour = await asyncio.to_thread(_init, environment, port, "neighbour@example.com")
-            world.neighbour_key = neighbour.key
-            world.neighbour_conversation, _ = await new_conversation(neighbour)
-            yield Stage(world, process.pid, counter, environment)
+            with embedded_postgres(folder) as embedded:
+                world = await _world(environment, port)
+                world.pid, world.database_url = process.pid, embedded.owner_url
+                yield Stage(world, counter)
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, STOP_SECONDS)
@@ -105,7 +113,18 @@ async def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
     raise RuntimeError(f"the server did not start:\n{log.read_text()}")
 
 
-def _init(environment: dict[str, str], port: int, email: str = "admin@example.com") -> World:
+async def _world(environment: dict[str, str], port: int) -> World:
+    world, neighbour = await asyncio.gather(
+        asyncio.to_thread(_init, environment, port, "admin@example.com"),
+        asyncio.to_thread(_init, environment, port, "neighbour@example.com"),
+    )
+    await _fill(world)
+    world.neighbour_key = neighbour.key
+    world.neighbour_conversation, _ = await new_conversation(neighbour)
+    return world
+
+
+def _init(environment: dict[str, str], port: int, email: str) -> World:
     command = [str(BATON), "init", "--json", "--name", "Attacked", "--email", email]
     ended = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     made = json.loads(ended.stdout)

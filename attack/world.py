@@ -28,14 +28,23 @@ class World:
     conversation: str = ""
     widget: str = ""
     session: str = ""
+    # The server's process, and its database as the owner of the tables.
+    pid: int = 0
+    database_url: str = ""
     neighbour_key: str = ""
     neighbour_conversation: str = ""
-    # Time limits of cases are multiplied by it on slower machines.
+    # The event loop's times are multiplied by the slowness of the machine; callers' times also by how long
+    # processes wait for a core.
     slowness: float = 1.0
+    waiting: float = 1.0
     largest_reply: int = 0
     notes: list[str] = field(default_factory=list)
     # Ids of other rows, by the name of the argument.
     ids: dict[str, str] = field(default_factory=dict)
+
+    def patience(self, seconds: float) -> float:
+        """Return how long a caller may wait here for what takes some seconds on the reference machine."""
+        return seconds * self.slowness * self.waiting
 
     async def send(self, data: bytes, *, source: str = HOST, seconds: float = 40) -> Reply:
         """Send bytes on a connection of their own, and return the first answer."""

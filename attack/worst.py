@@ -12,17 +12,22 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from attack.corpus import Shape, document_of, improved, random_shape
+from attack.machine import measure_slowness
 from attack.products import products
 from attack.seed import fill
-from attack.stage import Stage, stage
+from attack.stage import stage
 from attack.watcher import loop_seconds, memory_bytes
 from attack.wire import Reply
+from attack.world import World
 
 CALLERS = {"an API key": "key", "a member": "session", "a customer": "widget"}
+_CALLS = 5
+_NUMBERS = count()
 LIMIT_SECONDS, LIMIT_BYTES, LIMIT_MEMORY = 0.3, {"widget": 2 * 2**20}, 32 * 2**20
 
 
@@ -43,16 +48,24 @@ class Measured:
         )
 
 
-async def measure(running: Stage, document: str, token: str) -> Measured | None:
-    """Return the figures of a document, or None if it is refused."""
-    world = running.world
-    memory, before = memory_bytes(running.pid), loop_seconds(running.pid)
-    reply: Reply = await world.graphql(document, token=token)
-    seconds = loop_seconds(running.pid) - before
+async def measure(world: World, document: str, token: str) -> Measured | None:
+    """Return the figures of a document that no cache has, or None if it is refused."""
+    memory, before = memory_bytes(world.pid), loop_seconds(world.pid)
+    reply: Reply = await world.graphql(f"{document} # {next(_NUMBERS)}", token=token)
+    seconds = loop_seconds(world.pid) - before
     if b'"data":' not in reply.body[:200_000] and b"QUERY_TOO_COMPLEX" not in reply.body:
         return None
-    grown = max(memory_bytes(running.pid) - memory, 0)
+    grown = max(memory_bytes(world.pid) - memory, 0)
     return Measured(seconds, reply.size, grown, document)
+
+
+async def measure_again(world: World, document: str, token: str) -> Measured | None:
+    """Return the figures of the cheapest of some calls: neighbours of the core can only make one dearer."""
+    calls = [await measure(world, document, token) for _ in range(_CALLS)]
+    accepted = [call for call in calls if call is not None]
+    if not accepted:
+        return None
+    return replace(min(accepted, key=lambda call: call.seconds), memory_bytes=accepted[0].memory_bytes)
 
 
 def repeated(shape: Shape) -> Iterator[str]:
@@ -61,23 +74,23 @@ def repeated(shape: Shape) -> Iterator[str]:
         yield document_of(shape, aliases)
 
 
-async def search(running: Stage, token: str, seconds: float, seed: int) -> Measured | None:
+async def search(world: World, token: str, seconds: float, seed: int) -> Measured | None:
     """Return the most expensive document found within some seconds."""
     chance = random.Random(seed)
     best: tuple[Measured, Shape] | None = None
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         climbs = best is not None and chance.random() < 0.5
-        shape = improved(best[1], chance) if climbs and best else random_shape(running.world, chance)
-        candidate = await _most_aliases(running, shape, token)
+        shape = improved(best[1], chance) if climbs and best else random_shape(world, chance)
+        candidate = await _most_aliases(world, shape, token)
         if candidate and (best is None or candidate.seconds > best[0].seconds):
             best = candidate, shape
     return best[0] if best else None
 
 
-async def _most_aliases(running: Stage, shape: Shape, token: str) -> Measured | None:
+async def _most_aliases(world: World, shape: Shape, token: str) -> Measured | None:
     for document in repeated(shape):
-        candidate = await measure(running, document, token)
+        candidate = await measure(world, document, token)
         if candidate and candidate.reply_bytes > 1_000:
             return candidate
     return None
@@ -89,17 +102,19 @@ async def main(seconds: float, seed: int) -> bool:
     folder.chmod(0o755)
     good = True
     async with stage(folder, BATON_WIDGET_DOCUMENTS="any") as running:
-        await fill(running)
-        for kind, document in products(running.world.agent, running.world.ids["escalation"]).items():
-            product = await measure(running, document, running.world.key)
+        world = running.world
+        await fill(world)
+        for kind, document in products(world.agent, world.ids["escalation"]).items():
+            product = await measure_again(world, document, world.key)
             print(f"{kind}: {product.line() if product else 'refused'}", flush=True)
         for caller, field in CALLERS.items():
-            candidate = await search(running, getattr(running.world, field), seconds, seed)
+            token = getattr(world, field)
+            candidate = await search(world, token, seconds, seed)
             if candidate is None:
                 continue
-            again = await measure(running, candidate.document, getattr(running.world, field)) or candidate
+            again = await measure_again(world, candidate.document, token) or candidate
             within = (
-                again.seconds <= LIMIT_SECONDS * running.world.slowness
+                again.seconds <= LIMIT_SECONDS * measure_slowness()
                 and again.reply_bytes <= LIMIT_BYTES.get(field, 8 * 2**20)
                 and again.memory_bytes <= LIMIT_MEMORY
             )

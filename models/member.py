@@ -98,3 +98,17 @@ class MemberSession(Base):
     method: Mapped[SignInMethod] = mapped_column(
         text_enum(SignInMethod, "method"), server_default=SignInMethod.PASSWORD
     )
+
+
+class EndedSession(Base):
+    """A session that was ended, or purged after it had `expired`. A trigger of the database adds it.
+
+    For 30 days the audit log names the member whose ended session is used.
+    """
+
+    __tablename__ = "ended_sessions"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("members.id"))
+    ended_at: Mapped[datetime]
+    expired: Mapped[bool]

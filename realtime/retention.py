@@ -2,7 +2,7 @@
 
 The log and the bodies of deliveries are kept for 30 days, ended deliveries with their attempts for 90 days.
 Idempotency keys, the log of finished jobs and failed attempts to sign in are kept for 24 hours. Sessions are
-kept until they expire.
+kept until they expire, the hashes of their tokens for another 30 days.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ LOG_KEPT = timedelta(days=30)
 KEYS_KEPT = timedelta(hours=24)
 JOBS_KEPT = timedelta(hours=24)
 ATTEMPTS_KEPT = timedelta(hours=24)
+ENDED_SESSIONS_KEPT = timedelta(days=30)
 BODIES_KEPT = timedelta(days=30)
 DELIVERIES_KEPT = timedelta(days=90)
 EVERY_SECONDS = 3600
@@ -45,6 +46,11 @@ _PURGES = (
         "WHERE least(expires_at, idle_ends_at) < now() - CAST(:kept AS interval) LIMIT :batch "
         "FOR UPDATE SKIP LOCKED)",
         timedelta(),
+    ),
+    (
+        "DELETE FROM ended_sessions WHERE token_hash IN (SELECT token_hash FROM ended_sessions "
+        "WHERE ended_at < now() - CAST(:kept AS interval) LIMIT :batch FOR UPDATE SKIP LOCKED)",
+        ENDED_SESSIONS_KEPT,
     ),
     (
         "DELETE FROM sign_in_attempts WHERE key_hash IN (SELECT key_hash FROM sign_in_attempts "

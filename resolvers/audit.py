@@ -1,33 +1,29 @@
-"""The audit log: acts and refusals are recorded in the transaction that makes them, and admins read them."""
+"""The audit log: acts are recorded in the transaction that makes them, refusals in one of their own."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from models.api_key import ApiKey
-from models.audit_log import AuditEntry, AuditRefusal
-from models.database import Database
+from models.audit_log import AuditRefusal
 from models.member import Member
 from realtime.audit import NewAuditEntry
 from realtime.transaction import Transaction
-from resolvers.actor import ActorKind
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context, Services
-from resolvers.errors import BadInputError, BatonError
-from resolvers.pagination import Order, Page, PageRequest, read_page
-from resolvers.permissions import permitted
-from resolvers.validation import check_choices
+from resolvers.errors import BatonError, ErrorCode
+from resolvers.rate_limits import REFUSALS, REFUSALS_OF_KIND
 from rules.audit import AuditAction, AuditActorKind, AuditOutcome
-from rules.typeid import API_KEY, MEMBER, MalformedIdError, format_id, parse_id, prefix_of
+from rules.typeid import API_KEY, MEMBER, format_id
 
 # Equal refusals within this time are one entry and a count.
 FOLDED: Final = timedelta(minutes=1)
-_PAGE: Final = 500
-_NEWEST = Order("audit", (AuditEntry.position,), descending=True)
+_TEAM: Final = (ActorKind.TEAM_MEMBER, ActorKind.API_KEY)
 
 
 async def record_act(
@@ -37,7 +33,42 @@ async def record_act(
 
     `details` holds names of settings, counts and roles, but no secrets and no words of customers.
     """
-    actor = context.actor
+    entry = await _of_actor(tx, context.actor, context.address, action)
+    tx.audit(context.actor.workspace_id, replace(entry, target_id=target_id, details=details))
+
+
+async def record_forbidden(services: Services, caller: Actor, address: str, operation: str) -> None:
+    """Record a call that the member or API key may not make, in a transaction of its own.
+
+    `operation` is a root field or a route. Calls of customers are not recorded.
+    """
+    if caller.kind not in _TEAM or not await may_record(services, str(caller.id), operation):
+        return
+    async with services.transactions.begin() as tx:
+        await tx.read_clock()
+        entry = await _of_actor(tx, caller, address, AuditAction.CALL_OPERATION)
+        refused = refused_entry(entry, ErrorCode.FORBIDDEN, {"operation": operation})
+        tx.audit(caller.workspace_id, refused)
+
+
+def refused_entry(entry: NewAuditEntry, code: ErrorCode, details: dict[str, Any]) -> NewAuditEntry:
+    """Return the entry of an action that was refused."""
+    return replace(entry, outcome=AuditOutcome.REFUSED, code=code.value, details=details)
+
+
+async def may_record(services: Services, caller: str, what: str) -> bool:
+    """Count a refusal of a caller, and return whether it may have an entry.
+
+    A caller has one entry for each `what` in ten minutes, and at most twenty. So a hostile caller neither
+    fills the log nor makes the database write.
+    """
+    limiter = services.rate_limiter
+    return await limiter.try_acquire(REFUSALS_OF_KIND, "recorded refusals", caller, what) and (
+        await limiter.try_acquire(REFUSALS, "recorded refusals", caller)
+    )
+
+
+async def _of_actor(tx: Transaction, actor: Actor, address: str, action: AuditAction) -> NewAuditEntry:
     if actor.kind is ActorKind.TEAM_MEMBER:
         assert actor.member_id is not None
         name = await tx.session.scalar(select(Member.name).where(Member.id == actor.member_id))
@@ -46,10 +77,7 @@ async def record_act(
         assert actor.api_key_id is not None
         name = await tx.session.scalar(select(ApiKey.name).where(ApiKey.id == actor.api_key_id))
         kind, actor_id = AuditActorKind.API_KEY, format_id(API_KEY, actor.api_key_id)
-    entry = NewAuditEntry(
-        action, kind, actor_id, name or "", context.address, target_id=target_id, details=details
-    )
-    tx.audit(actor.workspace_id, entry)
+    return NewAuditEntry(action, kind, actor_id, name or "", address)
 
 
 def record_member_act(
@@ -60,13 +88,17 @@ def record_member_act(
 
 
 def record_operator_act(
-    tx: Transaction, workspace_id: UUID, action: AuditAction, target_id: str, **details: Any
+    tx: Transaction, workspace_id: UUID, action: AuditAction, target_id: str | None = None, **details: Any
 ) -> None:
     """Record an action of the operator, who runs a command on the server."""
-    entry = NewAuditEntry(
+    tx.audit(workspace_id, operator_entry(action, target_id, **details))
+
+
+def operator_entry(action: AuditAction, target_id: str | None = None, **details: Any) -> NewAuditEntry:
+    """Return the entry of an action of the operator."""
+    return NewAuditEntry(
         action, AuditActorKind.OPERATOR, None, "operator", "", target_id=target_id, details=details
     )
-    tx.audit(workspace_id, entry)
 
 
 async def record_export(context: Context, action: AuditAction) -> None:
@@ -124,69 +156,3 @@ def _of_member(
         code=code,
         details=details,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """A filter of audit entries; None does not restrict. `actor` is a global id."""
-
-    actions: Sequence[AuditAction] | None = None
-    actor: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-def _selection(workspace_id: UUID, chosen: AuditFilter) -> Select[AuditEntry]:
-    rows = select(AuditEntry).where(AuditEntry.workspace_id == workspace_id)
-    if chosen.actions is not None:
-        rows = rows.where(AuditEntry.action.in_(chosen.actions))
-    if chosen.actor is not None:
-        rows = rows.where(AuditEntry.actor_id == chosen.actor)
-    if chosen.since is not None:
-        rows = rows.where(AuditEntry.occurred_at >= chosen.since)
-    if chosen.until is not None:
-        rows = rows.where(AuditEntry.occurred_at < chosen.until)
-    return rows
-
-
-def _check_actor(actor: str) -> None:
-    try:
-        parse_id(API_KEY if prefix_of(actor) == API_KEY else MEMBER, actor)
-    except MalformedIdError as error:
-        raise BadInputError("filter.actor", str(error)) from None
-
-
-@permitted("auditLog")
-async def audit_log(context: Context, chosen: AuditFilter, request: PageRequest) -> Page[AuditEntry]:
-    """Return a page of the workspace's audit log, newest first."""
-    check_choices("filter.actions", chosen.actions)
-    if chosen.actor is not None:
-        _check_actor(chosen.actor)
-    async with context.list_session() as session:
-        selection = _selection(context.actor.workspace_id, chosen)
-        return await read_page(session, selection, AuditEntry, _NEWEST, request)
-
-
-@permitted("GET /exports/audit.csv")
-async def export_audit_log(context: Context) -> AsyncIterator[Sequence[AuditEntry]]:
-    """Return pages of the whole audit log of the workspace, oldest first; the export itself is recorded."""
-    await record_export(context, AuditAction.EXPORT_AUDIT_LOG)
-    return _pages(context.database, context.actor.workspace_id)
-
-
-async def _pages(database: Database, workspace_id: UUID) -> AsyncIterator[Sequence[AuditEntry]]:
-    position = 0
-    while True:
-        page = (
-            _selection(workspace_id, AuditFilter())
-            .where(AuditEntry.position > position)
-            .order_by(AuditEntry.position)
-            .limit(_PAGE)
-        )
-        async with database.autocommit_session() as session:
-            rows = (await session.scalars(page)).all()
-        if rows:
-            yield rows
-            position = rows[-1].position
-        if len(rows) < _PAGE:
-            return

@@ -31,7 +31,7 @@ class CallRecord:
     `operation` is the type of the operation and its first root field, such as “mutation recordMessage”, or
     the function of a REST route. `outcome` is OK or the code of the first error. `fields` is the cost of the
     operation. `rate` is the limit that the call has come closest to. A `shed` call was refused before all
-    else, since there were too many.
+    else, since there were too many. `refusal_recorded` says that the audit log knows of a refusal of it.
     """
 
     caller: Actor | None = None
@@ -40,6 +40,7 @@ class CallRecord:
     fields: int | None = None
     rate: RateStatus | None = None
     shed: bool = False
+    refusal_recorded: bool = False
 
     def note_rate(self, status: RateStatus) -> None:
         """Keep the limit that has the smallest remaining share."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select
 
 from models.api_key import ApiKey
+from models.database import Database
 from models.member import Member, MemberSession
 from models.words import folded
 from models.workspace import Workspace
+from realtime.transaction import Transactions
 from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
 from resolvers.audit import record_operator_act
 from resolvers.context import Services
@@ -123,3 +126,15 @@ async def _only_workspace(services: Services, workspace_id: UUID | None) -> Work
 
 def _listed(workspaces: Sequence[Workspace]) -> str:
     return ", ".join(f"{format_id(WORKSPACE, workspace.id)} ({workspace.name})" for workspace in workspaces)
+
+
+async def record_everywhere(
+    database: Database, transactions: Transactions, action: AuditAction, **details: Any
+) -> None:
+    """Record an action that concerns the whole installation in the audit log of every workspace."""
+    async with database.autocommit_session() as session:
+        ids = list(await session.scalars(select(Workspace.id).where(~Workspace.scratch)))
+    for workspace_id in ids:
+        async with transactions.begin() as tx:
+            await tx.read_clock()
+            record_operator_act(tx, workspace_id, action, **details)

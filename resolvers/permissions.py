@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from resolvers.actor import Actor, ActorKind
+from resolvers.audit import record_forbidden
 from resolvers.context import Context
 from resolvers.count_write import count_write
 from resolvers.errors import ForbiddenError, UnauthenticatedError
@@ -230,6 +231,8 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
                     raise UnauthenticatedError(
                         "The widget token has expired: renewWidgetToken returns a new one."
                     )
+                context.record.refusal_recorded = True
+                await record_forbidden(context.services, context.actor, context.address, field)
                 raise ForbiddenError(_requirement(field, permission))
             if not counted:
                 return await function(context, *args, **kwargs)

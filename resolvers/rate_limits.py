@@ -24,6 +24,9 @@ SIGN_IN = RateLimitItemPerMinute(10)
 SIGN_IN_FROM = RateLimitItemPerMinute(100)
 TYPING = RateLimitItemPerSecond(5)
 VIEWING = RateLimitItemPerSecond(20)
+# Entries of the audit log on refused calls of one caller: of one kind, and all.
+REFUSALS_OF_KIND = RateLimitItemPerMinute(1, 10)
+REFUSALS = RateLimitItemPerMinute(20, 10)
 
 REDIS_SECONDS = 1.0
 AWAY_SECONDS = 10.0

@@ -11,12 +11,15 @@ from models.workspace import Workspace
 from realtime.log import open_stream
 from resolvers.agent import make_agent
 from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
+from resolvers.audit import record_operator_act
 from resolvers.context import Services
 from resolvers.member import NewMember, make_member
 from resolvers.passwords import check_password, hash_password
 from resolvers.validation import check_email, check_name
 from rules.agent_settings import EscalationSettings
+from rules.audit import AuditAction
 from rules.roles import EVERY_SCOPE, MemberRole
+from rules.typeid import WORKSPACE, format_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +69,7 @@ async def make_workspace(services: Services, new: NewWorkspace) -> MadeWorkspace
             tx, workspace.id, NewApiKey("First key", sorted(EVERY_SCOPE), now + LIFETIME, owner_id=admin.id)
         )
         await tx.session.flush()
+        if not new.scratch:
+            target = format_id(WORKSPACE, workspace.id)
+            record_operator_act(tx, workspace.id, AuditAction.CREATE_WORKSPACE, target)
     return MadeWorkspace(workspace.id, agent, admin, key.id, token)

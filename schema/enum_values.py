@@ -45,6 +45,13 @@ VALUES: dict[str, dict[str, str]] = {
         "EXPORT_ANALYTICS": "Analytics were exported.",
         "EXPORT_CUSTOMER": "Everything about a customer was exported.",
         "EXPORT_AUDIT_LOG": "The audit log was exported.",
+        "CALL_OPERATION": "A call was refused, since a member or an API key may not make it.",
+        "USE_CREDENTIAL": "A credential was used that is ended, revoked or expired, or not for that network.",
+        "CREATE_WORKSPACE": "The operator created the workspace.",
+        "MIGRATE_DATABASE": "The database was brought up to another version of Baton.",
+        "ROTATE_SECRET_KEY": "The operator added a secret key.",
+        "RESEAL_SECRETS": "The operator sealed all secrets with the newest secret key.",
+        "FORGET_SECRET_KEYS": "The operator removed old secret keys.",
     },
     "ErrorCode": {
         "UNAUTHENTICATED": "There is no credential, or it is not valid.",

@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 
+from resolvers.audit import record_forbidden
 from resolvers.context import Context
-from resolvers.errors import FAILURES
+from resolvers.errors import FAILURES, ErrorCode
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import Document, cost_of, find
@@ -31,7 +32,12 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
     """Return the result, and leave in `call` the cookie that the transport must set."""
     result = await _execute(operation, call)
     if errors := result.get("errors"):
-        call.record.outcome = errors[0]["extensions"]["code"]
+        codes = [error["extensions"]["code"] for error in errors]
+        call.record.outcome = codes[0]
+        if ErrorCode.FORBIDDEN in codes and call.caller and not call.record.refusal_recorded:
+            # A field below a root field that the caller may use.
+            field = call.record.operation.rpartition(" ")[2]
+            await record_forbidden(call.services, call.caller, call.address, field)
     return result
 
 

@@ -39,19 +39,26 @@ FIELD_LIMIT = 100_000
 
 # Integers of JSON are exact up to here.
 _LARGEST_REPORTED = 2**53
-# Fields that take as long: a page and its count run statements, a mutation a transaction.
-PAGE_FIELDS, COUNT_FIELDS = 700, 300
+# Fields that take as long: a page and its count for each row, the statement that reads them for all rows, and
+# the transaction of a mutation.
+PAGE_FIELDS, COUNT_FIELDS, STATEMENT_FIELDS = 700, 300, 350
+# Reading a row, whatever is selected of it: of a root field by the ORM, of another page by a compiled select.
+ROW_FIELDS, RELATED_ROW_FIELDS = 35, 8
 MUTATION_FIELDS = 2_000
 _PAGE_ARGUMENTS = ("first", "last")
 _PAGES = frozenset(map(str, range(1, LARGEST + 1)))
 
 
 class Cost(NamedTuple):
-    """The size of a selection: fields, fields for each row of the page that it belongs to, and depth."""
+    """The size of a selection: fields, fields for each row of the page that it belongs to, and depth.
+
+    `statements` are those of its pages and counts. One statement reads the pages of all rows.
+    """
 
     fields: float = 0
     fields_per_row: float = 0
     depth: int = 0
+    statements: int = 0
 
     def __add__(self, other: object) -> "Cost":
         """Return the cost of both selections next to each other."""
@@ -61,6 +68,7 @@ class Cost(NamedTuple):
             self.fields + other.fields,
             self.fields_per_row + other.fields_per_row,
             max(self.depth, other.depth),
+            self.statements + other.statements,
         )
 
 
@@ -92,7 +100,8 @@ class CostCounter:
     def count(self) -> Cost:
         """Return the cost of the operation."""
         root = self._schema.get_root_type(self._operation.operation)
-        return self._selection(self._operation.selection_set, root)
+        total = self._selection(self._operation.selection_set, root)
+        return total._replace(fields=total.fields + STATEMENT_FIELDS * total.statements)
 
     def _selection(self, selection: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Cost:
         total = Cost()
@@ -117,18 +126,21 @@ class CostCounter:
             return Cost(1)
         below = self._selection(node.selection_set, get_named_type(definition.type))
         depth = below.depth + (not name.startswith("__") and not parent.name.startswith("__"))
+        statements = below.statements
         if any(argument in definition.args for argument in _PAGE_ARGUMENTS):
-            return Cost(PAGE_FIELDS + below.fields + self._page(node) * below.fields_per_row, 0, depth)
+            row = ROW_FIELDS if parent is self._schema.query_type else RELATED_ROW_FIELDS
+            fields = PAGE_FIELDS + below.fields + self._page(node) * (row + below.fields_per_row)
+            return Cost(fields, 0, depth, statements + 1)
         fields = below.fields + USUAL * below.fields_per_row
         if name == "totalCount":
-            return Cost(COUNT_FIELDS, 0, depth)
+            return Cost(COUNT_FIELDS, 0, depth, 1)
         if parent is self._schema.mutation_type:
-            return Cost(MUTATION_FIELDS + self._length(parent, name) * fields, 0, depth)
+            return Cost(MUTATION_FIELDS + self._length(parent, name) * fields, 0, depth, statements)
         if not is_list_type(get_nullable_type(definition.type)):
-            return Cost(1 + self._wrapped(parent, name) * fields, 0, depth)
+            return Cost(1 + self._wrapped(parent, name) * fields, 0, depth, statements)
         if parent.name.endswith("Connection"):
-            return Cost(1, fields, depth)
-        return Cost(1 + self._length(parent, name) * fields, 0, depth)
+            return Cost(1, fields, depth, statements)
+        return Cost(1 + self._length(parent, name) * fields, 0, depth, statements)
 
     def _fragment(self, name: str) -> Cost:
         if name not in self._counted:

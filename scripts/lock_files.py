@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Operators cannot add packages to the container.
-SERVICE_EXTRAS = ("oidc",)
+SERVICE_EXTRAS = ("oidc", "otel")
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)")
 _VIA = re.compile(r"#\s+(?:via\s+)?(?P<name>[A-Za-z0-9._-]+)")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")

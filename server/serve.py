@@ -20,6 +20,7 @@ from server.data_dir import openness
 from server.embedded.release import embedded_release
 from server.graphql.client_connections import ClientConnections
 from server.graphql.websocket_protocol import WebSocketProtocol
+from server.http.tracing import tracing
 from server.listener import bind, uvicorn_config
 from server.services import DatabaseUrls, database_urls, keep_embedded_running, open_services, prepare
 from server.settings import Settings, with_secret_key
@@ -51,7 +52,7 @@ def serve(
     """
     settings = with_secret_key(settings)
     # Before anything else, so that a taken port is the first failure to be reported.
-    with database_urls(settings) as urls, bind(settings.host, settings.port) as sock:
+    with database_urls(settings) as urls, bind(settings.host, settings.port) as sock, tracing():
         _log_host(settings, urls)
         host, port = sock.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})

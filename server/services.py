@@ -32,9 +32,11 @@ from realtime.viewings import follow_viewings
 from resolvers.context import Services
 from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
+from resolvers.operator import record_everywhere
 from resolvers.passwords import Passwords
 from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
 from resolvers.sign_in_rules import SignInRules
+from rules.audit import AuditAction
 from rules.mail_limits import MailLimits
 from rules.storm import StormLimit
 from schema.trusted_documents import read_trusted_documents
@@ -91,6 +93,7 @@ async def prepare(urls: DatabaseUrls) -> Migration:
         await _upgrade_timers(urls.owner, migration)
         if urls.owner != urls.service:
             await grant_service(urls.owner, urls.service)
+        await _record_migration(urls.service, migration)
     except UnknownRevisionError as error:
         raise DatabaseCheckError(unknown_revision(error)) from error
     except (SQLAlchemyError, asyncpg.PostgresError) as error:
@@ -121,6 +124,22 @@ async def _upgrade_timers(url: str, migration: Migration) -> None:
         # The service's role on a database that its owner has migrated.
         if migration.before != migration.after:
             raise
+
+
+async def _record_migration(url: str, migration: Migration) -> None:
+    if migration.before in (None, migration.after):
+        return
+    database = Database(url)
+    try:
+        await record_everywhere(
+            database,
+            Transactions(database, lambda _: None, timers_enabled=False),
+            AuditAction.MIGRATE_DATABASE,
+            before=migration.before,
+            after=migration.after,
+        )
+    finally:
+        await database.close()
 
 
 def _is_duplicate(error: Exception) -> bool:

@@ -13,6 +13,7 @@ _MODULES = (
     "writes",
     "outgoing",
     "connections",
+    "costly",
     "overload",
 )
 

@@ -7,7 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from models.audit_log import AuditEntry as AuditEntryRow
-from resolvers import audit
+from resolvers import audit_queries
 from resolvers.errors import ErrorCode
 from resolvers.pagination import Page, PageRequest
 from rules.audit import AuditAction, AuditActorKind, AuditOutcome
@@ -96,9 +96,9 @@ class AuditLogFilter:
     to: datetime | None = None
     """Latest time, exclusive."""
 
-    def read(self) -> audit.AuditFilter:
+    def read(self) -> audit_queries.AuditFilter:
         """Return the input of the resolver."""
-        return audit.AuditFilter(self.actions, self.actor, self.from_, self.to)
+        return audit_queries.AuditFilter(self.actions, self.actor, self.from_, self.to)
 
 
 @strawberry.type
@@ -114,5 +114,7 @@ class AuditQuery:
         filter: AuditLogFilter | None = None,  # noqa: A002 - the name in the API
     ) -> AuditEntryConnection:
         """Actions that concern the workspace's security and privacy, newest first. Takes the scope ADMIN."""
-        chosen = filter.read() if filter else audit.AuditFilter()
-        return AuditEntryConnection.of(await audit.audit_log(info.context, chosen, PageRequest(first, after)))
+        chosen = filter.read() if filter else audit_queries.AuditFilter()
+        return AuditEntryConnection.of(
+            await audit_queries.audit_log(info.context, chosen, PageRequest(first, after))
+        )

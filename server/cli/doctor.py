@@ -17,6 +17,7 @@ from notifications.email.smtp import Smtp
 from server.data_dir import openness
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.release import embedded_release
+from server.oidc.routes import load_provider
 from server.secret_key import FILE_NAME, SecretKeyError
 from server.services import DatabaseUrls, unknown_revision
 from server.settings import Settings, secret_key_of, unknown_variables
@@ -58,6 +59,8 @@ async def examine(settings: Settings, urls: DatabaseUrls) -> AsyncIterator[Findi
         ("pub/sub", _check_pubsub),
         ("mail", _check_mail),
     ]
+    if settings.oidc_issuer:
+        checks.append(("sign-in", _check_provider))
     for name, check in checks:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -74,6 +77,7 @@ _ADVICE = {
     "database": "Check BATON_DATABASE_URL, and that the PostgreSQL runs and accepts connections.",
     "clock": "Check that the database answers.",
     "pub/sub": "Check BATON_BROADCAST_URL, and that the server runs. Until then events are up to 2 s late.",
+    "sign-in": "Check BATON_OIDC_ISSUER: it must equal the `issuer` of the discovery document.",
     "mail": "Check host, port, user and password in BATON_SMTP_URL.",
 }
 
@@ -203,3 +207,10 @@ async def _check_mail(settings: Settings, _: DatabaseUrls) -> Finding:
     async with client:
         await client.noop()
     return Finding("mail", Verdict.OK, f"{smtp.host}:{smtp.port} accepts this sender's connection")
+
+
+async def _check_provider(settings: Settings, _: DatabaseUrls) -> Finding:
+    provider = load_provider(settings)
+    assert provider is not None  # the settings are complete if they name an issuer
+    keys = await provider.check()
+    return Finding("sign-in", Verdict.OK, f"{settings.oidc_issuer} answers as this issuer, with {keys} keys")

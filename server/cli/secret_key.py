@@ -1,14 +1,20 @@
 """The commands `secret-key rotate`, `reseal` and `forget`."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
 from models.sealing import UnreadableSecretError, key_id
+from resolvers.context import Services
+from resolvers.operator import record_everywhere
 from resolvers.reseal import reseal_secrets
+from rules.audit import AuditAction
 from server.cli.reporting import command_settings, write_text
+from server.embedded.location import cluster_location
 from server.secret_key import FILE_NAME, SecretKeyError, forget_old_keys, rotate_kept_key, split_secret_keys
-from server.services import database_urls, open_services, prepare
+from server.services import DatabaseUrls, database_urls, open_services, prepare
 from server.settings import Settings, secret_key_of
 
 secret_key_app = typer.Typer(no_args_is_help=True, help="The secret keys: see docs/operations.md.")
@@ -19,7 +25,9 @@ def rotate() -> None:
     """Put a new key before those of the data folder. Restart every process afterwards."""
     with command_settings() as settings:
         _require_kept(settings)
-        _print_keys(rotate_kept_key(settings.data_dir))
+        with _recorded(settings, AuditAction.ROTATE_SECRET_KEY):
+            keys = rotate_kept_key(settings.data_dir)
+        _print_keys(keys)
         write_text("Restart every process, then run `baton secret-key reseal`.\n")
 
 
@@ -28,7 +36,9 @@ def forget() -> None:
     """Remove all keys but the newest from the data folder, once no token of them can be valid."""
     with command_settings() as settings:
         _require_kept(settings)
-        _print_keys(forget_old_keys(settings.data_dir))
+        with _recorded(settings, AuditAction.FORGET_SECRET_KEYS):
+            keys = forget_old_keys(settings.data_dir)
+        _print_keys(keys)
         write_text("Restart every process.\n")
 
 
@@ -40,13 +50,39 @@ def reseal() -> None:
         async def run() -> int:
             await prepare(urls)
             async with open_services(settings, urls.service) as opened:
-                return await reseal_secrets(opened.services)
+                count = await reseal_secrets(opened.services)
+                await _record(opened.services, AuditAction.RESEAL_SECRETS, resealed=count)
+                return count
 
         try:
             count = asyncio.run(run())
         except UnreadableSecretError as error:
             raise SecretKeyError(str(error)) from error
         write_text(f"resealed {count} with key {_shown(split_secret_keys(secret_key_of(settings))[0])}\n")
+
+
+@contextmanager
+def _recorded(settings: Settings, action: AuditAction) -> Iterator[None]:
+    """Record the change of the block in the audit logs, unless there is no database yet.
+
+    A database that cannot be reached ends the command before the block.
+    """
+    if settings.database_url is None and not cluster_location(settings.data_dir).has_cluster:
+        yield
+        return
+    with database_urls(settings) as urls:
+        asyncio.run(prepare(urls))
+        yield
+        asyncio.run(_open_and_record(settings, urls, action))
+
+
+async def _open_and_record(settings: Settings, urls: DatabaseUrls, action: AuditAction) -> None:
+    async with open_services(settings, urls.service, live=False) as opened:
+        await _record(opened.services, action)
+
+
+async def _record(services: Services, action: AuditAction, **details: int) -> None:
+    await record_everywhere(services.database, services.transactions, action, **details)
 
 
 def _require_kept(settings: Settings) -> None:

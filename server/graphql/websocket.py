@@ -17,8 +17,9 @@ from realtime.cancellation import cancel_and_wait
 from realtime.single_flight import SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.credentials import SESSION_START, CredentialUse, actor_of
+from resolvers.credentials import SESSION_START, CredentialUse
 from resolvers.errors import ForbiddenError, UnauthenticatedError
+from resolvers.presented_credential import identify_caller
 from server.graphql.client_connections import (
     CLIENT_GONE,
     CLIENT_STALLED,
@@ -211,7 +212,7 @@ class WebSocketSession:
             return Context(self._services, None, address, origin=origin)
         services = self._services
         use = CredentialUse(address, services.session_idle)
-        look_up = partial(actor_of, services.database, services.widget_tokens, token, use)
+        look_up = partial(identify_caller, services, token, use)
         actor = await self._lookups.run(f"{address} {token}", look_up)
         if actor is None:
             is_session = token.startswith(SESSION_START)

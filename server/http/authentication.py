@@ -6,8 +6,9 @@ from starlette.requests import HTTPConnection, Request
 
 from resolvers.actor import Actor
 from resolvers.context import Context
-from resolvers.credentials import CredentialUse, actor_of
+from resolvers.credentials import CredentialUse
 from resolvers.errors import ForbiddenError, UnauthenticatedError
+from resolvers.presented_credential import identify_caller
 from server.http.call_report import record_of
 from server.http.cookies import DEVICE, SESSION, presented_cookie
 from server.http.log_context import bind_actor
@@ -75,7 +76,7 @@ async def authenticate(request: Request) -> AuthenticatedCall:
     if credential is None:
         return AuthenticatedCall(context_of(request, None), None)
     use = CredentialUse(client_address(request), services.session_idle)
-    actor = await actor_of(services.database, services.widget_tokens, credential.token, use)
+    actor = await identify_caller(services, credential.token, use)
     # An expired cookie counts as none: signing in must still be possible.
     if actor is None and not credential.from_cookie:
         raise UnauthenticatedError("This credential is unknown, revoked or expired.")
@@ -105,7 +106,7 @@ async def authenticate_token(request: Request, token: str) -> Context | None:
     """Return the context of the holder of a token that a URL contains, or None for an invalid one."""
     services = http_state(request).services
     use = CredentialUse(client_address(request), services.session_idle)
-    actor = await actor_of(services.database, services.widget_tokens, token, use)
+    actor = await identify_caller(services, token, use)
     bind_actor(actor)
     record = record_of(request)
     record.caller = actor

@@ -4,8 +4,9 @@ The log line never contains a path or a document: both may hold tokens and words
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
@@ -30,6 +31,22 @@ DURATION = Histogram(
 _QUIET = frozenset({"healthz", "readyz", "metrics", "front", "page", "asset", "loader", "hashed", "pinned"})
 
 _logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCall:
+    """A call that has just ended, and the head of its request."""
+
+    transport: str
+    record: CallRecord
+    seconds: float
+    status: int | None = None
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+Trace = Callable[[FinishedCall], None]
+# What traces calls in this process: nothing, unless the environment asks for it.
+_traces: list[Trace] = []
 
 
 class HttpReport:
@@ -64,7 +81,9 @@ def reported(scope: Scope) -> Iterator[HttpReport]:
             record.operation = getattr(scope.get("endpoint"), "__name__", UNNAMED).lstrip("_")
         if record.outcome == SUCCEEDED and report.status >= 400:
             record.outcome = str(report.status)
-        _report("http", record, time.monotonic() - began, status=report.status)
+        seconds = time.monotonic() - began
+        _report("http", record, seconds, status=report.status)
+        _trace(FinishedCall("http", record, seconds, report.status, scope["headers"]))
 
 
 @contextmanager
@@ -74,7 +93,19 @@ def reported_operation(caller: Actor | None) -> Iterator[CallRecord]:
     try:
         yield record
     finally:
-        _report("websocket", record, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        _report("websocket", record, seconds)
+        _trace(FinishedCall("websocket", record, seconds))
+
+
+@contextmanager
+def calls_traced_by(trace: Trace) -> Iterator[None]:
+    """Pass every finished call of the block to a function, except for probes, files and shed calls."""
+    _traces.append(trace)
+    try:
+        yield
+    finally:
+        _traces.remove(trace)
 
 
 def record_of(connection: HTTPConnection) -> CallRecord:
@@ -94,6 +125,12 @@ def _rate_headers(status: RateStatus) -> list[tuple[bytes, bytes]]:
 def _metrics_of(transport: str, operation: str, outcome: str) -> tuple[Counter, Histogram]:
     # Finding the metrics of labels takes longer than counting. Labels come from the schema and the routes.
     return REQUESTS.labels(transport, operation, outcome), DURATION.labels(transport, operation)
+
+
+def _trace(call: FinishedCall) -> None:
+    if _traces and not call.record.shed and call.record.operation not in _QUIET:
+        for trace in _traces:
+            trace(call)
 
 
 def _report(transport: str, record: CallRecord, seconds: float, **more: int) -> None:

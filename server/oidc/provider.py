@@ -78,6 +78,10 @@ class OidcProvider:
             claims = await self._user_info(metadata, tokens, claims["sub"]) | claims
         return _account_of(self._registration.issuer, claims)
 
+    async def check(self) -> int:
+        """Read the metadata and the keys, and return the number of usable keys; raises ProviderError."""
+        return len((await self._keys.get()).keys)
+
     async def _tokens(self, metadata: dict[str, Any], code: str, pending: PendingSignIn) -> dict[str, Any]:
         own = self._registration
         form = prepare_token_request(
@@ -147,6 +151,8 @@ class OidcProvider:
         answer = await fetch_json(metadata["jwks_uri"], seconds=self._seconds)
         keys = answer.get("keys")
         usable = [key for key in keys if _is_usable(key)] if isinstance(keys, list) else []
+        if not usable:
+            raise ProviderError("it publishes no RSA or EC key that signs")
         try:
             return KeySet.import_key_set({"keys": usable[:_KEYS]})
         except (JoseError, ValueError, TypeError, KeyError) as error:

@@ -57,7 +57,7 @@ class _NotSignedInError(Exception):
         self.code = code
 
 
-def _load_provider(settings: Settings) -> "OidcProvider | None":
+def load_provider(settings: Settings) -> "OidcProvider | None":
     """Return the provider of the settings, or None. Only with one the extra is imported."""
     if not (settings.oidc_issuer and settings.oidc_client_id and settings.oidc_client_secret):
         return None
@@ -78,7 +78,7 @@ class SignInRoutes:
     def __init__(self, settings: Settings) -> None:
         self._issuer = settings.oidc_issuer
         self._url = settings.url
-        self._provider = _load_provider(settings)
+        self._provider = load_provider(settings)
 
     @property
     def routes(self) -> list[Route]:

@@ -1,10 +1,13 @@
 """Data of older versions after the migrations."""
 
+import json
+
 import asyncpg
 import pytest
 
 from models.ids import new_id
 from models.migrate import migrate
+from server.services import DatabaseUrls, prepare
 from tests.support.baton_client import Server
 from tests.support.older_data import upgrade
 from tests.support.own_database import own_database
@@ -39,3 +42,22 @@ async def test_recipients_of_older_versions_are_confirmed(server: Server) -> Non
             assert await connection.fetch(CONFIRMED, other) == []
         finally:
             await connection.close()
+
+
+async def test_migration_is_recorded_in_the_audit_log_of_every_workspace_once(server: Server) -> None:
+    with own_database(server) as own:
+        await upgrade(own.owner_url, "0020")
+        connection = await asyncpg.connect(own.owner_url)
+        try:
+            workspaces = {new_id() for _ in range(2)}
+            for id_ in workspaces:
+                await connection.execute(WORKSPACE, id_)
+            urls = DatabaseUrls(own.owner_url, own.owner_url)
+            done = await prepare(urls)
+            await prepare(urls)
+            rows = await connection.fetch("SELECT * FROM audit_log")
+        finally:
+            await connection.close()
+    assert {row["workspace_id"] for row in rows} == workspaces
+    assert [(row["action"], row["actor_kind"]) for row in rows] == [("MIGRATE_DATABASE", "OPERATOR")] * 2
+    assert [json.loads(row["details"]) for row in rows] == [{"before": "0020", "after": done.after}] * 2

@@ -25,7 +25,7 @@ SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) 
 MEMBER = """mutation($input: CreateMemberInput!) { createMember(input: $input) {
     member { id } invitationToken } }"""
 NEW_KEY = """mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } key } }"""
-ACTS = """SELECT count(*) AS n FROM audit_log WHERE workspace_id = $1"""
+ACTS = "SELECT count(*) AS n FROM audit_log WHERE workspace_id = $1 AND action <> 'CREATE_WORKSPACE'"
 
 
 def entries(caller: Caller, **given: Any) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def entries(caller: Caller, **given: Any) -> list[dict[str, Any]]:
 
 
 def count(workspace: Workspace) -> int:
-    """Return the number of entries."""
+    """Return the number of entries after the first, the creation of the workspace."""
     return int(workspace.server.rows(ACTS, parse_id(WORKSPACE, workspace.id))[0]["n"])
 
 
@@ -65,8 +65,9 @@ def test_acts_are_recorded_with_actor_address_and_target_but_no_secret(workspace
     admin.ask(erase)
     admin.ask("mutation { signOut }")
 
-    log = entries(workspace.key)[::-1]
-    assert [entry["position"] for entry in log] == list(range(1, len(log) + 1))
+    created, *log = entries(workspace.key)[::-1]
+    assert (created["action"], created["actor"]["kind"]) == ("CREATE_WORKSPACE", "OPERATOR")
+    assert [entry["position"] for entry in log] == list(range(2, len(log) + 2))
     assert [(entry["action"], entry["targetId"], entry["details"]) for entry in log[1:]] == [
         ("CREATE_API_KEY", made["apiKey"]["id"], {"scopes": ["ANALYTICS_READ"]}),
         ("CREATE_MEMBER", member_id, {"role": "AGENT", "invited": True}),
@@ -112,7 +113,7 @@ def test_ended_sessions_rotated_keys_and_revoked_widget_tokens_are_recorded(work
 def test_refused_sign_ins_are_folded_and_counted(workspace: Workspace) -> None:
     for _ in range(5):
         assert workspace.nobody.refusal(SIGN_IN, e=workspace.email, p="wrong").code == "UNAUTHENTICATED"
-    (entry,) = entries(workspace.key)
+    (entry,) = entries(workspace.key)[:-1]
     assert (entry["action"], entry["outcome"], entry["code"]) == ("SIGN_IN", "REFUSED", "UNAUTHENTICATED")
     assert entry["details"] == {}
     workspace.server.execute(
@@ -120,7 +121,7 @@ def test_refused_sign_ins_are_folded_and_counted(workspace: Workspace) -> None:
         parse_id(WORKSPACE, workspace.id),
     )
     workspace.nobody.refusal(SIGN_IN, e=workspace.email, p="wrong")
-    assert [item["details"] for item in entries(workspace.key)] == [{"repeated": 4}, {}]
+    assert [item["details"] for item in entries(workspace.key)[:-1]] == [{"repeated": 4}, {}]
 
 
 def test_refused_change_leaves_no_entry(workspace: Workspace) -> None:
@@ -138,16 +139,16 @@ def test_pages_and_filters_of_the_log(workspace: Workspace, other: Workspace) ->
         admin.ask(NEW_KEY, input={"name": name, "scopes": ["ADMIN"]})
     first = workspace.key.ask(LOG, first=2)["auditLog"]
     rest = workspace.key.ask(LOG, first=2, after=first["pageInfo"]["endCursor"])["auditLog"]
-    assert [item["position"] for item in first["nodes"] + rest["nodes"]] == [4, 3, 2, 1]
-    assert (first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]) == (True, False)
+    assert [item["position"] for item in first["nodes"] + rest["nodes"]] == [5, 4, 3, 2]
+    assert (first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]) == (True, True)
     signed_in = entries(workspace.key, filter={"actions": ["SIGN_IN"]})
-    assert [item["position"] for item in signed_in] == [1]
+    assert [item["position"] for item in signed_in] == [2]
     actor = signed_in[0]["actor"]["id"]
     assert len(entries(workspace.key, filter={"actor": actor})) == 4
     third = first["nodes"][1]["occurredAt"]
-    assert [item["position"] for item in entries(workspace.key, filter={"from": third})] == [4, 3]
-    assert [item["position"] for item in entries(workspace.key, filter={"to": third})] == [2, 1]
-    assert entries(other.key) == []
+    assert [item["position"] for item in entries(workspace.key, filter={"from": third})] == [5, 4]
+    assert [item["position"] for item in entries(workspace.key, filter={"to": third})] == [3, 2, 1]
+    assert [item["action"] for item in entries(other.key)] == ["CREATE_WORKSPACE"]
 
 
 def test_log_is_for_admins_only(workspace: Workspace) -> None:
@@ -163,10 +164,11 @@ def test_csv_has_every_entry_and_records_itself(workspace: Workspace) -> None:
     response = httpx.get(f"{workspace.key.url}/exports/audit.csv", headers=workspace.key.headers)
     rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
     assert [(row["position"], row["action"]) for row in rows] == [
-        ("1", "sign_in"),
-        ("2", "export_audit_log"),
+        ("1", "create_workspace"),
+        ("2", "sign_in"),
+        ("3", "export_audit_log"),
     ]
-    assert rows[1]["previous_hash"] == rows[0]["hash"] == entries(workspace.key)[1]["hash"]
+    assert rows[2]["previous_hash"] == rows[1]["hash"] == entries(workspace.key)[1]["hash"]
 
 
 @pytest.mark.parametrize("role", ["service", "owner"])
@@ -193,7 +195,7 @@ def test_chain_of_concurrent_acts_is_whole(workspace: Workspace) -> None:
         list(pool.map(act, range(24)))
     assert count(workspace) == 24
     checked = verify(workspace.server, workspace)
-    assert (checked.returncode, checked.stdout.split()[1:]) == (0, ["24", "entries", "whole"])
+    assert (checked.returncode, checked.stdout.split()[1:]) == (0, ["25", "entries", "whole"])
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_chain_of_concurrent_acts_is_whole(workspace: Workspace) -> None:
     [
         ("UPDATE audit_log SET address = '10.9.8.7' WHERE workspace_id = $1 AND position = 2", 2),
         ("DELETE FROM audit_log WHERE workspace_id = $1 AND position = 2", 2),
-        ("DELETE FROM audit_log WHERE workspace_id = $1 AND position = 3", 3),
+        ("DELETE FROM audit_log WHERE workspace_id = $1 AND position = 4", 4),
     ],
 )
 def test_tampering_is_found_at_its_position(workspace: Workspace, tampering: str, position: int) -> None:
@@ -227,4 +229,5 @@ def test_operator_commands_are_recorded(workspace: Workspace) -> None:
     assert [(entry["action"], entry["actor"]["kind"], entry["actor"]["id"]) for entry in log] == [
         ("RESET_PASSWORD", "OPERATOR", None),
         ("CREATE_API_KEY", "OPERATOR", None),
+        ("CREATE_WORKSPACE", "OPERATOR", None),
     ]

@@ -10,9 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc.jwk import RSAKey
 
 from tests.support.baton_client import BATON, PASSWORD, Caller, Refused, Server, Workspace, wait_for
 from tests.support.baton_process import BatonProcess, run_baton
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider
 
 SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
 
@@ -174,6 +176,48 @@ def test_doctor_of_an_unreachable_database_says_what_to_check(own_dir: Path) -> 
     assert checks["database"]["verdict"] == "failed"
     assert "BATON_DATABASE_URL" in checks["database"]["advice"]
     assert "a-password" not in str(checks)
+
+
+def registered_at(provider: FakeProvider) -> dict[str, str]:
+    """Return the settings of a registration at the provider."""
+    return {
+        "BATON_PUBLIC_URL": "http://127.0.0.1:8000",
+        "BATON_OIDC_ISSUER": provider.issuer,
+        "BATON_OIDC_CLIENT_ID": CLIENT_ID,
+        "BATON_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+    }
+
+
+def test_doctor_reads_metadata_and_keys_of_the_provider(server: Server, provider: FakeProvider) -> None:
+    checks = findings(code=0, **on(server), **registered_at(provider))
+    assert checks["sign-in"]["verdict"] == "ok"
+    assert "1 keys" in checks["sign-in"]["detail"]
+    assert provider.requests == ["/.well-known/openid-configuration", "/keys"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "ways", "words"),
+    [
+        ({"issuer": "https://elsewhere.example"}, {}, "issuer 'https://elsewhere.example'"),
+        ({}, {"/.well-known/openid-configuration": "broken"}, "HTTP 500"),
+        ({}, {"/keys": "text"}, "no JSON object"),
+    ],
+)
+def test_doctor_finds_the_fault_of_an_openid_provider(
+    server: Server, provider: FakeProvider, metadata: dict[str, str], ways: dict[str, str], words: str
+) -> None:
+    provider.metadata, provider.ways = metadata, ways
+    checks = findings(code=1, **on(server), **registered_at(provider))
+    assert checks["sign-in"]["verdict"] == "failed"
+    assert words in checks["sign-in"]["detail"]
+    assert "BATON_OIDC_ISSUER" in checks["sign-in"]["advice"]
+    assert CLIENT_SECRET not in str(checks)
+
+
+def test_doctor_finds_an_openid_provider_without_keys(server: Server, provider: FakeProvider) -> None:
+    provider.key = RSAKey.generate_key(2048, {"use": "enc"})
+    checks = findings(code=1, **on(server), **registered_at(provider))
+    assert "no RSA or EC key" in checks["sign-in"]["detail"]
 
 
 # ---- starts and ends

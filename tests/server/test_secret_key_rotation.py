@@ -23,6 +23,13 @@ def sees(workspace: Workspace, token: str, conversation: str) -> bool:
     return "errors" not in Caller(workspace.server.url, token).post(SEEN, {"id": conversation})
 
 
+def acts_on_keys(workspace: Workspace) -> list[tuple[str, dict[str, int]]]:
+    """Return the operator's actions after the creation of the workspace, oldest first."""
+    log = "{ auditLog { nodes { action actor { kind } details } } }"
+    nodes = workspace.key.ask(log)["auditLog"]["nodes"][::-1]
+    return [(node["action"], node["details"]) for node in nodes if node["actor"]["kind"] == "OPERATOR"][1:]
+
+
 def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Path) -> None:
     with Server.started(own_dir) as server:
         workspace = server.new_workspace()
@@ -55,6 +62,12 @@ def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Pat
         server.stop()
         server.start()
         assert not sees(workspace, token, conversation)
+        assert acts_on_keys(workspace) == [
+            ("ROTATE_SECRET_KEY", {}),
+            ("RESEAL_SECRETS", {"resealed": 1}),
+            ("RESEAL_SECRETS", {"resealed": 0}),
+            ("FORGET_SECRET_KEYS", {}),
+        ]
         renewed = WidgetTokens(newer).issue(parse_id(CONVERSATION, conversation), datetime.now(UTC))[0]
         assert sees(workspace, renewed, conversation)
 

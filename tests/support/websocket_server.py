@@ -184,13 +184,13 @@ async def starting(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFix
 
 @asynccontextmanager
 async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    async def actor_of(_: object, __: object, token: str, ___: object) -> Actor | None:
+    async def identify_caller(_: object, token: str, __: object) -> Actor | None:
         return stage.actors.get(token)
 
     async def allowed_origins(_: object, actor: Actor) -> list[str]:
         return ["https://shop.example"]
 
-    monkeypatch.setattr(websocket, "actor_of", actor_of)
+    monkeypatch.setattr(websocket, "identify_caller", identify_caller)
     monkeypatch.setattr(origins, "allowed_origins", allowed_origins)
     monkeypatch.setattr(operations, "run", stage.run)
     monkeypatch.setattr(operations, "is_subscription", lambda *_: False)
