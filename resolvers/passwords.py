@@ -28,7 +28,9 @@ from rules.common_passwords import is_common_password
 from rules.text import text_error
 
 SHORTEST, LONGEST = 8, 200
-# Each takes 64 MiB and has four threads (RFC_9106_LOW_MEMORY). One core remains for the event loop.
+# What a new hash costs. Those that are stored say what they cost.
+COSTS = RFC_9106_LOW_MEMORY
+# Each takes 64 MiB and has four threads. One core remains for the event loop.
 CONCURRENT_HASHES = min(max((os.cpu_count() or 1) - 1, 1), 2)
 # The event loop gets a core first. A tenth of the usual share remains for hashes when the machine is busy.
 NICENESS = 10
@@ -53,11 +55,12 @@ class Passwords:
 
     A client is a network address, or an empty text for the operator. One client's hashes are computed one
     after the other. At most 20 wait, and four of one client. Then UnavailableError is raised before anything
-    is computed.
+    is computed. New hashes have `costs`.
     """
 
-    def __init__(self, compute: Callable[..., bytes] = hash_secret) -> None:
+    def __init__(self, compute: Callable[..., bytes] = hash_secret, costs: Parameters | None = None) -> None:
         self._compute = compute
+        self._costs = costs or COSTS
         # Not the event loop's threads: a computation whose caller has left still occupies its thread.
         self._threads = ThreadPoolExecutor(
             CONCURRENT_HASHES, thread_name_prefix="argon2", initializer=_yield_to_others
@@ -68,7 +71,7 @@ class Passwords:
     async def hash(self, password: str, salt: bytes | None = None, *, client: str = "") -> str:
         """Return the hash to store, with a new salt unless one is given."""
         async with self._place(client):
-            return await self._hash(password, salt or secrets.token_bytes(SALT_BYTES), RFC_9106_LOW_MEMORY)
+            return await self._hash(password, salt or secrets.token_bytes(SALT_BYTES), self._costs)
 
     async def match(
         self, password: str, stored: Collection[str | None], *, client: str = ""
@@ -83,7 +86,7 @@ class Passwords:
         matched = None
         async with self._place(client):
             if not hashes:
-                await self._hash(password, secrets.token_bytes(SALT_BYTES), RFC_9106_LOW_MEMORY)
+                await self._hash(password, secrets.token_bytes(SALT_BYTES), self._costs)
             for example in by_salt.values():
                 computed = await self._hash(password, salt_of(example), extract_parameters(example))
                 equal = [hashed for hashed in hashes if hmac.compare_digest(computed, hashed)]

@@ -7,6 +7,7 @@ Code Generator. Documents match after parsing and printing, so white space and c
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def digest_of(document: DocumentNode) -> str:
 
 def read_trusted_documents(setting: str | None) -> TrustedDocuments:
     """Return the documents of the own manifest and of the one that the setting names; raise ManifestError."""
-    texts = _read_manifest(OWN_MANIFEST)
+    texts = dict(_own_documents())
     if setting and setting != ANY:
         texts |= _read_manifest(Path(setting))
     return TrustedDocuments(texts, any_allowed=setting == ANY)
@@ -45,6 +46,11 @@ def print_manifest(documents: Iterable[str]) -> str:
     """Return a manifest of these documents by the SHA-256 of their normalised texts."""
     texts = {digest_of(parsed): print_ast(parsed) for parsed in map(parse, documents)}
     return json.dumps(texts, indent=1, ensure_ascii=False) + "\n"
+
+
+@cache
+def _own_documents() -> dict[str, str]:
+    return _read_manifest(OWN_MANIFEST)
 
 
 def _read_manifest(path: Path) -> dict[str, str]:

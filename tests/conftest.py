@@ -1,12 +1,30 @@
 """A running server for the whole session, and workspaces of their own for the tests."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.baton_client import Server, Workspace
+from tests.support.failure_report import begin_report, circumstances, note_pauses
+
+
+def pytest_configure() -> None:
+    note_pauses()
+
+
+def pytest_runtest_logstart() -> None:
+    begin_report()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what its servers logged meanwhile."""
+    report = yield
+    if report.failed and (text := circumstances()):
+        report.sections.append(("Meanwhile", text))
+    return report
 
 
 @pytest.fixture(scope="session")

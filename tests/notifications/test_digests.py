@@ -299,12 +299,12 @@ async def test_workers_of_which_one_is_killed_send_one_mail_to_each(
     stage.execute("UPDATE digests SET due_at = clock_timestamp() WHERE id = $1", digest["id"])
     async with hold(stage, "digests", digest["id"]) as lock:
         stage.execute(TIMER_NOW, digest["id"].bytes)
-        await lock.queued(1)
+        await lock.has_held_up(1)
         killed.kill()
         for worker in others:
             worker.go_on()
         stage.execute(LEASE_OVER, digest["id"].bytes)
-        await lock.queued(3)
+        await lock.has_held_up(3)
     deliveries = sent(team, digest["id"])
     assert [
         (delivery["target"], delivery["status"], len(delivery["attempts"])) for delivery in deliveries

@@ -68,6 +68,11 @@ async def test_match_reads_a_hash_of_other_costs(passwords: Passwords) -> None:
     assert (await passwords.match("not the password", [cheap])).stored is None
 
 
+@pytest.mark.anyio
+async def test_new_hash_costs_what_rfc_9106_recommends() -> None:
+    assert (await Passwords().hash("the password")).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
 INSIDE = WAITING_HASHES + CONCURRENT_HASHES
 
 

@@ -7,14 +7,12 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import asyncpg
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -23,10 +21,11 @@ from resolvers.member import NewMember
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.roles import MemberRole
 from rules.typeid import AGENT, WORKSPACE, format_id
-from server.embedded.postgres import embedded_postgres
 from server.services import open_services
 from server.settings import Settings
+from tests.support import database_connections
 from tests.support.baton_process import WIDE_LIMITS, BatonProcess
+from tests.support.copied_database import copied_database
 from tests.support.known_passwords import KnownPasswords
 
 T = TypeVar("T")
@@ -293,12 +292,6 @@ class Workspace:
         return self.key.start(self.agent_id, **more)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    # A loop of its own in a thread of its own: the test that asks may run in a loop.
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
 _PASSWORDS = KnownPasswords()
 _WORKSPACES = iter(range(1, 1_000_000))
 
@@ -318,7 +311,7 @@ class Server:
     @contextmanager
     def started(cls, data_dir: Path, **environment: str) -> Iterator["Server"]:
         """Run a server that answers, and stop it at the end."""
-        with embedded_postgres(data_dir) as urls:
+        with copied_database(data_dir) as urls:
             server = cls(data_dir, urls.owner_url, urls.service_url)
             server.start(**environment)
             try:
@@ -373,7 +366,7 @@ class Server:
             workspace_id, agent_id = format_id(WORKSPACE, made.workspace_id), format_id(AGENT, made.agent.id)
             return Workspace(self, workspace_id, agent_id, made.api_key, email)
 
-        return _run(make())
+        return database_connections.run(make())
 
     def execute(self, statement: str, *values: Any) -> None:
         """Change the database directly, like time or an accident."""
@@ -381,12 +374,4 @@ class Server:
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Return rows of the database, for tests that assert that nothing changed."""
-
-        async def read() -> list[dict[str, Any]]:
-            connection = await asyncpg.connect(self.owner_url)
-            try:
-                return [dict(row) for row in await connection.fetch(query, *values)]
-            finally:
-                await connection.close()
-
-        return _run(read())
+        return database_connections.query(self.owner_url, query, *values)

@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Lock
 from typing import IO
 
+from tests.support.failure_report import watch_log
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60  # The first process waits for the fork server's imports.
 
@@ -27,6 +29,9 @@ FOR_TESTS = {
     "BATON_MAILS_PER_RECIPIENT": "10000",
     "BATON_MAILS_PER_WORKSPACE": "10000",
 }
+
+# With this variable, passwords' hashes cost what they cost in production.
+FULL_PASSWORD_COSTS = "TESTS_FULL_PASSWORD_COSTS"
 
 WIDE_LIMITS = {
     "BATON_MESSAGES_PER_WIDGET": "100000",
@@ -60,6 +65,7 @@ class BatonProcess:
         with open(os.devnull, "rb") as nothing:
             streams = (typed or nothing, output, errors or output)
             self._status = _fork_server().start(arguments, inherited | own, streams)
+        watch_log(errors or output)
         self._lock = Lock()
         self._received = b""
         self._is_stopped = False

@@ -7,8 +7,12 @@ terminals, pipes and the wheel start the command as a user does.
 A request is a length, with the file descriptors of a status socket and of the three standard streams, and
 then JSON: the arguments and the environment. On the status socket come the lines `pid N`, `stopped` and
 `ended CODE`.
+
+A password's hash costs as little as Argon2 allows, unless the environment has TESTS_FULL_PASSWORD_COSTS.
+Otherwise most of the time of the tests would be spent on signing in.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -16,10 +20,16 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from typing import Any
 
+from argon2.profiles import CHEAPEST
+
+from resolvers import passwords
+from schema.trusted_documents import read_trusted_documents
 from server.cli.main import app
+from tests.support.baton_process import FULL_PASSWORD_COSTS
 
 
 class ForkServer:
@@ -80,6 +90,8 @@ class ForkServer:
         os.closerange(3, max(map(int, os.listdir("/dev/fd"))) + 1)
         os.environ.clear()
         os.environ.update(environment)
+        if FULL_PASSWORD_COSTS not in environment:
+            passwords.COSTS = CHEAPEST
 
     def _report(self) -> None:
         while self._statuses:
@@ -99,9 +111,25 @@ class ForkServer:
             connection.sendall(f"{line}\n".encode())
 
 
+def end_process(error: BaseException | None) -> None:
+    """End like the interpreter without freeing all objects, which would copy their pages."""
+    code = None if error is None else getattr(error, "code", "failed")
+    if isinstance(code, str):
+        return  # The interpreter prints it, or the traceback.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code or 0)
+
+
 if __name__ == "__main__":
+    read_trusted_documents(None)
     gc.freeze()
     command = ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
     if command is not None:
         sys.argv = ["baton", *command]
-        app()
+        try:
+            app()
+        finally:
+            end_process(sys.exc_info()[1])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -54,6 +54,7 @@ class Lock:
     """A row that the test keeps locked."""
 
     connection: asyncpg.Connection
+    _waited: set[int] = field(default_factory=set)
 
     async def queued(self, count: int) -> list[int]:
         """Wait until `count` database processes wait for the lock, and return their ids."""
@@ -61,6 +62,17 @@ class Lock:
             while True:
                 if len(_behind := await self._behind()) >= count:
                     return _behind
+                await asyncio.sleep(0.005)
+
+    async def has_held_up(self, count: int) -> None:
+        """
+        Wait until `count` database processes have waited for the lock, even if not at the same moment.
+
+        Workers try again after lock_timeout: on a busy machine one may leave the queue before another comes.
+        """
+        async with asyncio.timeout(DEADLINE):
+            while len(self._waited) < count:
+                self._waited.update(await self._behind())
                 await asyncio.sleep(0.005)
 
     async def in_order(self, *calls: Callable[[], T]) -> list[asyncio.Future[T]]:

@@ -19,6 +19,8 @@ UPDATE = """mutation($id: ID!, $name: String, $role: MemberRole, $available: Boo
     updateMember(id: $id, name: $name, role: $role, available: $available) {
     member { id name role available } } }"""
 CHANGE = "mutation($current: String!, $new: String!) { changePassword(current: $current, new: $new) }"
+WRONG = "not the password"
+MODERN = {"accept": "application/graphql-response+json"}
 REMOVE = "mutation($id: ID!) { removeMember(id: $id) }"
 NEW_PASSWORD = "a horse of another colour"
 
@@ -45,6 +47,11 @@ def can_sign_in(nobody: Visitor, email: str, password: str = PASSWORD) -> bool:
     codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
     assert codes in ([], ["UNAUTHENTICATED"])
     return not codes
+
+
+def attempt(nobody: Visitor, email: str, password: str, **headers: str) -> httpx.Response:
+    """Try to sign in."""
+    return nobody.send(SIGN_IN, {"e": email, "p": password}, **headers)
 
 
 def code_of(response: httpx.Response) -> str | None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from server.embedded.postgres import embedded_postgres
 from tests.support.baton_client import Server, wait_for
 from tests.support.baton_process import BatonCommand
+from tests.support.copied_database import copied_database
 
 
 class Replays:
@@ -28,7 +28,7 @@ class Replays:
             home = Path(folder)
             home.chmod(0o755)
             data_dir = home / "data"
-            with embedded_postgres(data_dir) as urls:
+            with copied_database(data_dir) as urls:
                 yield cls(home, Server(data_dir, urls.owner_url, urls.service_url))
 
     def file(self, name: str, *conversations: Any) -> Path:

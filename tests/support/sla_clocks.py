@@ -13,9 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
-from server.embedded.postgres import embedded_postgres
 from tests.support.baton_client import Server, Socket, Workspace, wait_for
 from tests.support.baton_process import BatonProcess
+from tests.support.copied_database import copied_database
 
 Row = dict[str, Any]
 
@@ -289,7 +289,7 @@ class Stage(Server):
     @contextmanager
     def built(cls, data_dir: Path) -> Iterator["Stage"]:
         """Nothing runs but the database yet; nothing is left running."""
-        with embedded_postgres(data_dir) as urls:
+        with copied_database(data_dir) as urls:
             stage = cls(data_dir, urls.owner_url, urls.service_url)
             stage.workers = []
             try:

@@ -18,8 +18,8 @@ import pytest
 
 from notifications.webhook.schemas import SCHEMAS
 from rules.typeid import AGENT, DELIVERY, WEBHOOK_ENDPOINT, WORKSPACE, parse_id
-from server.embedded.postgres import embedded_postgres
 from tests.support.baton_client import DEADLINE, Server, Workspace, wait_for
+from tests.support.copied_database import copied_database
 from tests.support.mail_sink import Mail, MailSink
 from tests.support.sla_clocks import Process
 from tests.support.webhook_receivers import Answer, Received, Receiver
@@ -331,7 +331,7 @@ class PostOffice(Server):
         """Nothing runs but the database and the mail server yet; nothing is left running."""
         with tempfile.TemporaryDirectory(prefix="baton-post-") as folder, MailSink() as sink:
             Path(folder).chmod(0o755)
-            with embedded_postgres(Path(folder)) as urls:
+            with copied_database(Path(folder)) as urls:
                 office = cls(Path(folder), urls.owner_url, urls.service_url)
                 office.sink, office.workers = sink, []
                 try:

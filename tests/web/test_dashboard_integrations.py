@@ -154,6 +154,7 @@ def test_analytics_are_exported_as_csv(page: Page, workspace: Workspace) -> None
         with page.expect_download() as download:
             page.get_by_role("link", name=name).click()
         assert download.value.suggested_filename.endswith(".csv")
+        assert download.value.failure() is None
         with open(download.value.path(), newline="", encoding="utf-8-sig") as file:
             rows[name] = list(csv.DictReader(file))
     exported = {row["id"]: row for row in rows["Escalations (CSV)"]}
