@@ -99,9 +99,9 @@ def customer(api: CountedApi, workspace: Workspace, conversation: str) -> Contex
     return Context(replace(api.services, trusted_documents=TrustedDocuments({}, any_allowed=True)), actor)
 
 
-# graphql-core drops coroutines of fields when it cancels their siblings before they start: once in 20,000.
+# graphql-core drops coroutines of its own when it cancels siblings that have not started: once in 20,000.
 @pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <coroutine object Executor\.complete_awaitable_value"
+    r"ignore:Exception ignored in. <coroutine object Executor\."
     ":pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.usefixtures("quiet_log")
