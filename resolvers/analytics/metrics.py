@@ -389,8 +389,7 @@ def _medians(block: Block, begins: Ints) -> list[float | None]:
     counts = ends[1:] - firsts
     # A step without durations takes any place: it is left out below.
     places = np.stack([firsts + (counts - 1) // 2, firsts + counts // 2]).clip(0, max(len(buckets) - 1, 0))
-    middle = buckets[places] if len(buckets) else np.zeros_like(places)
-    medians = _seconds_of_buckets()[middle].mean(axis=0)
+    medians = _seconds_of_buckets()[buckets[places] if len(buckets) else places].mean(axis=0)
     return [
         median if count else None for median, count in zip(medians.tolist(), counts.tolist(), strict=True)
     ]
