@@ -8,7 +8,7 @@ from models.compiled_select import CompiledWrite
 from models.conversation import Conversation
 from models.message import Message
 from realtime.transaction import Transaction
-from resolvers.append_message import post_notice
+from resolvers.append_message import post_system_message
 from resolvers.context import Context
 from resolvers.locks import LockedConversation, lock_active_escalation, lock_conversation
 from resolvers.permissions import permitted
@@ -50,7 +50,7 @@ def take_over(
 ) -> bool:
     """Pause the AI and post the notice that people take over; return whether control passed."""
     if locked.conversation.ai_state is AiState.ACTIVE:
-        post_notice(tx, locked.conversation, MessageKind.TAKEN_OVER, locked.texts.taken_over_message)
+        post_system_message(tx, locked.conversation, MessageKind.TAKEN_OVER, locked.texts.taken_over_message)
     return pause(tx, locked, cause, escalation_id, active_id)
 
 
@@ -72,7 +72,7 @@ async def hand_back(
     conversation.ai_paused_at = None
     conversation.ai_pause_cause = None
     await _discard_drafts(tx, conversation)
-    post_notice(tx, conversation, MessageKind.HANDED_BACK, locked.texts.handed_back_message)
+    post_system_message(tx, conversation, MessageKind.HANDED_BACK, locked.texts.handed_back_message)
     _log(tx, conversation, "ai_resumed", escalation_id, active_id)
     request_turn(tx, conversation)
     return True

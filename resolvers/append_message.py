@@ -72,7 +72,7 @@ def _note_last_words(conversation: Conversation, message: Message, from_widget: 
         conversation.awaiting_answer = False
 
 
-def post_notice(tx: Transaction, conversation: Conversation, kind: MessageKind, content: str) -> None:
+def post_system_message(tx: Transaction, conversation: Conversation, kind: MessageKind, content: str) -> None:
     """Append a message of Baton itself, visible to all, unless its text is blank."""
     if not is_blank(content):
         post(tx, conversation, MessageRole.SYSTEM, content, None, kind=kind)

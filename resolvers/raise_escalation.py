@@ -14,7 +14,7 @@ from models.ids import new_id
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.ai_control import pause, take_over
-from resolvers.append_message import post_notice
+from resolvers.append_message import post_system_message
 from resolvers.locks import LockedConversation, lock_active_escalation
 from resolvers.pending_escalation import end_pending
 from resolvers.sla_clock import announce_crossings, schedule_next_crossing, set_clock
@@ -171,7 +171,7 @@ def _announce(
     if (take_over if by_member else pause)(tx, locked, cause, escalation.id):
         write_timeline(tx, escalation, "ai_paused", actor)
     if not by_member:
-        post_notice(tx, conversation, MessageKind.CONFIRMATION, escalation.confirmation)
+        post_system_message(tx, conversation, MessageKind.CONFIRMATION, escalation.confirmation)
 
 
 async def _count_repetition(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -> bool:
