@@ -16,7 +16,6 @@ from uuid import UUID
 
 import asyncpg
 import numpy as np
-from sqlalchemy.exc import DBAPIError
 
 from models.database import Database
 from realtime.transaction import Transactions
@@ -134,18 +133,12 @@ async def _upkeep(transactions: Transactions) -> AsyncIterator[Upkeep | None]:
 
     Raises SerializationError when another process has changed the same since: try again later.
     """
-    try:
-        async with transactions.begin() as tx:
-            options = {"isolation_level": "REPEATABLE READ"}
-            connection = await tx.session.connection(execution_options=options)
-            await connection.exec_driver_sql("SELECT 1")  # begins the transaction
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            (row,) = await driver.fetch(_LOCK)
-            yield Upkeep(driver.fetch, micros(row["now"])) if row["locked"] else None
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == asyncpg.SerializationError.sqlstate:
-            raise asyncpg.SerializationError(str(error.orig)) from error
-        raise
+    async with transactions.begin() as tx:
+        connection = await tx.session.connection()
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        (row,) = await driver.fetch(_LOCK)
+        yield Upkeep(driver.fetch, micros(row["now"])) if row["locked"] else None
 
 
 async def count_changes(database: Database, limit: int) -> int:
