@@ -10,7 +10,9 @@ from typing import Any
 import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
@@ -132,6 +134,7 @@ class Database:
             hide_parameters=True,
             json_deserializer=orjson.loads,
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def with_own_query_pool(self) -> "Database":
@@ -210,6 +213,12 @@ class Database:
         """Close every connection."""
         self._query_pool.close()
         await self._engine.dispose()
+
+
+def _refuse_closed(connection: AdaptedConnection, *_: Any) -> None:
+    """Have the pool open another connection in the place of one that PostgreSQL has closed."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 class _SessionPool(AsyncAdaptedQueuePool):

@@ -149,3 +149,17 @@ async def test_row_that_is_read_twice_is_one_object(database: Database, conversa
         assert await opened.connection.fetchval(NAME, conversation) == "John"
         with pytest.raises(ReadOnlyRowError):
             opened.session.add(first)
+
+
+async def test_connection_that_postgresql_closed_is_replaced(database: Database, conversation: UUID) -> None:
+    closed = asyncio.Event()
+    async with database.transaction() as opened:
+        connection = opened.connection
+    connection.add_termination_listener(lambda _: closed.set())
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError)):
+        await connection.execute(LOSE)
+    async with asyncio.timeout(DEADLINE):
+        await closed.wait()
+    assert await name_of(database, conversation) is None
+    async with database.autocommit_session() as session:
+        assert await session.scalar(text("SELECT 1")) == 1

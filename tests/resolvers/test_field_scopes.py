@@ -201,7 +201,7 @@ def has_value(data: Any, way: Way, root: str) -> bool:
 def arguments(case: Case, rows: Rows) -> dict[str, Any]:
     """Return the arguments of a case, with a page that allows for nested ones."""
     given = case.given(rows)
-    return given | {"first": 2} if "first" in given else given
+    return given | {"first": 1} if "first" in given else given
 
 
 def is_aimed(way: Way, case: Case) -> bool:
