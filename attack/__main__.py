@@ -38,21 +38,26 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="baton-attack-"))
     # Run by root, the embedded PostgreSQL is another user, who must get in.
     folder.chmod(0o755)
-    passed = asyncio.run(attack(folder, cases))
-    if passed:
+    wrong = asyncio.run(attack(folder / "first", cases))
+    if wrong:
+        print("The same cases again, since another process may have used the cores:")
+        failed = [item for item in cases if any(item.name in outcome.case.name for outcome in wrong)]
+        wrong = asyncio.run(attack(folder / "again", failed))
+    if not wrong:
         shutil.rmtree(folder)
     else:
-        print(f"the log of the server is in {folder}")
-    sys.exit(0 if passed else 1)
+        print(f"the logs of the servers are in {folder}")
+    sys.exit(1 if wrong else 0)
 
 
-async def attack(folder: Path, cases: Sequence[Case]) -> bool:
-    """Run the cases, print their outcomes, and return whether all promises held.
+async def attack(folder: Path, cases: Sequence[Case]) -> list[Outcome]:
+    """Run the cases, print their outcomes, and return those in which a promise did not hold.
 
     Customers' own documents must stay within the limits, too: most cases run on a server that admits them.
     Next to it, a server with the default manifest runs the cases that wait. Those that measure how long
     callers wait come last, when nothing else runs.
     """
+    folder.mkdir(mode=0o755)
     began = time.monotonic()
     print(title(measure_slowness()), flush=True)
     slow = [item for item in cases if item.slow]
@@ -68,11 +73,12 @@ async def attack(folder: Path, cases: Sequence[Case]) -> bool:
                 print_line(outcome)
         outcomes += await _run(running, watch, [[item] for item in cases if item.alone], print_line)
         print(healthy(watch.samples))
-    wrong = failures([*outcomes, *more])
-    print("\n".join(wrong))
-    count, seconds = len(outcomes) + len(more), time.monotonic() - began
-    print(f"{'FAILED' if wrong else 'PASSED'}: {count} outcomes in {seconds:.0f} s")
-    return not wrong
+    outcomes += more
+    wrong = [outcome for outcome in outcomes if outcome.wrong]
+    print("\n".join(failures(wrong)))
+    seconds = time.monotonic() - began
+    print(f"{'FAILED' if wrong else 'PASSED'}: {len(outcomes)} outcomes in {seconds:.0f} s")
+    return wrong
 
 
 def print_line(outcome: Outcome) -> None:

@@ -90,6 +90,8 @@ async def run_case(stage: Stage, watch: Watch, cases: Sequence[Case]) -> Outcome
     wrong = [
         text for texts in await asyncio.gather(*(_attempt(stage, part) for part in cases)) for text in texts
     ]
+    if _counts(item):
+        await stage.notified()
     await asyncio.sleep(max(LEAST_SECONDS - (time.monotonic() - began), 0.05))
     seconds = time.monotonic() - began
     samples = watch.since(began) or [watch.latest]

@@ -18,7 +18,10 @@ from attack.world import World
 from server.embedded.postgres import embedded_postgres
 
 BATON = Path(sys.executable).with_name("baton")
-START_SECONDS, STOP_SECONDS = 120, 40
+START_SECONDS, STOP_SECONDS, NOTIFIED_SECONDS = 120, 40, 10
+_NOTIFYING = """SELECT EXISTS (
+    SELECT FROM planned_logs JOIN streams ON id = workspace_id WHERE position < head
+) OR EXISTS (SELECT FROM deliveries WHERE status = 'PENDING' AND channel = 'EMAIL')"""
 _START = """mutation($input: StartConversationInput!) {
     startConversation(input: $input) { conversation { id } widgetToken } }"""
 _SETTINGS = """mutation($input: UpdateEscalationSettingsInput!) {
@@ -50,6 +53,13 @@ class Stage:
         async with connected(self.world.database_url) as database:
             count: int = await database.fetchval("SELECT count(*) FROM deliveries")
         return count
+
+    async def notified(self) -> None:
+        """Wait until the mails about all events so far are sent, at most 10 s."""
+        end = asyncio.get_running_loop().time() + NOTIFIED_SECONDS
+        async with connected(self.world.database_url) as database:
+            while await database.fetchval(_NOTIFYING) and asyncio.get_running_loop().time() < end:
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
