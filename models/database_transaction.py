@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import asyncpg
 from sqlalchemy.engine import Connection
@@ -24,7 +25,8 @@ class DatabaseTransaction:
         self._engine = engine
         self._pooled = pooled
         self._session: AsyncSession | None = None
-        self.connection: asyncpg.Connection = pooled.driver_connection  # type: ignore[assignment]
+        # SQLAlchemy types it for any driver; the pool connects by asyncpg.
+        self.connection: asyncpg.Connection = cast(asyncpg.Connection, pooled.driver_connection)
 
     @property
     def session(self) -> AsyncSession:

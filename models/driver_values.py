@@ -16,7 +16,8 @@ def json_text(value: Any) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
-DIALECT = dialect(json_serializer=json_text)  # type: ignore[no-untyped-call]
+# SQLAlchemy's dialects have constructors without types.
+DIALECT = cast(Any, dialect)(json_serializer=json_text)
 
 
 def writer_of(type_: TypeEngine[Any]) -> Writer | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVarTuple, cast
 
 import asyncpg
 from sqlalchemy import Computed
@@ -79,7 +79,9 @@ class Ledger:
         return heads
 
     def _tracked(self, selected: tuple[*Ts]) -> tuple[*Ts]:
-        return tuple([self._first_read(part) if isinstance(part, Base) else part for part in selected])  # type: ignore[return-value]
+        # Part for part of the same type, which a tuple made from a list cannot express.
+        parts = [self._first_read(part) if isinstance(part, Base) else part for part in selected]
+        return cast("tuple[*Ts]", tuple(parts))
 
     def _first_read(self, row: Base) -> Base:
         first, stored = self._stored.get(identity := _identity(row), (row, None))

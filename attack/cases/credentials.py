@@ -72,7 +72,7 @@ async def guess_tokens(world: World) -> None:
         digest = hashlib.sha256(str(number).encode()).hexdigest()
         expect_refused(await world.graphql(_VIEWER, token=f"baton_sk_{digest[:43]}"))
         reply = await world.call("POST", f"/hooks/baton_sk_{digest[:43]}/escalate", b"{}")
-        expect(reply.status in {401, 404, 415, 429, 503}, f"{reply.status}")
+        expect(reply.status in {401, 404, 415, 429}, f"{reply.status}")
 
     for start in range(0, 500, 25):
         await asyncio.gather(*(guess(number) for number in range(start, start + 25)))

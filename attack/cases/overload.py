@@ -24,9 +24,8 @@ RECOVERY_SECONDS = 2.0
 _PAUSE = 0.2  # between a neighbour's calls
 _READY = request("GET", "/readyz", {"Connection": "keep-alive"})
 _ADDED = "subscription($id: ID!) { messageAdded(conversationId: $id) { message { id } } }"
-# The callers' connections have buffers, and so have their answers. They come from five addresses, whose calls
-# are answered during one call of /healthz.
-_FLOODED = Limits(memory_bytes=96 * MIB, files=500, loop_seconds=0.5)
+# The callers' connections have buffers, and so have their answers.
+_FLOODED = Limits(memory_bytes=96 * MIB, files=500)
 
 
 @dataclass(slots=True)

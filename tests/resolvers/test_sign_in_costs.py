@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from statistics import median
 
 import httpx
@@ -15,7 +14,6 @@ from tests.support.baton_client import PASSWORD, Server
 from tests.support.baton_process import FULL_PASSWORD_COSTS
 from tests.support.callers import Rows, Visitor, new_email
 from tests.support.member_cases import MODERN, WRONG, attempt, code_of
-from tests.support.sla_clocks import in_time
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def test_right_password_signs_in_within_two_seconds_of_300_guesses(rows: Rows, n
         assert set(codes) <= {"UNAUTHENTICATED", "RATE_LIMITED", "UNAVAILABLE"}
         assert codes["RATE_LIMITED"] >= 200
     # The longest wait also holds the time that other tests take from the same cores.
-    assert median(waits) < 2 * in_time() / timedelta(seconds=1)
+    assert median(waits) < 2
 
 
 def test_unknown_and_known_emails_take_the_same_time(rows: Rows, nobody: Visitor) -> None:

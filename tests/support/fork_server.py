@@ -116,6 +116,7 @@ def end_process(error: BaseException | None) -> None:
     code = None if error is None else getattr(error, "code", "failed")
     if isinstance(code, str):
         return  # The interpreter prints it, or the traceback.
+    # The interpreter's own end calls both of these; neither has a public name.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
