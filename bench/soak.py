@@ -200,15 +200,19 @@ async def _samples(staged: Stage, minutes: float) -> list[Sample]:
         while monotonic() < began + 60 * minutes:
             lines = (await client.get(metrics)).text.splitlines()
             (clients,) = [line for line in lines if line.startswith("baton_open_connections ")]
-            samples.append(
-                Sample(
-                    (monotonic() - began) / 60,
-                    staged.server.memory().rss * KIB / 1e6,
-                    staged.server.descriptors(),
-                    round(float(clients.split()[1])),
-                    await database.fetchval(_CONNECTIONS),
-                )
+            sample = Sample(
+                (monotonic() - began) / 60,
+                staged.server.memory().rss * KIB / 1e6,
+                staged.server.descriptors(),
+                round(float(clients.split()[1])),
+                await database.fetchval(_CONNECTIONS),
             )
+            if not samples or int(sample.minute) > int(samples[-1].minute):
+                say(
+                    f"minute {sample.minute:.0f}: {sample.memory:.0f} MB, {sample.descriptors} descriptors, "
+                    f"{sample.database} connections to the database"
+                )
+            samples.append(sample)
             await asyncio.sleep(SAMPLE_SECONDS)
     await database.close()
     return samples

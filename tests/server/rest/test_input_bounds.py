@@ -1,7 +1,6 @@
 """Every parameter and body field of the REST API has a bound. They are read from the OpenAPI document."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +8,9 @@ import httpx
 import pytest
 
 from server.rest.openapi import document
-from tests.support.baton_client import Server, Workspace
+from tests.support.baton_client import Server, Workspace, inexpensive
 from tests.support.seeded_workspace import stands
 
-SECONDS = 3.0
 METHODS = ("get", "post", "patch", "put", "delete")
 WORD = "x" * 900_000
 # An address and a field of the head share 32 KiB.
@@ -74,9 +72,8 @@ def address(path: str, ids: dict[str, str], **changes: str) -> str:
     return path
 
 
-def refused(answer: httpx.Response, began: float, about: Any) -> dict[str, Any]:
-    """Check that an answer refuses with a problem, soon, and return the problem."""
-    assert time.monotonic() - began < SECONDS, about
+def refused(answer: httpx.Response, about: Any) -> dict[str, Any]:
+    """Check that an answer refuses with a problem, and return the problem."""
     assert answer.status_code in REFUSED, (about, answer.status_code, answer.text[:200])
     assert len(answer.content) < 4_000, about
     return dict(answer.json()) if answer.content.startswith(b"{") else {}
@@ -101,9 +98,9 @@ def test_body_field_beyond_its_bound_is_refused_by_name(
     for field, schema in body_of(described)["properties"].items():
         for kind in types_of(schema):
             for value in BEYOND[kind]:
-                began = time.monotonic()
-                answer = client.request(method, address(path, ids), json=example | {field: value})
-                problem = refused(answer, began, (name, field, str(value)[:40]))
+                with inexpensive(acme.server):
+                    answer = client.request(method, address(path, ids), json=example | {field: value})
+                problem = refused(answer, (name, field, str(value)[:40]))
                 assert (problem["code"], problem["field"]) == ("BAD_USER_INPUT", field), (
                     str(value)[:40],
                     problem,
@@ -125,11 +122,11 @@ def test_parameter_beyond_its_bound_is_refused_by_name(
             query = _required(described) | {field: value} if place == "query" else {}
             changes = {field: value.replace("\0", "%00")} if place == "path" else {}
             headers = {field: value} if place == "header" else {}
-            began = time.monotonic()
-            answer = client.request(
-                method, address(path, ids, **changes), params=query, headers=headers, json=body
-            )
-            problem = refused(answer, began, (name, field, value[:40]))
+            with inexpensive(acme.server):
+                answer = client.request(
+                    method, address(path, ids, **changes), params=query, headers=headers, json=body
+                )
+            problem = refused(answer, (name, field, value[:40]))
             if place == "query":
                 assert problem["field"] == field, (value[:40], problem)
     assert stands(acme) == before
