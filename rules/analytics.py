@@ -54,9 +54,9 @@ def review_of(disposition: Disposition | None) -> Review:
     return Review.NEEDED if disposition is Disposition.NEEDED else Review.NOT_NEEDED
 
 
-def counts_conversation(delivered_replies: int, triggers: Sequence[EscalationTrigger]) -> bool:
+def counts_conversation(replied: bool, triggers: Sequence[EscalationTrigger]) -> bool:
     """Decide whether a conversation counts: the AI answered in it, or the AI raised an escalation."""
-    return delivered_replies > 0 or not AI_TRIGGERS.isdisjoint(triggers)
+    return replied or not AI_TRIGGERS.isdisjoint(triggers)
 
 
 def bucket_of(duration: int | None) -> int:

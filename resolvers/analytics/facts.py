@@ -52,20 +52,13 @@ _MICROSECOND = timedelta(microseconds=1)
 _NO_COUNTS, _NO_SUMS = (0,) * len(Count), (0,) * len(Duration)
 
 # A range at a time: OFFSET 0 keeps the planner from joining the whole table with all ranges.
-_CONVERSATIONS = """
-SELECT c.created_at, replies.*, raised.*, others.*
+_STARTED = """
 FROM unnest($3::timestamptz[], $4::timestamptz[]) AS range (start, stop)
 CROSS JOIN LATERAL (
     SELECT id, created_at FROM conversations
     WHERE workspace_id = $1 AND agent_id = $2 AND created_at >= range.start AND created_at < range.stop
     OFFSET 0
 ) c
-CROSS JOIN LATERAL (
-    SELECT array_agg(m.created_at ORDER BY m.position) AS replied_at,
-        array_agg(m.confidence ORDER BY m.position) AS confidences
-    FROM messages m
-    WHERE m.conversation_id = c.id AND m.role = 'ASSISTANT' AND m.status = 'DELIVERED'
-) replies
 CROSS JOIN LATERAL (
     SELECT array_agg(e.created_at ORDER BY e.created_at, e.id) AS raised_at,
         array_agg(e.trigger ORDER BY e.created_at, e.id) AS triggers,
@@ -74,22 +67,25 @@ CROSS JOIN LATERAL (
         array_agg(e.id) AS ids
     FROM escalations e WHERE e.conversation_id = c.id
 ) raised
+"""
+_OWN_REPLIES = "m.conversation_id = c.id AND m.role = 'ASSISTANT' AND m.status = 'DELIVERED'"
+_CONVERSATIONS = f"""
+SELECT c.created_at, raised.*, EXISTS (SELECT FROM messages m WHERE {_OWN_REPLIES}) AS replied
+{_STARTED}
+"""  # noqa: S608 - constants of this module
+_CONVERSATIONS_WITH_REPLIES = f"""
+SELECT c.created_at, raised.*, replies.*, others.*
+{_STARTED}
+CROSS JOIN LATERAL (
+    SELECT count(*) > 0 AS replied, array_agg(m.created_at ORDER BY m.position) AS replied_at,
+        array_agg(m.confidence ORDER BY m.position) AS confidences
+    FROM messages m WHERE {_OWN_REPLIES}
+) replies
 CROSS JOIN LATERAL (
     SELECT array_agg(t.occurred_at) AS triggered_at FROM trigger_events t
     WHERE t.escalation_id = ANY(raised.ids) AND t.trigger <> 'LOW_CONFIDENCE'
 ) others
-"""
-
-_ESCALATIONS = """
-SELECT conversation_id, created_at, trigger, status, disposition
-FROM escalations WHERE conversation_id = ANY($1) ORDER BY conversation_id, created_at, id
-"""
-
-_OTHER_TRIGGERS = """
-SELECT e.conversation_id, t.occurred_at
-FROM trigger_events t JOIN escalations e ON e.id = t.escalation_id
-WHERE e.conversation_id = ANY($1) AND t.trigger <> 'LOW_CONFIDENCE'
-"""
+"""  # noqa: S608 - constants of this module
 
 _ESCALATIONS = """
 SELECT e.*
@@ -171,32 +167,26 @@ class Facts:
     def _cell(self, at: datetime) -> _Cell:
         return self._cells[bisect_right(self._starts, micros(at)) - 1]
 
-    def add_conversation(
+    def add_conversation(self, created_at: datetime, replied: bool, escalations: Sequence[_Raised]) -> None:
+        """Count a conversation; `replied` says whether the AI has answered in it."""
+        cell = self._cell(created_at)
+        cell.counts[Count.NEEDED] += sum(item.review is Review.NEEDED for item in escalations)
+        cell.counts[Count.NOT_NEEDED] += sum(item.review is Review.NOT_NEEDED for item in escalations)
+        if counts_conversation(replied, [item.trigger for item in escalations]):
+            cell.counts[Count.CONVERSATIONS] += 1
+            cell.counts[Count.ESCALATED] += bool(escalations)
+            cell.counts[Count.ACTIVE] += any(item.active for item in escalations)
+
+    def add_replies(
         self,
         created_at: datetime,
         replies: Sequence[tuple[int, float | None]],
         escalations: Sequence[_Raised],
-        other_triggers: Iterable[int],
+        other_triggers: Sequence[int],
     ) -> None:
-        """Count a conversation, its delivered replies, and what a threshold would do to it."""
+        """Count the delivered replies of a conversation, and what a threshold would do to it."""
         cell = self._cell(created_at)
-        cell.counts[Count.NEEDED] += sum(item.review is Review.NEEDED for item in escalations)
-        cell.counts[Count.NOT_NEEDED] += sum(item.review is Review.NOT_NEEDED for item in escalations)
-        if counts_conversation(len(replies), [item.trigger for item in escalations]):
-            cell.counts[Count.CONVERSATIONS] += 1
-            cell.counts[Count.ESCALATED] += bool(escalations)
-            cell.counts[Count.ACTIVE] += any(item.active for item in escalations)
-        if replies:
-            cell.last_reply = max(cell.last_reply, replies[-1][0])
-            self._add_confidences(cell, replies, escalations, sorted(other_triggers))
-
-    def _add_confidences(
-        self,
-        cell: _Cell,
-        replies: Sequence[tuple[int, float | None]],
-        escalations: Sequence[_Raised],
-        other_triggers: list[int],
-    ) -> None:
+        cell.last_reply = max(cell.last_reply, replies[-1][0])
         fate, before = _fate(escalations), NO_CELL
         cells = sorted(cell_of(confidence) for _, confidence in replies if confidence is not None)
         for place in cells:
@@ -335,10 +325,12 @@ async def load_facts(
     pieces: Sequence[Piece],
     now: int,
     *,
+    with_replies: bool = True,
     judge_by_now: bool = False,
 ) -> Block:
     """Return the block of disjoint pieces of time in rising order, read from the rows.
 
+    Without `with_replies` no cell has replies, risks, reviews and a last reply; messages are hardly read.
     With `judge_by_now` an uncertain reply whose delay has not ended yet escalates nothing; without, its
     delay counts as if it ended.
     """
@@ -346,7 +338,11 @@ async def load_facts(
     if pieces:
         ranges = list(zip(*_ranges(pieces), strict=True))
         given = (workspace_id, agent_id, *ranges)
-        await _load_conversations(fetch, facts, given)
+        for row in await fetch(_CONVERSATIONS_WITH_REPLIES if with_replies else _CONVERSATIONS, *given):
+            raised = _raised(row)
+            facts.add_conversation(row["created_at"], row["replied"], raised)
+            if with_replies and row["replied"]:
+                facts.add_replies(row["created_at"], _replies(row), raised, _other_triggers(row))
         for row in await fetch(_ESCALATIONS, *given):
             facts.add_escalation(row)
         for row in await fetch(_PENDING, *given):
@@ -354,12 +350,12 @@ async def load_facts(
     return facts.block()
 
 
-async def _load_conversations(fetch: Fetch, facts: Facts, given: tuple[Any, ...]) -> None:
-    for row in await fetch(_CONVERSATIONS, *given):
-        times = map(micros, row["replied_at"] or ())
-        replies = list(zip(times, row["confidences"] or (), strict=True))
-        others = map(micros, row["triggered_at"] or ())
-        facts.add_conversation(row["created_at"], replies, _raised(row), others)
+def _replies(row: asyncpg.Record) -> list[tuple[int, float | None]]:
+    return list(zip(map(micros, row["replied_at"]), row["confidences"], strict=True))
+
+
+def _other_triggers(row: asyncpg.Record) -> list[int]:
+    return sorted(map(micros, row["triggered_at"] or ()))
 
 
 def _raised(row: asyncpg.Record) -> list[_Raised]:

@@ -44,6 +44,8 @@ SELECT now() AS now, workspace_id,
 FROM agents WHERE id = $2 AND workspace_id = $1
 """
 
+# Parts for which the messages are read.
+_OF_REPLIES = frozenset({"last_replies", "replies", "risks", "reviews"})
 # Parts that months have, too.
 _OF_MONTHS = frozenset({"last_replies", "resolutions", "risks", "reviews"})
 
@@ -112,6 +114,7 @@ class Reading:
             self.agent_id,
             pieces,
             self.now,
+            with_replies=not _OF_REPLIES.isdisjoint(names),
             judge_by_now=delay_seconds is not None,
         )
         return kept.merge(select_parts(rows, names, counted))

@@ -119,16 +119,16 @@ def test_bins_borders_belong_to_the_bin_above() -> None:
 
 
 @pytest.mark.parametrize(
-    ("replies", "triggers", "counts"),
+    ("replied", "triggers", "counts"),
     [
-        (1, [], True),
-        (0, [EscalationTrigger.BUTTON, EscalationTrigger.API], False),
-        (0, [EscalationTrigger.BUTTON, EscalationTrigger.TOPIC], True),
-        (0, [EscalationTrigger.TOOL_FAILURE], True),
-        (0, [], False),
+        (True, [], True),
+        (False, [EscalationTrigger.BUTTON, EscalationTrigger.API], False),
+        (False, [EscalationTrigger.BUTTON, EscalationTrigger.TOPIC], True),
+        (False, [EscalationTrigger.TOOL_FAILURE], True),
+        (False, [], False),
     ],
 )
 def test_conversation_counts_when_the_ai_took_part(
-    replies: int, triggers: list[EscalationTrigger], counts: bool
+    replied: bool, triggers: list[EscalationTrigger], counts: bool
 ) -> None:
-    assert counts_conversation(replies, triggers) is counts
+    assert counts_conversation(replied, triggers) is counts
