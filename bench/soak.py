@@ -183,7 +183,8 @@ async def _soak(staged: Stage, tenant: Tenant, minutes: float) -> tuple[list[Sam
             ended, _ = await asyncio.wait({sampling, *tasks}, return_when=asyncio.FIRST_COMPLETED)
             for task in {sampling, *tasks} - ended:
                 task.cancel()
-            await asyncio.wait(tasks)
+            # The others fail, too, when the server ends: only the first error is raised.
+            await asyncio.gather(sampling, *tasks, return_exceptions=True)
             for task in ended:
                 task.result()
             return sampling.result(), traffic

@@ -128,6 +128,8 @@ class Database:
             poolclass=_SessionPool,
             pool_size=connections,
             max_overflow=0,
+            # The connection that was returned last: it has the statements prepared, and the others may rest.
+            pool_use_lifo=True,
             pool_timeout=session_wait,
             json_serializer=json_text,
             # Errors must not put the content of messages into logs.

@@ -1,24 +1,27 @@
-"""Attempts: deliver what is due at a target, one delivery at a time, each attempt recorded before it is made.
+"""Attempts: deliver what is due at a target, each attempt recorded before it is made.
 
 A worker holds the target's lease during its turn, so two workers never send to one target concurrently. The
-lease of a worker that died ends by itself. A target that keeps failing is paused as a whole: a dead endpoint
-with thousands of deliveries costs one attempt now and then.
+lease of a worker that died ends by itself. A webhook endpoint that works gets the first due delivery of
+several conversations concurrently. Other targets get one delivery at a time, and so does a target that fails.
+A target that keeps failing is paused as a whole: a dead endpoint with thousands of deliveries costs one
+attempt now and then.
 
-A lone delivery takes two transactions. The first takes the lease and claims the delivery. The second records
-the outcome and releases the lease. When more is due, the second also claims the next delivery. Reading and
+A round takes two transactions. The first takes the lease and claims the deliveries. The second records the
+outcomes and releases the lease. When more is due, the second also claims the next round. Reading and
 rendering come before the claim, outside of transactions: the claim stores the body with the attempt, so that
 an attempt that is cut off is repeated with the same body.
 """
 
-import random
+import asyncio
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -26,22 +29,30 @@ from models.compiled_select import CompiledSelect
 from models.database import DATABASE_ERRORS, Database
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from models.ids import new_id
-from notifications.alerts import alert_of_disabled, alert_of_failed
+from notifications.alerts import alert_of_failed
+from notifications.attempt_outcomes import (
+    FinishedAttempt,
+    StartedAttempt,
+    end_delivery,
+    record_outcomes,
+)
 from notifications.dispatch import UNCONFIRMED, PreparedDelivery, load, render, send
-from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from realtime.delivery_queue import schedule_delivery
 from realtime.recipients import request_confirmation
 from realtime.transaction import Transaction, Transactions
-from rules.backoff import next_attempt, target_cooldown
-from rules.delivery import DeliveryStatus
+from rules.backoff import next_attempt
+from rules.delivery import DeliveryChannel, DeliveryStatus
 
 LEASE = timedelta(seconds=40)  # more than the longest attempt takes
-# A turn at one target: deliveries, and seconds after which none is begun.
+# A turn at one target: deliveries after which no round is begun, and seconds.
 TURN_DELIVERIES, TURN_SECONDS = 20, 60
+# A round at a webhook endpoint: deliveries at most, and those among which conversations are looked for.
+CONCURRENT, AHEAD = 8, 32
+# Bodies after which a round gets no further delivery: they are in memory together.
+ROUND_BYTES = 1 << 20
 # After an attempt that took longer the lease is too short to prepare another one.
 SLOW_ATTEMPT = timedelta(seconds=10)
-GIVEN_UP_AFTER = timedelta(days=5)
 
 _WORKSPACE = CompiledSelect(
     select(DeliveryTarget.workspace_id).where(DeliveryTarget.id == bindparam("target"))
@@ -102,24 +113,6 @@ class _Candidate:
     prepared: PreparedDelivery | str
 
 
-@dataclass(frozen=True, slots=True)
-class _StartedAttempt:
-    """A claimed delivery whose attempt is recorded."""
-
-    delivery_id: UUID
-    attempt_id: UUID
-    prepared: PreparedDelivery
-
-
-@dataclass(frozen=True, slots=True)
-class _FinishedAttempt:
-    """An attempt that was made, and its outcome."""
-
-    started: _StartedAttempt
-    outcome: Outcome
-    took: timedelta
-
-
 class _Turn:
     """One worker's turn at a target."""
 
@@ -133,53 +126,43 @@ class _Turn:
 
     async def run(self) -> None:
         """Claim, send and record until nothing is due or the turn is over."""
-        finished: _FinishedAttempt | None = None
+        finished: list[FinishedAttempt] = []
         try:
             while True:
-                candidate = await self._next_candidate(finished)
-                started = await self._advance(finished, candidate)
+                candidates = await self._next_candidates(finished)
+                started = await self._advance(finished, candidates)
                 if not self._leased:
                     return
-                finished = await self._attempt(started) if started else None
+                finished = await asyncio.gather(*map(self._attempt, started))
         except BaseException:
             if self._leased:
                 await self._release()
             raise
 
-    async def _attempt(self, started: _StartedAttempt) -> _FinishedAttempt:
+    async def _attempt(self, started: StartedAttempt) -> FinishedAttempt:
         self._attempts += 1
         began = time.monotonic()
         outcome = await send(self._services, started.prepared)
-        return _FinishedAttempt(started, outcome, timedelta(seconds=time.monotonic() - began))
+        return FinishedAttempt(started, outcome, timedelta(seconds=time.monotonic() - began))
 
-    async def _next_candidate(self, finished: _FinishedAttempt | None) -> _Candidate | None:
-        """Return the next due delivery, or None when the turn should end."""
+    async def _next_candidates(self, finished: Sequence[FinishedAttempt]) -> list[_Candidate]:
+        """Return the due deliveries of the next round; none when the turn should end."""
         if self._attempts >= TURN_DELIVERIES or time.monotonic() > self._end:
-            return None
-        if finished and (not finished.outcome.succeeded or finished.took > SLOW_ATTEMPT):
-            return None
+            return []
+        if any(not item.outcome.succeeded or item.took > SLOW_ATTEMPT for item in finished):
+            return []
         async with self._services.database.autocommit_session() as session:
-            # Not clock_timestamp(): only a stable function can be compared by the index.
-            query = (
-                select(Delivery, DeliveryTarget, func.now())
-                .join(DeliveryTarget, DeliveryTarget.id == Delivery.target_id)
-                .where(
-                    Delivery.target_id == self._target_id,
-                    Delivery.status == DeliveryStatus.PENDING,
-                    Delivery.next_attempt_at <= func.now(),
-                )
-                .order_by(Delivery.next_attempt_at, Delivery.id)
-                .limit(1)
-            )
-            if finished:
-                query = query.where(Delivery.id != finished.started.delivery_id)
-            row = (await session.execute(query)).one_or_none()
-            if row is None:
-                return None
-            delivery, target, now = row
-            erased_at = delivery.erased_at
-            prepared = await self._prepared(session, delivery, target, now)
-            return _Candidate(delivery.id, erased_at, prepared)
+            query = _due(self._target_id, [item.started.delivery_id for item in finished])
+            rows = (await session.execute(query)).tuples().all()
+            candidates, length = list[_Candidate](), 0
+            for delivery, target, now in rows[: _most_concurrent(rows[0][1]) if rows else 0]:
+                if length >= ROUND_BYTES:
+                    break
+                erased_at = delivery.erased_at
+                prepared = await self._prepared(session, delivery, target, now)
+                candidates.append(_Candidate(delivery.id, erased_at, prepared))
+                length += len(prepared.body) if isinstance(prepared, PreparedDelivery) else 0
+            return candidates
 
     async def _prepared(
         self, session: AsyncSession, delivery: Delivery, target: DeliveryTarget, now: datetime
@@ -197,30 +180,30 @@ class _Turn:
             )
 
     async def _advance(
-        self, finished: _FinishedAttempt | None, candidate: _Candidate | None
-    ) -> _StartedAttempt | None:
-        """Record the finished attempt and claim the candidate in one transaction.
+        self, finished: Sequence[FinishedAttempt], candidates: Sequence[_Candidate]
+    ) -> list[StartedAttempt]:
+        """Record the finished attempts and claim the candidates in one transaction.
 
-        Keep the lease if a delivery was claimed or ended; otherwise release it. Raise TargetBusyError.
+        Keep the lease if there are candidates; otherwise release it. Raise TargetBusyError.
         """
-        recorded = None
+        recorded, started = list[Delivery](), list[StartedAttempt]()
         async with self._services.transactions.begin() as tx:
-            target = await _lock(tx, self._target_id)
+            target, kept = await _lock(tx, self._target_id), False
             if finished:
-                recorded = await _record_outcome(tx, target, finished)
+                recorded = await record_outcomes(tx, target, finished)
             elif not self._leased:
                 self._take_lease(tx, target)
-            kept, started = False, None
             if target.lease == self._lease:
                 paused = target.paused_until and target.paused_until > tx.now
-                kept = candidate is not None and not paused
-                if candidate and kept:
+                kept = bool(candidates) and not paused
+                if kept:
                     target.leased_until = tx.now + LEASE
-                    started = await _claim(tx, target, candidate)
+                    started = await _claim(tx, target, candidates)
                 else:
                     await _release_lease(tx, target)
-        if recorded and recorded.status is not DeliveryStatus.PENDING:
-            _ENDED.labels(recorded.channel, recorded.status).inc()
+        for delivery in recorded:
+            if delivery.status is not DeliveryStatus.PENDING:
+                _ENDED.labels(delivery.channel, delivery.status).inc()
         self._leased = kept
         return started
 
@@ -235,6 +218,40 @@ class _Turn:
             target = await _lock(tx, self._target_id)
             if target.lease == self._lease:
                 await _release_lease(tx, target)
+
+
+def _due(target_id: UUID, others: Sequence[UUID]) -> Select[Delivery, DeliveryTarget, datetime]:
+    """Return the query for a target's first due deliveries, one of each conversation, without `others`."""
+    due = (
+        select(
+            Delivery.id,
+            Delivery.next_attempt_at,
+            func.coalesce(Delivery.conversation_id, Delivery.id).label("about"),
+        )
+        .where(
+            Delivery.target_id == target_id,
+            Delivery.status == DeliveryStatus.PENDING,
+            # Not clock_timestamp(): only a stable function can be compared by the index.
+            Delivery.next_attempt_at <= func.now(),
+            Delivery.id.not_in(others),
+        )
+        .order_by(Delivery.next_attempt_at, Delivery.id)
+        .limit(AHEAD)
+        .subquery()
+    )
+    first = select(due.c.id).distinct(due.c.about).order_by(due.c.about, due.c.next_attempt_at, due.c.id)
+    return (
+        select(Delivery, DeliveryTarget, func.now())
+        .join(DeliveryTarget, DeliveryTarget.id == Delivery.target_id)
+        .where(Delivery.id.in_(first))
+        .order_by(Delivery.next_attempt_at, Delivery.id)
+        .limit(CONCURRENT)
+    )
+
+
+def _most_concurrent(target: DeliveryTarget) -> int:
+    """Return how many deliveries a target may get concurrently."""
+    return CONCURRENT if target.channel is DeliveryChannel.WEBHOOK and not target.failures else 1
 
 
 # The lock is in a materialized CTE: the clock is read when it is held, not while it is waited for.
@@ -257,89 +274,51 @@ async def _lock(tx: Transaction, target_id: UUID) -> DeliveryTarget:
     return target
 
 
-async def _claim(tx: Transaction, target: DeliveryTarget, candidate: _Candidate) -> _StartedAttempt | None:
-    """Record the next attempt of a delivery; end a delivery that has none left or need not be sent."""
-    delivery = await tx.session.scalar(
+async def _claim(
+    tx: Transaction, target: DeliveryTarget, candidates: Sequence[_Candidate]
+) -> list[StartedAttempt]:
+    """Record the next attempt of each delivery that is still due; return the attempts to make."""
+    rows = await tx.session.scalars(
         select(Delivery)
         .where(
-            Delivery.id == candidate.delivery_id,
+            Delivery.id.in_([candidate.delivery_id for candidate in candidates]),
             Delivery.status == DeliveryStatus.PENDING,
             Delivery.next_attempt_at <= tx.now,
-            # What was rendered before an erasure is not sent.
-            Delivery.erased_at.is_not_distinct_from(candidate.erased_at),
         )
+        .order_by(Delivery.id)
         .with_for_update()
     )
-    if delivery is None:
-        return None
+    due = {delivery.id: delivery for delivery in rows}
+    started = []
+    for candidate in candidates:
+        delivery = due.get(candidate.delivery_id)
+        # What was rendered before an erasure is not sent.
+        if delivery is not None and delivery.erased_at == candidate.erased_at:
+            started.append(await _start(tx, target, delivery, candidate.prepared))
+    return [attempt for attempt in started if attempt]
+
+
+async def _start(
+    tx: Transaction, target: DeliveryTarget, delivery: Delivery, candidate: PreparedDelivery | str
+) -> StartedAttempt | None:
+    """Record the next attempt of a delivery; end a delivery that has none left or need not be sent."""
     if next_attempt(delivery.attempts_made, tx.now, 0.5) is None:
         # Its worker died in the last attempt.
-        _end(tx, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
+        end_delivery(tx, delivery, DeliveryStatus.FAILED, "Every attempt was used up.")
         await alert_of_failed(tx, target, delivery, "not known: the worker ended in the attempt")
         return None
-    if isinstance(candidate.prepared, str):
-        _end(tx, delivery, DeliveryStatus.DROPPED, candidate.prepared)
-        if candidate.prepared == UNCONFIRMED:
+    if isinstance(candidate, str):
+        end_delivery(tx, delivery, DeliveryStatus.DROPPED, candidate)
+        if candidate == UNCONFIRMED:
             request_confirmation(tx, target, delivery.agent_id, delivery.target)
         return None
     # A body that another worker has fixed in the meantime is the one to send.
-    prepared = candidate.prepared.with_fixed_body(delivery.body)
+    prepared = candidate.with_fixed_body(delivery.body)
     delivery.body, delivery.target = prepared.body or None, prepared.address
     delivery.attempts_made += 1
     attempt = DeliveryAttempt(id=new_id(), delivery_id=delivery.id, attempted_at=tx.now)
     tx.session.add(attempt)
-    return _StartedAttempt(delivery.id, attempt.id, prepared)
-
-
-def _end(tx: Transaction, delivery: Delivery, status: DeliveryStatus, note: str | None) -> None:
-    delivery.status, delivery.note = status, note
-    delivery.next_attempt_at, delivery.ended_at = None, tx.now
-
-
-async def _record_outcome(tx: Transaction, target: DeliveryTarget, finished: _FinishedAttempt) -> Delivery:
-    outcome = finished.outcome
-    rows = await tx.session.execute(
-        select(Delivery, DeliveryAttempt)
-        .join(DeliveryAttempt, DeliveryAttempt.delivery_id == Delivery.id)
-        .where(DeliveryAttempt.id == finished.started.attempt_id)
-        .with_for_update(of=Delivery)
-    )
-    delivery, attempt = rows.tuples().one()
-    attempt.succeeded = outcome.succeeded
-    # The answer may repeat words that were erased during the attempt.
-    erased = delivery.erased_at is not None and delivery.erased_at >= attempt.attempted_at
-    attempt.response = None if erased else outcome.response
-    attempt.duration_ms = round(finished.took / timedelta(milliseconds=1))
-    if outcome.succeeded:
-        target.failures, target.failing_since, target.paused_until = 0, None, None
-        if delivery.status is DeliveryStatus.PENDING:
-            _end(tx, delivery, DeliveryStatus.DELIVERED, None)
-    elif delivery.status is DeliveryStatus.PENDING:
-        await _record_failure(tx, target, delivery, replace(outcome, response=attempt.response))
-    return delivery
-
-
-async def _record_failure(
-    tx: Transaction, target: DeliveryTarget, delivery: Delivery, outcome: Outcome
-) -> None:
-    response = outcome.response or "no answer"
-    target.failures += 1
-    target.failing_since = target.failing_since or tx.now
-    target.paused_until = tx.now + max(target_cooldown(target.failures), outcome.retry_after or timedelta())
-    delivery.next_attempt_at = next_attempt(
-        delivery.attempts_made, tx.now, random.random(), outcome.retry_after
-    )
-    if outcome.gone:
-        _end(tx, delivery, DeliveryStatus.FAILED, "The endpoint answered 410: it is gone.")
-        await alert_of_disabled(tx, target, delivery, "It answered 410 Gone.")
-    elif outcome.final:
-        _end(tx, delivery, DeliveryStatus.FAILED, f"Another attempt cannot succeed: {response}")
-        await alert_of_failed(tx, target, delivery, response)
-    elif target.endpoint_id and tx.now - target.failing_since >= GIVEN_UP_AFTER:
-        await alert_of_disabled(tx, target, delivery, "Every attempt of five days failed.")
-    elif delivery.next_attempt_at is None:
-        _end(tx, delivery, DeliveryStatus.FAILED, f"The last attempt: {outcome.response}")
-        await alert_of_failed(tx, target, delivery, response)
+    return StartedAttempt(delivery.id, attempt.id, prepared)
 
 
 async def _release_lease(tx: Transaction, target: DeliveryTarget) -> None:

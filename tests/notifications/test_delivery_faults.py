@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
+from notifications.attempts import CONCURRENT
 from rules.typeid import WORKSPACE, parse_id
 from server.embedded.location import cluster_location
 from tests.support.baton_client import Refused, Server, Workspace, wait_for
@@ -176,10 +177,10 @@ def test_target_is_attempted_by_one_worker_while_others_are_served(
             list(pool.map(lambda _: slow.escalate(), range(30)))
         beside.wait_for(30)
         assert statuses(quick.ended()) == ["DELIVERED"] * 30
-        assert len(receiver.received) == 1
+        assert len(receiver.received) <= CONCURRENT
         gate.open.set()
         assert statuses(slow.ended()) == ["DELIVERED"] * 30
-        assert gate.most == 1
+        assert gate.most <= CONCURRENT
         assert len(receiver.received) == 30
 
 
