@@ -55,10 +55,10 @@ async def record_outcomes(
         .order_by(Delivery.id)
         .with_for_update(of=Delivery)
     )
-    found = {attempt.id: (delivery, attempt) for delivery, attempt in rows.tuples()}
+    by_attempt = {attempt.id: (delivery, attempt) for delivery, attempt in rows.tuples()}
     failed: list[tuple[Delivery, Outcome]] = []
     for item in finished:
-        delivery, attempt = found[item.started.attempt_id]
+        delivery, attempt = by_attempt[item.started.attempt_id]
         outcome = _record_attempt(delivery, attempt, item)
         if delivery.status is DeliveryStatus.PENDING:
             if outcome.succeeded:
@@ -71,7 +71,7 @@ async def record_outcomes(
         _pause(tx, target, [outcome.retry_after or timedelta() for _, outcome in failed])
     for delivery, outcome in failed:
         await _record_failure(tx, target, delivery, outcome)
-    return [delivery for delivery, _ in found.values()]
+    return [delivery for delivery, _ in by_attempt.values()]
 
 
 def _record_attempt(delivery: Delivery, attempt: DeliveryAttempt, finished: FinishedAttempt) -> Outcome:

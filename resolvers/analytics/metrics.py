@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from itertools import pairwise
 from uuid import UUID
 
 import numpy as np
@@ -22,10 +20,9 @@ from resolvers.analytics.blocks import (
     Count,
     Duration,
     Ints,
-    Items,
 )
 from resolvers.analytics.facts import Fetch, instant, reason_hash
-from resolvers.analytics.periods import Period, check_period, check_timezone, series_borders
+from resolvers.analytics.periods import Period, check_period
 from resolvers.analytics.reading import (
     Reading,
     block_of_months,
@@ -33,8 +30,8 @@ from resolvers.analytics.reading import (
     open_reading,
     select_parts,
 )
+from resolvers.analytics.series import SERIES_COUNTS, SERIES_PARTS
 from resolvers.analytics.totals import Totals, add_totals, totals_of, totals_of_months
-from resolvers.audit import record_export
 from resolvers.context import Context, Services
 from resolvers.errors import BadInputError, NotFoundError
 from resolvers.permissions import permitted
@@ -42,26 +39,20 @@ from resolvers.visibility import AGENT
 from rules.analytics import (
     BUCKETS,
     SECOND,
-    AnalyticsInterval,
     Review,
-    bucket_seconds,
     percentile_seconds,
     ratio,
 )
-from rules.audit import AuditAction
 from rules.escalation import EscalationTrigger, Priority
 from rules.roles import Scope
 from rules.sla_clock import SlaOutcome
 from rules.triggers import REASONS
 
 MOST_REASONS = 100
-# Counts that a series needs: the first ones.
-_SERIES_COUNTS = Count.MISSED + 1
 _MET, _MISSED = OUTCOMES.index(SlaOutcome.MET), OUTCOMES.index(SlaOutcome.MISSED)
 _NEEDED, _NOT_NEEDED = REVIEWS.index(Review.NEEDED), REVIEWS.index(Review.NOT_NEEDED)
 _MONTH_COLUMNS = "totals, assignees, assignee_counts, reasons"
 _DAY_COLUMNS = ("sums", "resolutions", "details")
-_SERIES_PARTS = ("resolutions",)
 _SAMPLES = """
 SELECT DISTINCT e.trigger, e.reason
 FROM unnest($3::timestamptz[], $4::timestamptz[]) AS range (start, stop)
@@ -116,18 +107,6 @@ class AssigneeCount:
     count: int
     median_first_response: float | None
     sla_compliance: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class AnalyticsPoint:
-    """One step of a series."""
-
-    start: datetime
-    conversations: int
-    escalations: int
-    escalation_rate: float | None
-    sla_compliance: float | None
-    median_resolution_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +227,7 @@ async def escalation_analytics(
 
 async def _metrics(reading: Reading, with_cells: bool = False) -> Metrics:
     columns = (
-        f"{_MONTH_COLUMNS}, {first_counts(_SERIES_COUNTS)}, resolutions" if with_cells else _MONTH_COLUMNS
+        f"{_MONTH_COLUMNS}, {first_counts(SERIES_COUNTS)}, resolutions" if with_cells else _MONTH_COLUMNS
     )
     months = await reading.months(columns)
     block = await reading.block(_DAY_COLUMNS, without=months)
@@ -257,8 +236,8 @@ async def _metrics(reading: Reading, with_cells: bool = False) -> Metrics:
         totals = add_totals(totals_of(block), totals_of_months(list(months.values())))
         cells = None
         if with_cells:
-            of_days = select_parts(block, _SERIES_PARTS, _SERIES_COUNTS)
-            cells = block_of_months(months, _SERIES_PARTS, _SERIES_COUNTS).merge(of_days)
+            of_days = select_parts(block, SERIES_PARTS, SERIES_COUNTS)
+            cells = block_of_months(months, SERIES_PARTS, SERIES_COUNTS).merge(of_days)
         return Metrics(reading.agent_id, reading.period, totals, cells)
 
     return await asyncio.to_thread(compute)
@@ -315,36 +294,6 @@ async def _texts(
     }
 
 
-@permitted("escalationAnalytics", AGENT)
-async def analytics_series(
-    context: Context,
-    agent_id: UUID,
-    period: Period,
-    interval: AnalyticsInterval,
-    timezone: str,
-    cells: Block | None = None,
-) -> list[AnalyticsPoint]:
-    """Return the metrics of each step of a period; raises BadInputError.
-
-    `cells` are those of the metrics. They are read again if a step begins within one.
-    """
-    borders = series_borders(period, interval, check_timezone(timezone))
-    if cells is None or any(border % SLOT for border in borders[1:]):
-        async with open_reading(context, agent_id, period) as reading:
-            cells = await reading.block(_SERIES_PARTS, cuts=borders, counted=_SERIES_COUNTS)
-    return await asyncio.to_thread(_points, cells, borders)
-
-
-@permitted("GET /exports/analytics.csv", AGENT)
-async def export_series(
-    context: Context, agent_id: UUID, period: Period, interval: AnalyticsInterval, timezone: str
-) -> list[AnalyticsPoint]:
-    """Return the series for an export; raises BadInputError."""
-    series = await analytics_series(context, agent_id, period, interval, timezone)
-    await record_export(context, AuditAction.EXPORT_ANALYTICS)
-    return series
-
-
 async def operator_context(services: Services, agent_id: UUID) -> Context:
     """Return the context of the server's operator for an AI agent; raises NotFoundError."""
     result = await services.database.fetch("SELECT workspace_id FROM agents WHERE id = $1", agent_id)
@@ -352,49 +301,3 @@ async def operator_context(services: Services, agent_id: UUID) -> Context:
         raise NotFoundError("AI agent")
     scopes = frozenset({Scope.ANALYTICS_READ})
     return Context(services, Actor(ActorKind.API_KEY, result[0]["workspace_id"], scopes))
-
-
-def _points(block: Block, borders: list[int]) -> list[AnalyticsPoint]:
-    # Cells are in order, so each step has a range of them, and of their items.
-    begins = np.searchsorted(block.starts, np.array(borders[1:], np.int64))
-    begins = np.concatenate([[0], begins, [len(block.starts)]])
-    columns = [
-        np.diff(block.total_before(Count(column))[begins]).tolist() for column in range(_SERIES_COUNTS)
-    ]
-    medians = _medians(block, begins)
-    return [
-        AnalyticsPoint(
-            start=instant(start),
-            conversations=row[Count.CONVERSATIONS],
-            escalations=row[Count.ESCALATIONS],
-            escalation_rate=ratio(row[Count.ESCALATED], row[Count.CONVERSATIONS]),
-            sla_compliance=ratio(row[Count.MET], row[Count.MET] + row[Count.MISSED]),
-            median_resolution_seconds=median,
-        )
-        for start, row, median in zip(borders, zip(*columns, strict=True), medians, strict=True)
-    ]
-
-
-def _medians(block: Block, begins: Ints) -> list[float | None]:
-    """Return the median of each step; 0 is no duration."""
-    assert block.resolutions is not None
-    ends = block.total_before(Count.ESCALATIONS)[begins]
-    # Short ranges of 16 bits are sorted ten times faster than all together: the sort is a radix sort.
-    buckets = block.resolutions.astype(np.int16)
-    firsts = ends[:-1].copy()
-    for step, (begin, end) in enumerate(pairwise(ends.tolist())):
-        durations = buckets[begin:end]
-        durations.sort(kind="stable")
-        firsts[step] += durations.searchsorted(1)
-    counts = ends[1:] - firsts
-    # A step without durations takes any place: it is left out below.
-    places = np.stack([firsts + (counts - 1) // 2, firsts + counts // 2]).clip(0, max(len(buckets) - 1, 0))
-    medians = _seconds_of_buckets()[buckets[places] if len(buckets) else places].mean(axis=0)
-    return [
-        median if count else None for median, count in zip(medians.tolist(), counts.tolist(), strict=True)
-    ]
-
-
-@cache
-def _seconds_of_buckets() -> Items:
-    return np.array([bucket_seconds(bucket) for bucket in range(BUCKETS)])

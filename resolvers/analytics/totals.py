@@ -140,17 +140,14 @@ def totals_of_months(rows: Sequence[Any]) -> Totals:
 def _responses_of_months(rows: Sequence[Any]) -> tuple[tuple[UUID | None, ...], Ints]:
     members = tuple(dict.fromkeys(member for row in rows for member in row["assignees"]))
     places = {member: place for place, member in enumerate(members)}
-    table = np.array([places[member] for row in rows for member in row["assignees"]], np.int64)
-    sparse = np.frombuffer(b"".join(row["assignee_counts"] for row in rows), SPARSE)
-    # The place in a month's row counts its own assignees from 0; those of all months are in `table`.
-    ahead = np.cumsum([0, *(len(row["assignees"]) for row in rows)])[:-1]
-    lengths = [len(row["assignee_counts"]) // SPARSE.itemsize for row in rows]
-    of_row = np.repeat(ahead, np.array(lengths, np.int64))
-    local, column = np.divmod(sparse["place"].astype(np.int64), _ASSIGNEE_WIDTH)
-    size = len(members) * _ASSIGNEE_WIDTH
-    summed = _sum_sparse(table[of_row + local] * _ASSIGNEE_WIDTH + column, sparse["count"], size)
-    assignees = tuple(member if member.int else None for member in members)
-    return assignees, summed.reshape(len(members), _ASSIGNEE_WIDTH)
+    summed = np.zeros((len(members), _ASSIGNEE_WIDTH), np.int64)
+    for row in rows:
+        # A month counts its own assignees from 0.
+        sparse = np.frombuffer(row["assignee_counts"], SPARSE)
+        own = [places[member] for member in row["assignees"]]
+        counted = _sum_sparse(sparse["place"], sparse["count"], len(own) * _ASSIGNEE_WIDTH)
+        summed[own] += counted.reshape(len(own), _ASSIGNEE_WIDTH)
+    return tuple(member if member.int else None for member in members), summed
 
 
 def _sum_sparse(places: Items, counts: Items, size: int) -> Ints:

@@ -11,6 +11,7 @@ from strawberry.utils.await_maybe import AwaitableOrValue
 from resolvers.analytics import calibration, metrics, what_if
 from resolvers.analytics.blocks import Count, Duration
 from resolvers.analytics.facts import instant
+from resolvers.analytics.series import analytics_series
 from resolvers.pagination import LISTED
 from rules.analytics import AnalyticsInterval
 from rules.escalation import EscalationTrigger, Priority
@@ -300,7 +301,7 @@ class EscalationAnalytics:
     ) -> list[AnalyticsPoint]:
         """The metrics step by step, at most 2,000 steps; steps without data are included."""
         result = self.result
-        points = await metrics.analytics_series(
+        points = await analytics_series(
             info.context, result.agent_id, result.period, interval, timezone, result.cells
         )
         # They have the same attributes; there may be two thousand of them.

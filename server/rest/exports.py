@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from resolvers.analytics.export import ExportedEscalation, export_escalations
-from resolvers.analytics.metrics import AnalyticsPoint, export_series
 from resolvers.analytics.periods import check_period, check_timezone
+from resolvers.analytics.series import AnalyticsPoint, export_series
 from resolvers.audit_queries import export_audit_log
 from rules.audit import HASHED
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, format_id
