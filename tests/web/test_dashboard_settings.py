@@ -8,6 +8,9 @@ from tests.support.dashboard_page import DashboardPage, escalate
 READ = """query($agent: ID!) { escalationSettings(agentId: $agent) { version
     autoEscalation { confidenceThreshold } widget { buttonText } triggers { toolFailureLimit } } }"""
 
+READ_RETENTION = """query($agent: ID!) { escalationSettings(agentId: $agent) {
+    retention { closedConversationDays } } }"""
+
 KEY_ENDS = "{ apiKeys { name expiresAt owner { name } } }"
 
 
@@ -103,3 +106,17 @@ def test_saved_reply_is_created_and_a_shortcut_in_use_is_refused(page: Page, wor
     expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_text("/refund")).to_have_count(1)
+
+
+def test_retention_of_closed_conversations_is_saved_and_removed(page: Page, workspace: Workspace) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    field = page.get_by_label("Erase closed conversations after, in days")
+    for text, days in (("90", 90), ("", None)):
+        field.fill(text)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("changes not saved").or_(page.get_by_text("change not saved"))).to_be_hidden()
+        settings = workspace.key.ask(READ_RETENTION, agent=workspace.agent_id)["escalationSettings"]
+        assert settings == {"retention": {"closedConversationDays": days}}
+    page.reload()
+    expect(field).to_have_value("")
+    assert dashboard.errors == []

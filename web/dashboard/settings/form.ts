@@ -5,7 +5,7 @@ import type { SettingsPartsFragment, UpdateEscalationSettingsInput } from "../..
 export type Settings = SettingsPartsFragment;
 
 /** The parts that the form edits. Webhooks and connections have mutations of their own. */
-const SECTIONS = ["autoEscalation", "triggers", "ai", "sla", "notifications", "widget"] as const;
+const SECTIONS = ["autoEscalation", "triggers", "ai", "sla", "notifications", "widget", "retention"] as const;
 
 type Path = string;
 

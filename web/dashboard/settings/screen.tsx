@@ -8,6 +8,7 @@ import { useMay } from "../session/viewer";
 import { AgentPicker } from "./agent-picker";
 import type { Settings } from "./form";
 import { HoursSection } from "./hours";
+import { RetentionSection } from "./retention-section";
 import { AiSection, EmailSection, SlaSection } from "./sections";
 import styles from "./settings.module.css";
 import { ThresholdSection } from "./threshold";
@@ -79,6 +80,7 @@ function Form({ saved }: { saved: Settings }) {
       <HoursSection {...props} />
       <EmailSection {...props} />
       <WidgetSection {...props} />
+      <RetentionSection {...props} />
       {(form.dirty || form.conflict) && (
         <div className={styles.saveBar}>
           {form.conflict && <Conflict form={form} />}
