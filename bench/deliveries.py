@@ -15,10 +15,11 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, event, select
+import asyncpg
+from sqlalchemy import event, select
 from sqlalchemy.engine import Engine
 
 from bench.server_under_test import Stage, Tenant, stage
@@ -58,11 +59,21 @@ class Counts:
     began: dict[int, float] = field(default_factory=dict)
 
     def watch(self) -> None:
-        """Count on every engine of this process from now on."""
+        """Count in every connection of this process from now on."""
         event.listen(Engine, "before_cursor_execute", self._statement)
-        event.listen(Engine, "begin", self._begin)
-        event.listen(Engine, "commit", self._end)
-        event.listen(Engine, "rollback", self._end)
+        execute = asyncpg.Connection.execute
+
+        async def watched(connection: asyncpg.Connection, query: str, *values: Any, **given: Any) -> Any:
+            if query == "BEGIN":
+                self.transactions += 1
+                self.began[id(connection)] = time.perf_counter()
+            try:
+                return await execute(connection, query, *values, **given)
+            finally:
+                if query in ("COMMIT", "ROLLBACK") and (began := self.began.pop(id(connection), None)):
+                    self.held += time.perf_counter() - began
+
+        cast(Any, asyncpg.Connection).execute = watched
 
     def reset(self) -> None:
         """Begin to count from zero."""
@@ -70,19 +81,6 @@ class Counts:
 
     def _statement(self, *_: Any) -> None:
         self.statements += 1
-
-    def _begin(self, connection: Connection) -> None:
-        if not _autocommits(connection):
-            self.transactions += 1
-            self.began[id(connection)] = time.perf_counter()
-
-    def _end(self, connection: Connection) -> None:
-        if began := self.began.pop(id(connection), None):
-            self.held += time.perf_counter() - began
-
-
-def _autocommits(connection: Connection) -> bool:
-    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 def _ask(stage: Stage, tenant: Tenant, operation: str, **variables: Any) -> Any:
