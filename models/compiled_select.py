@@ -1,5 +1,6 @@
 """Statements that are compiled once, for every request, transaction and live event."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVarTuple, cast
 
@@ -7,11 +8,14 @@ import asyncpg
 from sqlalchemy import ColumnElement, Enum, Select, event, inspect
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.util import AliasedInsp
+from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
+from models.base import Base
 from models.database import Database
 from models.driver_values import DIALECT, Writer, writer_of
+from models.plain_row import ReadOnlyRowError, plain_class
 
 Ts = TypeVarTuple("Ts")
 
@@ -22,13 +26,6 @@ _Maker = Callable[[Sequence[Any]], Any]
 _Part = tuple[list[ColumnElement[Any]], _Maker]
 
 
-class ReadOnlyRowError(RuntimeError):
-    """A row of a compiled select was added to a session, which would insert it again."""
-
-    def __init__(self, row: object) -> None:
-        super().__init__(f"{type(row).__name__} was read without a session and cannot be written")
-
-
 @event.listens_for(Session, "before_attach")
 def _refuse_read_only_row(_: Session, row: object) -> None:
     if _READ_ONLY in vars(row):
@@ -36,14 +33,14 @@ def _refuse_read_only_row(_: Session, row: object) -> None:
 
 
 def mark_read_only(row: object) -> None:
-    """Make every session refuse the row."""
+    """Make every session refuse a new row."""
     vars(row)[_READ_ONLY] = True
 
 
 class CompiledStatement(Generic[*Ts]):
     """A statement that returns rows, for asyncpg. Each variable value is a `bindparam`.
 
-    Rows of tables belong to no session: adding one to a session raises ReadOnlyRowError. `source` is the
+    Rows of tables are plain objects: adding one to a session raises ReadOnlyRowError. `source` is the
     statement before it was compiled.
     """
 
@@ -80,15 +77,56 @@ class CompiledSelect(CompiledStatement[*Ts]):
     """A select that is compiled once and run by asyncpg: a third of the CPU of a session."""
 
     def __init__(self, statement: Select[*Ts]) -> None:
-        parts = [_part_of(description["expr"]) for description in statement.column_descriptions]
-        columns = [column for columns, _ in parts for column in columns]
-        only = statement.with_only_columns(*columns, maintain_column_froms=True)
+        parts, only = _parts_of(statement)
         super().__init__(statement, only.compile(dialect=DIALECT), parts)
 
     async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
         """Return the rows for these values of the parameters, through the query pool."""
         records = await database.fetch(self.sql, *self.arguments(values))
         return [self.row(record) for record in records]
+
+
+class _SelectOfShape(CompiledStatement[*Ts]):
+    """A select whose values were given when it was built, compiled for all selects that differ in these."""
+
+    def __init__(self, statement: Any, key: CacheKey) -> None:
+        parts, only = _parts_of(statement)
+        self._compiled = only.compile(dialect=DIALECT, cache_key=key)
+        super().__init__(statement, self._compiled, parts)
+
+    def arguments_of(self, key: CacheKey) -> list[Any]:
+        """Return the arguments for the values of another select."""
+        return self.arguments(dict(self._compiled.construct_params(extracted_parameters=key.bindparams)))
+
+
+class SelectShapes:
+    """Selects that are built for each request, such as lists with filters, and compiled once for each shape.
+
+    The most recently used shapes are kept. A value for IN would be a shape for each number of items: use
+    `= ANY` with an array.
+    """
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._shapes: OrderedDict[Any, _SelectOfShape[Any]] = OrderedDict()
+
+    async def rows(self, database: Database, statement: Select[*Ts]) -> list[tuple[*Ts]]:
+        """Return the rows of a select, through the pool of sessions."""
+        key = statement._generate_cache_key()
+        assert key is not None, "a part of the select has no cache key"
+        shape = self._shape(statement, key)
+        records = await database.fetch_list(shape.sql, *shape.arguments_of(key))
+        return [shape.row(record) for record in records]
+
+    def _shape(self, statement: Select[*Ts], key: CacheKey) -> _SelectOfShape[*Ts]:
+        shape = self._shapes.get(key.key)
+        if shape is None:
+            shape = self._shapes[key.key] = _SelectOfShape(statement, key)
+            if len(self._shapes) > self._kept:
+                self._shapes.popitem(last=False)
+        else:
+            self._shapes.move_to_end(key.key)
+        return shape
 
 
 class CompiledWrite(CompiledStatement[*Ts]):
@@ -100,6 +138,13 @@ class CompiledWrite(CompiledStatement[*Ts]):
         super().__init__(statement, statement.compile(dialect=DIALECT), parts)
 
 
+def _parts_of(statement: Any) -> tuple[list[_Part], Select[Any]]:
+    """Return what a select returns, and the select of the columns that this takes."""
+    parts = [_part_of(description["expr"]) for description in statement.column_descriptions]
+    columns = [column for columns, _ in parts for column in columns]
+    return parts, statement.with_only_columns(*columns, maintain_column_froms=True)
+
+
 def _part_of(expression: Any) -> _Part:
     """Return the columns of a table, alias or value, and a function that builds it from their values."""
     entity: Any = inspect(expression)
@@ -107,12 +152,12 @@ def _part_of(expression: Any) -> _Part:
         return [expression], _single
     attributes = list(entity.mapper.column_attrs)
     names = [attribute.key for attribute in attributes]
-    blank = entity.mapper.class_manager.new_instance
+    model: type[Base] = entity.mapper.class_
+    blank = plain_class(model)
 
     def row(values: Sequence[Any]) -> Any:
         instance = blank()
-        instance.__dict__.update(zip(names, values, strict=True))
-        mark_read_only(instance)
+        instance.__dict__ = dict(zip(names, values, strict=True))
         return instance
 
     return [entity.selectable.c[attribute.columns[0].key] for attribute in attributes], row

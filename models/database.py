@@ -17,7 +17,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from models.database_transaction import DatabaseTransaction, begin_transaction
+from models.database_transaction import (
+    DatabaseTransaction,
+    begin_transaction,
+    driver_connection,
+    pooled_connection,
+)
 from models.driver_values import json_text
 
 # A client that dies in the middle of a transaction must not keep its conversation locked. A statement waits
@@ -183,6 +188,13 @@ class Database:
         """
         with self._expected_errors():
             return await self._query_pool.fetch(sql, values)
+
+    async def fetch_list(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        """Return the rows of a single query as `fetch` does, through the pool of sessions."""
+        with self._expected_errors():
+            async with pooled_connection(self._engine) as pooled:
+                rows: list[asyncpg.Record] = await driver_connection(pooled).fetch(sql, *values)
+                return rows
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Callable[..., Awaitable[list[asyncpg.Record]]]]:

@@ -25,8 +25,7 @@ class DatabaseTransaction:
         self._engine = engine
         self._pooled = pooled
         self._session: AsyncSession | None = None
-        # SQLAlchemy types it for any driver; the pool connects by asyncpg.
-        self.connection: asyncpg.Connection = cast(asyncpg.Connection, pooled.driver_connection)
+        self.connection = driver_connection(pooled)
 
     @property
     def session(self) -> AsyncSession:
@@ -61,19 +60,31 @@ class DatabaseTransaction:
 
 
 @asynccontextmanager
-async def begin_transaction(engine: AsyncEngine) -> AsyncIterator[DatabaseTransaction]:
-    """Begin a transaction, which is rolled back unless it is committed in the block."""
+async def pooled_connection(engine: AsyncEngine) -> AsyncIterator[PoolProxiedConnection]:
+    """Take a connection of the pool. One that is closed or in a transaction after the block is discarded."""
     pooled = await greenlet_spawn(engine.sync_engine.raw_connection)
-    transaction = DatabaseTransaction(engine, pooled)
-    connection = transaction.connection
+    connection = driver_connection(pooled)
     try:
-        await connection.execute("BEGIN")
-        try:
-            yield transaction
-        finally:
-            await transaction.end()
+        yield pooled
     finally:
         # A session has discarded a connection that failed in it.
         if pooled.is_valid and (connection.is_closed() or connection.is_in_transaction()):
             pooled.invalidate()
         pooled.close()
+
+
+def driver_connection(pooled: PoolProxiedConnection) -> asyncpg.Connection:
+    """Return asyncpg's connection. SQLAlchemy types it for any driver; the pool connects by asyncpg."""
+    return cast(asyncpg.Connection, pooled.driver_connection)
+
+
+@asynccontextmanager
+async def begin_transaction(engine: AsyncEngine) -> AsyncIterator[DatabaseTransaction]:
+    """Begin a transaction, which is rolled back unless it is committed in the block."""
+    async with pooled_connection(engine) as pooled:
+        transaction = DatabaseTransaction(engine, pooled)
+        await transaction.connection.execute("BEGIN")
+        try:
+            yield transaction
+        finally:
+            await transaction.end()

@@ -9,6 +9,7 @@ from sqlalchemy import Computed
 
 from models.base import Base
 from models.compiled_select import CompiledStatement, mark_read_only
+from models.plain_row import PlainRow, model_of
 from models.write_statement import (
     Append,
     EntryAppend,
@@ -25,6 +26,8 @@ Ts = TypeVarTuple("Ts")
 # The class and the primary key of a row.
 _Identity = tuple[Any, ...]
 _Step = tuple[Part, list[Any]]
+# Rows that were read are plain, those that are added are objects of the models.
+_Row = PlainRow | Base
 
 # A transaction that changes many conversations takes several statements, so that none is long to compile.
 _PARTS, _ROWS = 16, 16
@@ -39,7 +42,7 @@ class Ledger:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
-        self._stored: dict[_Identity, tuple[Base, dict[str, Any]]] = {}
+        self._stored: dict[_Identity, tuple[_Row, dict[str, Any]]] = {}
         self._added: list[Base] = []
 
     def add(self, row: Base) -> None:
@@ -80,10 +83,10 @@ class Ledger:
 
     def _tracked(self, selected: tuple[*Ts]) -> tuple[*Ts]:
         # Part for part of the same type, which a tuple made from a list cannot express.
-        parts = [self._first_read(part) if isinstance(part, Base) else part for part in selected]
+        parts = [self._first_read(part) if isinstance(part, PlainRow) else part for part in selected]
         return cast("tuple[*Ts]", tuple(parts))
 
-    def _first_read(self, row: Base) -> Base:
+    def _first_read(self, row: _Row) -> _Row:
         first, stored = self._stored.get(identity := _identity(row), (row, None))
         if stored is None or not any(_changed(first, stored)):
             vars(first).update(current := _values(row))
@@ -105,7 +108,7 @@ class Ledger:
                 yield RowUpdate(model, changed), [*(vars(row)[name] for name in changed), *key]
 
 
-def _changed(row: Base, stored: dict[str, Any]) -> Iterator[str]:
+def _changed(row: _Row, stored: dict[str, Any]) -> Iterator[str]:
     current = vars(row)
     return (name for name, value in stored.items() if (new := current[name]) is not value and new != value)
 
@@ -125,9 +128,9 @@ def _default(column: Any) -> Any:
     return column.default.arg(None) if column.default.is_callable else column.default.arg
 
 
-def _values(row: Base) -> dict[str, Any]:
+def _values(row: _Row) -> dict[str, Any]:
     values = vars(row)
-    return {key: values[key] for key in columns_of(type(row)) if key in values}
+    return {key: values[key] for key in columns_of(model_of(row)) if key in values}
 
 
 @cache
@@ -136,6 +139,6 @@ def _primary_key(model: type[Base]) -> tuple[str, ...]:
     return tuple(keys[column] for column in table_of(model).primary_key)
 
 
-def _identity(row: Base) -> _Identity:
-    values = vars(row)
-    return (type(row), *(values[key] for key in _primary_key(type(row))))
+def _identity(row: _Row) -> _Identity:
+    values, model = vars(row), model_of(row)
+    return (model, *(values[key] for key in _primary_key(model)))

@@ -13,7 +13,7 @@ from models.database import Database
 from resolvers.audit import record_export
 from resolvers.context import Context
 from resolvers.errors import BadInputError
-from resolvers.pagination import Order, Page, PageRequest, read_page
+from resolvers.pagination import Order, Page, PageRequest, is_among, read_page
 from resolvers.permissions import permitted
 from resolvers.validation import check_choices
 from rules.audit import AuditAction
@@ -36,7 +36,7 @@ class AuditFilter:
 def _selection(workspace_id: UUID, chosen: AuditFilter) -> Select[AuditEntry]:
     rows = select(AuditEntry).where(AuditEntry.workspace_id == workspace_id)
     if chosen.actions is not None:
-        rows = rows.where(AuditEntry.action.in_(chosen.actions))
+        rows = rows.where(is_among(AuditEntry.action, chosen.actions))
     if chosen.actor is not None:
         rows = rows.where(AuditEntry.actor_id == chosen.actor)
     if chosen.since is not None:
@@ -59,9 +59,8 @@ async def audit_log(context: Context, chosen: AuditFilter, request: PageRequest)
     check_choices("filter.actions", chosen.actions)
     if chosen.actor is not None:
         _check_actor(chosen.actor)
-    async with context.list_session() as session:
-        selection = _selection(context.actor.workspace_id, chosen)
-        return await read_page(session, selection, AuditEntry, _NEWEST, request)
+    selection = _selection(context.actor.workspace_id, chosen)
+    return await read_page(context, selection, _NEWEST, request)
 
 
 @permitted("GET /exports/audit.csv")

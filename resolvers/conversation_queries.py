@@ -98,8 +98,7 @@ async def _read_conversations(
 ) -> ConversationPage:
     selection = await _matching(context, wanted)
     cursor = await workspace_cursor(context)
-    async with context.list_session() as session:
-        page = await read_page(session, selection, Conversation, _ORDERS[order], request)
+    page = await read_page(context, selection, _ORDERS[order], request)
     return ConversationPage(page.of([row.id for row in page.rows]), cursor)
 
 

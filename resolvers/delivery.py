@@ -53,8 +53,7 @@ async def deliveries(context: Context, chosen: DeliveryFilter, request: PageRequ
     values = (chosen.escalation_id, chosen.status, chosen.channel)
     conditions = [column == value for column, value in zip(columns, values, strict=True) if value is not None]
     selection = visible_deliveries(Visibility.of(context.actor)).where(*conditions)
-    async with context.list_session() as session:
-        return await read_page(session, selection, Delivery, _NEWEST, request)
+    return await read_page(context, selection, _NEWEST, request)
 
 
 @permitted("deliveries", DELIVERY)

@@ -15,7 +15,7 @@ from realtime import log
 from realtime.cursor import Cursor
 from resolvers.context import Context
 from resolvers.field_scopes import check_filter_scopes
-from resolvers.pagination import Order, Page, PageRequest, read_page
+from resolvers.pagination import Order, Page, PageRequest, is_among, read_page
 from resolvers.permissions import permitted
 from resolvers.search import COUNTED, SearchedWord, has_message, search_conditions
 from resolvers.validation import check_choices
@@ -91,8 +91,7 @@ async def escalations(
     """Return a page of the workspace's escalations."""
     selection = await _matching(context, wanted)
     cursor = await workspace_cursor(context)
-    async with context.list_session() as session:
-        page = await read_page(session, selection, Escalation, _ORDERS[order], request)
+    page = await read_page(context, selection, _ORDERS[order], request)
     return EscalationPage(page, cursor)
 
 
@@ -170,7 +169,7 @@ def _conditions(wanted: EscalationFilter) -> list[ColumnElement[bool]]:
         (Escalation.disposition, wanted.disposition),
     ]
     conditions = [column == value for column, value in equal if value is not None]
-    conditions += [column.in_(values) for column, values in among if values is not None]
+    conditions += [is_among(column, values) for column, values in among if values is not None]
     if wanted.created_from is not None:
         conditions.append(Escalation.created_at >= wanted.created_from)
     if wanted.created_to is not None:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, literal, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ARRAY, ColumnElement, Select, any_, literal, tuple_
 
+from models.compiled_select import SelectShapes
+from resolvers.context import Context
 from resolvers.errors import BadInputError
 from rules.encoding import decode_base64url, encode_base64url
 
@@ -17,6 +18,8 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 LARGEST, USUAL = 100, 50
+# Lists of processes differ in filters, orders and directions. A shape takes some 50 KiB.
+_SHAPES = SelectShapes(256)
 # The length of a list without pages, such as the notes of an escalation.
 LISTED = 100
 VIEWERS = 20
@@ -87,12 +90,32 @@ def _typed(column: Any, value: Any) -> Any:
     raise ValueError(value)
 
 
+class Cursors(Sequence[str]):
+    """The cursors of the rows of a page, each made when it is read."""
+
+    def __init__(self, order: Order, rows: Sequence[Any]) -> None:
+        self._order = order
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        if isinstance(place, slice):
+            return Cursors(self._order, self._rows[place])
+        return self._order.cursor(self._rows[place])
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """Rows with their cursors, and whether there are more on either side."""
 
     rows: Sequence[T]
-    cursors: Sequence[str]
+    cursors: Cursors
     has_next: bool
     has_previous: bool
 
@@ -101,10 +124,8 @@ class Page(Generic[T]):
         return Page(rows, self.cursors, self.has_next, self.has_previous)
 
 
-async def read_page(
-    session: AsyncSession, selection: Select[Any], entity: type[T], order: Order, request: PageRequest
-) -> Page[T]:
-    """Return one page of `selection`; raises BadInputError for a contradictory request."""
+async def read_page(context: Context, selection: Select[T], order: Order, request: PageRequest) -> Page[T]:
+    """Return one page of a list; raises BadInputError for a contradictory request, and QueryTooSlowError."""
     size, backward = request.size
     if request.after is not None:
         selection = selection.where(_beyond(order, order.read("after", request.after), order.descending))
@@ -113,8 +134,9 @@ async def read_page(
         selection = selection.where(_beyond(order, before, not order.descending))
     falling = order.descending is not backward
     columns = [column.desc() if falling else column.asc() for column in order.columns]
-    rows = list(await session.scalars(selection.order_by(*columns).limit(size + 1)))
-    return page_of(rows, order, request)
+    with context.list_database() as database:
+        rows = await _SHAPES.rows(database, selection.order_by(*columns).limit(size + 1))
+    return page_of([row for (row,) in rows], order, request)
 
 
 def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
@@ -125,10 +147,16 @@ def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
         rows.reverse()
     return Page(
         rows,
-        [order.cursor(row) for row in rows],
+        Cursors(order, rows),
         has_next=request.before is not None if backward else more,
         has_previous=more if backward else request.after is not None,
     )
+
+
+def is_among(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values; with IN, each number of them is a shape."""
+    among: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return among
 
 
 def _beyond(order: Order, values: list[Any], falling: bool) -> Any:

@@ -50,7 +50,11 @@ class Edge(Generic[T]):
 
 
 def _edges(self: "Connection[T]") -> list[Edge[T]]:
-    return [Edge(cursor=at, node=node) for at, node in zip(self.cursors, self.nodes, strict=True)]
+    return [Edge(cursor=at, node=node) for at, node in zip(self.page.cursors, self.nodes, strict=True)]
+
+
+def _page_info(self: "Connection[T]") -> PageInfo:
+    return PageInfo.of(self.page)
 
 
 @strawberry.type
@@ -62,14 +66,15 @@ class Connection(Generic[T]):
     )
     nodes: list[T]
     """Items of the page."""
-    cursors: strawberry.Private[Sequence[str]]
-    page_info: PageInfo
-    """Position of the page in the list."""
+    page: strawberry.Private[Page[Any]]
+    page_info: PageInfo = strawberry.field(
+        resolver=_page_info, description="Position of the page in the list."
+    )
 
     @classmethod
     def build(cls, page: Page[Any], nodes: list[T], **fields: Any) -> Self:
         """Build the connection of a page from the nodes of its rows, with the subclass's own fields."""
-        return cls(nodes=nodes, cursors=page.cursors, page_info=PageInfo.of(page), **fields)
+        return cls(nodes=nodes, page=page, **fields)
 
 
 @dataclass(frozen=True, slots=True)

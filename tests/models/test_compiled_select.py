@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import bindparam, select
 
 from models.agent import Agent
-from models.compiled_select import CompiledSelect, ReadOnlyRowError
+from models.compiled_select import CompiledSelect
 from models.database import Database
+from models.plain_row import ReadOnlyRowError
 from rules.typeid import AGENT, parse_id
 from tests.support.baton_client import Workspace
 

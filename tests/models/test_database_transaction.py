@@ -9,11 +9,12 @@ import asyncpg
 import pytest
 from sqlalchemy import bindparam, select, text, update
 
-from models.compiled_select import CompiledSelect, ReadOnlyRowError
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database, DatabaseUnavailableError
 from models.database_transaction import TransactionFailedError
 from models.ledger import Ledger
+from models.plain_row import ReadOnlyRowError
 from models.saved_reply import SavedReply
 from models.write_statement import Append
 from rules.typeid import CONVERSATION, WORKSPACE, parse_id

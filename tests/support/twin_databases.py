@@ -14,6 +14,7 @@ import asyncpg
 from models.base import Base
 from models.database import Database
 from models.ids import new_id
+from models.plain_row import PlainRow, model_of
 from models.write_statement import columns_of
 from realtime.pubsub import Wakeup
 from resolvers.actor import Actor, ActorKind
@@ -193,10 +194,10 @@ class Twins:
 
 def _plain(result: Any) -> Any:
     """Return rows as their values, so that rows of both kinds can be compared."""
-    if isinstance(result, Base):
+    if isinstance(result, Base | PlainRow):
         values = vars(result)
         # A session leaves out what is null, and reads what the database computes.
-        return {key: values.get(key) for key in columns_of(type(result)) if key != "priority_rank"}
+        return {key: values.get(key) for key in columns_of(model_of(result)) if key != "priority_rank"}
     if is_dataclass(result) and not isinstance(result, type):
         names = [field.name for field in fields(result)]
         return {name: _plain(getattr(result, name)) for name in names}
