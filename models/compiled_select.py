@@ -1,7 +1,7 @@
 """Statements that are compiled once, for every request, transaction and live event."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVarTuple, cast
 
 import asyncpg
@@ -20,6 +20,12 @@ from models.plain_row import ReadOnlyRowError, plain_class
 Ts = TypeVarTuple("Ts")
 
 _READ_ONLY = "_baton_read_only"
+
+# The columns that are shown, by model. A model that is missing shows all.
+Shown = Mapping[type[Any], frozenset[str]]
+_ALL: Shown = {}
+# Of one select. They are as many as the documents of a process select different fields.
+_NARROWER_KEPT = 64
 
 # Builds one selected entity from its column values.
 _Maker = Callable[[Sequence[Any]], Any]
@@ -74,10 +80,15 @@ class CompiledStatement(Generic[*Ts]):
 
 
 class CompiledSelect(CompiledStatement[*Ts]):
-    """A select that is compiled once and run by asyncpg: a third of the CPU of a session."""
+    """A select that is compiled once and run by asyncpg: a third of the CPU of a session.
 
-    def __init__(self, statement: Select[*Ts]) -> None:
-        parts, only = _parts_of(statement)
+    With `shown`, rows of those models have the shown columns and ids only.
+    """
+
+    def __init__(self, statement: Select[*Ts], shown: Shown = _ALL) -> None:
+        parts, only = _parts_of(statement, shown)
+        self._models = _models_of(statement)
+        self._narrower: dict[frozenset[Any], CompiledSelect[*Ts]] = {}
         super().__init__(statement, only.compile(dialect=DIALECT), parts)
 
     async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
@@ -85,12 +96,24 @@ class CompiledSelect(CompiledStatement[*Ts]):
         records = await database.fetch(self.sql, *self.arguments(values))
         return [self.row(record) for record in records]
 
+    def showing(self, shown: Shown) -> "CompiledSelect[*Ts]":
+        """Return the select of the shown columns; the last ones are kept."""
+        key = _shown_of(self._models, shown)
+        if not key:
+            return self
+        narrower = self._narrower.get(key)
+        if narrower is None:
+            if len(self._narrower) >= _NARROWER_KEPT:
+                self._narrower.clear()
+            narrower = self._narrower[key] = CompiledSelect(self.source, shown)
+        return narrower
+
 
 class _SelectOfShape(CompiledStatement[*Ts]):
     """A select whose values were given when it was built, compiled for all selects that differ in these."""
 
-    def __init__(self, statement: Any, key: CacheKey) -> None:
-        parts, only = _parts_of(statement)
+    def __init__(self, statement: Any, key: CacheKey, shown: Shown) -> None:
+        parts, only = _parts_of(statement, shown)
         self._compiled = only.compile(dialect=DIALECT, cache_key=key)
         super().__init__(statement, self._compiled, parts)
 
@@ -110,22 +133,23 @@ class SelectShapes:
         self._kept = kept
         self._shapes: OrderedDict[Any, _SelectOfShape[Any]] = OrderedDict()
 
-    async def rows(self, database: Database, statement: Select[*Ts]) -> list[tuple[*Ts]]:
-        """Return the rows of a select, through the pool of sessions."""
+    async def rows(self, database: Database, statement: Select[*Ts], shown: Shown = _ALL) -> list[tuple[*Ts]]:
+        """Return the rows of a select with the shown columns, through the pool of sessions."""
         key = statement._generate_cache_key()
         assert key is not None, "a part of the select has no cache key"
-        shape = self._shape(statement, key)
+        shape = self._shape(statement, key, shown)
         records = await database.fetch_list(shape.sql, *shape.arguments_of(key))
         return [shape.row(record) for record in records]
 
-    def _shape(self, statement: Select[*Ts], key: CacheKey) -> _SelectOfShape[*Ts]:
-        shape = self._shapes.get(key.key)
+    def _shape(self, statement: Select[*Ts], key: CacheKey, shown: Shown) -> _SelectOfShape[*Ts]:
+        kept = key.key, _shown_of(_models_of(statement), shown)
+        shape = self._shapes.get(kept)
         if shape is None:
-            shape = self._shapes[key.key] = _SelectOfShape(statement, key)
+            shape = self._shapes[kept] = _SelectOfShape(statement, key, shown)
             if len(self._shapes) > self._kept:
                 self._shapes.popitem(last=False)
         else:
-            self._shapes.move_to_end(key.key)
+            self._shapes.move_to_end(kept)
         return shape
 
 
@@ -138,21 +162,35 @@ class CompiledWrite(CompiledStatement[*Ts]):
         super().__init__(statement, statement.compile(dialect=DIALECT), parts)
 
 
-def _parts_of(statement: Any) -> tuple[list[_Part], Select[Any]]:
+def _models_of(statement: Any) -> frozenset[type[Base]]:
+    inspected = (inspect(description["expr"]) for description in statement.column_descriptions)
+    return frozenset(part.mapper.class_ for part in inspected if isinstance(part, Mapper | AliasedInsp))
+
+
+def _shown_of(models: frozenset[type[Base]], shown: Shown) -> frozenset[Any]:
+    return frozenset((model, shown[model]) for model in models if model in shown) if shown else frozenset()
+
+
+def _parts_of(statement: Any, shown: Shown) -> tuple[list[_Part], Select[Any]]:
     """Return what a select returns, and the select of the columns that this takes."""
-    parts = [_part_of(description["expr"]) for description in statement.column_descriptions]
+    parts = [_part_of(description["expr"], shown) for description in statement.column_descriptions]
     columns = [column for columns, _ in parts for column in columns]
     return parts, statement.with_only_columns(*columns, maintain_column_froms=True)
 
 
-def _part_of(expression: Any) -> _Part:
+def _part_of(expression: Any, shown: Shown = _ALL) -> _Part:
     """Return the columns of a table, alias or value, and a function that builds it from their values."""
     entity: Any = inspect(expression)
     if not isinstance(entity, Mapper | AliasedInsp):
         return [expression], _single
-    attributes = list(entity.mapper.column_attrs)
-    names = [attribute.key for attribute in attributes]
     model: type[Base] = entity.mapper.class_
+    columns = shown.get(model)
+    attributes = [
+        attribute
+        for attribute in entity.mapper.column_attrs
+        if columns is None or attribute.key in columns or attribute.key.endswith("id")
+    ]
+    names = [attribute.key for attribute in attributes]
     blank = plain_class(model)
 
     def row(values: Sequence[Any]) -> Any:

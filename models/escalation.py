@@ -16,6 +16,17 @@ _RANK = (
     "CASE priority " + " ".join(f"WHEN '{priority}' THEN {priority.rank}" for priority in Priority) + " END"
 )
 
+# What `Escalation.clock` reads.
+CLOCK_COLUMNS = (
+    "sla_target_minutes",
+    "sla_started_at",
+    "sla_at_risk_at",
+    "sla_due_at",
+    "sla_policy",
+    "sla_stopped_at",
+    "first_responded_at",
+)
+
 
 class Escalation(Base):
     """One request for people.

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.compiled_select import Shown
 from models.database import Database, QueryTimeoutError
 from models.sealing import Seal
 from realtime.feed import Feed
@@ -86,6 +87,7 @@ class Services:
 class Context:
     """The context of one call: the services, the caller and its network address.
 
+    `shown` has the columns that the result shows, by model: rows that are read for it need no others.
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
     clock in a replay. `device_cookie` and `user_agent` are those of the browser, or empty texts. `live`
     selects the pool for live events. The transport reports the call by `record`.
@@ -100,6 +102,7 @@ class Context:
     replay_clock: datetime | None = field(default=None, kw_only=True)
     live: bool = field(default=False, kw_only=True)
     record: CallRecord = field(default_factory=CallRecord, kw_only=True)
+    shown: Shown = field(default_factory=dict, kw_only=True)
 
     @property
     def actor(self) -> Actor:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
 
+from models.compiled_select import Shown
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.search_entry import SearchEntry, SearchSource
@@ -45,6 +46,8 @@ _ORDERS = {
     ConversationOrder.CREATED_ASC: Order("oldest", (Conversation.created_at, Conversation.id), False),
     ConversationOrder.LAST_MESSAGE_DESC: Order("active", (_ACTIVITY, Conversation.id), True, _activity),
 }
+# A page has ids only.
+_OF_CURSORS: Shown = {Conversation: frozenset({"created_at", "last_message_at"})}
 
 
 @permitted("conversation", CONVERSATION)
@@ -98,7 +101,7 @@ async def _read_conversations(
 ) -> ConversationPage:
     selection = await _matching(context, wanted)
     cursor = await workspace_cursor(context)
-    page = await read_page(context, selection, _ORDERS[order], request)
+    page = await read_page(context, selection, _ORDERS[order], request, _OF_CURSORS)
     return ConversationPage(page.of([row.id for row in page.rows]), cursor)
 
 

@@ -67,6 +67,7 @@ _CONVERSATIONS = _compiled(
         .add_columns(Agent.settings, Stream.head, Stream.head_at)
     )
 )
+_ONLY_CONVERSATIONS = _compiled(lambda seen: visible_conversations(seen).where(Conversation.id == _IDS))
 _MESSAGES = _compiled(lambda seen: visible_messages(seen).where(Message.id == _IDS))
 _ESCALATIONS = _compiled(lambda seen: visible_escalations(seen).where(Escalation.id == _IDS))
 _ACTIVE = _compiled(
@@ -107,20 +108,31 @@ async def _visible(
     context: Context, statements: dict[bool, CompiledSelect[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
     actor = context.actor
-    return await statements[actor.is_customer].rows(context.database, **bind_values(actor), ids=ids)
+    statement = statements[actor.is_customer].showing(context.shown)
+    return await statement.rows(context.database, **bind_values(actor), ids=ids)
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationState:
-    """A conversation, its agent's settings, and the head of its log from the same instant."""
+    """A conversation, its agent's settings, and the head of its log from the same instant.
+
+    Settings and cursor are None if the result shows nothing of them.
+    """
 
     row: Conversation
-    settings: EscalationSettings
-    cursor: str
+    settings: EscalationSettings | None
+    cursor: str | None
+
+
+# Names among the shown columns of conversations, of what other tables have.
+SETTINGS, CURSOR = "settings", "cursor"
 
 
 async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, ConversationState]:
     """Return the visible conversations by id, with settings and cursor."""
+    if not context.shown.get(Conversation, {SETTINGS, CURSOR}) & {SETTINGS, CURSOR}:
+        rows = await _visible(context, _ONLY_CONVERSATIONS, ids)
+        return {row.id: ConversationState(row, None, None) for (row,) in rows}
     settings_of: dict[UUID, EscalationSettings] = {}
     states = {}
     for row, settings, head, head_at in await _visible(context, _CONVERSATIONS, ids):
@@ -212,14 +224,16 @@ async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agen
 
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
     """Return members by id. Customers may see the names of authors and assignees."""
-    rows = await _MEMBERS.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
+    members = _MEMBERS.showing(context.shown)
+    rows = await members.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
     return {row.id: row for (row,) in rows}
 
 
 async def viewers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Member]]:
     """Return the members who have each conversation open, by name."""
     workspace_id = context.actor.workspace_id
-    viewers = _grouped(await _VIEWERS.rows(context.database, workspace_id=workspace_id, ids=ids))
+    members = _VIEWERS.showing(context.shown)
+    viewers = _grouped(await members.rows(context.database, workspace_id=workspace_id, ids=ids))
     return {conversation_id: members[:VIEWERS] for conversation_id, members in viewers.items()}
 
 

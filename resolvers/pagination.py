@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, ColumnElement, Select, any_, literal, tuple_
 
-from models.compiled_select import SelectShapes
+from models.compiled_select import SelectShapes, Shown
 from resolvers.context import Context
 from resolvers.errors import BadInputError
 from rules.encoding import decode_base64url, encode_base64url
@@ -50,7 +50,7 @@ class PageRequest:
 class Order:
     """A total order of rows: columns that all ascend or all descend, the last of them unique.
 
-    `values_of` returns the values of a row, if a column is an expression.
+    `values_of` returns the values of a row, if a column is an expression. Its list must read what that needs.
     """
 
     name: str
@@ -124,8 +124,13 @@ class Page(Generic[T]):
         return Page(rows, self.cursors, self.has_next, self.has_previous)
 
 
-async def read_page(context: Context, selection: Select[T], order: Order, request: PageRequest) -> Page[T]:
-    """Return one page of a list; raises BadInputError for a contradictory request, and QueryTooSlowError."""
+async def read_page(
+    context: Context, selection: Select[T], order: Order, request: PageRequest, shown: Shown | None = None
+) -> Page[T]:
+    """Return one page of a list; raises BadInputError for a contradictory request, and QueryTooSlowError.
+
+    Its rows have the columns that the context shows, unless `shown` is given.
+    """
     size, backward = request.size
     if request.after is not None:
         selection = selection.where(_beyond(order, order.read("after", request.after), order.descending))
@@ -135,7 +140,8 @@ async def read_page(context: Context, selection: Select[T], order: Order, reques
     falling = order.descending is not backward
     columns = [column.desc() if falling else column.asc() for column in order.columns]
     with context.list_database() as database:
-        rows = await _SHAPES.rows(database, selection.order_by(*columns).limit(size + 1))
+        listed = selection.order_by(*columns).limit(size + 1)
+        rows = await _SHAPES.rows(database, listed, with_order(shown or context.shown, order))
     return page_of([row for (row,) in rows], order, request)
 
 
@@ -151,6 +157,12 @@ def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
         has_next=request.before is not None if backward else more,
         has_previous=more if backward else request.after is not None,
     )
+
+
+def with_order(shown: Shown, order: Order) -> Shown:
+    """Return the shown columns with those of the order, of which cursors are made."""
+    keys = set() if order.values_of else {column.key for column in order.columns}
+    return {model: columns | keys for model, columns in shown.items()}
 
 
 def is_among(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:

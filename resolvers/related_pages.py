@@ -33,7 +33,7 @@ from models.message import Message
 from resolvers.context import Context
 from resolvers.errors import TooComplexError
 from resolvers.escalation_queries import EscalationPage, workspace_cursor
-from resolvers.pagination import Order, Page, PageRequest, page_of
+from resolvers.pagination import Order, Page, PageRequest, page_of, with_order
 from resolvers.permissions import permitted
 from resolvers.visibility import Visibility, bind_values, visible_escalations, visible_messages
 
@@ -72,7 +72,8 @@ class _RelatedList(Generic[T]):
                     f"The pages hold more than {_LONGEST:,} bytes of text. Ask for smaller pages."
                 )
         rows_of: dict[UUID, list[T]] = {owner_id: [] for owner_id in ids}
-        for owner_id, row in await _pages(*kind).rows(context.database, **given):
+        rows = _pages(*kind).showing(with_order(context.shown, self.order))
+        for owner_id, row in await rows.rows(context.database, **given):
             rows_of[owner_id].append(row)
         return {owner_id: page_of(rows, self.order, request) for owner_id, rows in rows_of.items()}
 

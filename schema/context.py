@@ -123,9 +123,9 @@ class GraphQLContext(Context):
 Info = strawberry.Info[GraphQLContext, None]
 
 
-def sync_or_async_field(type_: Any) -> Callable[[F], F]:
+def sync_or_async_field(type_: Any, metadata: dict[str, Any] | None = None) -> Callable[[F], F]:
     """Declare a field whose resolver returns a value or an awaitable, which no annotation can express."""
-    return cast("Callable[[F], F]", strawberry.field(graphql_type=type_))
+    return cast("Callable[[F], F]", strawberry.field(graphql_type=type_, metadata=metadata))
 
 
 def parse_global_id(info: Info, prefix: str, text: str, name: str) -> UUID:

@@ -1,7 +1,8 @@
 """Messages."""
 
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from types import NoneType
 from uuid import UUID
 
 import strawberry
@@ -19,64 +20,54 @@ from rules.typeid import format_id
 from schema.context import GraphQLContext, Info, sync_or_async_field
 from schema.nodes import Node, load_optional_node, node
 from schema.pagination import Connection
+from schema.row_fields import needs, row_field, row_type
 from schema.team.member import TeamMember
 from schema.team.recorder import Recorder
 
 
 @node(typeid.MESSAGE, "message", message_by_id, messages_by_id)
+@row_type(MessageRow)
 @strawberry.type
 class Message(Node):
     """A message of a conversation."""
 
-    author_key: strawberry.Private[UUID | None]
     row: strawberry.Private[MessageRow]
-    conversation_id: strawberry.ID
+    for_team: strawberry.Private[bool]
+    id: strawberry.ID = row_field(lambda self: format_id(typeid.MESSAGE, self.row.id))
+    conversation_id: strawberry.ID = row_field(
+        lambda self: format_id(typeid.CONVERSATION, self.row.conversation_id)
+    )
     """The conversation."""
-    position: int
+    position: int = row_field()
     """Position in the conversation: 1, 2, 3 …, without gaps."""
-    role: MessageRole
+    role: MessageRole = row_field()
     """Author's side of the conversation."""
-    status: MessageStatus
+    status: MessageStatus = row_field()
     """DELIVERED if the customer sees it."""
-    content: str
+    content: str = row_field()
     """Text, as it was written."""
-    kind: MessageKind | None
+    kind: MessageKind | None = row_field()
     """Kind of a message whose role is SYSTEM; null for others."""
-    confidence: float | None
+    confidence: float | None = row_field(hidden=NoneType)
     """The AI's confidence in this reply, in percent. Null for customers."""
-    intents: list[str]
+    intents: list[str] = row_field(hidden=list)
     """Intents that the AI reported. Empty for customers."""
-    metadata: JSON | None
+    metadata: JSON | None = row_field(attrgetter("row.details"), "details", hidden=NoneType)
     """Data of the integrator's own, as it was given. Null for customers."""
-    created_at: datetime
+    created_at: datetime = row_field()
     """Time at which it was recorded."""
 
     @classmethod
     def of(cls, row: MessageRow, call: GraphQLContext) -> "Message":
         """Build a message. Customers see neither confidence, nor intents, nor metadata."""
-        shown: dict[str, Any] = {"confidence": None, "intents": [], "metadata": None}
-        if not call.actor.is_customer:
-            shown = {"confidence": row.confidence, "intents": row.intents, "metadata": row.details}
-        return cls(
-            id=strawberry.ID(format_id(typeid.MESSAGE, row.id)),
-            author_key=row.author_id,
-            row=row,
-            conversation_id=strawberry.ID(format_id(typeid.CONVERSATION, row.conversation_id)),
-            position=row.position,
-            role=row.role,
-            status=row.status,
-            content=row.content,
-            kind=row.kind,
-            created_at=row.created_at,
-            **shown,
-        )
+        return cls(row=row, for_team=not call.actor.is_customer)
 
-    @sync_or_async_field(TeamMember | None)
+    @sync_or_async_field(TeamMember | None, needs())
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who wrote it, if the role is HUMAN."""
-        return load_optional_node(info, typeid.MEMBER, self.author_key)
+        return load_optional_node(info, typeid.MEMBER, self.row.author_id)
 
-    @strawberry.field
+    @sync_or_async_field(Recorder | None, needs("recorder_kind"))
     def recorded_by(self, info: Info) -> Recorder | None:
         """Caller that recorded it. Null for customers, and if an older version recorded it."""
         return None if info.context.actor.is_customer else Recorder.of(self.row)

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from operator import attrgetter
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
+from models.conversation import Conversation as ConversationRow
 from resolvers.actor import ActorKind
 from resolvers.conversation_queries import ConversationFilter as Filter
 from resolvers.conversation_queries import (
@@ -19,6 +22,8 @@ from resolvers.conversation_queries import (
 )
 from resolvers.errors import ForbiddenError
 from resolvers.loaders import (
+    CURSOR,
+    SETTINGS,
     ConversationState,
     active_escalations,
     conversations_by_id,
@@ -36,10 +41,10 @@ from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_g
 from schema.conversation.message import MessageConnection
 from schema.nodes import Node, connection_of, load_node, load_nodes, load_optional_node, node
 from schema.pagination import Connection, PageBatch
+from schema.row_fields import needs, row_field, row_type
 from schema.team.member import TeamMember
 
 if TYPE_CHECKING:
-    from models.conversation import Conversation as ConversationRow
     from models.pending_escalation import PendingEscalation as PendingRow
     from resolvers.escalation_queries import EscalationPage
     from schema.escalation.connection import EscalationConnection
@@ -59,6 +64,16 @@ class Customer:
     verified: bool
     """True if an API key, the team or a signed identity named the customer; false for words of a page."""
 
+    @classmethod
+    def of(cls, row: ConversationRow) -> "Customer":
+        """Build the customer of a conversation."""
+        return cls(
+            external_id=row.customer_external_id,
+            email=row.customer_email,
+            name=row.customer_name,
+            verified=row.customer_verified,
+        )
+
 
 @strawberry.type
 class ReadPositions:
@@ -68,6 +83,11 @@ class ReadPositions:
     """Furthest position that the customer has read."""
     team: int
     """Furthest position that any team member has read."""
+
+    @classmethod
+    def of(cls, row: ConversationRow) -> "ReadPositions":
+        """Build the positions from the row of a conversation."""
+        return cls(customer=row.customer_read_position, team=row.team_read_position)
 
 
 @strawberry.type
@@ -84,7 +104,7 @@ class AiControl:
     """Cause of the pause; null while the AI is active."""
 
     @classmethod
-    def of(cls, row: "ConversationRow") -> "AiControl":
+    def of(cls, row: ConversationRow) -> "AiControl":
         """Build the state from the row of a conversation."""
         return cls(
             state=row.ai_state,
@@ -106,6 +126,7 @@ class WidgetButton:
     @classmethod
     def of(cls, state: ConversationState) -> "WidgetButton":
         """Build the button of a conversation."""
+        assert state.settings is not None
         row, widget = state.row, state.settings.widget
         visible = button_visible(
             widget.button_visibility,
@@ -146,65 +167,54 @@ class PendingEscalation:
 
 
 @node(typeid.CONVERSATION, "conversation", conversation_by_id, conversations_by_id)
+@row_type(ConversationRow)
 @strawberry.type
 class Conversation(Node):
     """A customer's conversation with an AI agent."""
 
-    key: strawberry.Private[UUID]
-    agent_key: strawberry.Private[UUID]
-    customer: Customer
-    """The customer."""
-    ai: AiControl
-    """State of the AI in this conversation."""
-    pending_key: strawberry.Private[UUID | None]
+    row: strawberry.Private[ConversationRow]
     state: strawberry.Private[ConversationState]
-    button: WidgetButton = strawberry.field(
-        resolver=_button, description="The “talk to a human” button, as it must look now."
+    for_team: strawberry.Private[bool]
+    id: strawberry.ID = row_field(lambda self: format_id(typeid.CONVERSATION, self.row.id))
+    customer: Customer = row_field(
+        lambda self: Customer.of(self.row), "customer_email", "customer_name", "customer_verified"
     )
-    metadata: JSON | None
+    """The customer."""
+    ai: AiControl = row_field(
+        lambda self: AiControl.of(self.row), "ai_state", "ai_epoch", "ai_paused_at", "ai_pause_cause"
+    )
+    """State of the AI in this conversation."""
+    button: WidgetButton = strawberry.field(
+        resolver=_button,
+        description="The “talk to a human” button, as it must look now.",
+        metadata=needs(SETTINGS, "customer_messages", "uncertain_replies", "language"),
+    )
+    metadata: JSON | None = row_field(attrgetter("row.details"), "details", hidden=NoneType)
     """Data of the integrator's own, as it was given. Null for customers."""
-    language: str | None
+    language: str | None = row_field()
     """BCP 47 tag of the customer's language, if known. It chooses the texts that the customer sees."""
-    read_positions: ReadPositions
+    read_positions: ReadPositions = row_field(
+        lambda self: ReadPositions.of(self.row), "customer_read_position", "team_read_position"
+    )
     """Progress of each side in reading."""
-    created_at: datetime
+    created_at: datetime = row_field()
     """Time of its start."""
-    last_message_at: datetime | None
+    last_message_at: datetime | None = row_field()
     """Time of the last message; null before the first."""
-    cursor: str
+    cursor: str = row_field(attrgetter("state.cursor"), CURSOR)
     """Head of the conversation's log, read before the other fields. Subscribe with it as `after`."""
 
     @classmethod
     def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
         """Build a conversation. Customers do not see its metadata."""
-        row = state.row
-        return cls(
-            id=strawberry.ID(format_id(typeid.CONVERSATION, row.id)),
-            key=row.id,
-            agent_key=row.agent_id,
-            customer=Customer(
-                external_id=row.customer_external_id,
-                email=row.customer_email,
-                name=row.customer_name,
-                verified=row.customer_verified,
-            ),
-            ai=AiControl.of(row),
-            pending_key=row.pending_escalation_id,
-            state=state,
-            metadata=None if call.actor.is_customer else _json(row.details),
-            language=row.language,
-            read_positions=ReadPositions(customer=row.customer_read_position, team=row.team_read_position),
-            created_at=row.created_at,
-            last_message_at=row.last_message_at,
-            cursor=state.cursor,
-        )
+        return cls(row=state.row, state=state, for_team=not call.actor.is_customer)
 
-    @sync_or_async_field(Agent)
+    @sync_or_async_field(Agent, needs())
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """AI agent that the customer talks to."""
-        return load_node(info, typeid.AGENT, self.agent_key)
+        return load_node(info, typeid.AGENT, self.row.agent_id)
 
-    @sync_or_async_field(MessageConnection)
+    @sync_or_async_field(MessageConnection, needs())
     def messages(
         self,
         info: Info,
@@ -214,10 +224,11 @@ class Conversation(Node):
         before: str | None = None,
     ) -> AwaitableOrValue[MessageConnection]:
         """Messages, in order."""
-        call, batch = info.context, PageBatch(messages_of, PageRequest(first, after, last, before))
-        return call.look_up_known(batch, self.key, lambda page: MessageConnection.of(self.key, page, call))
+        call, key = info.context, self.row.id
+        batch = PageBatch(messages_of, PageRequest(first, after, last, before))
+        return call.look_up_known(batch, key, lambda page: MessageConnection.of(key, page, call))
 
-    @sync_or_async_field(list[TeamMember])
+    @sync_or_async_field(list[TeamMember], needs())
     def viewers(self, info: Info) -> AwaitableOrValue[list[TeamMember]]:
         """Team members who have it open now, at most 20, for 30 s after setViewing. Only for team members."""
         if info.context.actor.is_customer:
@@ -226,33 +237,31 @@ class Conversation(Node):
             raise ForbiddenError("This field is for signed-in team members.")
         call = info.context
         return call.look_up(
-            viewers_of, self.key, lambda rows: [TeamMember.of(row, call) for row in rows or ()]
+            viewers_of, self.row.id, lambda rows: [TeamMember.of(row, call) for row in rows or ()]
         )
 
-    @sync_or_async_field(PendingEscalation | None)
+    @sync_or_async_field(PendingEscalation | None, needs())
     def pending_escalation(self, info: Info) -> AwaitableOrValue[PendingEscalation | None]:
         """A low-confidence escalation that waits for the customer to clarify."""
-        return PendingEscalation.load(info, self.pending_key)
+        return PendingEscalation.load(info, self.row.pending_escalation_id)
 
-    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None)
+    @sync_or_async_field(Annotated["Escalation", strawberry.lazy("schema.escalation.types")] | None, needs())
     def active_escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """Escalation that is open or in progress, if any."""
-        return load_optional_node(info, typeid.ESCALATION, self.key, active_escalations)
+        return load_optional_node(info, typeid.ESCALATION, self.row.id, active_escalations)
 
-    @sync_or_async_field(Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")])
+    @sync_or_async_field(
+        Annotated["EscalationConnection", strawberry.lazy("schema.escalation.connection")], needs()
+    )
     def escalations(
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> AwaitableOrValue["EscalationConnection"]:
         """Its escalations, newest first."""
         batch = PageBatch(escalations_of, PageRequest(first, after))
         build: Callable[[EscalationPage], EscalationConnection] = partial(
-            connection_of(typeid.ESCALATION).of, info=info, of_what=self.key
+            connection_of(typeid.ESCALATION).of, info=info, of_what=self.row.id
         )
-        return info.context.look_up_known(batch, self.key, build)
-
-
-def _json(details: dict[str, Any] | None) -> JSON | None:
-    return None if details is None else JSON(details)
+        return info.context.look_up_known(batch, self.row.id, build)
 
 
 @strawberry.type

@@ -1,11 +1,13 @@
 """The first-response clock of an escalation."""
 
 from datetime import datetime
+from operator import attrgetter
 
 import strawberry
 
 from resolvers.pagination import LISTED
 from rules.sla_clock import Clock, SlaOutcome, SlaStatus
+from schema.row_fields import row_field, row_type
 
 
 @strawberry.type
@@ -22,27 +24,28 @@ class SlaSegment:
     """“business_hours”, “closed” or the name of the holiday."""
 
 
+@row_type(None)
 @strawberry.type
 class Sla:
     """The first-response clock, as it stands now."""
 
     clock: strawberry.Private[Clock]
     now: strawberry.Private[datetime]
-    status: SlaStatus
+    status: SlaStatus = row_field(lambda self: self.clock.status(self.now))
     """Status now, or at the first response."""
-    outcome: SlaOutcome
+    outcome: SlaOutcome = row_field(lambda self: self.clock.outcome(self.now))
     """Outcome of the clock."""
-    target_minutes: int
+    target_minutes: int = row_field(attrgetter("clock.target_minutes"))
     """Business minutes from the start until the first response is due."""
-    started_at: datetime
+    started_at: datetime = row_field(attrgetter("clock.started_at"))
     """Start of the clock."""
-    at_risk_at: datetime
+    at_risk_at: datetime = row_field(attrgetter("clock.at_risk_at"))
     """Time from which the escalation is at risk."""
-    due_at: datetime
+    due_at: datetime = row_field(attrgetter("clock.due_at"))
     """Time at which the first response is due."""
-    met_at: datetime | None
+    met_at: datetime | None = row_field(lambda self: self.clock.met_at(self.now))
     """Time of the first response, if it was in time."""
-    breached_at: datetime | None
+    breached_at: datetime | None = row_field(lambda self: self.clock.breached_at(self.now))
     """Equal to dueAt if the clock ran out without a first response."""
 
     @strawberry.field
@@ -57,20 +60,3 @@ class Sla:
             SlaSegment(from_=segment.start, to=segment.end, running=segment.running, label=segment.label)
             for segment in self.clock.segments(LISTED)
         ]
-
-    @classmethod
-    def of(cls, clock: Clock, now: datetime) -> "Sla":
-        """Build the state of the clock at `now`."""
-        outcome = clock.outcome(now)
-        return cls(
-            clock=clock,
-            now=now,
-            status=clock.status(now),
-            outcome=outcome,
-            target_minutes=clock.target_minutes,
-            started_at=clock.started_at,
-            at_risk_at=clock.at_risk_at,
-            due_at=clock.due_at,
-            met_at=clock.met_at(now),
-            breached_at=clock.breached_at(now),
-        )

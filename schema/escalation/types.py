@@ -1,6 +1,8 @@
 """Escalations, and what belongs to one."""
 
 from datetime import datetime
+from operator import attrgetter
+from types import NoneType
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -9,6 +11,7 @@ from strawberry.scalars import JSON
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import escalation as models
+from models.escalation import CLOCK_COLUMNS
 from resolvers.escalation_queries import EscalationFilter as Filter
 from resolvers.escalation_queries import escalation_by_id
 from resolvers.loaders import (
@@ -29,6 +32,7 @@ from schema.conversation.types import Conversation
 from schema.escalation.sla import Sla
 from schema.nodes import Node, load_node, load_optional_node, node
 from schema.pagination import Connection, PageBatch
+from schema.row_fields import needs, row_field, row_type
 from schema.team.member import TeamMember
 from schema.team.recorder import Recorder
 
@@ -108,6 +112,18 @@ class Resolution:
     kept_ai_paused: bool
     """True if the AI stayed paused."""
 
+    @classmethod
+    def of(cls, row: models.Escalation) -> "Resolution | None":
+        """Build the resolution of an escalation; None while that is active."""
+        if row.active:
+            return None
+        return cls(
+            resolver_key=row.resolved_by_id,
+            note=row.resolution_note,
+            disposition=row.disposition,
+            kept_ai_paused=row.kept_ai_paused,
+        )
+
     @sync_or_async_field(TeamMember | None)
     def resolved_by(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who resolved it, if any."""
@@ -169,72 +185,80 @@ class TimelineConnection(Connection[TimelineEntry]):
 
 
 @node(typeid.ESCALATION, "escalation", escalation_by_id, escalations_by_id)
+@row_type(models.Escalation)
 @strawberry.type
 class Escalation(Node):
     """One time that people are asked for."""
 
     row: strawberry.Private[models.Escalation]
-    status: EscalationStatus
+    for_team: strawberry.Private[bool]
+    now: strawberry.Private[datetime]
+    id: strawberry.ID = row_field(lambda self: format_id(typeid.ESCALATION, self.row.id))
+    status: EscalationStatus = row_field()
     """Status of the escalation."""
-    created_at: datetime
+    created_at: datetime = row_field()
     """Time at which it was raised."""
-    priority: Priority
+    priority: Priority = row_field(hidden=forbidden_to_customers)
     """Urgency. Not for customers."""
-    trigger: EscalationTrigger
+    trigger: EscalationTrigger = row_field(hidden=forbidden_to_customers)
     """Trigger that raised it first. Not for customers."""
-    reason: str
+    reason: str = row_field(hidden=forbidden_to_customers)
     """The caller's own words for API; else the trigger, such as “low_confidence”. Not for customers."""
-    detail: str | None
+    detail: str | None = row_field(hidden=NoneType)
     """The exact match: the phrase, or the name of the tool, topic or form. Null for customers."""
-    summary: str | None
+    summary: str | None = row_field(hidden=NoneType)
     """The caller's words for the person who answers. Null for customers."""
-    metadata: JSON | None
+    metadata: JSON | None = row_field(attrgetter("row.details"), "details", hidden=NoneType)
     """Data of the caller's own. Null for customers."""
-    confidence: float | None
+    confidence: float | None = row_field(hidden=NoneType)
     """The AI's confidence when it was raised, in percent, if known. Null for customers."""
-    sla: Sla
+    sla: Sla = row_field(
+        lambda self: Sla(clock=self.row.clock, now=self.now),
+        *CLOCK_COLUMNS,
+        hidden=forbidden_to_customers,
+    )
     """First-response clock. Not for customers."""
-    first_responded_at: datetime | None
+    first_responded_at: datetime | None = row_field(hidden=NoneType)
     """Time of the first reply by a person. Null for customers."""
-    resolved_at: datetime | None
+    resolved_at: datetime | None = row_field(hidden=NoneType)
     """Time of the resolution. Null for customers."""
-    resolution: Resolution | None
+    resolution: Resolution | None = row_field(
+        lambda self: Resolution.of(self.row),
+        "status",
+        "resolution_note",
+        "disposition",
+        "kept_ai_paused",
+        hidden=NoneType,
+    )
     """Resolution; null while the escalation is active, and for customers."""
-    version: int
+    version: int = row_field(hidden=forbidden_to_customers)
     """Number that grows by one with every change. Not for customers."""
 
     @classmethod
     def of(cls, row: models.Escalation, call: GraphQLContext) -> "Escalation":
         """Build an escalation. Customers see its status, its creation and the name of the assignee."""
-        shown = _for_customers() if call.actor.is_customer else _for_team(row, call)
-        return cls(
-            id=strawberry.ID(format_id(typeid.ESCALATION, row.id)),
-            row=row,
-            status=row.status,
-            created_at=row.created_at,
-            **shown,
-        )
+        return cls(row=row, for_team=not call.actor.is_customer, now=call.now)
 
-    @sync_or_async_field(Conversation)
+    @sync_or_async_field(Conversation, needs())
     def conversation(self, info: Info) -> AwaitableOrValue[Conversation]:
         """Conversation that it belongs to. Not for customers."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
         return load_node(info, typeid.CONVERSATION, self.row.conversation_id)
 
-    @sync_or_async_field(Agent)
+    @sync_or_async_field(Agent, needs())
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """AI agent that handed over. Not for customers."""
         if info.context.actor.is_customer:
             raise forbidden_to_customers()
         return load_node(info, typeid.AGENT, self.row.agent_id)
 
-    @sync_or_async_field(TeamMember | None)
+    @sync_or_async_field(TeamMember | None, needs())
     def assignee(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
         """Team member who must answer, if any."""
         return load_optional_node(info, typeid.MEMBER, self.row.assignee_id)
 
-    @sync_or_async_field(int)
+    @sync_or_async_field(int, needs())
     def unread_messages(self, info: Info) -> AwaitableOrValue[int]:
         """Customer messages that no team member has read. Not for customers."""
         call = info.context
@@ -242,7 +266,7 @@ class Escalation(Node):
             raise forbidden_to_customers()
         return call.look_up(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
 
-    @sync_or_async_field(list[TriggerEvent])
+    @sync_or_async_field(list[TriggerEvent], needs())
     def triggers(self, info: Info) -> AwaitableOrValue[list[TriggerEvent]]:
         """Latest 100 triggers that fired, oldest first."""
         if info.context.actor.is_customer:
@@ -251,7 +275,7 @@ class Escalation(Node):
             triggers_of, self.row.id, lambda rows: list(map(TriggerEvent.of, rows or ()))
         )
 
-    @sync_or_async_field(list[EscalationNote])
+    @sync_or_async_field(list[EscalationNote], needs())
     def notes(self, info: Info) -> AwaitableOrValue[list[EscalationNote]]:
         """Latest 100 internal notes of the team, oldest first."""
         if info.context.actor.is_customer:
@@ -260,7 +284,7 @@ class Escalation(Node):
             notes_of, self.row.id, lambda rows: list(map(EscalationNote.of, rows or ()))
         )
 
-    @sync_or_async_field(TimelineConnection)
+    @sync_or_async_field(TimelineConnection, needs())
     def timeline(
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> AwaitableOrValue[TimelineConnection]:
@@ -269,48 +293,6 @@ class Escalation(Node):
             raise forbidden_to_customers()
         batch = PageBatch(timelines_of, PageRequest(first, after))
         return info.context.look_up_known(batch, self.row.id, TimelineConnection.of)
-
-
-def _for_team(row: models.Escalation, call: GraphQLContext) -> dict[str, Any]:
-    return {
-        "priority": row.priority,
-        "trigger": row.trigger,
-        "reason": row.reason,
-        "detail": row.detail,
-        "summary": row.summary,
-        "metadata": None if row.details is None else JSON(row.details),
-        "confidence": row.confidence,
-        "sla": Sla.of(row.clock, call.now),
-        "first_responded_at": row.first_responded_at,
-        "resolved_at": row.resolved_at,
-        "resolution": _resolution(row),
-        "version": row.version,
-    }
-
-
-def _for_customers() -> dict[str, Any]:
-    hidden = ("priority", "trigger", "reason", "sla", "version")
-    empty = (
-        "detail",
-        "summary",
-        "metadata",
-        "confidence",
-        "first_responded_at",
-        "resolved_at",
-        "resolution",
-    )
-    return {name: forbidden_to_customers() for name in hidden} | dict.fromkeys(empty)
-
-
-def _resolution(row: models.Escalation) -> Resolution | None:
-    if row.active:
-        return None
-    return Resolution(
-        resolver_key=row.resolved_by_id,
-        note=row.resolution_note,
-        disposition=row.disposition,
-        kept_ai_paused=row.kept_ai_paused,
-    )
 
 
 @strawberry.input

@@ -19,6 +19,7 @@ from graphql.execution.collect_fields import FieldDetailsList, collect_fields, c
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
+from models.compiled_select import Shown
 from schema.bounded_executor import BoundedExecutor
 from schema.executor.calls import Attribute, Call, Constant, Reader
 from schema.executor.columns import Column, Field, Lists, Objects
@@ -26,6 +27,7 @@ from schema.executor.leaves import Leaves
 from schema.executor.request import NotPlannedError
 from schema.executor.roots import Root
 from schema.plain_lists import plain_fields
+from schema.row_fields import columns_of_field
 
 _DEFINITION = "strawberry-definition"
 # A fragment can be spread in many places. Larger operations are not worth a plan.
@@ -40,10 +42,12 @@ _MOST_DOUBLINGS = 6
 class Plan:
     """An operation for one combination of the variables that its @skip and @include use.
 
-    A plan whose results are discarded again and again rests: graphql-core runs the operation.
+    `shown` has the columns that its fields need, by model. A plan whose results are discarded again and again
+    rests: graphql-core runs the operation.
     """
 
-    def __init__(self, roots: list[Root], fields: int, *, serial: bool) -> None:
+    def __init__(self, roots: list[Root], fields: int, shown: Shown, *, serial: bool) -> None:
+        self.shown = shown
         self.stages = [[root] for root in roots] if serial else [roots]
         self.bytes = _PLAN_BYTES + fields * _FIELD_BYTES
         self._failures = 0
@@ -74,7 +78,7 @@ def compile_plan(executor: BoundedExecutor) -> Plan:
     compiler = _Compiler(executor)
     roots = compiler.roots()
     serial = executor.operation.operation is OperationType.MUTATION
-    return Plan(roots, compiler.fields, serial=serial)
+    return Plan(roots, compiler.fields, compiler.shown(), serial=serial)
 
 
 class _Compiler:
@@ -84,6 +88,11 @@ class _Compiler:
         self._schema: GraphQLSchema = executor.schema
         # A fragment that is spread in many places is compiled once for each set of its fields.
         self._objects: dict[Any, Objects] = {}
+        self._columns: dict[type, set[str] | None] = {}
+
+    def shown(self) -> Shown:
+        """Return the columns that the fields need, by model; one of which all are needed is missing."""
+        return {model: frozenset(names) for model, names in self._columns.items() if names is not None}
 
     def roots(self) -> list[Root]:
         executor = self._executor
@@ -157,8 +166,19 @@ class _Compiler:
         definition = self._definition(parent, details)
         if definition is None:
             return Field(name, Constant(parent.name), Leaves(GraphQLString, required=True))
+        self._note_columns(parent, definition)
         column = self._column(definition.type, details, plain=plain)
         return Field(name, _reader(parent, definition, details), column)
+
+    def _note_columns(self, parent: GraphQLObjectType, definition: GraphQLField) -> None:
+        needed = columns_of_field(parent.extensions[_DEFINITION].origin, definition.extensions[_DEFINITION])
+        if needed is None:
+            return
+        noted = self._columns.setdefault(needed.model, set())
+        if needed.columns is None:
+            self._columns[needed.model] = None
+        elif noted is not None:
+            noted.update(needed.columns)
 
 
 def _reader(parent: GraphQLObjectType, definition: GraphQLField, details: FieldDetailsList) -> Reader:

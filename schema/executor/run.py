@@ -31,7 +31,9 @@ async def run(executor: BoundedExecutor, plan: Plan | None) -> ExecutionResult:
     if plan is None or not plan.is_due():
         _BY_CORE.inc()
         return await executor.run()
-    request = Request(executor)
+    request, call = Request(executor), executor.context_value
+    if isinstance(call, GraphQLContext):
+        call.shown = plan.shown
     data: dict[str, Any] = {}
     for roots in plan.stages:
         values_left, bytes_left = request.values_left, request.bytes_left
@@ -42,8 +44,9 @@ async def run(executor: BoundedExecutor, plan: Plan | None) -> ExecutionResult:
             if all(result.error is None for result in results.values()):
                 plan.failed()
             _AGAIN.inc()
-            if isinstance(executor.context_value, GraphQLContext):
-                executor.context_value.forget_rows()
+            if isinstance(call, GraphQLContext):
+                call.shown = {}
+                call.forget_rows()
             executor.resume(data, results if len(roots) == 1 else {}, values_left, bytes_left)
             return await executor.run()
     plan.succeeded()

@@ -1,7 +1,8 @@
 """Team members."""
 
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from types import NoneType
 
 import strawberry
 
@@ -13,39 +14,42 @@ from rules.roles import MemberRole
 from rules.typeid import format_id
 from schema.context import GraphQLContext, forbidden_to_customers
 from schema.nodes import Node, node
+from schema.row_fields import row_field, row_type
 
 
 @node(typeid.MEMBER, "team member", member_by_id, members_by_id)
+@row_type(MemberRow)
 @strawberry.type
 class TeamMember(Node):
     """A person on the team."""
 
-    email: str | None
+    row: strawberry.Private[MemberRow]
+    for_team: strawberry.Private[bool]
+    id: strawberry.ID = row_field(lambda self: format_id(typeid.MEMBER, self.row.id))
+    email: str | None = row_field(hidden=NoneType)
     """Email address for signing in. Null for customers."""
-    name: str
+    name: str = row_field()
     """Name that customers see."""
-    role: MemberRole
+    role: MemberRole = row_field(hidden=forbidden_to_customers)
     """Role, which decides the scopes. Not for customers."""
-    available: bool
+    available: bool = row_field(
+        lambda self: self.row.available and self.row.removed_at is None,
+        "available",
+        "removed_at",
+        hidden=forbidden_to_customers,
+    )
     """True if the member is ready to take escalations. Set by the member. Not for customers."""
-    has_second_factor: bool
+    has_second_factor: bool = row_field(
+        attrgetter("row.has_second_factor"), "totp_confirmed_at", hidden=forbidden_to_customers
+    )
     """True if signing in requires a code of an authenticator. Not for customers."""
-    created_at: datetime
+    created_at: datetime = row_field(hidden=forbidden_to_customers)
     """Time at which the member was added. Not for customers."""
 
     @classmethod
     def of(cls, row: MemberRow, call: GraphQLContext) -> "TeamMember":
         """Build a team member. Customers see only the name."""
-        shown: dict[str, Any] = {
-            "email": row.email,
-            "role": row.role,
-            "available": row.available and row.removed_at is None,
-            "has_second_factor": row.has_second_factor,
-            "created_at": row.created_at,
-        }
-        if call.actor.is_customer:
-            shown = dict.fromkeys(shown, forbidden_to_customers()) | {"email": None}
-        return cls(id=strawberry.ID(format_id(typeid.MEMBER, row.id)), name=row.name, **shown)
+        return cls(row=row, for_team=not call.actor.is_customer)
 
 
 @strawberry.input

@@ -17,14 +17,14 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from resolvers.errors import NotFoundError
-from schema.agent.types import Agent
 from schema.api import GRAPHQL_SCHEMA
 from schema.conversation.message import Message
 from schema.conversation.types import Conversation
+from schema.escalation.sla import Sla
 from schema.escalation.types import Escalation
 from schema.team.member import TeamMember
 
-_BUILT: tuple[Any, ...] = (Agent, Conversation, Escalation, Message, TeamMember)
+_MADE_OF_ROWS = (Conversation, Escalation, Message, Sla, TeamMember)
 
 
 class Flaws:
@@ -69,25 +69,30 @@ class Flaws:
 
         return resolve_now
 
-    def spoil(self, built: Any) -> Any:
-        """Change attributes of an object that was built for a row."""
-        for name in vars(built):
-            random = name != "id" and name not in {"row", "key"} and self.of(name, built)
+    def spoil(self, name: str, read: property) -> property:
+        """Return a property that for some objects has another value."""
+
+        def spoilt(built: Any) -> Any:
+            random = self.of(name, built)
             if random:
-                setattr(built, name, random.choice((None, 17, "text", [], ValueError("spoilt"))))
-        return built
+                return random.choice((None, 17, "text", [], ValueError("spoilt")))
+            return read.__get__(built)
+
+        return property(spoilt)
 
 
 @contextmanager
 def injected_flaws() -> Iterator[Flaws]:
-    """Let the fields of all objects, and the objects of the usual types, fail while a seed is set."""
+    """Let the fields of all objects, and those made of rows of the usual types, fail while a seed is set."""
     flaws = Flaws()
     with pytest.MonkeyPatch.context() as patch:
         for name, resolver in _resolvers():
             wrapped = flaws.wrap(name, cast("Callable[..., Any]", resolver.wrapped_func))
             patch.setattr(resolver, "wrapped_func", wrapped)
-        for type_ in _BUILT:
-            patch.setattr(type_, "of", _spoiling(flaws, type_.of))
+        for type_ in _MADE_OF_ROWS:
+            for name, member in list(vars(type_).items()):
+                if isinstance(member, property) and name != "id":
+                    patch.setattr(type_, name, flaws.spoil(name, member))
         yield flaws
 
 
@@ -100,10 +105,3 @@ def _resolvers() -> Iterator[tuple[str, StrawberryResolver[Any]]]:
             field = definition.extensions.get("strawberry-definition")
             if isinstance(field, StrawberryField) and field.base_resolver:
                 yield f"{type_.name}.{name}", field.base_resolver
-
-
-def _spoiling(flaws: Flaws, build: Callable[..., Any]) -> Callable[..., Any]:
-    def of(*given: Any) -> Any:
-        return flaws.spoil(build(*given))
-
-    return of
