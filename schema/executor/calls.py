@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from inspect import iscoroutine
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLField, GraphQLObjectType
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLSchema
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
+from schema.bounded_executor import BoundedExecutor
+from schema.executor.arguments import argument_converter
 from schema.executor.request import NotPlannedError, Request
 from schema.lookups import Loader, Lookup, finish
 
@@ -54,8 +55,34 @@ class Attribute:
         values.extend(map(self._get, objects))
 
 
-class _Call(NamedTuple):
-    arguments: dict[str, Any]
+class Resolver:
+    """The resolver of a field, and how its arguments are made; raises NotPlannedError for unusual ones."""
+
+    def __init__(self, parent: GraphQLObjectType, definition: GraphQLField, schema: GraphQLSchema) -> None:
+        field = definition.extensions["strawberry-definition"]
+        assert isinstance(field, StrawberryField)
+        resolver = field.base_resolver
+        if resolver is None or resolver.root_parameter or resolver.parent_parameter:
+            raise NotPlannedError(f"{parent.name}.{field.python_name}")
+        self.field = field
+        self.function = cast("Callable[..., Any]", resolver.wrapped_func)
+        self.takes_object = resolver.self_parameter is not None
+        self._parent = parent
+        self._definition = definition
+        self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        self._convert = argument_converter(field, cast(Any, schema)._strawberry_schema.config)
+
+    def arguments(
+        self, executor: BoundedExecutor, nodes: list[FieldNode], name: str | None = None
+    ) -> dict[str, Any]:
+        """Return the arguments of a call; the path in `info` is the name only."""
+        given = get_argument_values(self._definition, nodes[0], executor.variable_values)
+        arguments = self._convert(given)
+        if self._info_name:
+            path = Path(None, name or nodes[0].name.value, self._parent.name)
+            raw = executor.build_resolve_info(self._definition, nodes, self._parent, path)
+            arguments[self._info_name] = strawberry.Info[Any, Any](_raw_info=raw, _field=self.field)
+        return arguments
 
 
 class Call:
@@ -66,47 +93,22 @@ class Call:
 
     waits = True
 
-    def __init__(
-        self, parent: GraphQLObjectType, definition: GraphQLField, details: FieldDetailsList
-    ) -> None:
-        field = definition.extensions["strawberry-definition"]
-        assert isinstance(field, StrawberryField)
-        resolver = field.base_resolver
-        if resolver is None or resolver.root_parameter or resolver.parent_parameter:
-            raise NotPlannedError(f"{parent.name}.{field.python_name}")
-        self._parent = parent
-        self._definition = definition
-        self._details = details
-        self._field = field
-        self._resolve = cast("Callable[..., Any]", resolver.wrapped_func)
-        self._takes_object = resolver.self_parameter is not None
-        self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
+    def __init__(self, resolver: Resolver, details: FieldDetailsList) -> None:
+        self._resolver = resolver
+        self._nodes = [item.node for item in details]
 
     def read(self, objects: Sequence[Any], request: Request, values: list[Any]) -> None:
         """Append the result of the resolver for each object."""
-        resolve, arguments = self._resolve, request.prepared(self, self._prepare).arguments
-        if self._takes_object:
+        resolve, arguments = self._resolver.function, request.prepared(self, self._prepare)
+        if self._resolver.takes_object:
             for item in objects:
                 values.append(resolve(item, **arguments))
         else:
             for _ in objects:
                 values.append(resolve(**arguments))
 
-    def _prepare(self, request: Request) -> _Call:
-        executor, node = request.executor, self._details[0].node
-        path = Path(None, node.name.value, self._parent.name)
-        nodes = [details.node for details in self._details]
-        raw = executor.build_resolve_info(self._definition, nodes, self._parent, path)
-        info: Any = strawberry.Info(_raw_info=raw, _field=self._field)
-        arguments: dict[str, Any] = {}
-        if self._definition.args:
-            given = get_argument_values(self._definition, node, executor.variable_values)
-            schema = info.schema
-            registry = schema.schema_converter.scalar_registry
-            arguments = convert_arguments(given, self._field.arguments, registry, schema.config, info)
-        if self._info_name:
-            arguments[self._info_name] = info
-        return _Call(arguments)
+    def _prepare(self, request: Request) -> dict[str, Any]:
+        return self._resolver.arguments(request.executor, self._nodes)
 
 
 async def settle(columns: Sequence[list[Any]]) -> None:

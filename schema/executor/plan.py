@@ -21,11 +21,12 @@ from strawberry.types.field import StrawberryField
 
 from models.compiled_select import Shown
 from schema.bounded_executor import BoundedExecutor
-from schema.executor.calls import Attribute, Call, Constant, Reader
+from schema.executor.calls import Attribute, Call, Constant, Reader, Resolver
 from schema.executor.columns import Column, Field, Lists, Objects
 from schema.executor.leaves import Leaves
 from schema.executor.request import NotPlannedError
 from schema.executor.roots import Root
+from schema.mutation import FreshContext
 from schema.plain_lists import plain_fields
 from schema.row_fields import columns_of_field
 
@@ -109,7 +110,20 @@ class _Compiler:
         definition = self._definition(parent, details)
         if definition is None:
             return Root(name, parent, details, None, Leaves(GraphQLString, required=True))
-        return Root(name, parent, details, definition, self._column(definition.type, details))
+        resolver = self._root_resolver(parent, definition)
+        return Root(name, parent, details, definition, self._column(definition.type, details), resolver)
+
+    def _root_resolver(self, parent: GraphQLObjectType, definition: GraphQLField) -> Resolver | None:
+        """Return the resolver of a root field, or None if only Strawberry can call it."""
+        field = definition.extensions.get(_DEFINITION)
+        if not isinstance(field, StrawberryField) or field.is_subscription:
+            return None
+        if any(type(extension) is not FreshContext for extension in field.extensions):
+            return None
+        try:
+            return Resolver(parent, definition, self._schema)
+        except NotPlannedError:
+            return None
 
     def _definition(self, parent: GraphQLObjectType, details: FieldDetailsList) -> GraphQLField | None:
         """Return the selected field; None is __typename."""
@@ -168,7 +182,17 @@ class _Compiler:
             return Field(name, Constant(parent.name), Leaves(GraphQLString, required=True))
         self._note_columns(parent, definition)
         column = self._column(definition.type, details, plain=plain)
-        return Field(name, _reader(parent, definition, details), column)
+        return Field(name, self._reader(parent, definition, details), column)
+
+    def _reader(
+        self, parent: GraphQLObjectType, definition: GraphQLField, details: FieldDetailsList
+    ) -> Reader:
+        field = definition.extensions.get(_DEFINITION)
+        if not isinstance(field, StrawberryField) or field.extensions:
+            raise NotPlannedError(f"{parent.name}.{details[0].node.name.value}")
+        if field.is_basic_field:
+            return Attribute(field.python_name)
+        return Call(Resolver(parent, definition, self._schema), details)
 
     def _note_columns(self, parent: GraphQLObjectType, definition: GraphQLField) -> None:
         needed = columns_of_field(parent.extensions[_DEFINITION].origin, definition.extensions[_DEFINITION])
@@ -179,15 +203,6 @@ class _Compiler:
             self._columns[needed.model] = None
         elif noted is not None:
             noted.update(needed.columns)
-
-
-def _reader(parent: GraphQLObjectType, definition: GraphQLField, details: FieldDetailsList) -> Reader:
-    field = definition.extensions.get(_DEFINITION)
-    if not isinstance(field, StrawberryField) or field.extensions:
-        raise NotPlannedError(f"{parent.name}.{details[0].node.name.value}")
-    if field.is_basic_field:
-        return Attribute(field.python_name)
-    return Call(parent, definition, details)
 
 
 def _classes_of(type_: GraphQLObjectType) -> frozenset[type]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from inspect import isawaitable
+from typing import Any
 
 from graphql import GraphQLField, GraphQLObjectType
 from graphql.execution.collect_fields import FieldDetailsList
@@ -9,13 +10,13 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 
 from schema.bounded_executor import PUNCTUATION, BoundedExecutor, RootResult
-from schema.executor.calls import together
+from schema.executor.calls import Resolver, together
 from schema.executor.columns import Column
 from schema.executor.request import Request
 
 
 class Root:
-    """A root field. Without a `definition` it is __typename."""
+    """A root field. Without a `definition` it is __typename, without a `resolver` Strawberry calls it."""
 
     def __init__(
         self,
@@ -24,27 +25,39 @@ class Root:
         details: FieldDetailsList,
         definition: GraphQLField | None,
         column: Column,
+        resolver: Resolver | None = None,
     ) -> None:
         self.name = name
         self._parent = parent
         self._nodes = [item.node for item in details]
         self._definition = definition
         self._column = column
+        self._resolver = resolver
 
     async def resolve(self, executor: BoundedExecutor) -> RootResult:
         """Call the field's resolver, and return its value or its error."""
-        definition, node = self._definition, self._nodes[0]
-        if definition is None:
+        if self._definition is None:
             return RootResult(self._parent.name)
-        path = Path(None, self.name, self._parent.name)
-        info = executor.build_resolve_info(definition, self._nodes, self._parent, path)
-        resolve = definition.resolve or executor.field_resolver
         try:
-            arguments = get_argument_values(definition, node, executor.variable_values)
-            value = resolve(executor.root_value, info, **arguments)
+            value = self._call(executor, self._definition)
             return RootResult(await value if isawaitable(value) else value)
         except Exception as error:
             return RootResult(error=error)
+
+    def _call(self, executor: BoundedExecutor, definition: GraphQLField) -> Any:
+        resolver = self._resolver
+        if resolver is None:
+            path = Path(None, self.name, self._parent.name)
+            info = executor.build_resolve_info(definition, self._nodes, self._parent, path)
+            resolve = definition.resolve or executor.field_resolver
+            arguments = get_argument_values(definition, self._nodes[0], executor.variable_values)
+            return resolve(executor.root_value, info, **arguments)
+        # The only extension of a field that has a resolver here is FreshContext.
+        if resolver.field.extensions:
+            executor.context_value.reset()
+        arguments = resolver.arguments(executor, self._nodes, self.name)
+        source = (executor.root_value,) if resolver.takes_object else ()
+        return resolver.function(*source, **arguments)
 
     async def complete(self, result: RootResult, request: Request) -> object:
         """Return the completed value; raise the error of the field, or DiscardedError."""

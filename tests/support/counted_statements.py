@@ -29,6 +29,10 @@ class _CountedDatabase(Database):
         self.statements.append(sql)
         return await super().fetch(sql, *values)
 
+    async def fetch_list(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        self.statements.append(sql)
+        return await super().fetch_list(sql, *values)
+
 
 @dataclass(frozen=True)
 class CountedApi:
@@ -64,7 +68,8 @@ async def counted_api(server: Server) -> AsyncIterator[CountedApi]:
     async with open_services(settings, server.service_url, live=False) as opened:
         event.listen(Engine, "before_cursor_execute", count)
         try:
-            yield CountedApi(replace(opened.services, database=counted), counted)
+            services = replace(opened.services, database=counted, list_database=counted)
+            yield CountedApi(services, counted)
         finally:
             event.remove(Engine, "before_cursor_execute", count)
             await counted.close()
