@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Generic, TypeVar, overload
 from uuid import UUID
 
@@ -46,7 +47,7 @@ class PageRequest:
         return self.first or self.last or USUAL, self.last is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Order:
     """A total order of rows: columns that all ascend or all descend, the last of them unique.
 
@@ -137,8 +138,7 @@ async def read_page(
     if request.before is not None:
         before = order.read("before", request.before)
         selection = selection.where(_beyond(order, before, not order.descending))
-    falling = order.descending is not backward
-    columns = [column.desc() if falling else column.asc() for column in order.columns]
+    columns = _sorting(order, order.descending is not backward)
     with context.list_database() as database:
         listed = selection.order_by(*columns).limit(size + 1)
         rows = await _SHAPES.rows(database, listed, with_order(shown or context.shown, order))
@@ -157,6 +157,12 @@ def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
         has_next=request.before is not None if backward else more,
         has_previous=more if backward else request.after is not None,
     )
+
+
+@cache
+def _sorting(order: Order, falling: bool) -> list[ColumnElement[Any]]:
+    # Lists have few orders, and each of these takes a tenth of the time of building a select.
+    return [column.desc() if falling else column.asc() for column in order.columns]
 
 
 def with_order(shown: Shown, order: Order) -> Shown:

@@ -30,7 +30,7 @@ _ROW = "__row_model__"
 
 
 class _Declared(NamedTuple):
-    """What makes a field, the columns that it needs, and what makes it for customers, if that differs."""
+    """A declaration: the maker of a field, the columns that it needs, and its maker for customers, if any."""
 
     make: Make | None = None
     columns: tuple[str, ...] = ()

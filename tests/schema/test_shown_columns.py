@@ -1,4 +1,4 @@
-"""Reads of the shown columns: each field alone has its value, by the plan and without the other columns."""
+"""Reads of the shown columns: each field has its value, by the plan and without the other columns."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def by_plan() -> float:
     return REGISTRY.get_sample_value("baton_executions_total", {"by": "plan"}) or 0
 
 
-async def test_field_alone_is_read_by_its_plan(api: CountedApi, workspace: Workspace) -> None:
+async def test_single_field_is_read_by_its_plan(api: CountedApi, workspace: Workspace) -> None:
     talk, member = Talk.begin(workspace), workspace.member("bo@example.com")
     talk.says("Where is my parcel?")
     escalation = talk.key.escalate(talk.id, metadata={"number": 1})["escalation"]["id"]
@@ -83,10 +83,10 @@ async def test_unselected_columns_are_not_read(api: CountedApi, workspace: Works
 
 
 def test_every_type_with_a_row_is_tested() -> None:
-    found = {
+    with_rows = {
         type_.name
         for type_ in GRAPHQL_SCHEMA.type_map.values()
         if (definition := type_.extensions.get("strawberry-definition"))
         and getattr(getattr(definition, "origin", None), "__row_model__", None)
     }
-    assert found == set(OF_ROWS)
+    assert with_rows == set(OF_ROWS)
