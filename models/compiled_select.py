@@ -133,6 +133,9 @@ class SelectShapes:
         self._kept = kept
         self._shapes: OrderedDict[Any, _SelectOfShape[Any]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._shapes)
+
     async def rows(self, database: Database, statement: Select[*Ts], shown: Shown = _ALL) -> list[tuple[*Ts]]:
         """Return the rows of a select with the shown columns, through the pool of sessions."""
         key = statement._generate_cache_key()

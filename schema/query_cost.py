@@ -42,7 +42,7 @@ _LARGEST_REPORTED = 2**53
 # Fields that take as long: a page and its count for each row, the statement that reads them for all rows, and
 # the transaction of a mutation.
 PAGE_FIELDS, COUNT_FIELDS, STATEMENT_FIELDS = 700, 300, 350
-# Reading a row, whatever is selected of it: of a root field by the ORM, of another page by a compiled select.
+# Reading a row, whatever is selected of it: of a root field, as the ORM took it, and of another page.
 ROW_FIELDS, RELATED_ROW_FIELDS = 35, 8
 MUTATION_FIELDS = 2_000
 _PAGE_ARGUMENTS = ("first", "last")

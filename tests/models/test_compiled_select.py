@@ -1,12 +1,13 @@
-"""Rows of compiled selects: they can be read, and not written."""
+"""Compiled selects: their rows can be read and not written, and each shape of a select is compiled once."""
 
 import pytest
 from sqlalchemy import bindparam, select
 
 from models.agent import Agent
-from models.compiled_select import CompiledSelect
+from models.compiled_select import CompiledSelect, SelectShapes
 from models.database import Database
 from models.plain_row import ReadOnlyRowError
+from resolvers.pagination import is_among
 from rules.typeid import AGENT, parse_id
 from tests.support.baton_client import Workspace
 
@@ -25,3 +26,22 @@ async def test_row_of_a_compiled_select_added_to_a_session_is_refused(workspace:
     finally:
         await database.close()
     assert workspace.server.rows("SELECT name FROM agents WHERE id = $1", agent.id) == [{"name": agent.name}]
+
+
+@pytest.mark.anyio
+async def test_selects_that_differ_in_values_are_one_shape(workspace: Workspace) -> None:
+    database, shapes = Database(workspace.server.service_url, connections=1), SelectShapes(2)
+    named = select(Agent).where(Agent.id == parse_id(AGENT, workspace.agent_id))
+    try:
+        for names in (["An AI agent"], ["An AI agent", "another"], ["another"]):
+            rows = await shapes.rows(database, named.where(is_among(Agent.name, names)).limit(len(names)))
+            assert [agent.name for (agent,) in rows] == [name for name in names if name == "An AI agent"]
+        assert len(shapes) == 1
+        ((agent,),) = await shapes.rows(database, named, {Agent: frozenset({"name"})})
+        assert agent.name == "An AI agent"
+        assert not hasattr(agent, "settings"), "only shown columns are read"
+        for column in (Agent.name, Agent.created_at, Agent.id):
+            assert len(await shapes.rows(database, named.order_by(column))) == 1
+        assert len(shapes) == 2, "the most recent ones are kept"
+    finally:
+        await database.close()
