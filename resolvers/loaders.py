@@ -42,6 +42,7 @@ from rules.agent_settings import EscalationSettings
 from rules.escalation import EscalationStatus
 from rules.message import MessageRole
 from rules.pending_escalation import PendingOutcome
+from rules.stored_settings import stored_settings
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -133,13 +134,10 @@ async def conversations_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUI
     if not context.shown.get(Conversation, {SETTINGS, CURSOR}) & {SETTINGS, CURSOR}:
         rows = await _visible(context, _ONLY_CONVERSATIONS, ids)
         return {row.id: ConversationState(row, None, None) for (row,) in rows}
-    settings_of: dict[UUID, EscalationSettings] = {}
     states = {}
     for row, settings, head, head_at in await _visible(context, _CONVERSATIONS, ids):
-        if row.agent_id not in settings_of:
-            settings_of[row.agent_id] = EscalationSettings.model_validate(settings)
         cursor = str(Cursor(row.id, head, head_at))
-        states[row.id] = ConversationState(row, settings_of[row.agent_id], cursor)
+        states[row.id] = ConversationState(row, stored_settings(settings), cursor)
     return states
 
 
@@ -192,7 +190,7 @@ async def slack_connections_of(context: Context, ids: Sequence[UUID]) -> dict[UU
 async def unconfirmed_recipients_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     """Return the recipients of each AI agent who have not confirmed their address."""
     recipients = {
-        agent.id: EscalationSettings.model_validate(agent.settings).notifications.email.recipients
+        agent.id: stored_settings(agent.settings).notifications.email.recipients
         for agent in (await agents_by_id(context, ids)).values()
     }
     async with context.database.autocommit_session() as session:

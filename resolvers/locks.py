@@ -24,6 +24,7 @@ from resolvers.errors import ConflictError, NotFoundError
 from resolvers.visibility import Visibility, bind_values, visible_conversations, visible_escalations
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.escalation import EscalationStatus
+from rules.stored_settings import stored_settings
 from rules.typeid import CONVERSATION, format_id
 
 
@@ -125,4 +126,4 @@ async def _locked(
     ((conversation, settings, clock),) = rows
     tx.set_now(clock)
     bind_contextvars(conversation=format_id(CONVERSATION, conversation.id))
-    return LockedConversation(conversation, EscalationSettings.model_validate(settings))
+    return LockedConversation(conversation, stored_settings(settings))
