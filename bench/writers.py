@@ -189,7 +189,7 @@ def _keep(result: Result, turn: int, case: tuple[str, str], reading: Reading) ->
 
 
 def lines(result: Result) -> Iterator[Sequence[str]]:
-    """Yield the lines of the report. Ratios are to 16 workspaces in the same round."""
+    """Yield the lines of the report. Ratios compare with 16 workspaces in the same round."""
     for (work, name), readings in result.items():
         pairs = list(zip(readings, result[work, MANY], strict=True))
         yield (
@@ -199,7 +199,7 @@ def lines(result: Result) -> Iterator[Sequence[str]]:
             *(_milliseconds(readings, share) for share in (0.5, 0.99)),
             number(median(item.writer for item in readings)),
             number(median(item.postgres for item in readings)),
-            spread([one.sample.rate / many.sample.rate for one, many in pairs]),
+            spread([own.sample.rate / many.sample.rate for own, many in pairs]),
         )
 
 

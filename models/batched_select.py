@@ -35,8 +35,8 @@ class BatchedSelect(Generic[*Ts]):
             .table_valued(*(column(name, type_) for name, type_ in types.items()), with_ordinality="place")
             .render_derived("given")
         )
-        found = build(given.c).lateral("found")
-        joined: Select[*tuple[Any, ...]] = select(given.c.place, *found.c).join_from(given, found, true())
+        chosen = build(given.c).lateral("chosen")
+        joined: Select[*tuple[Any, ...]] = select(given.c.place, *chosen.c).join_from(given, chosen, true())
         self._select = CompiledSelect(joined)
         if self._select.sql.count("unnest(") > 1:
             raise UncorrelatedError
@@ -56,11 +56,11 @@ class BatchedSelect(Generic[*Ts]):
             database = weak()
             assert database is not None  # its callers hold it
             columns = map(list, zip(*keys, strict=True))
-            found: dict[_Values, list[tuple[Any, ...]]] = {}
+            rows_of: dict[_Values, list[tuple[Any, ...]]] = {}
             for place, *row in await self._select.rows(
                 database, **dict(zip(self._names, columns, strict=True))
             ):
-                found.setdefault(keys[place - 1], []).append(tuple(row))
-            return found
+                rows_of.setdefault(keys[place - 1], []).append(tuple(row))
+            return rows_of
 
         return load

@@ -57,9 +57,9 @@ async def test_concurrent_callers_share_statements_and_get_their_own_rows(
     )
     ids = [parse_id(CONVERSATION_PREFIX, workspace.start()["conversation"]["id"]) for _ in range(20)]
     unknown = parse_id(WORKSPACE, workspace.id)
-    found = await asyncio.gather(*(by_id.rows(database, id=id_) for id_ in [*ids, unknown, *ids]))
+    results = await asyncio.gather(*(by_id.rows(database, id=id_) for id_ in [*ids, unknown, *ids]))
     agent = parse_id(AGENT_PREFIX, workspace.agent_id)
-    assert found == [*([(id_, agent)] for id_ in ids), [], *([(id_, agent)] for id_ in ids)]
+    assert results == [*([(id_, agent)] for id_ in ids), [], *([(id_, agent)] for id_ in ids)]
     assert database.queries <= CALLS
     # Nothing is kept: a later caller reads again.
     before = database.queries
