@@ -115,7 +115,7 @@ async def test_failed_call_fails_its_own_callers_only() -> None:
     batching = Batching(load)
     first = await asyncio.gather(batching.get(1), batching.get(2), return_exceptions=True)
     assert [type(item) for item in first] == [ConnectionError, ConnectionError]
-    assert await asyncio.gather(batching.get(2), batching.get(3)) == [2, 3]
+    assert list(await asyncio.gather(batching.get(2), batching.get(3))) == [2, 3]
     assert calls == [[1, 2], [2, 3]]
 
 
