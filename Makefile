@@ -76,6 +76,7 @@ webhooks: install ## print the events into docs/webhooks.md
 bench: install ## measure and print figures, single requests and the live part next to other servers
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.requests
+	$(BIN)/python -m bench.writers
 	$(BIN)/python -m bench.fanout
 
 bench-live: install ## measure only the live part

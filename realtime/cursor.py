@@ -64,20 +64,22 @@ async def resolve_cursor(database: Database, stream: UUID, text: str | None) -> 
     Raises StaleCursorError for a cursor that is unknown, of another stream, of a restored database or
     older than the log.
     """
-    (head,) = await log.heads(database, [stream])
-    if text is None:
-        return StreamPosition(stream, head.position, head.at, head.position, head.at)
-    cursor = Cursor.parse(text)
-    if cursor.stream != stream or not 0 <= cursor.position <= head.position:
+    cursor = None if text is None else Cursor.parse(text)
+    if cursor is not None and (cursor.stream != stream or cursor.position < 0):
         raise StaleCursorError
-    if not await _is_in_log(database, head, cursor):
+    # Position 0 is before the first entry, which must not have been purged.
+    position = max(cursor.position, 1) if cursor else 0
+    head, occurred_at = await log.head_and_time(database, stream, position)
+    if cursor is None:
+        return StreamPosition(stream, head.position, head.at, head.position, head.at)
+    if not _is_in_log(head, cursor, occurred_at):
         raise StaleCursorError
     return StreamPosition(stream, cursor.position, cursor.at, head.position, head.at)
 
 
-async def _is_in_log(database: Database, head: log.Head, cursor: Cursor) -> bool:
+def _is_in_log(head: log.Head, cursor: Cursor, occurred_at: datetime | None) -> bool:
     if cursor.position == head.position:
         return cursor.at == head.at
     if cursor.position == 0:
-        return await log.time_of(database, head.stream, 1) is not None
-    return await log.time_of(database, head.stream, cursor.position) == cursor.at
+        return occurred_at is not None
+    return cursor.position < head.position and occurred_at == cursor.at

@@ -5,7 +5,6 @@ the log. So wake-ups may be lost, doubled or late.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from prometheus_client import Histogram
 from models.database import DATABASE_ERRORS, Database
 from realtime import log
 from realtime.cursor import StaleCursorError, StreamPosition
+from realtime.flag import Flag
 from realtime.log import Entry
 from realtime.pubsub import Typing, Wakeup
 
@@ -51,9 +51,11 @@ Signal = Typing | ViewerChange
 class _Reader:
     """The bounded queue of a follower. An overflow empties it: the gap is then read from the log."""
 
+    __slots__ = ("_filled", "_waiting")
+
     def __init__(self) -> None:
-        self._waiting: deque[Entry | Signal] = deque()
-        self._filled = asyncio.Event()
+        self._waiting: list[Entry | Signal] = []
+        self._filled = Flag()
 
     def push(self, item: Entry | Signal) -> None:
         if len(self._waiting) >= QUEUE_LIMIT:
@@ -66,21 +68,21 @@ class _Reader:
     async def next(self) -> list[Entry | Signal]:
         """Wait for items and return all of them, at least one."""
         while not self._waiting:
-            self._filled.clear()
-            await self._filled.wait()
-        items = list(self._waiting)
-        self._waiting.clear()
+            await self._filled.take()
+        items, self._waiting = self._waiting, []
         return items
 
 
 class _Stream:
     """A followed stream: its readers, the position read so far, and whether there may be more."""
 
+    __slots__ = ("_typists", "_viewers", "id", "position", "readers", "task", "woken")
+
     def __init__(self, stream: UUID, position: int) -> None:
         self.id = stream
         self.position = position
         self.readers: set[_Reader] = set()
-        self.woken = asyncio.Event()
+        self.woken = Flag()
         self.task: asyncio.Task[None] | None = None
         self._typists: dict[Typing, asyncio.TimerHandle] = {}
         self._viewers: Mapping[UUID, bool] = {}
@@ -239,8 +241,7 @@ class Feed:
 
     async def _pump(self, stream: _Stream) -> None:
         while True:
-            await stream.woken.wait()
-            stream.woken.clear()
+            await stream.woken.take()
             async for page in self._read(stream.id, stream.position):
                 stream.position = page[-1].position
                 FEED_LAG.observe(max((datetime.now(UTC) - page[0].occurred_at).total_seconds(), 0))

@@ -13,6 +13,8 @@ class SingleFlight(Generic[T]):
     Callers never get a result older than their request. Those that arrive during a run share the next run.
     """
 
+    __slots__ = ("_next", "_running")
+
     def __init__(self) -> None:
         self._running: dict[Hashable, asyncio.Task[T]] = {}
         self._next: dict[Hashable, asyncio.Task[T]] = {}

@@ -16,7 +16,7 @@ from bench.fanout.servers import cores
 from bench.processes import busy_seconds
 from bench.rounds import say
 
-PARTS = ("fan", "pace", "replies", "idle")
+PARTS = ("fan", "pace", "replies", "idle", "own")
 BESIDE = (LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN)
 
 
@@ -37,14 +37,13 @@ def main() -> None:
         for name, part in (("fan", phases.fan), ("pace", phases.pace), ("replies", phases.replies)):
             if name in parts:
                 part(services)
-        if "idle" in parts and chosen.quick:
-            phases.idle(services)
         postgres += services.stage.postgres.cpu_seconds()
-    if "idle" in parts and not chosen.quick:
-        # What a server keeps of sockets that it has had must not make those to come seem cheap.
-        with baton.baton() as fresh:
-            phases.idle(fresh)
-            postgres += fresh.stage.postgres.cpu_seconds()
+    for name, part in (("idle", phases.idle), ("own", phases.own_conversations)):
+        if name in parts:
+            # What a server keeps of sockets that it has had must not make those to come seem cheap.
+            with baton.baton() as fresh:
+                part(fresh)
+                postgres += fresh.stage.postgres.cpu_seconds()
     seconds = perf_counter() - began
     others = 100 * (busy_seconds() - busy - postgres - _own_seconds()) / seconds
     facts.append(("Others", f"other processes took {max(others, 0):.0f} % of a core meanwhile"))

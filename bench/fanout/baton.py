@@ -3,13 +3,14 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from bench.client import Asked, post, run
-from bench.fanout.servers import Audience, cores, publisher, subscriber
+from bench.fanout.servers import Audience, Subscriber, cores, publisher, subscriber
 from bench.server_under_test import Stage, Tenant, stage
 from bench.workloads import CREATE_MEMBER
 
@@ -79,16 +80,31 @@ def create_member(stage: Stage, tenant: Tenant, name: str) -> str:
 
 
 @contextmanager
-def delivery(services: Services, widgets: bool) -> Iterator[Audience]:
-    """Return the subscribers of one conversation, each event from PostgreSQL to socket.
-
-    Messages are written into the database by another process, which publishes wake-ups.
-    """
+def delivery(services: Services) -> Iterator[Audience]:
+    """Return the subscribers of one conversation, each event from PostgreSQL to socket."""
     (talk,) = start_talks(services, 1)
-    token = talk.widget_token if widgets else services.tenant.api_key
-    with publisher("commit", services.stage.database_url, talk.id, services.author) as control:
-        name = "Baton, widgets" if widgets else "Baton"
-        yield _audience(name, services.stage, control, talk.id, token)
+    with _publisher(services, [talk]) as control:
+        followed = [subscriber(talk.id, services.tenant.api_key)]
+        yield _audience("Baton", services.stage, control, followed)
+
+
+@contextmanager
+def own_conversations(services: Services, count: int) -> Iterator[Audience]:
+    """Return widgets, each on a conversation of its own; each event is one for every widget."""
+    talks = start_talks(services, count)
+    with _publisher(services, talks) as control:
+        followed = [subscriber(talk.id, talk.widget_token) for talk in talks]
+        yield _audience("Baton, widgets", services.stage, control, followed)
+
+
+@contextmanager
+def _publisher(services: Services, talks: Sequence[Talk]) -> Iterator[int]:
+    """Start another process that writes messages into the database, and publishes wake-ups."""
+    with NamedTemporaryFile("w", prefix="baton-bench-") as conversations:
+        conversations.writelines(f"{talk.id}\n" for talk in talks)
+        conversations.flush()
+        with publisher("commit", services.stage.database_url, conversations.name, services.author) as control:
+            yield control
 
 
 @contextmanager
@@ -97,13 +113,12 @@ def recording(services: Services) -> Iterator[Audience]:
     (talk,) = start_talks(services, 1)
     api_key = services.tenant.api_key
     with publisher("record", str(services.stage.target.port), talk.id, api_key) as control:
-        yield _audience("Baton, recording included", services.stage, control, talk.id, api_key)
+        followed = [subscriber(talk.id, api_key)]
+        yield _audience("Baton, recording included", services.stage, control, followed)
 
 
-def _audience(name: str, stage: Stage, control: int, conversation: str, token: str) -> Audience:
-    return Audience(
-        name, stage.target.port, stage.server, control, subscribers=[subscriber(conversation, token)]
-    )
+def _audience(name: str, stage: Stage, control: int, subscribers: Sequence[Subscriber]) -> Audience:
+    return Audience(name, stage.target.port, stage.server, control, subscribers=subscribers)
 
 
 def widgets(services: Services, count: int, members: int) -> tuple[Audience, list[tuple[str, str]]]:

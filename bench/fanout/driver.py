@@ -70,6 +70,7 @@ class Cut:
     missing: int
     doubled: int
     again: int
+    server_cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,11 @@ class Client:
 
     def cut(self, events: int, seconds: float) -> Cut:
         """Reset every socket, publishes, and waits so long for all to have come back and caught up."""
+        before = self._server.cpu_seconds()
         result = self._ask(f"cut {events} {seconds}")
+        cpu = self._server.cpu_seconds() - before
         acked, caught_up = Latency.of(result["acked"]), Latency.of(result["caught_up"])
-        return Cut(acked, caught_up, result["missing"], result["doubled"], result["again"])
+        return Cut(acked, caught_up, result["missing"], result["doubled"], result["again"], cpu)
 
     def replies(self, seconds: float) -> Replies:
         """Have every caller send one reply after the other."""

@@ -22,7 +22,8 @@ PACED_EVENTS = 50
 LADDER = (20, 25, 30, 35, 40, 50, 60, 80, 100, 120, 150, 200, 250)
 HELD_P99_SECONDS = 0.1
 WARM_SOCKETS = 50
-CUT_EVENTS, CUT_SECONDS = 20, 60
+# Events after a cut: of one conversation that all follow, and of each of as many conversations.
+CUT_EVENTS, OWN_CUT_EVENTS, CUT_SECONDS = 20, 2, 60
 
 BATON, WIDGETS, RECORDING = "Baton", "Baton, widgets", "Baton, recording included"
 LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN = (
@@ -32,8 +33,8 @@ LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN = (
     "Mercurius",
     "plain Strawberry",
 )
-ALL = (LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN, BATON, WIDGETS, RECORDING)
-PACED = (LIMIT, MERCURIUS, BATON, WIDGETS, RECORDING)
+ALL = (LIMIT, NCHAN, GRAPHQL_WS, MERCURIUS, PLAIN, BATON, RECORDING)
+PACED = (LIMIT, MERCURIUS, BATON, RECORDING)
 
 
 Start = Callable[[], AbstractContextManager[Audience]]
@@ -94,7 +95,7 @@ class Results:
     paced: dict[str, list[Run]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     idle: dict[str, float] = field(default_factory=dict)
-    cuts: list[Cut] = field(default_factory=list)
+    cuts: dict[str, list[Cut]] = field(default_factory=dict)
     replies: dict[str, list[Replies]] = field(default_factory=dict)
 
 
@@ -135,8 +136,7 @@ class Phases:
         clients: dict[str, Client] = {}
         starts: dict[str, Start] = {
             **self._peers,
-            BATON: lambda: baton.delivery(services, widgets=False),
-            WIDGETS: lambda: baton.delivery(services, widgets=True),
+            BATON: lambda: baton.delivery(services),
             RECORDING: lambda: baton.recording(services),
         }
         for name in names:
@@ -174,12 +174,19 @@ class Phases:
             with start() as audience:
                 self._idle(audience)
         # A publisher serves one client, so those who warm up have another.
-        with baton.delivery(services, widgets=True) as other, client(other, WARM_SOCKETS):
+        with baton.delivery(services) as other, client(other, WARM_SOCKETS):
             pass
-        with baton.delivery(services, widgets=True) as audience:
-            self._idle(audience, self._plan.cuts)
+        with baton.delivery(services) as audience:
+            self._idle(audience, CUT_EVENTS)
 
-    def _idle(self, audience: Audience, cuts: int = 0) -> None:
+    def own_conversations(self, services: Services) -> None:
+        """Measure idle widgets, each on a conversation of its own, and the time until all have caught up."""
+        with baton.own_conversations(services, WARM_SOCKETS) as other, client(other, WARM_SOCKETS):
+            pass
+        with baton.own_conversations(services, self._plan.idle) as audience:
+            self._idle(audience, OWN_CUT_EVENTS)
+
+    def _idle(self, audience: Audience, cut_events: int = 0) -> None:
         say(f"{self._plan.idle:,} idle subscribers of {audience.name}")
         time.sleep(self._plan.settle_seconds / 3)
         before = audience.server.memory().rss
@@ -187,10 +194,11 @@ class Phases:
             time.sleep(self._plan.settle_seconds)
             each = (audience.server.memory().rss - before) / self._plan.idle
             self.results.idle[audience.name] = each
-            for _ in range(cuts):
+            for _ in range(self._plan.cuts if cut_events else 0):
                 say("cuts them all")
-                self.results.cuts.append(many.cut(CUT_EVENTS, CUT_SECONDS))
-                if self.results.cuts[-1].missing:
+                cut = many.cut(cut_events, CUT_SECONDS)
+                self.results.cuts.setdefault(audience.name, []).append(cut)
+                if cut.missing:
                     break  # another cut would only meet the rest of this one
 
     def replies(self, services: Services) -> None:

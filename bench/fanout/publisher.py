@@ -1,8 +1,8 @@
 """The publisher for servers with external events, in a process of its own.
 
 `commit` writes messages into Baton's database in one transaction, as recording them would, and publishes
-the wake-up; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
-`python -m bench.fanout.publisher CONTROL_PORT commit URL CONVERSATION AUTHOR`,
+the wake-ups; `record` has Baton record each; `post` hands whole frames to Nchan. Started as
+`python -m bench.fanout.publisher CONTROL_PORT commit URL CONVERSATIONS AUTHOR`,
 `… CONTROL_PORT record PORT CONVERSATION API_KEY` or `… CONTROL_PORT post PORT`.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from itertools import count
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -21,46 +22,65 @@ from bench.fanout.control_port import Publish, take_orders
 from bench.server_under_test import HOST
 from bench.workloads import RECORD, RECORDED
 from models.ids import new_id
-from realtime.pubsub import CHANNEL
+from realtime.pubsub import CHANNEL, WAKEUPS_PER_MESSAGE
 from rules.typeid import CONVERSATION, MEMBER, parse_id
 
 # What recordMessage writes, for as many messages as there are: one statement, one transaction. The bench
 # does not go through the product's act, which costs 3 ms a message and is measured elsewhere.
 _COMMIT = """
-WITH talk AS (
-    UPDATE conversations SET messages = messages + $2, last_message_at = clock_timestamp() WHERE id = $1
-    RETURNING messages - $2 AS before, last_message_at AS at
+WITH fresh AS MATERIALIZED (
+    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::int[]) AS fresh (stream, id, content, place)
+), talk AS (
+    UPDATE conversations SET messages = messages + $2, last_message_at = clock_timestamp()
+    WHERE id = ANY($1::uuid[]) RETURNING id, messages - $2 AS before, last_message_at AS at
 ), said AS (
     INSERT INTO messages
         (id, conversation_id, position, role, status, content, author_id, intents, created_at)
-    SELECT fresh.id, $1, talk.before + fresh.place, 'HUMAN', 'DELIVERED', fresh.content, $5, '{}', talk.at
-    FROM talk, unnest($3::uuid[], $4::text[]) WITH ORDINALITY AS fresh (id, content, place)
+    SELECT fresh.id, talk.id, talk.before + fresh.place, 'HUMAN', 'DELIVERED', fresh.content, $7, '{}',
+           talk.at
+    FROM talk JOIN fresh ON fresh.stream = talk.id
 ), bumped AS (
-    UPDATE streams SET head = head + $2, head_at = talk.at FROM talk WHERE streams.id = $1 RETURNING head
+    UPDATE streams SET head = head + $2, head_at = talk.at FROM talk WHERE streams.id = talk.id
+    RETURNING streams.id, head, head_at
 ), logged AS (
     INSERT INTO log (stream, position, type, data, occurred_at)
-    SELECT $1, bumped.head - $2 + fresh.place, 'message.added',
-           jsonb_build_object('message', fresh.id, 'status', 'DELIVERED'), talk.at
-    FROM talk, bumped, unnest($3::uuid[]) WITH ORDINALITY AS fresh (id, place)
+    SELECT bumped.id, bumped.head - $2 + fresh.place, 'message.added',
+           jsonb_build_object('message', fresh.id, 'status', 'DELIVERED'), bumped.head_at
+    FROM bumped JOIN fresh ON fresh.stream = bumped.id
 )
-SELECT head FROM bumped
+SELECT id, head FROM bumped
 """
 
 
-async def committing(url: str, conversation: str, author: str) -> Publish:
-    """Commit all messages of an order in one transaction, then publish the wake-up."""
+async def committing(url: str, conversations: str, author: str) -> Publish:
+    """Commit the messages of an order in one transaction, then publish the wake-ups.
+
+    `conversations` is a file with an id in each line. Every conversation gets all messages.
+    """
+    streams = _read_ids(conversations)
     connection = await asyncpg.connect(url)
-    stream, member = parse_id(CONVERSATION, conversation), parse_id(MEMBER, author)
+    member = parse_id(MEMBER, author)
     commit = await connection.prepare(_COMMIT)
 
     async def publish(contents: list[str]) -> None:
-        ids: list[UUID] = [new_id() for _ in contents]
-        head = await commit.fetchval(stream, len(contents), ids, contents, member)
-        ring = {"stream": str(stream), "position": head}
-        message = {"sender": "bench", "canary": False, "wakeups": [ring], "typings": []}
-        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, orjson.dumps(message).decode())
+        places = range(1, len(contents) + 1)
+        rows = [
+            (stream, new_id(), content, place)
+            for stream in streams
+            for content, place in zip(contents, places, strict=True)
+        ]
+        heads = await commit.fetch(streams, len(contents), *map(list, zip(*rows, strict=True)), member)
+        wakeups = [{"stream": str(stream), "position": head} for stream, head in heads]
+        for begin in range(0, len(wakeups), WAKEUPS_PER_MESSAGE):
+            some = wakeups[begin : begin + WAKEUPS_PER_MESSAGE]
+            message = {"sender": "bench", "canary": False, "wakeups": some, "typings": []}
+            await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, orjson.dumps(message).decode())
 
     return publish
+
+
+def _read_ids(conversations: str) -> list[UUID]:
+    return [parse_id(CONVERSATION, line) for line in Path(conversations).read_text().split()]
 
 
 async def recording(port: str, conversation: str, api_key: str) -> Publish:

@@ -3,8 +3,18 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.fanout.driver import Latency, Run
-from bench.fanout.phases import BATON, CUT_EVENTS, HELD_P99_SECONDS, MERCURIUS, PACED_EVENTS, Plan, Results
+from bench.fanout.driver import Cut, Latency, Run
+from bench.fanout.phases import (
+    BATON,
+    CUT_EVENTS,
+    HELD_P99_SECONDS,
+    MERCURIUS,
+    OWN_CUT_EVENTS,
+    PACED_EVENTS,
+    WIDGETS,
+    Plan,
+    Results,
+)
 from bench.fanout.targets import targets
 from bench.report import Fact
 from bench.tables import number, spread, table
@@ -102,24 +112,34 @@ def _idle(plan: Plan, results: Results) -> list[str]:
 
 
 def _cuts(plan: Plan, results: Results) -> list[str]:
-    def row(what: str, latencies: Sequence[Latency]) -> tuple[str, ...]:
+    def row(name: str, what: str, latencies: Sequence[Latency], cuts: Sequence[Cut]) -> tuple[str, ...]:
         columns = ("p50", "p99", "max")
-        return what, *(spread([getattr(item, column) for item in latencies]) for column in columns)
+        seconds = [spread([getattr(item, column) for item in latencies]) for column in columns]
+        return name, what, *seconds, spread([item.server_cpu for item in cuts])
 
-    cuts = results.cuts
-    missing, doubled = sum(item.missing for item in cuts), sum(item.doubled for item in cuts)
-    again = sum(item.again for item in cuts)
+    all_cuts = [cut for cuts in results.cuts.values() for cut in cuts]
+    missing, doubled = sum(item.missing for item in all_cuts), sum(item.doubled for item in all_cuts)
+    again = sum(item.again for item in all_cuts)
+    rows = [
+        line
+        for name, cuts in results.cuts.items()
+        for line in (
+            row(name, "acknowledged", [item.acked for item in cuts], cuts),
+            row(name, f"the last of {_events_of(name)} events", [item.caught_up for item in cuts], cuts),
+        )
+    ]
     return [
         *table(
-            (f"{plan.idle:,} sockets cut at once, {len(cuts)} times", "p50 s", "p99 s", "max s"),
-            [
-                row("cut to acknowledged", [item.acked for item in cuts]),
-                row(f"cut to the last of {CUT_EVENTS} events", [item.caught_up for item in cuts]),
-            ],
+            (f"{plan.idle:,} sockets cut at once", "time until", "p50 s", "p99 s", "max s", "server CPU s"),
+            rows,
         ),
         "",
         f"{missing} subscribers did not get all, {doubled} got one twice, {again} attempts were turned away.",
     ]
+
+
+def _events_of(name: str) -> int:
+    return OWN_CUT_EVENTS if name == WIDGETS else CUT_EVENTS
 
 
 def _replies(plan: Plan, results: Results) -> list[str]:

@@ -40,6 +40,24 @@ _SUBSCRIPTIONS = Gauge("baton_subscriptions", "Open subscriptions, by their fiel
 class _Group:
     """One subscription of one visibility, which reads the log once for all of its members."""
 
+    __slots__ = (
+        "_context",
+        "_cursor",
+        "_on_empty",
+        "_open",
+        "_pages",
+        "_plan",
+        "_reading",
+        "_replays",
+        "_source",
+        "_timer",
+        "key",
+        "members",
+        "position",
+        "recent",
+        "task",
+    )
+
     def __init__(
         self,
         plan: SubscriptionPlan,

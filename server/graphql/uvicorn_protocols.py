@@ -7,6 +7,7 @@ lists what is overridden and used of it.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -98,7 +99,10 @@ class RequestProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         protocol = self.transport.get_protocol()
         if isinstance(protocol, WebSocketProtocol):
-            protocol.on_lost = self._release
+            if self._limits and self._counted_address is not None:
+                protocol.on_lost = partial(self._limits.release, self._counted_address)
+            # Parser and protocol refer to each other. They would stay until the garbage collector looks.
+            self.parser = None  # type: ignore[assignment] # as uvicorn does at the end of a connection
 
     def data_received(self, data: bytes) -> None:
         """Parse data, and refuse a head that is too large before it is complete."""

@@ -8,15 +8,15 @@ to a receiver by plain calls, so an idle connection needs no task.
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
-from urllib.parse import unquote
 
 import structlog
 import uvicorn
-from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
+
+from server.graphql.websocket_handshake import MalformedHeadError, read_head, scope_of
 
 READ_BYTES = 4_096  # bytes parsed in one iteration of the event loop: up to 700 of the smallest frames
 FRAGMENTS = 1_000  # per message: an empty fragment takes memory, too
@@ -62,6 +62,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "_app_state",
         "_blocked",
         "_fragments",
+        "_has_head",
         "_is_text",
         "_ping_interval",
         "_protocol",
@@ -88,9 +89,12 @@ class WebSocketProtocol(asyncio.Protocol):
         self._ping_interval = config.ws_ping_interval
         self._server_state = server_state
         self._app_state = app_state
-        self._protocol = ServerProtocol(max_size=config.ws_max_size)
+        # The handshake is ours: a protocol that parses it would keep its headers.
+        self._protocol = ServerProtocol(state=OPEN, max_size=config.ws_max_size)
         self._transport: asyncio.Transport
         self._receiver: MessageReceiver | None = None
+        self._has_head = False
+        # That of the handshake, until it is accepted or refused.
         self._response: Response | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fragments: list[bytes] = []
@@ -108,9 +112,15 @@ class WebSocketProtocol(asyncio.Protocol):
         self._server_state.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse a little in each iteration of the event loop, since many tiny frames would block it."""
+        """Take the head of the handshake first. Then parse a little in each iteration of the event loop.
+
+        Many tiny frames would block it otherwise.
+        """
         self._silent = False
-        if self._unparsed or len(data) > READ_BYTES:
+        if not self._has_head:
+            self._has_head = True
+            self._begin_handshake(data)
+        elif self._unparsed or len(data) > READ_BYTES:
             self._unparsed += data
             self._transport.pause_reading()
             self._parse_next()
@@ -139,7 +149,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close the connection, since uvicorn stops."""
-        if self._protocol.state is OPEN:
+        if self._response is None and self._protocol.state is OPEN:
             self.close(CloseCode.SERVICE_RESTART, "Service restart")
         self._transport.close()
 
@@ -148,14 +158,13 @@ class WebSocketProtocol(asyncio.Protocol):
     def accept(self, receiver: MessageReceiver, subprotocol: str | None = None) -> None:
         """Complete the handshake. The receiver gets every message from now on."""
         self._receiver = receiver
-        if self._response is None or self._transport.is_closing():
+        response, self._response = self._response, None
+        if response is None or self._transport.is_closing():
             self._report_gone()
             return
         if subprotocol:
-            self._response.headers["Sec-WebSocket-Protocol"] = subprotocol
-        self._protocol.send_response(self._response)
-        self._response = None
-        self._flush()
+            response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        self._transport.write(response.serialize())
         self._schedule_ping()
         self.on_change()
 
@@ -183,7 +192,8 @@ class WebSocketProtocol(asyncio.Protocol):
     @property
     def writable(self) -> bool:
         """Return whether frames may be written now."""
-        return not self._blocked and self._protocol.state is OPEN and not self._transport.is_closing()
+        is_open = self._response is None and self._protocol.state is OPEN
+        return is_open and not self._blocked and not self._transport.is_closing()
 
     @property
     def unread_bytes(self) -> int:
@@ -214,8 +224,6 @@ class WebSocketProtocol(asyncio.Protocol):
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._handle_frame(event)
-            elif isinstance(event, Request):
-                self._handle_request(event)
         if self._blocked and self._protocol.state is OPEN:
             # Drop pongs: they would pile up while the client does not read.
             self._protocol.data_to_send()
@@ -247,34 +255,29 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Handshake
 
-    def _handle_request(self, request: Request) -> None:
+    def _begin_handshake(self, head: bytes) -> None:
+        try:
+            request = read_head(head)
+        except MalformedHeadError:
+            self._send_refusal(self._protocol.reject(400, ""))
+            return
         response = self._protocol.accept(request)
         if response.status_code != 101:
-            self._protocol.send_response(response)
+            self._send_refusal(response)
             return
         self._response = response
-        task = asyncio.get_running_loop().create_task(self._run_app(self._scope(request)))
-        self._server_state.tasks.add(task)
-        task.add_done_callback(self._server_state.tasks.discard)
-
-    def _scope(self, request: Request) -> dict[str, Any]:
-        raw_path, _, query = request.path.partition("?")
-        return {
-            "type": "websocket",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "scheme": "wss" if self._transport.get_extra_info("sslcontext") else "ws",
-            "server": _address(self._transport.get_extra_info("sockname")),
-            "client": _address(self._transport.get_extra_info("peername")),
-            "root_path": self._root_path,
-            "path": self._root_path + unquote(raw_path),
-            "raw_path": (self._root_path + raw_path).encode("ascii"),
-            "query_string": query.encode("ascii"),
-            "headers": _raw_headers(request.headers),
-            "subprotocols": _offered_subprotocols(request.headers),
+        transport = self._transport
+        connection = {
+            "scheme": "wss" if transport.get_extra_info("sslcontext") else "ws",
+            "server": _address(transport.get_extra_info("sockname")),
+            "client": _address(transport.get_extra_info("peername")),
             "state": dict(self._app_state),
             "extensions": {_EXTENSION: {"connection": self}},
         }
+        app = self._run_app(scope_of(request, self._root_path, connection))
+        task = asyncio.get_running_loop().create_task(app)
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
 
     async def _run_app(self, scope: dict[str, Any]) -> None:
         try:
@@ -291,8 +294,14 @@ class WebSocketProtocol(asyncio.Protocol):
     def _reject(self, status: int) -> None:
         if self._response is not None:
             self._response = None
-            self._protocol.send_response(self._protocol.reject(status, ""))
-            self._flush()
+            self._send_refusal(self._protocol.reject(status, ""))
+
+    def _send_refusal(self, response: Response) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.write(response.serialize())
+        self._transport.close()
+        self._abort_after(CLOSE_SECONDS)
 
     # Writing and the end
 
@@ -349,12 +358,3 @@ def _do_nothing() -> None:
 
 def _address(name: object) -> tuple[str, int] | None:
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) and len(name) >= 2 else None
-
-
-def _raw_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.raw_items()]
-
-
-def _offered_subprotocols(headers: Headers) -> list[str]:
-    values = headers.get_all("Sec-WebSocket-Protocol")
-    return [token.strip() for value in values for token in value.split(",")]

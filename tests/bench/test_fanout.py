@@ -6,7 +6,14 @@ from shutil import which
 import pytest
 
 from bench.client import Target
-from bench.fanout.baton import Services, create_member, delivery, recording, widgets
+from bench.fanout.baton import (
+    Services,
+    create_member,
+    delivery,
+    own_conversations,
+    recording,
+    widgets,
+)
 from bench.fanout.driver import ClientFailedError, callers, client
 from bench.fanout.phases import QUICK, Results
 from bench.fanout.report import report
@@ -55,7 +62,7 @@ def test_message_committed_by_another_process_is_delivered_to_its_conversation(
     workspace: Workspace,
 ) -> None:
     services = _house(workspace)
-    with delivery(services, widgets=True) as audience, client(audience, 5) as five:
+    with delivery(services) as audience, client(audience, 5) as five:
         run = five.saturate(10, 2, 0.2)
         assert (run.delivered > 0, run.lost) == (True, 0)
         cut = five.cut(20, 30)
@@ -70,6 +77,22 @@ def test_message_committed_by_another_process_is_delivered_to_its_conversation(
     )
     assert result["messages"] == result["said"] >= run.delivered / 5 + 20
     assert result["head"] == result["logged"] == result["said"]
+
+
+def test_each_widget_catches_up_with_its_own_conversation(workspace: Workspace) -> None:
+    services = _house(workspace)
+    with own_conversations(services, 4) as audience, client(audience, 4) as four:
+        cut = four.cut(2, 30)
+        assert (cut.missing, cut.doubled, cut.caught_up.count) == (0, 0, 4)
+    heads = workspace.server.rows(
+        """SELECT streams.head,
+                  (SELECT count(*) FROM messages WHERE conversation_id = conversations.id) AS said
+           FROM conversations JOIN streams USING (id)
+           WHERE workspace_id = (SELECT workspace_id FROM members WHERE email = $1)""",
+        f"author-{workspace.id}@example.com",
+    )
+    assert len(heads) == 4
+    assert all(row["head"] == row["said"] >= 3 for row in heads)
 
 
 def test_recorded_messages_and_replies_reach_their_audience(workspace: Workspace) -> None:

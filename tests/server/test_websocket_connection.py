@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gc
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from websockets.http11 import Request
 
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol, connection_of
@@ -213,6 +216,35 @@ async def test_handshake_that_fails_gets_a_status_and_a_closed_connection(
     await client.hung_up()
     await until(lambda: not stage.server.server_state.connections)
     assert not stage.application.sessions
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 1", "Transfer-Encoding: chunked"])
+async def test_handshake_with_a_body_is_refused(start: Start, header: str) -> None:
+    stage = await start()
+    client = await stage.connect()
+    head = await client.handshake("/", "Sec-WebSocket-Version: 13", header)
+    assert head.startswith("HTTP/1.1 400 ")
+    await client.hung_up()
+    assert not stage.application.scopes
+
+
+async def test_open_connections_keep_nothing_of_their_handshakes(start: Start) -> None:
+    stage = await start()
+    gc.collect()
+    gc.disable()  # what only the garbage collector frees would stay for minutes
+    try:
+        for _ in range(10):
+            client, session = await stage.open()
+            client.writer.write(text(b"one"))
+            await until(partial(session.has_more_than, 0))
+        stage.application.scopes.clear()
+        kept = Counter(type(item) for item in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept[WebSocketProtocol] == 10
+    # The event loop may still hold those of the last read.
+    assert kept[RequestProtocol] <= 1
+    assert kept[Request] <= 1
 
 
 async def test_client_that_leaves_during_the_handshake_leaves_nothing(start: Start) -> None:
