@@ -83,7 +83,7 @@ class Escalation(Base):
             postgresql_where=text("first_responded_at IS NULL"),
         ),
         # Free space on the page keeps the erasure of words out of the indexes.
-        {"postgresql_with": {"fillfactor": 70}},
+        {"postgresql_with": {"fillfactor": 80}},
     )
 
     id: Mapped[Key]

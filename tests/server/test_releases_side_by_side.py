@@ -92,6 +92,7 @@ async def spoken_in_turn(releases: tuple[Running, ...], token: str, conversation
     return contents
 
 
+@pytest.mark.timeout(420)  # four processes that import everything
 async def test_releases_serve_side_by_side_and_the_next_one_migrates_under_calls(
     server: Server, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """Growth: erasing words in place.
 
-PostgreSQL writes the new version of a row into its indexes, unless the page has room for it and no indexed
+PostgreSQL writes the new version of a row into its indexes, unless the page has space for it and no indexed
 column has changed. Erasing an escalation took fourteen entries, erasing a conversation nine.
 """
 
@@ -16,8 +16,8 @@ _RENAMED = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in _NA
 
 
 def upgrade() -> None:
-    # Room for the rows of a page that are erased together. Pages that exist stay as they are.
-    op.execute("ALTER TABLE escalations SET (fillfactor = 70)")
+    # Space for the rows of a page that are erased together. Pages that exist stay as they are.
+    op.execute("ALTER TABLE escalations SET (fillfactor = 80)")
     op.execute("ALTER TABLE messages SET (fillfactor = 90)")
     op.execute("DROP INDEX conversations_erasure_due_idx")
     op.execute("CREATE INDEX conversations_erasure_due_idx ON conversations (id) WHERE erasure_due")
