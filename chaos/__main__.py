@@ -12,6 +12,7 @@ from random import SystemRandom
 import uvloop
 
 from chaos.cluster import Postgres, Stage
+from chaos.disk import Disk, enter_namespace
 from chaos.report import Result
 from chaos.run import run, say
 from chaos.schedule import FULL_SECONDS, SHORT_SECONDS
@@ -23,6 +24,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the fault test; exit code 0 means that it passed, 1 that it failed."""
     given = _arguments()
+    enter_namespace()
     # As an exception, so that what runs is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seconds = SHORT_SECONDS if given.short else given.seconds
@@ -56,25 +58,29 @@ def _round(seed: int, seconds: float) -> Result:
     folder = Path(tempfile.mkdtemp(prefix="baton-chaos-"))
     # Run by root, the embedded PostgreSQL is another user, who must get in.
     folder.chmod(0o755)
+    (database := folder / "database").mkdir(mode=0o755)
+    disk = Disk.mounted(database)
     passed = False
     try:
-        result = _run(folder, seed, seconds)
+        result = _run(folder, disk, seed, seconds)
         passed = not result.wrong
         return result
     except (KeyboardInterrupt, asyncio.CancelledError):
         say("interrupted")
         sys.exit(INTERRUPTED)
     finally:
+        if disk:
+            disk.unmount(None if passed else folder / "database-kept")
         if passed:
             shutil.rmtree(folder)
         else:
             say(f"logs and database are in {folder}; the same schedule again: --seed {seed}")
 
 
-def _run(folder: Path, seed: int, seconds: float) -> Result:
+def _run(folder: Path, disk: Disk | None, seed: int, seconds: float) -> Result:
     wrong: list[str] = []
-    with embedded_postgres(folder) as embedded:
-        stage = Stage(folder, Postgres(embedded), wrong.append)
+    with embedded_postgres(folder / "database") as embedded:
+        stage = Stage(folder, Postgres(embedded), disk, wrong.append)
 
         async def until_told() -> Result:
             task = asyncio.current_task()

@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.server_under_test import WIDE_LIMITS
+from chaos.disk import Disk
 from chaos.processes import Process, Say
 from chaos.proxy import HOST, Link
 from chaos.schedule import SERVES, WORKERS
@@ -88,13 +89,29 @@ class Postgres:
             while not await asyncio.to_thread(self._embedded.restart_if_dead):
                 await asyncio.sleep(0.1)
 
+    async def recover(self) -> None:
+        """Wait until PostgreSQL accepts connections, whether it has ended by itself or not."""
+        async with asyncio.timeout(DOWN_SECONDS):
+            while not await self._accepts():
+                await asyncio.to_thread(self._embedded.restart_if_dead)
+
+    async def _accepts(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.owner_url)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await asyncio.sleep(0.1)
+            return False
+        await connection.close()
+        return True
+
 
 class Stage:
     """All processes. `links` are by "owner.to", such as serve1.front or worker1.postgres."""
 
-    def __init__(self, folder: Path, postgres: Postgres, blame: Say) -> None:
+    def __init__(self, folder: Path, postgres: Postgres, disk: Disk | None, blame: Say) -> None:
         self.folder = folder
         self.postgres = postgres
+        self.disk = disk
         self.processes: dict[str, Process] = {}
         self.links: dict[str, Link] = {}
         self.tenant: Tenant | None = None
@@ -113,6 +130,16 @@ class Stage:
     def has_redis(self) -> bool:
         """True when Redis carries the wake-ups, otherwise PostgreSQL does."""
         return "redis" in self.processes
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Parts that this machine does not have, and what follows."""
+        lines = {}
+        if not self.has_redis:
+            lines["redis"] = "without redis-server: PostgreSQL carries the wake-ups, and Redis is not broken"
+        if self.disk is None:
+            lines["disk"] = "without a disk for the database alone: no disk is filled"
+        return lines
 
     @property
     def fronts(self) -> list[str]:

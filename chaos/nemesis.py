@@ -77,6 +77,8 @@ class Nemesis:
             await self._stage.postgres.set_read_only(True)
             await asyncio.sleep(fault.seconds)
             await self._stage.postgres.set_read_only(False)
+        elif fault.kind.act == "fill":
+            await self._fill_disk(fault)
         elif fault.kind.act == "burst":
             await self._burst(fault)
         elif fault.victim == "postgres":
@@ -105,6 +107,15 @@ class Nemesis:
             process.kill()
         await asyncio.sleep(fault.seconds)
         process.want()
+
+    async def _fill_disk(self, fault: Fault) -> None:
+        disk = self._stage.disk
+        assert disk is not None
+        await asyncio.to_thread(disk.fill)
+        await asyncio.sleep(fault.seconds)
+        disk.empty()
+        # PostgreSQL refuses statements on a full disk, or ends if it can write no log of its own.
+        await self._stage.postgres.recover()
 
     async def _burst(self, fault: Fault) -> None:
         tenant = self._stage.tenant

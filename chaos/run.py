@@ -50,13 +50,13 @@ def say(text: str) -> None:
 
 async def run(stage: Stage, seed: int, seconds: float, wrong: list[str]) -> Result:
     """Print the result and return it."""
-    chosen = kinds(stage.has_redis)
+    chosen = kinds(stage.missing)
     faults = schedule(seed, seconds, chosen)
     say(f"seed {seed}, {len(faults)} faults in {seconds:.0f} s")
     for fault in faults:
         say(f"  {fault.at:6.1f} s  {fault}")
-    if not stage.has_redis:
-        say("there is no redis-server: PostgreSQL carries the wake-ups, and Redis is not broken")
+    for line in stage.missing.values():
+        say(line)
     async with _standing(stage, seed, seconds, wrong) as world:
         began = time.monotonic()
         nemesis = Nemesis(

@@ -1,7 +1,7 @@
 """The schedule of faults: a seed gives the same one every time."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -75,14 +75,15 @@ KINDS = (
     Kind("cut", "redis", _TO_REDIS, (0.1, 3)),
     Kind("lock", "table", TABLES, (1, 8)),
     Kind("read-only", "postgres", ("postgres",), (0.5, 5)),
+    Kind("fill", "disk", ("postgres",), (0.5, 6)),
     Kind("block", "log", (*SERVES, *WORKERS), (2, 12)),
     Kind("burst", "front", _FRONTS, (2, 6)),
 )
 
 
-def kinds(with_redis: bool) -> list[Kind]:
-    """Return the kinds of faults, with or without Redis."""
-    return [kind for kind in KINDS if with_redis or kind.what != "redis"]
+def kinds(missing: Container[str] = ()) -> list[Kind]:
+    """Return the kinds of faults, without those of what is missing: "redis" or "disk"."""
+    return [kind for kind in KINDS if kind.what not in missing]
 
 
 def least(seconds: float) -> int:

@@ -64,7 +64,7 @@ class Conversation(Base):
             text("id DESC"),
             postgresql_where=text("awaiting_answer"),
         ),
-        Index("conversations_erasure_due_idx", "erased_at", postgresql_where=text("erasure_due")),
+        Index("conversations_erasure_due_idx", "id", postgresql_where=text("erasure_due")),
         CheckConstraint("(ai_state = 'PAUSED') = (ai_pause_cause IS NOT NULL)", name="pause_has_a_cause"),
         # Most transactions update this row: free space on the page keeps that out of the indexes.
         {"postgresql_with": {"fillfactor": 80}},

@@ -62,9 +62,9 @@ _CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientErr
 
 # The classes and codes of SQLSTATE that a later attempt may not meet (PostgreSQL, appendix A). In order: no
 # connection; a wrong password; a server that stops or starts. Too few resources; a read-only server; a lock
-# that is held for too long; a cancelled statement.
+# that is held for too long; a deadlock, as with a migration; a cancelled statement.
 _CANCELLED = "57014"
-_PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", _CANCELLED)
+_PASSING_STATES = ("08", "28", "57P", "53", "25006", "55P03", "40P01", _CANCELLED)
 
 
 class DatabaseUnavailableError(ConnectionError):

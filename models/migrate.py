@@ -1,5 +1,6 @@
 """Bringing the database up to this version of Baton."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 # Two processes that start concurrently must not both migrate.
 _LOCK = "SELECT pg_advisory_lock(hashtext('baton migrations'))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('baton migrations'))"
+# Processes of the version before use the tables. A migration that waits for one holds others, and after a
+# second PostgreSQL would end one that needs both. So it gives up and begins again, until it must wait.
+_LOCK_MS = (300, 300, 600, 600, 1200, 2400, 0)
+_PAUSE_SECONDS = 0.5
+_HELD_STATES = ("55P03", "40P01")  # of a lock that is held, and of a deadlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ async def migrate(url: str) -> Migration:
             try:
                 before = await connection.run_sync(_revision)
                 _check_known(before)
-                await connection.run_sync(_upgrade)
+                await _upgrade_in_turn(connection)
                 after = await connection.run_sync(_revision)
                 await connection.commit()
                 return Migration(before, after)
@@ -69,6 +76,21 @@ async def is_migrated(url: str) -> bool:
         await engine.dispose()
     _check_known(revision)
     return revision == ScriptDirectory.from_config(_config()).get_current_head()
+
+
+async def _upgrade_in_turn(connection: AsyncConnection) -> None:
+    """Apply the migrations; begin again while others hold what they need."""
+    for milliseconds in _LOCK_MS:
+        try:
+            await connection.execute(text(f"SET LOCAL lock_timeout = {milliseconds}"))
+            await connection.run_sync(_upgrade)
+        except DBAPIError as error:
+            if not milliseconds or getattr(error.orig, "sqlstate", None) not in _HELD_STATES:
+                raise
+            await connection.rollback()
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _check_known(revision: str | None) -> None:

@@ -16,15 +16,16 @@ from rules.triggers import REASONS
 ERASED = "[erased]"
 ERASED_REASON = "erased"
 
+# By their places, which last as long as the conversations are locked: no index is searched for each.
 _MESSAGES = text(
     """
     UPDATE messages SET content = :erased, intents = '{}', metadata = NULL
-    WHERE id IN (
-        SELECT id FROM messages
+    WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM messages
         WHERE conversation_id = ANY(:conversations)
             AND (content <> :erased OR intents <> '{}' OR metadata IS NOT NULL)
         LIMIT :limit
-    )
+    ))
     """
 )
 
@@ -41,6 +42,7 @@ _ESCALATIONS = (
     UPDATE trigger_events SET detail = NULL,
         reason = CASE WHEN reason = ANY(:own) THEN reason ELSE :reason END
     WHERE escalation_id IN (SELECT id FROM escalations WHERE conversation_id = ANY(:conversations))
+        AND (detail IS NOT NULL OR reason <> ALL(:own))
     """,
     """
     UPDATE escalation_notes SET body = :erased

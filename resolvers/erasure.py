@@ -13,7 +13,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, Uuid, any_, func, literal, select, update
 
 from models.conversation import Conversation
 from models.database import DATABASE_ERRORS
@@ -80,7 +80,7 @@ async def mark_erased(tx: Transaction, ids: Sequence[UUID], *, due: bool) -> Non
     """Clear who the customer of locked conversations is; `due` marks that they still hold words."""
     await tx.session.execute(
         update(Conversation)
-        .where(Conversation.id.in_(ids))
+        .where(Conversation.id == any_(literal(ids, ARRAY(Uuid))))
         .values(
             erased_at=tx.now,
             erasure_due=due,
@@ -175,7 +175,10 @@ async def _lock_active(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, UUID]
     """Lock the active escalations of locked conversations; return their ids by those of the conversations."""
     active = (
         select(Escalation.conversation_id, Escalation.id)
-        .where(Escalation.conversation_id.in_(ids), Escalation.status != EscalationStatus.RESOLVED)
+        .where(
+            Escalation.conversation_id == any_(literal(ids, ARRAY(Uuid))),
+            Escalation.status != EscalationStatus.RESOLVED,
+        )
         .order_by(Escalation.id)
         .with_for_update()
     )

@@ -124,10 +124,12 @@ class RateLimiter:
             return None
         try:
             return await question(self._shared)
-        except StorageError as error:
+        # uvloop raises RuntimeError for a connection that was reset while its caller waited.
+        except (StorageError, RuntimeError) as error:
             # Not every caller should wait for a Redis that does not answer.
             self._away_until = time.monotonic() + AWAY_SECONDS
-            _logger.warning("rate_limits.redis_unavailable", error=repr(error.storage_error))
+            cause = error.storage_error if isinstance(error, StorageError) else error
+            _logger.warning("rate_limits.redis_unavailable", error=repr(cause))
             return None
 
 

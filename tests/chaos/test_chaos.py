@@ -59,9 +59,9 @@ def test_faults_for_two_minutes_lose_and_duplicate_nothing() -> None:
     assert "RESYNC_REQUIRED: 0" in said
 
 
-@pytest.mark.parametrize("with_redis", [True, False])
-def test_seed_gives_one_schedule_with_every_kind_of_fault(with_redis: bool) -> None:
-    chosen = kinds(with_redis)
+@pytest.mark.parametrize("missing_parts", [(), ("redis",), ("redis", "disk")])
+def test_seed_gives_one_schedule_with_every_kind_of_fault(missing_parts: Sequence[str]) -> None:
+    chosen = kinds(missing_parts)
     for seconds, least in ((FULL_SECONDS, 5), (SHORT_SECONDS, 1)):
         schedules = [schedule(seed, seconds, chosen) for seed in SEEDS]
         assert schedules == [schedule(seed, seconds, chosen) for seed in SEEDS]
@@ -73,11 +73,12 @@ def test_seed_gives_one_schedule_with_every_kind_of_fault(with_redis: bool) -> N
             assert set(done) == set(chosen)
             assert min(done.values()) >= least
             assert missing(done, seconds, chosen) == []
-    assert any(kind.what == "redis" for kind in chosen) is with_redis
+    for part in ("redis", "disk"):
+        assert any(kind.what == part for kind in chosen) is (part not in missing_parts)
 
 
 def test_kind_of_fault_that_was_too_rare_is_reported() -> None:
-    chosen = kinds(with_redis=True)
+    chosen = kinds()
     done = Counter(fault.kind for fault in schedule(1, FULL_SECONDS, chosen))
     done[chosen[0]], done[chosen[1]] = 4, 5
     assert missing(done, FULL_SECONDS, chosen) == ["kill serve: done 4 times"]

@@ -53,6 +53,7 @@ PASSING = {
     "too many connections": "53300",
     "read-only server": "25006",
     "lock that is held": "55P03",
+    "deadlock": "40P01",
     "cancelled statement": "57014",
 }
 

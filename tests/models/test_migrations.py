@@ -1,6 +1,8 @@
 """Data of older versions after the migrations."""
 
+import asyncio
 import json
+from functools import partial
 
 import asyncpg
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from models.ids import new_id
 from models.migrate import migrate
 from server.services import DatabaseUrls, prepare
-from tests.support.baton_client import Server
+from tests.support.baton_client import Server, wait_for
 from tests.support.older_data import upgrade
 from tests.support.own_database import own_database
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.anyio
 WORKSPACE = "INSERT INTO workspaces (id, name, scratch) VALUES ($1, 'W', false)"
 AGENT = """INSERT INTO agents (id, workspace_id, name, settings, settings_version)
     VALUES ($1, $2, 'Robot', $3, 1)"""
+WAITS = "SELECT 1 FROM pg_locks WHERE relation = 'messages'::regclass AND NOT granted"
 CONFIRMED = (
     "SELECT key FROM delivery_targets WHERE workspace_id = $1 AND confirmed_at IS NOT NULL ORDER BY key"
 )
@@ -40,6 +43,23 @@ async def test_recipients_of_older_versions_are_confirmed(server: Server) -> Non
             keys = [row["key"] for row in await connection.fetch(CONFIRMED, workspace)]
             assert keys == ["ann@example.com", "bob@example.com"]
             assert await connection.fetch(CONFIRMED, other) == []
+        finally:
+            await connection.close()
+
+
+async def test_migration_gives_way_to_a_transaction_that_needs_what_it_holds(server: Server) -> None:
+    with own_database(server) as own:
+        await upgrade(own.owner_url, "0020")
+        connection = await asyncpg.connect(own.owner_url)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT FROM messages")
+                migrating = asyncio.create_task(migrate(own.owner_url))
+                waits = partial(own.rows, WAITS)
+                await asyncio.to_thread(wait_for, waits, "the migration to wait for the messages")
+                # The migration holds this table, and both would wait for each other.
+                await connection.execute("UPDATE conversations SET messages = 0")
+            assert (await migrating).before == "0020"
         finally:
             await connection.close()
 

@@ -8,15 +8,22 @@ from rules.typeid import CONVERSATION, parse_id
 from server.services import open_services
 from server.settings import Settings
 from tests.notifications.test_erasure import FIGURES, LONG_AGO
-from tests.support.baton_client import Server, Workspace
+from tests.support.baton_client import Server, Workspace, wait_for
+from tests.support.older_data import SECRET
+from tests.support.own_database import own_database
 
 pytestmark = pytest.mark.anyio
 
 WORD = "zqxretention"
+CUSTOMER = {"email": f"{WORD}@example.com"}
 SETTINGS = """query($id: ID!) { escalationSettings(agentId: $id) { version
     retention { closedConversationDays } } }"""
 CONTENT = """query($id: ID!) { conversation(id: $id) { customer { email }
     messages(first: 10) { nodes { role content } } escalations(first: 5) { nodes { reason } } } }"""
+OTHERS = """SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+UPDATED = """SELECT relname, n_tup_upd - n_tup_hot_upd AS into_indexes FROM pg_stat_user_tables
+    WHERE relname IN ('conversations', 'escalations', 'messages') AND n_tup_upd > 0 ORDER BY 1"""
 RESOLVE = """mutation($id: ID!) { resolveEscalation(input: {escalationId: $id}) { escalation { status } } }"""
 
 
@@ -34,9 +41,11 @@ def keep(workspace: Workspace, days: int | None) -> None:
 class Talk:
     """A conversation that holds the word in a message, in its customer and in an escalation."""
 
-    def __init__(self, workspace: Workspace, *, resolved: bool = True) -> None:
+    def __init__(
+        self, workspace: Workspace, *, resolved: bool = True, customer: dict[str, str] | None = CUSTOMER
+    ) -> None:
         self.workspace = workspace
-        started = workspace.start(customer={"email": f"{WORD}@example.com"})
+        started = workspace.start(customer=customer) if customer else workspace.start()
         self.widget = workspace.widget(started)
         self.id = str(started["conversation"]["id"])
         self.key = parse_id(CONVERSATION, self.id)
@@ -136,3 +145,24 @@ async def test_locked_conversation_is_left_to_the_next_time(workspace: Workspace
         await connection.close()
     await expire(workspace.server)
     assert not first.holds_the_word
+
+
+async def test_erasure_of_a_customer_without_a_name_writes_no_entry_into_indexes(server: Server) -> None:
+    with own_database(server) as own:
+        own.start(
+            BATON_DATABASE_URL=own.service_url, BATON_MIGRATION_URL=own.owner_url, BATON_SECRET_KEY=SECRET
+        )
+        workspace = own.new_workspace()
+        keep(workspace, 1)
+        talk = Talk(workspace, customer=None).age(2)
+        own.stop()
+        wait_for(lambda: not own.rows(OTHERS), "the server's connections to end")
+        superuser = Server(own.data_dir, own.owner_url.replace("baton_owner@", "postgres@"), "")
+        own.execute("SELECT pg_stat_force_next_flush()")
+        superuser.execute("SELECT pg_stat_reset()")
+        assert await expire(own) == 1
+        wait_for(lambda: len(own.rows(UPDATED)) == 3, "the statistics")
+        assert [row["into_indexes"] for row in own.rows(UPDATED)] == [0, 0, 0]
+        assert own.rows("SELECT content FROM messages WHERE conversation_id = $1", talk.key)[0] == {
+            "content": "[erased]"
+        }
