@@ -202,7 +202,7 @@ class _ForkServer:
 
     def _end(self) -> None:
         self._control.close()
-        self._process.wait(10)
+        self._process.wait(START_SECONDS)
 
 
 @cache

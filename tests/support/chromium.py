@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from websockets.sync.client import connect
 
-from tests.support.baton_client import wait_for
+from tests.support.baton_client import DEADLINE, wait_for
 from tests.support.requirements import need
 
 _TEXTS = """JSON.stringify(Object.fromEntries(
@@ -25,7 +25,7 @@ def texts_of_page(address: str, last: str) -> dict[str, str]:
 
         def complete() -> bool:
             page.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": _TEXTS}}))
-            while (answer := json.loads(page.recv(10))).get("id") != 1:
+            while (answer := json.loads(page.recv(DEADLINE))).get("id") != 1:
                 pass
             # A page that is still being opened has nothing that could be read.
             if value := answer.get("result", {}).get("result", {}).get("value"):
@@ -58,4 +58,4 @@ def _page(address: str) -> Iterator[str]:
             yield str(wait_for(target, "the page"))
         finally:
             browser.terminate()
-            browser.wait(20)
+            browser.wait(DEADLINE)

@@ -9,14 +9,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from scripts.build_web import BUILT
-from tests.support.baton_client import Server, Workspace
+from tests.support.baton_client import DEADLINE, Server, Workspace
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.requirements import need
 from tests.support.slack_server import SlackStandIn
 from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=DEADLINE * 1000)
 
 # No sandbox: it does not work for root. Sounds may begin without a click.
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
