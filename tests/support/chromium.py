@@ -18,6 +18,17 @@ _TEXTS = """JSON.stringify(Object.fromEntries(
     [...document.querySelectorAll("p[id]")].map((line) => [line.id, line.textContent])))"""
 
 
+def chromium_program() -> str:
+    """Return the path of Chromium without a user interface, else of Chromium. Skips the test without either.
+
+    A window of Chromium, which each context of a browser opens, has parts that are web pages themselves.
+    """
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    need("Chromium", program)
+    assert program is not None
+    return program
+
+
 def texts_of_page(address: str, last: str) -> dict[str, str]:
     """Open a page, wait until it has a paragraph of the id `last`, and return all paragraphs by id."""
     texts: dict[str, str] = {}
@@ -39,11 +50,8 @@ def texts_of_page(address: str, last: str) -> dict[str, str]:
 @contextmanager
 def _page(address: str) -> Iterator[str]:
     """Run a browser with a profile of its own; yield the URL of the protocol's socket of the page."""
-    program = shutil.which("chromium")
-    need("Chromium", program)
-    assert program is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
+        command = [chromium_program(), "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
         command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", address]
         browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
