@@ -19,6 +19,7 @@ from prometheus_client import Counter
 
 from server.log_writer import LogWriter
 from tests.support.baton_client import BATON, DEADLINE, Caller, Server, wait_for
+from tests.support.baton_process import BatonProcess
 
 PIPE_BYTES = 4_096
 
@@ -122,13 +123,13 @@ def test_lines_of_several_threads_stay_whole() -> None:
         assert set(text.decode().splitlines(keepends=True)) == {line}
 
 
-def start(folder: Path, port: int, stderr: int | None) -> "subprocess.Popen[bytes]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-    environment = inherited | {"BATON_DATA_DIR": str(folder), "BATON_PORT": str(port)}
-    command: list[str | Path] = [BATON, "serve"]
+def start(folder: Path, port: int, stderr: int | None) -> "BatonProcess | subprocess.Popen[bytes]":
+    settings = {"BATON_DATA_DIR": str(folder), "BATON_PORT": str(port)}
     if stderr is None:
-        command = ["sh", "-c", f'exec "{BATON}" serve 2>&-']
-    return subprocess.Popen(command, env=environment, stderr=stderr)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+        return subprocess.Popen(["sh", "-c", f'exec "{BATON}" serve 2>&-'], env=inherited | settings)
+    with open(os.devnull, "wb") as nothing, open(stderr, "wb", closefd=False) as errors:
+        return BatonProcess("serve", environment=settings, output=nothing, errors=errors)
 
 
 def answers(port: int) -> bool:
