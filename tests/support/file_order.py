@@ -1,4 +1,4 @@
-"""The order of the test files in several processes: the longest first, so that no process ends long after the others.
+"""The order of the test files in several processes: the longest first, so that all processes end together.
 
 A process takes the next file when its own ends. `FILE` has the seconds of each file that takes some; others
 follow in the order of their folders. `TESTS_RECORD_SECONDS=yes make test` measures and writes it again.
@@ -6,7 +6,7 @@ follow in the order of their folders. `TESTS_RECORD_SECONDS=yes make test` measu
 
 import json
 import os
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -30,14 +30,16 @@ class SecondsRecorder:
     """A plugin of the process that collects the reports."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[_file_of(report.nodeid)] += report.duration
 
     def pytest_sessionfinish(self) -> None:
-        rounded = {file: round(seconds) for file, seconds in self._seconds.most_common()}
-        long = {file: seconds for file, seconds in rounded.items() if seconds >= LEAST_SECONDS}
+        # Those of files that did not run stay.
+        seconds: dict[str, float] = json.loads(FILE.read_text()) | self._seconds
+        longest_first = sorted(seconds, key=lambda file: -seconds[file])
+        long = {file: round(seconds[file]) for file in longest_first if seconds[file] >= LEAST_SECONDS}
         FILE.write_text(json.dumps(long, indent=1) + "\n")
 
 
