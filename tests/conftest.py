@@ -8,10 +8,20 @@ import pytest
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.failure_report import begin_report, circumstances, note_pauses
+from tests.support.file_order import SecondsRecorder, is_recording, is_worker, sort_by_seconds
+from tests.support.memory_folder import use_memory
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    use_memory()
     note_pauses()
+    if is_recording(config):
+        config.pluginmanager.register(SecondsRecorder())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_worker(config):
+        sort_by_seconds(items)
 
 
 def pytest_runtest_logstart() -> None:

@@ -29,7 +29,7 @@ from chaos.schedule import FULL_SECONDS, SHORT_SECONDS, kinds, missing, schedule
 from chaos.widgets import Rendered, Widget
 from chaos.worker_checks import announced_wrongly, untold
 from rules.typeid import ESCALATION, parse_id
-from tests.support.baton_client import Workspace
+from tests.support.baton_client import DEADLINE, Workspace
 from tests.support.pubsub_probe import eventually
 from tests.support.requirements import need
 
@@ -176,7 +176,7 @@ class Echo:
 
 
 async def hears(reader: asyncio.StreamReader, text: bytes) -> bool:
-    return await asyncio.wait_for(reader.readexactly(len(text)), 10) == text
+    return await asyncio.wait_for(reader.readexactly(len(text)), DEADLINE) == text
 
 
 async def test_black_hole_delays_and_loses_nothing() -> None:
@@ -193,7 +193,7 @@ async def test_black_hole_delays_and_loses_nothing() -> None:
         heard, deaf = await asyncio.wait(hearing, timeout=0.2)
         assert heard == set()
         echo.link.heal()
-        await asyncio.wait(deaf, timeout=10)
+        await asyncio.wait(deaf, timeout=DEADLINE)
         assert {item.result() for item in deaf} == {b"w", b"l"}
         assert await hears(reader, b"ithin")
         assert await hears(late_reader, b"ate")
@@ -208,10 +208,10 @@ async def test_cut_connection_is_reset_and_new_ones_fail_until_healed() -> None:
         assert await hears(reader, b"before")
         echo.link.cut()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(1), 10)
+            await asyncio.wait_for(reader.read(1), DEADLINE)
         refused, refused_writer = await echo.dial()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(refused.read(1), 10)
+            await asyncio.wait_for(refused.read(1), DEADLINE)
         echo.link.heal()
         again, again_writer = await echo.dial()
         again_writer.write(b"again")
@@ -249,7 +249,7 @@ async def test_slow_link_keeps_its_rate() -> None:
         assert clock() - began >= 0.7
         echo.link.heal()
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), DEADLINE) == b""
         writer.close()
 
 
@@ -259,7 +259,7 @@ async def kept(folder: Path, script: str, blamed: list[str]) -> AsyncIterator[Pr
     task = asyncio.create_task(process.keep())
     process.want()
     try:
-        await asyncio.wait_for(process.ready.wait(), 30)
+        await asyncio.wait_for(process.ready.wait(), DEADLINE)
         yield process
     finally:
         task.cancel()
@@ -275,7 +275,7 @@ async def test_killed_process_stays_down_and_an_unexpected_end_is_reported(tmp_p
         await eventually(lambda: not process.runs)
         assert not process.ready.is_set()
         process.want()
-        await asyncio.wait_for(process.ready.wait(), 30)
+        await asyncio.wait_for(process.ready.wait(), DEADLINE)
         await process.end()
         assert (process.starts, blamed) == (2, [])
     async with kept(tmp_path, "print('ready', flush=True); input('x')", blamed) as process:

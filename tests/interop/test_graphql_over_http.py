@@ -3,7 +3,7 @@
 import json
 
 from tests.interop.conftest import Node
-from tests.support.baton_client import Workspace
+from tests.support.baton_client import DEADLINE, Workspace
 
 
 def test_audit_of_graphql_over_http_passes(node: Node, workspace: Workspace) -> None:
@@ -11,6 +11,6 @@ def test_audit_of_graphql_over_http_passes(node: Node, workspace: Workspace) -> 
     with node("audit.mjs", url, key) as process:
         assert process.stdout is not None
         audit, single_connection = map(json.loads, process.stdout)
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE) == 0
     assert audit == {"audits": 61, "failed": []}
     assert single_connection == {"message": "Server responded with 501: Not Implemented"}

@@ -3,7 +3,7 @@
 import json
 
 from tests.interop.conftest import Node
-from tests.support.baton_client import Workspace
+from tests.support.baton_client import DEADLINE, Workspace
 
 
 def test_official_client_follows_a_conversation(node: Node, workspace: Workspace) -> None:
@@ -21,4 +21,4 @@ def test_official_client_follows_a_conversation(node: Node, workspace: Workspace
         assert next(lines)["data"]["messageAdded"]["message"]["content"] == "live"
         assert next(lines) == {"refused": "BAD_USER_INPUT"}
         assert next(lines)["data"] == {"viewer": {"kind": "CUSTOMER"}}
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE) == 0

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from notifications.outcome import Outcome
 from notifications.webhook.send import new_secret, send
-from tests.support.baton_client import wait_for
+from tests.support.baton_client import DEADLINE, wait_for
 from tests.support.webhook_receivers import (
     Behaviour,
     Hostile,
@@ -47,7 +47,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 async def post(url: str, seconds: float = 60) -> Outcome:
     """One attempt, which leaves no task. The 60 s are never waited for: a test that comes to them fails."""
     now, secrets, before = datetime.now(UTC), [new_secret()], asyncio.all_tasks()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         outcome = await send(url, b"{}", "dlv_1", secrets, allow_private=True, at=now, seconds=seconds)
     assert "our secret" not in (outcome.response or "")
     assert asyncio.all_tasks() == before
@@ -75,7 +75,7 @@ async def test_slow_receiver_is_abandoned(behave: Behaviour, scheme: str) -> Non
         if scheme == "https" and behave is not hang:
             expected.add(Outcome(False, "no connection: TLS could not be agreed on"))
         assert await post(hostile.url, seconds=0.4) in expected
-        assert await asyncio.to_thread(hostile.hung_up.wait, 10)
+        assert await asyncio.to_thread(hostile.hung_up.wait, DEADLINE)
         assert hostile.connections == 1
 
 
@@ -168,7 +168,7 @@ async def test_endless_answers_are_cut_off(behave: Behaviour, response: str | No
         outcome = await post(hostile.url)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert await asyncio.to_thread(hostile.hung_up.wait, 10)
+        assert await asyncio.to_thread(hostile.hung_up.wait, DEADLINE)
     assert outcome.response in ({response} if response else {CLOSED, NO_HTTP, "500"})
     # 64 KiB and the parser's own data. The unpacked bomb is 16 MiB.
     assert peak < 4 * MEBIBYTE
@@ -186,7 +186,7 @@ async def test_other_deliveries_go_on_meanwhile() -> None:
         with pytest.raises(asyncio.CancelledError):
             await slow
         assert asyncio.all_tasks() == before
-        assert await asyncio.to_thread(hanging.hung_up.wait, 10)
+        assert await asyncio.to_thread(hanging.hung_up.wait, DEADLINE)
 
 
 async def send_slowly(url: str) -> Outcome:

@@ -10,6 +10,7 @@ from broadcaster import Broadcast
 from structlog.testing import capture_logs
 
 from realtime.pubsub import STREAMS_WAITING, TYPINGS_WAITING, PubSub, Typing, Wakeup
+from tests.support.baton_client import DEADLINE
 from tests.support.pubsub_backends import BlackHole, RedisServer, drop_connections, free_port, publish
 from tests.support.pubsub_probe import create_ears, eventually, hear_each_other, listening, told
 
@@ -152,7 +153,7 @@ async def test_client_that_ignores_a_cancellation_does_not_keep_the_connection_o
     pubsub.publish_wakeup(Wakeup(uuid4(), 1))
     publishing = asyncio.create_task(pubsub._publish(Swallowing("memory://")))
     publishing.get_loop().call_soon(publishing.cancel)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await publishing
 
 

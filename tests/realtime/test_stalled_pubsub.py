@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from rules.typeid import CONVERSATION, parse_id
-from tests.support.baton_client import Caller, Server, Socket, Workspace
+from tests.support.baton_client import DEADLINE, Caller, Server, Socket, Workspace
 from tests.support.pubsub_backends import BlackHole, RedisServer, free_port
 from tests.support.requirements import need
 
@@ -48,7 +48,7 @@ async def pubsub(process: Server) -> str:
 
 
 async def becomes(process: Server, state: str) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(DEADLINE):
         while await pubsub(process) != state:  # noqa: ASYNC110 - a probe is not told either
             await asyncio.sleep(0.1)
 

@@ -16,6 +16,7 @@ from rules.roles import MemberRole, Scope
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Socket
 from tests.support.callers import Rows, Visitor, everything_kept, mint_widget_token
+from tests.support.sla_clocks import prolonged
 
 KIND = "{ viewer { kind } }"
 REFRESH = "mutation($id: ID!) { refreshWidgetToken(conversationId: $id) }"
@@ -91,7 +92,7 @@ def test_malformed_credential_is_refused(rows: Rows, token: str) -> None:
 
 
 async def closed(socket: Socket) -> int | None:
-    async with asyncio.timeout(CLOSED_WITHIN):
+    async with asyncio.timeout(prolonged(CLOSED_WITHIN)):
         await socket.raw.wait_closed()
     return socket.raw.close_code
 

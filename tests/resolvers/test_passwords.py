@@ -12,6 +12,7 @@ from argon2.low_level import hash_secret
 
 from resolvers.errors import UnavailableError
 from resolvers.passwords import CONCURRENT_HASHES, NICENESS, WAITING_HASHES, Passwords, salt_of
+from tests.support.baton_client import DEADLINE
 
 
 class CountedHashes:
@@ -93,7 +94,7 @@ class HeldHashes:
         self.released = threading.Event()
 
     def __call__(self, *args: Any) -> bytes:
-        assert self.released.wait(20)
+        assert self.released.wait(DEADLINE)
         return b"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA"
 
 

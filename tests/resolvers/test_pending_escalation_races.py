@@ -327,7 +327,7 @@ def test_escalation_due_while_nothing_ran_fires_once_after_the_start() -> None:
             stage.serve()
 
             for doubt in doubts[:2]:
-                wait_for(partial(has_fired, doubt), "it to fire", 15)
+                wait_for(partial(has_fired, doubt), "it to fire")
             await_timers(stage, keys[:2])
             for doubt in doubts[:2]:
                 assert [escalation["trigger"] for escalation in doubt.checked().escalations] == [

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from realtime.cursor import Cursor
-from tests.support.baton_client import Caller, Server, Socket, Workspace
+from tests.support.baton_client import DEADLINE, Caller, Server, Socket, Workspace
 from tests.support.conversation_driver import Talk
 
 pytestmark = pytest.mark.anyio
@@ -258,7 +258,7 @@ async def test_caller_replays_one_page_of_the_log_at_a_time(talk: Talk) -> None:
     owner = await asyncpg.connect(talk.workspace.server.owner_url)
 
     async def reads(number: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             while len(await owner.fetch(_WAITING)) != number:  # noqa: ASYNC110 - nothing notifies of it
                 await asyncio.sleep(0.02)
 

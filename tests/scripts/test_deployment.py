@@ -62,9 +62,9 @@ def test_health_check_of_the_image_succeeds_on_a_server(server: Server) -> None:
     code = match["code"].replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
     assert code != match["code"]
     python = shutil.which("python3") or "python"
-    assert subprocess.run([python, "-c", code], timeout=30).returncode == 0
+    assert subprocess.run([python, "-c", code], timeout=60).returncode == 0
     stopped = match["code"].replace("127.0.0.1:8000", "127.0.0.1:9")
-    assert subprocess.run([python, "-c", stopped], timeout=30, capture_output=True).returncode != 0
+    assert subprocess.run([python, "-c", stopped], timeout=60, capture_output=True).returncode != 0
 
 
 def test_worker_has_the_health_check_of_the_image_at_its_own_port() -> None:

@@ -15,12 +15,12 @@ import uvicorn
 
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.http.connection_limits import Admission, ConnectionLimits, connections_in_all, trusted_networks
-from tests.support.baton_client import Server, wait_for
+from tests.support.baton_client import DEADLINE, Server, wait_for
 from tests.support.raw_websocket import Raw
 
 
 def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
+    return socket.create_connection(("127.0.0.1", port), timeout=DEADLINE, source_address=(source, 0))
 
 
 def answer(connection: socket.socket, path: str = "/healthz") -> str:
@@ -82,12 +82,12 @@ async def port_of_two() -> AsyncIterator[int]:
     config.http = cast(Any, partial(RequestProtocol, limits=ConnectionLimits(100, in_all=2)))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not server.started:  # noqa: ASYNC110 - nothing notifies of the start
             await asyncio.sleep(0.005)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, DEADLINE)
 
 
 @pytest.mark.anyio

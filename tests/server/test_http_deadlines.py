@@ -9,6 +9,7 @@ import pytest
 import uvicorn
 
 from server.graphql.uvicorn_protocols import Deadlines, RequestProtocol
+from tests.support.baton_client import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -78,18 +79,18 @@ async def served() -> AsyncIterator[Server]:
     with ExitStack() as closing:
         yield Server(server, closing)
     server.should_exit = True
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, DEADLINE)
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - nothing notifies of what is waited for
             await asyncio.sleep(0.005)
 
 
 async def hung_up(reader: asyncio.StreamReader) -> None:
     """Wait until the server ends the connection without a word."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         with suppress(ConnectionResetError):
             assert await reader.read() == b""
 

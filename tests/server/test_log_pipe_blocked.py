@@ -18,7 +18,8 @@ import pytest
 from prometheus_client import Counter
 
 from server.log_writer import LogWriter
-from tests.support.baton_client import BATON, Caller, Server, wait_for
+from tests.support.baton_client import BATON, DEADLINE, Caller, Server, wait_for
+from tests.support.baton_process import BatonProcess
 
 PIPE_BYTES = 4_096
 
@@ -57,7 +58,7 @@ class Pipe:
         """Close both ends. No thread may write to a descriptor that another test gets."""
         self.close_reader()
         for log in self._logs:
-            assert log.drain(20)
+            assert log.drain(DEADLINE)
         os.close(self.writer)
 
 
@@ -105,7 +106,7 @@ def test_lines_for_a_closed_pipe_are_counted() -> None:
         log = small.log()
         for _ in range(5):
             log.write("unheard\n")
-        assert log.drain(5)
+        assert log.drain(DEADLINE)
         assert small.dropped == 5
 
 
@@ -122,13 +123,13 @@ def test_lines_of_several_threads_stay_whole() -> None:
         assert set(text.decode().splitlines(keepends=True)) == {line}
 
 
-def start(folder: Path, port: int, stderr: int | None) -> "subprocess.Popen[bytes]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-    environment = inherited | {"BATON_DATA_DIR": str(folder), "BATON_PORT": str(port)}
-    command: list[str | Path] = [BATON, "serve"]
+def start(folder: Path, port: int, stderr: int | None) -> "BatonProcess | subprocess.Popen[bytes]":
+    settings = {"BATON_DATA_DIR": str(folder), "BATON_PORT": str(port)}
     if stderr is None:
-        command = ["sh", "-c", f'exec "{BATON}" serve 2>&-']
-    return subprocess.Popen(command, env=environment, stderr=stderr)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+        return subprocess.Popen(["sh", "-c", f'exec "{BATON}" serve 2>&-'], env=inherited | settings)
+    with open(os.devnull, "wb") as nothing, open(stderr, "wb", closefd=False) as errors:
+        return BatonProcess("serve", environment=settings, output=nothing, errors=errors)
 
 
 def answers(port: int) -> bool:
@@ -157,7 +158,7 @@ def test_service_answers_and_stops_whatever_becomes_of_stderr(own_dir: Path, std
             (lines,) = re.findall(r"^baton_log_lines_dropped_total (\S+)$", metrics, re.MULTILINE)
             assert (float(lines) > 0) == (stderr == "closed by its reader")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(DEADLINE) == 0
         finally:
             process.kill()
             process.wait()
@@ -168,7 +169,7 @@ def test_refusal_to_start_does_not_wait_for_stderr(own_dir: Path) -> None:
     (own_dir / "secret_key").touch()
     with pipe() as small:
         small.fill()
-        assert start(own_dir, 0, small.writer).wait(20) == 1
+        assert start(own_dir, 0, small.writer).wait(DEADLINE) == 1
 
 
 def test_database_failures_are_single_json_lines_and_few(own_dir: Path) -> None:
@@ -209,7 +210,7 @@ def test_stop_that_hangs_is_logged_and_ended(full: bool) -> None:
             small.fill()
         process = subprocess.Popen([sys.executable, "-c", HANGING_STOP], stderr=small.writer)
         try:
-            assert process.wait(30) == 1
+            assert process.wait(DEADLINE) == 1
         finally:
             process.kill()
         if not full:

@@ -79,7 +79,7 @@ async def test_sigterm_sends_sockets_away_and_ends_the_database_too(own_dir: Pat
             server.process.send_signal(signal.SIGTERM)
             await socket.raw.wait_closed()
             assert socket.raw.close_code == 1012
-        wait_for(lambda: server.process and server.process.poll() == 0, "the process to end", 10)
+        wait_for(lambda: server.process and server.process.poll() == 0, "the process to end")
         server.process = None
     # The last to leave stops PostgreSQL: its postmaster's file is gone.
     assert list(own_dir.rglob("postmaster.pid")) == []

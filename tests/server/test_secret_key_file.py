@@ -19,7 +19,7 @@ import pytest
 from resolvers.credentials import WidgetTokens
 from server.embedded.postgres import embedded_postgres
 from server.secret_key import FILE_NAME, SecretKeyError, check_secret_key, kept_secret_key, split_secret_keys
-from tests.support.baton_client import Caller, Server
+from tests.support.baton_client import DEADLINE, Caller, Server
 
 ROUNDS, PROCESSES = 200, 4
 
@@ -49,7 +49,7 @@ def test_concurrent_first_starts_agree_on_one_key(folder: Path) -> None:
         process.start()
     keys_by_process = [results.get(timeout=100) for _ in processes]
     for process in processes:
-        process.join(10)
+        process.join(DEADLINE)
     for number, keys in enumerate(zip(*keys_by_process, strict=True)):
         (key,) = set(keys)
         assert check_secret_key(key) == (folder / str(number) / FILE_NAME).read_text()

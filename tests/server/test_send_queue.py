@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from server.graphql.send_queue import FRAMES, PIECE, SendQueue
+from tests.support.baton_client import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -131,7 +132,7 @@ async def test_client_that_reads_nothing_is_stalled() -> None:
     line, _, stalled = queued(timeout=0.01)
     line.unread_bytes = 1_000
     line.block()
-    await asyncio.wait_for(stalled.wait(), 10)
+    await asyncio.wait_for(stalled.wait(), DEADLINE)
 
 
 class SlowLine(Line):
@@ -158,7 +159,7 @@ async def test_client_that_reads_slowly_is_not_stalled() -> None:
     line, stalled = SlowLine(), asyncio.Event()
     SendQueue(line, 0.01, stalled.set)
     line.block()
-    await asyncio.wait_for(line.looked_often.wait(), 10)
+    await asyncio.wait_for(line.looked_often.wait(), DEADLINE)
     assert not stalled.is_set()
 
 

@@ -1,6 +1,5 @@
 """Databases that a newer Baton has migrated, and databases that hold tables of others."""
 
-import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.baton_client import BATON, Server
+from tests.support.baton_client import Server
+from tests.support.baton_process import run_baton
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class OwnDatabase:
         return value
 
     def baton(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         given = {
             "BATON_DATA_DIR": str(self.server.data_dir / "none"),
             "BATON_MIGRATION_URL": self.url("baton_owner"),
@@ -37,8 +36,7 @@ class OwnDatabase:
             "BATON_SECRET_KEY": secrets.token_hex(32),
             "BATON_PORT": "0",
         }
-        command = [str(BATON), *arguments]
-        return subprocess.run(command, env=inherited | given, capture_output=True, text=True, timeout=60)
+        return run_baton(*arguments, **given)
 
     def _as(self, role: str) -> Server:
         return Server(self.server.data_dir, self.url(role), "")

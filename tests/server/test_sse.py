@@ -29,6 +29,7 @@ from server.graphql.sse import StreamTimeouts, event_stream
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol
 from server.http.authentication import AuthenticatedCall
+from tests.support.baton_client import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +86,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)
 
@@ -106,7 +107,7 @@ async def stage(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Stage]:
     yield stage
     await stage.connections.close_all()
     stage.server.should_exit = True
-    await asyncio.wait_for(tasks[0], 10)
+    await asyncio.wait_for(tasks[0], DEADLINE)
     tasks[1].cancel()
     assert stage.running == len(stage.connections) == 0
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

@@ -21,7 +21,7 @@ from realtime.feed import QUEUE_LIMIT, Feed
 from realtime.log import PAGE, Entry
 from realtime.pubsub import Typing, Wakeup
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
-from tests.support.baton_client import Caller, Refused, Server, Socket, Workspace
+from tests.support.baton_client import DEADLINE, Caller, Refused, Server, Socket, Workspace
 from tests.support.pubsub_probe import eventually
 
 pytestmark = pytest.mark.anyio
@@ -281,7 +281,7 @@ async def test_typing_pushes_nothing_out_of_a_full_queue(workspace: Workspace) -
     place = await resolve_cursor(database, stream, started["cursor"])
     batches = feed.follow(place)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             assert [item.position for item in await anext(batches) if isinstance(item, Entry)] == [1]
             # The client reads nothing, the queue is full, and then a typing signal arrives.
             server.execute(write, stream, 2, QUEUE_LIMIT + 1)

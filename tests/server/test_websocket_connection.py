@@ -16,6 +16,7 @@ from websockets.http11 import Request
 
 from server.graphql.uvicorn_protocols import RequestProtocol
 from server.graphql.websocket_protocol import WebSocketProtocol, connection_of
+from tests.support.baton_client import DEADLINE
 from tests.support.raw_websocket import begun, framed, ping, text
 
 pytestmark = pytest.mark.anyio
@@ -112,7 +113,7 @@ class Client:
 
     async def hung_up(self) -> bytes:
         """Return the bytes that arrive before the connection ends."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             try:
                 return await self.reader.read()
             except ConnectionResetError:
@@ -171,12 +172,12 @@ async def _running(ping_interval: float) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as closing:
         yield Stage(application, server, closing)
         server.should_exit = True
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, DEADLINE)
         assert not server.server_state.connections
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - nothing notifies of what is waited for
             await asyncio.sleep(0.005)
 

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from server.http.widget_files import WidgetFiles
 from server.version import VERSION
-from tests.support.baton_client import Server
+from tests.support.baton_client import DEADLINE, Server
 from tests.support.baton_process import run_baton
 
 pytestmark = pytest.mark.anyio
@@ -195,7 +195,7 @@ async def test_file_of_an_earlier_build_is_not_cached_as_missing(client: httpx.A
 )
 async def test_running_server_serves_nothing_from_outside(server: Server, path: str) -> None:
     address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=DEADLINE)
     # The path goes out as it is written.
     connection.putrequest("GET", path, skip_host=False)
     connection.endheaders()

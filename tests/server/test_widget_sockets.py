@@ -9,8 +9,9 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.baton_client import Caller, Refused, Socket, Workspace
+from tests.support.baton_client import DEADLINE, Caller, Refused, Socket, Workspace
 from tests.support.callers import mint_widget_token
+from tests.support.sla_clocks import prolonged
 from tests.support.widget_pages import OPEN, ORIGIN, allow
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +59,7 @@ async def test_renewed_token_continues_the_stream_where_it_was(workspace: Worksp
         event = (await socket.next(id_))["messageAdded"]
         seen.append(event["message"]["content"])
         with pytest.raises(ConnectionClosed) as caught:
-            await socket.receive(3 + REACHED_SECONDS)
+            await socket.receive(3 + prolonged(REACHED_SECONDS))
         assert caught.value.rcvd is not None
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (
             4403,
@@ -154,7 +155,7 @@ def stream_of(caller: Caller, conversation: str) -> dict[str, Any]:
 
 async def until_free(caller: Caller) -> AbstractAsyncContextManager[Socket]:
     """Return a connection that opens once the server has seen the end of another."""
-    end = time.monotonic() + REACHED_SECONDS
+    end = time.monotonic() + DEADLINE
     while True:
         try:
             async with caller.socket():

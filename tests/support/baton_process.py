@@ -17,7 +17,7 @@ from typing import IO
 from tests.support.failure_report import watch_log
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60  # The first process waits for the fork server's imports.
+START_SECONDS = 120  # The first process waits for the fork server's imports.
 
 # For servers of tests: most of them send documents of their own with widget tokens, and many mails to
 # addresses without confirmation. Several workers run on one machine. An empty value brings the default back.
@@ -202,7 +202,7 @@ class _ForkServer:
 
     def _end(self) -> None:
         self._control.close()
-        self._process.wait(10)
+        self._process.wait(START_SECONDS)
 
 
 @cache

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo, available_timezones
 
 from rules.business_hours import Hours, Opening, Weekday
 
@@ -80,6 +82,18 @@ class Schedule:
         """Return the open time."""
         lengths = [to - from_ for from_, to, label in self.stretches(start, end) if label == "business_hours"]
         return sum(lengths, timedelta(0))
+
+
+@cache
+def zones_of_different_rules() -> list[str]:
+    """Return a zone for each different file of rules: two in five zones are copies of another."""
+    zones = sorted(available_timezones() - {"localtime"}, reverse=True)
+    return sorted({_rules_of(zone): zone for zone in zones}.values())
+
+
+def _rules_of(zone: str) -> bytes:
+    file = files("tzdata.zoneinfo").joinpath(*zone.split("/"))
+    return file.read_bytes() if file.is_file() else zone.encode()
 
 
 def changes(timezone: str, before: datetime) -> Iterator[datetime]:

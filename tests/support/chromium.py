@@ -11,11 +11,22 @@ from pathlib import Path
 import httpx
 from websockets.sync.client import connect
 
-from tests.support.baton_client import wait_for
+from tests.support.baton_client import DEADLINE, wait_for
 from tests.support.requirements import need
 
 _TEXTS = """JSON.stringify(Object.fromEntries(
     [...document.querySelectorAll("p[id]")].map((line) => [line.id, line.textContent])))"""
+
+
+def chromium_program() -> str:
+    """Return the path of Chromium without a user interface, else of Chromium. Skips the test without either.
+
+    A window of Chromium, which each context of a browser opens, has parts that are web pages themselves.
+    """
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    need("Chromium", program)
+    assert program is not None
+    return program
 
 
 def texts_of_page(address: str, last: str) -> dict[str, str]:
@@ -25,7 +36,7 @@ def texts_of_page(address: str, last: str) -> dict[str, str]:
 
         def complete() -> bool:
             page.send(json.dumps({"id": 1, "method": "Runtime.evaluate", "params": {"expression": _TEXTS}}))
-            while (answer := json.loads(page.recv(10))).get("id") != 1:
+            while (answer := json.loads(page.recv(DEADLINE))).get("id") != 1:
                 pass
             # A page that is still being opened has nothing that could be read.
             if value := answer.get("result", {}).get("result", {}).get("value"):
@@ -39,11 +50,8 @@ def texts_of_page(address: str, last: str) -> dict[str, str]:
 @contextmanager
 def _page(address: str) -> Iterator[str]:
     """Run a browser with a profile of its own; yield the URL of the protocol's socket of the page."""
-    program = shutil.which("chromium")
-    need("Chromium", program)
-    assert program is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
+        command = [chromium_program(), "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
         command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", address]
         browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -58,4 +66,4 @@ def _page(address: str) -> Iterator[str]:
             yield str(wait_for(target, "the page"))
         finally:
             browser.terminate()
-            browser.wait(20)
+            browser.wait(DEADLINE)

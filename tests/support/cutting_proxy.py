@@ -5,6 +5,8 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
+from tests.support.baton_client import DEADLINE
+
 
 class CuttingProxy:
     """Proxy to one port of this machine. It runs in a thread of its own."""
@@ -23,17 +25,17 @@ class CuttingProxy:
         thread = threading.Thread(target=self._loop.run_forever)
         thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(DEADLINE)
             yield self
         finally:
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(DEADLINE)
             self._loop.call_soon_threadsafe(self._loop.stop)
-            thread.join(10)
+            thread.join(DEADLINE)
             self._loop.close()
 
     def cut(self) -> None:
         """Abort every connection, so that what is under way is lost."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(DEADLINE)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.baton_client import DEADLINE
+
 SCRIPT = "assets/index-DEADBEEF.js"
 STYLE = "assets/index-DEADBEEF.css"
 PRINT = "assets/print-DEADBEEF.css"
@@ -132,11 +134,11 @@ def prefix_proxy(target: int, prefix: str) -> Iterator[int]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(DEADLINE)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        asyncio.run_coroutine_threadsafe(close(server), loop).result(10)
+        asyncio.run_coroutine_threadsafe(close(server), loop).result(DEADLINE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(DEADLINE)
         loop.close()

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.baton_client import DEADLINE
+
 HOST = "127.0.0.1"
 
 
@@ -110,7 +112,7 @@ class MailSink:
         """Return the number of open connections."""
         return len(self._live)
 
-    def wait_for(self, count: int, seconds: float = 20) -> list[Mail]:
+    def wait_for(self, count: int, seconds: float = DEADLINE) -> list[Mail]:
         """Wait for `count` mails and return all mails so far."""
         with self._changed:
             arrived = self._changed.wait_for(lambda: len(self.mails) >= count, seconds)
@@ -119,14 +121,14 @@ class MailSink:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(DEADLINE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(DEADLINE)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:

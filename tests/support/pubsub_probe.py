@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from realtime.pubsub import PubSub, Typing, Wakeup
+from tests.support.baton_client import DEADLINE
 
 CANARY_SECONDS = 0.2
 
@@ -70,7 +71,7 @@ def belongs_to_a_bell(task: asyncio.Task[object]) -> bool:
     return name.startswith(("PubSub.", "Broadcast.", "RedisBackend."))
 
 
-async def eventually(condition: Callable[[], bool], within: float = 15.0) -> None:
+async def eventually(condition: Callable[[], bool], within: float = DEADLINE) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -86,7 +87,7 @@ async def hear_each_other(*everyone: Ears) -> None:
         def arrived(stream: UUID = stream) -> bool:
             return all(stream in ears.highest() for ears in everyone)
 
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(DEADLINE):
             while not arrived():
                 position += 1
                 caller.pubsub.publish_wakeup(Wakeup(stream, position))

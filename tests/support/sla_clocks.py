@@ -151,6 +151,11 @@ def in_time() -> timedelta:
     return IN_TIME * max(1.0, (time.perf_counter() - wall) / _SAMPLE_SECONDS)
 
 
+def prolonged(seconds: float) -> float:
+    """Return a limit of the product in seconds, and longer on a busy machine."""
+    return seconds * (in_time() / IN_TIME)
+
+
 def told(workspace: Workspace) -> list[Row]:
     """Return the workspace's log entries about escalations, in order."""
     return workspace.server.rows(_TOLD, parse_id(WORKSPACE, workspace.id))

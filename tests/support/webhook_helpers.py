@@ -299,7 +299,7 @@ class Gate:
         with self._lock:
             self._here += 1
             self.most = max(self.most, self._here)
-        self.open.wait(DEADLINE * 2)
+        self.open.wait(DEADLINE)
         time.sleep(self._pause)
         with self._lock:
             self._here -= 1
@@ -369,7 +369,7 @@ class PostOffice(Server):
             worker.go_on()
             worker.popen.send_signal(signal.SIGTERM)
         for worker in running:
-            assert worker.popen.wait(30) == 0
+            assert worker.popen.wait(DEADLINE) == 0
         self.workers = []
 
 

@@ -35,6 +35,7 @@ from server.graphql.websocket import Timeouts, websocket_endpoint
 from server.graphql.websocket_protocol import WebSocketProtocol
 from server.http import origins
 from server.http.admission import Admission
+from tests.support.baton_client import DEADLINE
 
 SUBPROTOCOL = "graphql-transport-ws"
 ENDLESS, EVENTS, REFUSED, BROKEN, BROKEN_LATER, FLOOD, UNWRITABLE = (
@@ -122,7 +123,7 @@ class Client:
         await self.connection.send(orjson.dumps(message).decode())
 
     async def hear(self) -> Any:
-        frame = await asyncio.wait_for(self.connection.recv(), 10)
+        frame = await asyncio.wait_for(self.connection.recv(), DEADLINE)
         assert isinstance(frame, str)
         return orjson.loads(frame)
 
@@ -152,7 +153,7 @@ Start = Callable[..., Awaitable[Stage]]
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)
 
@@ -218,7 +219,7 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
     yield
     await stage.connections.close_all()
     stage.server.should_exit = True
-    await asyncio.wait_for(tasks[0], 10)
+    await asyncio.wait_for(tasks[0], DEADLINE)
     tasks[1].cancel()
     assert stage.running == 0
     assert len(stage.connections) == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.baton_client import Workspace, wait_for
+from tests.support.baton_client import DEADLINE, Workspace, wait_for
 
 READ_BUBBLES = """() => [...document.querySelector("baton-widget").shadowRoot.querySelectorAll(".bubble")]
     .map((bubble) => bubble.textContent)"""
@@ -101,11 +101,11 @@ class WidgetPage:
         state = self.state()
         return state["status"] == "live" and state["conversationId"] is not None
 
-    def expect_bubbles(self, *texts: str, seconds: float = 20) -> None:
+    def expect_bubbles(self, *texts: str, seconds: float = DEADLINE) -> None:
         """Wait until exactly these messages are shown, in this order."""
         self.wait_until(lambda: self.bubbles() == list(texts), f"{texts}", seconds)
 
-    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = DEADLINE) -> None:
         """Wait for a condition, with the browser running meanwhile."""
 
         def look() -> object:

@@ -1,6 +1,5 @@
 """Chromium, a site that embeds the widget, and a server with the built files."""
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,14 +8,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from scripts.build_web import BUILT
-from tests.support.baton_client import Server, Workspace
+from tests.support.baton_client import DEADLINE, Server, Workspace
+from tests.support.chromium import chromium_program
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.requirements import need
 from tests.support.slack_server import SlackStandIn
 from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=DEADLINE * 1000)
 
 # No sandbox: it does not work for root. Sounds may begin without a click.
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
@@ -60,8 +60,7 @@ def server(data_dir: Path, environment: dict[str, str]) -> Iterator[Server]:
 # Per module: while Playwright is in use its event loop runs, and no other test of the process can run one.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    need("Chromium", executable)
+    executable = chromium_program()
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=executable, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]

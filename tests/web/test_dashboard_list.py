@@ -65,7 +65,7 @@ def test_list_after_500_random_events_equals_a_fresh_load(browser: Browser, work
     fresh = DashboardPage(context.new_page(), workspace).goto("/escalations?sort=priority")
     expect(fresh.rows.first).to_be_visible()
     fresh.expect_live()
-    watched.wait_until(lambda: _read(watched) == _read(fresh), "the watched list to equal a fresh load", 10)
+    watched.wait_until(lambda: _read(watched) == _read(fresh), "the watched list to equal a fresh load")
     shown = _read(watched)
     context.close()
     assert len(shown["rows"]) > 3

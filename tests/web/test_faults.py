@@ -119,9 +119,9 @@ def test_every_reply_is_shown_once_and_in_order_over_40_faults(
         fault()
         visitor.page.wait_for_timeout(chance.uniform(0, 300))
     assert len(sent) == REPLIES
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 40)
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
     # A page that is loaded again begins with the newest messages.
-    visitor.wait_until(lambda: visitor.bubbles()[-1:] == sent[-1:], "the last reply", 40)
+    visitor.wait_until(lambda: visitor.bubbles()[-1:] == sent[-1:], "the last reply")
     while visitor.host.get_by_role("button", name="Show earlier messages").is_visible():
         before = len(visitor.bubbles())
         visitor.host.get_by_role("button", name="Show earlier messages").click()

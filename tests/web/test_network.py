@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.sla_clocks import prolonged
 from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage
 from tests.web.conftest import Visit
@@ -28,7 +29,7 @@ def test_frozen_page_shows_what_it_missed_when_it_thaws(
     for number in range(5):
         team.answer(conversation, f"answer {number}")
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
-    visitor.expect_bubbles("Hello!", QUESTION, *(f"answer {number}" for number in range(5)), seconds=4)
+    visitor.expect_bubbles("Hello!", QUESTION, *(f"answer {number}" for number in range(5)))
     assert visitor.state()["status"] == "live"
 
 
@@ -39,13 +40,13 @@ def test_connection_that_swallows_everything_is_noticed_within_15_s(
     conversation = visitor.begin(QUESTION)
     proxy.fault = Fault.SWALLOW
     team.answer(conversation, "It is on its way.")
-    visitor.wait_until(lambda: visitor.state()["status"] != "live", "the connection's state", 17)
+    visitor.wait_until(lambda: visitor.state()["status"] != "live", "the connection's state", prolonged(17))
     expect(visitor.notice).not_to_be_empty()
     assert visitor.bubbles() == ["Hello!", QUESTION]
     proxy.fault = Fault.NONE
     proxy.cut()
-    visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.", seconds=40)
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 40)
+    visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
     expect(visitor.notice).to_be_empty()
 
 
@@ -56,11 +57,11 @@ def test_replies_are_polled_where_websockets_are_blocked(
     visitor = visit(url=address(proxy))
     conversation = visitor.begin(QUESTION)
     team.answer(conversation, "one")
-    visitor.expect_bubbles("Hello!", QUESTION, "one", seconds=10)
+    visitor.expect_bubbles("Hello!", QUESTION, "one")
     team.answer(conversation, "two")
-    visitor.expect_bubbles("Hello!", QUESTION, "one", "two", seconds=10)
+    visitor.expect_bubbles("Hello!", QUESTION, "one", "two")
     proxy.fault = Fault.NONE
-    with visitor.page.expect_websocket(timeout=30_000) as opened:
+    with visitor.page.expect_websocket(timeout=60_000) as opened:
         pass
     visitor.wait_until(lambda: not opened.value.is_closed(), "an open socket")
     team.answer(conversation, "three")
@@ -78,10 +79,10 @@ def test_restarted_server_is_found_again(
     expect(visitor.log.get_by_text("Waiting for a connection")).to_be_visible()
     workspace.server.start(**environment)
     team.answer(conversation, "Here I am.")
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 40)
-    visitor.wait_until(lambda: sorted(visitor.bubbles()[2:]) == ["Hello?", "Here I am."], "both messages", 30)
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until(lambda: sorted(visitor.bubbles()[2:]) == ["Hello?", "Here I am."], "both messages")
     # A message that is still to be sent is shown, too.
-    visitor.wait_until(lambda: len(workspace.key.messages(conversation)) >= 3, "the message to arrive", 30)
+    visitor.wait_until(lambda: len(workspace.key.messages(conversation)) >= 3, "the message to arrive")
     sent = [message["content"] for message in workspace.key.messages(conversation)]
     assert sorted(sent) == sorted([QUESTION, "Hello?", "Here I am."])
 
@@ -101,7 +102,7 @@ def test_message_written_offline_survives_a_reload_and_arrives_once(
     visitor.page.reload()
     visitor.wait_until(lambda: "Are you there?" in visitor.bubbles(), "the queued message")
     visitor.page.unroute("**/graphql")
-    visitor.expect_bubbles("Hello!", QUESTION, "Are you there?", seconds=40)
+    visitor.expect_bubbles("Hello!", QUESTION, "Are you there?")
     visitor.wait_until(
         lambda: len(shop_workspace.key.messages(conversation)) == 2, "the message to arrive", 40
     )
@@ -162,7 +163,7 @@ def test_page_from_the_back_forward_cache_catches_up(visit: Visit, team: Team, s
     team.answer(conversation, "It is on its way.")
     visitor.page.go_back(wait_until="commit")
     visitor.wait_until(lambda: visitor.page.evaluate("window.kept"), "the page from the cache")
-    visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.", seconds=10)
+    visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
     assert visitor.console == []
 
 
@@ -177,7 +178,7 @@ def test_failed_catch_up_is_repeated_and_shown(visit: Visit, team: Team) -> None
     assert visitor.state()["status"] == "reconnecting"
     visitor.page.unroute("**/graphql")
     team.answer(conversation, "It is on its way.")
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 30)
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
 
 
@@ -189,8 +190,8 @@ def test_widget_without_server_says_so_and_connects_later(visit: Visit, proxy: F
     expect(visitor.host.get_by_text("No connection …")).to_be_visible()
     visitor.page.get_by_role("heading", name="Shop").click()
     proxy.fault = Fault.NONE
-    expect(visitor.panel).to_be_visible(timeout=40_000)
-    visitor.expect_bubbles("Hello!", seconds=40)
+    expect(visitor.panel).to_be_visible()
+    visitor.expect_bubbles("Hello!")
 
 
 def test_panel_whose_api_is_away_says_so_and_connects_later(visit: Visit) -> None:
@@ -199,7 +200,7 @@ def test_panel_whose_api_is_away_says_so_and_connects_later(visit: Visit) -> Non
     visitor.open()
     expect(visitor.notice).to_have_text("The chat cannot connect. Trying again …")
     visitor.page.unroute("**/graphql")
-    visitor.expect_bubbles("Hello!", seconds=40)
+    visitor.expect_bubbles("Hello!")
     expect(visitor.notice).to_be_empty()
 
 
@@ -210,7 +211,7 @@ def test_offline_browser_is_said_to_be_offline(visit: Visit, context: BrowserCon
     expect(visitor.notice).to_have_text("No connection. Messages are sent when it returns.")
     visitor.write("Hm")
     context.set_offline(False)
-    visitor.expect_bubbles("Hello!", QUESTION, "Hm", seconds=40)
+    visitor.expect_bubbles("Hello!", QUESTION, "Hm")
     expect(visitor.notice).to_be_empty()
 
 

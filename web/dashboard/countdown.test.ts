@@ -22,11 +22,11 @@ const sla = {
 };
 
 describe("countdown", () => {
-  test("in business hours counts business time only", () => {
+  test("countdown in business hours counts business time only", () => {
     expect(countdownAt(sla, at("11:30"))).toEqual({ kind: "running", left: 90 * 60_000, status: "ON_TRACK" });
   });
 
-  test("outside business hours stands still and says until when", () => {
+  test("countdown outside business hours stands still and says until when", () => {
     const early = countdownAt(sla, at("12:01"));
     expect(early).toEqual({
       kind: "standing",
@@ -38,12 +38,12 @@ describe("countdown", () => {
     expect(countdownAt(sla, at("12:59"))).toEqual(early);
   });
 
-  test("after the share of the target is at risk, and overdue from the due time on", () => {
+  test("countdown after the share of the target is at risk, and from the due time on overdue", () => {
     expect(countdownAt(sla, at("13:36"))).toMatchObject({ kind: "running", status: "AT_RISK" });
     expect(countdownAt(sla, at("14:00"))).toEqual({ kind: "overdue", since: at("14:00") });
   });
 
-  test("of a stopped clock is its outcome", () => {
+  test("countdown of a stopped clock is its outcome", () => {
     expect(countdownAt({ ...sla, outcome: "MET" }, at("23:00"))).toEqual({ kind: "stopped", outcome: "MET" });
   });
 });

@@ -9,12 +9,12 @@ const binding = (key: string) => ({ key, text: key, group: "", run() {} });
 describe("keys", () => {
   const bindings = [binding("j"), binding("g e"), binding("Escape")];
 
-  test("match by character, in either case", () => {
+  test("keys in either case match by their character", () => {
     expect(matchKeys(bindings, ["J"]).binding?.key).toBe("j");
     expect(matchKeys(bindings, ["Escape"]).binding?.key).toBe("Escape");
   });
 
-  test("that begin a sequence wait for the rest", () => {
+  test("keys that begin a sequence wait for the rest", () => {
     expect(matchKeys(bindings, ["g"])).toEqual({ binding: undefined, partial: true });
     expect(matchKeys(bindings, ["g", "e"]).binding?.key).toBe("g e");
   });
@@ -24,7 +24,7 @@ describe("quiet call", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  test("runs once after the last request", () => {
+  test("quiet call runs once after the last request", () => {
     const run = vi.fn();
     const call = createQuietCall(run, 300, 2_000);
     call.request();
@@ -36,7 +36,7 @@ describe("quiet call", () => {
     expect(run).toHaveBeenCalledOnce();
   });
 
-  test("runs at the latest although requests go on", () => {
+  test("quiet call runs at the latest although requests go on", () => {
     const run = vi.fn();
     const call = createQuietCall(run, 300, 2_000);
     for (let at = 0; at < 2_000; at += 100) {
@@ -48,13 +48,13 @@ describe("quiet call", () => {
 });
 
 describe("server time", () => {
-  test("is narrowed by each answer", () => {
+  test("server time is narrowed by each answer", () => {
     const first = narrow(undefined, 10_000, 4_900, 5_000);
     expect(first).toEqual({ low: 5_000, high: 6_100 });
     expect(narrow(first, 11_000, 5_950, 6_000)).toEqual({ low: 5_000, high: 6_050 });
   });
 
-  test("starts again after a clock was set", () => {
+  test("server time starts again after a clock was set", () => {
     const first = narrow(undefined, 10_000, 4_900, 5_000);
     expect(narrow(first, 100_000, 6_000, 6_100)).toEqual({ low: 93_900, high: 95_000 });
   });
@@ -74,7 +74,7 @@ describe("settings form", () => {
     autoEscalation: { ...base.autoEscalation, confidenceThreshold: 70, delaySeconds: 30 },
   };
 
-  test("sends the changed fields and the version only", () => {
+  test("changed settings form sends the changed fields and the version only", () => {
     expect(toInput(base, mine)).toEqual({
       agentId: "agt",
       expectedVersion: 3,
@@ -82,13 +82,13 @@ describe("settings form", () => {
     });
   });
 
-  test("names the fields that both have changed", () => {
+  test("fields that both have changed are named", () => {
     expect(collisions(base, mine, theirs)).toEqual([
       { path: "autoEscalation.confidenceThreshold", mine: 60, theirs: 70 },
     ]);
   });
 
-  test("keeps the colleague's other fields when it is rebased", () => {
+  test("rebased settings form keeps the colleague's other fields", () => {
     const rebased = rebase(base, mine, theirs);
     expect(rebased.autoEscalation).toEqual({ enabled: true, confidenceThreshold: 60, delaySeconds: 30 });
     expect([...changedFields(theirs, rebased).keys()]).toEqual(["autoEscalation.confidenceThreshold"]);

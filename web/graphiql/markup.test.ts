@@ -8,7 +8,7 @@ describe("isSafeMarkup", () => {
     '<p>See <a href="https://example.com/?a=1&amp;b=2">this</a> and <code>a &gt; b</code>.<br>\n</p>',
     '<pre><code class="language-graphql">{ id }\n</code></pre>',
     '<ol start="3">\n<li><strong>x</strong></li>\n</ol>',
-  ])("allows what a renderer writes: %s", (text) => {
+  ])("markup that a renderer writes is safe: %s", (text) => {
     expect(isSafeMarkup(text)).toBe(true);
   });
 
@@ -21,7 +21,7 @@ describe("isSafeMarkup", () => {
     "<svg/onload=alert(1)>",
     "<<p>script>alert(1)<</p>/script>",
     "<scr<p>ipt>",
-  ])("refuses everything else: %s", (text) => {
+  ])("all other markup is unsafe: %s", (text) => {
     expect(isSafeMarkup(text)).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { FakeSocket, settle } from "./fake-socket";
 import { type Feed, type FeedOptions, openFeed } from "./feed";
 import { ApiError, NetworkError } from "./request";
@@ -46,7 +46,7 @@ afterEach(() => {
 });
 
 describe("connection", () => {
-  it("reads first, subscribes after the cursor, and is live after a read on the open connection", async () => {
+  test("new feed reads, subscribes after the cursor, and is live after a read on the open connection", async () => {
     let reads = 0;
     open({ read: async () => `head ${++reads}` });
     await settle();
@@ -62,7 +62,7 @@ describe("connection", () => {
     expect(statuses.at(-1)).toBe("live");
   });
 
-  it("resumes after the last event when it reconnects", async () => {
+  test("reconnected feed resumes after the last event", async () => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -76,7 +76,7 @@ describe("connection", () => {
     expect(cursors).toEqual(["c1", "c2"]);
   });
 
-  it("is not live before the read after a reconnect has succeeded", async () => {
+  test("reconnected feed is not live before a read has succeeded", async () => {
     let isFailing = false;
     const read = vi.fn(async () => {
       if (isFailing) {
@@ -99,7 +99,7 @@ describe("connection", () => {
     expect(statuses.at(-1)).toBe("live");
   });
 
-  it("waits at most 20 s between attempts, and never gives up", async () => {
+  test("feed without a server waits at most 20 s between attempts and never gives up", async () => {
     open();
     await settle();
     for (let attempt = 0; attempt < 30; attempt++) {
@@ -110,7 +110,7 @@ describe("connection", () => {
     }
   });
 
-  it("spreads the attempts over the whole wait", async () => {
+  test("attempts to reconnect are spread over the whole wait", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.25);
     open();
     await settle();
@@ -121,7 +121,7 @@ describe("connection", () => {
     expect(FakeSocket.all).toHaveLength(2);
   });
 
-  it("gives up a connection that is not acknowledged within 10 s", async () => {
+  test("connection that is not acknowledged within 10 s is given up", async () => {
     open();
     await settle();
     await vi.advanceTimersByTimeAsync(9_900);
@@ -132,7 +132,7 @@ describe("connection", () => {
     expect(FakeSocket.all).toHaveLength(2);
   });
 
-  it("gives up a connection without pong within 15 s, and says so", async () => {
+  test("connection without pong for 15 s is given up and not shown as live", async () => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -144,7 +144,7 @@ describe("connection", () => {
     expect(statuses.at(-1)).not.toBe("live");
   });
 
-  it("keeps a connection that answers pings", async () => {
+  test("connection that answers pings is kept", async () => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -154,7 +154,7 @@ describe("connection", () => {
     expect(FakeSocket.last.closed).toBe(false);
   });
 
-  it("asks for a new credential after 4403 only", async () => {
+  test("new credential is asked for after 4403 only", async () => {
     const token = vi.fn(async () => "token");
     open({ token });
     await settle();
@@ -168,7 +168,7 @@ describe("connection", () => {
     expect(token.mock.calls).toEqual([[false], [false], [true]]);
   });
 
-  it("ends when no credential can be had", async () => {
+  test("feed without a credential ends", async () => {
     open({
       token: async () => {
         throw new ApiError("UNAUTHENTICATED", "expired");
@@ -181,23 +181,26 @@ describe("connection", () => {
     expect(FakeSocket.all).toHaveLength(1);
   });
 
-  it.each([4400, 4401, 4406, 4409, 4429, 4500, 1009])("polls after the final code %i", async (code) => {
-    const read = vi.fn(async () => "head");
-    open({ read });
-    await settle();
-    await FakeSocket.last.accept();
-    FakeSocket.last.drop(code);
-    const before = read.mock.calls.length;
-    await vi.advanceTimersByTimeAsync(30_000);
-    expect(FakeSocket.all).toHaveLength(1);
-    expect(errors).toHaveLength(1);
-    expect(read.mock.calls.length).toBeGreaterThan(before + 5);
-    expect(statuses.at(-1)).toBe("live");
-  });
+  test.each([4400, 4401, 4406, 4409, 4429, 4500, 1009])(
+    "feed after the final code %i polls",
+    async (code) => {
+      const read = vi.fn(async () => "head");
+      open({ read });
+      await settle();
+      await FakeSocket.last.accept();
+      FakeSocket.last.drop(code);
+      const before = read.mock.calls.length;
+      await vi.advanceTimersByTimeAsync(30_000);
+      expect(FakeSocket.all).toHaveLength(1);
+      expect(errors).toHaveLength(1);
+      expect(read.mock.calls.length).toBeGreaterThan(before + 5);
+      expect(statuses.at(-1)).toBe("live");
+    },
+  );
 });
 
 describe("polling", () => {
-  it("reads every 3 s while WebSockets are blocked, and stops when one is open", async () => {
+  test("feed reads every 3 s while WebSockets are blocked, and stops when one is open", async () => {
     const read = vi.fn(async () => "head");
     open({ read });
     await settle();
@@ -214,7 +217,7 @@ describe("polling", () => {
     expect(read.mock.calls.length).toBe(before);
   });
 
-  it("is offline while nothing answers", async () => {
+  test("feed is offline while nothing answers", async () => {
     open({
       read: async () => {
         throw new NetworkError("away");
@@ -227,7 +230,7 @@ describe("polling", () => {
 });
 
 describe("errors of a subscription", () => {
-  it("reads again and subscribes with the new cursor after RESYNC_REQUIRED", async () => {
+  test("feed after RESYNC_REQUIRED reads again and subscribes with the new cursor", async () => {
     let head = "old";
     open({ read: async () => head });
     await settle();
@@ -244,7 +247,7 @@ describe("errors of a subscription", () => {
     expect(cursors).toEqual([]);
   });
 
-  it("subscribes again after a temporary error", async () => {
+  test("feed after a temporary error subscribes again", async () => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -255,7 +258,7 @@ describe("errors of a subscription", () => {
     expect(statuses.at(-1)).toBe("live");
   });
 
-  it("ends after a final error", async () => {
+  test("feed after a final error ends", async () => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -265,7 +268,7 @@ describe("errors of a subscription", () => {
     expect(FakeSocket.all).toHaveLength(1);
   });
 
-  it("goes on when a listener fails", async () => {
+  test("feed with a failing listener goes on", async () => {
     open({
       subscriptions: [
         {
@@ -287,7 +290,7 @@ describe("errors of a subscription", () => {
 });
 
 describe("waking", () => {
-  it.each(["online", "pageshow", "resume", "visibilitychange"])("%s ends a wait", async (name) => {
+  test.each(["online", "pageshow", "resume", "visibilitychange"])("event %s ends a wait", async (name) => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -303,7 +306,7 @@ describe("waking", () => {
     expect(FakeSocket.all.length).toBe(before + 1);
   });
 
-  it("probes an open connection and reads in the meantime", async () => {
+  test("open connection is probed after a pause of the page, which reads in the meantime", async () => {
     const read = vi.fn(async () => "head");
     open({ read });
     await settle();
@@ -318,7 +321,7 @@ describe("waking", () => {
     expect(FakeSocket.all[0]?.closed).toBe(true);
   });
 
-  it("says offline as soon as the browser does, and reconnects when it is back", async () => {
+  test("feed of an offline browser is offline, and reconnects when it is back", async () => {
     open();
     await settle();
     await FakeSocket.last.accept();
@@ -330,7 +333,7 @@ describe("waking", () => {
     expect(statuses.at(-1)).toBe("live");
   });
 
-  it("does nothing after close", async () => {
+  test("closed feed does nothing", async () => {
     const read = vi.fn(async () => "head");
     open({ read }).close();
     await settle();

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ApiError, NetworkError } from "../live/request";
 import { openOutbox } from "./outbox";
 import { openStore, type QueuedMessage, type Store } from "./store";
@@ -41,7 +41,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it("sends in order, and keeps nothing that has arrived", async () => {
+test("messages are sent in order, and none that has arrived is kept", async () => {
   const outbox = open();
   outbox.add("one");
   outbox.add("two");
@@ -50,7 +50,7 @@ it("sends in order, and keeps nothing that has arrived", async () => {
   expect(JSON.parse(kept.get("baton:agt_1") as string).outbox).toEqual([]);
 });
 
-it("sends what an earlier page has left, with the same key", async () => {
+test("message that an earlier page has left is sent with the same key", async () => {
   failure = () => new NetworkError("away");
   const before = open();
   before.add("one");
@@ -62,7 +62,7 @@ it("sends what an earlier page has left, with the same key", async () => {
   expect(delivered).toEqual([expect.objectContaining({ key, text: "one" })]);
 });
 
-it("repeats with the same key until it succeeds", async () => {
+test("failed message is sent again with the same key until it succeeds", async () => {
   failure = () => new NetworkError("away");
   const outbox = open();
   outbox.add("one");
@@ -75,7 +75,7 @@ it("repeats with the same key until it succeeds", async () => {
   expect(outbox.problem()).toBeUndefined();
 });
 
-it("waits as long as the server asks for", async () => {
+test("rate-limited message waits as long as the server asks for", async () => {
   failure = () => new ApiError("RATE_LIMITED", "slow down", 30);
   const outbox = open();
   outbox.add("one");
@@ -87,7 +87,7 @@ it("waits as long as the server asks for", async () => {
   expect(delivered).toHaveLength(1);
 });
 
-it("sets a refused message aside and sends the next", async () => {
+test("refused message is set aside, and the next is sent", async () => {
   const outbox = open();
   failure = () => new ApiError("BAD_USER_INPUT", "too long");
   outbox.add("one");
@@ -103,7 +103,7 @@ it("sets a refused message aside and sends the next", async () => {
   expect(delivered.map(({ text }) => text)).toEqual(["two", "one"]);
 });
 
-it("asks the writer about a message whose key the server may have forgotten", async () => {
+test("message whose key the server may have forgotten is sent only after the writer agrees", async () => {
   failure = () => new NetworkError("away");
   const before = open();
   before.add("one");
@@ -122,7 +122,7 @@ it("asks the writer about a message whose key the server may have forgotten", as
   expect(delivered[0]?.key).not.toBe(key);
 });
 
-it("keeps messages in memory where storage is denied", async () => {
+test("messages are kept in memory where storage is denied", async () => {
   vi.stubGlobal(
     "window",
     Object.defineProperty(new EventTarget(), "localStorage", {
@@ -141,7 +141,7 @@ it("keeps messages in memory where storage is denied", async () => {
   expect(delivered).toHaveLength(1);
 });
 
-it("stores nothing before the first message", async () => {
+test("outbox stores nothing before the first message", async () => {
   const outbox = open();
   store.update((session) => {
     session.open = true;

@@ -6,13 +6,13 @@ import { fillReply, slashAt } from "./saved-reply-text";
 const EMPTY: Draft = { text: "", idempotencyKey: "", seen: 0 };
 
 describe("draft", () => {
-  test("that is begun remembers the newest reply its author has seen", () => {
+  test("begun draft remembers the newest reply its author has seen", () => {
     const begun = edit(EMPTY, "H", 4);
     expect(begun.seen).toBe(4);
     expect(edit(begun, "Hi", 9).seen).toBe(4);
   });
 
-  test("that is changed is another reply, and one that is emptied is none", () => {
+  test("changed draft is another reply, and an emptied one is none", () => {
     const begun = edit(EMPTY, "H", 0);
     expect(edit(begun, "Hi", 0).idempotencyKey).not.toBe(begun.idempotencyKey);
     expect(edit(begun, "", 0)).toEqual(EMPTY);
@@ -39,35 +39,35 @@ const stretch = (...positions: number[]) => ({
 });
 
 describe("stretch of messages", () => {
-  test("that overlaps the newest page grows", () => {
+  test("stretch that overlaps the newest page grows", () => {
     expect(mergeNewest(stretch(1, 2, 3), stretch(3, 4)).messages.map(({ position }) => position)).toEqual([
       1, 2, 3, 4,
     ]);
   });
 
-  test("with a gap to the newest page is replaced by it", () => {
+  test("stretch with a gap to the newest page is replaced by it", () => {
     expect(mergeNewest(stretch(1, 2), stretch(8, 9)).messages.map(({ position }) => position)).toEqual([
       8, 9,
     ]);
   });
 
-  test("takes the next message, and refuses one after a gap", () => {
+  test("stretch takes the next message and refuses one after a gap", () => {
     expect(mergeOne(stretch(1, 2), message(3))?.messages).toHaveLength(3);
     expect(mergeOne(stretch(1, 2), message(4))).toBeUndefined();
   });
 
-  test("knows the newest reply by a person", () => {
+  test("newest reply by a person is found among later messages", () => {
     expect(lastHumanPosition([message(1), message(2, "HUMAN"), message(3)])).toBe(2);
   });
 });
 
 describe("saved reply", () => {
-  test("is asked for by a slash at the start of a word only", () => {
+  test("saved reply is asked for by a slash at the start of a word only", () => {
     expect(slashAt("Hello /ref", 10)).toEqual({ from: 6, to: 10, word: "ref" });
     expect(slashAt("and/or", 6)).toBeUndefined();
   });
 
-  test("has its placeholders filled", () => {
+  test("known placeholders of a saved reply are filled, and others stay", () => {
     expect(fillReply("{customer}, {member}, {other}", { customer: "A", member: "B", agent: "C" })).toBe(
       "A, B, {other}",
     );
