@@ -223,8 +223,7 @@ async def test_handshake_that_fails_gets_a_status_and_a_closed_connection(
 async def test_handshake_with_a_body_is_refused(start: Start, header: str) -> None:
     stage = await start()
     client = await stage.connect()
-    head = await client.handshake("/", "Sec-WebSocket-Version: 13", header)
-    assert head.startswith("HTTP/1.1 400 ")
+    assert (await client.handshake("/", "Sec-WebSocket-Version: 13", header)).startswith("HTTP/1.1 400 ")
     await client.hung_up()
     assert not stage.application.scopes
 
