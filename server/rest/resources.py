@@ -177,8 +177,12 @@ class ListQuery(Input):
     """The filter of a list of escalations."""
 
     agent_id: AgentId | None = Field(None, description="Escalations of one AI agent.")
-    status: tuple[StatusWord, ...] | None = Field(None, description="Repeated or separated by commas.")
-    priority: tuple[PriorityWord, ...] | None = Field(None, description="Repeated or separated by commas.")
+    status: Annotated[tuple[StatusWord, ...], Field(max_length=len(EscalationStatus))] | None = Field(
+        None, description="Repeated or separated by commas."
+    )
+    priority: Annotated[tuple[PriorityWord, ...], Field(max_length=len(Priority))] | None = Field(
+        None, description="Repeated or separated by commas."
+    )
     first: Annotated[int, Field(ge=1, le=LARGEST)] | None = Field(
         None, description="The maximum number of escalations; the default is 50."
     )
