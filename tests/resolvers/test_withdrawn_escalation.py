@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.locks import Contender, Scene, outcomes, send
-from tests.support.pending_escalations import Doubt, await_timers, make_due
+from tests.support.pending_escalations import Doubt, await_timers, end_delays
 
 CHANGES = """subscription($id: ID!, $after: String) {
     conversationUpdated(conversationId: $id, after: $after) { kind } }"""
@@ -35,7 +35,7 @@ async def test_settings_that_ask_for_it_no_longer_withdraw_a_pending_escalation(
     change(doubt, **auto)
     assert doubt.waits is None
     assert doubt.outcomes == ["WITHDRAWN"]
-    make_due(doubt.server, [doubt.kept[0]["id"]])
+    end_delays(doubt.server, [doubt.kept[0]["id"]])
     await_timers(doubt.server, [doubt.kept[0]["id"]])
     assert doubt.silent
     async with doubt.key.socket() as socket:
@@ -112,7 +112,7 @@ async def test_reply_and_new_settings_at_the_same_time_leave_nothing_to_fire(
         calls = await lock.in_order(*(acts if reply_first else reversed(acts)))
     await asyncio.gather(*calls)
     kept = [row["id"] for row in doubt.kept]
-    make_due(doubt.server, kept)
+    end_delays(doubt.server, kept)
     await_timers(doubt.server, kept)
     assert doubt.silent
     assert set(doubt.outcomes) == {"WITHDRAWN"}
