@@ -147,7 +147,7 @@ class WidgetTexts:
 
 @strawberry.type
 class WidgetSettings:
-    """The widget's button and texts, and where it may stand."""
+    """The widget's button and texts, and which pages may show it."""
 
     button_visibility: ButtonVisibility
     """Visibility of the button."""
@@ -173,7 +173,7 @@ class WidgetSettings:
 
 @strawberry.type
 class RetentionSettings:
-    """The time for which conversations keep their words."""
+    """The time for which the text of closed conversations is kept."""
 
     closed_conversation_days: int | None
     """Days without a message, and without an active escalation, after which the words of a conversation are
@@ -199,7 +199,7 @@ class EscalationSettings:
     widget: WidgetSettings
     """The widget."""
     retention: RetentionSettings
-    """The time for which conversations keep their words."""
+    """The time for which the text of closed conversations is kept."""
     version: int
     """Number that grows by one with every change."""
     updated_at: datetime

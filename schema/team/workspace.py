@@ -16,7 +16,7 @@ from schema.nodes import Node, node
 @node(typeid.WORKSPACE, "workspace", workspace_by_id, workspaces_by_id)
 @strawberry.type
 class Workspace(Node):
-    """A team's own world."""
+    """A team's data, separate from every other team's."""
 
     name: str
     """Name of the workspace."""
