@@ -20,7 +20,7 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from notifications.content.queries import (
     AgentInfo,
-    digest_begin,
+    digest_start,
     load_agent,
     load_content,
     load_digest_content,
@@ -213,7 +213,7 @@ async def _email(
             sender=sender,
             recipient=recipient,
             agent_name=agent.name,
-            since=await digest_begin(session, delivery),
+            since=await digest_start(session, delivery),
             until=delivery.occurred_at,
             reason=_DIGEST_REASONS.get(delivery.event_type),
             include_transcript=include_transcript,

@@ -102,7 +102,7 @@ async def load_content(
     )
 
 
-async def digest_begin(session: AsyncSession, delivery: Delivery) -> datetime:
+async def digest_start(session: AsyncSession, delivery: Delivery) -> datetime:
     """Return the time from which a digest has events."""
     since = await session.scalar(select(Digest.since).where(Digest.id == delivery.digest_id))
     return since or delivery.occurred_at - timedelta(hours=1)

@@ -108,7 +108,7 @@ class Operations:
             self._queue.send_last(_error_frame(id_, errors), id_)
 
     async def stop(self, id_: str) -> None:
-        """Stop an operation and discard its queued frames. Nothing of it is held afterwards."""
+        """Stop an operation and discard its queued frames. Nothing of it is kept."""
         running = self._running.get(id_)
         if isinstance(running, GroupMember):
             del self._running[id_]
@@ -119,7 +119,7 @@ class Operations:
         self._queue.discard(id_)
 
     async def stop_all(self) -> None:
-        """Stop every operation. Nothing is held afterwards."""
+        """Stop every operation. Nothing of them is kept."""
         running = list(self._running.values())
         for member in running:
             if isinstance(member, GroupMember):
