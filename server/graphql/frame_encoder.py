@@ -1,8 +1,8 @@
 """WebSocket frames, as a server sends them (RFC 6455): unmasked, a whole text message in each.
 
-Results go from the queue to the transport by plain calls, which is several times cheaper than ASGI's `send`. One system call
-sends everything that is written in one iteration of the event loop. The connection's own frames (pings,
-pongs, the close) are written between whole frames of results.
+Results go from the queue to the transport by plain calls, which is several times cheaper than ASGI's `send`.
+One system call sends everything that is written in one iteration of the event loop. The connection's own
+frames (pings, pongs, the close) are written between whole frames of results.
 """
 
 import json

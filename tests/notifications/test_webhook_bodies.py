@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.content.snapshots import EscalationSnapshot, NotificationContent, TranscriptMessage
+from notifications.webhook.compose import EVENT_TYPES, compose
 from notifications.webhook.docs import BEGIN, END, events_part, sample_content, written_into
-from notifications.webhook.payloads import EVENT_TYPES, body_of
 from notifications.webhook.schemas import SCHEMAS
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -48,7 +48,7 @@ _ANY_MESSAGE = "msg_01jnfks2g0e008000000000003"
 
 def told(story: NotificationContent) -> dict[str, Any]:
     """Return the body after a check of its schema."""
-    body: dict[str, Any] = json.loads(body_of(story))
+    body: dict[str, Any] = json.loads(compose(story))
     VALIDATORS[story.type].validate(body)
     return body
 
@@ -64,7 +64,7 @@ def test_escalation_created_is_the_source_documents_example() -> None:
     story = created(id="esc_abc123")
     said = [replace(item, content="...") for item in story.conversation.transcript]
     story = replace(story, conversation=replace(story.conversation, id="conv_xyz789", transcript=tuple(said)))
-    body = json.loads(body_of(story))
+    body = json.loads(compose(story))
     assert body["type"] == SOURCE["type"]
     first = dict(list(body["data"].items())[: len(SOURCE["data"])])
     # Later fields follow those of the document, in the messages too.
@@ -143,7 +143,7 @@ def test_schema_detects_a_missing_or_mistyped_value(type_: str) -> None:
     [(35.0, "35"), (0.0, "0"), (100.0, "100"), (41.5, "41.5"), (1e-3, "0.001"), (None, "null")],
 )
 def test_whole_confidence_is_written_whole(confidence: float | None, written: str) -> None:
-    assert f'"confidence":{written},' in body_of(created(confidence=confidence)).decode()
+    assert f'"confidence":{written},' in compose(created(confidence=confidence)).decode()
     told(created(confidence=confidence))
 
 
@@ -203,7 +203,7 @@ def test_update_names_its_changes_and_a_reply_its_text() -> None:
 
 def test_escalation_event_without_escalation_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"escalation\.created needs an escalation"):
-        body_of(replace(created(), escalation=None))
+        compose(replace(created(), escalation=None))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
