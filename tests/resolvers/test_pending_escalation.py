@@ -272,7 +272,7 @@ def test_pause_by_a_member_does_not_avert_the_escalation(doubt: Doubt, member: C
 # ---- repeats, and changed settings
 
 
-def test_repeat_returns_what_waits_at_its_time(team: Workspace) -> None:
+def test_repeated_call_returns_the_pending_escalation_of_its_time(team: Workspace) -> None:
     doubt = Doubt.begin(team)
     first = doubt.replies(31.5, idempotencyKey="uncertain")
     assert doubt.replies(31.5, idempotencyKey="uncertain") == first

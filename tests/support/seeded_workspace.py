@@ -91,9 +91,9 @@ def quiet_endpoint(workspace: Workspace) -> dict[str, str]:
     key = new_id()
     of = (parse_id(WORKSPACE, workspace.id), parse_id(AGENT, workspace.agent_id))
     workspace.server.execute(_QUIET, key, *of)
-    transactions = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
+    endpoint_mutations = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
     endpoint = format_id(WEBHOOK_ENDPOINT, key)
-    return {**dict.fromkeys(transactions, endpoint), "retryDelivery": format_id(DELIVERY, key)}
+    return {**dict.fromkeys(endpoint_mutations, endpoint), "retryDelivery": format_id(DELIVERY, key)}
 
 
 @dataclass
