@@ -39,7 +39,7 @@ BUNDLE = 25  # conversations that one request begins
 START = "one%d: startConversation(input: {agentId: %s}) { conversation { id } }"
 DOUBT = """one%d: recordMessage(input: {conversationId: %s, role: ASSISTANT, content: "Hm.", confidence: 20})
     { pendingEscalation { confidence } }"""
-STANDS = """SELECT c.id, p.outcome, p.ended_at < p.fires_at AS early, c.pending_escalation_id AS pending,
+STATES = """SELECT c.id, p.outcome, p.ended_at < p.fires_at AS early, c.pending_escalation_id AS pending,
         (SELECT array_agg(trigger) FROM escalations WHERE conversation_id = c.id) AS triggers,
         (SELECT count(*) FROM messages WHERE conversation_id = c.id AND role = 'SYSTEM') AS notices,
         (SELECT array_agg(type ORDER BY position) FROM log WHERE stream = c.id) AS log
@@ -103,8 +103,8 @@ class Arena:
         end_delays(self._server, keys, self._lead)
         answers = await asyncio.gather(*map(self._answer, conversations))
         await_timers(self._server, keys)
-        stands = {row["id"]: row for row in self._server.rows(STANDS, uuids)}
-        winners = Counter(map(_winner, answers, (stands[uuid] for uuid in uuids)))
+        states = {row["id"]: row for row in self._server.rows(STATES, uuids)}
+        winners = Counter(map(_winner, answers, (states[uuid] for uuid in uuids)))
         # So that next time half of them are before the instant.
         self._lead *= 2 / 3 if winners["AVERTED"] > winners["FIRED"] else 3 / 2
         return winners
@@ -291,7 +291,7 @@ def test_message_or_form_of_the_customer_fires_a_due_escalation(
 ) -> None:
     asks(overdue)
     assert overdue.outcomes == ["FIRED"]
-    assert overdue.told == ["escalation.created", "conversation.ai_paused"]
+    assert overdue.published == ["escalation.created", "conversation.ai_paused"]
 
 
 async def test_concurrent_speakers_fire_the_escalation_once(overdue: Doubt) -> None:

@@ -30,7 +30,7 @@ async def test_settings_that_ask_for_it_no_longer_withdraw_a_pending_escalation(
     workspace: Workspace, auto: dict[str, Any]
 ) -> None:
     doubt = Doubt.begin(workspace)
-    cursor = doubt.stands["cursor"]
+    cursor = doubt.state["cursor"]
     doubt.replies(confidence=30)
     change(doubt, **auto)
     assert doubt.waits is None
@@ -102,7 +102,7 @@ async def test_reply_and_new_settings_at_the_same_time_leave_nothing_to_fire(
     doubt = Doubt.begin(workspace)
     doubt.replies(confidence=30)
     key = Contender(workspace.server.url, workspace.api_key)
-    scene = Scene(workspace, key, key, doubt.id, doubt.stands["cursor"])
+    scene = Scene(workspace, key, key, doubt.id, doubt.state["cursor"])
     given = {"agentId": doubt.agent_id, "autoEscalation": {"enabled": False}}
     acts = [
         lambda: key.record(doubt.id, "ASSISTANT", "It may be so.", confidence=20),
@@ -123,7 +123,7 @@ async def test_two_changes_of_settings_at_the_same_time_withdraw_once(workspace:
     doubt = Doubt.begin(workspace)
     doubt.replies(confidence=30)
     key = Contender(workspace.server.url, workspace.api_key)
-    scene = Scene(workspace, key, key, doubt.id, doubt.stands["cursor"])
+    scene = Scene(workspace, key, key, doubt.id, doubt.state["cursor"])
     async with scene.locked() as lock:
         calls = [
             send(key.ask, SETTINGS, i={"agentId": doubt.agent_id, "autoEscalation": auto})
@@ -146,7 +146,7 @@ def test_button_appears_after_low_confidence_even_if_it_does_not_escalate(
     doubt = Doubt.begin(workspace, autoEscalation={"enabled": enabled}, widget=widget)
     doubt.says("Where is my order?")
     doubt.replies(confidence=50)
-    assert not doubt.stands["button"]["visible"]
+    assert not doubt.state["button"]["visible"]
     doubt.replies(confidence=49.9)
-    assert doubt.stands["button"]["visible"]
+    assert doubt.state["button"]["visible"]
     assert (doubt.waits is not None) == enabled

@@ -223,7 +223,7 @@ class Endpoint:
         )
 
 
-def told(received: Received, endpoint: Endpoint) -> Row:
+def verified_body(received: Received, endpoint: Endpoint) -> Row:
     """Return the body after a check of its signature and of its schema."""
     body = received.verified(endpoint.secret)
     VALIDATORS[body["type"]].validate(body)
