@@ -250,12 +250,12 @@ class Process:
     def says(self, pattern: str) -> str:
         """Wait for a pattern in its log and return the pattern's first group."""
 
-        def found() -> re.Match[str] | None:
+        def matching() -> re.Match[str] | None:
             written = self._log.read_bytes()[self._begun :].decode()
             assert self.runs, written
             return re.search(pattern, written)
 
-        return str(wait_for(found, f"{self._log.name} to say {pattern}", 60)[1])
+        return str(wait_for(matching, f"{self._log.name} to say {pattern}", 60)[1])
 
     def pause(self) -> None:
         """Stop it, like a machine that is too busy."""
