@@ -12,10 +12,11 @@ from rules.audit import AuditAction, AuditActorKind, AuditOutcome
 
 
 class AuditEntry(Base):
-    """One act. Positions count 1, 2, 3 … in a workspace; `hash` covers the entry and the hash before it.
+    """One recorded action. Positions count 1, 2, 3 … in a workspace.
 
-    A trigger of the database refuses changes and deletions. `target_id` is a global id. `details` holds names
-    of settings, counts and roles, but no secrets and no words of customers.
+    `hash` covers the entry and the hash before it. A trigger of the database refuses changes and deletions.
+    `target_id` is a global id. `details` holds names of settings, counts and roles, but no secrets and no
+    words of customers.
     """
 
     __tablename__ = "audit_log"

@@ -20,7 +20,7 @@ from models.slack_connection import SlackConnection
 from models.webhook_endpoint import WebhookEndpoint
 from notifications.content.queries import (
     AgentInfo,
-    digest_begin,
+    digest_start,
     load_agent,
     load_content,
     load_digest_content,
@@ -36,7 +36,7 @@ from notifications.outcome import Outcome
 from notifications.services import NotificationServices
 from notifications.slack import api as slack_api
 from notifications.slack import compose as slack_content
-from notifications.webhook import payloads
+from notifications.webhook import compose as webhook_content
 from notifications.webhook.send import send as send_webhook
 from realtime.recipients import CONFIRMATION_LIFETIME, confirmation_token, unconfirmed
 from rules.delivery import DeliveryChannel
@@ -213,7 +213,7 @@ async def _email(
             sender=sender,
             recipient=recipient,
             agent_name=agent.name,
-            since=await digest_begin(session, delivery),
+            since=await digest_start(session, delivery),
             until=delivery.occurred_at,
             reason=_DIGEST_REASONS.get(delivery.event_type),
             include_transcript=include_transcript,
@@ -325,7 +325,7 @@ async def _load_webhook(
     sealed = [(endpoint.secret, endpoint.purpose)]
     if endpoint.previous_secret and endpoint.previous_until and endpoint.previous_until > now:
         sealed.append((endpoint.previous_secret, endpoint.purpose))
-    loaded = _loaded(delivery, partial(payloads.body_of, content), endpoint.url)
+    loaded = _loaded(delivery, partial(webhook_content.compose, content), endpoint.url)
     return _with_secrets(services, loaded, sealed)
 
 

@@ -14,8 +14,8 @@ from realtime.transaction import Transaction
 from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
+from resolvers.list_limits import AGENTS, check_row_limit
 from resolvers.permissions import permitted
-from resolvers.room import AGENTS, check_room
 from resolvers.timer_handlers import withdraw_pending
 from resolvers.validation import check_name
 from resolvers.visibility import AGENT, Visibility, visible_agents
@@ -59,7 +59,8 @@ async def create_agent(context: Context, name: str) -> Agent:
     check_name("name", name)
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
-        await check_room(tx, Agent, AGENTS, "AI agents", Agent.workspace_id == context.actor.workspace_id)
+        own = Agent.workspace_id == context.actor.workspace_id
+        await check_row_limit(tx, Agent, AGENTS, "AI agents", own)
         agent = make_agent(tx, context.actor.workspace_id, name)
         await tx.session.flush()
         await record_act(tx, context, AuditAction.CREATE_AGENT, format_id(AGENT_PREFIX, agent.id))

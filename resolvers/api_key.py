@@ -13,8 +13,8 @@ from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.credentials import token_hash
 from resolvers.errors import BadInputError, ConflictError
+from resolvers.list_limits import API_KEYS, check_row_limit
 from resolvers.permissions import permitted
-from resolvers.room import API_KEYS, check_room
 from resolvers.validation import check_name
 from resolvers.visibility import API_KEY, Visibility, visible_api_keys
 from rules.api_key_text import api_key_prefix, api_key_text
@@ -79,7 +79,7 @@ async def create_api_key(context: Context, new: NewApiKey) -> tuple[ApiKey, str]
                 "expires_at", "is more than 100 years from now; null makes a key that does not end"
             )
         valid = ApiKey.workspace_id == context.actor.workspace_id, ApiKey.revoked_at.is_(None)
-        await check_room(tx, ApiKey, API_KEYS, "API keys that are not revoked", *valid)
+        await check_row_limit(tx, ApiKey, API_KEYS, "API keys that are not revoked", *valid)
         owned = replace(new, owner_id=context.actor.member_id)
         key, token = make_api_key(tx, context.actor.workspace_id, owned)
         target = format_id(API_KEY_PREFIX, key.id)

@@ -33,7 +33,7 @@ _per_hour = lru_cache(64)(RateLimitItemPerHour)
 
 
 class _Count(NamedTuple):
-    """One of the counts that a call takes from: its name for the caller, what it is of, and its key."""
+    """One of the counts that a call takes from: its name for the caller, what it counts, and its key."""
 
     name: str
     limit: RateLimitItem

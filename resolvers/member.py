@@ -16,9 +16,9 @@ from resolvers.audit import record_act
 from resolvers.context import Context
 from resolvers.credentials import INVITATION_LIFETIME, INVITATION_START, new_token, token_hash
 from resolvers.errors import ConflictError, ForbiddenError
+from resolvers.list_limits import MEMBERS, check_row_limit
 from resolvers.passwords import check_password, hash_password
 from resolvers.permissions import permitted
-from resolvers.room import MEMBERS, check_room
 from resolvers.second_factor import clear_second_factor
 from resolvers.validation import check_email, check_name
 from resolvers.visibility import MEMBER, Visibility, visible_members
@@ -67,7 +67,7 @@ async def create_member(context: Context, new: NewMember) -> tuple[Member, str |
         async with context.services.transactions.begin() as tx:
             now = await tx.read_clock()
             current = Member.workspace_id == context.actor.workspace_id, Member.removed_at.is_(None)
-            await check_room(tx, Member, MEMBERS, "members", *current)
+            await check_row_limit(tx, Member, MEMBERS, "members", *current)
             member, token = make_member(context.actor.workspace_id, new, password_hash, now)
             tx.session.add(member)
             await tx.session.flush()

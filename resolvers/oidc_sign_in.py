@@ -23,7 +23,7 @@ from resolvers.context import Context
 from resolvers.errors import ForbiddenError
 from resolvers.member import NewMember, make_member
 from resolvers.permissions import permitted
-from resolvers.session import SignedIn, open_session
+from resolvers.sign_in import SignedIn, open_session
 from resolvers.sign_in_rules import SignInRules
 from rules.audit import AuditAction
 from rules.roles import MemberRole

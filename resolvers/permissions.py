@@ -207,6 +207,16 @@ FROM_ALLOWED_ORIGINS = frozenset({"widget", "openConversation"})
 Resolver = Callable[Concatenate[Context, P], Awaitable[R]]
 
 
+def permission_of(field: str) -> Permission | None:
+    """Return the permission of a root field; raise LookupError for one that is not in the table."""
+    if field not in PERMISSIONS:
+        raise LookupError(
+            f"{field} has no permission: add {field} to PERMISSIONS in resolvers/permissions.py, "
+            "at its place in the schema."
+        )
+    return PERMISSIONS[field]
+
+
 def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]], Resolver[P, R]]:
     """Refuse callers without the permission of root field `field` before anything else happens.
 
@@ -216,7 +226,7 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
     With `targets`, the function's first arguments are their ids: a row that the caller may not see is
     NOT_FOUND, never FORBIDDEN. Only a refusal pays for that query.
     """
-    permission = PERMISSIONS[field]
+    permission = permission_of(field)
     counted = permission is not None and field not in READS
     of_conversation = bool(targets) and targets[0] is CONVERSATION
 

@@ -12,6 +12,10 @@ class MessageRole(StrEnum):
     SYSTEM = "SYSTEM"
 
 
+# The roles whose words notifications contain; notices of Baton itself stay inside.
+SPOKEN_ROLES = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
+
+
 class MessageKind(StrEnum):
     """The kind of a message of Baton itself."""
 

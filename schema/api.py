@@ -4,9 +4,10 @@ import strawberry
 from graphql import GraphQLSchema, print_schema
 from strawberry.tools import merge_types
 from strawberry.types import get_object_definition
+from strawberry.types.field import StrawberryField
 
 from resolvers.errors import ErrorCode
-from resolvers.permissions import PERMISSIONS
+from resolvers.permissions import PERMISSIONS, permission_of
 from schema.agent.mutations import AgentMutation
 from schema.analytics.queries import AnalyticsQuery
 from schema.conversation.mutations import ConversationMutation
@@ -25,16 +26,25 @@ from schema.widget.mutations import WidgetMutation
 from schema.widget.queries import WidgetQuery
 
 
-def _merge_mutations(*concepts: type) -> type:
-    """Return the mutations of all concepts as one type, in the order of the table of permissions."""
+def merge_mutations(*concepts: type) -> type:
+    """Return the mutations of all concepts as one type, in the order of the table of permissions.
+
+    Raises LookupError for a mutation that the table does not have.
+    """
     places = {name: place for place, name in enumerate(PERMISSIONS)}
     merged = merge_types("Mutation", concepts)
     fields = get_object_definition(merged, strict=True).fields
-    fields.sort(key=lambda field: places[CONFIG.name_converter.get_graphql_name(field)])
+    for field in fields:
+        permission_of(_name_of(field))
+    fields.sort(key=lambda field: places[_name_of(field)])
     return merged
 
 
-Mutation = _merge_mutations(
+def _name_of(field: StrawberryField) -> str:
+    return CONFIG.name_converter.get_graphql_name(field)
+
+
+Mutation = merge_mutations(
     ConversationMutation,
     WidgetMutation,
     EscalationMutation,

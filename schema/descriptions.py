@@ -1,7 +1,7 @@
 """Descriptions of the printed schema.
 
 Types take the docstring of their class. Fields take that of their resolver or the string after them.
-Arguments that recur are described here by name.
+Arguments are described here: by name if they mean the same everywhere, otherwise by field.
 """
 
 import ast
@@ -18,56 +18,65 @@ from strawberry.types.field import StrawberryField
 
 from schema.enum_values import VALUES
 
-# By name, or by field and name where the meaning differs.
-_ARGUMENTS = {
+# By name: arguments that mean the same in every field. A name that a type or a field uses otherwise is below.
+_SHARED_ARGUMENTS = {
     "id": "TypeID of the object.",
     "filter": "Conditions that all items meet. Null means all items.",
     "orderBy": "Order of the items.",
     "first": "Number of items from the start, 1 to 100. 50 if neither first nor last is given.",
     "last": "Number of items from the end, 1 to 100. It cannot be combined with first.",
-    "auditLog.filter": "Conditions that all entries meet. Null means all entries.",
     "after": "Cursor of the list; only items after it are returned.",
     "before": "Cursor of the list; only items before it are returned.",
-    "Subscription.after": "Cursor to continue from. Every event since then comes first, in order and once.",
     "agentId": "The AI agent.",
-    "Subscription.agentId": "Events of this AI agent; null for the whole workspace.",
     "escalationId": "The escalation.",
-    "Subscription.escalationId": "Events of this escalation; null for all.",
-    "deliveries.escalationId": "Deliveries about this escalation; null for all.",
-    "status": "Deliveries with this status; null for all.",
-    "channel": "The channel.",
-    "deliveries.channel": "Deliveries by this channel; null for all.",
     "input": "The input of the mutation.",
     "conversationId": "The conversation.",
     "idempotencyKey": "Key of the request, for 24 hours. The same key and input return the first result.",
-    "typing": "True while the caller is typing.",
-    "viewing": "True while the caller has the conversation open.",
-    "search": "Words that the results hold, in any case and order.",
-    "language": "BCP 47 tag of the page's language, such as de or pt-BR.",
-    "identity": "JSON Web Token; OpenConversationInput.identity has its claims.",
-    "position": "Position of the last message that was read.",
-    "messageId": "The held reply.",
-    "content": "Edited text; null sends the reply as it is.",
-    "botToken": "Token of the Slack bot, “xoxb-…”.",
-    "url": "New URL; null leaves it as it is.",
-    "enabled": "True to post events; null leaves it as it is.",
-    "eventTypes": "New event types; null leaves them as they are.",
-    "name": "Name of the AI agent.",
-    "updateMember.name": "New name; null leaves it as it is.",
-    "email": "Email address of the team member.",
-    "externalId": "The integrator's own id for the customer, compared exactly.",
+}
+# By type and name, or by field and name. Other fields do not inherit these: a new one needs its own line.
+_ARGUMENTS = {
+    "Subscription.after": "Cursor to continue from. Every event since then comes first, in order and once.",
+    "Subscription.agentId": "Events of this AI agent; null for the whole workspace.",
+    "Subscription.escalationId": "Events of this escalation; null for all.",
+    "acceptInvitation.password": "Password to set, which the team member signs in with from then on.",
+    "acceptInvitation.token": "Token of the invitation.",
+    "auditLog.filter": "Conditions that all entries meet. Null means all entries.",
+    "changePassword.current": "Present password.",
+    "changePassword.new": "New password.",
+    "confirmSecondFactor.code": "Code of the authenticator.",
+    "connectSlack.botToken": "Token of the Slack bot, “xoxb-…”.",
+    "createAgent.name": "Name of the AI agent.",
+    "deliveries.channel": "Deliveries by this channel; null for all.",
+    "deliveries.escalationId": "Deliveries about this escalation; null for all.",
+    "deliveries.status": "Deliveries with this status; null for all.",
+    "discardHeldReply.messageId": "The held reply.",
+    "enrolSecondFactor.password": "Password of the team member.",
     "eraseCustomer.email": "Email address of the customer, in upper or lower case.",
-    "password": "Password of the team member.",
-    "role": "New role; null leaves it as it is.",
-    "available": "True if ready to take escalations; null leaves it as it is.",
-    "current": "Present password.",
-    "signIn.code": "Code of the second factor, or a recovery code; null if the member has none.",
-    "code": "Code of the authenticator.",
+    "eraseCustomer.externalId": "The integrator's own id for the customer, compared exactly.",
+    "escalationCounts.agentId": "Escalations of this AI agent; null for the whole workspace.",
+    "identifyCustomer.identity": "JSON Web Token; OpenConversationInput.identity has its claims.",
+    "markRead.position": "Position of the last message that was read.",
     "removeSecondFactor.code": "Code of the authenticator, or a recovery code.",
-    "memberId": "The team member; null for the caller.",
-    "overlapSeconds": "Seconds for which the previous key stays valid, 0 to 2,592,000 (30 days).",
-    "new": "New password.",
-    "token": "Token of the invitation.",
+    "removeSecondFactor.password": "Password of the team member.",
+    "rotateApiKey.overlapSeconds": "Seconds for which the previous key stays valid, 0 to 2,592,000 "
+    "(30 days).",
+    "savedReplies.search": "Words that the results hold, in any case and order.",
+    "sendHeldReply.content": "Edited text; null sends the reply as it is.",
+    "sendHeldReply.messageId": "The held reply.",
+    "sendTestNotification.channel": "The channel.",
+    "sessions.memberId": "The team member; null for the caller.",
+    "setTyping.typing": "True while the caller is typing.",
+    "setViewing.viewing": "True while the caller has the conversation open.",
+    "signIn.code": "Code of the second factor, or a recovery code; null if the member has none.",
+    "signIn.email": "Email address of the team member.",
+    "signIn.password": "Password of the team member.",
+    "updateMember.available": "True if ready to take escalations; null leaves it as it is.",
+    "updateMember.name": "New name; null leaves it as it is.",
+    "updateMember.role": "New role; null leaves it as it is.",
+    "updateWebhookEndpoint.enabled": "True to post events; null leaves it as it is.",
+    "updateWebhookEndpoint.eventTypes": "New event types; null leaves them as they are.",
+    "updateWebhookEndpoint.url": "New URL; null leaves it as it is.",
+    "widget.language": "BCP 47 tag of the page's language, such as de or pt-BR.",
 }
 
 
@@ -92,7 +101,9 @@ def _describe_object(type_: GraphQLNamedType, definition: StrawberryObjectDefini
         if isinstance(source, StrawberryField):
             field.description = field.description or _field_docstring(source, definition.origin)
         for argument_name, argument in getattr(field, "args", {}).items():
-            argument.description = argument.description or _argument(type_.name, name, argument_name)
+            argument.description = argument.description or argument_description(
+                type_.name, name, argument_name
+            )
 
 
 def _field_docstring(field: StrawberryField, origin: type) -> str | None:
@@ -104,11 +115,12 @@ def _field_docstring(field: StrawberryField, origin: type) -> str | None:
     return None
 
 
-def _argument(type_name: str, field: str, name: str) -> str | None:
-    for key in (f"{field}.{name}", f"{type_name}.{name}", name):
+def argument_description(type_name: str, field: str, name: str) -> str | None:
+    """Return the description of an argument that recurs or belongs to a field, None if there is none."""
+    for key in (f"{field}.{name}", f"{type_name}.{name}"):
         if key in _ARGUMENTS:
             return _ARGUMENTS[key]
-    return None
+    return _SHARED_ARGUMENTS.get(name)
 
 
 @cache

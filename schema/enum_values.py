@@ -138,7 +138,8 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "MessageStatus": {
         "DELIVERED": "The customer sees it.",
-        "HELD": "An AI reply that came while people had control. Only the team sees it, as a draft.",
+        "HELD": "An AI reply that arrived while the AI was paused, or that answered an old epoch. Only the "
+        "team sees it, as a draft.",
         "DISCARDED": "A held reply that was not sent.",
     },
     "MessageKind": {
@@ -163,7 +164,7 @@ VALUES: dict[str, dict[str, str]] = {
     },
     "SlaStatus": {
         "ON_TRACK": "There is enough time.",
-        "AT_RISK": "The share atRiskPercent of the target has passed.",
+        "AT_RISK": "At least atRiskPercent of the target time has passed.",
         "BREACHED": "The first response is overdue.",
     },
     "SlaOutcome": {

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from resolvers.list_limits import AGENTS, API_KEYS, MEMBERS
 from resolvers.pagination import LISTED, VIEWERS
-from resolvers.room import AGENTS, API_KEYS, MEMBERS
 from resolvers.webhook_endpoint import ENDPOINTS
 from rules.analytics import MOST_BINS
 from rules.escalation import EscalationTrigger, Priority

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from resolvers.errors import camel
 from resolvers.field_scopes import FIELD_SCOPES, FIELD_SCOPES_WITHIN, FILTER_SCOPES, OTHERS, Scopes
-from resolvers.permissions import FROM_ALLOWED_ORIGINS, PERMISSIONS, Permission
+from resolvers.permissions import FROM_ALLOWED_ORIGINS, PERMISSIONS, Permission, permission_of
 from schema.api import GRAPHQL_SCHEMA
 
 _HEAD = """\
 # Who may use what
 
-Printed by `baton schema --permissions` from the table that the service itself goes by
+Printed by `baton schema --permissions` from the table that the service itself uses
 (`resolvers/permissions.py`). An API key has the scopes that it was made with; a team member those of the
 role: ADMIN every one, AGENT every one but SETTINGS_WRITE and ADMIN, VIEWER those that read. A row of another
 workspace, or for a customer of another conversation, does not exist for the caller, whatever the scope.
@@ -57,7 +57,7 @@ def printed_permissions() -> str:
         ("subscription", schema.subscription_type),
     )
     rows = [
-        _row(f"{kind} `{name}`", PERMISSIONS[name], name in FROM_ALLOWED_ORIGINS)
+        _row(f"{kind} `{name}`", permission_of(name), name in FROM_ALLOWED_ORIGINS)
         for kind, type_ in kinds
         if type_
         for name in type_.fields

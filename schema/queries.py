@@ -12,10 +12,10 @@ from resolvers import delivery as deliveries
 from resolvers import escalation_queries as escalations
 from resolvers import member as members
 from resolvers import member_sessions
+from resolvers.caller import viewer_api_key
 from resolvers.conversation_queries import ConversationOrder
 from resolvers.escalation_queries import EscalationOrder
 from resolvers.pagination import PageRequest
-from resolvers.viewer import viewer_api_key
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.roles import Scope, ViewerKind
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, MEMBER, WORKSPACE

@@ -285,7 +285,7 @@ class Subscription:
         escalation_id: strawberry.ID | None = None,
         after: str | None = None,
     ) -> Watch:
-        """Every change to escalations: creation, and who has control while one is active, included."""
+        """Every change to escalations, including creation, and changes of control while one is active."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
         escalation = _optional_id(info, ESCALATION, escalation_id, "escalation_id")
         return partial(watch_escalations, info.context, agent, escalation, after)

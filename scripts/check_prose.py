@@ -43,6 +43,7 @@ _NOUN_DECORATORS = {"property", "cached_property", "fixture", "setter"} | {
 _NOT_VERBS = {"always", "as", "its", "this", "yes", "alias", "less", "plus", "thus", "focus"}
 _IRREGULAR_VERBS = {"has": "Have", "does": "Do", "goes": "Go", "is": "Be"}
 _VAGUE_NAMES = {"one", "found", "told", "known"}
+_VAGUE_DEFINITIONS = {"found", "told", "ears", "stands", "stood"}
 
 _ADVERBS = "already|not|never|just|since|also|now|all|both|been|long|only"
 _PROXY = r"(?:\w+[ -]){1,3}(?:proxy|balancer|firewall|gateway|router|nat)\b"
@@ -311,6 +312,10 @@ def _last_name(node: ast.expr) -> str:
 
 def _check_names(tree: ast.Module, name: str) -> Iterator[Finding]:
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name.lower() in _VAGUE_DEFINITIONS:
+                yield Finding(name, node.lineno, f'definition "{node.name}": name what it returns or is')
+            continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             identifier = node.id
         elif isinstance(node, ast.arg):

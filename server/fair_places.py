@@ -23,27 +23,27 @@ class FairPlaces:
         self._free = places
         self._in_hand = in_hand
         self._held: Counter[UUID] = Counter()
-        self._lines: dict[UUID, deque[asyncio.Future[None]]] = {}
+        self._queues: dict[UUID, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
     async def place(self, workspace_id: UUID) -> AsyncIterator[None]:
         """Wait for the workspace's next place and hold it. Raise CrowdedError."""
-        line = self._lines.setdefault(workspace_id, deque())
-        if 2 * (len(line) + self._held[workspace_id]) >= self._in_hand:
+        queue = self._queues.setdefault(workspace_id, deque())
+        if 2 * (len(queue) + self._held[workspace_id]) >= self._in_hand:
             raise CrowdedError
         turn = asyncio.get_running_loop().create_future()
-        line.append(turn)
-        self._seat()
+        queue.append(turn)
+        self._start_waiting()
         try:
             await turn
             yield
         finally:
             if turn.cancelled():
                 with suppress(ValueError):
-                    line.remove(turn)
+                    queue.remove(turn)
             else:
                 self._release(workspace_id)
-            self._seat()
+            self._start_waiting()
 
     def _release(self, workspace_id: UUID) -> None:
         self._free += 1
@@ -51,18 +51,18 @@ class FairPlaces:
         if not self._held[workspace_id]:
             del self._held[workspace_id]
 
-    def _seat(self) -> None:
-        """Give free places to jobs in line; first to the workspace that holds the fewest."""
-        while self._lines:
-            first = min(self._lines, key=self._held.__getitem__)
-            line = self._lines[first]
-            if not line:
-                del self._lines[first]
-            elif line[0].done():
-                line.popleft()
+    def _start_waiting(self) -> None:
+        """Give free places to waiting jobs; first to the workspace that holds the fewest."""
+        while self._queues:
+            first = min(self._queues, key=self._held.__getitem__)
+            queue = self._queues[first]
+            if not queue:
+                del self._queues[first]
+            elif queue[0].done():
+                queue.popleft()
             elif self._held[first] < self._free:
                 self._free -= 1
                 self._held[first] += 1
-                line.popleft().set_result(None)
+                queue.popleft().set_result(None)
             else:
                 return

@@ -1,4 +1,4 @@
-"""GraphQL documents that ask for far more than they weigh, from each kind of caller."""
+"""Small documents that request large results, from each kind of caller."""
 
 from functools import partial
 

@@ -27,7 +27,7 @@ from notifications.content.snapshots import (
 from rules.agent_settings import EscalationSettings
 from rules.ai_control import AiState
 from rules.events import EventType
-from rules.message import MessageRole, MessageStatus
+from rules.message import SPOKEN_ROLES, MessageRole, MessageStatus
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MESSAGE, format_id
 
@@ -38,7 +38,6 @@ _CLOCKS: dict[str, SlaStatus] = {
     EventType.SLA_AT_RISK: SlaStatus.AT_RISK,
     EventType.SLA_BREACHED: SlaStatus.BREACHED,
 }
-_SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ async def load_content(
     )
 
 
-async def digest_begin(session: AsyncSession, delivery: Delivery) -> datetime:
+async def digest_start(session: AsyncSession, delivery: Delivery) -> datetime:
     """Return the time from which a digest has events."""
     since = await session.scalar(select(Digest.since).where(Digest.id == delivery.digest_id))
     return since or delivery.occurred_at - timedelta(hours=1)
@@ -192,7 +191,7 @@ def _newest_messages(conversation_id: UUID) -> Select[UUID, MessageRole, str, da
     return (
         _MESSAGE.where(
             Message.conversation_id == conversation_id,
-            Message.role.in_(_SPOKEN),
+            Message.role.in_(SPOKEN_ROLES),
             Message.status == MessageStatus.DELIVERED,
         )
         .order_by(Message.position.desc())

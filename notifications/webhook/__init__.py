@@ -1,1 +1,1 @@
-"""Webhook notifications: payloads, schemas, the URL policy and sending."""
+"""Webhook notifications: bodies, schemas, the URL policy and sending."""

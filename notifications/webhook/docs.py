@@ -19,7 +19,7 @@ from notifications.content.snapshots import (
     NotificationContent,
     TranscriptMessage,
 )
-from notifications.webhook.payloads import body_of
+from notifications.webhook.compose import compose
 from notifications.webhook.schemas import SCHEMAS
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -176,7 +176,7 @@ def events_part() -> str:
 
 def _section(event_type: str) -> str:
     schema = SCHEMAS[event_type]
-    example = json.loads(body_of(sample_content(event_type)))
+    example = json.loads(compose(sample_content(event_type)))
     return f"""\
 ### `{event_type}`
 

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from notifications.webhook.payloads import SPOKEN
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.events import TEST, EventType
-from rules.message import MessageRole
+from rules.message import SPOKEN_ROLES, MessageRole
 from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 
@@ -80,7 +79,7 @@ _TRANSCRIPT = _described(
         "type": "array",
         "items": _object(
             {
-                "role": _words(SPOKEN),
+                "role": _words(SPOKEN_ROLES),
                 "content": _TEXT,
                 "id": _id(MESSAGE),
                 "createdAt": _TIME,

@@ -147,7 +147,7 @@ class WidgetTexts:
 
 @strawberry.type
 class WidgetSettings:
-    """The widget's button and texts, and where it may stand."""
+    """The widget's button and texts, and which pages may show it."""
 
     button_visibility: ButtonVisibility
     """Visibility of the button."""
@@ -173,7 +173,7 @@ class WidgetSettings:
 
 @strawberry.type
 class RetentionSettings:
-    """The time for which conversations keep their words."""
+    """The time for which the text of closed conversations is kept."""
 
     closed_conversation_days: int | None
     """Days without a message, and without an active escalation, after which the words of a conversation are
@@ -199,7 +199,7 @@ class EscalationSettings:
     widget: WidgetSettings
     """The widget."""
     retention: RetentionSettings
-    """The time for which conversations keep their words."""
+    """The time for which the text of closed conversations is kept."""
     version: int
     """Number that grows by one with every change."""
     updated_at: datetime
@@ -208,41 +208,41 @@ class EscalationSettings:
     @classmethod
     def of(cls, row: AgentRow) -> "EscalationSettings":
         """Build the settings of an AI agent."""
-        held = rules.EscalationSettings.model_validate(row.settings)
+        stored = rules.EscalationSettings.model_validate(row.settings)
         return cls(
             agent_id=strawberry.ID(format_id(AGENT, row.id)),
-            auto_escalation=AutoEscalation(**held.auto_escalation.model_dump()),
+            auto_escalation=AutoEscalation(**stored.auto_escalation.model_dump()),
             triggers=TriggerSettings(
-                **held.triggers.model_dump(exclude={"topics"}),
-                topics=[TopicRule(**topic.model_dump()) for topic in held.triggers.topics],
+                **stored.triggers.model_dump(exclude={"topics"}),
+                topics=[TopicRule(**topic.model_dump()) for topic in stored.triggers.topics],
             ),
-            ai=AiSettings(**held.ai.model_dump()),
-            sla=_sla(held.sla),
-            notifications=NotificationSettings.of(row.id, held.notifications),
+            ai=AiSettings(**stored.ai.model_dump()),
+            sla=_sla(stored.sla),
+            notifications=NotificationSettings.of(row.id, stored.notifications),
             widget=WidgetSettings(
-                **held.widget.model_dump(exclude={"texts"}),
-                texts=[WidgetTexts(**text.model_dump()) for text in held.widget.texts],
+                **stored.widget.model_dump(exclude={"texts"}),
+                texts=[WidgetTexts(**text.model_dump()) for text in stored.widget.texts],
             ),
-            retention=RetentionSettings(**held.retention.model_dump()),
+            retention=RetentionSettings(**stored.retention.model_dump()),
             version=row.settings_version,
             updated_at=row.settings_updated_at,
         )
 
 
-def _sla(held: rules.SlaSettings) -> SlaSettings:
+def _sla(stored: rules.SlaSettings) -> SlaSettings:
     return SlaSettings(
-        **held.model_dump(exclude={"targets_by_priority", "business_hours"}),
-        targets_by_priority=[PriorityTarget(**item.model_dump()) for item in held.targets_by_priority],
-        business_hours=_business_hours(held.business_hours),
+        **stored.model_dump(exclude={"targets_by_priority", "business_hours"}),
+        targets_by_priority=[PriorityTarget(**item.model_dump()) for item in stored.targets_by_priority],
+        business_hours=_business_hours(stored.business_hours),
     )
 
 
-def _business_hours(held: rules.BusinessHours) -> BusinessHours:
+def _business_hours(stored: rules.BusinessHours) -> BusinessHours:
     return BusinessHours(
-        timezone=held.timezone,
-        week=[OpeningInterval(**item.model_dump()) for item in held.week],
-        holidays=[Holiday(**item.model_dump()) for item in held.holidays],
-        holiday_calendar=held.holiday_calendar,
+        timezone=stored.timezone,
+        week=[OpeningInterval(**item.model_dump()) for item in stored.week],
+        holidays=[Holiday(**item.model_dump()) for item in stored.holidays],
+        holiday_calendar=stored.holiday_calendar,
     )
 
 

@@ -173,7 +173,7 @@ class WidgetSettingsInput:
 
 @strawberry.input
 class RetentionSettingsInput:
-    """Changes to the time for which conversations keep their words."""
+    """Changes to the time for which the text of closed conversations is kept."""
 
     closed_conversation_days: int | None = strawberry.UNSET
     """Days without a message, and without an active escalation, after which the words of a conversation are
@@ -199,7 +199,7 @@ class UpdateEscalationSettingsInput:
     widget: WidgetSettingsInput | None = None
     """Changes to the widget."""
     retention: RetentionSettingsInput | None = None
-    """Changes to the time for which conversations keep their words."""
+    """Changes to the time for which the text of closed conversations is kept."""
     expected_version: int | None = None
     """Version that the caller saw. Another version is refused with CONFLICT."""
 

@@ -264,7 +264,7 @@ class EscalationMutation:
         info: Info,
         input: ReplyToConversationInput,  # noqa: A002 - the name in the API
     ) -> ReplyPayload | None:
-        """Take over a conversation and reply, in one transaction, without having been asked for."""
+        """Take over a conversation and reply, in one transaction, even if no escalation asked for it."""
         key = parse_global_id(info, CONVERSATION, input.conversation_id, "conversation_id")
         replied = await reply.reply_to_conversation(info.context, key, input.content, input.idempotency_key)
         return ReplyPayload.of(replied, info)

@@ -32,7 +32,7 @@ class Sla:
     clock: strawberry.Private[Clock]
     now: strawberry.Private[datetime]
     status: SlaStatus = row_field(lambda self: self.clock.status(self.now))
-    """Status now, or at the first response."""
+    """Status now, or when the clock stopped, by the first response or the resolution."""
     outcome: SlaOutcome = row_field(lambda self: self.clock.outcome(self.now))
     """Outcome of the clock."""
     target_minutes: int = row_field(attrgetter("clock.target_minutes"))

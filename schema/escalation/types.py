@@ -46,7 +46,7 @@ class TriggerEvent:
     trigger: EscalationTrigger
     """The trigger."""
     reason: str
-    """The caller's own words for API; else the trigger, such as “low_confidence”."""
+    """For the trigger API the reason that its caller gave, else the trigger, such as “low_confidence”."""
     detail: str | None
     """The exact match: the phrase, or the name of the tool, topic or form."""
     confidence: float | None
@@ -188,7 +188,7 @@ class TimelineConnection(Connection[TimelineEntry]):
 @row_type(models.Escalation)
 @strawberry.type
 class Escalation(Node):
-    """One time that people are asked for."""
+    """A request for a person in a conversation."""
 
     row: strawberry.Private[models.Escalation]
     for_team: strawberry.Private[bool]
@@ -203,7 +203,8 @@ class Escalation(Node):
     trigger: EscalationTrigger = row_field(hidden=forbidden_to_customers)
     """Trigger that raised it first. Not for customers."""
     reason: str = row_field(hidden=forbidden_to_customers)
-    """The caller's own words for API; else the trigger, such as “low_confidence”. Not for customers."""
+    """For the trigger API the reason that its caller gave, else the trigger, such as “low_confidence”.
+    Not for customers."""
     detail: str | None = row_field(hidden=NoneType)
     """The exact match: the phrase, or the name of the tool, topic or form. Null for customers."""
     summary: str | None = row_field(hidden=NoneType)

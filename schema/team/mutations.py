@@ -2,10 +2,10 @@
 
 import strawberry
 
-from resolvers import api_key, member, member_sessions, session
+from resolvers import api_key, member, member_sessions, sign_in
 from resolvers.actor import Actor, ActorKind
 from resolvers.member import NewMember
-from resolvers.session import SignedIn
+from resolvers.sign_in import SignedIn
 from rules.roles import SCOPES_OF_ROLE, MemberRole
 from rules.typeid import API_KEY, MEMBER, SESSION
 from schema.context import GraphQLContext, Info, parse_global_id
@@ -28,12 +28,12 @@ class TeamMutation(SecondFactorMutation):
 
         Without `code`, a member with a second factor gets the error SECOND_FACTOR_REQUIRED.
         """
-        return _signed_in(info, await session.sign_in(info.context, email, password, code))
+        return _signed_in(info, await sign_in.sign_in(info.context, email, password, code))
 
     @mutation
     async def sign_out(self, info: Info) -> bool | None:
         """End the session."""
-        await session.sign_out(info.context)
+        await sign_in.sign_out(info.context)
         info.context.session_token = ""
         return True
 
@@ -81,13 +81,13 @@ class TeamMutation(SecondFactorMutation):
     @mutation
     async def change_password(self, info: Info, current: str, new: str) -> bool | None:
         """Change the caller's password."""
-        await session.change_password(info.context, current, new)
+        await sign_in.change_password(info.context, current, new)
         return True
 
     @mutation
     async def accept_invitation(self, info: Info, token: str, password: str) -> SignInPayload | None:
         """Set the password of an invited member and sign in."""
-        return _signed_in(info, await session.accept_invitation(info.context, token, password))
+        return _signed_in(info, await sign_in.accept_invitation(info.context, token, password))
 
     @mutation
     async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API

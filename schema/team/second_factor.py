@@ -51,7 +51,7 @@ class SecondFactorMutation:
     async def reset_second_factor(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
         """Remove the second factor of a member who has lost it, and end the member's sessions.
 
-        The log of the server records the reset.
+        The audit log records the reset.
         """
         await second_factor.reset_second_factor(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True

@@ -5,8 +5,8 @@ from datetime import datetime
 import strawberry
 
 from models.workspace import Workspace as WorkspaceRow
+from resolvers.caller import workspace_by_id
 from resolvers.loaders import workspaces_by_id
-from resolvers.viewer import workspace_by_id
 from rules import typeid
 from rules.typeid import format_id
 from schema.context import GraphQLContext
@@ -16,7 +16,7 @@ from schema.nodes import Node, node
 @node(typeid.WORKSPACE, "workspace", workspace_by_id, workspaces_by_id)
 @strawberry.type
 class Workspace(Node):
-    """A team's own world."""
+    """A team's data, separate from every other team's."""
 
     name: str
     """Name of the workspace."""

@@ -17,7 +17,7 @@ from schema.live.group_member import GroupMember
 from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription
 from schema.operation import Operation, PersistedQueryNotSupportedError, read_operation
-from server.graphql.frame_writer import FrameWriter, text_frame
+from server.graphql.frame_encoder import FrameEncoder, text_frame
 from server.graphql.protocol import CloseReason, ProtocolError, encode_complete, encode_error, malformed
 from server.graphql.send_queue import SendQueue
 from server.http.admission import Admission, Place
@@ -67,14 +67,14 @@ class Operations:
             raise RateLimitedError(f"A connection runs at most {limit} operations: complete some first.")
 
     async def _start(self, id_: str, operation: Operation) -> None:
-        writer = FrameWriter(self._queue, id_)
+        encoder = FrameEncoder(self._queue, id_)
         if not is_subscription(operation, self._context):
-            task = asyncio.create_task(self._run(id_, operation, writer))
+            task = asyncio.create_task(self._run(id_, operation, encoder))
             self._running[id_] = task
             task.add_done_callback(lambda _: self._running.pop(id_))
             return
         try:
-            member = follow(operation, self._context, self._groups, writer)
+            member = follow(operation, self._context, self._groups, encoder)
         except RefusedOperationError as refused:
             await self._queue.send(_error_frame(id_, refused.errors), id_)
         except Exception as error:
@@ -83,12 +83,12 @@ class Operations:
             self._running[id_] = member
             member.ended.add_done_callback(partial(self._end_subscription, id_))
 
-    async def _run(self, id_: str, operation: Operation, writer: FrameWriter) -> None:
+    async def _run(self, id_: str, operation: Operation, encoder: FrameEncoder) -> None:
         caller = self._context.caller
         with log_context(caller), reported_operation(caller) as record:
             try:
                 async with self._place(record):
-                    errors = await run(operation, replace(self._context, record=record), writer)
+                    errors = await run(operation, replace(self._context, record=record), encoder)
             except Exception as error:
                 errors = [format_error(error)]
                 record.outcome = errors[0]["extensions"]["code"]
@@ -108,7 +108,7 @@ class Operations:
             self._queue.send_last(_error_frame(id_, errors), id_)
 
     async def stop(self, id_: str) -> None:
-        """Stop an operation and discard its queued frames. Nothing of it is held afterwards."""
+        """Stop an operation and discard its queued frames. Nothing of it is kept."""
         running = self._running.get(id_)
         if isinstance(running, GroupMember):
             del self._running[id_]
@@ -119,7 +119,7 @@ class Operations:
         self._queue.discard(id_)
 
     async def stop_all(self) -> None:
-        """Stop every operation. Nothing is held afterwards."""
+        """Stop every operation. Nothing of them is kept."""
         running = list(self._running.values())
         for member in running:
             if isinstance(member, GroupMember):

@@ -27,7 +27,7 @@ from server.graphql.client_connections import (
     CREDENTIAL_UNKNOWN,
     SESSION_ENDED,
 )
-from server.graphql.frame_writer import text_frame
+from server.graphql.frame_encoder import text_frame
 from server.graphql.operations import Operations
 from server.graphql.protocol import (
     ACK,

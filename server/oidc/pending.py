@@ -43,7 +43,7 @@ def dashboard_path(path: str) -> str:
 
 
 def keep(request: Request, response: Response, kind: str, values: Any) -> None:
-    """Keep a dataclass in the browser, for ten minutes."""
+    """Keep a dataclass in a sealed cookie of this kind, for ten minutes."""
     state = http_state(request)
     content = orjson.dumps({**asdict(values), "ends": time.time() + LIFETIME.total_seconds()}).decode()
     sealed = encode_base64url(state.services.seal.seal(content, _purpose(kind)))
@@ -62,7 +62,7 @@ def kept(request: Request, kind: str) -> dict[str, Any] | None:
 
 
 def forget(request: Request, response: Response, kind: str) -> None:
-    """Delete what was kept."""
+    """Delete the cookie of this kind, and so the state of the sign-in in it."""
     delete_cookie(response, kind, http_state(request).settings.url)
 
 

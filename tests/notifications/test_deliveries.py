@@ -28,8 +28,8 @@ from tests.support.webhook_helpers import (
     retry,
     row_of,
     statuses,
-    told,
     types,
+    verified_body,
 )
 from tests.support.webhook_receivers import Answer, Receiver
 
@@ -98,7 +98,7 @@ def test_turn_of_an_ended_epoch_is_dropped(team: Workspace) -> None:
         first, second, after_resume, last = endpoint.ended()
     assert statuses([first, second, after_resume, last]) == ["DELIVERED", "DROPPED", "DELIVERED", "DELIVERED"]
     assert second["note"] == "The AI may not answer this turn any more."
-    turns = [told(item, endpoint)["data"] for item in receiver.received]
+    turns = [verified_body(item, endpoint)["data"] for item in receiver.received]
     assert [(turn["epoch"], turn["message"]["content"]) for turn in turns] == [
         (1, "hello?"),
         (3, "are you there?"),
@@ -142,7 +142,7 @@ def test_body_is_fixed_at_the_first_attempt(team: Workspace) -> None:
     assert [attempt["response"] for attempt in delivery["attempts"]] == ["500", "503", "204"]
     for item in receiver.received:
         assert (item.id, item.body) == (delivery["id"], first.body)
-        assert told(item, endpoint)["data"]["status"] == "open"
+        assert verified_body(item, endpoint)["data"]["status"] == "open"
     stamps = [float(item.headers["webhook-timestamp"]) for item in receiver.received]
     assert stamps == sorted(stamps)
 
@@ -153,15 +153,15 @@ def test_rotated_secret_verifies_for_a_day_next_to_the_new_one(team: Workspace) 
         new = old.rotate()
         new.escalate()
         (during,) = receiver.wait_for(1)
-        assert told(during, old) == told(during, new)
+        assert verified_body(during, old) == verified_body(during, new)
         team.server.execute(
             "UPDATE webhook_endpoints SET previous_until = now() - interval '1 second' WHERE id = $1", new.key
         )
         new.escalate()
         after = receiver.wait_for(2)[1]
-    told(after, new)
+    verified_body(after, new)
     with pytest.raises(WebhookVerificationError):
-        told(after, old)
+        verified_body(after, old)
     assert len(after.headers["webhook-signature"].split()) == 1
 
 
@@ -265,7 +265,7 @@ def test_sample_reports_its_result(team: Workspace) -> None:
             (True, "204")
         ]
         (received,) = receiver.received
-        assert (received.id, told(received, well)["type"]) == (sample["id"], "test")
+        assert (received.id, verified_body(received, well)["type"]) == (sample["id"], "test")
         ill = Endpoint.create(team, dead.url, agent_id=well.agent_id)
         off = Endpoint.create(team, receiver.url + "/off", agent_id=well.agent_id)
         off.update(enabled=False)

@@ -12,7 +12,7 @@ from tests.support.baton_client import Caller, Server, wait_for
 from tests.support.baton_process import run_baton
 from tests.support.email_samples import read, text_of
 from tests.support.notification_sinks import CHANGE, SAMPLE, Row, Team, at
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 from tests.support.sla_clocks import Process
 
 DEFAULTS: Row = {
@@ -179,14 +179,14 @@ def test_refused_setting_is_named_and_changes_nothing(
     # Other parts of the same request are not changed either.
     given: Row = {"email": {"includeTranscript": False}, "slack": {"enabled": False}}
     given[part][name] = value
-    before = stands(team.workspace)
+    before = fingerprint(team.workspace)
     refused = team.key.refusal(CHANGE, input={"agentId": team.agent_id, "notifications": given})
     field = f"input.notifications.{path}{place}"
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", field)
     message = refused.errors[0]["message"]
     assert message.startswith(f"{field} ")
     assert message.isprintable(), "nothing of it acts on who reads it"
-    assert stands(team.workspace) == before
+    assert fingerprint(team.workspace) == before
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from tests.support.slack_samples import (
     body_of,
     load_content,
     message_of,
+    rendered,
     spelled,
     texts_of,
-    told,
 )
 
 
@@ -57,7 +57,7 @@ def test_long_words_are_cut_visibly(text: str) -> None:
 
 def test_text_at_the_limit_is_not_cut() -> None:
     for text in ("x" * 550, "&" * 550, "😀" * 275):
-        result = told("{reason}", load_content(text))
+        result = rendered("{reason}", load_content(text))
         assert result is not None
         assert size(result) == 550
         assert not result.endswith("…")

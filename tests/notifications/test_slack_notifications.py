@@ -11,7 +11,7 @@ import pytest
 from tests.support.baton_client import Server
 from tests.support.callers import everything_kept
 from tests.support.notification_sinks import CONNECT, DISCONNECT, Outside, Row, Team, at, events_of
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 from tests.support.sla_clocks import QUICK, Clock
 from tests.support.slack_samples import spelled
 from tests.support.slack_server import SlackStandIn
@@ -117,7 +117,7 @@ def test_unproven_token_is_not_stored(team: Team, slack: SlackStandIn, case: str
     token, ways, words, calls = REFUSALS[case]
     if had_one:
         team.connect(next(_TOKENS))
-    stood, rows = stands(team.workspace), team.server.rows(CONNECTIONS)
+    before, rows = fingerprint(team.workspace), team.server.rows(CONNECTIONS)
     slack.forget()
     slack.will(*ways)
     refused = team.key.refusal(CONNECT, id=team.agent_id, token=token)
@@ -130,7 +130,7 @@ def test_unproven_token_is_not_stored(team: Team, slack: SlackStandIn, case: str
         assert message.startswith("botToken ")
     assert not token or token not in str(refused.errors)
     assert len(slack.calls) == calls
-    assert (stands(team.workspace), team.server.rows(CONNECTIONS)) == (stood, rows)
+    assert (fingerprint(team.workspace), team.server.rows(CONNECTIONS)) == (before, rows)
     assert team.notifications["slack"]["connected"] is had_one
 
 

@@ -26,9 +26,9 @@ from tests.support.slack_samples import (
     body_of,
     load_content,
     message_of,
+    rendered,
     spelled,
     texts_of,
-    told,
 )
 
 
@@ -54,7 +54,7 @@ def test_new_escalation_is_composed_in_blocks() -> None:
             ],
         },
     ]
-    assert told(DEFAULT_FORMAT) == (
+    assert rendered(DEFAULT_FORMAT) == (
         "*Customer:* Jane Doe (jane_doe@example.com)\n"
         "*Reason:* low_confidence\n"
         "*Detail:* a detail\n"
@@ -92,7 +92,7 @@ def test_each_event_has_its_words(type_: str, words: str) -> None:
 
     assert message["blocks"][0]["text"]["text"] == f"{words}: high priority"
     assert message["text"].startswith(f"{words}, high priority.")
-    assert told("{event}", replace(STORY, type=type_)) == words
+    assert rendered("{event}", replace(STORY, type=type_)) == words
 
 
 def test_sample_is_marked_as_one() -> None:
@@ -137,7 +137,7 @@ def test_body_is_the_same_for_the_same_story() -> None:
 )
 def test_every_placeholder_is_filled(name: str, words: str) -> None:
     assert name in PLACEHOLDERS
-    assert told(f"({{{name}}})") == f"({words})"
+    assert rendered(f"({{{name}}})") == f"({words})"
 
 
 def test_cases_name_every_placeholder() -> None:
@@ -155,16 +155,16 @@ def test_unknown_value_is_omitted_with_its_line() -> None:
         conversation=replace(CONVERSATION, customer_name=None, customer_email=None, transcript=()),
     )
 
-    assert told(DEFAULT_FORMAT, unknown) == f"*Customer:* crm-7\n*Reason:* VIP\n*First reply due:* {DUE}"
-    assert told("a\n\nb {detail}{confidence}\nc {detail}{reason}", unknown) == "a\n\nc VIP"
-    assert told("{detail}", unknown) is None
+    assert rendered(DEFAULT_FORMAT, unknown) == f"*Customer:* crm-7\n*Reason:* VIP\n*First reply due:* {DUE}"
+    assert rendered("a\n\nb {detail}{confidence}\nc {detail}{reason}", unknown) == "a\n\nc VIP"
+    assert rendered("{detail}", unknown) is None
     assert len(message_of(unknown, "{detail}")["blocks"]) == 4
 
 
 def test_customer_is_named_by_known_details() -> None:
     def customer(**details: Any) -> str | None:
         nobody = replace(CONVERSATION, customer_name=None, customer_email=None, customer_external_id=None)
-        return told("{customer}", replace(STORY, conversation=replace(nobody, **details)))
+        return rendered("{customer}", replace(STORY, conversation=replace(nobody, **details)))
 
     assert customer(customer_name="Jane") == "Jane"
     assert customer(customer_email="jane@example.com") == "jane@example.com"
@@ -192,7 +192,7 @@ def test_customer_is_named_by_known_details() -> None:
 )
 def test_marks_links_and_mentions_of_a_format_keep_their_meaning(given: str, shown: str) -> None:
     assert slack_format_error(given) is None
-    assert told(given) == shown
+    assert rendered(given) == shown
 
 
 def test_unusable_format_falls_back_to_the_default() -> None:
@@ -320,19 +320,19 @@ def test_only_settings_mention() -> None:
     ],
 )
 def test_words_markup_and_ids_stay_as_they_are(text: str) -> None:
-    assert told("{reason}", replace(STORY, escalation=replace(ESCALATION, reason=text))) == text
+    assert rendered("{reason}", replace(STORY, escalation=replace(ESCALATION, reason=text))) == text
 
 
 def test_lines_become_one() -> None:
     escalation = replace(ESCALATION, reason="one\n\n two\tthree ")
-    assert told("{reason}", replace(STORY, escalation=escalation)) == "one two three"
+    assert rendered("{reason}", replace(STORY, escalation=escalation)) == "one two three"
 
 
 def test_open_writing_direction_ends_with_its_text() -> None:
     escalation = replace(ESCALATION, reason="\u202egnp.exe")
-    assert told("{reason} end", replace(STORY, escalation=escalation)) == "\u202egnp.exe\u202c end"
+    assert rendered("{reason} end", replace(STORY, escalation=escalation)) == "\u202egnp.exe\u202c end"
 
 
 def test_dates_are_in_the_schedules_zone_where_slack_cannot_convert_them() -> None:
     story = replace(STORY, time_zone="America/New_York")
-    assert told("{due}", story) == DUE.replace("14:00 UTC", "09:00 America/New_York")
+    assert rendered("{due}", story) == DUE.replace("14:00 UTC", "09:00 America/New_York")

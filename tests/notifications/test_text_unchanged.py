@@ -12,7 +12,7 @@ from notifications.email.compose import compose as compose_email
 from notifications.email.compose import compose_digest
 from notifications.slack import api as slack_api
 from notifications.slack.compose import compose as compose_slack
-from notifications.webhook.payloads import body_of
+from notifications.webhook.compose import compose
 from notifications.webhook.send import new_secret
 from notifications.webhook.send import send as send_webhook
 from rules.escalation import EscalationStatus, EscalationTrigger
@@ -56,7 +56,7 @@ async def test_webhook_carries_every_character(text: str) -> None:
     story = replace(create_story(create_said(text), name=text, detail=text), message=create_said(text))
     with Receiver() as receiver:
         outcome = await send_webhook(
-            receiver.url, body_of(story), "dlv_1", [new_secret()], allow_private=True, at=datetime.now(UTC)
+            receiver.url, compose(story), "dlv_1", [new_secret()], allow_private=True, at=datetime.now(UTC)
         )
         assert outcome.succeeded
         [received] = receiver.received

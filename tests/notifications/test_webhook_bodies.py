@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.content.snapshots import EscalationSnapshot, NotificationContent, TranscriptMessage
+from notifications.webhook.compose import EVENT_TYPES, compose
 from notifications.webhook.docs import BEGIN, END, events_part, sample_content, written_into
-from notifications.webhook.payloads import EVENT_TYPES, body_of
 from notifications.webhook.schemas import SCHEMAS
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
@@ -46,9 +46,9 @@ SOURCE = {
 _ANY_MESSAGE = "msg_01jnfks2g0e008000000000003"
 
 
-def told(story: NotificationContent) -> dict[str, Any]:
+def validated_body(story: NotificationContent) -> dict[str, Any]:
     """Return the body after a check of its schema."""
-    body: dict[str, Any] = json.loads(body_of(story))
+    body: dict[str, Any] = json.loads(compose(story))
     VALIDATORS[story.type].validate(body)
     return body
 
@@ -64,7 +64,7 @@ def test_escalation_created_is_the_source_documents_example() -> None:
     story = created(id="esc_abc123")
     said = [replace(item, content="...") for item in story.conversation.transcript]
     story = replace(story, conversation=replace(story.conversation, id="conv_xyz789", transcript=tuple(said)))
-    body = json.loads(body_of(story))
+    body = json.loads(compose(story))
     assert body["type"] == SOURCE["type"]
     first = dict(list(body["data"].items())[: len(SOURCE["data"])])
     # Later fields follow those of the document, in the messages too.
@@ -91,7 +91,7 @@ def test_events_are_those_of_the_product() -> None:
 @pytest.mark.parametrize("type_", SCHEMAS)
 def test_every_event_fits_its_schema_and_no_other(type_: str) -> None:
     jsonschema_rs.meta.validate(SCHEMAS[type_])
-    body = told(sample_content(type_))
+    body = validated_body(sample_content(type_))
     assert [other for other, schema in VALIDATORS.items() if schema.is_valid(body)] == [type_]
     assert list(undocumented(SCHEMAS[type_], body)) == []
 
@@ -121,7 +121,7 @@ def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("type_", SCHEMAS)
 def test_schema_detects_a_missing_or_mistyped_value(type_: str) -> None:
-    body = told(sample_content(type_))
+    body = validated_body(sample_content(type_))
     for *path, last in places(body):
         for mangle in ("leave out", "of another type"):
             if mangle == "leave out" and isinstance(last, int):
@@ -143,14 +143,16 @@ def test_schema_detects_a_missing_or_mistyped_value(type_: str) -> None:
     [(35.0, "35"), (0.0, "0"), (100.0, "100"), (41.5, "41.5"), (1e-3, "0.001"), (None, "null")],
 )
 def test_whole_confidence_is_written_whole(confidence: float | None, written: str) -> None:
-    assert f'"confidence":{written},' in body_of(created(confidence=confidence)).decode()
-    told(created(confidence=confidence))
+    assert f'"confidence":{written},' in compose(created(confidence=confidence)).decode()
+    validated_body(created(confidence=confidence))
 
 
 def test_times_are_written_in_utc() -> None:
     east = timezone(timedelta(hours=5, minutes=30))
     at = datetime(2026, 7, 1, 2, 15, 0, 1_000, tzinfo=east)
-    body = told(replace(created(created_at=at, resolved_at=at.replace(microsecond=0)), occurred_at=at))
+    body = validated_body(
+        replace(created(created_at=at, resolved_at=at.replace(microsecond=0)), occurred_at=at)
+    )
     assert body["timestamp"] == body["data"]["createdAt"] == "2026-06-30T20:45:00.001000Z"
     assert body["data"]["resolvedAt"] == "2026-06-30T20:45:00Z"
 
@@ -159,7 +161,7 @@ def test_transcript_holds_the_words_of_customer_ai_and_members() -> None:
     story, at = sample_content("escalation.created"), datetime(2026, 3, 2, tzinfo=UTC)
     said = tuple(TranscriptMessage(_ANY_MESSAGE, role, f"by {role}", at, "Bo") for role in MessageRole)
     story = replace(story, conversation=replace(story.conversation, transcript=said))
-    transcript = told(story)["data"]["transcript"]
+    transcript = validated_body(story)["data"]["transcript"]
     assert [{name: message[name] for name in ("role", "content")} for message in transcript] == [
         {"role": "user", "content": "by USER"},
         {"role": "assistant", "content": "by ASSISTANT"},
@@ -173,15 +175,15 @@ def test_event_holds_the_epoch_and_state_of_its_own_time() -> None:
             story = sample_content(type_)
             conversation = replace(story.conversation, ai_state=today, ai_epoch=9)
             story = replace(story, conversation=conversation, epoch=4, escalation=None)
-            data = told(story)["data"]
+            data = validated_body(story)["data"]
             assert (data["state"], data["epoch"], data["escalationId"]) == (state, 4, None)
     turn = sample_content("turn.requested")
     turn = replace(turn, conversation=replace(turn.conversation, ai_epoch=9), epoch=4)
-    assert told(turn)["data"]["epoch"] == 4
+    assert validated_body(turn)["data"]["epoch"] == 4
 
 
 def test_update_names_its_changes_and_a_reply_its_text() -> None:
-    updated = told(sample_content("escalation.updated"))["data"]
+    updated = validated_body(sample_content("escalation.updated"))["data"]
     assert updated["change"] == "assigned"
     assert updated["changed"] == {
         "field": "assignee",
@@ -189,7 +191,7 @@ def test_update_names_its_changes_and_a_reply_its_text() -> None:
         "after": "bo@example.com",
         "version": 2,
     }
-    assert told(sample_content("escalation.replied"))["data"]["message"] == {
+    assert validated_body(sample_content("escalation.replied"))["data"]["message"] == {
         "id": "msg_01jnfks2g0e008000000000006",
         "role": "human",
         "content": "I will look into it.",
@@ -198,12 +200,12 @@ def test_update_names_its_changes_and_a_reply_its_text() -> None:
         "intents": [],
     }
     for type_ in set(SCHEMAS) - {"escalation.updated", "escalation.replied", "turn.requested"}:
-        assert not {"change", "message"} & set(told(sample_content(type_))["data"]), type_
+        assert not {"change", "message"} & set(validated_body(sample_content(type_))["data"]), type_
 
 
 def test_escalation_event_without_escalation_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"escalation\.created needs an escalation"):
-        body_of(replace(created(), escalation=None))
+        compose(replace(created(), escalation=None))
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
@@ -244,7 +246,9 @@ def test_any_event_fits_its_schema_and_round_trips(
         customer_email=email,
         transcript=(TranscriptMessage(_ANY_MESSAGE, MessageRole.USER, said, at),),
     )
-    data = told(replace(story, occurred_at=at, escalation=escalation, conversation=conversation))["data"]
+    data = validated_body(replace(story, occurred_at=at, escalation=escalation, conversation=conversation))[
+        "data"
+    ]
     assert data["reason"] == escalation.reason
     assert data["confidence"] == escalation.confidence
     [message] = data["transcript"]
@@ -262,7 +266,7 @@ def test_docs_list_every_event() -> None:
     blocks = [json.loads(block.partition("```")[0]) for block in part.split("```json")[1:]]
     for example, schema in zip(blocks[::2], blocks[1::2], strict=True):
         assert schema == SCHEMAS[example["type"]]
-        assert example == told(sample_content(example["type"]))
+        assert example == validated_body(sample_content(example["type"]))
     assert [example["type"] for example in blocks[::2]] == list(SCHEMAS)
 
 

@@ -10,7 +10,7 @@ import pytest
 from models.ids import new_id
 from rules.typeid import AGENT, WEBHOOK_ENDPOINT, WORKSPACE, format_id, parse_id
 from tests.support.baton_client import Refused, Server, Workspace
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 from tests.support.webhook_helpers import AGENT_MADE, CREATE, DELETE, LIST, ROTATE, UPDATE, Endpoint, Row
 
 # Nothing is ever sent there: the address is public, so it may be set, and no event happens here.
@@ -54,7 +54,7 @@ def everything(workspace: Workspace) -> Any:
     query = """SELECT to_jsonb(one)::text AS row FROM webhook_endpoints AS one WHERE workspace_id = $1
         UNION ALL SELECT to_jsonb(one)::text FROM delivery_targets AS one WHERE workspace_id = $1
         UNION ALL SELECT to_jsonb(one)::text FROM deliveries AS one WHERE workspace_id = $1 ORDER BY 1"""
-    return stands(workspace), workspace.server.rows(query, parse_id(WORKSPACE, workspace.id))
+    return fingerprint(workspace), workspace.server.rows(query, parse_id(WORKSPACE, workspace.id))
 
 
 def refused(team: Workspace, query: str, **variables: Any) -> tuple[str, str | None]:
@@ -101,11 +101,11 @@ def test_created_endpoint_is_shown_with_its_secret_once(team: Workspace, agent_i
 def test_omitted_field_is_unchanged(team: Workspace, agent_id: str) -> None:
     endpoint = Endpoint.create(team, URL, "escalation.created", agent_id=agent_id)
     beside = Endpoint.create(team, URL, agent_id=agent_id)
-    stood, beside_stood = dict(endpoint.row), dict(beside.row)
+    before, beside_before = dict(endpoint.row), dict(beside.row)
     endpoint.update()
-    assert endpoint.row == stood
+    assert endpoint.row == before
     endpoint.update(url=None, enabled=None, eventTypes=None)
-    assert endpoint.row == stood
+    assert endpoint.row == before
     for given, column, value in (
         ({"url": URL + "/2"}, "url", URL + "/2"),
         ({"eventTypes": ["turn.requested"]}, "event_types", ["turn.requested"]),
@@ -114,9 +114,9 @@ def test_omitted_field_is_unchanged(team: Workspace, agent_id: str) -> None:
         ({"enabled": True}, "enabled", True),
     ):
         endpoint.update(**given)
-        stood |= {column: value}
-        assert endpoint.row == stood
-    assert beside.row == beside_stood
+        before |= {column: value}
+        assert endpoint.row == before
+    assert beside.row == beside_before
 
 
 def test_switching_on_or_off_by_hand_forgets_why_it_was_switched_off(team: Workspace, agent_id: str) -> None:
@@ -204,7 +204,7 @@ def test_unknown_event_type_is_refused(team: Workspace, agent_id: str, unknown: 
 
 def test_missing_or_foreign_endpoint_is_not_found(team: Workspace, other: Workspace) -> None:
     foreign = Endpoint.create(other, URL, agent_id=other.agent_id)
-    stood = everything(other)
+    before = everything(other)
     for agent_id in (format_id(AGENT, new_id()), other.agent_id):
         assert refused(team, CREATE, input={"agentId": agent_id, "url": URL}) == ("NOT_FOUND", None)
     for endpoint_id in (format_id(WEBHOOK_ENDPOINT, new_id()), foreign.id):
@@ -215,7 +215,7 @@ def test_missing_or_foreign_endpoint_is_not_found(team: Workspace, other: Worksp
             assert refused(team, query, id=malformed) == ("BAD_USER_INPUT", "id")
     given = {"agentId": foreign.id, "url": URL}
     assert refused(team, CREATE, input=given) == ("BAD_USER_INPUT", "input.agentId")
-    assert everything(other) == stood
+    assert everything(other) == before
 
 
 def test_agent_has_fifty_endpoints_at_most_under_concurrent_creation(team: Workspace, agent_id: str) -> None:

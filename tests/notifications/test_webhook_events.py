@@ -29,8 +29,8 @@ from tests.support.webhook_helpers import (
     agent_key,
     mails_to,
     statuses,
-    told,
     types,
+    verified_body,
 )
 from tests.support.webhook_receivers import Receiver
 
@@ -123,8 +123,8 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
         escalation = a_whole_story(talk, receiver)
         receiver.wait_for(len(STORY))
         seen, seen_by_few = endpoint.ended(), few.ended()
-        bodies = [told(item, endpoint) for item in receiver.received]
-        heard = [told(item, few) for item in chosen.received]
+        bodies = [verified_body(item, endpoint) for item in receiver.received]
+        heard = [verified_body(item, few) for item in chosen.received]
         assert elsewhere.received == []
         assert [stranger.deliveries for stranger in strangers] == [[], []]
     assert [(body["type"], detail_of(body)) for body in bodies] == STORY
@@ -265,7 +265,7 @@ def test_late_refused_call_notifies_nobody(team: Workspace) -> None:
             assert team.key.refusal(UPDATE, i=given).code == code
         team.key.ask(UPDATE, i={"escalationId": escalation, "priority": "LOW"})
         assert types(endpoint.ended())[2:] == ["escalation.updated"]
-        (body,) = [told(item, endpoint) for item in receiver.received[2:]]
+        (body,) = [verified_body(item, endpoint) for item in receiver.received[2:]]
     assert (body["data"]["change"], body["data"]["priority"]) == ("priority_changed", "low")
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from notifications.content.snapshots import TranscriptMessage
 from notifications.outcome import Outcome
+from notifications.webhook.compose import compose
 from notifications.webhook.docs import sample_content
-from notifications.webhook.payloads import body_of
 from notifications.webhook.send import new_secret, send
 from rules.message import MessageRole
 from tests.support.baton_client import Workspace, wait_for
@@ -66,7 +66,7 @@ def post(port: int, body: bytes, *secrets: str, id_: str = "dlv_1", at: datetime
 def is_a_verifying_receiver(command: list[str]) -> None:
     """Assert that a receiver accepts only bodies with a signature by its secret, also next to others."""
     secret, new, port = new_secret(), new_secret(), free_port()
-    body = body_of(replace(sample_content("escalation.created"), agent_name="Größe 😀 \u2028"))
+    body = compose(replace(sample_content("escalation.created"), agent_name="Größe 😀 \u2028"))
     with running(command, port, SECRET=secret, PORT=str(port)) as receiver:
         late = datetime.now(UTC) - timedelta(minutes=6)
         assert post(port, body, secret) == Outcome(True, "204")
@@ -121,7 +121,7 @@ class BackEnd:
         reply = replace(said, role=MessageRole.ASSISTANT, content="An earlier answer.")
         here = replace(story.conversation, id=self.talk.id, transcript=(said, reply), ai_epoch=epoch)
         story = replace(story, conversation=here, message=said, epoch=epoch, **more)
-        return post(self.port, body_of(story), secret)
+        return post(self.port, compose(story), secret)
 
     def replies(self) -> list[tuple[str, str]]:
         """Return content and status of the AI's messages, held ones included."""

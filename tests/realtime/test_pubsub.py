@@ -19,14 +19,20 @@ from realtime.pubsub import (
     _fits,
     _Message,
 )
-from tests.support.pubsub_probe import CANARY_SECONDS, create_ears, eventually, hear_each_other, listening
+from tests.support.pubsub_probe import (
+    CANARY_SECONDS,
+    create_listener,
+    eventually,
+    listening,
+    reach_each_other,
+)
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_two_bells_hear_each_other(url: str) -> None:
+async def test_two_bells_reach_each_other(url: str) -> None:
     async with listening(url, url) as (first, other):
-        await hear_each_other(first, other)
+        await reach_each_other(first, other)
         typing = Typing(uuid4(), "HUMAN", "user:7", True)
         first.pubsub.publish_typing(typing)
         await eventually(lambda: other.typings == [typing])
@@ -45,12 +51,12 @@ async def test_first_subscription_of_a_process_receives_events(url: str) -> None
 
 async def test_own_ring_is_heard_once_and_immediately(url: str) -> None:
     async with listening(url, url) as (first, other):
-        await hear_each_other(first, other)
+        await reach_each_other(first, other)
         wakeup = Wakeup(uuid4(), 5)
         first.pubsub.publish_wakeup(wakeup)
         assert first.wakeups.count(wakeup) == 1
         await eventually(lambda: wakeup in other.wakeups)
-        await hear_each_other(first, other)
+        await reach_each_other(first, other)
         assert first.wakeups.count(wakeup) == 1
 
 
@@ -58,7 +64,7 @@ async def test_burst_arrives_with_the_highest_position_of_each_stream(url: str) 
     streams = [uuid4() for _ in range(50)]
     numbers = random.Random(7).sample(range(10_000), 10_000)
     async with listening(url, url) as (first, other):
-        await hear_each_other(first, other)
+        await reach_each_other(first, other)
         other.wakeups.clear()
         for count, number in enumerate(numbers):
             first.pubsub.publish_wakeup(Wakeup(streams[number % 50], number))
@@ -72,7 +78,7 @@ async def test_burst_arrives_with_the_highest_position_of_each_stream(url: str) 
 async def test_more_streams_than_fit_a_message_all_arrive(url: str) -> None:
     wakeups = {uuid4(): 2**63 - 1 for _ in range(1_000)}
     async with listening(url, url) as (first, other):
-        await hear_each_other(first, other)
+        await reach_each_other(first, other)
         for stream, position in wakeups.items():
             first.pubsub.publish_wakeup(Wakeup(stream, position))
             first.pubsub.publish_typing(Typing(stream, "ASSISTANT", "a" * 100, True))
@@ -100,13 +106,13 @@ def test_ids_may_be_those_that_asyncpg_reads() -> None:
 
 @pytest.mark.parametrize("actor", ["a" * 300, "\x00" * 40, "\ud800"])
 def test_oversized_typing_stays_in_its_process(actor: str) -> None:
-    ears = create_ears("redis://127.0.0.1:1")
-    ears.pubsub.publish_typing(Typing(uuid4(), "USER", actor, True))
-    assert len(ears.typings) == 1
-    assert not ears.pubsub._typings
+    listener = create_listener("redis://127.0.0.1:1")
+    listener.pubsub.publish_typing(Typing(uuid4(), "USER", actor, True))
+    assert len(listener.typings) == 1
+    assert not listener.pubsub._typings
 
 
 @pytest.mark.parametrize("address", ["", "kafka://x", "postgresql+asyncpg://x/y", "memory://"])
 def test_unsupported_address_is_refused_immediately(address: str) -> None:
     with pytest.raises(ValueError, match="must begin with one of redis"):
-        create_ears(address)
+        create_listener(address)

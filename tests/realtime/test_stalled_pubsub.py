@@ -138,7 +138,7 @@ async def test_typing_is_published_at_intervals_and_not_stored(workspace: Worksp
         heard = await socket.subscribe(CHANGES, id=conversation, after=started["conversation"]["cursor"])
         await asyncio.to_thread(key.ask, PAUSE, id=conversation)
         paused = (await socket.next(heard))["conversationUpdated"]
-        stood = workspace.server.rows("SELECT * FROM log WHERE stream = $1", stream)
+        before = workspace.server.rows("SELECT * FROM log WHERE stream = $1", stream)
         async with httpx.AsyncClient(trust_env=False, headers=widget.headers, timeout=30) as client:
             body = {"query": TYPE, "variables": {"id": conversation, "typing": True}}
             url = f"{key.url}/graphql"
@@ -157,4 +157,4 @@ async def test_typing_is_published_at_intervals_and_not_stored(workspace: Worksp
         again = await socket.subscribe(CHANGES, id=conversation, after=paused["cursor"])
         assert (await socket.next(again))["conversationUpdated"] == events[-1]
     now = workspace.server.rows("SELECT * FROM log WHERE stream = $1 ORDER BY position", stream)
-    assert [item["type"] for item in now[len(stood) :]] == ["message.added", "conversation.ai_resumed"]
+    assert [item["type"] for item in now[len(before) :]] == ["message.added", "conversation.ai_resumed"]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.baton_client import Workspace
 from tests.support.conversation_driver import Talk
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 FIELDS = """agentId version updatedAt
     autoEscalation { enabled confidenceThreshold delaySeconds }
@@ -152,22 +152,22 @@ def test_update_without_a_change_makes_no_version(team: Workspace, agent_id: str
 
 def test_expected_version_refuses_a_lost_update(team: Workspace, agent_id: str) -> None:
     assert change(team, agent_id, expectedVersion=1, sla={"atRiskPercent": 70})["version"] == 2
-    before = stands(team)
+    before = fingerprint(team)
     given = {"agentId": agent_id, "expectedVersion": 1, "sla": {"atRiskPercent": 60}}
     refused = team.key.refusal(CHANGE, input=given)
     assert refused.code == "CONFLICT"
     assert "2" in refused.errors[0]["message"]
-    assert stands(team) == before
+    assert fingerprint(team) == before
 
 
 def test_agents_have_settings_of_their_own(team: Workspace, other: Workspace, agent_id: str) -> None:
     change(team, agent_id, sla={"atRiskPercent": 10})
     assert only(read(team, team.agent_id)) == DEFAULTS
-    before = stands(team)
+    before = fingerprint(team)
     given = {"agentId": agent_id, "sla": {"atRiskPercent": 20}}
     assert other.key.refusal(CHANGE, input=given).code == "NOT_FOUND"
     assert other.key.refusal(READ, id=agent_id).code == "NOT_FOUND"
-    assert stands(team) == before
+    assert fingerprint(team) == before
 
 
 TWICE = [{"priority": "LOW", "targetResponseMinutes": 5}, {"priority": "LOW", "targetResponseMinutes": 6}]
@@ -216,11 +216,11 @@ def test_refused_setting_is_named_and_changes_nothing(
     for name in outer:
         inner = inner.setdefault(name, {})
     inner[last] = value
-    before = stands(team)
+    before = fingerprint(team)
     refused = team.key.refusal(CHANGE, input={"agentId": agent_id} | given)
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", f"input.{path}{at}")
     assert refused.errors[0]["message"].startswith(f"input.{path}{at} ")
-    assert stands(team) == before
+    assert fingerprint(team) == before
 
 
 def test_empty_opening_hours_are_taken(team: Workspace, agent_id: str) -> None:

@@ -64,7 +64,7 @@ def test_mistyped_key_is_no_key(rows: Rows) -> None:
 
 
 def test_key_of_the_first_form_stays_valid(rows: Rows) -> None:
-    key_id, _ = rows.make_key("An old key", Scope.ANALYTICS_READ)
+    key_id, _ = rows.create_key("An old key", Scope.ANALYTICS_READ)
     old = "baton_sk_" + token_urlsafe(32)
     rows.workspace.server.execute(
         "UPDATE api_keys SET key_hash = $1, expires_at = NULL WHERE id = $2",
@@ -99,7 +99,7 @@ def test_key_that_would_have_ended_already_is_refused(rows: Rows) -> None:
 
 
 def test_key_has_the_member_who_created_it_as_owner(rows: Rows) -> None:
-    email = rows.make_member(MemberRole.ADMIN)
+    email = rows.create_member(MemberRole.ADMIN)
     assert make(rows.key.sign_in(email))["apiKey"]["owner"] == {"email": email}
     assert make(rows.key)["apiKey"]["owner"] is None
 

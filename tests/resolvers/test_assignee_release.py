@@ -69,7 +69,7 @@ def test_member_who_cannot_answer_holds_no_active_escalation(
     assert released["assignee"] is None
     assert released["version"] == version + 1
     assert released["timeline"]["nodes"][-1]["kind"] == "unassigned"
-    assert active.told[-1] == "escalation.unassigned"
+    assert active.published[-1] == "escalation.unassigned"
     assert mine in {node["id"] for node in workspace.key.ask(UNASSIGNED)["escalations"]["nodes"]}
     assert workspace.key.escalation(past)["assignee"]["email"] == email
     assert workspace.key.escalation(others)["assignee"]["email"] == workspace.email

@@ -12,7 +12,7 @@ from rules.customer_texts import AROUND_THE_CLOCK, business_hours_in_words
 from rules.sla_clock import MAX_SLA_HORIZON, Clock, SlaStatus, start_clock
 from tests.support.baton_client import Refused, Workspace
 from tests.support.conversation_driver import Talk
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 READ = """query($id: ID!) { escalationSettings(agentId: $id) { version sla { businessHours {
     timezone week { day opens closes } holidays { date name } holidayCalendar } } } }"""
@@ -63,9 +63,9 @@ def kept(team: Workspace, agent_id: str) -> dict[str, Any]:
 
 def refusal(team: Workspace, agent_id: str, **sla: Any) -> Refused:
     """Return the refusal of a change, and assert that nothing changed."""
-    before = stands(team)
+    before = fingerprint(team)
     refused = team.key.refusal(CHANGE, input={"agentId": agent_id, "sla": {"atRiskPercent": 7} | sla})
-    assert stands(team) == before
+    assert fingerprint(team) == before
     return refused
 
 

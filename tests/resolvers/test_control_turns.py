@@ -63,7 +63,7 @@ async def test_hand_back_with_an_unanswered_customer_requests_one_turn(
     (turn,) = await turns_after(workspace, cursor, talk.id)
     assert turn.epoch == 3
     assert turn.latest
-    assert talk.told[-2:] == ["conversation.ai_resumed", "turn.requested"]
+    assert talk.published[-2:] == ["conversation.ai_resumed", "turn.requested"]
     reply = talk.answers(epoch=turn.epoch)
     assert reply["message"]["status"] == "DELIVERED"
 
@@ -73,7 +73,7 @@ async def test_hand_back_by_a_human_reply_requests_no_turn(workspace: Workspace)
     escalation = talk.key.escalate(talk.id)["escalation"]["id"]
     talk.says(QUESTION)
     talk.key.reply(escalation)
-    assert talk.stands["ai"]["state"] == "ACTIVE"
+    assert talk.state["ai"]["state"] == "ACTIVE"
     assert await turns_after(workspace, cursor, talk.id) == []
 
 

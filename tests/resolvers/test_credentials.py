@@ -40,7 +40,7 @@ def listed(key: Caller, key_id: str) -> dict[str, Any]:
 
 
 def test_key_is_shown_once_and_stored_as_a_hash(rows: Rows) -> None:
-    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    key_id, secret = rows.create_key("Back end", Scope.ESCALATIONS_READ)
     assert re.fullmatch(r"baton_sk_[0-9a-z]{26}_[\w-]{43}[0-9a-f]{8}", secret)
     rows.key.as_one(secret).ask(KIND)
     prefix = listed(rows.key, key_id)["prefix"]
@@ -56,7 +56,7 @@ def test_key_is_shown_once_and_stored_as_a_hash(rows: Rows) -> None:
 
 
 def test_key_reports_its_last_use(rows: Rows) -> None:
-    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    key_id, secret = rows.create_key("Back end", Scope.ESCALATIONS_READ)
     fresh = listed(rows.key, key_id)
     assert (fresh["lastUsedAt"], fresh["revokedAt"], fresh["scopes"]) == (None, None, ["ESCALATIONS_READ"])
     rows.key.as_one(secret).ask(KIND)
@@ -64,7 +64,7 @@ def test_key_reports_its_last_use(rows: Rows) -> None:
 
 
 def test_revoked_key_is_refused_immediately_and_may_be_revoked_again(rows: Rows) -> None:
-    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
+    key_id, secret = rows.create_key("Back end", Scope.ESCALATIONS_READ)
     holder = rows.key.as_one(secret)
     assert holder.ask(KIND) == {"viewer": {"kind": "API_KEY"}}
     revoked = revoke(rows.key, key_id)
@@ -105,8 +105,8 @@ async def answers(socket: Socket) -> bool:
 @pytest.mark.anyio
 async def test_ended_credential_closes_its_sockets(rows: Rows) -> None:
     key, me = rows.key, rows.workspace.email
-    key_id, secret = rows.make_key("Back end", Scope.ESCALATIONS_READ)
-    removed, demoted, signed_out = (rows.make_member(MemberRole.AGENT) for _ in range(3))
+    key_id, secret = rows.create_key("Back end", Scope.ESCALATIONS_READ)
+    removed, demoted, signed_out = (rows.create_member(MemberRole.AGENT) for _ in range(3))
     ids = {member["email"]: member["id"] for member in key.ask("{ members { id email } }")["members"]}
     leaving = key.sign_in(signed_out)
     ends: dict[str, tuple[Visitor, str]] = {

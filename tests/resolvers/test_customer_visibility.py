@@ -10,7 +10,7 @@ from graphql import GraphQLField, GraphQLList, GraphQLNonNull, GraphQLObjectType
 from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import Caller, Refused, Server, Workspace
 from tests.support.callers import Visitor
-from tests.support.customer_cases import ACTS, EVENTS, PATHS, SEEN, Drafted, Told
+from tests.support.customer_cases import ACTS, EVENTS, PATHS, SEEN, Drafted, ObservedConversation
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,9 @@ def door(server: Server) -> Iterator[Visitor]:
 
 
 @pytest.fixture(scope="module")
-def disclosed(server: Server, door: Visitor) -> Told:
+def disclosed(server: Server, door: Visitor) -> ObservedConversation:
     """A conversation that tests only read."""
-    return Told(server.new_workspace(), door)
+    return ObservedConversation(server.new_workspace(), door)
 
 
 def fields_of(type_: str) -> dict[str, GraphQLField]:
@@ -68,7 +68,7 @@ def check(type_: str, name: str, shown: list[Any], codes: list[str]) -> None:
 
 
 def ask_each(
-    caller: Caller, disclosed: Told, type_: str, path: str
+    caller: Caller, disclosed: ObservedConversation, type_: str, path: str
 ) -> dict[str, tuple[list[Any], list[str]]]:
     """Every field of a type by one path: its values, and the codes of its errors."""
     given = {name: value for name, value in disclosed.variables.items() if f"${name}" in path}
@@ -83,7 +83,7 @@ def ask_each(
 
 
 @pytest.mark.parametrize("type_", SEEN)
-def test_customer_sees_customer_fields_only(disclosed: Told, type_: str) -> None:
+def test_customer_sees_customer_fields_only(disclosed: ObservedConversation, type_: str) -> None:
     assert SEEN[type_] <= set(fields_of(type_)), "the contract's fields are there"
     known_to_the_team, known_to_customers = set(), set()
     for path in PATHS[type_]:
@@ -106,7 +106,7 @@ def test_payload_of_a_customer_call_shows_customer_fields_only(
     server: Server, door: Visitor, act: str
 ) -> None:
     type_, document = ACTS[act]
-    disclosed = Told(server.new_workspace(), door)
+    disclosed = ObservedConversation(server.new_workspace(), door)
     for name in hidden_of(type_):
         use = document.replace("%", asked(type_, name))
         answer = disclosed.customer.post(f"mutation($id: ID!) {{ {use} }}", {"id": disclosed.conversation})
@@ -116,7 +116,9 @@ def test_payload_of_a_customer_call_shows_customer_fields_only(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("event", EVENTS)
-async def test_event_shows_a_customer_customer_fields_only(disclosed: Told, event: str) -> None:
+async def test_event_shows_a_customer_customer_fields_only(
+    disclosed: ObservedConversation, event: str
+) -> None:
     type_, document = EVENTS[event]
     async with disclosed.customer.socket() as socket:
         for name in hidden_of(type_):

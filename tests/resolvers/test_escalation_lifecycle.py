@@ -9,7 +9,7 @@ import pytest
 from rules.typeid import ESCALATION, parse_id
 from tests.support.baton_client import Caller, Refused, Workspace
 from tests.support.conversation_driver import CONFIRMATION, HANDED_BACK, TAKING_OVER, Talk, resume
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 UPDATE = """mutation($input: UpdateEscalationInput!) { updateEscalation(input: $input) {
     escalation { id status priority version assignee { email } notes { body author { email } } } } }"""
@@ -44,11 +44,11 @@ def talk(team: Workspace) -> Talk:
 
 
 def active(talk: Talk) -> str:
-    return str(talk.stands["activeEscalation"]["id"])
+    return str(talk.state["activeEscalation"]["id"])
 
 
 def last(talk: Talk) -> str:
-    return str(talk.stands["escalations"]["nodes"][0]["id"])
+    return str(talk.state["escalations"]["nodes"][0]["id"])
 
 
 def update(caller: Caller, escalation: str, **changes: Any) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def reopen(caller: Caller, escalation: str) -> dict[str, Any]:
 
 def refused(talk: Talk, caller: Caller, query: str, **variables: Any) -> Refused:
     """Return the refusal, and assert that nothing changed and no event was published."""
-    before = stands(talk.workspace)
+    before = fingerprint(talk.workspace)
     refusal = caller.refusal(query, **variables)
-    assert stands(talk.workspace) == before
+    assert fingerprint(talk.workspace) == before
     return refusal
 
 
@@ -181,7 +181,7 @@ def test_resolution_is_one_entry(talk: Talk, bo: Caller) -> None:
     assert after["resolution"] == {"note": "Sent again", "disposition": "NEEDED", "keptAiPaused": False}
     assert kinds(after) == [*kinds(before), "resolved", "ai_resumed"]
     assert entry(after, "resolved")["actor"] == {"email": "bo@example.com"}
-    assert talk.told[-2:] == ["escalation.resolved", "conversation.ai_resumed"]
+    assert talk.published[-2:] == ["escalation.resolved", "conversation.ai_resumed"]
     assert after["version"] == before["version"] + 1
 
 
@@ -200,8 +200,8 @@ def test_unanswered_escalation_reopens_as_open_with_a_new_clock(talk: Talk, bo: 
     assert kinds(after) == [*kinds(resolved), "reopened", "sla_on_track", "ai_paused"]
     assert entry(after, "reopened")["actor"] == {"email": "bo@example.com"}
     events = ["escalation.reopened", "escalation.sla_on_track", "conversation.ai_paused"]
-    assert talk.told[-3:] == events
-    ai = talk.stands["ai"]
+    assert talk.published[-3:] == events
+    ai = talk.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 4, "ESCALATION")
     assert talk.notices == [CONFIRMATION, HANDED_BACK, TAKING_OVER]
 
@@ -246,9 +246,9 @@ def test_status_change_reopens_too(talk: Talk, status: str) -> None:
 def test_resolution_hands_back_to_the_ai(talk: Talk) -> None:
     held = talk.answers(99)["message"]["id"]
     talk.key.reply(active(talk))
-    assert talk.stands["ai"]["state"] == "PAUSED"
+    assert talk.state["ai"]["state"] == "PAUSED"
     talk.key.resolve(active(talk))
-    ai = talk.stands["ai"]
+    ai = talk.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"], ai["pausedAt"]) == ("ACTIVE", 3, None, None)
     assert talk.notices == [CONFIRMATION, HANDED_BACK]
     drafts = {message["id"]: message["status"] for message in talk.key.messages(talk.id)}
@@ -260,13 +260,13 @@ def test_first_reply_hands_back_by_the_policy(team: Workspace) -> None:
     talk = Talk.begin(team, ai={"resumeOn": "HUMAN_REPLY"})
     talk.presses()
     talk.key.reply(active(talk))
-    assert (talk.stands["ai"]["state"], talk.escalation["status"]) == ("ACTIVE", "IN_PROGRESS")
+    assert (talk.state["ai"]["state"], talk.escalation["status"]) == ("ACTIVE", "IN_PROGRESS")
     assert talk.notices == [CONFIRMATION, HANDED_BACK]
     assert kinds(talk.escalation)[-1] == "ai_resumed"
     talk.key.reply(active(talk))
     talk.key.resolve(active(talk))
     assert talk.notices == [CONFIRMATION, HANDED_BACK]
-    assert talk.stands["ai"]["epoch"] == 3
+    assert talk.state["ai"]["epoch"] == 3
 
 
 def test_reply_keeps_a_pause_of_the_member(team: Workspace, bo: Caller) -> None:
@@ -275,7 +275,7 @@ def test_reply_keeps_a_pause_of_the_member(team: Workspace, bo: Caller) -> None:
     resume(talk)
     bo.ask(PAUSE, id=talk.id)
     bo.reply(active(talk))
-    ai = talk.stands["ai"]
+    ai = talk.state["ai"]
     assert (ai["state"], ai["pausedBy"]) == ("PAUSED", "TEAM_MEMBER")
 
 
@@ -286,11 +286,11 @@ def test_kept_pause_lasts_until_a_member_resumes_the_ai(team: Workspace, policy:
     talk.key.reply(active(talk))
     resolved = talk.key.resolve(active(talk), keepAiPaused=keep)
     assert resolved["resolution"]["keptAiPaused"]
-    ai = talk.stands["ai"]
+    ai = talk.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 2, "KEPT_AFTER_RESOLUTION")
     assert talk.notices == [CONFIRMATION]
     resume(talk)
-    ai = talk.stands["ai"]
+    ai = talk.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("ACTIVE", 3, None)
     assert talk.notices == [CONFIRMATION, HANDED_BACK]
 
@@ -325,7 +325,7 @@ def test_changes_are_made_together(talk: Talk, bo: Caller) -> None:
     assert after["version"] == before["version"] + 1
     added = kinds(talk.escalation)[len(before["timeline"]["nodes"]) :]
     assert sorted(added) == ["assigned", "noted", "priority_changed", "status_changed"]
-    assert sorted(talk.told[2:]) == [f"escalation.{kind}" for kind in sorted(added)]
+    assert sorted(talk.published[2:]) == [f"escalation.{kind}" for kind in sorted(added)]
     assert {node["actor"]["email"] for node in talk.escalation["timeline"]["nodes"][2:]} == {"bo@example.com"}
 
 
@@ -346,11 +346,11 @@ def test_single_invalid_part_changes_nothing(talk: Talk, bad: dict[str, Any], co
 def test_update_to_the_present_state_changes_nothing(talk: Talk, bo: Caller) -> None:
     escalation = active(talk)
     bo.ask(CLAIM, id=escalation)
-    before = stands(talk.workspace)
+    before = fingerprint(talk.workspace)
     update(bo, escalation, status="OPEN", priority="MEDIUM", assignTo="bo@example.com")
     update(bo, escalation)
     bo.ask(CLAIM, id=escalation)
-    assert stands(talk.workspace) == before
+    assert fingerprint(talk.workspace) == before
 
 
 def test_empty_assignee_unassigns_the_escalation(talk: Talk) -> None:
@@ -390,5 +390,5 @@ def test_every_change_is_one_version_and_every_fact_one_entry(talk: Talk, bo: Ca
         *["resolved", "reopened"],
     ]
     assert [kind for kind in kinds(talk.escalation) if not kind.startswith("ai_")] == facts
-    events = [item.removeprefix("escalation.") for item in talk.told if item.startswith("escalation.")]
+    events = [item.removeprefix("escalation.") for item in talk.published if item.startswith("escalation.")]
     assert events == facts

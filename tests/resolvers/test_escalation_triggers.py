@@ -65,11 +65,11 @@ def test_every_route_raises_an_escalation_with_its_reason(team: Workspace, route
     assert {name: escalation[name] for name in once} == once
     assert escalation["triggers"] == [once | {"count": 1}]
     assert (escalation["status"], escalation["priority"], escalation["assignee"]) == ("OPEN", "MEDIUM", None)
-    ai = talk.stands["ai"]
+    ai = talk.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 2, "ESCALATION")
     assert talk.notices == [CONFIRMATION]
     assert kinds(escalation) == ["created", "ai_paused"]
-    assert talk.told == LOGGED
+    assert talk.published == LOGGED
 
 
 def test_take_over_assigns_the_member(team: Workspace, talk: Talk, member: Caller) -> None:
@@ -80,7 +80,7 @@ def test_take_over_assigns_the_member(team: Workspace, talk: Talk, member: Calle
     (created, _) = escalation["timeline"]["nodes"]
     assert (created["actor"], created["data"]["priority"]) == ({"email": "bo@example.com"}, "MEDIUM")
     assert created["data"]["assignee"] == escalation["assignee"]["id"]
-    assert talk.told == LOGGED
+    assert talk.published == LOGGED
 
     beside = Talk.begin(team)
     member.escalate(beside.id, "for Ada", assignTo=team.email.upper())
@@ -112,7 +112,7 @@ def test_message_with_several_triggers_raises_one_escalation(team: Workspace) ->
     assert kinds(escalation) == ["created", "triggered", "triggered", "ai_paused"]
     assert escalation["sla"]["targetMinutes"] == 15
     assert talk.notices == [CONFIRMATION.replace("2 hours", "15 minutes")]
-    assert talk.told.count("escalation.created") == 1
+    assert talk.published.count("escalation.created") == 1
 
 
 def test_uncertain_reply_precedes_the_topic_that_it_reports(team: Workspace) -> None:
@@ -144,14 +144,14 @@ def test_trigger_folds_into_the_active_escalation(team: Workspace) -> None:
     assert after["version"] == before["version"] + 2
 
     assert kinds(after) == [*kinds(before), "triggered", "triggered", "priority_changed"]
-    assert talk.told == [
+    assert talk.published == [
         *LOGGED,
         "escalation.triggered",
         "escalation.triggered",
         "escalation.priority_changed",
     ]
     assert talk.notices == [CONFIRMATION]
-    assert talk.stands["ai"]["epoch"] == 2
+    assert talk.state["ai"]["epoch"] == 2
 
 
 def test_folding_never_lowers_the_priority(talk: Talk) -> None:
@@ -169,29 +169,29 @@ def test_folding_assigns_an_unassigned_escalation_only(team: Workspace, talk: Ta
     talk.key.escalate(talk.id)
     member.escalate(talk.id, "mine")
     assert talk.escalation["assignee"]["email"] == "bo@example.com"
-    assert talk.told[-1] == "escalation.assigned"
+    assert talk.published[-1] == "escalation.assigned"
     talk.key.escalate(talk.id, assignTo=team.email)
     assert talk.escalation["assignee"]["email"] == "bo@example.com"
-    assert talk.told.count("escalation.assigned") == 1
+    assert talk.published.count("escalation.assigned") == 1
 
 
 def test_folding_pauses_an_ai_that_had_been_resumed(talk: Talk) -> None:
     talk.key.escalate(talk.id)
     resume(talk)
-    assert talk.stands["ai"]["state"] == "ACTIVE"
+    assert talk.state["ai"]["state"] == "ACTIVE"
     talk.says(ASKS)
-    ai = talk.stands["ai"]
+    ai = talk.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 4, "ESCALATION")
     assert talk.notices.count(CONFIRMATION) == 1
     assert talk.notices[-1] == TAKING_OVER
     assert kinds(talk.escalation) == ["created", "ai_paused", "ai_resumed", "triggered", "ai_paused"]
-    assert talk.told.count("escalation.created") == 1
+    assert talk.published.count("escalation.created") == 1
 
 
 def test_trigger_after_a_resolution_raises_a_new_escalation(talk: Talk) -> None:
     talk.key.resolve(talk.presses()["escalation"]["id"])
     assert talk.presses()["created"]
-    assert [node["status"] for node in talk.stands["escalations"]["nodes"]] == ["OPEN", "RESOLVED"]
+    assert [node["status"] for node in talk.state["escalations"]["nodes"]] == ["OPEN", "RESOLVED"]
 
 
 def test_tool_escalates_at_the_limit(team: Workspace) -> None:
@@ -299,8 +299,8 @@ def test_held_reply_raises_nothing(talk: Talk) -> None:
     talk.key.resolve(escalation)
     late = talk.answers(1, epoch=1)
     assert late["message"]["status"] == "HELD"
-    assert (talk.stands["activeEscalation"], talk.stands["ai"]["state"]) == (None, "ACTIVE")
-    assert talk.told.count("escalation.created") == 1
+    assert (talk.state["activeEscalation"], talk.state["ai"]["state"]) == (None, "ACTIVE")
+    assert talk.published.count("escalation.created") == 1
 
 
 def test_form_becomes_a_message_of_the_customer(talk: Talk) -> None:
@@ -331,9 +331,9 @@ def test_back_end_is_not_asked_for_its_own_message(talk: Talk) -> None:
     query = "mutation($input: SubmitFormInput!) { submitForm(input: $input) { created } }"
     given = {"conversationId": talk.id, "form": "refund", "fields": {}, "escalate": False}
     talk.key.ask(query, input=given)
-    assert talk.told == []
+    assert talk.published == []
     talk.says("hello")
-    assert talk.told == ["turn.requested"]
+    assert talk.published == ["turn.requested"]
 
 
 @pytest.mark.parametrize("visibility", ["ALWAYS", "AFTER_THRESHOLD", "NEVER"])

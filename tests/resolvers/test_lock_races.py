@@ -41,7 +41,7 @@ async def test_concurrent_claims_have_one_winner(workspace: Workspace, scene: Sc
     ledger = Ledger.of(scene)
     ledger.check()
     assert ledger.kinds(scene.escalation_uuid(escalation)) == ["created", "ai_paused", "assigned"]
-    assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "assigned"]
+    assert ledger.published(scene.escalation_uuid(escalation)) == ["created", "assigned"]
 
 
 # ---- raising
@@ -102,7 +102,7 @@ async def test_concurrent_triggers_raise_one_escalation(scene: Scene, first: str
     ledger.check()
     (row,) = ledger.escalations
     assert ledger.kinds(row["id"]) == ["created", "ai_paused", *["triggered"] * 4]
-    assert ledger.told(row["id"]) == ["created", *["triggered"] * 4]
+    assert ledger.published(row["id"]) == ["created", *["triggered"] * 4]
     assert (ledger.count("conversation.escalated"), ledger.count("conversation.ai_paused")) == (1, 1)
     confirmations = [message["content"] for message in ledger.messages if message["role"] == "SYSTEM"]
     assert confirmations == [row["confirmation"]]
@@ -153,7 +153,7 @@ async def test_concurrent_updates_of_one_version_have_one_winner(scene: Scene) -
     assert [note["body"] for note in result["notes"]] == [f"note {winner}"]
     ledger = Ledger.of(scene)
     ledger.check()
-    assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "priority_changed", "noted"]
+    assert ledger.published(scene.escalation_uuid(escalation)) == ["created", "priority_changed", "noted"]
 
 
 async def test_reply_overtaken_by_a_resolution_is_refused(scene: Scene) -> None:
@@ -199,7 +199,7 @@ async def test_concurrent_resolutions_have_one_winner(scene: Scene) -> None:
     assert scene.key.escalation(escalation)["resolution"]["note"] == f"by {winner}"
     ledger = Ledger.of(scene)
     ledger.check()
-    assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "resolved"]
+    assert ledger.published(scene.escalation_uuid(escalation)) == ["created", "resolved"]
     assert (ledger.count("conversation.resolved"), ledger.conversation["ai_epoch"]) == (1, 3)
 
 
@@ -240,7 +240,7 @@ async def test_trigger_just_before_a_resolution_is_resolved_with_it(scene: Scene
     ledger = Ledger.of(scene)
     ledger.check()
     assert (ledger.active, ledger.conversation["ai_state"]) == ([], "ACTIVE")
-    assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "triggered", "resolved"]
+    assert ledger.published(scene.escalation_uuid(escalation)) == ["created", "triggered", "resolved"]
 
 
 async def test_trigger_after_a_resolution_raises_a_new_escalation(scene: Scene) -> None:
@@ -253,7 +253,7 @@ async def test_trigger_after_a_resolution_raises_a_new_escalation(scene: Scene) 
     ledger.check()
     assert [item["id"] for item in ledger.active] == [scene.escalation_uuid(pressed["escalation"]["id"])]
     assert (ledger.conversation["ai_state"], ledger.conversation["ai_epoch"]) == ("PAUSED", 4)
-    assert ledger.told(scene.escalation_uuid(escalation)) == ["created", "resolved"]
+    assert ledger.published(scene.escalation_uuid(escalation)) == ["created", "resolved"]
 
 
 # ---- what is rolled back

@@ -66,7 +66,7 @@ def test_invitation_is_valid_for_seven_days(rows: Rows, nobody: Visitor) -> None
 
 @pytest.mark.parametrize("role", [MemberRole.AGENT, MemberRole.VIEWER])
 def test_members_change_their_own_name_and_availability_alone(rows: Rows, role: MemberRole) -> None:
-    member = rows.key.sign_in(rows.make_member(role))
+    member = rows.key.sign_in(rows.create_member(role))
     own, other = me(member), rows.member
     changed = member.ask(UPDATE, id=own["id"], name="Mo", available=True)["updateMember"]["member"]
     assert changed == {"id": own["id"], "name": "Mo", "role": role, "available": True}
@@ -86,7 +86,7 @@ def test_members_change_their_own_name_and_availability_alone(rows: Rows, role: 
 def test_change_by_an_admin_takes_effect_immediately(rows: Rows) -> None:
     admin, member = (
         rows.key.sign_in(rows.workspace.email),
-        rows.key.sign_in(rows.make_member(MemberRole.VIEWER)),
+        rows.key.sign_in(rows.create_member(MemberRole.VIEWER)),
     )
     own = me(member)["id"]
     invite = {"email": new_email(), "name": "Nora", "role": "VIEWER"}
@@ -116,14 +116,14 @@ def test_last_admin_stays(rows: Rows) -> None:
         assert caller.refusal(UPDATE, id=own, role="AGENT", name="Max").code == "CONFLICT"
     assert team(rows) == before
     assert is_signed_in(admin)
-    second = rows.key.sign_in(rows.make_member(MemberRole.ADMIN))
+    second = rows.key.sign_in(rows.create_member(MemberRole.ADMIN))
     assert admin.ask(UPDATE, id=own, role="AGENT")["updateMember"]["member"]["role"] == "AGENT"
     assert second.refusal(REMOVE, id=me(second)["id"]).code == "CONFLICT", "now that one is the last"
 
 
 def the_only_admins(rows: Rows) -> list[tuple[Caller, str]]:
     """Two admins, each on a connection of their own, and their ids."""
-    pair = [rows.key.sign_in(rows.make_member(MemberRole.ADMIN)) for _ in range(2)]
+    pair = [rows.key.sign_in(rows.create_member(MemberRole.ADMIN)) for _ in range(2)]
     ids = [me(item)["id"] for item in pair]
     for item in team(rows):
         if item["role"] == "ADMIN" and item["id"] not in ids:
@@ -168,7 +168,7 @@ def test_admins_who_remove_each_other_concurrently_leave_one(rows: Rows) -> None
 
 
 def test_removed_member_is_out_immediately_and_stays_the_author(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     member = rows.key.sign_in(email)
     own = me(member)
     member.reply(rows.escalation, "I am leaving soon.")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.baton_client import Caller, Workspace
 from tests.support.conversation_driver import CONFIRMATION, TAKING_OVER, resume
 from tests.support.pending_escalations import Doubt, await_timers, instant, ring
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 DISPUTE = {"name": "billing", "keywords": ["refund"], "intents": ["dispute"]}
 CHANGES = """subscription($id: ID!, $after: String) {
@@ -50,7 +50,7 @@ def test_uncertain_reply_is_delivered_and_waits(team: Workspace) -> None:
     assert instant(waits["firesAt"]) - instant(waits["requestedAt"]) == timedelta(seconds=90)
     assert doubt.waits == waits
     assert doubt.silent
-    assert (doubt.told, doubt.logged) == ([], ["escalation_pending"])
+    assert (doubt.published, doubt.logged) == ([], ["escalation_pending"])
 
 
 def test_further_uncertain_reply_does_not_move_the_escalation(doubt: Doubt) -> None:
@@ -73,7 +73,7 @@ def test_confident_reply_averts_the_escalation(doubt: Doubt, confidence: float) 
     assert doubt.logged == ["escalation_pending", "escalation_averted"]
     doubt.time_comes()
     assert doubt.silent
-    assert doubt.told == []
+    assert doubt.published == []
     (kept,) = doubt.kept
     assert (kept["outcome"], kept["confidence"]) == ("AVERTED", 31.5)
     assert kept["ended_at"] == instant(said["message"]["createdAt"])
@@ -167,7 +167,7 @@ def test_other_trigger_replaces_the_escalation_immediately(
 
     doubt.time_comes()
     assert (doubt.raised, doubt.outcomes) == (raised, ["TAKEN_OVER"])
-    assert doubt.told == ["escalation.created", "conversation.ai_paused"]
+    assert doubt.published == ["escalation.created", "conversation.ai_paused"]
 
 
 def test_topic_in_the_first_uncertain_reply_leaves_nothing_to_wait(team: Workspace) -> None:
@@ -214,8 +214,8 @@ async def test_pending_escalation_fires_after_its_delay(team: Workspace) -> None
     )
     assert timedelta() <= instant(escalation["createdAt"]) - fires_at < timedelta(seconds=1)
     assert [node["kind"] for node in escalation["timeline"]["nodes"]] == ["created", "ai_paused"]
-    assert doubt.told == ["escalation.created", "conversation.ai_paused"]
-    assert doubt.stands["ai"]["pausedBy"] == "ESCALATION"
+    assert doubt.published == ["escalation.created", "conversation.ai_paused"]
+    assert doubt.state["ai"]["pausedBy"] == "ESCALATION"
     assert doubt.notices == [CONFIRMATION]
     assert doubt.replies(99)["message"]["status"] == "HELD"
     (kept,) = doubt.kept
@@ -252,8 +252,8 @@ def test_pending_escalation_folds_into_an_active_one(doubt: Doubt) -> None:
         before["version"] + 1,
     )
     assert doubt.outcomes == ["FIRED", "FIRED"]
-    assert doubt.told.count("escalation.created") == 1
-    assert doubt.stands["ai"]["state"] == "PAUSED"
+    assert doubt.published.count("escalation.created") == 1
+    assert doubt.state["ai"]["state"] == "PAUSED"
     assert (doubt.notices.count(CONFIRMATION), doubt.notices[-1]) == (1, TAKING_OVER)
 
 
@@ -264,7 +264,7 @@ def test_pause_by_a_member_does_not_avert_the_escalation(doubt: Doubt, member: C
     assert doubt.waits == before
     doubt.time_comes()
     assert (doubt.escalation["trigger"], doubt.outcomes) == ("LOW_CONFIDENCE", ["FIRED"])
-    ai = doubt.stands["ai"]
+    ai = doubt.state["ai"]
     assert (ai["state"], ai["epoch"], ai["pausedBy"]) == ("PAUSED", 2, "ESCALATION")
     assert doubt.notices == [TAKING_OVER, CONFIRMATION]
 
@@ -272,7 +272,7 @@ def test_pause_by_a_member_does_not_avert_the_escalation(doubt: Doubt, member: C
 # ---- repeats, and changed settings
 
 
-def test_repeat_returns_what_waits_at_its_time(team: Workspace) -> None:
+def test_repeated_call_returns_the_pending_escalation_of_its_time(team: Workspace) -> None:
     doubt = Doubt.begin(team)
     first = doubt.replies(31.5, idempotencyKey="uncertain")
     assert doubt.replies(31.5, idempotencyKey="uncertain") == first
@@ -332,7 +332,7 @@ def test_delay_may_be_up_to_a_day(team: Workspace, seconds: int) -> None:
 @pytest.mark.parametrize("seconds", [-1, 86_401])
 def test_delay_out_of_bounds_is_refused(team: Workspace, seconds: int) -> None:
     given = {"agentId": Doubt.begin(team).agent_id, "autoEscalation": {"delaySeconds": seconds}}
-    before = stands(team)
+    before = fingerprint(team)
     refusal = team.key.refusal(SETTINGS, input=given)
     assert (refusal.code, refusal.field) == ("BAD_USER_INPUT", "input.autoEscalation.delaySeconds")
-    assert stands(team) == before
+    assert fingerprint(team) == before

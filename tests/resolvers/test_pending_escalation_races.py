@@ -21,9 +21,9 @@ from tests.support.pending_escalations import (
     LONG,
     Doubt,
     await_timers,
+    end_delays,
     instant,
     jobs_of,
-    make_due,
 )
 from tests.support.sla_clocks import Stage
 
@@ -39,7 +39,7 @@ BUNDLE = 25  # conversations that one request begins
 START = "one%d: startConversation(input: {agentId: %s}) { conversation { id } }"
 DOUBT = """one%d: recordMessage(input: {conversationId: %s, role: ASSISTANT, content: "Hm.", confidence: 20})
     { pendingEscalation { confidence } }"""
-STANDS = """SELECT c.id, p.outcome, p.ended_at < p.fires_at AS early, c.pending_escalation_id AS pending,
+STATES = """SELECT c.id, p.outcome, p.ended_at < p.fires_at AS early, c.pending_escalation_id AS pending,
         (SELECT array_agg(trigger) FROM escalations WHERE conversation_id = c.id) AS triggers,
         (SELECT count(*) FROM messages WHERE conversation_id = c.id AND role = 'SYSTEM') AS notices,
         (SELECT array_agg(type ORDER BY position) FROM log WHERE stream = c.id) AS log
@@ -100,11 +100,11 @@ class Arena:
         keys = [row["id"] for row in self._server.rows(query, uuids)]
         assert jobs_of(self._server, keys) == number
 
-        make_due(self._server, keys, self._lead)
+        end_delays(self._server, keys, self._lead)
         answers = await asyncio.gather(*map(self._answer, conversations))
         await_timers(self._server, keys)
-        stands = {row["id"]: row for row in self._server.rows(STANDS, uuids)}
-        winners = Counter(map(_winner, answers, (stands[uuid] for uuid in uuids)))
+        states = {row["id"]: row for row in self._server.rows(STATES, uuids)}
+        winners = Counter(map(_winner, answers, (states[uuid] for uuid in uuids)))
         # So that next time half of them are before the instant.
         self._lead *= 2 / 3 if winners["AVERTED"] > winners["FIRED"] else 3 / 2
         return winners
@@ -171,7 +171,7 @@ async def test_confident_reply_that_waits_for_the_lock_of_the_timer_is_held(team
     doubt.replies(31.5)
     keys = [row["id"] for row in doubt.kept]
     async with hold(team.server, "streams", doubt.uuid) as lock:
-        make_due(team.server, keys)
+        end_delays(team.server, keys)
         await lock.queued(1)
         calls = await lock.in_order(partial(doubt.replies, 90), doubt.presses)
     said, pressed = await outcomes(*calls)
@@ -194,7 +194,7 @@ async def test_repeated_timer_fires_once(team: Workspace) -> None:
         keys[0].bytes,
     )
     async with hold(team.server, "conversations", doubt.uuid) as lock:
-        make_due(team.server, keys)
+        end_delays(team.server, keys)
         await lock.queued(2)
     await_timers(team.server, keys)
     assert [escalation["trigger"] for escalation in doubt.checked().escalations] == ["LOW_CONFIDENCE"]
@@ -220,7 +220,7 @@ def overdue(unattended: Workspace) -> Doubt:
     doubt = Doubt.begin(unattended, triggers={"topics": [{"name": "money", "keywords": ["refund"]}]})
     doubt.replies(31.5)
     keys = [row["id"] for row in doubt.kept]
-    make_due(doubt.server, keys)
+    end_delays(doubt.server, keys)
     assert doubt.waits is not None
     assert (doubt.silent, jobs_of(doubt.server, keys)) == (True, 1), "there is nobody to fire it"
     return doubt
@@ -291,7 +291,7 @@ def test_message_or_form_of_the_customer_fires_a_due_escalation(
 ) -> None:
     asks(overdue)
     assert overdue.outcomes == ["FIRED"]
-    assert overdue.told == ["escalation.created", "conversation.ai_paused"]
+    assert overdue.published == ["escalation.created", "conversation.ai_paused"]
 
 
 async def test_concurrent_speakers_fire_the_escalation_once(overdue: Doubt) -> None:
@@ -320,9 +320,9 @@ def test_escalation_due_while_nothing_ran_fires_once_after_the_start() -> None:
                 doubt.replies(31.5)
             keys = [doubt.kept[0]["id"] for doubt in doubts]
             stage.stop(signal.SIGKILL)
-            make_due(stage, keys[:1])
+            end_delays(stage, keys[:1])
             # Another has lost its timer altogether.
-            make_due(stage, keys[1:2], -10)
+            end_delays(stage, keys[1:2], -10)
             stage.execute("DELETE FROM pgqueuer WHERE payload = $1", keys[1].bytes)
             stage.serve()
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.baton_client import Caller, Refused, Workspace
 from tests.support.conversation_driver import Talk
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 from tests.support.widget_pages import Page, allow
 
 MESSAGES = """query($id: ID!) { conversation(id: $id) { messages(first: 50) {
@@ -62,22 +62,22 @@ def test_customer_does_not_see_the_recorder(workspace: Workspace) -> None:
 @pytest.mark.parametrize("role", ["USER", "ASSISTANT"])
 def test_member_who_records_words_of_another_is_refused(workspace: Workspace, role: str) -> None:
     talk, member = Talk.begin(workspace), workspace.sign_in()
-    before = stands(workspace)
+    before = fingerprint(workspace)
     given = {"conversationId": talk.id, "role": role, "content": "Words of another"}
     assert member.refusal(RECORD, i=given).code == "FORBIDDEN"
     form = {"conversationId": talk.id, "form": "refund", "fields": {"order": "1"}}
     assert member.refusal(FORM, i=form).code == "FORBIDDEN"
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
 
 
 @pytest.mark.parametrize("key", ["team", "team.tier"])
 def test_customer_who_sets_metadata_of_the_team_is_refused(workspace: Workspace, key: str) -> None:
     talk = Talk.begin(workspace)
-    before = stands(workspace)
+    before = fingerprint(workspace)
     given = {"conversationId": talk.id, "role": "USER", "content": "Hello", "metadata": {key: "gold"}}
     refused = talk.widget.refusal(RECORD, i=given)
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "input.metadata")
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
     talk.widget.ask(RECORD, i=given | {"metadata": {"teams": 2, "page": "/cart"}})
     workspace.key.ask(RECORD, i=given)
 
@@ -91,18 +91,18 @@ def test_customer_who_reports_what_the_ai_reports_is_refused(
     workspace: Workspace, more: dict[str, Any]
 ) -> None:
     talk = Talk.begin(workspace)
-    before = stands(workspace)
+    before = fingerprint(workspace)
     with pytest.raises(Refused):
         talk.widget.ask(RECORD, i={"conversationId": talk.id, "role": "USER", "content": "Hello"} | more)
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
 
 
 def test_page_that_sets_metadata_of_the_team_is_refused(workspace: Workspace) -> None:
     allow(workspace)
     page = Page.of(workspace)
-    before = stands(workspace)
+    before = fingerprint(workspace)
     error = page.refused(metadata={"team": {"tier": "gold"}})
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", "input.metadata")
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
     opened = page.open(customer={"email": "kim@example.com"})["conversation"]
     assert opened["customer"]["verified"] is False

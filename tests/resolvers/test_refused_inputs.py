@@ -8,7 +8,7 @@ import pytest
 from graphql import get_nullable_type, is_required_input_field
 
 from tests.support.baton_client import Refused, Server
-from tests.support.seeded_workspace import ROOTS, Place, leaves, seeded_place, stands
+from tests.support.seeded_workspace import ROOTS, Place, fingerprint, leaves, seeded_place
 
 ASKING = [name for name, (_, field) in ROOTS.items() if field.args]
 
@@ -47,15 +47,15 @@ def place(server: Server) -> Iterator[Place]:
 def _unharmed(place: Place, server: Server) -> Iterator[None]:
     logged = server.log.stat().st_size
     yield
-    stood, place.stood = place.stood, stands(place.workspace)
-    assert place.stood == stood
+    before, place.fingerprint = place.fingerprint, fingerprint(place.workspace)
+    assert place.fingerprint == before
     assert place.client.get("/readyz").status_code == 200
     assert b"request.failed" not in server.log.read_bytes()[logged:]
 
 
 def test_inputs_and_rows_for_the_cases_exist(place: Place) -> None:
     assert len(ASKING) >= 30
-    assert {item["name"]: item["count"] for item in place.stood}["messages"] == 2
+    assert {item["name"]: item["count"] for item in place.fingerprint}["messages"] == 2
 
 
 @pytest.mark.parametrize("root", ASKING)

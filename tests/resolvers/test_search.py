@@ -31,7 +31,7 @@ def said(workspace: Workspace, *messages: str, **customer: str) -> str:
     return conversation
 
 
-def found(caller: Caller, search: str) -> set[str]:
+def found_by(caller: Caller, search: str) -> set[str]:
     page = caller.ask(CONVERSATIONS, filter={"search": search})["conversations"]
     assert page["totalCount"] == len(page["nodes"])
     return {node["id"] for node in page["nodes"]}
@@ -64,23 +64,23 @@ def test_search_finds_beginnings_of_words_and_signs_anywhere(
     workspace: Workspace, content: str, finding: list[str], missing: list[str]
 ) -> None:
     conversation = said(workspace, content)
-    assert [word for word in finding if conversation not in found(workspace.key, word)] == []
-    assert [word for word in missing if conversation in found(workspace.key, word)] == []
+    assert [word for word in finding if conversation not in found_by(workspace.key, word)] == []
+    assert [word for word in missing if conversation in found_by(workspace.key, word)] == []
 
 
 def test_search_of_a_word_without_spaces_and_end_is_cut_on_both_sides(workspace: Workspace) -> None:
     word = "".join(chr(ord("a") + place % 26) for place in range(3_000))
     conversation = said(workspace, word, "ä" * 19_000 + "! " + "款" * 500)
-    assert found(workspace.key, word[:200]) == {conversation}
-    assert found(workspace.key, "ä" * 200) == {conversation}
-    assert found(workspace.key, word[1:60]) == set()
+    assert found_by(workspace.key, word[:200]) == {conversation}
+    assert found_by(workspace.key, "ä" * 200) == {conversation}
+    assert found_by(workspace.key, word[1:60]) == set()
 
 
 def test_words_of_a_search_may_be_in_different_places(workspace: Workspace) -> None:
     conversation = said(workspace, "My kettle leaks", "Since Tuesdayish", name="Zoë Kettleworth")
     said(workspace, "A kettle and nothing else")
-    assert found(workspace.key, "leaks tuesdayish zoë") == {conversation}
-    assert found(workspace.key, "leaks nowhere") == set()
+    assert found_by(workspace.key, "leaks tuesdayish zoë") == {conversation}
+    assert found_by(workspace.key, "leaks nowhere") == set()
 
 
 def test_pages_of_a_search_continue_after_their_cursor(workspace: Workspace) -> None:
@@ -99,7 +99,7 @@ def test_pages_of_a_search_continue_after_their_cursor(workspace: Workspace) -> 
 def test_search_finds_nothing_of_another_workspace(workspace: Workspace, other: Workspace) -> None:
     said(workspace, "a secretive word")
     own = said(other, "another secretive word")
-    assert found(other.key, "secretive") == {own}
+    assert found_by(other.key, "secretive") == {own}
 
 
 def test_index_follows_a_customer_that_changes(workspace: Workspace) -> None:
@@ -108,8 +108,8 @@ def test_index_follows_a_customer_that_changes(workspace: Workspace) -> None:
         updateConversation(input: $input) { id } }"""
     given = {"conversationId": conversation, "customer": {"name": "Marriedname"}}
     workspace.key.ask(update, input=given)
-    assert found(workspace.key, "marriedname") == {conversation}
-    assert found(workspace.key, "maidenname") == set()
+    assert found_by(workspace.key, "marriedname") == {conversation}
+    assert found_by(workspace.key, "maidenname") == set()
 
 
 def test_index_follows_a_summary_that_changes(workspace: Workspace) -> None:
@@ -121,7 +121,7 @@ def test_index_follows_a_summary_that_changes(workspace: Workspace) -> None:
         return [node["id"] for node in nodes]
 
     assert escalations("teapot") == [escalation]
-    assert found(workspace.key, "teapot") == set()  # the summary is the escalation's
+    assert found_by(workspace.key, "teapot") == set()  # the summary is the escalation's
     workspace.key.escalate(conversation, summary="about a samovar")
     assert escalations("samovar") == [escalation]
     assert escalations("teapot") == []
@@ -154,7 +154,7 @@ def erased_entries(workspace: Workspace) -> list[str]:
     left = workspace.server.rows(entries, key)
     words = ("rhododendron", "vanishing", "erasable", "person")
     assert not [word for word in words if word in str(left)]
-    assert found(workspace.key, "rhododendron") == set()
+    assert found_by(workspace.key, "rhododendron") == set()
     return [row["source"] for row in left]
 
 
@@ -174,7 +174,7 @@ async def test_rows_that_are_older_than_the_index_are_added(workspace: Workspace
     conversation = said(workspace, "an oldfangled message", "[erased]", name="Oldfangled Name")
     escalation = workspace.key.escalate(conversation, "oldfangled reason")["escalation"]["id"]
     server.execute("DELETE FROM search_entries")
-    assert found(workspace.key, "oldfangled") == set()
+    assert found_by(workspace.key, "oldfangled") == set()
     for source in SearchSource:
         last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
         server.execute("INSERT INTO search_fills VALUES ($1, $2::text::uuid)", source.value, last)
@@ -184,7 +184,7 @@ async def test_rows_that_are_older_than_the_index_are_added(workspace: Workspace
         await fill_search_index(database)
     finally:
         await database.close()
-    assert found(workspace.key, "oldfangled") == {conversation, newer}
+    assert found_by(workspace.key, "oldfangled") == {conversation, newer}
     nodes = workspace.key.ask(ESCALATIONS, filter={"search": "reason"})["escalations"]["nodes"]
     assert nodes == [{"id": escalation}]
     assert server.rows("SELECT * FROM search_fills") == []
@@ -234,4 +234,4 @@ def test_search_by_an_id_needs_no_entry(workspace: Workspace) -> None:
     conversation = str(workspace.start()["conversation"]["id"])
     message = workspace.key.record(conversation, "USER", "…")["message"]["id"]
     assert parse_id(MESSAGE, message)
-    assert found(workspace.key, message) == found(workspace.key, conversation) == {conversation}
+    assert found_by(workspace.key, message) == found_by(workspace.key, conversation) == {conversation}

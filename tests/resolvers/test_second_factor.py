@@ -25,7 +25,7 @@ class Authenticator:
     """A member with a second factor. Its codes are each of a step that was not used yet."""
 
     def __init__(self, rows: Rows, nobody: Visitor, role: MemberRole = MemberRole.AGENT) -> None:
-        self.email, self.nobody = rows.make_member(role), nobody
+        self.email, self.nobody = rows.create_member(role), nobody
         self.session = rows.key.sign_in(self.email)
         made = self.session.ask(ENROL, p=PASSWORD)["enrolSecondFactor"]
         self.secret, self.uri = str(made["secret"]), str(made["uri"])
@@ -109,7 +109,7 @@ def test_secret_and_recovery_codes_are_not_stored_in_the_clear(member: Authentic
 
 
 def test_enrolment_without_confirmation_changes_nothing(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     session = rows.key.sign_in(email)
     refused = session.refusal(ENROL, p="not the password")
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "password")
@@ -136,7 +136,7 @@ def test_admin_resets_the_second_factor_of_a_member(member: Authenticator, rows:
     member_id = me(member.session)["id"]
     admin, colleague = (
         rows.key.sign_in(rows.workspace.email),
-        rows.key.sign_in(rows.make_member(MemberRole.AGENT)),
+        rows.key.sign_in(rows.create_member(MemberRole.AGENT)),
     )
     foreign = rows.workspace.server.new_workspace()
     assert colleague.refusal(RESET, id=member_id).code == "FORBIDDEN"

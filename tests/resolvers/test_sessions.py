@@ -22,7 +22,7 @@ def sessions(caller: Visitor, member: str | None = None) -> list[dict[str, Any]]
 
 
 def test_sessions_of_a_member_are_listed_with_their_use(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     headers = {"x-forwarded-for": "198.51.100.7", "user-agent": "Browser/1.0 (Test)"}
     response = nobody.send(SIGN_IN, {"e": email, "p": PASSWORD}, **headers)
     token = response.json()["data"]["signIn"]["token"]
@@ -36,7 +36,7 @@ def test_sessions_of_a_member_are_listed_with_their_use(rows: Rows, nobody: Visi
 
 
 def test_ended_session_is_refused_and_its_sockets_end(rows: Rows) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     this, other = rows.key.sign_in(email), rows.key.sign_in(email)
     (ended,) = (session["id"] for session in sessions(other) if session["current"])
     assert this.ask(END, id=ended) == {"endSession": True}
@@ -46,7 +46,7 @@ def test_ended_session_is_refused_and_its_sockets_end(rows: Rows) -> None:
 
 @pytest.mark.anyio
 async def test_socket_of_an_ended_session_closes_within_5_seconds(rows: Rows) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     this, other = rows.key.sign_in(email), rows.key.sign_in(email)
     async with other.socket() as socket:
         await socket.subscribe("subscription { escalationCreated { cursor } }")
@@ -57,7 +57,7 @@ async def test_socket_of_an_ended_session_closes_within_5_seconds(rows: Rows) ->
 
 
 def test_ending_the_current_session_deletes_the_cookie(rows: Rows, nobody: Visitor) -> None:
-    member = rows.key.sign_in(rows.make_member(MemberRole.AGENT))
+    member = rows.key.sign_in(rows.create_member(MemberRole.AGENT))
     (current,) = sessions(member)
     response = member.send(END, {"id": current["id"]})
     assert "max-age=0" in response.headers["set-cookie"].lower()
@@ -65,8 +65,8 @@ def test_ending_the_current_session_deletes_the_cookie(rows: Rows, nobody: Visit
 
 
 def test_session_of_another_member_is_for_admins_of_the_team(rows: Rows) -> None:
-    email = rows.make_member(MemberRole.AGENT)
-    member, colleague = rows.key.sign_in(email), rows.key.sign_in(rows.make_member(MemberRole.AGENT))
+    email = rows.create_member(MemberRole.AGENT)
+    member, colleague = rows.key.sign_in(email), rows.key.sign_in(rows.create_member(MemberRole.AGENT))
     admin = rows.key.sign_in(rows.workspace.email)
     foreign_workspace = rows.workspace.server.new_workspace()
     foreign = rows.key.sign_in(foreign_workspace.email)
@@ -82,7 +82,7 @@ def test_session_of_another_member_is_for_admins_of_the_team(rows: Rows) -> None
 
 
 def test_session_that_is_not_used_ends_after_twelve_hours(rows: Rows) -> None:
-    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    email, server = rows.create_member(MemberRole.AGENT), rows.workspace.server
     member, of = rows.key.sign_in(email), "member_id = (SELECT id FROM members WHERE email = $1)"
     idle = "extract(epoch FROM idle_ends_at - last_used_at) / 3600"
     read = f"SELECT {idle} AS hours FROM member_sessions WHERE {of}"

@@ -67,7 +67,7 @@ def test_email_and_password_are_accepted_in_either_composition(rows: Rows, nobod
 def test_attempts_of_one_address_lock_the_email_there_only(rows: Rows, nobody: Visitor) -> None:
     # Addresses of documentation (RFC 5737), which no other test comes from.
     here, there = ({"x-forwarded-for": f"192.0.2.{n}"} for n in (1, 2))
-    member, another = rows.workspace.email, rows.make_member(MemberRole.AGENT)
+    member, another = rows.workspace.email, rows.create_member(MemberRole.AGENT)
 
     def attempt(email: str, password: str, address: dict[str, str]) -> str | None:
         return code_of(nobody.send(SIGN_IN, {"e": email, "p": password}, **address))
@@ -81,7 +81,7 @@ def test_attempts_of_one_address_lock_the_email_there_only(rows: Rows, nobody: V
 
 
 def test_right_password_is_never_counted(rows: Rows, nobody: Visitor) -> None:
-    email, here = rows.make_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.3"}
+    email, here = rows.create_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.3"}
 
     def attempt(password: str) -> str | None:
         return code_of(nobody.send(SIGN_IN, {"e": email, "p": password}, **here))
@@ -99,7 +99,7 @@ def test_password_selects_among_namesakes_on_several_teams(server: Server) -> No
 
 
 def test_sign_in_of_a_namesake_forgives_no_attempts_of_the_member(rows: Rows, nobody: Visitor) -> None:
-    server, email = rows.workspace.server, rows.make_member(MemberRole.AGENT)
+    server, email = rows.workspace.server, rows.create_member(MemberRole.AGENT)
     foreign = server.new_workspace(email=email, password="a password of another team")
 
     def attempt(password: str) -> str | None:
@@ -117,7 +117,7 @@ def test_sign_in_of_a_namesake_forgives_no_attempts_of_the_member(rows: Rows, no
 
 
 def test_failures_of_an_email_from_one_address_are_not_forgiven(rows: Rows, nobody: Visitor) -> None:
-    email, here = rows.make_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.77"}
+    email, here = rows.create_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.77"}
 
     def attempt(password: str, **address: str) -> str | None:
         return code_of(nobody.send(SIGN_IN, {"e": email, "p": password}, **address))
@@ -146,7 +146,7 @@ def test_passwords_of_namesakes_have_one_salt_however_they_were_set(rows: Rows, 
 
 
 def test_sign_in_stores_a_password_of_another_salt_with_the_shared_one(rows: Rows, nobody: Visitor) -> None:
-    server, email = rows.workspace.server, rows.make_member(MemberRole.AGENT)
+    server, email = rows.workspace.server, rows.create_member(MemberRole.AGENT)
     server.new_workspace(email=email, password="a password of another team")
     of_the_other = "UPDATE members SET password_hash = $1 WHERE lower(email) = $2 AND workspace_id <> $3"
     foreign = PasswordHasher().hash("a password of another team")
@@ -160,7 +160,7 @@ def test_sign_in_stores_a_password_of_another_salt_with_the_shared_one(rows: Row
 
 
 def test_password_is_stored_by_argon2_and_a_session_by_its_hash(rows: Rows) -> None:
-    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    email, server = rows.create_member(MemberRole.AGENT), rows.workspace.server
     token = str(rows.key.sign_in(email).token)
     assert re.fullmatch(r"baton_ss_[\w-]{43}", token)
     (kept,) = server.rows("SELECT password_hash FROM members WHERE email = $1", email)
@@ -173,7 +173,7 @@ def test_password_is_stored_by_argon2_and_a_session_by_its_hash(rows: Rows) -> N
 
 
 def test_password_has_eight_to_two_hundred_characters(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     member, invitation = rows.key.sign_in(email), rows.invited["invitationToken"]
     before = team(rows)
     for password in ("", "seven 7", "x" * 201):
@@ -308,7 +308,7 @@ def test_signing_out_ends_the_session_and_deletes_the_cookie(
 
 
 def test_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     this, other = rows.key.sign_in(email), rows.key.sign_in(email)
     stranger = rows.key.sign_in(rows.workspace.email)
     refused = this.refusal(CHANGE, current="not the password", new=NEW_PASSWORD)
@@ -321,7 +321,7 @@ def test_new_password_ends_the_other_sessions(rows: Rows, nobody: Visitor) -> No
 
 
 def test_session_ends_after_thirty_days(rows: Rows) -> None:
-    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    email, server = rows.create_member(MemberRole.AGENT), rows.workspace.server
     member, of = rows.key.sign_in(email), "member_id = (SELECT id FROM members WHERE email = $1)"
     kept = f"SELECT expires_at - created_at AS lasts FROM member_sessions WHERE {of}"
     assert server.rows(kept, email) == [{"lasts": timedelta(days=30)}]

@@ -36,7 +36,7 @@ def guess(url: str, emails: list[str], address: str) -> Counter[str | None]:
 
 
 def test_right_password_signs_in_within_two_seconds_of_300_guesses(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     attacks = {"203.0.113.1": [email] * 300, "203.0.113.2": [new_email() for _ in range(300)]}
     waits: list[float] = []
     for address, emails in attacks.items():
@@ -55,7 +55,7 @@ def test_right_password_signs_in_within_two_seconds_of_300_guesses(rows: Rows, n
 
 
 def test_unknown_and_known_emails_take_the_same_time(rows: Rows, nobody: Visitor) -> None:
-    emails = (rows.make_member(MemberRole.AGENT), new_email())
+    emails = (rows.create_member(MemberRole.AGENT), new_email())
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(9):
         for email, times in zip(emails, taken, strict=True):

@@ -28,7 +28,7 @@ def seconds_to_wait(response: httpx.Response) -> int:
 
 
 def test_member_locked_by_strangers_signs_in_from_a_browser_of_their_own(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     device = device_of(attempt(nobody, email, PASSWORD))
     assert code_of(attempt(nobody, email, WRONG)) == "UNAUTHENTICATED"
     set_failures(rows.workspace, email, 49)
@@ -40,7 +40,7 @@ def test_member_locked_by_strangers_signs_in_from_a_browser_of_their_own(rows: R
 
 
 def test_device_cookie_has_attempts_of_its_own(rows: Rows, nobody: Visitor) -> None:
-    email = rows.make_member(MemberRole.AGENT)
+    email = rows.create_member(MemberRole.AGENT)
     device = device_of(attempt(nobody, email, PASSWORD))
     codes = [code_of(attempt(nobody, email, WRONG, **device)) for _ in range(11)]
     assert codes == ["UNAUTHENTICATED"] * 10 + ["RATE_LIMITED"]
@@ -49,7 +49,7 @@ def test_device_cookie_has_attempts_of_its_own(rows: Rows, nobody: Visitor) -> N
 
 
 def test_device_cookie_passes_no_lock_of_another_member(rows: Rows, nobody: Visitor) -> None:
-    member, another = rows.make_member(MemberRole.AGENT), rows.make_member(MemberRole.AGENT)
+    member, another = rows.create_member(MemberRole.AGENT), rows.create_member(MemberRole.AGENT)
     first = attempt(nobody, another, PASSWORD)
     assert code_of(attempt(nobody, member, WRONG)) == "UNAUTHENTICATED"
     set_failures(rows.workspace, member, 49)
@@ -60,7 +60,7 @@ def test_device_cookie_passes_no_lock_of_another_member(rows: Rows, nobody: Visi
 
 
 def test_people_who_share_a_browser_keep_a_device_cookie_each(rows: Rows, nobody: Visitor) -> None:
-    members = [rows.make_member(MemberRole.AGENT) for _ in range(2)]
+    members = [rows.create_member(MemberRole.AGENT) for _ in range(2)]
     cookie: dict[str, str] = {}
     for member in members:
         response = attempt(nobody, member, PASSWORD, **cookie)
@@ -75,7 +75,7 @@ def test_people_who_share_a_browser_keep_a_device_cookie_each(rows: Rows, nobody
 
 
 def test_lock_doubles_with_each_further_failure_up_to_eight_hours(rows: Rows, nobody: Visitor) -> None:
-    email, server = rows.make_member(MemberRole.AGENT), rows.workspace.server
+    email, server = rows.create_member(MemberRole.AGENT), rows.workspace.server
     attempt(nobody, email, WRONG)
     waits: list[float] = []
     for failures in (49, 50, 51, 58, 59, 80):
@@ -96,7 +96,7 @@ def test_lock_doubles_with_each_further_failure_up_to_eight_hours(rows: Rows, no
 
 def test_unknown_and_known_emails_get_the_same_answers(rows: Rows, nobody: Visitor) -> None:
     answers: list[list[Any]] = []
-    for number, email in enumerate((rows.make_member(MemberRole.AGENT), new_email())):
+    for number, email in enumerate((rows.create_member(MemberRole.AGENT), new_email())):
         address = {"x-forwarded-for": f"203.0.113.{10 + number}"}
         responses = [attempt(nobody, email, WRONG, **address) for _ in range(12)]
         answers.append([re.sub(r"\d+", "N", response.text) for response in responses])
@@ -105,7 +105,10 @@ def test_unknown_and_known_emails_get_the_same_answers(rows: Rows, nobody: Visit
 
 
 def test_common_password_is_refused_wherever_one_is_set(rows: Rows, nobody: Visitor) -> None:
-    member, invitation = rows.key.sign_in(rows.make_member(MemberRole.AGENT)), rows.invited["invitationToken"]
+    member, invitation = (
+        rows.key.sign_in(rows.create_member(MemberRole.AGENT)),
+        rows.invited["invitationToken"],
+    )
     for password in ("password123", "PassWord123", "aaaaaaaaaa", "q1q1q1q1q1"):
         refused = [
             member.refusal(CHANGE, current=PASSWORD, new=password),

@@ -9,7 +9,7 @@ import pytest
 
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Refused, Server, Workspace, wait_for
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 from tests.support.sla_clocks import (
     AFTER_A_FAULT,
     CHANGES,
@@ -127,9 +127,9 @@ def test_timers_of_a_clock_answered_in_time_do_nothing(workspace: Workspace) -> 
     replied = clock.reply()
     assert (replied["sla"]["outcome"], clock.jobs) == ("MET", ["queued"])
     bring([clock], "sla_at_risk_at", 0.5)
-    events, stood = clock.told, stands(workspace)
+    events, before = clock.published, fingerprint(workspace)
     await_timers(clock)
-    assert (clock.told, stands(workspace)) == (events, stood)
+    assert (clock.published, fingerprint(workspace)) == (events, before)
     assert workspace.key.escalation(clock.id)["version"] == replied["version"]
     clock.check()
 
@@ -149,7 +149,7 @@ def test_reply_announces_a_change_before_its_timer(team: Workspace) -> None:
     assert late.reply()["sla"] == {"outcome": "MISSED", "metAt": None}
     assert late.kinds == ["created", "sla_at_risk", "sla_breached", "replied", "status_changed"]
     late.check("AT_RISK", "BREACHED")
-    assert len({item["occurred_at"] for item in late.told[1:]}) == 1
+    assert len({item["occurred_at"] for item in late.published[1:]}) == 1
 
 
 # ---- a new priority
@@ -222,7 +222,7 @@ def test_resolved_clock_is_silent_and_a_reopened_one_restarts(team: Workspace) -
 
     again = clock.reopen()
     assert (again["outcome"], again["status"]) == ("RUNNING", "ON_TRACK")
-    assert datetime.fromisoformat(again["startedAt"]) == clock.told[-1]["occurred_at"]
+    assert datetime.fromisoformat(again["startedAt"]) == clock.published[-1]["occurred_at"]
     bring([clock], "sla_at_risk_at", 1.5)
     await_announced(1, clock)
     assert clock.late("AT_RISK") < in_time()
@@ -295,13 +295,13 @@ def test_timer_of_a_rolled_back_call_does_not_exist(workspace: Workspace) -> Non
     # The log is written last in a transaction: here it refuses another entry.
     full = "UPDATE streams SET head = 9223372036854775807 WHERE id = $1"
     server.execute(full, parse_id(CONVERSATION, conversation))
-    begun, stood = server.rows(written)[0]["id"], stands(workspace)
+    begun, before = server.rows(written)[0]["id"], fingerprint(workspace)
     with pytest.raises(Refused) as refused:
         workspace.key.escalate(conversation)
     assert refused.value.code == "INTERNAL"
     assert server.rows(written)[0]["id"] > begun, "else no timer was written at all"
     assert server.rows(ORPHANS) == []
-    assert stands(workspace) == stood
+    assert fingerprint(workspace) == before
     assert not workspace.key.conversation(conversation)["escalations"]["nodes"]
 
 

@@ -79,7 +79,7 @@ def test_reply_to_a_conversation_takes_it_over(workspace: Workspace, ada: Caller
     assert escalation["assignee"] == {"email": "ada@example.com"}
     assert escalation["sla"]["outcome"] == "MET"
     assert escalation["sla"]["metAt"]
-    assert talk.stands["ai"]["state"] == "PAUSED"
+    assert talk.state["ai"]["state"] == "PAUSED"
     assert texts(talk)[1:] == [("TAKEN_OVER", TAKING_OVER), (None, "Ada here.")]
     assert [entry["kind"] for entry in talk.escalation["timeline"]["nodes"]] == [
         "created",
@@ -92,7 +92,7 @@ def test_reply_to_a_conversation_takes_it_over(workspace: Workspace, ada: Caller
 def test_reply_to_a_conversation_hands_back_by_the_policy(workspace: Workspace, ada: Caller) -> None:
     talk = Talk.begin(workspace, ai={"resumeOn": "HUMAN_REPLY"})
     reply(ada, talk)
-    assert talk.stands["ai"]["state"] == "ACTIVE"
+    assert talk.state["ai"]["state"] == "ACTIVE"
     assert texts(talk) == [
         ("TAKEN_OVER", TAKING_OVER),
         (None, "Ada here."),
@@ -176,7 +176,7 @@ def test_blank_text_of_a_change_of_control_posts_nothing(workspace: Workspace, b
     for query in (PAUSE, PAUSE.replace("pauseAi", "resumeAi")):
         talk.key.ask(query, id=talk.id)
     assert texts(talk) == []
-    assert talk.stands["ai"] == {"state": "ACTIVE", "epoch": 3, "pausedBy": None, "pausedAt": None}
+    assert talk.state["ai"] == {"state": "ACTIVE", "epoch": 3, "pausedBy": None, "pausedAt": None}
 
 
 GERMAN = {

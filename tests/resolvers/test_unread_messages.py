@@ -61,7 +61,7 @@ def test_read_position_of_a_member_counts_for_the_team(workspace: Workspace, bo:
     assert unread(workspace.sign_in(), escalation) == 0
 
 
-def test_list_shows_the_same_numbers(workspace: Workspace, bo: Caller) -> None:
+def test_escalation_list_shows_the_same_unread_counts(workspace: Workspace, bo: Caller) -> None:
     begun = [begin(workspace, *["A message"] * count) for count in (0, 1, 3)]
     bo.ask(READ, id=begun[2][0], position=1)
     nodes: list[dict[str, Any]] = bo.ask(LIST)["escalations"]["nodes"]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.locks import Contender, Scene, outcomes, send
-from tests.support.pending_escalations import Doubt, await_timers, make_due
+from tests.support.pending_escalations import Doubt, await_timers, end_delays
 
 CHANGES = """subscription($id: ID!, $after: String) {
     conversationUpdated(conversationId: $id, after: $after) { kind } }"""
@@ -30,12 +30,12 @@ async def test_settings_that_ask_for_it_no_longer_withdraw_a_pending_escalation(
     workspace: Workspace, auto: dict[str, Any]
 ) -> None:
     doubt = Doubt.begin(workspace)
-    cursor = doubt.stands["cursor"]
+    cursor = doubt.state["cursor"]
     doubt.replies(confidence=30)
     change(doubt, **auto)
     assert doubt.waits is None
     assert doubt.outcomes == ["WITHDRAWN"]
-    make_due(doubt.server, [doubt.kept[0]["id"]])
+    end_delays(doubt.server, [doubt.kept[0]["id"]])
     await_timers(doubt.server, [doubt.kept[0]["id"]])
     assert doubt.silent
     async with doubt.key.socket() as socket:
@@ -102,7 +102,7 @@ async def test_reply_and_new_settings_at_the_same_time_leave_nothing_to_fire(
     doubt = Doubt.begin(workspace)
     doubt.replies(confidence=30)
     key = Contender(workspace.server.url, workspace.api_key)
-    scene = Scene(workspace, key, key, doubt.id, doubt.stands["cursor"])
+    scene = Scene(workspace, key, key, doubt.id, doubt.state["cursor"])
     given = {"agentId": doubt.agent_id, "autoEscalation": {"enabled": False}}
     acts = [
         lambda: key.record(doubt.id, "ASSISTANT", "It may be so.", confidence=20),
@@ -112,7 +112,7 @@ async def test_reply_and_new_settings_at_the_same_time_leave_nothing_to_fire(
         calls = await lock.in_order(*(acts if reply_first else reversed(acts)))
     await asyncio.gather(*calls)
     kept = [row["id"] for row in doubt.kept]
-    make_due(doubt.server, kept)
+    end_delays(doubt.server, kept)
     await_timers(doubt.server, kept)
     assert doubt.silent
     assert set(doubt.outcomes) == {"WITHDRAWN"}
@@ -123,7 +123,7 @@ async def test_two_changes_of_settings_at_the_same_time_withdraw_once(workspace:
     doubt = Doubt.begin(workspace)
     doubt.replies(confidence=30)
     key = Contender(workspace.server.url, workspace.api_key)
-    scene = Scene(workspace, key, key, doubt.id, doubt.stands["cursor"])
+    scene = Scene(workspace, key, key, doubt.id, doubt.state["cursor"])
     async with scene.locked() as lock:
         calls = [
             send(key.ask, SETTINGS, i={"agentId": doubt.agent_id, "autoEscalation": auto})
@@ -146,7 +146,7 @@ def test_button_appears_after_low_confidence_even_if_it_does_not_escalate(
     doubt = Doubt.begin(workspace, autoEscalation={"enabled": enabled}, widget=widget)
     doubt.says("Where is my order?")
     doubt.replies(confidence=50)
-    assert not doubt.stands["button"]["visible"]
+    assert not doubt.state["button"]["visible"]
     doubt.replies(confidence=49.9)
-    assert doubt.stands["button"]["visible"]
+    assert doubt.state["button"]["visible"]
     assert (doubt.waits is not None) == enabled

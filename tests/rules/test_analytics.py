@@ -104,7 +104,7 @@ def test_percentile_of_nothing_is_none() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, MOST_BINS), st.floats(0, 100))
-def test_bins_any_confidence_is_in_the_bin_of_its_cell(bins: int, confidence: float) -> None:
+def test_confidence_falls_into_the_bin_of_its_cell(bins: int, confidence: float) -> None:
     place = bins_of_cells(bins)[cell_of(confidence)]
     edges = bin_edges(bins)
     assert edges[place] <= confidence

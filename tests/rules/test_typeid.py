@@ -52,7 +52,7 @@ def test_id_round_trips_to_its_key(key: UUID) -> None:
         "conv_０1h455vb4pex5vsknk084sn02q",
     ],
 )
-def test_other_text_is_no_id(text: str) -> None:
+def test_malformed_id_is_refused(text: str) -> None:
     with pytest.raises(MalformedIdError, match="conv_"):
         parse_id(CONVERSATION, text)
 

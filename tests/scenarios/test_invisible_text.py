@@ -17,12 +17,12 @@ def test_invisible_reply_is_refused_and_leaves_the_clock_running(
 ) -> None:
     talk = Talk.begin(workspace)
     escalation = workspace.key.escalate(talk.id)["escalation"]["id"]
-    before, log = talk.widget.messages(talk.id), talk.told
+    before, log = talk.widget.messages(talk.id), talk.published
     query = "mutation($input: ReplyInput!) { replyToEscalation(input: $input) { message { id } } }"
     refused = member.refusal(query, input={"escalationId": escalation, "content": content})
     assert (refused.code, refused.field) == ("BAD_USER_INPUT", "input.content")
     assert talk.widget.messages(talk.id) == before
-    assert talk.told == log
+    assert talk.published == log
     assert talk.escalation["sla"]["outcome"] == "RUNNING"
 
 

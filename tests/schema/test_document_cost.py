@@ -6,7 +6,7 @@ from rules.typeid import ESCALATION, parse_id
 from schema.api import GRAPHQL_SCHEMA
 from schema.list_lengths import LENGTHS
 from tests.support.baton_client import Workspace
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 SERIES = """query($agent: ID!) { escalationAnalytics(agentId: $agent, from: "2026-01-01T00:00:00Z",
     to: "2026-03-20T00:00:00Z") { series(interval: HOUR) { __typename %s } } }"""
@@ -35,11 +35,11 @@ def test_reply_of_more_than_15_000_values_is_refused(workspace: Workspace) -> No
 def test_mutations_in_mass_are_refused_before_any_runs(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     pause = "mutation($id: ID!) { %s }"
-    before = stands(workspace)
+    before = fingerprint(workspace)
     aliases = [f"a{number}: pauseAi(conversationId: $id) {{ __typename }}" for number in range(51)]
     refused = workspace.key.refusal(pause % " ".join(aliases), id=conversation)
     assert refused.code == "QUERY_TOO_COMPLEX"
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
     assert len(workspace.key.ask(pause % " ".join(aliases[:3]), id=conversation)) == 3
 
 

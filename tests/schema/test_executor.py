@@ -146,7 +146,9 @@ async def test_mutation_whose_payload_fails_runs_once() -> None:
 
 async def test_mutation_that_must_not_be_null_takes_all_data_with_it() -> None:
     made = iter([Item(name="a"), Item(name=cast("Any", None))] * 2)
-    text = 'mutation { a: act(name: "1") { name } b: must(name: "2") { name } c: act(name: "3") { name } }'
+    text = (
+        'mutation { a: act(name: "1") { name } b: required(name: "2") { name } c: act(name: "3") { name } }'
+    )
     answer = await ask(lambda: next(made), text)
     assert (answer.by, answer.data, answer.effects) == ("both", None, ["1", "2"])
 

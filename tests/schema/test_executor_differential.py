@@ -72,7 +72,7 @@ async def ask(context: Context, operation: Operation, now: datetime, *, planned:
     return in_bytes(await run(executor, compile_plan(executor) if plan else None))
 
 
-def make_rows(workspace: Workspace) -> tuple[list[str], list[Caller]]:
+def create_rows(workspace: Workspace) -> tuple[list[str], list[Caller]]:
     """Make rows of many kinds; return ids, and callers of every kind but customers."""
     members = [workspace.member(f"{role.lower()}@example.com", role) for role in ("AGENT", "VIEWER")]
     ids = ["esc_00000000000000000000000000", "nonsense", workspace.agent_id]
@@ -108,7 +108,7 @@ def customer(api: CountedApi, workspace: Workspace, conversation: str) -> Contex
 async def test_random_documents_have_the_same_result_by_plan_and_by_graphql_core(
     api: CountedApi, workspace: Workspace
 ) -> None:
-    ids, callers = make_rows(workspace)
+    ids, callers = create_rows(workspace)
     contexts = [await api.context(caller) for caller in callers]
     contexts += [customer(api, workspace, talk) for talk in ids if talk.startswith("conv_")][:2]
     now, outcomes, before = datetime.now(UTC), Counter[str](), run_by("plan")

@@ -5,7 +5,7 @@ from graphql import get_introspection_query
 
 from schema.documents import CACHE, CACHE_BYTES, load
 from tests.support.baton_client import Caller, Server, Workspace, inexpensive
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 LONG_WORD = "# " + "x" * 16_000 + "\nquery($id: ID!) { agent(id: $id) { id } }"
 INTROSPECTION = (
@@ -42,12 +42,12 @@ HOSTILE: dict[str, tuple[str, str]] = {
 def test_hostile_document_over_http_is_refused_soon_and_changes_nothing(
     workspace: Workspace, document: str, code: str
 ) -> None:
-    before = stands(workspace)
+    before = fingerprint(workspace)
     with inexpensive(workspace.server):
         answer = workspace.key.post(document, {"id": 7.5})
     assert answer["errors"][0]["extensions"]["code"] == code
     assert "data" not in answer
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
 
 
 IN_ONE_FRAME = {name: case for name, case in HOSTILE.items() if len(case[0]) < 60_000}
@@ -108,7 +108,7 @@ def test_reply_of_too_many_bytes_is_refused_to_a_customer_before_the_team(worksp
         "{ viewer { conversation { messages(first: 25) { nodes { a: content b: content c: content } } } } }"
     )
     customer = Caller(workspace.server.url, started["widgetToken"])
-    before = stands(workspace)
+    before = fingerprint(workspace)
     answer = customer.post(content)
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_COMPLEX"]
     assert answer.get("data") is None
@@ -118,7 +118,7 @@ def test_reply_of_too_many_bytes_is_refused_to_a_customer_before_the_team(worksp
     rows = workspace.key.ask(document % three, id=conversation)["conversation"]["messages"]["nodes"]
     assert len(rows) == 25
     assert workspace.key.refusal(document % twelve, id=conversation).code == "QUERY_TOO_COMPLEX"
-    assert stands(workspace) == before
+    assert fingerprint(workspace) == before
 
 
 def test_long_alias_counts_for_every_row(workspace: Workspace) -> None:

@@ -19,7 +19,7 @@ from schema.api import GRAPHQL_SCHEMA
 from tests.support.baton_client import Refused, Server, inexpensive
 from tests.support.permission_targets import ROOTS as ALL_ROOTS
 from tests.support.permission_targets import SUBSCRIPTION
-from tests.support.seeded_workspace import ROOTS, Place, leaves, lists, seeded_place, stands
+from tests.support.seeded_workspace import ROOTS, Place, fingerprint, leaves, lists, seeded_place
 
 MANY = 10_000
 WORD = "x" * 900_000
@@ -106,8 +106,8 @@ def changing(server: Server) -> Iterator[Place]:
 def _unharmed(place: Place, server: Server) -> Iterator[None]:
     logged = server.log.stat().st_size
     yield
-    stood, place.stood = place.stood, stands(place.workspace)
-    assert place.stood == stood
+    before, place.fingerprint = place.fingerprint, fingerprint(place.workspace)
+    assert place.fingerprint == before
     assert b"request.failed" not in server.log.read_bytes()[logged:]
 
 

@@ -170,6 +170,13 @@ def test_vague_variable_fails(tmp_path: Path, name: str, source: str) -> None:
     assert findings(tmp_path, source.format(name) + "\n") == [f'1: variable "{name}": name the thing']
 
 
+@pytest.mark.parametrize("name", ["found", "told", "Told", "Ears", "stands", "stood"])
+@pytest.mark.parametrize("source", ["def {}(): ...", "async def {}(): ...", "class {}: ..."])
+def test_vague_function_or_class_fails(tmp_path: Path, name: str, source: str) -> None:
+    expected = [f'1: definition "{name}": name what it returns or is']
+    assert findings(tmp_path, source.format(name) + "\n") == expected
+
+
 def test_use_of_vague_name_passes(tmp_path: Path) -> None:
     assert findings(tmp_path, "print(x.found, one)\n") == []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.baton_client import Server, Workspace, wait_for
-from tests.support.pending_escalations import Doubt, make_due
+from tests.support.pending_escalations import Doubt, end_delays
 from tests.support.replay_command import Replays, says
 
 DELAY = 60
@@ -262,7 +262,7 @@ def test_worker_ignores_pending_escalations_of_a_replay(server: Server, workspac
         doubt.replies(30)
         key = doubt.kept[0]["id"]
         server.execute("DELETE FROM pgqueuer WHERE payload = $1", key.bytes)
-        make_due(server, [key], -10)
+        end_delays(server, [key], -10)
         wait_for(lambda: doubt.outcomes == ["FIRED"], "the worker to look")
         assert pending(replays, scratch) == waits
         assert replays.result(*given)["escalations"] == []

@@ -17,7 +17,7 @@ from schema.trusted_documents import OWN_MANIFEST, digest_of, read_trusted_docum
 from scripts.widget_documents import manifest, widget_documents
 from server.settings import Settings
 from tests.support.baton_client import Caller, Refused, Server, Workspace
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 INTEGRATORS = "query Mine($id: ID!) { conversation(id: $id) { ai { state epoch } } }"
 OTHER = "query Other($id: ID!) { conversation(id: $id) { ai { state } createdAt } }"
@@ -65,12 +65,12 @@ def test_document_of_the_widget_is_trusted(name: str) -> None:
 def test_other_document_of_a_widget_token_is_forbidden_and_changes_nothing(
     closed: Workspace, widget: Caller, talk: dict[str, Any], document: str
 ) -> None:
-    before = stands(closed)
+    before = fingerprint(closed)
     answer = widget.post(document, {"id": conversation_of(talk)})
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
     assert "BATON_WIDGET_DOCUMENTS" in answer["errors"][0]["message"]
     assert "data" not in answer
-    assert stands(closed) == before
+    assert fingerprint(closed) == before
 
 
 @pytest.mark.parametrize("document", [INTEGRATORS, SPELLED, widget_documents()["READ"]])

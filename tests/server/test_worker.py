@@ -30,7 +30,7 @@ from tests.support.sla_clocks import (
     hearing,
     hide_from_sweep,
     in_time,
-    told,
+    logged_events,
 )
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +96,7 @@ async def test_several_workers_announce_everything_once_and_in_time(stage: Stage
             bring([clock], "sla_due_at", 1.5)
         limit = max(limit, in_time())
         await announced(2, *clocks)
-        everything = [item for item in told(workspace) if item["status"]]
+        everything = [item for item in logged_events(workspace) if item["status"]]
         events = await client.rest()
     ids = {str(clock.key): clock.id for clock in clocks}
     assert heard(events) == [

@@ -123,7 +123,7 @@ class Rows:
 
     @cached_property
     def api_key(self) -> str:
-        return self.make_key("VIEWER of nothing", Scope.ANALYTICS_READ)[0]
+        return self.create_key("VIEWER of nothing", Scope.ANALYTICS_READ)[0]
 
     @property
     def new_endpoint(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Rows:
         )
         return format_id(DELIVERY, key)
 
-    def make_key(self, name: str, *scopes: Scope) -> tuple[str, str]:
+    def create_key(self, name: str, *scopes: Scope) -> tuple[str, str]:
         """Create an API key and return its id and the key."""
         query = "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { apiKey { id } key } }"
         made = self.key.ask(query, i={"name": name, "scopes": list(scopes)})["createApiKey"]
@@ -166,14 +166,14 @@ class Rows:
 
     @cached_property
     def _signers(self) -> Iterator[str]:
-        return cycle([self.make_member(MemberRole.VIEWER) for _ in range(2)])
+        return cycle([self.create_member(MemberRole.VIEWER) for _ in range(2)])
 
     @property
     def email(self) -> str:
         """The address of one of two members in turn: attempts are counted by address."""
         return next(self._signers)
 
-    def make_member(self, role: MemberRole) -> str:
+    def create_member(self, role: MemberRole) -> str:
         """Create a member with the usual password and return the address."""
         query = "mutation($input: CreateMemberInput!) { createMember(input: $input) { member { id } } }"
         given = {"email": new_email(), "name": f"Some {role}", "role": role, "password": PASSWORD}
@@ -268,7 +268,7 @@ class World:
             Rows(item, client, receiver.url) for item in (workspace, workspace, foreign)
         )
         self._keys = {who.name: self._make_key(who) for who in _KEYS}
-        self._emails = {role: self.rows.make_member(role) for role in MemberRole}
+        self._emails = {role: self.rows.create_member(role) for role in MemberRole}
         self._sessions: dict[MemberRole, str] = {}
         for role in MemberRole:
             self.sign_in(role)
@@ -278,7 +278,7 @@ class World:
         return Rows(rows.workspace, self.client, rows.hook)
 
     def _make_key(self, who: Who) -> str:
-        key_id, key = self.rows.make_key(who.name, *sorted(who.scopes))
+        key_id, key = self.rows.create_key(who.name, *sorted(who.scopes))
         if who.revoked:
             self.rows.key.ask("mutation($id: ID!) { revokeApiKey(id: $id) { id } }", id=key_id)
         return key

@@ -77,21 +77,21 @@ class Talk:
         return submit_form
 
     @property
-    def stands(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Return the control state and the escalations."""
         return self.key.conversation(self.id)
 
     @property
     def escalation(self) -> dict[str, Any]:
         """All of the conversation's one escalation."""
-        (only,) = self.stands["escalations"]["nodes"]
+        (only,) = self.state["escalations"]["nodes"]
         return self.key.escalation(only["id"])
 
     @property
     def silent(self) -> bool:
         """Return true if there is no escalation and the AI is active."""
-        stands = self.stands
-        return not stands["escalations"]["nodes"] and stands["ai"]["state"] == "ACTIVE"
+        state = self.state
+        return not state["escalations"]["nodes"] and state["ai"]["state"] == "ACTIVE"
 
     @property
     def notices(self) -> list[str]:
@@ -101,7 +101,7 @@ class Talk:
         ]
 
     @property
-    def told(self) -> list[str]:
+    def published(self) -> list[str]:
         """
         Return the workspace's log entries about the conversation, which notifications are made from.
 

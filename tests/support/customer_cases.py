@@ -110,7 +110,7 @@ EVENTS = {
 }
 
 
-class Told:
+class ObservedConversation:
     """A conversation with every kind of event, and its two kinds of subscribers."""
 
     def __init__(self, workspace: Workspace, door: Visitor) -> None:

@@ -71,7 +71,7 @@ class Ledger:
         """Return the kinds of an escalation's timeline entries."""
         return [entry["kind"] for entry in self.timelines[escalation]]
 
-    def told(self, escalation: UUID) -> list[str]:
+    def published(self, escalation: UUID) -> list[str]:
         """Return the types of an escalation's entries in the workspace's log."""
         return [
             entry["type"].removeprefix("escalation.")
@@ -142,7 +142,7 @@ class Ledger:
         assert all(before["occurred_at"] <= after["occurred_at"] for before, after in pairwise(timeline))
         kinds = self.kinds(escalation["id"])
         assert kinds[0] == "created"
-        assert self.told(escalation["id"]) == [kind for kind in kinds if not kind.startswith("ai_")]
+        assert self.published(escalation["id"]) == [kind for kind in kinds if not kind.startswith("ai_")]
         status = None
         for entry in timeline:
             status = entry["data"].get("status") or _STATUS_AFTER.get(entry["kind"], status)
@@ -170,11 +170,11 @@ async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[],
             for socket in (customer, dashboard)
         ]
 
-        async def told() -> None:
+        async def expect_marker() -> None:
             scene.key.record(scene.conversation, "USER", "a marker")
-            stands = scene.key.conversation(scene.conversation)["escalations"]["nodes"]
+            nodes = scene.key.conversation(scene.conversation)["escalations"]["nodes"]
             # Who has control is a change of an active escalation too.
-            changed = [("ai_resumed", node["id"]) for node in stands if node["status"] != "RESOLVED"]
+            changed = [("ai_resumed", node["id"]) for node in nodes if node["status"] != "RESOLVED"]
             scene.key.resume(scene.conversation)
             marker = Scene.of(scene.workspace).escalate()
             for socket, messages, changes in followed:
@@ -187,4 +187,4 @@ async def listening(scene: Scene, drafts: int = 0) -> AsyncIterator[Callable[[],
                 update = (await dashboard.next(updates))["escalationUpdated"]
                 assert update == {"kind": kind, "escalation": {"id": escalation}}
 
-        yield told
+        yield expect_marker

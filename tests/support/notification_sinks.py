@@ -183,11 +183,11 @@ class Team:
     def when(self, condition: Callable[[list[Row]], Any], what: str, **chosen: Any) -> list[Row]:
         """Wait for a condition on the deliveries and return them."""
 
-        def found() -> tuple[list[Row]] | None:
+        def matching() -> tuple[list[Row]] | None:
             deliveries = self.deliveries(**chosen)
             return (deliveries,) if condition(deliveries) else None
 
-        (deliveries,) = wait_for(found, what)
+        (deliveries,) = wait_for(matching, what)
         return list(deliveries)
 
     def ended(self, **chosen: Any) -> list[Row]:

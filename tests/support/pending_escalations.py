@@ -102,11 +102,11 @@ class Doubt(Talk):
         """End the delay and wait until the timers have run."""
         keys = [row["id"] for row in self.kept]
         assert jobs_of(self.server, keys[-1:]) == 1, "else there would be no timer to wait for"
-        make_due(self.server, keys)
+        end_delays(self.server, keys)
         await_timers(self.server, keys)
 
 
-def make_due(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
+def end_delays(server: Server, keys: Sequence[UUID], seconds: float = 0) -> None:
     """Let delays end in `seconds`, all at one instant. For past ones only the timer runs."""
     server.execute(
         """WITH instant AS (SELECT clock_timestamp() + $3::interval AS at),

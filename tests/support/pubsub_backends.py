@@ -96,7 +96,7 @@ class BlackHole:
         self._swallowing.set()
 
     def pass_on(self) -> None:
-        """Let new connections through; those that fell in never come out again."""
+        """Forward new connections. Those that were accepted while it swallowed are never answered."""
         self._swallowing = asyncio.Event()
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ CANARY_SECONDS = 0.2
 
 
 @dataclass
-class Ears:
+class Listener:
     """A pub/sub and its recorded callbacks."""
 
     pubsub: PubSub
@@ -33,40 +33,40 @@ class Ears:
         self.recoveries += 1
 
 
-def create_ears(url: str) -> Ears:
-    ears: Ears
+def create_listener(url: str) -> Listener:
+    listener: Listener
     pubsub = PubSub(
         url,
-        on_wakeup=lambda wakeup: ears.wakeups.append(wakeup),
-        on_typing=lambda typing: ears.typings.append(typing),
-        on_recover=lambda: ears.recovered(),
+        on_wakeup=lambda wakeup: listener.wakeups.append(wakeup),
+        on_typing=lambda typing: listener.typings.append(typing),
+        on_recover=lambda: listener.recovered(),
         canary_seconds=CANARY_SECONDS,
     )
-    ears = Ears(pubsub)
-    return ears
+    listener = Listener(pubsub)
+    return listener
 
 
 @asynccontextmanager
-async def listening(*urls: str) -> AsyncIterator[list[Ears]]:
+async def listening(*urls: str) -> AsyncIterator[list[Listener]]:
     """Run a pub/sub for each address, and assert that no task and no unread failure remains."""
     unread: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unread.append(context))
-    everyone = [create_ears(url) for url in urls]
-    tasks = [asyncio.create_task(ears.pubsub.run()) for ears in everyone]
+    listeners = [create_listener(url) for url in urls]
+    tasks = [asyncio.create_task(listener.pubsub.run()) for listener in listeners]
     try:
-        yield everyone
+        yield listeners
     finally:
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
-    await eventually(lambda: not any(map(belongs_to_a_bell, asyncio.all_tasks())))
+    await eventually(lambda: not any(map(belongs_to_pubsub, asyncio.all_tasks())))
     gc.collect()
     await asyncio.sleep(0)
     assert unread == []
 
 
-def belongs_to_a_bell(task: asyncio.Task[object]) -> bool:
+def belongs_to_pubsub(task: asyncio.Task[object]) -> bool:
     name: str = getattr(task.get_coro(), "__qualname__", "")
     return name.startswith(("PubSub.", "Broadcast.", "RedisBackend."))
 
@@ -78,14 +78,14 @@ async def eventually(condition: Callable[[], bool], within: float = DEADLINE) ->
         await asyncio.sleep(0.01)
 
 
-async def hear_each_other(*everyone: Ears) -> None:
+async def reach_each_other(*listeners: Listener) -> None:
     """Wait until a wake-up of each has reached all of them."""
-    assert len(everyone) > 1, "a bell's own rings take no way"
-    for caller in everyone:
+    assert len(listeners) > 1, "a pub/sub's own wake-ups take no way"
+    for caller in listeners:
         stream, position = uuid4(), 0
 
         def arrived(stream: UUID = stream) -> bool:
-            return all(stream in ears.highest() for ears in everyone)
+            return all(stream in listener.highest() for listener in listeners)
 
         async with asyncio.timeout(DEADLINE):
             while not arrived():
@@ -95,7 +95,7 @@ async def hear_each_other(*everyone: Ears) -> None:
                     await eventually(arrived, within=0.5)
 
 
-def told(lines: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+def operator_log(lines: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """Return the log lines that an operator sees, and assert that they have no traceback."""
     assert not any("exc_info" in line for line in lines)
     return [line for line in lines if line["log_level"] != "debug"]

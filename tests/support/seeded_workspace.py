@@ -47,7 +47,7 @@ FOR_MEMBERS = {
 
 _CONVERSATIONS = "SELECT id FROM conversations WHERE workspace_id = $1"
 _ESCALATIONS = "SELECT id FROM escalations WHERE workspace_id = $1"
-TRUTH = {
+WRITTEN_TABLES = {
     **dict.fromkeys(["agents", "api_keys", "members", "conversations", "escalations"], "workspace_id = $1"),
     **dict.fromkeys(["pending_escalations", "webhook_endpoints", "slack_connections"], "workspace_id = $1"),
     **dict.fromkeys(["messages", "tool_failures"], f"conversation_id IN ({_CONVERSATIONS})"),
@@ -65,11 +65,11 @@ _FINGERPRINT = " UNION ALL ".join(
     f"""SELECT '{table}' AS name, count(*),
             sum(hashtext((to_jsonb(one) - 'last_used_at' - 'last_address')::text))
         FROM {table} AS one WHERE {condition}"""
-    for table, condition in TRUTH.items()
+    for table, condition in WRITTEN_TABLES.items()
 )
 
 
-def stands(workspace: Workspace) -> list[dict[str, Any]]:
+def fingerprint(workspace: Workspace) -> list[dict[str, Any]]:
     """Every row of the workspace that acts write, in short: a refused act leaves it equal."""
     return workspace.server.rows(_FINGERPRINT, parse_id(WORKSPACE, workspace.id))
 
@@ -91,21 +91,21 @@ def quiet_endpoint(workspace: Workspace) -> dict[str, str]:
     key = new_id()
     of = (parse_id(WORKSPACE, workspace.id), parse_id(AGENT, workspace.agent_id))
     workspace.server.execute(_QUIET, key, *of)
-    transactions = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
+    endpoint_mutations = ("updateWebhookEndpoint", "rotateWebhookSecret", "deleteWebhookEndpoint")
     endpoint = format_id(WEBHOOK_ENDPOINT, key)
-    return {**dict.fromkeys(transactions, endpoint), "retryDelivery": format_id(DELIVERY, key)}
+    return {**dict.fromkeys(endpoint_mutations, endpoint), "retryDelivery": format_id(DELIVERY, key)}
 
 
 @dataclass
 class Place:
-    """A workspace in which something of every kind stands, and how it stood."""
+    """A workspace with a row of every kind, and its fingerprint before the test."""
 
     workspace: Workspace
     client: httpx.Client
     member: dict[str, str]
     values: dict[str, Any]
     ids: dict[str, str]
-    stood: list[dict[str, Any]]
+    fingerprint: list[dict[str, Any]]
 
     def good(self, type_: Any, name: str, root: str) -> Any:
         """Return a value that the API accepts."""
@@ -171,7 +171,7 @@ class Place:
 
 @contextmanager
 def seeded_place(server: Server) -> Iterator[Place]:
-    """Make a workspace in which something of every kind stands."""
+    """Make a workspace with a row of every kind."""
     workspace = server.new_workspace()
     key, conversation = workspace.key, workspace.start()["conversation"]["id"]
     escalation = key.escalate(conversation)["escalation"]["id"]
@@ -213,7 +213,7 @@ def seeded_place(server: Server) -> Iterator[Place]:
     accepted = {"accept": "application/graphql-response+json"}
     with httpx.Client(base_url=server.url, headers=key.headers | accepted, timeout=30) as client:
         made = Place(workspace, client, member.headers, values, ids, [])
-        made.stood = stands(workspace)
+        made.fingerprint = fingerprint(workspace)
         yield made
 
 

@@ -36,7 +36,7 @@ _PARTS = ("sla_started_at", "sla_at_risk_at", "sla_due_at")
 _TIMELINE = """SELECT kind, actor_id, occurred_at, data ->> 'previous' AS previous,
         data ->> 'status' AS status
     FROM timeline_entries WHERE escalation_id = $1 AND kind LIKE 'sla%' ORDER BY position"""
-_TOLD = """SELECT type, occurred_at, data ->> 'previous' AS previous, data ->> 'status' AS status,
+_LOGGED_EVENTS = """SELECT type, occurred_at, data ->> 'previous' AS previous, data ->> 'status' AS status,
         data ->> 'escalation' AS escalation
     FROM log WHERE stream = $1 AND type LIKE 'escalation.%' ORDER BY position"""
 
@@ -82,19 +82,19 @@ class Clock:
         return [row["status"] for row in self.server.rows(query, self.key.bytes)]
 
     @property
-    def told(self) -> list[Row]:
+    def published(self) -> list[Row]:
         """Return the workspace's log entries about the escalation, in order."""
-        return [item for item in told(self.workspace) if item["escalation"] == str(self.key)]
+        return [item for item in logged_events(self.workspace) if item["escalation"] == str(self.key)]
 
     @property
     def kinds(self) -> list[str]:
         """The same, in short."""
-        return [item["type"].removeprefix("escalation.") for item in self.told]
+        return [item["type"].removeprefix("escalation.") for item in self.published]
 
     @property
     def crossings(self) -> list[Row]:
         """Return the crossings that were announced."""
-        return [item for item in self.told if item["type"].startswith("escalation.sla_")]
+        return [item for item in self.published if item["type"].startswith("escalation.sla_")]
 
     @property
     def passed(self) -> list[tuple[str, str]]:
@@ -156,9 +156,9 @@ def prolonged(seconds: float) -> float:
     return seconds * (in_time() / IN_TIME)
 
 
-def told(workspace: Workspace) -> list[Row]:
+def logged_events(workspace: Workspace) -> list[Row]:
     """Return the workspace's log entries about escalations, in order."""
-    return workspace.server.rows(_TOLD, parse_id(WORKSPACE, workspace.id))
+    return workspace.server.rows(_LOGGED_EVENTS, parse_id(WORKSPACE, workspace.id))
 
 
 def age(clocks: Sequence[Clock], **by: float) -> None:
@@ -250,12 +250,12 @@ class Process:
     def says(self, pattern: str) -> str:
         """Wait for a pattern in its log and return the pattern's first group."""
 
-        def found() -> re.Match[str] | None:
+        def matching() -> re.Match[str] | None:
             written = self._log.read_bytes()[self._begun :].decode()
             assert self.runs, written
             return re.search(pattern, written)
 
-        return str(wait_for(found, f"{self._log.name} to say {pattern}", 60)[1])
+        return str(wait_for(matching, f"{self._log.name} to say {pattern}", 60)[1])
 
     def pause(self) -> None:
         """Stop it, like a machine that is too busy."""

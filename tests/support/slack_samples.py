@@ -145,7 +145,7 @@ def body_of(message: dict[str, Any]) -> dict[str, Any] | None:
     return next((block for block in message["blocks"] if block["type"] == "rich_text"), None)
 
 
-def told(message_format: str, story: NotificationContent = STORY) -> str | None:
+def rendered(message_format: str, story: NotificationContent = STORY) -> str | None:
     """Render a format and return its text, or None."""
     block = body_of(message_of(story, message_format))
     return spelled(block) if block else None

@@ -128,7 +128,7 @@ def schema_of(make: Make) -> tuple[strawberry.Schema, Effects]:
             return cast("Item | None", make())
 
         @strawberry.mutation
-        def must(self, name: str) -> Item:
+        def required(self, name: str) -> Item:
             effects.names.append(name)
             return cast("Item", make())
 

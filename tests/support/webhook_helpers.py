@@ -167,11 +167,11 @@ class Endpoint:
     def when(self, condition: Callable[[list[Row]], Any], what: str, seconds: float = DEADLINE) -> list[Row]:
         """Wait for a condition on its deliveries and return them."""
 
-        def found() -> list[Row] | None:
+        def matching() -> list[Row] | None:
             time.sleep(LOOK * seconds / DEADLINE)
             return all_ if condition(all_ := self.deliveries) else None
 
-        result: list[Row] = wait_for(found, what, seconds)
+        result: list[Row] = wait_for(matching, what, seconds)
         return result
 
     def ended(self, seconds: float = DEADLINE) -> list[Row]:
@@ -223,7 +223,7 @@ class Endpoint:
         )
 
 
-def told(received: Received, endpoint: Endpoint) -> Row:
+def verified_body(received: Received, endpoint: Endpoint) -> Row:
     """Return the body after a check of its signature and of its schema."""
     body = received.verified(endpoint.secret)
     VALIDATORS[body["type"]].validate(body)

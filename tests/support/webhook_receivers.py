@@ -118,10 +118,10 @@ class Receiver:
     def wait_for_event(self, type_: str, seconds: float = DEADLINE) -> dict[str, Any]:
         """Wait for the first event of a type and return it."""
 
-        def found() -> dict[str, Any] | None:
+        def matching() -> dict[str, Any] | None:
             return next((item.event for item in list(self.received) if item.event["type"] == type_), None)
 
-        event: dict[str, Any] = wait_for(found, type_, seconds)
+        event: dict[str, Any] = wait_for(matching, type_, seconds)
         return event
 
     def __enter__(self) -> "Receiver":

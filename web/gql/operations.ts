@@ -127,7 +127,7 @@ export type MessageRole =
 export type MessageStatus =
   /** The customer sees it. */
   | 'DELIVERED'
-  /** An AI reply that came while people had control. Only the team sees it, as a draft. */
+  /** An AI reply that arrived while the AI was paused, or that answered an old epoch. Only the team sees it, as a draft. */
   | 'HELD'
   /** A held reply that was not sent. */
   | 'DISCARDED';
@@ -173,7 +173,7 @@ export type EscalationTrigger =
 export type SlaStatus =
   /** There is enough time. */
   | 'ON_TRACK'
-  /** The share atRiskPercent of the target has passed. */
+  /** At least atRiskPercent of the target time has passed. */
   | 'AT_RISK'
   /** The first response is overdue. */
   | 'BREACHED';
@@ -424,7 +424,7 @@ export type UpdateEscalationSettingsInput = {
   notifications?: NotificationSettingsInput | null | undefined;
   /** Changes to the widget. */
   widget?: WidgetSettingsInput | null | undefined;
-  /** Changes to the time for which conversations keep their words. */
+  /** Changes to the time for which the text of closed conversations is kept. */
   retention?: RetentionSettingsInput | null | undefined;
   /** Version that the caller saw. Another version is refused with CONFLICT. */
   expectedVersion?: number | null | undefined;
@@ -594,7 +594,7 @@ export type WidgetTextsInput = {
   greeting?: string | null | undefined;
 };
 
-/** Changes to the time for which conversations keep their words. */
+/** Changes to the time for which the text of closed conversations is kept. */
 export type RetentionSettingsInput = {
   /**
    * Days without a message, and without an active escalation, after which the words of a conversation are

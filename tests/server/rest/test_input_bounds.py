@@ -9,7 +9,7 @@ import pytest
 
 from server.rest.openapi import document
 from tests.support.baton_client import Server, Workspace, inexpensive
-from tests.support.seeded_workspace import stands
+from tests.support.seeded_workspace import fingerprint
 
 METHODS = ("get", "post", "patch", "put", "delete")
 WORD = "x" * 900_000
@@ -94,7 +94,7 @@ def test_body_field_beyond_its_bound_is_refused_by_name(
     example = dict(described["requestBody"]["content"]["application/json"]["example"])
     example.pop("assignTo", None)
     example |= {"conversationId": ids["conversationId"]} if "conversationId" in example else {}
-    before = stands(acme)
+    before = fingerprint(acme)
     for field, schema in body_of(described)["properties"].items():
         for kind in types_of(schema):
             for value in BEYOND[kind]:
@@ -105,7 +105,7 @@ def test_body_field_beyond_its_bound_is_refused_by_name(
                     str(value)[:40],
                     problem,
                 )
-    assert stands(acme) == before
+    assert fingerprint(acme) == before
 
 
 @pytest.mark.parametrize("name", operations())
@@ -114,7 +114,7 @@ def test_parameter_beyond_its_bound_is_refused_by_name(
 ) -> None:
     method, path, described = operations()[name]
     body = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
-    before = stands(acme)
+    before = fingerprint(acme)
     for place, field in _parameters(described):
         for value in IN_HEAD if place == "header" else IN_ADDRESS:
             if field == "externalId" and value not in {SHORT, "a\0b"}:
@@ -129,7 +129,7 @@ def test_parameter_beyond_its_bound_is_refused_by_name(
             problem = refused(answer, (name, field, value[:40]))
             if place == "query":
                 assert problem["field"] == field, (value[:40], problem)
-    assert stands(acme) == before
+    assert fingerprint(acme) == before
 
 
 def _parameters(described: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -168,7 +168,7 @@ def test_lists_are_chosen_by_status_and_priority(client: httpx.Client, started: 
     assert chosen("status=in_progress") == set()
 
 
-def test_patch_makes_every_change_at_once(client: httpx.Client, conversation_id: str) -> None:
+def test_patch_makes_every_change_in_one_transaction(client: httpx.Client, conversation_id: str) -> None:
     made = escalated(client, conversation_id)
     changes = {"status": "in_progress", "priority": "high", "assignTo": "jane@example.com", "note": "Known"}
 

@@ -13,16 +13,13 @@ from notifications.content.snapshots import (
 )
 from rules.ai_control import AiState
 from rules.events import TEST, EventType
-from rules.message import MessageRole
+from rules.message import SPOKEN_ROLES
 
 EVENT_TYPES: tuple[str, ...] = tuple(EventType)
 
-# Roles that leave Baton; notes, drafts and notices stay inside.
-SPOKEN = (MessageRole.USER, MessageRole.ASSISTANT, MessageRole.HUMAN)
 
-
-def body_of(content: NotificationContent) -> bytes:
-    """Return the body of the event's webhook: JSON in UTF-8 that matches the schema of `content.type`."""
+def compose(content: NotificationContent) -> bytes:
+    """Compose the body of the event's webhook: JSON in UTF-8 that matches the schema of `content.type`."""
     event = {"type": content.type, "timestamp": _time(content.occurred_at), "data": _data(content)}
     return orjson.dumps(event)
 
@@ -146,7 +143,7 @@ def _transcript(content: NotificationContent) -> list[dict[str, Any]]:
             "intents": message.intents,
         }
         for message in messages
-        if message.role in SPOKEN
+        if message.role in SPOKEN_ROLES
     ]
 
 

@@ -10,7 +10,7 @@ from resolvers.errors import ConflictError
 AGENTS, MEMBERS, API_KEYS = 200, 1_000, 500
 
 
-async def check_room(tx: Transaction, table: Any, limit: int, name: str, *conditions: Any) -> None:
+async def check_row_limit(tx: Transaction, table: Any, limit: int, name: str, *conditions: Any) -> None:
     """Raise ConflictError if as many rows as are allowed meet the conditions."""
     counted = select(func.count()).select_from(table).where(*conditions)
     if (await tx.session.execute(counted)).scalar_one() >= limit:

@@ -1,8 +1,8 @@
 """WebSocket frames, as a server sends them (RFC 6455): unmasked, a whole text message in each.
 
-Results go to the transport by plain calls, which is several times cheaper than ASGI's `send`. One system call
-sends everything that is written in one iteration of the event loop. The connection's own frames (pings,
-pongs, the close) are written between whole frames of results.
+Results go from the queue to the transport by plain calls, which is several times cheaper than ASGI's `send`.
+One system call sends everything that is written in one iteration of the event loop. The connection's own
+frames (pings, pongs, the close) are written between whole frames of results.
 """
 
 import json
@@ -28,8 +28,8 @@ def _header(length: int) -> bytes:
     return bytes((_TEXT, 127)) + length.to_bytes(8, "big")
 
 
-class FrameWriter:
-    """Sink that writes the results of one operation to its WebSocket.
+class FrameEncoder:
+    """Sink that encodes the results of one operation as frames, and offers them to its WebSocket's queue.
 
     Subscribers of a group differ only in their operation's id. So everything between the ids is made once for
     all ids of the same length. Example: for the results `{}` and `[]`, ids of three bytes share the pieces
