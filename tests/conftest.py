@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.baton_client import Server, Workspace
+from tests.support.copied_database import remove_original
 from tests.support.failure_report import begin_report, circumstances, note_pauses
 from tests.support.file_order import SecondsRecorder, is_recording, is_worker, sort_by_seconds
 from tests.support.memory_folder import use_memory
@@ -17,6 +18,10 @@ def pytest_configure(config: pytest.Config) -> None:
     note_pauses()
     if is_recording(config):
         config.pluginmanager.register(SecondsRecorder())
+
+
+def pytest_unconfigure() -> None:
+    remove_original()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

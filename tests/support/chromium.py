@@ -18,12 +18,14 @@ _TEXTS = """JSON.stringify(Object.fromEntries(
     [...document.querySelectorAll("p[id]")].map((line) => [line.id, line.textContent])))"""
 
 
-def chromium_program() -> str:
-    """Return the path of Chromium without a user interface, else of Chromium. Skips the test without either.
+def chromium_program(*, in_window: bool = False) -> str:
+    """Return the path of Chromium, without a user interface where that is installed. Skips tests without it.
 
-    A window of Chromium, which each context of a browser opens, has parts that are web pages themselves.
+    Each context of a browser opens a window, whose parts are web pages themselves. Only a browser with
+    windows has a back/forward cache.
     """
-    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    shell = None if in_window else shutil.which("chromium-headless-shell")
+    program = shell or shutil.which("chromium")
     need("Chromium", program)
     assert program is not None
     return program

@@ -1,6 +1,5 @@
 """Databases of servers of tests: copies of one that each process of the tests makes and migrates once."""
 
-import atexit
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,14 @@ from server.embedded.location import ClusterLocation, cluster_location
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
 from server.services import DatabaseUrls, prepare
 from tests.support.database_connections import run
+
+_folders: list[Path] = []
+
+
+def remove_original() -> None:
+    """Remove the database that was copied. Not every process of tests calls exit functions."""
+    while _folders:
+        shutil.rmtree(_folders.pop(), ignore_errors=True)
 
 
 @contextmanager
@@ -31,7 +38,7 @@ def copied_database(data_dir: Path) -> Iterator[EmbeddedPostgres]:
 @cache
 def _original() -> ClusterLocation:
     folder = Path(mkdtemp(prefix="baton-original-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _folders.append(folder)
     folder.chmod(0o711)
     with embedded_postgres(folder) as postgres:
         run(prepare(DatabaseUrls(postgres.owner_url, postgres.service_url, postgres)))

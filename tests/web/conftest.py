@@ -59,8 +59,9 @@ def server(data_dir: Path, environment: dict[str, str]) -> Iterator[Server]:
 
 # Per module: while Playwright is in use its event loop runs, and no other test of the process can run one.
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = chromium_program()
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A browser, with the parts of its windows for modules with IN_WINDOW."""
+    executable = chromium_program(in_window=hasattr(request.module, "IN_WINDOW"))
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=executable, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]

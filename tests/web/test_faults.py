@@ -11,6 +11,8 @@ from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.widget_page import Team, WidgetPage
 from tests.web.conftest import Visit
 
+# With the back/forward cache.
+IN_WINDOW = True
 REPLIES = 200
 FAULTS = 40
 SEED = 14

@@ -8,7 +8,6 @@ from playwright.sync_api import BrowserContext, expect
 from tests.support.baton_client import Workspace
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.sla_clocks import prolonged
-from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage
 from tests.web.conftest import Visit
 
@@ -153,18 +152,6 @@ def test_refused_message_is_shown_as_such_and_can_be_repeated(
     visitor.expect_bubbles("Hello!", QUESTION, "Hm")
     expect(visitor.host.get_by_role("button", name="Try again")).to_have_count(0)
     visitor.wait_until(lambda: len(shop_workspace.key.messages(conversation)) == 2, "the message to arrive")
-
-
-def test_page_from_the_back_forward_cache_catches_up(visit: Visit, team: Team, site: WebSite) -> None:
-    visitor = visit()
-    conversation = visitor.begin(QUESTION)
-    visitor.page.evaluate("window.addEventListener('pageshow', (e) => { kept = e.persisted })")
-    visitor.page.goto(site.add(shop("")))
-    team.answer(conversation, "It is on its way.")
-    visitor.page.go_back(wait_until="commit")
-    visitor.wait_until(lambda: visitor.page.evaluate("window.kept"), "the page from the cache")
-    visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
-    assert visitor.console == []
 
 
 def test_failed_catch_up_is_repeated_and_shown(visit: Visit, team: Team) -> None:
