@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.support.baton_client import Caller, Server, Socket
 from tests.support.own_database import own_database
+from tests.support.pubsub_probe import eventually
 from tests.support.releases import NEXT_REVISION, Release, Running, next_release, this_release
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +22,7 @@ MESSAGES = """subscription($id: ID!, $after: String) { messageAdded(conversation
 LISTS = """{ conversations(first: 5) { nodes { id messages(first: 5) { nodes { content } }
     escalations(first: 5) { nodes { id } } } } }"""
 REPLIES = 12
+WAIT_SECONDS = 300
 
 
 class Follower:
@@ -29,24 +33,28 @@ class Follower:
         self.cursor, self.contents = "", list[str]()
 
     @classmethod
-    async def of(cls, socket: Socket, conversation: str, after: str) -> "Follower":
-        """Subscribe after a cursor."""
-        return cls(socket, await socket.subscribe(MESSAGES, id=conversation, after=after))
+    @asynccontextmanager
+    async def of(cls, caller: Caller, conversation: str, after: str) -> AsyncIterator["Follower"]:
+        """Subscribe after a cursor over a socket of its own, and receive until the end of the block."""
+        async with caller.socket() as socket:
+            follower = cls(socket, await socket.subscribe(MESSAGES, id=conversation, after=after))
+            receiving = asyncio.create_task(follower._receive())
+            try:
+                yield follower
+            finally:
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
 
-    async def receive(self, number: int) -> list[str]:
-        """Receive until there are so many, and return all contents."""
-        while len(self.contents) < number:
-            event = (await self._socket.next(self._operation))["messageAdded"]
+    async def until(self, content: str) -> list[str]:
+        """Wait for a content, and return all contents up to it."""
+        await eventually(lambda: content in self.contents, 60)
+        return self.contents[: self.contents.index(content) + 1]
+
+    async def _receive(self) -> None:
+        while True:
+            event = (await self._socket.next(self._operation, WAIT_SECONDS))["messageAdded"]
             self.cursor = event["cursor"]
             self.contents.append(event["message"]["content"])
-        return self.contents
-
-    async def receive_until(self, content: str) -> list[str]:
-        """Receive until this content comes, and return what came before it and since the last call."""
-        before = len(self.contents)
-        while content not in self.contents:
-            await self.receive(len(self.contents) + 1)
-        return self.contents[before:-1]
 
 
 class Calls:
@@ -100,28 +108,30 @@ async def test_releases_serve_side_by_side_and_the_next_one_migrates_under_calls
     with own_database(server) as own:
         made = await asyncio.to_thread(initialised, previous, own)
         token = made["apiKey"]
-        async with previous.serving(own, "previous") as old, old.caller(token).socket() as old_socket:
-            started = await asyncio.to_thread(old.caller(token).start, made["agentId"])
-            conversation, cursor = started["conversation"]["id"], started["conversation"]["cursor"]
-            old_follower = await Follower.of(old_socket, conversation, cursor)
-            calls = Calls(old.caller(token), conversation)
-            assert revision(own) != NEXT_REVISION
-            async with following.serving(own, "next") as new, new.caller(token).socket() as new_socket:
-                assert revision(own) == NEXT_REVISION
-                new_follower = await Follower.of(new_socket, conversation, cursor)
-                contents = await calls.end()
-                contents += await spoken_in_turn((old, new), token, conversation)
-                assert await old_follower.receive(len(contents)) == contents
-                assert await new_follower.receive(len(contents)) == contents
-                await check_one_execution(old.caller(token), new.caller(token), conversation)
-                await check_end_of_previous(previous, own, old)
-                # The subscriber of the release that has ended continues at the other.
-                await asyncio.to_thread(new.caller(token).record, conversation, "USER", "afterwards")
-                resumed = await Follower.of(new_socket, conversation, old_follower.cursor)
-                missed = await new_follower.receive_until("afterwards")
-                assert "A person here." in missed
-                assert await resumed.receive_until("afterwards") == missed
-                assert new.stop() == 0
+        async with previous.serving(own, "previous") as old:
+            old_key = old.caller(token)
+            started = (await asyncio.to_thread(old_key.start, made["agentId"]))["conversation"]
+            conversation, cursor = started["id"], started["cursor"]
+            async with Follower.of(old_key, conversation, cursor) as old_follower:
+                calls = Calls(old_key, conversation)
+                assert revision(own) != NEXT_REVISION
+                async with following.serving(own, "next") as new:
+                    assert revision(own) == NEXT_REVISION
+                    new_key = new.caller(token)
+                    async with Follower.of(new_key, conversation, cursor) as new_follower:
+                        contents = await calls.end()
+                        contents += await spoken_in_turn((old, new), token, conversation)
+                        assert await old_follower.until(contents[-1]) == contents
+                        assert await new_follower.until(contents[-1]) == contents
+                        await check_one_execution(old_key, new_key, conversation)
+                        await check_end_of_previous(previous, own, old)
+                        await asyncio.to_thread(new_key.record, conversation, "USER", "afterwards")
+                        everything = await new_follower.until("afterwards")
+                    # The subscriber of the release that has ended continues at the other.
+                    seen = old_follower.contents
+                    async with Follower.of(new_key, conversation, old_follower.cursor) as resumed:
+                        assert [*seen, *await resumed.until("afterwards")] == everything
+                    assert await asyncio.to_thread(new.stop) == 0
 
 
 async def check_one_execution(old: Caller, new: Caller, conversation: str) -> None:
