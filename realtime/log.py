@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Uuid, and_, any_, bindparam, insert, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from models.batched_select import BatchedSelect
 from models.compiled_select import CompiledSelect
 from models.database import Database
 from models.driver_values import json_text
@@ -99,21 +98,14 @@ async def heads(database: Database, streams: Sequence[UUID]) -> list[Head]:
     return [Head(*row) for row in await _HEADS.rows(database, streams=streams)]
 
 
-_PLACES = BatchedSelect(
-    lambda given: (
-        select(Stream.head, Stream.head_at, LogEntry.occurred_at)
-        .outerjoin(LogEntry, and_(LogEntry.stream == given.stream, LogEntry.position == given.position))
-        .where(Stream.id == given.stream)
-    ),
-    stream=Uuid(),
-    position=BigInteger(),
+_PLACE = CompiledSelect(
+    select(Stream.head, Stream.head_at, LogEntry.occurred_at)
+    .outerjoin(LogEntry, and_(LogEntry.stream == Stream.id, LogEntry.position == bindparam("position")))
+    .where(Stream.id == bindparam("stream"))
 )
 
 
 async def head_and_time(database: Database, stream: UUID, position: int) -> tuple[Head, datetime | None]:
-    """Return the head of a stream, and the time of its entry at `position`, if there is one.
-
-    Concurrent callers share a statement: thousands of clients may reconnect together.
-    """
-    ((head, head_at, occurred_at),) = await _PLACES.rows(database, stream=stream, position=position)
+    """Return the head of a stream, and the time of its entry at `position`, if there is one."""
+    ((head, head_at, occurred_at),) = await _PLACE.rows(database, stream=stream, position=position)
     return Head(stream, head, head_at), occurred_at

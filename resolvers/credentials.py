@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, func, select, update
 
 from models.api_key import ApiKey
-from models.batched_select import BatchedSelect
 from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database
@@ -128,12 +127,6 @@ _CONVERSATIONS = CompiledSelect(
     select(Conversation.id, Conversation.workspace_id, Conversation.widget_family).where(
         Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid))), Conversation.erased_at.is_(None)
     )
-)
-_CONVERSATION = BatchedSelect(
-    lambda given: select(Conversation.id, Conversation.workspace_id, Conversation.widget_family).where(
-        Conversation.id == given.conversation, Conversation.erased_at.is_(None)
-    ),
-    conversation=Uuid(),
 )
 
 
@@ -257,12 +250,8 @@ async def _widgets(
     }
     if not opened:
         return {}
-    ids = list({claims.conversation_id for claims in opened.values()})
-    if len(ids) == 1:
-        # Thousands of widgets may reconnect together, each with a token of its own.
-        rows = await _CONVERSATION.rows(database, conversation=ids[0])
-    else:
-        rows = await _CONVERSATIONS.rows(database, ids=ids)
+    ids = {claims.conversation_id for claims in opened.values()}
+    rows = await _CONVERSATIONS.rows(database, ids=list(ids))
     current = {(conversation_id, family): workspace_id for conversation_id, workspace_id, family in rows}
     return {
         token: _Credential(

@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, false, select
+from sqlalchemy import BindParameter, Select, Uuid, bindparam, false, select
 
 from models.agent import Agent
 from models.api_key import ApiKey
-from models.batched_select import BatchedSelect
+from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.database import Database
 from models.delivery import Delivery
@@ -37,8 +37,8 @@ class Visibility:
     built once for all callers of a kind.
     """
 
-    workspace_id: UUID | ColumnElement[UUID]
-    conversation_id: UUID | ColumnElement[UUID] | None = None
+    workspace_id: UUID | BindParameter[UUID]
+    conversation_id: UUID | BindParameter[UUID] | None = None
 
     @classmethod
     def of(cls, actor: Actor) -> "Visibility":
@@ -93,9 +93,7 @@ def visible_agents(seen: Visibility) -> Select[Agent]:
     """Select the workspace's AI agents, for a customer the one of its conversation."""
     rows = select(Agent).where(Agent.workspace_id == seen.workspace_id)
     if seen.is_customer:
-        # In a batch, the caller's conversation is a column of the statement around.
         own = select(Conversation.agent_id).where(Conversation.id == seen.conversation_id)
-        own = own.correlate_except(Conversation)
         return rows.where(Agent.id.in_(own))
     return rows
 
@@ -174,10 +172,7 @@ class VisibleRow(Generic[T]):
         return value
 
     async def sees(self, database: Database, actor: Actor, row_id: UUID) -> bool:
-        """Return whether the row exists for the caller, without reading it.
-
-        Concurrent callers share a statement.
-        """
+        """Return whether the row exists for the caller, without reading it."""
         statement = _existence(self, actor.is_customer)
         return bool(await statement.rows(database, **bind_values(actor), row_id=row_id))
 
@@ -188,13 +183,9 @@ class VisibleRow(Generic[T]):
 
 
 @cache
-def _existence(row: VisibleRow[Any], customer: bool) -> BatchedSelect[UUID]:
-    def build(given: Any) -> Select[UUID]:
-        rows = row.select(Visibility(given.own_workspace, given.own_conversation if customer else None))
-        return rows.where(row.id == given.row_id).with_only_columns(row.id)
-
-    names = ["own_workspace", "row_id", *(["own_conversation"] if customer else [])]
-    return BatchedSelect(build, **{name: Uuid() for name in names})
+def _existence(row: VisibleRow[Any], customer: bool) -> CompiledSelect[UUID]:
+    rows = row.select(Visibility.template(customer=customer))
+    return CompiledSelect(rows.where(row.id == bindparam("row_id")).with_only_columns(row.id))
 
 
 CONVERSATION = VisibleRow("conversation", visible_conversations, Conversation.id)
