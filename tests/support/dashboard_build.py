@@ -122,7 +122,13 @@ def prefix_proxy(target: int, prefix: str) -> Iterator[int]:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", target)
         removed = f" {prefix}/".encode()
-        await asyncio.gather(copy(reader, back, removed, b" /"), copy(there, writer, removed, removed))
+        # asyncio logs an error for a connection whose task ends as cancelled.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(copy(reader, back, removed, b" /"), copy(there, writer, removed, removed))
+        for end in (back, writer):
+            end.close()
+            with suppress(OSError):
+                await end.wait_closed()
 
     async def listen() -> asyncio.Server:
         return await asyncio.start_server(accept, "127.0.0.1", 0)
