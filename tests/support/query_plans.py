@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +27,9 @@ from server.settings import Settings
 from tests.support.baton_client import Server, Workspace
 from tests.support.baton_process import run_baton
 
-ROWS, MOST = 10_500, 10_000
+MOST = 10_000
+# Conversations, from which the other tables follow. TESTS_PLAN_ROWS=200000 makes the history large.
+ROWS = int(os.environ.get("TESTS_PLAN_ROWS", "10500"))
 ORIGIN = "https://shop.example"
 # Half of the rows belong to another workspace; people, keys and AI agents to as many others.
 _HISTORY = """
