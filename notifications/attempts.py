@@ -21,7 +21,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, all_, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -34,6 +34,7 @@ from notifications.attempt_outcomes import (
     FinishedAttempt,
     StartedAttempt,
     end_delivery,
+    ids_array,
     record_outcomes,
 )
 from notifications.dispatch import UNCONFIRMED, PreparedDelivery, load, render, send
@@ -155,7 +156,7 @@ class _Turn:
             query = _due(self._target_id, [item.started.delivery_id for item in finished])
             rows = (await session.execute(query)).tuples().all()
             candidates, length = list[_Candidate](), 0
-            for delivery, target, now in rows[: _most_concurrent(rows[0][1]) if rows else 0]:
+            for delivery, target, now in rows[: self._most_concurrent(*rows[0][1:]) if rows else 0]:
                 if length >= ROUND_BYTES:
                     break
                 erased_at = delivery.erased_at
@@ -163,6 +164,15 @@ class _Turn:
                 candidates.append(_Candidate(delivery.id, erased_at, prepared))
                 length += len(prepared.body) if isinstance(prepared, PreparedDelivery) else 0
             return candidates
+
+    def _most_concurrent(self, target: DeliveryTarget, now: datetime) -> int:
+        """Return how many deliveries the target may get concurrently now. Raise TargetBusyError."""
+        if not self._leased:
+            # Preparing takes most of the work of a delivery, and another worker may be at it.
+            _require_free(target, now)
+        if target.paused_until and target.paused_until > now:
+            return 0
+        return CONCURRENT if target.channel is DeliveryChannel.WEBHOOK and not target.failures else 1
 
     async def _prepared(
         self, session: AsyncSession, delivery: Delivery, target: DeliveryTarget, now: datetime
@@ -208,8 +218,7 @@ class _Turn:
         return started
 
     def _take_lease(self, tx: Transaction, target: DeliveryTarget) -> None:
-        if target.leased_until and target.leased_until > tx.now:
-            raise TargetBusyError(target.leased_until)
+        _require_free(target, tx.now)
         target.next_job_at = None
         target.lease = self._lease
 
@@ -233,7 +242,7 @@ def _due(target_id: UUID, others: Sequence[UUID]) -> Select[Delivery, DeliveryTa
             Delivery.status == DeliveryStatus.PENDING,
             # Not clock_timestamp(): only a stable function can be compared by the index.
             Delivery.next_attempt_at <= func.now(),
-            Delivery.id.not_in(others),
+            Delivery.id != all_(ids_array(others)),
         )
         .order_by(Delivery.next_attempt_at, Delivery.id)
         .limit(AHEAD)
@@ -249,9 +258,9 @@ def _due(target_id: UUID, others: Sequence[UUID]) -> Select[Delivery, DeliveryTa
     )
 
 
-def _most_concurrent(target: DeliveryTarget) -> int:
-    """Return how many deliveries a target may get concurrently."""
-    return CONCURRENT if target.channel is DeliveryChannel.WEBHOOK and not target.failures else 1
+def _require_free(target: DeliveryTarget, now: datetime) -> None:
+    if target.leased_until and target.leased_until > now:
+        raise TargetBusyError(target.leased_until)
 
 
 # The lock is in a materialized CTE: the clock is read when it is held, not while it is waited for.
@@ -281,7 +290,7 @@ async def _claim(
     rows = await tx.session.scalars(
         select(Delivery)
         .where(
-            Delivery.id.in_([candidate.delivery_id for candidate in candidates]),
+            Delivery.id == any_(ids_array([candidate.delivery_id for candidate in candidates])),
             Delivery.status == DeliveryStatus.PENDING,
             Delivery.next_attempt_at <= tx.now,
         )
