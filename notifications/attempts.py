@@ -21,7 +21,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Select, all_, any_, bindparam, func, select
+from sqlalchemy import Select, all_, any_, bindparam, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -55,8 +55,10 @@ ROUND_BYTES = 1 << 20
 # After an attempt that took longer the lease is too short to prepare another one.
 SLOW_ATTEMPT = timedelta(seconds=10)
 
-_WORKSPACE = CompiledSelect(
-    select(DeliveryTarget.workspace_id).where(DeliveryTarget.id == bindparam("target"))
+_PLACE = CompiledSelect(
+    select(
+        DeliveryTarget.workspace_id, func.coalesce(DeliveryTarget.leased_until > func.now(), false())
+    ).where(DeliveryTarget.id == bindparam("target"))
 )
 _ENDED = Counter(
     "baton_deliveries_ended", "Deliveries whose last attempt this process made.", ["channel", "status"]
@@ -78,10 +80,10 @@ async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
     await _Turn(services, target_id).run()
 
 
-async def workspace_of_target(database: Database, target_id: UUID) -> UUID:
-    """Return the workspace of a target."""
-    ((workspace_id,),) = await _WORKSPACE.rows(database, target=target_id)
-    return workspace_id
+async def place_of_target(database: Database, target_id: UUID) -> tuple[UUID, bool]:
+    """Return the workspace of a target, and whether a worker holds its lease."""
+    ((workspace_id, is_leased),) = await _PLACE.rows(database, target=target_id)
+    return workspace_id, is_leased
 
 
 async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:
@@ -156,7 +158,7 @@ class _Turn:
             query = _due(self._target_id, [item.started.delivery_id for item in finished])
             rows = (await session.execute(query)).tuples().all()
             candidates, length = list[_Candidate](), 0
-            for delivery, target, now in rows[: self._most_concurrent(*rows[0][1:]) if rows else 0]:
+            for delivery, target, now in rows[: _most_concurrent(*rows[0][1:]) if rows else 0]:
                 if length >= ROUND_BYTES:
                     break
                 erased_at = delivery.erased_at
@@ -164,15 +166,6 @@ class _Turn:
                 candidates.append(_Candidate(delivery.id, erased_at, prepared))
                 length += len(prepared.body) if isinstance(prepared, PreparedDelivery) else 0
             return candidates
-
-    def _most_concurrent(self, target: DeliveryTarget, now: datetime) -> int:
-        """Return how many deliveries the target may get concurrently now. Raise TargetBusyError."""
-        if not self._leased:
-            # Preparing takes most of the work of a delivery, and another worker may be at it.
-            _require_free(target, now)
-        if target.paused_until and target.paused_until > now:
-            return 0
-        return CONCURRENT if target.channel is DeliveryChannel.WEBHOOK and not target.failures else 1
 
     async def _prepared(
         self, session: AsyncSession, delivery: Delivery, target: DeliveryTarget, now: datetime
@@ -218,7 +211,8 @@ class _Turn:
         return started
 
     def _take_lease(self, tx: Transaction, target: DeliveryTarget) -> None:
-        _require_free(target, tx.now)
+        if target.leased_until and target.leased_until > tx.now:
+            raise TargetBusyError(target.leased_until)
         target.next_job_at = None
         target.lease = self._lease
 
@@ -227,6 +221,13 @@ class _Turn:
             target = await _lock(tx, self._target_id)
             if target.lease == self._lease:
                 await _release_lease(tx, target)
+
+
+def _most_concurrent(target: DeliveryTarget, now: datetime) -> int:
+    """Return how many deliveries the target may get concurrently now."""
+    if target.paused_until and target.paused_until > now:
+        return 0
+    return CONCURRENT if target.channel is DeliveryChannel.WEBHOOK and not target.failures else 1
 
 
 def _due(target_id: UUID, others: Sequence[UUID]) -> Select[Delivery, DeliveryTarget, datetime]:
@@ -256,11 +257,6 @@ def _due(target_id: UUID, others: Sequence[UUID]) -> Select[Delivery, DeliveryTa
         .order_by(Delivery.next_attempt_at, Delivery.id)
         .limit(CONCURRENT)
     )
-
-
-def _require_free(target: DeliveryTarget, now: datetime) -> None:
-    if target.leased_until and target.leased_until > now:
-        raise TargetBusyError(target.leased_until)
 
 
 # The lock is in a materialized CTE: the clock is read when it is held, not while it is waited for.

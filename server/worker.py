@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 import uvloop
 
-from notifications.attempts import TargetBusyError, deliver_due, overdue_targets, workspace_of_target
+from notifications.attempts import TargetBusyError, deliver_due, overdue_targets, place_of_target
 from notifications.digests import overdue_digests, plan_digest
 from notifications.pages import finish_pages, next_pages
 from notifications.planner import plan
@@ -97,7 +97,10 @@ def timer_handlers(
 
 
 async def _deliver(notifications: NotificationServices, places: FairPlaces, target_id: UUID) -> None:
-    workspace_id = await workspace_of_target(notifications.database, target_id)
+    workspace_id, is_leased = await place_of_target(notifications.database, target_id)
+    if is_leased:
+        # A turn would read and render deliveries before it meets the lease.
+        raise RetryLaterError(BUSY)
     try:
         async with places.place(workspace_id):
             await deliver_due(notifications, target_id)
