@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -29,6 +29,7 @@ from rules.ai_control import AiState
 from rules.events import EventType
 from rules.message import SPOKEN_ROLES, MessageRole, MessageStatus
 from rules.sla_clock import SlaStatus
+from rules.stored_settings import stored_settings
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, MESSAGE, format_id
 
 TRANSCRIPT = 200  # messages at most, the newest
@@ -65,17 +66,45 @@ class _Subject:
     assignee_email: str | None = None
 
 
+# Statements of deliveries are built once: building one takes longer than executing it.
+_AGENT = (
+    select(Agent.name, Workspace.name, Agent.settings)
+    .join(Workspace, Workspace.id == Agent.workspace_id)
+    .where(Agent.id == bindparam("agent"))
+)
+_ASSIGNEE = aliased(Member)
+_SUBJECTS = (
+    select(Conversation, Escalation, _ASSIGNEE.name, _ASSIGNEE.email)
+    .join(Escalation, Escalation.conversation_id == Conversation.id)
+    .outerjoin(_ASSIGNEE, _ASSIGNEE.id == Escalation.assignee_id)
+    .where(Escalation.id == any_(bindparam("escalations", type_=ARRAY(Uuid))))
+)
+_MESSAGE = select(
+    Message.id, Message.role, Message.content, Message.created_at, Member.name, Message.intents
+).outerjoin(Member, Member.id == Message.author_id)
+_ONE_MESSAGE = _MESSAGE.where(Message.id == bindparam("message"))
+_TRANSCRIPT = (
+    _MESSAGE.where(
+        Message.conversation_id == bindparam("conversation"),
+        Message.role.in_(SPOKEN_ROLES),
+        Message.status == MessageStatus.DELIVERED,
+    )
+    .order_by(Message.position.desc())
+    .limit(TRANSCRIPT)
+)
+_NEWEST_OF_CUSTOMER = (
+    select(Message.id)
+    .where(Message.conversation_id == bindparam("conversation"), Message.role == MessageRole.USER)
+    .order_by(Message.position.desc())
+    .limit(1)
+)
+
+
 async def load_agent(session: AsyncSession, agent_id: UUID) -> AgentInfo:
     """Return the names and settings of the AI agent."""
-    rows = await session.execute(
-        select(Agent.name, Workspace.name, Agent.settings)
-        .join(Workspace, Workspace.id == Agent.workspace_id)
-        .where(Agent.id == agent_id)
-    )
+    rows = await session.execute(_AGENT, {"agent": agent_id})
     name, workspace_name, settings = rows.one()
-    return AgentInfo(
-        format_id(AGENT, agent_id), name, workspace_name, EscalationSettings.model_validate(settings)
-    )
+    return AgentInfo(format_id(AGENT, agent_id), name, workspace_name, stored_settings(settings))
 
 
 async def load_content(
@@ -156,13 +185,7 @@ def obsolete_reason(content: NotificationContent) -> str | None:
 
 
 async def _subjects(session: AsyncSession, escalation_ids: Iterable[UUID]) -> list[_Subject]:
-    assignee = aliased(Member)
-    rows = await session.execute(
-        select(Conversation, Escalation, assignee.name, assignee.email)
-        .join(Escalation, Escalation.conversation_id == Conversation.id)
-        .outerjoin(assignee, assignee.id == Escalation.assignee_id)
-        .where(Escalation.id.in_(list(escalation_ids)))
-    )
+    rows = await session.execute(_SUBJECTS, {"escalations": list(escalation_ids)})
     return [_Subject(*row) for row in rows]
 
 
@@ -182,30 +205,13 @@ async def _transcripts(
     transcripts: dict[str, tuple[TranscriptMessage, ...]] = {}
     for global_id, conversation_id in ids.items():
         if only is None or global_id in only:
-            rows = await session.execute(_newest_messages(conversation_id))
+            rows = await session.execute(_TRANSCRIPT, {"conversation": conversation_id})
             transcripts[global_id] = tuple(_transcript_message(*row) for row in rows.all()[::-1])
     return transcripts
 
 
-def _newest_messages(conversation_id: UUID) -> Select[UUID, MessageRole, str, datetime, str, list[str]]:
-    return (
-        _MESSAGE.where(
-            Message.conversation_id == conversation_id,
-            Message.role.in_(SPOKEN_ROLES),
-            Message.status == MessageStatus.DELIVERED,
-        )
-        .order_by(Message.position.desc())
-        .limit(TRANSCRIPT)
-    )
-
-
-_MESSAGE = select(
-    Message.id, Message.role, Message.content, Message.created_at, Member.name, Message.intents
-).outerjoin(Member, Member.id == Message.author_id)
-
-
 async def _message(session: AsyncSession, message_id: UUID) -> TranscriptMessage:
-    rows = await session.execute(_MESSAGE.where(Message.id == message_id))
+    rows = await session.execute(_ONE_MESSAGE, {"message": message_id})
     return _transcript_message(*rows.one())
 
 
@@ -217,12 +223,7 @@ def _transcript_message(
 
 async def _is_latest(session: AsyncSession, delivery: Delivery) -> bool:
     """Return whether the customer has written nothing since the message of a turn."""
-    newest = await session.scalar(
-        select(Message.id)
-        .where(Message.conversation_id == delivery.conversation_id, Message.role == MessageRole.USER)
-        .order_by(Message.position.desc())
-        .limit(1)
-    )
+    newest = await session.scalar(_NEWEST_OF_CUSTOMER, {"conversation": delivery.conversation_id})
     return newest == delivery.message_id
 
 
