@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from models.delivery import Delivery, DeliveryAttempt, DeliveryTarget
 from notifications.alerts import alert_of_disabled, alert_of_failed
@@ -43,23 +43,20 @@ def end_delivery(tx: Transaction, delivery: Delivery, status: DeliveryStatus, no
     delivery.next_attempt_at, delivery.ended_at = None, tx.now
 
 
-def ids_array(ids: Sequence[UUID]) -> BindParameter[Sequence[UUID]]:
-    """Return ids as one value, so that any number of them is the same statement."""
-    return bindparam(None, list(ids), type_=ARRAY(Uuid))
+_ATTEMPTS = (
+    select(Delivery, DeliveryAttempt)
+    .join(DeliveryAttempt, DeliveryAttempt.delivery_id == Delivery.id)
+    .where(DeliveryAttempt.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(Delivery.id)
+    .with_for_update(of=Delivery)
+)
 
 
 async def record_outcomes(
     tx: Transaction, target: DeliveryTarget, finished: Sequence[FinishedAttempt]
 ) -> list[Delivery]:
     """Record the attempts of a round, and pause the target if one failed; return their deliveries."""
-    attempts = [item.started.attempt_id for item in finished]
-    rows = await tx.session.execute(
-        select(Delivery, DeliveryAttempt)
-        .join(DeliveryAttempt, DeliveryAttempt.delivery_id == Delivery.id)
-        .where(DeliveryAttempt.id == any_(ids_array(attempts)))
-        .order_by(Delivery.id)
-        .with_for_update(of=Delivery)
-    )
+    rows = await tx.session.execute(_ATTEMPTS, {"ids": [item.started.attempt_id for item in finished]})
     by_attempt = {attempt.id: (delivery, attempt) for delivery, attempt in rows.tuples()}
     failed: list[tuple[Delivery, Outcome]] = []
     for item in finished:

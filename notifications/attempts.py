@@ -21,7 +21,7 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Select, all_, any_, bindparam, false, func, select
+from sqlalchemy import ARRAY, Uuid, all_, any_, bindparam, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -34,7 +34,6 @@ from notifications.attempt_outcomes import (
     FinishedAttempt,
     StartedAttempt,
     end_delivery,
-    ids_array,
     record_outcomes,
 )
 from notifications.dispatch import UNCONFIRMED, PreparedDelivery, load, render, send
@@ -155,8 +154,9 @@ class _Turn:
         if any(not item.outcome.succeeded or item.took > SLOW_ATTEMPT for item in finished):
             return []
         async with self._services.database.autocommit_session() as session:
-            query = _due(self._target_id, [item.started.delivery_id for item in finished])
-            rows = (await session.execute(query)).tuples().all()
+            others = [item.started.delivery_id for item in finished]
+            given = {"target": self._target_id, "others": others}
+            rows = (await session.execute(_NEXT, given)).tuples().all()
             candidates, length = list[_Candidate](), 0
             for delivery, target, now in rows[: _most_concurrent(*rows[0][1:]) if rows else 0]:
                 if length >= ROUND_BYTES:
@@ -230,33 +230,45 @@ def _most_concurrent(target: DeliveryTarget, now: datetime) -> int:
     return CONCURRENT if target.channel is DeliveryChannel.WEBHOOK and not target.failures else 1
 
 
-def _due(target_id: UUID, others: Sequence[UUID]) -> Select[Delivery, DeliveryTarget, datetime]:
-    """Return the query for a target's first due deliveries, one of each conversation, without `others`."""
-    due = (
-        select(
-            Delivery.id,
-            Delivery.next_attempt_at,
-            func.coalesce(Delivery.conversation_id, Delivery.id).label("about"),
-        )
-        .where(
-            Delivery.target_id == target_id,
-            Delivery.status == DeliveryStatus.PENDING,
-            # Not clock_timestamp(): only a stable function can be compared by the index.
-            Delivery.next_attempt_at <= func.now(),
-            Delivery.id != all_(ids_array(others)),
-        )
-        .order_by(Delivery.next_attempt_at, Delivery.id)
-        .limit(AHEAD)
-        .subquery()
+_DUE = (
+    select(
+        Delivery.id,
+        Delivery.next_attempt_at,
+        func.coalesce(Delivery.conversation_id, Delivery.id).label("about"),
     )
-    first = select(due.c.id).distinct(due.c.about).order_by(due.c.about, due.c.next_attempt_at, due.c.id)
-    return (
-        select(Delivery, DeliveryTarget, func.now())
-        .join(DeliveryTarget, DeliveryTarget.id == Delivery.target_id)
-        .where(Delivery.id.in_(first))
-        .order_by(Delivery.next_attempt_at, Delivery.id)
-        .limit(CONCURRENT)
+    .where(
+        Delivery.target_id == bindparam("target"),
+        Delivery.status == DeliveryStatus.PENDING,
+        # Not clock_timestamp(): only a stable function can be compared by the index.
+        Delivery.next_attempt_at <= func.now(),
+        Delivery.id != all_(bindparam("others", type_=ARRAY(Uuid))),
     )
+    .order_by(Delivery.next_attempt_at, Delivery.id)
+    .limit(AHEAD)
+    .subquery()
+)
+# The first due deliveries of a target, one of each conversation.
+_NEXT = (
+    select(Delivery, DeliveryTarget, func.now())
+    .join(DeliveryTarget, DeliveryTarget.id == Delivery.target_id)
+    .where(
+        Delivery.id.in_(
+            select(_DUE.c.id).distinct(_DUE.c.about).order_by(_DUE.c.about, _DUE.c.next_attempt_at, _DUE.c.id)
+        )
+    )
+    .order_by(Delivery.next_attempt_at, Delivery.id)
+    .limit(CONCURRENT)
+)
+_CLAIMED = (
+    select(Delivery)
+    .where(
+        Delivery.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+        Delivery.status == DeliveryStatus.PENDING,
+        Delivery.next_attempt_at <= bindparam("now"),
+    )
+    .order_by(Delivery.id)
+    .with_for_update()
+)
 
 
 # The lock is in a materialized CTE: the clock is read when it is held, not while it is waited for.
@@ -283,16 +295,8 @@ async def _claim(
     tx: Transaction, target: DeliveryTarget, candidates: Sequence[_Candidate]
 ) -> list[StartedAttempt]:
     """Record the next attempt of each delivery that is still due; return the attempts to make."""
-    rows = await tx.session.scalars(
-        select(Delivery)
-        .where(
-            Delivery.id == any_(ids_array([candidate.delivery_id for candidate in candidates])),
-            Delivery.status == DeliveryStatus.PENDING,
-            Delivery.next_attempt_at <= tx.now,
-        )
-        .order_by(Delivery.id)
-        .with_for_update()
-    )
+    ids = [candidate.delivery_id for candidate in candidates]
+    rows = await tx.session.scalars(_CLAIMED, {"ids": ids, "now": tx.now})
     due = {delivery.id: delivery for delivery in rows}
     started = []
     for candidate in candidates:
