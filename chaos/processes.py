@@ -167,6 +167,7 @@ class Process:
             self._popen = subprocess.Popen(
                 self._command,
                 env=environment | self.environment,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 # The terminal's Ctrl-C is for who ends them in their turn.

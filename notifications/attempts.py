@@ -22,6 +22,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import ARRAY, Uuid, all_, any_, bindparam, false, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -253,7 +254,9 @@ _NEXT = (
     .join(DeliveryTarget, DeliveryTarget.id == Delivery.target_id)
     .where(
         Delivery.id.in_(
-            select(_DUE.c.id).distinct(_DUE.c.about).order_by(_DUE.c.about, _DUE.c.next_attempt_at, _DUE.c.id)
+            select(_DUE.c.id)
+            .ext(distinct_on(_DUE.c.about))
+            .order_by(_DUE.c.about, _DUE.c.next_attempt_at, _DUE.c.id)
         )
     )
     .order_by(Delivery.next_attempt_at, Delivery.id)

@@ -17,6 +17,9 @@ from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.email_address import address_key
 from rules.slack_format import channel_in_full
 
+# A job that is this late is taken for lost. A busy worker begins jobs late, and must not get more for that.
+LOST_AFTER = timedelta(seconds=10)
+
 
 @dataclass(frozen=True, slots=True)
 class TargetKey:
@@ -119,7 +122,7 @@ def schedule_delivery(tx: Transaction, target: DeliveryTarget, at: datetime) -> 
     if target.leased_until and target.leased_until > tx.now:
         return
     at = max(at, target.paused_until or at)
-    if target.next_job_at is None or target.next_job_at > at or target.next_job_at < tx.now:
+    if target.next_job_at is None or target.next_job_at > at or target.next_job_at < tx.now - LOST_AFTER:
         tx.set_timer(Timer(TimerKind.DELIVERIES, target.id, at))
         target.next_job_at = at
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from notifications.attempts import CONCURRENT
+from realtime.delivery_queue import LOST_AFTER
 from rules.typeid import WORKSPACE, parse_id
 from server.embedded.location import cluster_location
 from tests.support.baton_client import Refused, Server, Workspace, wait_for
@@ -201,6 +202,27 @@ def test_failing_target_has_one_job_for_any_number_of_events(team: Workspace) ->
             planned(team)
         # The next attempt's, and one at most that was written while the target was in hand.
         assert len(endpoint.jobs) <= 2
+
+
+def test_late_job_gets_no_other_before_it_counts_as_lost(team: Workspace) -> None:
+    late = """UPDATE delivery_targets SET next_job_at = now() - $2::interval
+        WHERE endpoint_id = $1"""
+    with Receiver() as receiver, Receiver() as beside:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        other = Endpoint.create(team, beside.url, CREATED)
+        endpoint.escalate()
+        endpoint.ended()
+        endpoint.left()
+        team.server.execute(late, endpoint.key, timedelta(seconds=1))
+        endpoint.escalate()
+        planned(team)
+        # A job for it would be done before one that is written later.
+        other.escalate()
+        other.ended()
+        assert statuses(endpoint.deliveries) == ["DELIVERED", "PENDING"]
+        team.server.execute(late, endpoint.key, LOST_AFTER + timedelta(seconds=1))
+        endpoint.escalate()
+        assert statuses(endpoint.ended()) == ["DELIVERED"] * 3
 
 
 def test_hanging_dripping_and_dead_receivers_delay_nobody_else(office: PostOffice, team: Workspace) -> None:
