@@ -278,7 +278,15 @@ async def test_killed_process_stays_down_and_an_unexpected_end_is_reported(tmp_p
         await asyncio.wait_for(process.ready.wait(), DEADLINE)
         await process.end()
         assert (process.starts, blamed) == (2, [])
-    async with kept(tmp_path, "print('ready', flush=True); input('x')", blamed) as process:
+    go = tmp_path / "go"
+    script = f"""
+import pathlib, sys, time
+print("ready", flush=True)
+while not pathlib.Path({str(go)!r}).exists():
+    time.sleep(0.01)
+sys.exit(1)"""
+    async with kept(tmp_path, script, blamed):
+        go.touch()
         await eventually(lambda: bool(blamed))
         assert blamed[0] == "script ended by itself, with code 1"
 
