@@ -21,7 +21,7 @@ from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
 from resolvers.errors import QueryTooSlowError, UnauthenticatedError
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from resolvers.rate_limits import MutationLimits, RateLimiter, StartLimits
 from resolvers.sign_in_rules import SignInRules
 from resolvers.trusted_documents import TrustedDocuments
 
@@ -76,7 +76,7 @@ class Services:
     seal: Seal
     external: ExternalServices
     start_limits: StartLimits
-    write_limits: WriteLimits
+    mutation_limits: MutationLimits
     session_idle: timedelta
     sign_in_rules: SignInRules
     trusted_documents: TrustedDocuments

@@ -9,8 +9,8 @@ from uuid import UUID
 from resolvers.actor import Actor, ActorKind
 from resolvers.audit import record_forbidden
 from resolvers.context import Context
-from resolvers.count_write import count_write
 from resolvers.errors import ForbiddenError, UnauthenticatedError
+from resolvers.mutation_limits import limit_mutation
 from resolvers.visibility import CONVERSATION, VisibleRow
 from rules.roles import Scope
 
@@ -247,7 +247,7 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
             if not counted:
                 return await function(context, *args, **kwargs)
             row_id = args[0] if targets and isinstance(args[0], UUID) else None
-            await count_write(context, field, row_id if of_conversation else None)
+            await limit_mutation(context, field, row_id if of_conversation else None)
             if row_id is None:
                 return await function(context, *args, **kwargs)
             async with context.services.calls_of_row.of(row_id):

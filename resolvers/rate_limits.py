@@ -49,7 +49,7 @@ class StartLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteLimits:
+class MutationLimits:
     """Mutations that may be called in a minute; escalations of a widget, in an hour.
 
     A widget is all tokens of one conversation. `per_address` holds for widgets only.

@@ -34,7 +34,7 @@ from resolvers.credentials import WidgetTokens
 from resolvers.device_tokens import DeviceTokens
 from resolvers.operator import record_everywhere
 from resolvers.passwords import Passwords
-from resolvers.rate_limits import RateLimiter, StartLimits, WriteLimits
+from resolvers.rate_limits import MutationLimits, RateLimiter, StartLimits
 from resolvers.sign_in_rules import SignInRules
 from rules.audit import AuditAction
 from rules.mail_limits import MailLimits
@@ -198,7 +198,7 @@ async def open_services(
         passwords=Passwords(),
         rate_limiter=RateLimiter(broadcast if broadcast.startswith("redis") else None),
         start_limits=StartLimits(settings.starts_per_address, settings.starts_per_origin),
-        write_limits=_write_limits(settings),
+        mutation_limits=_mutation_limits(settings),
         session_idle=timedelta(hours=settings.session_idle_hours),
         sign_in_rules=_sign_in_rules(settings),
         calls_of_row=KeyedSemaphore(settings.requests_per_conversation),
@@ -231,8 +231,8 @@ def _sign_in_rules(settings: Settings) -> SignInRules:
     return SignInRules(settings.password_sign_in, domains, settings.oidc_new_members_in)
 
 
-def _write_limits(settings: Settings) -> WriteLimits:
-    return WriteLimits(
+def _mutation_limits(settings: Settings) -> MutationLimits:
+    return MutationLimits(
         messages_per_widget=settings.messages_per_widget,
         escalations_per_widget=settings.escalations_per_widget,
         per_widget=settings.writes_per_widget,

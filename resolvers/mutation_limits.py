@@ -1,4 +1,7 @@
-"""Counting mutations: each takes from the limits of its caller, conversation, network and workspace."""
+"""Limits of mutations: a call counts for its caller, conversation, network and workspace, or is refused.
+
+The numbers are in `resolvers/rate_limits.py` and the settings.
+"""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.call_record import RateStatus
 from resolvers.context import Context
 from resolvers.errors import RateLimitedError
-from resolvers.rate_limits import WriteLimits
+from resolvers.rate_limits import MutationLimits
 from rules.network_address import network_of, site_of
 
 # These have limits per second of their own.
@@ -41,15 +44,15 @@ class _Count(NamedTuple):
     key: str
 
 
-async def count_write(context: Context, field: str, conversation_id: UUID | None) -> None:
-    """Count a call of the mutation `field`; raise RateLimitedError when there were too many.
+async def limit_mutation(context: Context, field: str, conversation_id: UUID | None) -> None:
+    """Count a call of the mutation `field`; raise RateLimitedError if there were too many.
 
     All processes count a widget's calls together, if they share Redis. The other limits only stop callers
     that run away: each process counts for itself.
     """
     if field in UNCOUNTED or context.replay_clock is not None:
         return
-    limits, limiter = context.services.write_limits, context.services.rate_limiter
+    limits, limiter = context.services.mutation_limits, context.services.rate_limiter
     actor, record = context.actor, context.record
     if actor.is_customer:
         for count in _widget_counts(limits, actor, field):
@@ -63,7 +66,7 @@ async def count_write(context: Context, field: str, conversation_id: UUID | None
         _require(context, count, limiter.own.hit(count.limit, count[2:]))
 
 
-def _widget_counts(limits: WriteLimits, actor: Actor, field: str) -> Iterator[_Count]:
+def _widget_counts(limits: MutationLimits, actor: Actor, field: str) -> Iterator[_Count]:
     widget = str(actor.conversation_id)
     if field in _MESSAGES:
         yield _Count("messages", _per_minute(limits.messages_per_widget), "widget messages", widget)
@@ -72,7 +75,9 @@ def _widget_counts(limits: WriteLimits, actor: Actor, field: str) -> Iterator[_C
     yield _Count("writes", _per_minute(limits.per_widget), "widget", widget)
 
 
-def _shared_counts(limits: WriteLimits, context: Context, conversation_id: UUID | None) -> Iterator[_Count]:
+def _shared_counts(
+    limits: MutationLimits, context: Context, conversation_id: UUID | None
+) -> Iterator[_Count]:
     if context.actor.is_customer:
         yield from _network_counts(limits, context.address)
     if conversation_id is not None:
@@ -82,7 +87,7 @@ def _shared_counts(limits: WriteLimits, context: Context, conversation_id: UUID 
     yield _Count("workspace", _per_minute(limits.per_workspace), "workspace", workspace)
 
 
-def _network_counts(limits: WriteLimits, address: str) -> Iterator[_Count]:
+def _network_counts(limits: MutationLimits, address: str) -> Iterator[_Count]:
     network = network_of(address)
     yield _Count("address", _per_minute(limits.per_address), "address", network)
     if site := site_of(network):
@@ -90,7 +95,7 @@ def _network_counts(limits: WriteLimits, address: str) -> Iterator[_Count]:
         yield _Count("address", limit, "address", site)
 
 
-def _own_count(limits: WriteLimits, actor: Actor) -> _Count:
+def _own_count(limits: MutationLimits, actor: Actor) -> _Count:
     amount = limits.per_member if actor.kind is ActorKind.TEAM_MEMBER else limits.per_key
     return _Count("writes", _per_minute(amount), "caller", str(actor.id))
 
