@@ -15,7 +15,7 @@ from resolvers.credentials import token_hash
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.list_limits import API_KEYS, check_row_limit
 from resolvers.permissions import permitted
-from resolvers.validation import check_name
+from resolvers.validation import check_name, check_range
 from resolvers.visibility import API_KEY, Visibility, visible_api_keys
 from rules.api_key_text import api_key_prefix, api_key_text
 from rules.audit import AuditAction
@@ -122,8 +122,7 @@ async def rotate_api_key(context: Context, key_id: UUID, overlap_seconds: int) -
     The new key has the name, scopes, networks and lifetime of the old one, which ends after the overlap.
     Raises ConflictError for a key that has ended.
     """
-    if not 0 <= overlap_seconds <= LONGEST_OVERLAP.total_seconds():
-        raise BadInputError("overlap_seconds", f"is not from 0 to {LONGEST_OVERLAP.total_seconds():.0f}")
+    check_range("overlap_seconds", overlap_seconds, 0, int(LONGEST_OVERLAP.total_seconds()))
     async with context.services.transactions.begin() as tx:
         old = await API_KEY.lock(tx, context.actor, key_id)
         now = await tx.read_clock()

@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, any_, literal, tuple_
 from models.compiled_select import SelectShapes, Shown
 from resolvers.context import Context
 from resolvers.errors import BadInputError
+from resolvers.validation import check_range
 from rules.encoding import decode_base64url, encode_base64url
 
 T = TypeVar("T")
@@ -42,8 +43,8 @@ class PageRequest:
             raise BadInputError("last", "cannot be combined with first")
         for field in ("first", "last"):
             size = getattr(self, field)
-            if size is not None and not 1 <= size <= LARGEST:
-                raise BadInputError(field, f"is not between 1 and {LARGEST}")
+            if size is not None:
+                check_range(field, size, 1, LARGEST)
         return self.first or self.last or USUAL, self.last is not None
 
 

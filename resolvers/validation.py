@@ -89,6 +89,13 @@ def check_language(field: str, tag: str | None) -> str | None:
     return tag
 
 
+def check_range(field: str, value: int, low: int, high: int) -> int:
+    """Check that a number is from `low` to `high`, both included."""
+    if not low <= value <= high:
+        raise BadInputError(field, f"is {value:,}; it must be from {low:,} to {high:,}")
+    return value
+
+
 def check_percent(field: str, value: float | None) -> float | None:
     """Check a percentage from 0 to 100; NaN is refused."""
     if value is not None and not 0 <= value <= 100:

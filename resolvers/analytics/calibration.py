@@ -20,8 +20,8 @@ from resolvers.analytics.blocks import (
 from resolvers.analytics.periods import check_period
 from resolvers.analytics.reading import open_reading
 from resolvers.context import Context
-from resolvers.errors import BadInputError
 from resolvers.permissions import permitted
+from resolvers.validation import check_range
 from resolvers.visibility import AGENT
 from rules.analytics import CELLS, MOST_BINS, bin_edges, bins_of_cells
 
@@ -55,8 +55,7 @@ async def confidence_calibration(
     Raises BadInputError for a period or a number of bins that is out of range.
     """
     period = check_period(start, end)
-    if not 1 <= bins <= MOST_BINS:
-        raise BadInputError("bins", f"is {bins}; it must be from 1 to {MOST_BINS}")
+    check_range("bins", bins, 1, MOST_BINS)
     async with open_reading(context, agent_id, period) as reading:
         begin, size = span_of_bins(bins)
         column = f"substr(calibration, {begin + 1}, {size}) AS calibration"

@@ -33,8 +33,9 @@ from resolvers.analytics.reading import (
 from resolvers.analytics.series import SERIES_COUNTS, SERIES_PARTS
 from resolvers.analytics.totals import Totals, add_totals, totals_of, totals_of_months
 from resolvers.context import Context, Services
-from resolvers.errors import BadInputError, NotFoundError
+from resolvers.errors import NotFoundError
 from resolvers.permissions import permitted
+from resolvers.validation import check_range
 from resolvers.visibility import AGENT
 from rules.analytics import (
     BUCKETS,
@@ -246,8 +247,7 @@ async def _metrics(reading: Reading, with_cells: bool = False) -> Metrics:
 @permitted("escalationAnalytics", AGENT)
 async def top_reasons(context: Context, agent_id: UUID, metrics: Metrics, limit: int) -> list[ReasonCount]:
     """Return the most frequent reasons of the period; raises BadInputError for a limit over 100."""
-    if not 1 <= limit <= MOST_REASONS:
-        raise BadInputError("limit", f"is {limit}; it must be from 1 to {MOST_REASONS}")
+    check_range("limit", limit, 1, MOST_REASONS)
     scope = context.actor.workspace_id, agent_id
     result = await _reasons(context.services.database.fetch, scope, metrics.totals, limit)
     if result is None:

@@ -13,6 +13,7 @@ from resolvers.analytics.reading import open_reading
 from resolvers.context import Context
 from resolvers.errors import BadInputError
 from resolvers.permissions import permitted
+from resolvers.validation import check_percent, check_range
 from resolvers.visibility import AGENT
 from rules.agent_settings import EscalationSettings
 from rules.analytics import LONGEST_DELAY, ratio
@@ -62,10 +63,9 @@ def _check(thresholds: Sequence[float], delay_seconds: int | None) -> None:
     if len(thresholds) > MOST_THRESHOLDS:
         raise BadInputError("thresholds", f"has over {MOST_THRESHOLDS} values")
     for place, threshold in enumerate(thresholds):
-        if not 0 <= threshold <= 100:
-            raise BadInputError(f"thresholds.{place}", "must be from 0 to 100")
-    if delay_seconds is not None and not 0 <= delay_seconds <= LONGEST_DELAY:
-        raise BadInputError("delay_seconds", f"must be from 0 to {LONGEST_DELAY:,}")
+        check_percent(f"thresholds.{place}", threshold)
+    if delay_seconds is not None:
+        check_range("delay_seconds", delay_seconds, 0, LONGEST_DELAY)
 
 
 def _outcomes(block: Block, thresholds: Sequence[float], delay: int) -> list[ThresholdOutcome]:
