@@ -20,6 +20,8 @@ from schema.enum_values import VALUES
 
 # By name: arguments that mean the same in every field. A name that a type or a field uses otherwise is below.
 _SHARED_ARGUMENTS = {
+    "Query.from": "Start of the period.",
+    "Query.to": "End of the period, exclusive; at most 10 years long.",
     "id": "TypeID of the object.",
     "filter": "Conditions that all items meet. Null means all items.",
     "orderBy": "Order of the items.",
@@ -35,6 +37,8 @@ _SHARED_ARGUMENTS = {
 }
 # By type and name, or by field and name. Other fields do not inherit these: a new one needs its own line.
 _ARGUMENTS = {
+    "Query.from": "Start of the period.",
+    "Query.to": "End of the period, exclusive; at most 10 years long.",
     "Subscription.after": "Cursor to continue from. Every event since then comes first, in order and once.",
     "Subscription.agentId": "Events of this AI agent; null for the whole workspace.",
     "Subscription.escalationId": "Events of this escalation; null for all.",
@@ -43,6 +47,7 @@ _ARGUMENTS = {
     "auditLog.filter": "Conditions that all entries meet. Null means all entries.",
     "changePassword.current": "Present password.",
     "changePassword.new": "New password.",
+    "confidenceCalibration.bins": "Number of equal ranges, 1 to 100.",
     "confirmSecondFactor.code": "Code of the authenticator.",
     "connectSlack.botToken": "Token of the Slack bot, “xoxb-…”.",
     "createAgent.name": "Name of the AI agent.",
@@ -65,11 +70,18 @@ _ARGUMENTS = {
     "sendHeldReply.messageId": "The held reply.",
     "sendTestNotification.channel": "The channel.",
     "sessions.memberId": "The team member; null for the caller.",
+    "series.interval": "The length of a step.",
+    "series.timezone": "IANA name of the zone in which the steps begin.",
+    "setDisposition.disposition": "The judgement; null takes it back.",
+    "setDisposition.escalationId": "A resolved escalation.",
     "setTyping.typing": "True while the caller is typing.",
     "setViewing.viewing": "True while the caller has the conversation open.",
     "signIn.code": "Code of the second factor, or a recovery code; null if the member has none.",
     "signIn.email": "Email address of the team member.",
     "signIn.password": "Password of the team member.",
+    "thresholdWhatIf.delaySeconds": "Delay; that of the AI agent's settings if null.",
+    "thresholdWhatIf.thresholds": "Percent, 0 to 100; at most 101 of them.",
+    "topReasons.limit": "Number of reasons at most, 1 to 100.",
     "updateMember.available": "True if ready to take escalations; null leaves it as it is.",
     "updateMember.name": "New name; null leaves it as it is.",
     "updateMember.role": "New role; null leaves it as it is.",

@@ -13,12 +13,7 @@ from schema.analytics.types import CalibrationBin, EscalationAnalytics, Threshol
 from schema.context import Info, parse_global_id
 from schema.selected_names import names_below
 
-_Agent = Annotated[strawberry.ID, strawberry.argument(description="The AI agent.")]
-_From = Annotated[datetime, strawberry.argument(name="from", description="Start of the period.")]
-_To = Annotated[
-    datetime,
-    strawberry.argument(description="End of the period, exclusive; at most 10 years long."),
-]
+_From = Annotated[datetime, strawberry.argument(name="from")]
 
 
 @strawberry.type
@@ -27,7 +22,7 @@ class AnalyticsQuery:
 
     @strawberry.field
     async def escalation_analytics(
-        self, info: Info, agent_id: _Agent, from_: _From, to: _To
+        self, info: Info, agent_id: strawberry.ID, from_: _From, to: datetime
     ) -> EscalationAnalytics:
         """Metrics of an AI agent over a period, with every change up to now included."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
@@ -40,16 +35,11 @@ class AnalyticsQuery:
     async def threshold_what_if(
         self,
         info: Info,
-        agent_id: _Agent,
+        agent_id: strawberry.ID,
         from_: _From,
-        to: _To,
-        thresholds: Annotated[
-            list[float], strawberry.argument(description="Percent, 0 to 100; at most 101 of them.")
-        ],
-        delay_seconds: Annotated[
-            int | None,
-            strawberry.argument(description="Delay; that of the AI agent's settings if null."),
-        ] = None,
+        to: datetime,
+        thresholds: list[float],
+        delay_seconds: int | None = None,
     ) -> list[ThresholdOutcome]:
         """Effect that confidence thresholds would have had on the conversations of a period."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")
@@ -60,10 +50,10 @@ class AnalyticsQuery:
     async def confidence_calibration(
         self,
         info: Info,
-        agent_id: _Agent,
+        agent_id: strawberry.ID,
         from_: _From,
-        to: _To,
-        bins: Annotated[int, strawberry.argument(description="Number of equal ranges, 1 to 100.")] = 10,
+        to: datetime,
+        bins: int = 10,
     ) -> list[CalibrationBin]:
         """Recorded confidences of the conversations that started in a period, and what became of them."""
         key = parse_global_id(info, AGENT, agent_id, "agent_id")

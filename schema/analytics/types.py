@@ -1,7 +1,7 @@
 """Types of the analytics."""
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import cast
 from uuid import UUID
 
 import strawberry
@@ -244,9 +244,7 @@ class EscalationAnalytics:
     async def top_reasons(
         self,
         info: Info,
-        limit: Annotated[
-            int | None, strawberry.argument(description="Number of reasons at most, 1 to 100.")
-        ] = 10,
+        limit: int | None = 10,
     ) -> list[ReasonCount]:
         """The most frequent reasons."""
         wanted = 10 if limit is None else limit
@@ -292,12 +290,8 @@ class EscalationAnalytics:
     async def series(
         self,
         info: Info,
-        interval: Annotated[
-            AnalyticsInterval, strawberry.argument(description="The length of a step.")
-        ] = AnalyticsInterval.DAY,
-        timezone: Annotated[
-            str, strawberry.argument(description="IANA name of the zone in which the steps begin.")
-        ] = "UTC",
+        interval: AnalyticsInterval = AnalyticsInterval.DAY,
+        timezone: str = "UTC",
     ) -> list[AnalyticsPoint]:
         """The metrics step by step, at most 2,000 steps; steps without data are included."""
         result = self.result

@@ -1,7 +1,5 @@
 """Mutations that raise, take, answer and end escalations."""
 
-from typing import Annotated
-
 import strawberry
 from strawberry.scalars import JSON
 
@@ -228,10 +226,8 @@ class EscalationMutation:
     async def set_disposition(
         self,
         info: Info,
-        escalation_id: Annotated[strawberry.ID, strawberry.argument(description="A resolved escalation.")],
-        disposition: Annotated[
-            Disposition | None, strawberry.argument(description="The judgement; null takes it back.")
-        ] = None,
+        escalation_id: strawberry.ID,
+        disposition: Disposition | None = None,
     ) -> EscalationPayload | None:
         """Judge after the fact whether a resolved escalation was needed."""
         key = parse_global_id(info, ESCALATION, escalation_id, "escalation_id")

@@ -1,6 +1,8 @@
 """Everything in the printed schema has a description."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from graphql import (
     GraphQLEnumType,
@@ -16,6 +18,7 @@ from graphql import (
 
 from schema.api import printed_schema
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = build_schema(printed_schema())
 
 
@@ -52,3 +55,12 @@ def test_every_custom_scalar_names_its_specification() -> None:
     }
     assert set(scalars) == {"Date", "DateTime", "JSON"}
     assert all(url and url.startswith("https://") for url in scalars.values()), scalars
+
+
+def test_arguments_are_described_in_one_module() -> None:
+    described = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "schema").rglob("*.py")
+        if re.search(r"strawberry\.argument\([^)]*description", path.read_text())
+    ]
+    assert described == [], "describe arguments in _ARGUMENTS of schema/descriptions.py"
