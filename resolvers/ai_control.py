@@ -15,6 +15,7 @@ from resolvers.permissions import permitted
 from resolvers.timeline import write_timeline
 from resolvers.visibility import CONVERSATION
 from rules.ai_control import AiPauseCause, AiState
+from rules.escalation import TimelineKind
 from rules.message import MessageKind, MessageRole, MessageStatus
 
 
@@ -140,7 +141,7 @@ async def pause_ai(context: Context, conversation_id: UUID) -> None:
         active_id = escalation.id if escalation else None
         take_over(tx, locked, AiPauseCause.TEAM_MEMBER, active_id=active_id)
         if escalation:
-            write_timeline(tx, escalation, "ai_paused", context.actor)
+            write_timeline(tx, escalation, TimelineKind.AI_PAUSED, context.actor)
 
 
 @permitted("resumeAi", CONVERSATION)
@@ -151,4 +152,4 @@ async def resume_ai(context: Context, conversation_id: UUID) -> None:
         escalation = await lock_active_escalation(tx, locked.conversation)
         active_id = escalation.id if escalation else None
         if await hand_back(tx, locked, active_id, active_id) and escalation:
-            write_timeline(tx, escalation, "ai_resumed", context.actor)
+            write_timeline(tx, escalation, TimelineKind.AI_RESUMED, context.actor)

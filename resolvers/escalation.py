@@ -22,7 +22,7 @@ from resolvers.timeline import write_fact, write_timeline
 from resolvers.validation import check_words
 from resolvers.visibility import ESCALATION
 from rules.ai_control import AiPauseCause, AiResumePolicy, AiState
-from rules.escalation import Disposition, EscalationStatus, Priority, status_after_reopening
+from rules.escalation import Disposition, EscalationStatus, Priority, TimelineKind, status_after_reopening
 from rules.sla_clock import SlaOutcome
 
 _ACTIVE = (EscalationStatus.OPEN, EscalationStatus.IN_PROGRESS)
@@ -123,12 +123,12 @@ def _add_note(tx: Transaction, escalation: Escalation, body: str, actor: Actor) 
         created_at=tx.now,
     )
     tx.add(note)
-    write_fact(tx, escalation, "noted", actor, note=str(note.id))
+    write_fact(tx, escalation, TimelineKind.NOTED, actor, note=str(note.id))
 
 
 def _set_status(tx: Transaction, escalation: Escalation, status: EscalationStatus, actor: Actor) -> None:
     previous, escalation.status = escalation.status, status
-    write_fact(tx, escalation, "status_changed", actor, previous=previous, status=status)
+    write_fact(tx, escalation, TimelineKind.STATUS_CHANGED, actor, previous=previous, status=status)
 
 
 @permitted("claimEscalation", ESCALATION)
@@ -185,12 +185,12 @@ async def _resolve(
     escalation.disposition = how.disposition
     escalation.kept_ai_paused = keep
     stop_clock(tx, escalation)
-    write_fact(tx, escalation, "resolved", actor, disposition=how.disposition, keptAiPaused=keep)
+    write_fact(tx, escalation, TimelineKind.RESOLVED, actor, disposition=how.disposition, keptAiPaused=keep)
     tx.log_to_conversation(conversation.id, "conversation.resolved", escalation=escalation.id)
     if keep:
         pause(tx, locked, AiPauseCause.KEPT_AFTER_RESOLUTION)
     elif await hand_back(tx, locked, escalation.id):
-        write_timeline(tx, escalation, "ai_resumed", actor)
+        write_timeline(tx, escalation, TimelineKind.AI_RESUMED, actor)
 
 
 @permitted("setDisposition", ESCALATION)
@@ -212,7 +212,7 @@ async def set_disposition(
             write_fact(
                 tx,
                 escalation,
-                "disposition_changed",
+                TimelineKind.DISPOSITION_CHANGED,
                 context.actor,
                 previous=previous,
                 disposition=disposition,
@@ -260,14 +260,14 @@ async def _reopen(
         set_clock(escalation, tx.now)
     elif not answered:
         escalation.sla_stopped_at = None
-    write_fact(tx, escalation, "reopened", actor, status=escalation.status)
+    write_fact(tx, escalation, TimelineKind.REOPENED, actor, status=escalation.status)
     if escalation.sla_stopped_at is None:
         announce_crossings(tx, escalation)
     tx.log_to_conversation(conversation.id, "conversation.reopened", escalation=escalation.id)
     if escalation.assignee_id and escalation.assignee_id != assignee_id:
         assign(tx, escalation, None, actor)
     if take_over(tx, locked, AiPauseCause.ESCALATION, escalation.id):
-        write_timeline(tx, escalation, "ai_paused", actor)
+        write_timeline(tx, escalation, TimelineKind.AI_PAUSED, actor)
 
 
 async def _last_of(tx: Transaction, conversation: Conversation) -> UUID | None:

@@ -21,7 +21,7 @@ from resolvers.sla_clock import announce_crossings, schedule_next_crossing, set_
 from resolvers.timeline import write_fact, write_timeline
 from rules.ai_control import AiPauseCause
 from rules.customer_texts import confirmation_text
-from rules.escalation import EscalationStatus, EscalationTrigger, Priority
+from rules.escalation import EscalationStatus, EscalationTrigger, Priority, TimelineKind
 from rules.message import MessageKind
 from rules.pending_escalation import PendingOutcome
 from rules.sla_clock import SlaStatus
@@ -97,7 +97,7 @@ async def raise_escalation(
         if _set_caller_data(active, data) or fresh or _asks_for_more(active, triggers, assignee_id):
             _fold(tx, active, fresh, highest_priority(triggers), actor, assignee_id)
         if take_over(tx, locked, AiPauseCause.ESCALATION, active.id, active.id):
-            write_timeline(tx, active, "ai_paused", actor)
+            write_timeline(tx, active, TimelineKind.AI_PAUSED, actor)
         return EscalationResult(active, created=False)
     escalation = _create(tx, locked, triggers, assignee_id)
     _set_caller_data(escalation, data)
@@ -156,7 +156,7 @@ def _announce(
     write_fact(
         tx,
         escalation,
-        "created",
+        TimelineKind.CREATED,
         actor,
         trigger=escalation.trigger,
         reason=escalation.reason,
@@ -169,7 +169,7 @@ def _announce(
     tx.log_to_conversation(conversation.id, "conversation.escalated", escalation=escalation.id)
     by_member = escalation.trigger is EscalationTrigger.TEAM_MEMBER
     if (take_over if by_member else pause)(tx, locked, cause, escalation.id):
-        write_timeline(tx, escalation, "ai_paused", actor)
+        write_timeline(tx, escalation, TimelineKind.AI_PAUSED, actor)
     if not by_member:
         post_system_message(tx, conversation, MessageKind.CONFIRMATION, escalation.confirmation)
 
@@ -221,7 +221,7 @@ def _write_triggers(
         write_fact(
             tx,
             escalation,
-            "triggered",
+            TimelineKind.TRIGGERED,
             actor,
             trigger=fired.trigger,
             reason=fired.reason,
@@ -257,7 +257,7 @@ def _confirmation(locked: LockedConversation, first: FiredTrigger, priority: Pri
 def change_priority(tx: Transaction, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:
     """Set the priority and recompute the clock from the same start; a stopped clock stays."""
     previous, escalation.priority = escalation.priority, priority
-    write_fact(tx, escalation, "priority_changed", actor, previous=previous, priority=priority)
+    write_fact(tx, escalation, TimelineKind.PRIORITY_CHANGED, actor, previous=previous, priority=priority)
     if escalation.sla_stopped_at is None:
         set_clock(escalation, escalation.sla_started_at)
         announce_crossings(tx, escalation)
@@ -266,13 +266,13 @@ def change_priority(tx: Transaction, escalation: Escalation, priority: Priority,
 def assign(tx: Transaction, escalation: Escalation, assignee_id: UUID | None, actor: Actor | None) -> None:
     """Assign the escalation to a team member, or unassign it with None."""
     previous, escalation.assignee_id = escalation.assignee_id, assignee_id
+    kind = TimelineKind.ASSIGNED if assignee_id else TimelineKind.UNASSIGNED
     write_fact(
         tx,
         escalation,
-        "assigned" if assignee_id else "unassigned",
+        kind,
         actor,
         assignee=assignee_id and str(assignee_id),
         previous=previous and str(previous),
     )
-    kind = "assigned" if assignee_id else "unassigned"
     tx.log_to_conversation(escalation.conversation_id, f"conversation.{kind}", escalation=escalation.id)

@@ -30,7 +30,7 @@ from resolvers.timer_handlers import fire_if_due
 from resolvers.validation import check_content
 from resolvers.visibility import CONVERSATION, ESCALATION, MESSAGE
 from rules.ai_control import AiPauseCause, AiResumePolicy
-from rules.escalation import EscalationStatus, EscalationTrigger
+from rules.escalation import EscalationStatus, EscalationTrigger, TimelineKind
 from rules.message import MessageRole
 from rules.triggers import fired
 
@@ -166,14 +166,15 @@ async def _reply(
     message = post(tx, conversation, MessageRole.HUMAN, content, context.actor, author_id=author.member_id)
     said = {"message": str(message.id)}
     escalation.version += 1
-    write_fact(tx, escalation, "replied", context.actor, said, **said)
+    write_fact(tx, escalation, TimelineKind.REPLIED, context.actor, said, **said)
     if escalation.status is EscalationStatus.OPEN:
         escalation.status = EscalationStatus.IN_PROGRESS
-        write_fact(tx, escalation, "status_changed", context.actor, previous="OPEN", status="IN_PROGRESS")
+        kind, previous = TimelineKind.STATUS_CHANGED, EscalationStatus.OPEN
+        write_fact(tx, escalation, kind, context.actor, previous=previous, status=escalation.status)
     if author.assignee_id and escalation.assignee_id is None:
         assign(tx, escalation, author.assignee_id, context.actor)
     by_policy = locked.settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
     if by_policy and conversation.ai_pause_cause is AiPauseCause.ESCALATION:
         await hand_back(tx, locked, escalation.id, escalation.id)
-        write_timeline(tx, escalation, "ai_resumed", context.actor)
+        write_timeline(tx, escalation, TimelineKind.AI_RESUMED, context.actor)
     return message

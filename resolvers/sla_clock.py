@@ -13,7 +13,14 @@ from realtime.transaction import Transaction
 from resolvers.timeline import write_fact
 from rules.agent_settings import SlaSettings
 from rules.business_hours import hours_of
+from rules.escalation import TimelineKind
 from rules.sla_clock import Clock, SlaStatus, start_clock
+
+_ANNOUNCED = {
+    SlaStatus.ON_TRACK: TimelineKind.SLA_ON_TRACK,
+    SlaStatus.AT_RISK: TimelineKind.SLA_AT_RISK,
+    SlaStatus.BREACHED: TimelineKind.SLA_BREACHED,
+}
 
 
 def set_clock(escalation: Escalation, started_at: datetime) -> None:
@@ -46,7 +53,7 @@ def announce_crossings(tx: Transaction, escalation: Escalation) -> None:
     clock, announced = escalation.clock, escalation.sla_status
     for status in _steps(clock, announced, clock.status(tx.now)):
         passed = {"previous": announced, "status": status}
-        write_fact(tx, escalation, f"sla_{status.lower()}", None, passed, **passed)
+        write_fact(tx, escalation, _ANNOUNCED[status], None, passed, **passed)
         escalation.sla_status = announced = status
     schedule_next_crossing(tx, escalation)
 

@@ -6,12 +6,13 @@ from typing import Any
 from models.escalation import Escalation, TimelineEntry
 from realtime.transaction import Transaction
 from resolvers.actor import Actor, recorder_of
+from rules.escalation import TimelineKind
 
 
 def write_fact(
     tx: Transaction,
     escalation: Escalation,
-    kind: str,
+    kind: TimelineKind,
     actor: Actor | None,
     extra_data: Mapping[str, str] | None = None,
     **data: Any,
@@ -35,7 +36,7 @@ def write_fact(
 
 
 def write_timeline(
-    tx: Transaction, escalation: Escalation, kind: str, actor: Actor | None, **data: Any
+    tx: Transaction, escalation: Escalation, kind: TimelineKind, actor: Actor | None, **data: Any
 ) -> None:
     """Write a timeline entry without a workspace event."""
     escalation.timeline += 1
@@ -43,7 +44,7 @@ def write_timeline(
         TimelineEntry(
             escalation_id=escalation.id,
             position=escalation.timeline,
-            kind=kind,
+            kind=kind.value,
             actor_id=actor.member_id if actor else None,
             data=data,
             occurred_at=tx.now,

@@ -1,4 +1,4 @@
-"""The states, priorities, triggers and dispositions of an escalation."""
+"""The states, priorities, triggers, dispositions and timeline entries of an escalation."""
 
 from enum import StrEnum
 
@@ -49,6 +49,30 @@ class Disposition(StrEnum):
     NO_LONGER_NEEDED = "NO_LONGER_NEEDED"
     DUPLICATE = "DUPLICATE"
     SPAM = "SPAM"
+
+
+class TimelineKind(StrEnum):
+    """The kinds of entries in a timeline.
+
+    All but AI_PAUSED and AI_RESUMED are also in the log of the workspace, as escalation.….
+    """
+
+    CREATED = "created"
+    TRIGGERED = "triggered"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    PRIORITY_CHANGED = "priority_changed"
+    STATUS_CHANGED = "status_changed"
+    DISPOSITION_CHANGED = "disposition_changed"
+    REPLIED = "replied"
+    NOTED = "noted"
+    SLA_AT_RISK = "sla_at_risk"
+    SLA_BREACHED = "sla_breached"
+    SLA_ON_TRACK = "sla_on_track"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    AI_PAUSED = "ai_paused"
+    AI_RESUMED = "ai_resumed"
 
 
 def status_after_reopening(answered: bool) -> EscalationStatus:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +13,28 @@ from models.escalation import TimelineEntry
 from models.log import LogEntry
 from models.member import Member
 from notifications.content.snapshots import ChangedField
+from rules.escalation import TimelineKind
+
+
+class _Source(NamedTuple):
+    """The changed field of a timeline entry, and the keys of its values in the entry's data."""
+
+    field: str
+    before: str | None = None
+    after: str | None = None
+
+
+# Every kind of entry that is no event of its own. A note's text is internal.
+CHANGED_FIELDS: Mapping[str, _Source] = {
+    TimelineKind.ASSIGNED: _Source("assignee", "previous", "assignee"),
+    TimelineKind.UNASSIGNED: _Source("assignee", "previous", "assignee"),
+    TimelineKind.PRIORITY_CHANGED: _Source("priority", "previous", "priority"),
+    TimelineKind.STATUS_CHANGED: _Source("status", "previous", "status"),
+    TimelineKind.TRIGGERED: _Source("trigger", None, "trigger"),
+    TimelineKind.NOTED: _Source("note"),
+    TimelineKind.SLA_ON_TRACK: _Source("slaStatus", "previous", "status"),
+    TimelineKind.DISPOSITION_CHANGED: _Source("disposition", "previous", "disposition"),
+}
 
 
 async def load_changed_field(session: AsyncSession, delivery: Delivery) -> ChangedField | None:
@@ -33,22 +55,14 @@ async def load_changed_field(session: AsyncSession, delivery: Delivery) -> Chang
 
 
 async def _changed_field(session: AsyncSession, entry: TimelineEntry) -> ChangedField | None:
-    data: Mapping[str, Any] = entry.data
-    match entry.kind:
-        case "assigned" | "unassigned":
-            emails = await _emails(session, {data["previous"], data["assignee"]} - {None})
-            return ChangedField("assignee", emails.get(data["previous"]), emails.get(data["assignee"]))
-        case "priority_changed":
-            return ChangedField("priority", data["previous"].lower(), data["priority"].lower())
-        case "status_changed":
-            return ChangedField("status", data["previous"].lower(), data["status"].lower())
-        case "sla_on_track":
-            return ChangedField("slaStatus", data["previous"].lower(), data["status"].lower())
-        case "triggered":
-            return ChangedField("trigger", None, data["trigger"].lower())
-        case "noted":
-            return ChangedField("note")
-    return None
+    source = CHANGED_FIELDS.get(entry.kind)
+    if source is None:
+        return None
+    before, after = (entry.data[key] if key else None for key in (source.before, source.after))
+    if source.field == "assignee":
+        emails = await _emails(session, {id_ for id_ in (before, after) if id_})
+        return ChangedField(source.field, emails.get(before), emails.get(after))
+    return ChangedField(source.field, before and before.lower(), after and after.lower())
 
 
 async def _emails(session: AsyncSession, member_ids: set[str]) -> dict[str | None, str]:

@@ -86,8 +86,9 @@ class EscalationSnapshot:
 class ChangedField:
     """The change of an escalation.updated: a field with its values before and after.
 
-    `field` is assignee (with email addresses as values), priority, status, slaStatus, trigger or note. The
-    text of a note is internal and left out. `version` is that of the escalation after the change.
+    `field` is one of `notifications.content.changes.CHANGED_FIELDS`. The values of assignee are email
+    addresses. The text of a note is internal and left out. `version` is that of the escalation after the
+    change.
     """
 
     field: str
@@ -100,10 +101,10 @@ class ChangedField:
 class NotificationContent:
     """One event. `type` is its public name, such as escalation.created; `id` is the delivery's, dlv_….
 
-    `change` is the kind of an escalation.updated: assigned, unassigned, priority_changed, status_changed,
-    triggered, noted, sla_on_track. `message` is the reply, or the message that the AI should answer. It is
-    `latest` if the customer has written nothing since. `epoch` is that of the event. `time_zone` is that of
-    the AI agent's schedule, in which people read times.
+    `change` is the kind of an escalation.updated, a key of `notifications.content.changes.CHANGED_FIELDS`.
+    `message` is the reply, or the message that the AI should answer. It is `latest` if the customer has
+    written nothing since. `epoch` is that of the event. `time_zone` is that of the AI agent's schedule, in
+    which people read times.
     """
 
     id: str

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
+from notifications.content.changes import CHANGED_FIELDS
 from rules.ai_control import AiState
 from rules.escalation import EscalationStatus, EscalationTrigger, Priority
 from rules.events import TEST, EventType
@@ -12,17 +13,6 @@ from rules.sla_clock import SlaStatus
 from rules.typeid import AGENT, CONVERSATION, ESCALATION, MESSAGE
 
 Schema = dict[str, Any]
-
-# The changes of escalation.updated; every other change has an event of its own.
-CHANGES = (
-    "assigned",
-    "unassigned",
-    "priority_changed",
-    "status_changed",
-    "triggered",
-    "noted",
-    "sla_on_track",
-)
 
 
 def _described(description: str, schema: Schema) -> Schema:
@@ -152,7 +142,9 @@ def _control(state: AiState) -> Schema:
     }
 
 
-_CHANGE = _described("The kind of change.", {"type": "string", "enum": list(CHANGES)})
+_CHANGE = _described(
+    "The kind of change.", {"type": "string", "enum": [str(kind) for kind in CHANGED_FIELDS]}
+)
 _CHANGED = _described(
     "The changed field with its values before and after: for an assignee email addresses. The body shows the "
     "state when it is first sent, which may be newer. Null for events from before this was recorded.",
@@ -161,7 +153,7 @@ _CHANGED = _described(
             {
                 "field": {
                     "type": "string",
-                    "enum": ["assignee", "priority", "status", "slaStatus", "trigger", "note"],
+                    "enum": list(dict.fromkeys(source.field for source in CHANGED_FIELDS.values())),
                 },
                 "before": _or_null(_TEXT),
                 "after": _or_null(_TEXT),

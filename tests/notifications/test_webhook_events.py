@@ -39,6 +39,8 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 NOTE, DRAFT, PASSED_OVER = "a note among ourselves", "a draft of the AI's", "another draft of the AI's"
 UPDATE = "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { escalation { id } } }"
+JUDGE = """mutation($id: ID!, $to: Disposition) {
+    setDisposition(escalationId: $id, disposition: $to) { escalation { id } } }"""
 REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation { id } } }"
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 NODE = f"query($id: ID!) {{ node(id: $id) {{ ... on Delivery {{ {DELIVERY_SHOWN} }} }} }}"
@@ -83,6 +85,9 @@ def a_whole_story(talk: Talk, receiver: Receiver) -> str:
     key.record(talk.id, "ASSISTANT", PASSED_OVER)
     key.resolve(escalation, note="Sent again", disposition="NEEDED")
     receiver.wait_for(19)
+    for judgement in ("DUPLICATE", None):
+        key.ask(JUDGE, id=escalation, to=judgement)
+    receiver.wait_for(21)
     key.ask(REOPEN, id=escalation)
     return escalation
 
@@ -107,6 +112,8 @@ STORY = [
     ("escalation.updated", "assigned"),
     ("escalation.resolved", None),
     ("conversation.ai_resumed", 5),
+    ("escalation.updated", "disposition_changed"),
+    ("escalation.updated", "disposition_changed"),
     ("escalation.reopened", None),
     (PAUSED, 6),
 ]
@@ -137,6 +144,8 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
         ("trigger", None, "button"),
         ("status", "open", "in_progress"),
         ("assignee", None, team.email),
+        ("disposition", "needed", "duplicate"),
+        ("disposition", "duplicate", None),
     ]
     versions = [changed["version"] for changed in updates]
     assert versions == sorted(versions)

@@ -9,6 +9,7 @@ interface Entry {
   data: unknown;
 }
 
+/** The keys are TimelineKind in rules/escalation.py. */
 const TEXTS: Record<string, string> = {
   created: "raised it",
   triggered: "Another trigger fired",
@@ -16,10 +17,12 @@ const TEXTS: Record<string, string> = {
   unassigned: "removed the assignee",
   priority_changed: "changed the priority",
   status_changed: "changed the status",
+  disposition_changed: "reviewed whether a person was needed",
   replied: "replied",
   noted: "added a note",
   sla_at_risk: "The answer is at risk",
   sla_breached: "The answer is overdue",
+  sla_on_track: "The answer is on track again",
   resolved: "resolved it",
   reopened: "reopened it",
   ai_paused: "The AI was paused",
