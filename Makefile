@@ -38,12 +38,12 @@ demo: install ## serve a sample workspace with simulated customers, and print wh
 serve: install ## serve
 	$(BIN)/baton serve
 
-# Tests wait about as long as they compute: two processes more than cores keep the cores busy. The longest files
+# Tests wait about as long as they compute: two more processes than cores keep the cores busy. The longest files
 # begin first (tests/support/file_order.py), so that no process ends long after the others. Bytecode is kept:
 # without it each of the processes would compile all modules and rewrite the assertions of all tests.
 TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
-test: install ## run every test, in two processes more than cores (TEST_PROCESSES=4)
+test: install ## run every test, with two more processes than there are cores (TEST_PROCESSES=4)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 check: lint types imports prose web-check ## ruff, mypy, import contracts, prose, and the checks of web/

@@ -202,7 +202,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     @property
     def write(self) -> Callable[[bytes], None]:
-        """Return the transport's method, so that writing costs one call."""
+        """Return the transport's method. `SendQueue` calls it with each data frame, which costs one call."""
         return self._transport.write
 
     # Reading

@@ -1,5 +1,5 @@
 /**
- * One WebSocket at a time to the service (graphql-transport-ws): opened again after each loss, and watched.
+ * One WebSocket at a time to the service (graphql-transport-ws), which reconnects after each loss, and is watched.
  *
  * A socket that is open proves nothing after sleep, so pings are sent and their answers timed. What is sent while there
  * is no connection is dropped: the user of this module sends again in `onUp`.
