@@ -15,6 +15,7 @@ from server.http.admission import Admission
 from server.http.application import App
 from server.http.confirm_recipient import confirm_recipient
 from server.http.dashboard import ROUTES as DASHBOARD
+from server.http.direct_route import DirectRoute
 from server.http.graphiql import ROUTES as GRAPHIQL
 from server.http.health import ROUTES as PROBES
 from server.http.problems import EXCEPTION_HANDLERS
@@ -38,11 +39,14 @@ _CORS = Middleware(
 )
 
 
+_GRAPHQL = Route("/graphql", graphql, methods=METHODS)
+
+
 def routes_of(settings: Settings) -> list[BaseRoute]:
     """Return the routes of every server."""
     return [
         # The most frequent first: routes are tried in this order.
-        Route("/graphql", graphql, methods=METHODS),
+        _GRAPHQL,
         *WidgetFiles(settings.web_dir / "widget").routes,
         *DASHBOARD,
         *GRAPHIQL,
@@ -71,6 +75,7 @@ def make_app(
     return App(
         websocket_endpoint(),
         AppState(opened.services, settings, opened.probe, admission_of(settings), Groups(), connections),
+        DirectRoute(_GRAPHQL, _CORS),
         routes=[*routes_of(settings), *more],
         middleware=[_CORS],
         exception_handlers=EXCEPTION_HANDLERS,

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from server.http.call_report import reported
+from server.http.direct_route import DirectRoute
 from server.http.hosts import AllowedHosts
 from server.http.log_context import log_context
 from server.http.problems import answer_refused
@@ -24,15 +25,21 @@ class App(Starlette):
 
     `live` serves WebSockets at /graphql.
     WebSockets bypass the middleware: they stay open for hours, and each layer around one would stay, too.
+    The requests of the `direct` route bypass it because they are many.
     """
 
     def __init__(
-        self, live: Callable[[WebSocket], Awaitable[None]] | None, state: HttpState, **options: Any
+        self,
+        live: Callable[[WebSocket], Awaitable[None]] | None,
+        state: HttpState,
+        direct: DirectRoute | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         # A redirect would name the host that the caller has made up, and lose the body of a POST.
         self.router.redirect_slashes = False
         self._live = live
+        self._direct = direct
         self._hosts = AllowedHosts.of(state.settings)
         self._headers = ResponseHeaders(self.routes, is_https=state.settings.url.startswith("https://"))
         self.state = cast(State, state)
@@ -55,5 +62,8 @@ class App(Starlette):
         if refusal := self._hosts.refusal(scope):
             response = await answer_refused(Request(scope), HTTPException(*refusal))
             await response(scope, receive, send)
+        elif self._direct and self._direct.serves(scope):
+            scope["app"] = self
+            await self._direct(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
