@@ -1,15 +1,13 @@
 """The connection pools to PostgreSQL."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
 import orjson
-from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import event
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
@@ -17,11 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
+from models.connection_pool import Connect, ConnectionPool, PoolUse
 from models.database_transaction import (
     DatabaseTransaction,
     begin_transaction,
     driver_connection,
     pooled_connection,
+    wait_in_greenlet,
 )
 from models.driver_values import json_text
 
@@ -94,15 +94,6 @@ def _sqlstate(error: BaseException | None) -> str:
     return str(getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", ""))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolUse:
-    """Connections of a pool that are in use, of `size` at most, and the callers that wait for one."""
-
-    in_use: int
-    size: int
-    waiting: int
-
-
 class Database:
     """The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
 
@@ -120,16 +111,16 @@ class Database:
             settings = settings | _LIST_SETTINGS | {"statement_timeout": str(round(1000 * list_seconds))}
             queries, session_wait, query_wait = connections, LIST_WAIT_SECONDS, LIST_WAIT_SECONDS
 
-        async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
+        async def connect() -> asyncpg.Connection:
             return await asyncpg.connect(
                 url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=settings
             )
 
         self._list_seconds = list_seconds
-        self._query_pool = _QueryPool(connect, queries, query_wait)
+        self._query_pool = ConnectionPool(partial(_connect_for_queries, connect), queries, query_wait)
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=connect,
+            async_creator=wait_in_greenlet(connect),
             poolclass=_SessionPool,
             pool_size=connections,
             max_overflow=0,
@@ -248,69 +239,8 @@ class _SessionPool(AsyncAdaptedQueuePool):
             self.waiting -= 1
 
 
-class _QueryPool:
-    """A pool of asyncpg, opened on first use, with the greatest number of connections and wait for one."""
-
-    def __init__(
-        self,
-        connect: Callable[..., Coroutine[Any, Any, asyncpg.Connection]],
-        connections: int,
-        wait_seconds: float,
-    ) -> None:
-        self._connect = connect
-        self._connections = connections
-        self._wait_seconds = wait_seconds
-        self._pool: asyncpg.Pool | None = None
-        self._waiting = 0
-
-    def use(self) -> PoolUse:
-        in_use = self._pool.get_size() - self._pool.get_idle_size() if self._pool else 0
-        return PoolUse(in_use, self._connections, self._waiting)
-
-    def twin(self) -> "_QueryPool":
-        """Return another pool of the same kind."""
-        return _QueryPool(self._connect, self._connections, self._wait_seconds)
-
-    async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
-        async with self.connection() as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
-            return rows
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        pool = self._pool or await self._open()
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._wait_seconds):
-                connection = await pool.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield connection
-        finally:
-            # A connection whose query was cancelled gets the same time limit.
-            await pool.release(connection, timeout=QUERY_WAIT_SECONDS)
-
-    async def _open(self) -> asyncpg.Pool:
-        pool: asyncpg.Pool = asyncpg.create_pool(
-            connect=self._connect,
-            min_size=0,
-            max_size=self._connections,
-            init=_read_json,
-            reset=_keep_connection_state,
-        )
-        self._pool = pool
-        await pool  # opens no connection yet
-        return pool
-
-    def close(self) -> None:
-        if self._pool:
-            self._pool.terminate()
-
-
-async def _read_json(connection: asyncpg.Connection) -> None:
+async def _connect_for_queries(connect: Connect) -> asyncpg.Connection:
+    """Return a connection that reads JSON as Python's values."""
+    connection = await connect()
     await connection.set_type_codec("jsonb", encoder=str, decoder=orjson.loads, schema="pg_catalog")
-
-
-async def _keep_connection_state(_: asyncpg.Connection) -> None:
-    """Skip asyncpg's reset: single queries leave no state in a connection."""
+    return connection

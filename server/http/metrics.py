@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.database import PoolUse
+from models.connection_pool import PoolUse
 from realtime.backlog import Backlog
 from server.database_probe import NO_DATABASE
 from server.embedded.location import database_folder
