@@ -1,8 +1,9 @@
 """Rows of a transaction that are read and written without a session: one statement writes them all."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Any, TypeVarTuple, cast
+from typing import Any, Protocol, TypeVarTuple, cast
 
 import asyncpg
 from sqlalchemy import Computed
@@ -33,6 +34,13 @@ _Row = PlainRow | Base
 _PARTS, _ROWS = 16, 16
 
 
+class Connection(Protocol):
+    """A way to run statements: one connection, or any of a pool."""
+
+    async def fetch(self, sql: str, /, *values: Any) -> list[asyncpg.Record]:
+        """Return the rows of a statement."""
+
+
 class Ledger:
     """The rows that a transaction has read or added, each with its values in the database.
 
@@ -40,7 +48,7 @@ class Ledger:
     changing the rows that it changes.
     """
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stored: dict[_Identity, tuple[_Row, dict[str, Any]]] = {}
         self._added: list[Base] = []
@@ -81,6 +89,23 @@ class Ledger:
             heads += [head for head in record if head is not None]
         return heads
 
+    async def write_if_unchanged(self, version: str, appends: Sequence[Append]) -> list[int] | None:
+        """Write and append in one statement, if the one row that was read still has this version.
+
+        Return the new heads of the streams, or None if nothing was written.
+        """
+        ((update, values),) = self._updates()
+        steps = [
+            (replace(update, guarded=True), [*values, version]),
+            *self._inserts(),
+            *((EntryAppend(), append.values) for append in appends),
+        ]
+        statement = write_statement(tuple(part for part, _ in steps))
+        given = statement.arguments([value for _, values in steps for value in values])
+        for record in await self._connection.fetch(statement.sql, *given):
+            return list(record)
+        return None
+
     def _tracked(self, selected: tuple[*Ts]) -> tuple[*Ts]:
         # Part for part of the same type, which a tuple made from a list cannot express.
         parts = [self._first_read(part) if isinstance(part, PlainRow) else part for part in selected]
@@ -102,7 +127,7 @@ class Ledger:
                 some = rows[begin : begin + _ROWS]
                 yield RowInserts(model, keys, len(some)), [value for row in some for value in row.values()]
 
-    def _updates(self) -> Iterator[_Step]:
+    def _updates(self) -> Iterator[tuple[RowUpdate, list[Any]]]:
         for (model, *key), (row, stored) in self._stored.items():
             if changed := tuple(_changed(row, stored)):
                 yield RowUpdate(model, changed), [*(vars(row)[name] for name in changed), *key]

@@ -2,7 +2,7 @@
 
 A shape is a sequence of parts: which columns of which tables are written, and to how many streams entries are
 appended. Each part is a CTE. PostgreSQL executes CTEs that write in no promised order, so an append depends
-on the one before.
+on the one before. After a guarded update, everything depends on that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal_column,
     null,
     select,
     update,
@@ -51,10 +52,15 @@ class RowInserts:
 
 @dataclass(frozen=True, slots=True)
 class RowUpdate:
-    """The part of a shape that changes attributes of a row."""
+    """The part of a shape that changes attributes of a row.
+
+    A guarded update is the first part. If the row has another version now, the statement writes nothing and
+    returns no row.
+    """
 
     model: type[Base]
     keys: tuple[str, ...]
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,17 @@ class Append:
         return [self.stream, len(self.types), self.at, self.types, self.data]
 
 
+def row_version(model: type[Base]) -> ColumnElement[str]:
+    """Return the version of a row, as text: each change of a row gives it another (`xmin`)."""
+    return cast(literal_column(f"{table_of(model).name}.xmin"), Text)
+
+
 class WriteStatement:
     """The statement of a shape. It returns one row: the new heads of the streams."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parameters: list[BindParameter[Any]] = []
+        self._guard: CTE | None = None
         self._heads: list[CTE] = []
         ctes = [cte for number, part in enumerate(parts) for cte in self._ctes(number, part)]
         heads: list[ColumnElement[Any]] = [head.c.head for head in self._heads]
@@ -110,23 +122,38 @@ class WriteStatement:
         if isinstance(part, EntryAppend):
             yield from self._append(number)
             return
-        table, columns = table_of(part.model), columns_of(part.model)
         if isinstance(part, RowUpdate):
-            new = {columns[key]: self._parameter(columns[key].type) for key in part.keys}
-            own = [column == self._parameter(column.type) for column in table.primary_key]
-            yield update(table).values(new).where(*own).cte(f"changed_{number}")
+            yield self._update(number, part)
             return
+        table, columns = table_of(part.model), columns_of(part.model)
         rows = [
             {columns[key].name: self._parameter(columns[key].type) for key in keys}
             for keys in repeat(part.keys, part.count)
         ]
-        yield insert(table).values(rows).cte(f"added_{number}")
+        if self._guard is None:
+            yield insert(table).values(rows).cte(f"added_{number}")
+            return
+        for place, row in enumerate(rows):
+            given = select(*row.values()).select_from(self._guard)
+            yield insert(table).from_select(list(row), given).cte(f"added_{number}_{place}")
+
+    def _update(self, number: int, part: RowUpdate) -> CTE:
+        table, columns = table_of(part.model), columns_of(part.model)
+        new = {columns[key]: self._parameter(columns[key].type) for key in part.keys}
+        own = [column == self._parameter(column.type) for column in table.primary_key]
+        changed = update(table).values(new).where(*own)
+        if not part.guarded:
+            return changed.cte(f"changed_{number}")
+        unchanged = row_version(part.model) == self._parameter(Text())
+        self._guard = changed.where(unchanged).returning(*table.primary_key).cte(f"changed_{number}")
+        return self._guard
 
     def _append(self, number: int) -> Iterator[CTE]:
         stream, count, at, types, data = map(
             self._parameter, (Stream.id.type, BigInteger(), Stream.head_at.type, ARRAY(Text()), ARRAY(Text()))
         )
-        after = [before.c.head.is_not(None) for before in self._heads[-1:]]
+        before = self._heads[-1] if self._heads else self._guard
+        after = [] if before is None else [column.is_not(None) for column in before.c]
         head = (
             update(Stream)
             .where(Stream.id == stream, *after)

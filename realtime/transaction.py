@@ -2,9 +2,11 @@
 
 This is the only module that commits. The lock order is idempotency key, conversation, escalation,
 conversation stream, workspace stream, audit log.
+
+A change of nothing but one conversation can be tried without a lock: see `UnlockedTransaction`.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVarTuple
@@ -17,12 +19,17 @@ from models.compiled_select import CompiledStatement
 from models.database import Database
 from models.database_transaction import DatabaseTransaction
 from models.ledger import Ledger
+from models.write_statement import Append
 from realtime import log
 from realtime.audit import NewAuditEntry, append_audit
 from realtime.pubsub import Wakeup
 from realtime.timers import Timer, set_timers
 
 Ts = TypeVarTuple("Ts")
+
+
+class LockRequiredError(Exception):
+    """The change needs a lock: it reads more than the conversation, or another change came between."""
 
 
 class Transaction:
@@ -36,17 +43,27 @@ class Transaction:
     """
 
     def __init__(
-        self, opened: DatabaseTransaction, replay_clock: datetime | None, timers_enabled: bool = True
+        self,
+        opened: DatabaseTransaction | None,
+        ledger: Ledger,
+        replay_clock: datetime | None,
+        timers_enabled: bool = True,
     ) -> None:
         self.replay_clock = replay_clock
         self.timers_enabled = timers_enabled
-        self._opened = opened
-        self._ledger = Ledger(opened.connection)
+        self._open_transaction = opened
+        self._ledger = ledger
         self._now: datetime | None = replay_clock
         self._conversation: dict[UUID, list[log.NewEntry]] = {}
         self._workspace: dict[UUID, list[log.NewEntry]] = {}
         self._timers: list[Timer] = []
         self._audit: dict[UUID, list[NewAuditEntry]] = {}
+
+    @property
+    def _opened(self) -> DatabaseTransaction:
+        if self._open_transaction is None:
+            raise LockRequiredError
+        return self._open_transaction
 
     @property
     def session(self) -> AsyncSession:
@@ -107,15 +124,59 @@ class Transaction:
         await self._opened.flush()
         if self._timers:
             await set_timers(self._opened.connection, self._timers)
-        appends = [
+        appends = self._appends()
+        heads = await self._ledger.write(appends)
+        for workspace, acts in sorted(self._audit.items()):
+            await append_audit(self.session, workspace, acts, self._now or await self.read_clock())
+        return _wakeups(appends, heads)
+
+    def _appends(self) -> list[Append]:
+        """Return the appends of the log entries, conversation streams first."""
+        return [
             log.append(stream, entries, self.now)
             for entries_of in (self._conversation, self._workspace)
             for stream, entries in sorted(entries_of.items())
         ]
-        heads = await self._ledger.write(appends)
-        for workspace, acts in sorted(self._audit.items()):
-            await append_audit(self.session, workspace, acts, self._now or await self.read_clock())
-        return [Wakeup(append.stream, head) for append, head in zip(appends, heads, strict=True)]
+
+
+def _wakeups(appends: Sequence[Append], heads: Sequence[int]) -> list[Wakeup]:
+    return [Wakeup(append.stream, head) for append, head in zip(appends, heads, strict=True)]
+
+
+class UnlockedTransaction(Transaction):
+    """A change of one conversation that was read without a lock. Its one statement is the transaction.
+
+    `read` reads the conversation. Everything else that is read, and timers and audit entries, raise
+    LockRequiredError. So does writing, if the conversation is not as it was read.
+    """
+
+    def __init__(
+        self, database: Database, replay_clock: datetime | None, timers_enabled: bool = True
+    ) -> None:
+        super().__init__(None, Ledger(database), replay_clock, timers_enabled)
+        self._version = ""
+
+    async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        """Raise LockRequiredError."""
+        raise LockRequiredError
+
+    async def read(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        """Return the rows of a statement that reads the conversation, and nothing that must not change."""
+        return await self._ledger.fetch(statement, **values)
+
+    def set_version(self, version: str) -> None:
+        """Set the version of the conversation that was read."""
+        self._version = version
+
+    async def write(self) -> list[Wakeup]:
+        """Write rows and log entries, and return the wake-ups."""
+        if self._timers or self._audit:
+            raise LockRequiredError
+        appends = self._appends()
+        heads = await self._ledger.write_if_unchanged(self._version, appends)
+        if heads is None:
+            raise LockRequiredError
+        return _wakeups(appends, heads)
 
 
 class Transactions:
@@ -132,9 +193,24 @@ class Transactions:
     async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
         """Begin a transaction. An exception in the block rolls it back: nothing is stored or published."""
         async with self._database.transaction() as opened:
-            tx = Transaction(opened, replay_clock, self._timers_enabled)
+            tx = Transaction(opened, Ledger(opened.connection), replay_clock, self._timers_enabled)
             yield tx
             wakeups = await tx.write()
             await opened.commit()
+        self._publish(wakeups)
+
+    @asynccontextmanager
+    async def begin_without_lock(
+        self, replay_clock: datetime | None = None
+    ) -> AsyncIterator[UnlockedTransaction]:
+        """Begin a change of one conversation without a lock.
+
+        Raises LockRequiredError where it needs one: nothing is stored then, and `begin` can do it.
+        """
+        tx = UnlockedTransaction(self._database, replay_clock, self._timers_enabled)
+        yield tx
+        self._publish(await tx.write())
+
+    def _publish(self, wakeups: Sequence[Wakeup]) -> None:
         for wakeup in wakeups:
             self._publish_wakeup(wakeup)

@@ -1,7 +1,7 @@
 """Row locks of transactions.
 
 A conversation's row is locked before anything is read on which a decision depends. The transaction's time is
-read after the lock, in the same statement.
+read after the lock, in the same statement. A transaction without a lock reads the row's version instead.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,8 @@ from models.agent import Agent
 from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.escalation import Escalation
-from realtime.transaction import Transaction
+from models.write_statement import row_version
+from realtime.transaction import Transaction, UnlockedTransaction
 from resolvers.actor import Actor, ActorKind
 from resolvers.errors import ConflictError, NotFoundError
 from resolvers.visibility import Visibility, bind_values, visible_conversations, visible_escalations
@@ -43,6 +44,8 @@ class LockedConversation:
 
 # For the team and for customers.
 _Locking = dict[bool, CompiledSelect[Conversation, dict[str, Any], datetime]]
+_Reading = dict[bool, CompiledSelect[Conversation, dict[str, Any], datetime, str]]
+_CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 
 
 def _locking(rows: Select[Conversation]) -> CompiledSelect[Conversation, dict[str, Any], datetime]:
@@ -50,10 +53,13 @@ def _locking(rows: Select[Conversation]) -> CompiledSelect[Conversation, dict[st
     locked = rows.with_for_update(key_share=True).cte("locked")
     conversation = aliased(Conversation, locked)
     return CompiledSelect(
-        select(conversation, Agent.settings, func.clock_timestamp(type_=DateTime(timezone=True))).join(
-            Agent, Agent.id == conversation.agent_id
-        )
+        select(conversation, Agent.settings, _CLOCK).join(Agent, Agent.id == conversation.agent_id)
     )
+
+
+def _reading(rows: Select[Conversation]) -> CompiledSelect[Conversation, dict[str, Any], datetime, str]:
+    settings = rows.join(Agent, Agent.id == Conversation.agent_id)
+    return CompiledSelect(settings.add_columns(Agent.settings, _CLOCK, row_version(Conversation)))
 
 
 def _by_id(seen: Visibility) -> Select[Conversation]:
@@ -73,6 +79,9 @@ def _for_team_and_customers(build: Callable[[Visibility], Select[Conversation]])
 
 
 _CONVERSATION = _for_team_and_customers(_by_id)
+_CONVERSATION_READ: _Reading = {
+    customer: _reading(_by_id(Visibility.template(customer=customer))) for customer in (False, True)
+}
 _CONVERSATION_OF_ESCALATION = _for_team_and_customers(_of_escalation)
 _LOCKED_ESCALATION = select(Escalation).with_for_update(key_share=True)
 _ESCALATION = CompiledSelect(_LOCKED_ESCALATION.where(Escalation.id == bindparam("row_id", type_=Uuid)))
@@ -93,6 +102,20 @@ async def lock_conversation(tx: Transaction, actor: Actor, conversation_id: UUID
     if actor.kind is not ActorKind.SYSTEM:
         refuse_erased(locked.conversation)
     return locked
+
+
+async def read_conversation(
+    tx: UnlockedTransaction, actor: Actor, conversation_id: UUID
+) -> LockedConversation:
+    """Read a visible conversation to change it without a lock; raises as `lock_conversation` does."""
+    values = bind_values(actor)
+    rows = await tx.read(_CONVERSATION_READ[actor.is_customer], **values, row_id=conversation_id)
+    if not rows:
+        raise NotFoundError("conversation")
+    ((conversation, settings, clock, version),) = rows
+    tx.set_version(version)
+    refuse_erased(conversation)
+    return _at_time(tx, conversation, settings, clock)
 
 
 def refuse_erased(conversation: Conversation) -> None:
@@ -124,6 +147,12 @@ async def _locked(
     if not rows:
         raise NotFoundError(name)
     ((conversation, settings, clock),) = rows
+    return _at_time(tx, conversation, settings, clock)
+
+
+def _at_time(
+    tx: Transaction, conversation: Conversation, settings: dict[str, Any], clock: datetime
+) -> LockedConversation:
     tx.set_now(clock)
     bind_contextvars(conversation=format_id(CONVERSATION, conversation.id))
     return LockedConversation(conversation, stored_settings(settings))

@@ -1,6 +1,7 @@
 """Messages of customers and AI agents, and held replies."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -11,14 +12,14 @@ from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
-from realtime.transaction import Transaction
+from realtime.transaction import LockRequiredError, Transaction
 from resolvers.actor import Actor
 from resolvers.ai_control import request_turn
 from resolvers.append_message import post
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, ForbiddenError
 from resolvers.idempotency import IdempotentCall, begin_idempotent
-from resolvers.locks import LockedConversation, lock_conversation
+from resolvers.locks import LockedConversation, lock_conversation, read_conversation
 from resolvers.pending_escalation import end_pending, open_pending
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import raise_escalation
@@ -83,6 +84,9 @@ async def record_message(
     """
     new = replace(new, confidence=_confidence(context, new, probability))
     _check(context, new)
+    if idempotency_key is None:
+        with suppress(LockRequiredError):
+            return await _record_without_lock(context, conversation_id, new)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "message": new}
         call = await begin_idempotent(tx, context.actor, "recordMessage", idempotency_key, inputs)
@@ -93,6 +97,14 @@ async def record_message(
         recorded = await _record(tx, context, locked, new)
         await _store_result(call, recorded)
     return recorded
+
+
+async def _record_without_lock(context: Context, conversation_id: UUID, new: NewMessage) -> RecordedMessage:
+    """Record a message that raises nothing; raise LockRequiredError for others."""
+    async with context.services.transactions.begin_without_lock(context.replay_clock) as tx:
+        unlocked = await read_conversation(tx, context.actor, conversation_id)
+        await fire_if_due(tx, unlocked)
+        return await _record(tx, context, unlocked, new)
 
 
 def _confidence(context: Context, new: NewMessage, probability: float | None) -> float | None:

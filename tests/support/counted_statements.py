@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy import Engine, event
 
 from models.database import Database
+from realtime.transaction import Transactions
 from resolvers.context import Context, Services
 from resolvers.credentials import actor_of
 from schema.execution import execute
@@ -68,7 +69,10 @@ async def counted_api(server: Server) -> AsyncIterator[CountedApi]:
     async with open_services(settings, server.service_url, live=False) as opened:
         event.listen(Engine, "before_cursor_execute", count)
         try:
-            services = replace(opened.services, database=counted, list_database=counted)
+            transactions = Transactions(counted, lambda _: None)
+            services = replace(
+                opened.services, database=counted, list_database=counted, transactions=transactions
+            )
             yield CountedApi(services, counted)
         finally:
             event.remove(Engine, "before_cursor_execute", count)

@@ -4,19 +4,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from sqlalchemy import text
 
 from models.base import Base
 from models.compiled_select import CompiledStatement
 from models.database import Database
+from models.ledger import Ledger
 from models.write_statement import Append
 from realtime import log
 from realtime.pubsub import Wakeup
 from realtime.timers import set_timers
-from realtime.transaction import Transaction, Transactions
+from realtime.transaction import LockRequiredError, Transaction, Transactions, UnlockedTransaction
 
+T = TypeVar("T", bound=Transaction)
 Ts = TypeVarTuple("Ts")
 
 _APPEND = text(
@@ -61,6 +63,21 @@ class _SessionTransaction(Transaction):
         return max(int(position) for position in positions)
 
 
+class _UnlockedSessionTransaction(_SessionTransaction, UnlockedTransaction):
+    """What the service does in one statement, done in a session. One call at a time needs no lock."""
+
+    async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        raise LockRequiredError
+
+    async def read(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        return await _SessionTransaction.fetch(self, statement, **values)
+
+    async def write(self) -> list[Wakeup]:
+        if self._timers:
+            raise LockRequiredError
+        return await super().write()
+
+
 @dataclass
 class FixedClock:
     """The time of the transactions that follow."""
@@ -80,16 +97,35 @@ class ClockedTransactions(Transactions):
         async with super().begin(self._clock.now) as tx:
             yield tx
 
+    @asynccontextmanager
+    async def begin_without_lock(
+        self, replay_clock: datetime | None = None
+    ) -> AsyncIterator[UnlockedTransaction]:
+        async with super().begin_without_lock(self._clock.now) as tx:
+            yield tx
+
 
 class SessionTransactions(ClockedTransactions):
     """The same, each in a session."""
 
     @asynccontextmanager
     async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
+        async with self._session(_SessionTransaction) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def begin_without_lock(
+        self, replay_clock: datetime | None = None
+    ) -> AsyncIterator[UnlockedTransaction]:
+        async with self._session(_UnlockedSessionTransaction) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _session(self, kind: type[T]) -> AsyncIterator[T]:
         async with self._database.transaction() as opened:
-            tx = _SessionTransaction(opened, self._clock.now)
+            tx = kind.__new__(kind)
+            Transaction.__init__(tx, opened, Ledger(opened.connection), self._clock.now)
             yield tx
             wakeups = await tx.write()
             await opened.commit()
-        for wakeup in wakeups:
-            self._publish_wakeup(wakeup)
+        self._publish(wakeups)

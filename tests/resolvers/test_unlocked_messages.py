@@ -1,0 +1,83 @@
+"""Messages that are recorded without a lock: what changes the conversation meanwhile counts."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from rules.typeid import CONVERSATION, parse_id
+from tests.support.baton_client import Server, Workspace
+from tests.support.counted_statements import counted_api
+from tests.support.locks import Scene, outcomes, send
+from tests.support.log_audit import Ledger
+
+pytestmark = pytest.mark.anyio
+
+RECORD = """mutation($input: RecordMessageInput!) { recordMessage(input: $input) {
+    message { position status } ai { state } } }"""
+
+
+@pytest.fixture(scope="module")
+def workspace(server: Server) -> Workspace:
+    """One for all tests of this file; each has conversations of its own."""
+    return server.new_workspace()
+
+
+def answer(scene: Scene) -> Any:
+    return scene.key.record(scene.conversation, "ASSISTANT", "It is on its way.")
+
+
+async def test_reply_that_was_read_before_a_pause_is_held(scene: Scene) -> None:
+    # The call has read the conversation, and waits to write it.
+    async with scene.locked() as lock:
+        (reply,) = await lock.in_order(partial(answer, scene))
+        await lock.connection.execute(
+            "UPDATE conversations SET ai_state = 'PAUSED', ai_pause_cause = 'TEAM_MEMBER' WHERE id = $1",
+            parse_id(CONVERSATION, scene.conversation),
+        )
+    (recorded,) = await outcomes(reply)
+    assert (recorded["message"]["status"], recorded["ai"]["state"]) == ("HELD", "PAUSED")
+
+
+async def test_reply_after_a_pause_that_waits_is_held(scene: Scene) -> None:
+    async with scene.locked() as lock:
+        calls = await lock.in_order(partial(scene.key.pause, scene.conversation), partial(answer, scene))
+    _, recorded = await outcomes(*calls)
+    assert recorded["message"]["status"] == "HELD"
+    Ledger.of(scene).check()
+
+
+async def test_concurrent_messages_have_positions_without_gaps(scene: Scene) -> None:
+    async with scene.locked() as lock:
+        calls = [
+            send(scene.key.record, scene.conversation, role, f"Message {place}.")
+            for place, role in enumerate(["USER", "ASSISTANT"] * 4)
+        ]
+        await lock.queued(1)
+    answers = await outcomes(*calls)
+    assert sorted(item["message"]["position"] for item in answers) == list(range(1, 9))
+    ledger = Ledger.of(scene)
+    ledger.check()
+    assert (len(ledger.messages), ledger.conversation["messages"]) == (8, 8)
+
+
+async def test_message_of_an_erased_customer_is_refused(scene: Scene) -> None:
+    async with scene.locked() as lock:
+        (reply,) = await lock.in_order(partial(answer, scene))
+        await lock.connection.execute(
+            "UPDATE conversations SET erased_at = now() WHERE id = $1",
+            parse_id(CONVERSATION, scene.conversation),
+        )
+    assert await outcomes(reply) == ["CONFLICT"]
+    ledger = Ledger.of(scene)
+    assert (ledger.messages, ledger.conversation["messages"]) == ([], 0)
+
+
+async def test_plain_message_takes_two_statements(scene: Scene) -> None:
+    async with counted_api(scene.server) as api:
+        context = await api.context(scene.key)
+        given = {"conversationId": scene.conversation, "role": "USER", "content": "Where is my parcel?"}
+        answer, statements = await api.ask(context, RECORD, input=given)
+    message = {"position": 1, "status": "DELIVERED"}
+    assert answer["data"] == {"recordMessage": {"message": message, "ai": {"state": "ACTIVE"}}}
+    assert len(statements) == 2, statements
