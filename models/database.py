@@ -182,10 +182,16 @@ class Database:
 
     async def fetch_list(self, sql: str, *values: Any) -> list[asyncpg.Record]:
         """Return the rows of a single query as `fetch` does, through the pool of sessions."""
+        async with self.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            return rows
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Provide a connection of the pool of sessions, on which each statement is a transaction."""
         with self._expected_errors():
             async with pooled_connection(self._engine) as pooled:
-                rows: list[asyncpg.Record] = await driver_connection(pooled).fetch(sql, *values)
-                return rows
+                yield driver_connection(pooled)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Callable[..., Awaitable[list[asyncpg.Record]]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, Protocol, TypeVarTuple, cast
+from typing import Any, TypeVarTuple, cast
 
 import asyncpg
 from sqlalchemy import Computed
@@ -34,13 +34,6 @@ _Row = PlainRow | Base
 _PARTS, _ROWS = 16, 16
 
 
-class Connection(Protocol):
-    """A way to run statements: one connection, or any of a pool."""
-
-    async def fetch(self, sql: str, /, *values: Any) -> list[asyncpg.Record]:
-        """Return the rows of a statement."""
-
-
 class Ledger:
     """The rows that a transaction has read or added, each with its values in the database.
 
@@ -48,7 +41,7 @@ class Ledger:
     changing the rows that it changes.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self._stored: dict[_Identity, tuple[_Row, dict[str, Any]]] = {}
         self._added: list[Base] = []

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVarTuple
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import Base
@@ -151,9 +152,9 @@ class UnlockedTransaction(Transaction):
     """
 
     def __init__(
-        self, database: Database, replay_clock: datetime | None, timers_enabled: bool = True
+        self, connection: asyncpg.Connection, replay_clock: datetime | None, timers_enabled: bool = True
     ) -> None:
-        super().__init__(None, Ledger(database), replay_clock, timers_enabled)
+        super().__init__(None, Ledger(connection), replay_clock, timers_enabled)
         self._version = ""
 
     async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
@@ -207,9 +208,11 @@ class Transactions:
 
         Raises LockRequiredError where it needs one: nothing is stored then, and `begin` can do it.
         """
-        tx = UnlockedTransaction(self._database, replay_clock, self._timers_enabled)
-        yield tx
-        self._publish(await tx.write())
+        async with self._database.connection() as connection:
+            tx = UnlockedTransaction(connection, replay_clock, self._timers_enabled)
+            yield tx
+            wakeups = await tx.write()
+        self._publish(wakeups)
 
     def _publish(self, wakeups: Sequence[Wakeup]) -> None:
         for wakeup in wakeups:

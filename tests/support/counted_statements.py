@@ -1,5 +1,6 @@
 """The API in this process, on a running server's database, with every statement counted."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -30,9 +31,12 @@ class _CountedDatabase(Database):
         self.statements.append(sql)
         return await super().fetch(sql, *values)
 
-    async def fetch_list(self, sql: str, *values: Any) -> list[asyncpg.Record]:
-        self.statements.append(sql)
-        return await super().fetch_list(sql, *values)
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        async with super().connection() as connection:
+            with connection.query_logger(lambda record: self.statements.append(record.query)):
+                yield connection
+                await asyncio.sleep(0)  # the logger is called by the event loop
 
 
 @dataclass(frozen=True)
