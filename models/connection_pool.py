@@ -125,7 +125,7 @@ class ConnectionPool:
         """Return a connection whose query is being cancelled, if it takes queries again in time."""
         with suppress(Exception):
             async with asyncio.timeout(self._wait_seconds):
-                await connection.execute("")
+                await connection.fetchval("SELECT 1")
                 self._give_back(connection)
                 return
         connection.terminate()

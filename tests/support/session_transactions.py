@@ -64,7 +64,7 @@ class _SessionTransaction(Transaction):
 
 
 class _UnlockedSessionTransaction(_SessionTransaction, UnlockedTransaction):
-    """What the service does in one statement, done in a session. One call at a time needs no lock."""
+    """An unlocked transaction in a session: one call at a time needs no lock."""
 
     async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
         raise LockRequiredError
