@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVarTuple, cast
 
 import asyncpg
-from sqlalchemy import ColumnElement, Enum, Select, event, inspect
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy import ColumnElement, Enum, Select, inspect
+from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.util import AliasedInsp
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -15,11 +15,9 @@ from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from models.base import Base
 from models.database import Database
 from models.driver_values import DIALECT, Writer, writer_of
-from models.plain_row import ReadOnlyRowError, plain_class
+from models.plain_row import plain_class
 
 Ts = TypeVarTuple("Ts")
-
-_READ_ONLY = "_baton_read_only"
 
 # The columns that are shown, by model. A model that is missing shows all.
 Shown = Mapping[type[Any], frozenset[str]]
@@ -30,17 +28,6 @@ _NARROWER_KEPT = 64
 # Builds one selected entity from its column values.
 _Maker = Callable[[Sequence[Any]], Any]
 _Part = tuple[list[ColumnElement[Any]], _Maker]
-
-
-@event.listens_for(Session, "before_attach")
-def _refuse_read_only_row(_: Session, row: object) -> None:
-    if _READ_ONLY in vars(row):
-        raise ReadOnlyRowError(row)
-
-
-def mark_read_only(row: object) -> None:
-    """Make every session refuse a new row."""
-    vars(row)[_READ_ONLY] = True
 
 
 class CompiledStatement(Generic[*Ts]):

@@ -6,11 +6,10 @@ from functools import cache
 from typing import Any, TypeVarTuple, cast
 
 import asyncpg
-from sqlalchemy import Computed
 
 from models.base import Base
-from models.compiled_select import CompiledStatement, mark_read_only
-from models.plain_row import PlainRow, model_of
+from models.compiled_select import CompiledStatement
+from models.plain_row import PlainRow
 from models.write_statement import (
     Append,
     EntryAppend,
@@ -27,8 +26,6 @@ Ts = TypeVarTuple("Ts")
 # The class and the primary key of a row.
 _Identity = tuple[Any, ...]
 _Step = tuple[Part, list[Any]]
-# Rows that were read are plain, those that are added are objects of the models.
-_Row = PlainRow | Base
 
 # A transaction that changes many conversations takes several statements, so that none is long to compile.
 _PARTS, _ROWS = 16, 16
@@ -43,13 +40,12 @@ class Ledger:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
-        self._stored: dict[_Identity, tuple[_Row, dict[str, Any]]] = {}
-        self._added: list[Base] = []
+        self._stored: dict[_Identity, tuple[PlainRow, dict[str, Any]]] = {}
+        self._added: list[PlainRow] = []
 
     def add(self, row: Base) -> None:
         """Insert the row when the transaction is written."""
-        mark_read_only(row)
-        _complete(row)
+        assert isinstance(row, PlainRow), "a new row of the ledger is made by new_row"
         self._added.append(row)
 
     async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
@@ -104,7 +100,7 @@ class Ledger:
         parts = [self._first_read(part) if isinstance(part, PlainRow) else part for part in selected]
         return cast("tuple[*Ts]", tuple(parts))
 
-    def _first_read(self, row: _Row) -> _Row:
+    def _first_read(self, row: PlainRow) -> PlainRow:
         first, stored = self._stored.get(identity := _identity(row), (row, None))
         if stored is None or not any(_changed(first, stored)):
             vars(first).update(current := _values(row))
@@ -114,7 +110,7 @@ class Ledger:
     def _inserts(self) -> Iterator[_Step]:
         groups: dict[tuple[type[Base], tuple[str, ...]], list[dict[str, Any]]] = {}
         for row in self._added:
-            groups.setdefault((type(row), tuple(values := _values(row))), []).append(values)
+            groups.setdefault((row.model, tuple(values := _values(row))), []).append(values)
         for (model, keys), rows in groups.items():
             for begin in range(0, len(rows), _ROWS):
                 some = rows[begin : begin + _ROWS]
@@ -126,29 +122,14 @@ class Ledger:
                 yield RowUpdate(model, changed), [*(vars(row)[name] for name in changed), *key]
 
 
-def _changed(row: _Row, stored: dict[str, Any]) -> Iterator[str]:
+def _changed(row: PlainRow, stored: dict[str, Any]) -> Iterator[str]:
     current = vars(row)
     return (name for name, value in stored.items() if (new := current[name]) is not value and new != value)
 
 
-def _complete(row: Base) -> None:
-    """Give the row the defaults of its columns, as a session would. The database makes computed values."""
+def _values(row: PlainRow) -> dict[str, Any]:
     values = vars(row)
-    for key, column in columns_of(type(row)).items():
-        if key not in values and not isinstance(column.server_default, Computed):
-            values[key] = _default(column)
-
-
-def _default(column: Any) -> Any:
-    if column.default is None:
-        assert column.server_default is None, f"{column} has a value of the database's"
-        return None
-    return column.default.arg(None) if column.default.is_callable else column.default.arg
-
-
-def _values(row: _Row) -> dict[str, Any]:
-    values = vars(row)
-    return {key: values[key] for key in columns_of(model_of(row)) if key in values}
+    return {key: values[key] for key in columns_of(row.model) if key in values}
 
 
 @cache
@@ -157,6 +138,6 @@ def _primary_key(model: type[Base]) -> tuple[str, ...]:
     return tuple(keys[column] for column in table_of(model).primary_key)
 
 
-def _identity(row: _Row) -> _Identity:
-    values, model = vars(row), model_of(row)
+def _identity(row: PlainRow) -> _Identity:
+    values, model = vars(row), row.model
     return (model, *(values[key] for key in _primary_key(model)))

@@ -4,10 +4,16 @@ SQLAlchemy runs Python for each attribute that is read or set, and keeps a state
 has the attributes and properties of its model, and nothing else.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
+
+from sqlalchemy import Computed
 
 from models.base import Base
+from models.write_statement import columns_of
+
+M = TypeVar("M", bound=Base)
 
 
 class ReadOnlyRowError(RuntimeError):
@@ -30,11 +36,50 @@ class PlainRow:
 
 @cache
 def plain_class(model: type[Base]) -> type[PlainRow]:
-    """Return the class of a model's plain rows: it has the model's own properties."""
-    properties = {name: member for name, member in vars(model).items() if isinstance(member, property)}
-    return type(model.__name__, (PlainRow,), {**properties, "model": model, "__doc__": model.__doc__})
+    """Return the class of a model's plain rows: it has the model's own properties.
+
+    Values that the database computes are None until the row is read.
+    """
+    members: dict[str, Any] = dict.fromkeys(
+        key for key, column in columns_of(model).items() if isinstance(column.server_default, Computed)
+    )
+    members |= {name: member for name, member in vars(model).items() if isinstance(member, property)}
+    return type(model.__name__, (PlainRow,), {**members, "model": model, "__doc__": model.__doc__})
 
 
 def model_of(row: Base | PlainRow) -> type[Base]:
     """Return the model of a row."""
     return row.model if isinstance(row, PlainRow) else type(row)
+
+
+def new_row(model: type[M], **values: Any) -> M:
+    """Return a new row for the ledger, with the defaults of its columns. The database makes computed values.
+
+    Raises TypeError for a name that is no column, and for a missing value that has no default in Python.
+    """
+    defaults, required = _defaults(model)
+    if values.keys() - columns_of(model).keys() or required - values.keys():
+        raise TypeError(f"{model.__name__} has other columns than {sorted(values)}")
+    row = plain_class(model)()
+    made = {key: make() for key, make in defaults.items() if key not in values}
+    row.__dict__ = made | values
+    return cast(M, row)
+
+
+@cache
+def _defaults(model: type[Base]) -> tuple[dict[str, Callable[[], Any]], set[str]]:
+    """Return what makes the values of columns that are not given, and the names of those that must be."""
+    made, required = {}, set()
+    for key, column in columns_of(model).items():
+        if column.default is not None or column.server_default is None:
+            made[key] = _maker(column)
+        elif not isinstance(column.server_default, Computed):
+            required.add(key)
+    return made, required
+
+
+def _maker(column: Any) -> Callable[[], Any]:
+    if column.default is None:
+        return lambda: None
+    argument = column.default.arg
+    return (lambda: argument(None)) if column.default.is_callable else (lambda: argument)

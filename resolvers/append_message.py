@@ -7,6 +7,7 @@ from uuid import UUID
 from models.conversation import Conversation
 from models.ids import new_id
 from models.message import Message
+from models.plain_row import new_row
 from realtime.transaction import Transaction
 from resolvers.actor import Actor, recorder_of
 from rules.message import MessageKind, MessageRole, MessageStatus
@@ -32,7 +33,8 @@ def post(
     conversation.messages += 1
     if status is MessageStatus.DELIVERED:
         conversation.last_message_at = tx.now
-    message = Message(
+    message = new_row(
+        Message,
         id=new_id(),
         conversation_id=conversation.id,
         position=conversation.messages,

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from models.conversation import Conversation
 from models.escalation import Escalation, EscalationNote
 from models.ids import new_id
+from models.plain_row import new_row
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.ai_control import hand_back, pause, take_over
@@ -115,7 +116,8 @@ def _reassign(tx: Transaction, escalation: Escalation, assignee_id: UUID | None,
 
 
 def _add_note(tx: Transaction, escalation: Escalation, body: str, actor: Actor) -> None:
-    note = EscalationNote(
+    note = new_row(
+        EscalationNote,
         id=new_id(),
         escalation_id=escalation.id,
         author_id=actor.member_id,

@@ -12,6 +12,7 @@ from models.conversation import Conversation
 from models.ids import new_id
 from models.message import Message
 from models.pending_escalation import PendingEscalation
+from models.plain_row import new_row
 from realtime.timers import Timer, TimerKind
 from realtime.transaction import Transaction
 from rules.pending_escalation import PendingOutcome
@@ -27,7 +28,8 @@ def open_pending(
     """Schedule a delayed escalation unless one is pending."""
     if conversation.pending_escalation_id is not None:
         return
-    pending = PendingEscalation(
+    pending = new_row(
+        PendingEscalation,
         id=new_id(),
         workspace_id=conversation.workspace_id,
         agent_id=conversation.agent_id,

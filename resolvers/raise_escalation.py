@@ -11,6 +11,7 @@ from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, select, up
 from models.compiled_select import CompiledWrite
 from models.escalation import Escalation, TriggerEvent
 from models.ids import new_id
+from models.plain_row import new_row
 from realtime.transaction import Transaction
 from resolvers.actor import Actor
 from resolvers.ai_control import pause, take_over
@@ -110,7 +111,8 @@ def _create(
 ) -> Escalation:
     conversation, settings, first = locked.conversation, locked.settings, triggers[0]
     priority = highest_priority(triggers) or settings.sla.default_priority
-    escalation = Escalation(
+    escalation = new_row(
+        Escalation,
         id=new_id(),
         workspace_id=conversation.workspace_id,
         agent_id=conversation.agent_id,
@@ -231,7 +233,8 @@ def _write_triggers(
 
 def _add_trigger(tx: Transaction, escalation: Escalation, fired: FiredTrigger) -> None:
     tx.add(
-        TriggerEvent(
+        new_row(
+            TriggerEvent,
             id=new_id(),
             escalation_id=escalation.id,
             trigger=fired.trigger,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.escalation import Escalation, TimelineEntry
+from models.plain_row import new_row
 from realtime.transaction import Transaction
 from resolvers.actor import Actor, recorder_of
 from rules.escalation import TimelineKind
@@ -41,7 +42,8 @@ def write_timeline(
     """Write a timeline entry without a workspace event."""
     escalation.timeline += 1
     tx.add(
-        TimelineEntry(
+        new_row(
+            TimelineEntry,
             escalation_id=escalation.id,
             position=escalation.timeline,
             kind=kind.value,

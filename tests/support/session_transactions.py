@@ -12,13 +12,14 @@ from models.base import Base
 from models.compiled_select import CompiledStatement
 from models.database import Database
 from models.ledger import Ledger
+from models.plain_row import PlainRow
 from models.write_statement import Append
 from realtime import log
 from realtime.pubsub import Wakeup
 from realtime.timers import set_timers
 from realtime.transaction import LockRequiredError, Transaction, Transactions, UnlockedTransaction
 
-T = TypeVar("T", bound=Transaction)
+T = TypeVar("T", bound="_SessionTransaction")
 Ts = TypeVarTuple("Ts")
 
 _APPEND = text(
@@ -35,20 +36,49 @@ _APPEND = text(
 )
 
 
+class _Copy:
+    """The row of a session that stands for a plain row; a change of one is made in the other, too."""
+
+    def __init__(self, plain: PlainRow) -> None:
+        self._plain = plain
+        self.row = plain.model(**vars(plain))
+        self._before = dict(vars(plain))
+
+    def exchange(self) -> None:
+        """Make the changes of each side in the other."""
+        for key, before in self._before.items():
+            if (value := getattr(self._plain, key)) != before:
+                setattr(self.row, key, value)
+            elif (value := getattr(self.row, key)) != before:
+                setattr(self._plain, key, value)
+            self._before[key] = value
+
+
 class _SessionTransaction(Transaction):
+    _copies: list[_Copy]
+
     def add(self, row: Base) -> None:
-        self.session.add(row)
+        assert isinstance(row, PlainRow)
+        copy = _Copy(row)
+        self._copies.append(copy)
+        self.session.add(copy.row)
+
+    def _exchange(self) -> None:
+        for copy in self._copies:
+            copy.exchange()
 
     async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
+        self._exchange()
         options = {"populate_existing": True, "synchronize_session": False}
         rows = await self.session.execute(statement.source, values, execution_options=options)
         return [tuple(row) for row in rows]
 
     async def flush(self) -> None:
+        self._exchange()
         await self.session.flush()
 
     async def write(self) -> list[Wakeup]:
-        await self.session.flush()
+        await self.flush()
         if self._timers:
             await set_timers(self._opened.connection, self._timers)
         return [
@@ -124,6 +154,7 @@ class SessionTransactions(ClockedTransactions):
     async def _session(self, kind: type[T]) -> AsyncIterator[T]:
         async with self._database.transaction() as opened:
             tx = kind.__new__(kind)
+            tx._copies = []
             Transaction.__init__(tx, opened, Ledger(opened.connection), self._clock.now)
             yield tx
             wakeups = await tx.write()
