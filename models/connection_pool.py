@@ -12,6 +12,8 @@ from typing import Any
 
 import asyncpg
 
+EXAMINATION_SECONDS = 10  # of a connection whose query was cancelled
+
 Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 
@@ -28,10 +30,10 @@ class ConnectionPool:
     """At most `size` connections, opened when they are needed and then kept.
 
     The connection that was returned last is used first: it has the statements prepared. A caller waits at
-    most `wait_seconds` for a connection; then TimeoutError is raised.
+    most `wait_seconds` for a connection; then TimeoutError is raised. With None it waits until it has one.
     """
 
-    def __init__(self, connect: Connect, size: int, wait_seconds: float) -> None:
+    def __init__(self, connect: Connect, size: int, wait_seconds: float | None) -> None:
         self._connect = connect
         self._size = size
         self._wait_seconds = wait_seconds
@@ -45,9 +47,9 @@ class ConnectionPool:
         """Return how many connections are in use."""
         return PoolUse(len(self._in_use), self._size, self._waiting)
 
-    def twin(self) -> "ConnectionPool":
-        """Return another pool of the same kind."""
-        return ConnectionPool(self._connect, self._size, self._wait_seconds)
+    def twin(self, wait_seconds: float | None) -> "ConnectionPool":
+        """Return another pool of the same kind, with another limit of the wait."""
+        return ConnectionPool(self._connect, self._size, wait_seconds)
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
         """Return the rows of a query."""
@@ -124,7 +126,7 @@ class ConnectionPool:
     async def _examine(self, connection: asyncpg.Connection) -> None:
         """Return a connection whose query is being cancelled, if it takes queries again in time."""
         with suppress(Exception):
-            async with asyncio.timeout(self._wait_seconds):
+            async with asyncio.timeout(EXAMINATION_SECONDS):
                 await connection.fetchval("SELECT 1")
                 self._give_back(connection)
                 return

@@ -136,9 +136,12 @@ class Database:
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def with_own_query_pool(self) -> "Database":
-        """Return the same database with a query pool of its own for `fetch`."""
+        """Return the same database with a query pool of its own for `fetch`, which waits for its turn.
+
+        For live events: thousands of subscribers may read in the same second, and each must get its rows.
+        """
         twin = copy(self)
-        twin._query_pool = self._query_pool.twin()
+        twin._query_pool = self._query_pool.twin(wait_seconds=None)
         return twin
 
     def session_pool_use(self) -> PoolUse:

@@ -32,6 +32,9 @@ from schema.live.event_buffer import RECENT_SECONDS, EncodedBatch, EncodedEvent,
 from schema.live.group_member import TOGETHER, FailedError, GroupMember, Sink
 from schema.live.subscription_plan import SubscriptionPlan
 
+# More would only wait for the ten connections of the live pool.
+CONCURRENT_EXECUTIONS = 16
+
 _EXECUTED = Counter("baton_live_executions", "Results of subscriptions that were executed.")
 _DELIVERED = Counter("baton_live_deliveries", "Results that groups handed to their members.")
 _SUBSCRIPTIONS = Gauge("baton_subscriptions", "Open subscriptions, by their field.", ["subscription"])
@@ -43,6 +46,7 @@ class _Group:
     __slots__ = (
         "_context",
         "_cursor",
+        "_executions",
         "_on_empty",
         "_open",
         "_pages",
@@ -63,6 +67,7 @@ class _Group:
         plan: SubscriptionPlan,
         source: SubscriptionSource,
         replays: KeyedSemaphore,
+        executions: asyncio.Semaphore,
         on_empty: Callable[["_Group"], None],
     ) -> None:
         self.key = plan.key
@@ -76,6 +81,7 @@ class _Group:
         self._source = source
         self._cursor = str(Cursor(source.place.stream, source.place.head, source.place.head_at))
         self._replays = replays
+        self._executions = executions
         self._on_empty = on_empty
         self._reading = asyncio.Lock()
         self._pages: SingleFlight[tuple[list[EncodedEvent], int]] = SingleFlight()
@@ -195,8 +201,9 @@ class _Group:
         """Return the encoded result of each event, or its failure, with the rows as they are now."""
         if not events:
             return []
-        _EXECUTED.inc(len(events))
-        results = await retry_while_unavailable(partial(self._execute, events))
+        async with self._executions:
+            _EXECUTED.inc(len(events))
+            results = await retry_while_unavailable(partial(self._execute, events))
         return [_failure(result) or orjson.dumps(result) for result in results]
 
     async def _execute(self, events: list[StreamEvent]) -> list[dict[str, Any]]:
@@ -213,6 +220,9 @@ class Groups:
         self._watches: SingleFlight[SubscriptionSource] = SingleFlight()
         # Of a caller: however many sockets it opens, one page of the log is read and executed at a time.
         self._replays = KeyedSemaphore(1)
+        # Thousands of groups may have an event in the same second. Each execution holds rows and waits for
+        # connections, so the others wait before they begin.
+        self._executions = asyncio.Semaphore(CONCURRENT_EXECUTIONS)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -232,7 +242,9 @@ class Groups:
         """Return the group of the subscription, with this member in it."""
         group = self._groups.get(plan.key)
         if group is None or group.task.done():
-            group = self._groups[plan.key] = _Group(plan, source, self._replays, self._close)
+            group = self._groups[plan.key] = _Group(
+                plan, source, self._replays, self._executions, self._close
+            )
         group.enter(member)
         return group
 
