@@ -38,7 +38,7 @@ _END_OF_CREDENTIAL = {
 
 _logger = structlog.get_logger(__name__)
 
-# Checking the signature of a widget token takes some 15 µs, and nothing else runs meanwhile.
+# Checking the signature of a widget token takes 7 µs, and nothing else runs meanwhile.
 CHECKED_TOGETHER = 500
 
 CurrentActors = Callable[[Collection[str]], Awaitable[Mapping[str, Actor]]]

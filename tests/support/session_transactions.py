@@ -37,7 +37,7 @@ _APPEND = text(
 
 
 class _Copy:
-    """The row of a session that stands for a plain row; a change of one is made in the other, too."""
+    """The row of a session in place of a plain row; a change of one is made in the other, too."""
 
     def __init__(self, plain: PlainRow) -> None:
         self._plain = plain
