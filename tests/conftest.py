@@ -1,5 +1,6 @@
 """A running server for the whole session, and workspaces of their own for the tests."""
 
+import gc
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -27,6 +28,13 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if is_worker(config):
         sort_by_seconds(items)
+
+
+def pytest_collection_finish() -> None:
+    # 600,000 objects of modules and tests stay until the end. Each full collection would look at all of them,
+    # also each of the tests that look for what is left.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logstart() -> None:
