@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.baton_client import BATON, Server
 from tests.support.requirements import need
+from tests.support.typed_baton import typed_baton
 
 # The tour starts about sixty processes.
 pytestmark = pytest.mark.timeout(300)
@@ -54,7 +55,7 @@ def test_first_terminal_installs_and_serves() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_second_terminal_prints_what_the_readme_shows(folder: Path, shell: str) -> None:
     need(shell, shutil.which(shell))
-    with Server.started(folder / ".baton", BATON_WIDGET_DOCUMENTS="") as server:
+    with Server.started(folder / ".baton", BATON_WIDGET_DOCUMENTS="") as server, typed_baton() as programs:
         blocks = "".join(tour()[1:])
         for line in ('export PATH="$PWD/.venv/bin:$PATH"\n', "cd ../baton-tour\n"):
             assert blocks.count(line) == 1
@@ -65,7 +66,7 @@ def test_second_terminal_prints_what_the_readme_shows(folder: Path, shell: str) 
             SHELLS[shell],
             input=blocks.replace("URL=http://127.0.0.1:8000\n", f"URL={server.url}\n") + "exit\n",
             cwd=folder,
-            env=inherited | {"PATH": f"{BATON.parent}{os.pathsep}{os.environ['PATH']}"},
+            env=inherited | {"PATH": f"{programs}{os.pathsep}{BATON.parent}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             timeout=240,

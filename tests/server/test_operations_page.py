@@ -12,6 +12,8 @@ import pytest
 from server.embedded.postgres import embedded_postgres
 from tests.server.test_external_postgres import port as external_port  # noqa: F401  # a fixture
 from tests.support.baton_client import BATON, Caller, Server, Workspace
+from tests.support.baton_process import run_baton
+from tests.support.typed_baton import typed_baton
 
 # Each test starts about ten processes, one after the other.
 pytestmark = pytest.mark.timeout(400)
@@ -28,16 +30,16 @@ def commands(name: str) -> str:
 
 def run(folder: Path, script: str) -> str:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-    path = f"{BATON.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=inherited | {"PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    with typed_baton() as programs:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=inherited | {"PATH": os.pathsep.join((str(programs), str(BATON.parent), os.environ["PATH"]))},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -110,16 +112,8 @@ def test_embedded_database_moved_to_an_external_one_serves_the_same(
 
 def test_programs_report_their_own_failure(home: Path) -> None:
     with embedded_postgres(home / ".baton"):
-        failed = subprocess.run(
-            [BATON, "pg", "psql", "-c", "SELECT nonsense"],
-            cwd=home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        missing = subprocess.run(
-            [BATON, "pg", "no-such-program"], cwd=home, capture_output=True, text=True, check=False
-        )
+        failed = run_baton("pg", "psql", "-c", "SELECT nonsense", BATON_DATA_DIR=str(home / ".baton"))
+        missing = run_baton("pg", "no-such-program", BATON_DATA_DIR=str(home / ".baton"))
     assert (failed.returncode, missing.returncode) == (1, 1)
     assert 'column "nonsense" does not exist' in failed.stderr
     assert "Install the client programs" in missing.stderr

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -63,8 +63,8 @@ class BatonProcess:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         own = {name: value for name, value in (FOR_TESTS | environment).items() if value}
         with open(os.devnull, "rb") as nothing:
-            streams = (typed or nothing, output, errors or output)
-            self._status = _fork_server().start(arguments, inherited | own, streams)
+            streams = [stream.fileno() for stream in (typed or nothing, output, errors or output)]
+            self._status = fork_baton(arguments, inherited | own, streams, ROOT)
         watch_log(errors or output)
         self._lock = Lock()
         self._received = b""
@@ -166,6 +166,13 @@ def run_baton(*arguments: str, typed: str = "", **environment: str) -> subproces
     return subprocess.CompletedProcess(arguments, command.returncode, output, errors)
 
 
+def fork_baton(
+    arguments: Sequence[str], environment: dict[str, str], streams: Sequence[int], folder: str | Path
+) -> socket.socket:
+    """Start a command in a folder, with three standard streams, and return its status socket."""
+    return _fork_server().start(arguments, environment, streams, folder)
+
+
 def _file() -> IO[bytes]:
     return os.fdopen(os.memfd_create("baton"), "w+b")
 
@@ -188,15 +195,19 @@ class _ForkServer:
         atexit.register(self._end)
 
     def start(
-        self, arguments: tuple[str, ...], environment: dict[str, str], streams: tuple[IO[bytes], ...]
+        self,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        streams: Sequence[int],
+        folder: str | Path,
     ) -> socket.socket:
         """Request a process, and return its status socket."""
-        body = json.dumps({"arguments": arguments, "environment": environment}).encode()
+        request = {"arguments": arguments, "environment": environment, "folder": str(folder)}
+        body = json.dumps(request).encode()
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             length = len(body).to_bytes(4, "big")
-            descriptors = [theirs.fileno(), *(stream.fileno() for stream in streams)]
-            socket.send_fds(self._control, [length], descriptors)
+            socket.send_fds(self._control, [length], [theirs.fileno(), *streams])
             self._control.sendall(body)
         return ours
 

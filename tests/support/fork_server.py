@@ -5,8 +5,8 @@ Importing takes more CPU time than everything else that a process does in most t
 terminals, pipes and the wheel start the command as a user does.
 
 A request is a length, with the file descriptors of a status socket and of the three standard streams, and
-then JSON: the arguments and the environment. On the status socket come the lines `pid N`, `stopped` and
-`ended CODE`.
+then JSON: the arguments, the environment and the folder. On the status socket come the lines `pid N`,
+`stopped` and `ended CODE`.
 
 A password's hash costs as little as Argon2 allows, unless the environment has TESTS_FULL_PASSWORD_COSTS.
 Otherwise most of the time of the tests would be spent on signing in.
@@ -71,6 +71,7 @@ class ForkServer:
     def _fork(self, request: dict[str, Any], status: int, *streams: int) -> list[str] | None:
         pid = os.fork()
         if pid == 0:
+            os.chdir(request["folder"])
             self._become(request["environment"], streams)
             arguments: list[str] = request["arguments"]
             return arguments
