@@ -40,11 +40,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sort_by_seconds(items)
 
 
-def pytest_collection_finish() -> None:
-    # 600,000 objects of modules and tests stay until the end. Each full collection would look at all of them,
-    # also each of the tests that look for what is left.
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector pass over the 600,000 objects of modules and tests, which stay until the end.
+
+    While they are made it would look at them again and again, and afterwards at each full collection. Some
+    tests collect to see what is left.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_logstart() -> None:
