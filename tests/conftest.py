@@ -6,14 +6,12 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.copied_database import remove_original
 from tests.support.failure_report import begin_report, circumstances, note_pauses
 from tests.support.file_order import SecondsRecorder, is_recording, is_worker, sort_by_seconds
 from tests.support.memory_folder import use_memory
-from tests.support.shared_folders import FolderScheduling, SharedFolder, is_shared
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,14 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     remove_original()
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduling | None:
-    return FolderScheduling(config, log) if config.getoption("dist") == "loadfile" else None
-
-
-def pytest_collect_directory(path: Path, parent: pytest.Collector) -> SharedFolder | None:
-    return SharedFolder.from_parent(parent, path=path) if is_shared(path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

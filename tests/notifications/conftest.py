@@ -9,7 +9,7 @@ from tests.support.notification_sinks import Outside
 from tests.support.webhook_helpers import PostOffice
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def office() -> Iterator[PostOffice]:
     """Two workers next to a server without one. All modules share it, because its start takes long."""
     with PostOffice.opened() as opened:
@@ -19,7 +19,7 @@ def office() -> Iterator[PostOffice]:
         yield opened
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def post() -> Iterator[PostOffice]:
     """One server with its worker, with the default limits, on which most addresses must be confirmed."""
     with PostOffice.opened() as opened:
@@ -28,7 +28,7 @@ def post() -> Iterator[PostOffice]:
         yield opened
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def outside() -> Iterator[Outside]:
     """A server with a mail server and a Slack of its own."""
     with Outside.opened() as opened:

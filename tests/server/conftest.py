@@ -48,7 +48,7 @@ def provider(oidc: FakeProvider) -> FakeProvider:
     return oidc
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def oidc_server(
     server: Server, oidc: FakeProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:

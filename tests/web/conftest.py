@@ -24,7 +24,7 @@ ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 Visit = Callable[..., WidgetPage]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def data_dir() -> Iterator[Path]:
     """A folder apart from that of the other tests, whose server would take deliveries of this one."""
     with tempfile.TemporaryDirectory(prefix="baton-web-") as folder:
@@ -32,13 +32,13 @@ def data_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def slack() -> Iterator[SlackStandIn]:
     with SlackStandIn.started() as running:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def environment(slack: SlackStandIn) -> dict[str, str]:
     """The settings of the server: many visitors come from one address, and receivers are on this machine."""
     return {
@@ -49,7 +49,7 @@ def environment(slack: SlackStandIn) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def server(data_dir: Path, environment: dict[str, str]) -> Iterator[Server]:
     """`baton serve` with the built files."""
     need("the widget and the dashboard, which `make web` builds", all(path.exists() for path in BUILT))
@@ -82,7 +82,7 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def site() -> Iterator[WebSite]:
     with WebSite.running() as running:
         yield running
