@@ -1,21 +1,21 @@
 """Statements that are compiled once, for every request, transaction and live event."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVarTuple, cast
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Generic, NamedTuple, TypeVarTuple, cast
 
 import asyncpg
 from sqlalchemy import ColumnElement, Enum, Select, inspect
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.util import AliasedInsp
-from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from models.base import Base
 from models.database import Database
 from models.driver_values import DIALECT, Writer, writer_of
-from models.plain_row import plain_class
+from models.plain_row import plain_maker, record_class
 
 Ts = TypeVarTuple("Ts")
 
@@ -25,9 +25,13 @@ _ALL: Shown = {}
 # Of one select. They are as many as the documents of a process select different fields.
 _NARROWER_KEPT = 64
 
-# Builds one selected entity from its column values.
-_Maker = Callable[[Sequence[Any]], Any]
-_Part = tuple[list[ColumnElement[Any]], _Maker]
+
+class _Part(NamedTuple):
+    """The columns of one selected value, or of a row of `model` with the names of its attributes."""
+
+    columns: Sequence[ColumnElement[Any]]
+    model: type[Base] | None = None
+    names: Sequence[str] = ()
 
 
 class CompiledStatement(Generic[*Ts]):
@@ -45,25 +49,33 @@ class CompiledStatement(Generic[*Ts]):
             (name, writer_of(compiled.binds[name].type)) for name in names
         ]
         self._fixed = compiled.params
-        self._parts = list(_with_slices(parts))
-        # asyncpg returns every value in its Python type, except enums.
-        self._readers = [
-            (index, _reader_of(column.type))
-            for index, column in enumerate(column for columns, _ in parts for column in columns)
-            if isinstance(column.type, Enum)
+        self._parts = [(part, places) for part, places in _with_places(parts)]
+        self._makers = [
+            (
+                plain_maker(part.model, part.names) if part.model else itemgetter(0),
+                slice(places.start, places.stop),
+            )
+            for part, places in self._parts
         ]
+        # asyncpg returns every value in its Python type, except enums.
+        self._readers = {
+            place: _reader_of(column.type)
+            for part, places in self._parts
+            for place, column in zip(places, part.columns, strict=True)
+            if isinstance(column.type, Enum)
+        }
 
-    def arguments(self, values: dict[str, Any]) -> list[Any]:
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the arguments for these values of the parameters."""
-        given = self._fixed | values
+        given = {**self._fixed, **values}
         return [write(given[name]) if write else given[name] for name, write in self._values]
 
     def row(self, record: asyncpg.Record) -> tuple[*Ts]:
-        """Return the selected values and rows of tables."""
+        """Return the selected values and rows of tables, which the caller may change."""
         values = list(record)
-        for index, reader in self._readers:
-            values[index] = reader(values[index])
-        return cast("tuple[*Ts]", tuple([make(values[part]) for part, make in self._parts]))
+        for place, reader in self._readers.items():
+            values[place] = reader(values[place])
+        return cast("tuple[*Ts]", tuple([make(values[places]) for make, places in self._makers]))
 
 
 class CompiledSelect(CompiledStatement[*Ts]):
@@ -74,18 +86,24 @@ class CompiledSelect(CompiledStatement[*Ts]):
 
     def __init__(self, statement: Select[*Ts], shown: Shown = _ALL) -> None:
         parts, only = _parts_of(statement, shown)
-        self._models = _models_of(statement)
+        self._models = frozenset(part.model for part in parts if part.model)
         self._narrower: dict[frozenset[Any], CompiledSelect[*Ts]] = {}
         super().__init__(statement, only.compile(dialect=DIALECT), parts)
+        self._record_class = self._class_of_records()
 
     async def rows(self, database: Database, **values: Any) -> list[tuple[*Ts]]:
-        """Return the rows for these values of the parameters, through the query pool."""
-        records = await database.fetch(self.sql, *self.arguments(values))
-        return [self.row(record) for record in records]
+        """Return the rows for these values of the parameters, read-only, through the query pool."""
+        arguments = self.arguments(values)
+        return self._read(await database.fetch(self.sql, *arguments, record_class=self._record_class))
+
+    async def list_rows(self, database: Database, values: Mapping[str, Any]) -> list[tuple[*Ts]]:
+        """Return the rows as `rows` does, through the pool of sessions."""
+        arguments = self.arguments(values)
+        return self._read(await database.fetch_list(self.sql, *arguments, record_class=self._record_class))
 
     def showing(self, shown: Shown) -> "CompiledSelect[*Ts]":
         """Return the select of the shown columns; the last ones are kept."""
-        key = _shown_of(self._models, shown)
+        key = frozenset((model, shown[model]) for model in self._models if model in shown)
         if not key:
             return self
         narrower = self._narrower.get(key)
@@ -95,52 +113,55 @@ class CompiledSelect(CompiledStatement[*Ts]):
             narrower = self._narrower[key] = CompiledSelect(self.source, shown)
         return narrower
 
+    def _class_of_records(self) -> type[asyncpg.Record] | None:
+        """Return a class whose records are the rows of the only table, or None if there are more tables."""
+        rows = [(part, places) for part, places in self._parts if part.model]
+        if len(rows) != 1:
+            return None
+        ((part, places),) = rows
+        assert part.model
+        readers = {
+            name: (place, self._readers.get(place)) for name, place in zip(part.names, places, strict=True)
+        }
+        return record_class(part.model, readers)
 
-class _SelectOfShape(CompiledStatement[*Ts]):
-    """A select whose values were given when it was built, compiled for all selects that differ in these."""
+    def _read(self, records: list[asyncpg.Record]) -> list[tuple[*Ts]]:
+        if self._record_class is None:
+            return [self.row(record) for record in records]
+        columns = [
+            records if part.model else self._column(places[0], records) for part, places in self._parts
+        ]
+        return cast("list[tuple[*Ts]]", list(zip(*columns, strict=True)))
 
-    def __init__(self, statement: Any, key: CacheKey, shown: Shown) -> None:
-        parts, only = _parts_of(statement, shown)
-        self._compiled = only.compile(dialect=DIALECT, cache_key=key)
-        super().__init__(statement, self._compiled, parts)
-
-    def arguments_of(self, key: CacheKey) -> list[Any]:
-        """Return the arguments for the values of another select."""
-        return self.arguments(dict(self._compiled.construct_params(extracted_parameters=key.bindparams)))
+    def _column(self, place: int, records: list[asyncpg.Record]) -> Iterable[Any]:
+        values, reader = map(itemgetter(place), records), self._readers.get(place)
+        return map(reader, values) if reader else values
 
 
 class SelectShapes:
-    """Selects that are built for each request, such as lists with filters, and compiled once for each shape.
+    """Selects that requests put together, such as lists with filters, compiled once for each shape.
 
-    The most recently used shapes are kept. A value for IN would be a shape for each number of items: use
-    `= ANY` with an array.
+    The most recently used shapes are kept.
     """
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
-        self._shapes: OrderedDict[Any, _SelectOfShape[Any]] = OrderedDict()
+        self._shapes: OrderedDict[Hashable, CompiledSelect[Any]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._shapes)
 
-    async def rows(self, database: Database, statement: Select[*Ts], shown: Shown = _ALL) -> list[tuple[*Ts]]:
-        """Return the rows of a select with the shown columns, through the pool of sessions."""
-        key = statement._generate_cache_key()
-        assert key is not None, "a part of the select has no cache key"
-        shape = self._shape(statement, key, shown)
-        records = await database.fetch_list(shape.sql, *shape.arguments_of(key))
-        return [shape.row(record) for record in records]
-
-    def _shape(self, statement: Select[*Ts], key: CacheKey, shown: Shown) -> _SelectOfShape[*Ts]:
-        kept = key.key, _shown_of(_models_of(statement), shown)
-        shape = self._shapes.get(kept)
-        if shape is None:
-            shape = self._shapes[kept] = _SelectOfShape(statement, key, shown)
-            if len(self._shapes) > self._kept:
-                self._shapes.popitem(last=False)
-        else:
-            self._shapes.move_to_end(kept)
-        return shape
+    def get(self, shape: Hashable, build: Callable[[], CompiledSelect[*Ts]]) -> CompiledSelect[*Ts]:
+        """Return the select of a shape. Those of one shape differ in the values of parameters only."""
+        kept: CompiledSelect[*Ts] | None = self._shapes.get(shape)
+        if kept is not None:
+            self._shapes.move_to_end(shape)
+            return kept
+        built = build()
+        self._shapes[shape] = cast("CompiledSelect[Any]", built)
+        if len(self._shapes) > self._kept:
+            self._shapes.popitem(last=False)
+        return built
 
 
 class CompiledWrite(CompiledStatement[*Ts]):
@@ -152,55 +173,40 @@ class CompiledWrite(CompiledStatement[*Ts]):
         super().__init__(statement, statement.compile(dialect=DIALECT), parts)
 
 
-def _models_of(statement: Any) -> frozenset[type[Base]]:
-    inspected = (inspect(description["expr"]) for description in statement.column_descriptions)
-    return frozenset(part.mapper.class_ for part in inspected if isinstance(part, Mapper | AliasedInsp))
-
-
-def _shown_of(models: frozenset[type[Base]], shown: Shown) -> frozenset[Any]:
-    return frozenset((model, shown[model]) for model in models if model in shown) if shown else frozenset()
-
-
 def _parts_of(statement: Any, shown: Shown) -> tuple[list[_Part], Select[Any]]:
     """Return what a select returns, and the select of the columns that this takes."""
     parts = [_part_of(description["expr"], shown) for description in statement.column_descriptions]
-    columns = [column for columns, _ in parts for column in columns]
+    columns = [column for part in parts for column in part.columns]
     return parts, statement.with_only_columns(*columns, maintain_column_froms=True)
 
 
 def _part_of(expression: Any, shown: Shown = _ALL) -> _Part:
-    """Return the columns of a table, alias or value, and a function that builds it from their values."""
+    """Return the columns of a table, alias or value."""
     entity: Any = inspect(expression)
     if not isinstance(entity, Mapper | AliasedInsp):
-        return [expression], _single
+        return _Part([expression])
     model: type[Base] = entity.mapper.class_
     columns = shown.get(model)
     attributes = [
         attribute
         for attribute in entity.mapper.column_attrs
-        if columns is None or attribute.key in columns or attribute.key.endswith("id")
+        if columns is None or attribute.key in columns or _is_read_always(attribute.key)
     ]
-    names = [attribute.key for attribute in attributes]
-    blank = plain_class(model)
-
-    def row(values: Sequence[Any]) -> Any:
-        instance = blank()
-        instance.__dict__ = dict(zip(names, values, strict=True))
-        return instance
-
-    return [entity.selectable.c[attribute.columns[0].key] for attribute in attributes], row
+    selected = [entity.selectable.c[attribute.columns[0].key] for attribute in attributes]
+    return _Part(selected, model, [attribute.key for attribute in attributes])
 
 
-def _single(values: Sequence[Any]) -> Any:
-    (value,) = values
-    return value
+def _is_read_always(column: str) -> bool:
+    # Ids lead to other rows, except for that of the workspace, which is the caller's.
+    return column.endswith("id") and column != "workspace_id"
 
 
-def _with_slices(parts: Sequence[_Part]) -> Iterator[tuple[slice, _Maker]]:
+def _with_places(parts: Sequence[_Part]) -> Iterator[tuple[_Part, range]]:
     begin = 0
-    for columns, make in parts:
-        yield slice(begin, begin + len(columns)), make
-        begin += len(columns)
+    for part in parts:
+        end = begin + len(part.columns)
+        yield part, range(begin, end)
+        begin = end
 
 
 def _reader_of(enum: Enum) -> Callable[[str | None], Any]:

@@ -51,11 +51,13 @@ class ConnectionPool:
         """Return another pool of the same kind, with another limit of the wait."""
         return ConnectionPool(self._connect, self._size, wait_seconds)
 
-    async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
+    async def fetch(
+        self, sql: str, values: Sequence[Any], record_class: type[asyncpg.Record] | None = None
+    ) -> list[asyncpg.Record]:
         """Return the rows of a query."""
         connection = await self._take()
         try:
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values, record_class=record_class)
         except BaseException as error:
             self._give_back_after(error, connection)
             raise

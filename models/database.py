@@ -175,18 +175,22 @@ class Database:
             async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
                 yield session
 
-    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+    async def fetch(
+        self, sql: str, *values: Any, record_class: type[asyncpg.Record] | None = None
+    ) -> list[asyncpg.Record]:
         """Return the rows of a single query in PostgreSQL's own SQL, through asyncpg without a session.
 
         Raises DatabaseUnavailableError also if no connection is free for 10 s or the query takes 25 s.
         """
         with self._expected_errors():
-            return await self._query_pool.fetch(sql, values)
+            return await self._query_pool.fetch(sql, values, record_class)
 
-    async def fetch_list(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+    async def fetch_list(
+        self, sql: str, *values: Any, record_class: type[asyncpg.Record] | None = None
+    ) -> list[asyncpg.Record]:
         """Return the rows of a single query as `fetch` does, through the pool of sessions."""
         async with self.connection() as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *values, record_class=record_class)
             return rows
 
     @asynccontextmanager

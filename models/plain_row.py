@@ -1,19 +1,24 @@
 """Rows as plain objects, which belong to no session.
 
 SQLAlchemy runs Python for each attribute that is read or set, and keeps a state for each object. A plain row
-has the attributes and properties of its model, and nothing else.
+has the attributes and properties of its model, and nothing else. A row that is only read is the driver's
+record itself, with these attributes: nothing is made for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, ClassVar, TypeVar, cast
 
+import asyncpg
 from sqlalchemy import Computed
 
 from models.base import Base
 from models.write_statement import columns_of
 
 M = TypeVar("M", bound=Base)
+
+Reader = Callable[[Any], Any]
 
 
 class ReadOnlyRowError(RuntimeError):
@@ -23,19 +28,35 @@ class ReadOnlyRowError(RuntimeError):
         super().__init__(f"{type(row).__name__} was read without a session and cannot be written")
 
 
+def _refuse_session(row: object) -> Any:
+    raise ReadOnlyRowError(row)
+
+
+# A session asks for this first.
+_STATE = {"_sa_instance_state": property(_refuse_session)}
+
+
 class PlainRow:
     """A row of a table, with its columns as attributes."""
 
     model: ClassVar[type[Base]]
+    _sa_instance_state = _STATE["_sa_instance_state"]
 
-    @property
-    def _sa_instance_state(self) -> Any:
-        # A session asks for this first.
-        raise ReadOnlyRowError(self)
+
+def plain_maker(model: type[Base], names: Sequence[str]) -> Callable[[Sequence[Any]], PlainRow]:
+    """Return a function that makes a row of the values of these columns."""
+    blank = _plain_class(model)
+
+    def make(values: Sequence[Any]) -> PlainRow:
+        row = blank()
+        row.__dict__ = dict(zip(names, values, strict=True))
+        return row
+
+    return make
 
 
 @cache
-def plain_class(model: type[Base]) -> type[PlainRow]:
+def _plain_class(model: type[Base]) -> type[PlainRow]:
     """Return the class of a model's plain rows: it has the model's own properties.
 
     Values that the database computes are None until the row is read.
@@ -43,8 +64,23 @@ def plain_class(model: type[Base]) -> type[PlainRow]:
     members: dict[str, Any] = dict.fromkeys(
         key for key, column in columns_of(model).items() if isinstance(column.server_default, Computed)
     )
-    members |= {name: member for name, member in vars(model).items() if isinstance(member, property)}
-    return type(model.__name__, (PlainRow,), {**members, "model": model, "__doc__": model.__doc__})
+    return type(model.__name__, (PlainRow,), {**members, **_own(model), "model": model})
+
+
+def record_class(model: type[Base], columns: Mapping[str, tuple[int, Reader | None]]) -> type[asyncpg.Record]:
+    """Return a class of records that are rows: columns by their place, with a reader of enums."""
+    attributes = {name: property(_getter(*column)) for name, column in columns.items()}
+    return type(model.__name__, (asyncpg.Record,), {**_own(model), **_STATE, **attributes, "__slots__": ()})
+
+
+def _getter(place: int, reader: Reader | None) -> Reader:
+    return (lambda record: reader(record[place])) if reader else itemgetter(place)
+
+
+def _own(model: type[Base]) -> dict[str, Any]:
+    """Return what rows of every kind have of their model: its properties."""
+    properties = {name: member for name, member in vars(model).items() if isinstance(member, property)}
+    return {**properties, "__doc__": model.__doc__}
 
 
 def model_of(row: Base | PlainRow) -> type[Base]:
@@ -60,7 +96,7 @@ def new_row(model: type[M], **values: Any) -> M:
     defaults, required = _defaults(model)
     if values.keys() - columns_of(model).keys() or required - values.keys():
         raise TypeError(f"{model.__name__} has other columns than {sorted(values)}")
-    row = plain_class(model)()
+    row = _plain_class(model)()
     made = {key: make() for key, make in defaults.items() if key not in values}
     row.__dict__ = made | values
     return cast(M, row)

@@ -1,6 +1,6 @@
 """The audit log, as admins read it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,9 +13,11 @@ from models.database import Database
 from resolvers.audit import record_export
 from resolvers.context import Context
 from resolvers.errors import BadInputError
-from resolvers.pagination import Order, Page, PageRequest, is_among, read_page
+from resolvers.list_select import Condition, ListSelect, equals, in_period, is_among
+from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
 from resolvers.validation import check_choices
+from resolvers.visibility import Visibility
 from rules.audit import AuditAction
 from rules.typeid import API_KEY, MEMBER, MalformedIdError, parse_id, prefix_of
 
@@ -33,17 +35,16 @@ class AuditFilter:
     until: datetime | None = None
 
 
-def _selection(workspace_id: UUID, chosen: AuditFilter) -> Select[AuditEntry]:
-    rows = select(AuditEntry).where(AuditEntry.workspace_id == workspace_id)
+def _entries(seen: Visibility) -> Select[AuditEntry]:
+    return select(AuditEntry).where(AuditEntry.workspace_id == seen.workspace_id)
+
+
+def _conditions(chosen: AuditFilter) -> Iterator[Condition]:
     if chosen.actions is not None:
-        rows = rows.where(is_among(AuditEntry.action, chosen.actions))
+        yield is_among(AuditEntry, "action", chosen.actions)
     if chosen.actor is not None:
-        rows = rows.where(AuditEntry.actor_id == chosen.actor)
-    if chosen.since is not None:
-        rows = rows.where(AuditEntry.occurred_at >= chosen.since)
-    if chosen.until is not None:
-        rows = rows.where(AuditEntry.occurred_at < chosen.until)
-    return rows
+        yield equals(AuditEntry, "actor_id", chosen.actor)
+    yield from in_period(AuditEntry, "occurred_at", chosen.since, chosen.until)
 
 
 def _check_actor(actor: str) -> None:
@@ -59,8 +60,8 @@ async def audit_log(context: Context, chosen: AuditFilter, request: PageRequest)
     check_choices("filter.actions", chosen.actions)
     if chosen.actor is not None:
         _check_actor(chosen.actor)
-    selection = _selection(context.actor.workspace_id, chosen)
-    return await read_page(context, selection, _NEWEST, request)
+    listed = ListSelect(AuditEntry, _entries, list(_conditions(chosen)))
+    return await read_page(context, listed, _NEWEST, request)
 
 
 @permitted("GET /exports/audit.csv")
@@ -74,7 +75,7 @@ async def _pages(database: Database, workspace_id: UUID) -> AsyncIterator[Sequen
     position = 0
     while True:
         page = (
-            _selection(workspace_id, AuditFilter())
+            _entries(Visibility(workspace_id))
             .where(AuditEntry.position > position)
             .order_by(AuditEntry.position)
             .limit(_PAGE)

@@ -1,11 +1,12 @@
 """Queries of conversations and their messages."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, exists, func, not_
 
 from models.compiled_select import Shown
 from models.conversation import Conversation
@@ -13,14 +14,15 @@ from models.escalation import Escalation
 from models.search_entry import SearchEntry, SearchSource
 from models.words import folded
 from resolvers.context import Context
-from resolvers.escalation_queries import workspace_cursor
+from resolvers.escalation_queries import shown_cursor
 from resolvers.field_scopes import check_filter_scopes
+from resolvers.list_select import Condition, ListSelect, equals, is_null
 from resolvers.loaders import ConversationState, conversations_by_id
-from resolvers.pagination import Order, Page, PageRequest, read_page
+from resolvers.pagination import Order, Page, PageRequest, count_rows, read_page
 from resolvers.permissions import permitted
 from resolvers.search import COUNTED, SearchedWord, has_message, search_conditions
 from resolvers.validation import check_searched
-from resolvers.visibility import CONVERSATION, Visibility, visible_conversations
+from resolvers.visibility import CONVERSATION, visible_conversations
 from rules import typeid
 from rules.ai_control import AiState
 
@@ -77,7 +79,7 @@ class ConversationPage:
     """A page of ids, with the head of the workspace's log from before its rows were read."""
 
     page: Page[UUID]
-    cursor: str
+    cursor: str | None
 
 
 @permitted("conversations")
@@ -99,52 +101,59 @@ async def conversations_awaiting_ai(
 async def _read_conversations(
     context: Context, wanted: ConversationFilter, order: ConversationOrder, request: PageRequest
 ) -> ConversationPage:
-    selection = await _matching(context, wanted)
-    cursor = await workspace_cursor(context)
-    page = await read_page(context, selection, _ORDERS[order], request, _OF_CURSORS)
+    listed = await _matching(context, wanted)
+    cursor = await shown_cursor(context, ConversationPage)
+    page = await read_page(context, listed, _ORDERS[order], request, _OF_CURSORS)
     return ConversationPage(page.of([row.id for row in page.rows]), cursor)
 
 
 @permitted("node")
 async def count_conversations(context: Context, wanted: ConversationFilter) -> int:
     """Count the conversations that match the filter; of a search, up to COUNTED."""
-    matching = (await _matching(context, wanted)).with_only_columns(Conversation.id)
-    if wanted.search is not None:
-        matching = matching.limit(COUNTED)
-    async with context.list_session() as session:
-        counted = select(func.count()).select_from(matching.subquery())
-        return (await session.execute(counted)).scalar_one()
+    return await count_rows(
+        context, await _matching(context, wanted), None if wanted.search is None else COUNTED
+    )
 
 
-async def _matching(context: Context, wanted: ConversationFilter) -> Select[Conversation]:
+async def _matching(context: Context, wanted: ConversationFilter) -> ListSelect[Conversation]:
     check_filter_scopes(context.actor, "ConversationFilter", wanted)
     search = await search_conditions(context, wanted.search, _IDS, _in_text)
-    return visible_conversations(Visibility.of(context.actor)).where(*_conditions(wanted), *search)
+    return ListSelect(Conversation, visible_conversations, [*_conditions(wanted), *search])
 
 
-def _conditions(wanted: ConversationFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+def _conditions(wanted: ConversationFilter) -> Iterator[Condition]:
     if wanted.agent_id:
-        conditions.append(Conversation.agent_id == wanted.agent_id)
+        yield equals(Conversation, "agent_id", wanted.agent_id)
     if wanted.ai_state:
-        conditions.append(Conversation.ai_state == wanted.ai_state)
+        yield equals(Conversation, "ai_state", wanted.ai_state)
     if wanted.escalated is not None:
-        any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
-        conditions.append(any_escalation if wanted.escalated else ~any_escalation)
-    if wanted.customer_email is not None:
-        check_searched("filter.customer_email", wanted.customer_email)
-        conditions.append(folded(Conversation.customer_email) == folded(wanted.customer_email))
+        yield Condition(_is_escalated, (wanted.escalated,))
+    for name in ("customer_email", "customer_external_id"):
+        if (text := getattr(wanted, name)) is not None:
+            check_searched(f"filter.{name}", text)
+            yield Condition(_is_folded, (name,), {name: text})
     if wanted.customer_external_id is not None:
-        check_searched("filter.customer_external_id", wanted.customer_external_id)
-        same = folded(Conversation.customer_external_id) == folded(wanted.customer_external_id)
-        conditions.append(and_(Conversation.customer_external_id.is_not(None), same))
+        # The index has no others.
+        yield is_null(Conversation, "customer_external_id", False)
     if wanted.awaiting_ai is not None:
-        awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
-        conditions.append(awaiting if wanted.awaiting_ai else not_(awaiting))
-    return conditions
+        yield Condition(_awaits_ai, (wanted.awaiting_ai,))
 
 
-def _has_escalation(escalation_id: UUID) -> ColumnElement[bool]:
+def _is_escalated(escalated: bool) -> ColumnElement[bool]:
+    any_escalation = exists().where(Escalation.conversation_id == Conversation.id)
+    return any_escalation if escalated else ~any_escalation
+
+
+def _is_folded(name: str) -> ColumnElement[bool]:
+    return folded(getattr(Conversation, name)) == folded(bindparam(name, type_=String))
+
+
+def _awaits_ai(awaits: bool) -> ColumnElement[bool]:
+    awaiting = and_(Conversation.ai_state == AiState.ACTIVE, Conversation.awaiting_answer)
+    return awaiting if awaits else not_(awaiting)
+
+
+def _has_escalation(escalation_id: Any) -> ColumnElement[bool]:
     return exists().where(Escalation.conversation_id == Conversation.id, Escalation.id == escalation_id)
 
 

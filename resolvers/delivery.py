@@ -24,9 +24,10 @@ from realtime.delivery_queue import (
 from realtime.transaction import Transaction
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError, RateLimitedError
+from resolvers.list_select import ListSelect, equals
 from resolvers.pagination import Order, Page, PageRequest, read_page
 from resolvers.permissions import permitted
-from resolvers.visibility import AGENT, DELIVERY, Visibility, visible_deliveries
+from resolvers.visibility import AGENT, DELIVERY, visible_deliveries
 from rules.agent_settings import EscalationSettings
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.events import TEST
@@ -49,11 +50,10 @@ class DeliveryFilter:
 @permitted("deliveries")
 async def deliveries(context: Context, chosen: DeliveryFilter, request: PageRequest) -> Page[Delivery]:
     """Return a page of the workspace's deliveries, newest first."""
-    columns = (Delivery.escalation_id, Delivery.status, Delivery.channel)
-    values = (chosen.escalation_id, chosen.status, chosen.channel)
-    conditions = [column == value for column, value in zip(columns, values, strict=True) if value is not None]
-    selection = visible_deliveries(Visibility.of(context.actor)).where(*conditions)
-    return await read_page(context, selection, _NEWEST, request)
+    given = {name: getattr(chosen, name) for name in ("escalation_id", "status", "channel")}
+    conditions = [equals(Delivery, name, value) for name, value in given.items() if value is not None]
+    listed = ListSelect(Delivery, visible_deliveries, conditions)
+    return await read_page(context, listed, _NEWEST, request)
 
 
 @permitted("deliveries", DELIVERY)

@@ -1,13 +1,13 @@
 """Queries of escalations and their counts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_
 
 from models.escalation import Escalation
 from models.search_entry import SearchEntry, SearchSource
@@ -15,7 +15,8 @@ from realtime import log
 from realtime.cursor import Cursor
 from resolvers.context import Context
 from resolvers.field_scopes import check_filter_scopes
-from resolvers.pagination import Order, Page, PageRequest, is_among, read_page
+from resolvers.list_select import Condition, ListSelect, equals, in_period, is_among, is_null
+from resolvers.pagination import Order, Page, PageRequest, count_rows, read_page
 from resolvers.permissions import permitted
 from resolvers.search import COUNTED, SearchedWord, has_message, search_conditions
 from resolvers.validation import check_choices
@@ -76,12 +77,16 @@ async def escalation_by_id(context: Context, escalation_id: UUID) -> Escalation 
     return await ESCALATION.find(context.database, context.actor, escalation_id)
 
 
+# Among what is shown of a page: the head of the log.
+CURSOR = "cursor"
+
+
 @dataclass(frozen=True, slots=True)
 class EscalationPage:
-    """A page, with the head of the workspace's log from before its rows were read."""
+    """A page, with the head of the workspace's log from before its rows were read, if it is shown."""
 
     page: Page[Escalation]
-    cursor: str
+    cursor: str | None
 
 
 @permitted("escalations")
@@ -89,10 +94,15 @@ async def escalations(
     context: Context, wanted: EscalationFilter, order: EscalationOrder, request: PageRequest
 ) -> EscalationPage:
     """Return a page of the workspace's escalations."""
-    selection = await _matching(context, wanted)
-    cursor = await workspace_cursor(context)
-    page = await read_page(context, selection, _ORDERS[order], request)
+    listed = await _matching(context, wanted)
+    cursor = await shown_cursor(context, EscalationPage)
+    page = await read_page(context, listed, _ORDERS[order], request)
     return EscalationPage(page, cursor)
+
+
+async def shown_cursor(context: Context, page: type[Any]) -> str | None:
+    """Return the cursor of the head of the workspace's log, or None if it is not shown of a page."""
+    return await workspace_cursor(context) if CURSOR in context.shown.get(page, {CURSOR}) else None
 
 
 @permitted("viewer")
@@ -105,12 +115,9 @@ async def workspace_cursor(context: Context) -> str:
 @permitted("node")
 async def count_escalations(context: Context, wanted: EscalationFilter) -> int:
     """Count the escalations that match the filter; of a search, up to COUNTED."""
-    matching = (await _matching(context, wanted)).with_only_columns(Escalation.id)
-    if wanted.search is not None:
-        matching = matching.limit(COUNTED)
-    async with context.list_session() as session:
-        counted = select(func.count()).select_from(matching.subquery())
-        return (await session.execute(counted)).scalar_one()
+    return await count_rows(
+        context, await _matching(context, wanted), None if wanted.search is None else COUNTED
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,46 +155,41 @@ async def escalation_counts(context: Context, agent_id: UUID | None) -> Escalati
     return EscalationCounts(*numbers)
 
 
-async def _matching(context: Context, wanted: EscalationFilter) -> Select[Escalation]:
+async def _matching(context: Context, wanted: EscalationFilter) -> ListSelect[Escalation]:
     for name in _CHOICES:
         check_choices(f"filter.{name}", getattr(wanted, name))
     check_filter_scopes(context.actor, "EscalationFilter", wanted)
     search = await search_conditions(context, wanted.search, _IDS, _in_text)
-    visible = visible_escalations(Visibility.of(context.actor))
-    return visible.where(*_conditions(wanted), *search)
+    return ListSelect(Escalation, visible_escalations, [*_conditions(wanted), *search])
 
 
-def _conditions(wanted: EscalationFilter) -> list[ColumnElement[bool]]:
-    equal: list[tuple[Any, Any]] = [
-        (Escalation.agent_id, wanted.agent_id),
-        (Escalation.assignee_id, wanted.assignee_id),
-    ]
-    among: list[tuple[Any, Any]] = [
-        (Escalation.status, wanted.status),
-        (Escalation.priority_rank, wanted.priority and tuple(item.rank for item in wanted.priority)),
-        (Escalation.trigger, wanted.trigger),
-        (Escalation.disposition, wanted.disposition),
-    ]
-    conditions = [column == value for column, value in equal if value is not None]
-    conditions += [is_among(column, values) for column, values in among if values is not None]
-    if wanted.created_from is not None:
-        conditions.append(Escalation.created_at >= wanted.created_from)
-    if wanted.created_to is not None:
-        conditions.append(Escalation.created_at < wanted.created_to)
-    if wanted.unassigned is not None:
-        empty = Escalation.assignee_id.is_(None)
-        conditions.append(empty if wanted.unassigned else ~empty)
-    if wanted.reviewed is not None:
-        unreviewed = Escalation.disposition.is_(None)
-        conditions.append(~unreviewed if wanted.reviewed else unreviewed)
+def _conditions(wanted: EscalationFilter) -> Iterator[Condition]:
+    ranks = None if wanted.priority is None else [item.rank for item in wanted.priority]
+    equal = {"agent_id": wanted.agent_id, "assignee_id": wanted.assignee_id}
+    among = {
+        "status": wanted.status,
+        "priority_rank": ranks,
+        "trigger": wanted.trigger,
+        "disposition": wanted.disposition,
+    }
+    null = {
+        "assignee_id": wanted.unassigned,
+        "disposition": None if wanted.reviewed is None else not wanted.reviewed,
+        "first_responded_at": None if wanted.answered is None else not wanted.answered,
+    }
+    kinds: tuple[tuple[Callable[..., Condition], dict[str, Any]], ...]
+    kinds = (equals, equal), (is_among, among), (is_null, null)
+    for make, given in kinds:
+        yield from (make(Escalation, name, value) for name, value in given.items() if value is not None)
+    yield from in_period(Escalation, "created_at", wanted.created_from, wanted.created_to)
     if wanted.sla_status is not None:
-        conditions.append(or_(false(), *map(has_sla_status, wanted.sla_status)))
+        yield Condition(_has_any, (has_sla_status, frozenset(wanted.sla_status)))
     if wanted.sla_outcome is not None:
-        conditions.append(or_(false(), *map(_has_sla_outcome, wanted.sla_outcome)))
-    if wanted.answered is not None:
-        unanswered = Escalation.first_responded_at.is_(None)
-        conditions.append(~unanswered if wanted.answered else unanswered)
-    return conditions
+        yield Condition(_has_any, (_has_sla_outcome, frozenset(wanted.sla_outcome)))
+
+
+def _has_any(has: Callable[[Any], ColumnElement[bool]], choices: Iterable[Any]) -> ColumnElement[bool]:
+    return or_(false(), *map(has, choices))
 
 
 def has_sla_status(status: SlaStatus) -> ColumnElement[bool]:

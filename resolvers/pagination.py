@@ -1,23 +1,26 @@
 """Keyset pagination: a cursor names the row after which the next page begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, Generic, TypeVar, overload
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Select, any_, literal, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, select, tuple_
 
-from models.compiled_select import SelectShapes, Shown
+from models.compiled_select import CompiledSelect, SelectShapes, Shown
 from resolvers.context import Context
 from resolvers.errors import BadInputError
+from resolvers.list_select import ListSelect
 from resolvers.validation import check_range
+from resolvers.visibility import bind_values
 from rules.encoding import decode_base64url, encode_base64url
 
 T = TypeVar("T")
 S = TypeVar("S")
+Ts = TypeVarTuple("Ts")
 
 LARGEST, USUAL = 100, 50
 # Lists of processes differ in filters, orders and directions. A shape takes some 50 KiB.
@@ -68,6 +71,31 @@ class Order:
             else tuple(getattr(row, column.key) for column in self.columns)
         )
         return encode_base64url(orjson.dumps([self.name, *values], default=str))
+
+    def bounds(self, request: "PageRequest") -> dict[str, list[Any]]:
+        """Return the values of the cursors of a request, by their side; raises BadInputError."""
+        cursors = {"after": request.after, "before": request.before}
+        return {side: self.read(side, cursor) for side, cursor in cursors.items() if cursor is not None}
+
+    def beyond(self, side: str) -> ColumnElement[bool]:
+        """Return the condition that a row is on the right side of a cursor, whose values are parameters."""
+        bound = tuple_(
+            *(bindparam(f"{side}_{place}", type_=column.type) for place, column in enumerate(self.columns))
+        )
+        position = tuple_(*self.columns)
+        falling = self.descending is (side == "after")
+        return position < bound if falling else position > bound
+
+    def sorted(self, columns: Iterable[Any], *, backward: bool) -> list[ColumnElement[Any]]:
+        """Return the columns in the direction of a page."""
+        falling = self.descending is not backward
+        return [column.desc() if falling else column.asc() for column in columns]
+
+    def limited(self, rows: Select[*Ts], *, backward: bool) -> Select[*Ts]:
+        """Return the rows of a page. The parameter `size` is their number."""
+        return rows.order_by(*self.sorted(self.columns, backward=backward)).limit(
+            bindparam("size", type_=Integer)
+        )
 
     def read(self, field: str, cursor: str) -> list[Any]:
         """Return the values of a cursor of this order; raises BadInputError for any other text."""
@@ -127,23 +155,40 @@ class Page(Generic[T]):
 
 
 async def read_page(
-    context: Context, selection: Select[T], order: Order, request: PageRequest, shown: Shown | None = None
+    context: Context, listed: ListSelect[T], order: Order, request: PageRequest, shown: Shown | None = None
 ) -> Page[T]:
     """Return one page of a list; raises BadInputError for a contradictory request, and QueryTooSlowError.
 
     Its rows have the columns that the context shows, unless `shown` is given.
     """
     size, backward = request.size
-    if request.after is not None:
-        selection = selection.where(_beyond(order, order.read("after", request.after), order.descending))
-    if request.before is not None:
-        before = order.read("before", request.before)
-        selection = selection.where(_beyond(order, before, not order.descending))
-    columns = _sorting(order, order.descending is not backward)
+    bounds, customer = order.bounds(request), context.actor.is_customer
+    columns = with_order(context.shown if shown is None else shown, listed.model, order)
+
+    def build() -> CompiledSelect[T]:
+        rows = listed.build(customer=customer).where(*(order.beyond(side) for side in bounds))
+        return CompiledSelect(order.limited(rows, backward=backward), columns)
+
+    shape = listed.shape, customer, order, backward, tuple(bounds), columns.get(listed.model)
+    values = bind_values(context.actor) | listed.values | parameters(bounds) | {"size": size + 1}
     with context.list_database() as database:
-        listed = selection.order_by(*columns).limit(size + 1)
-        rows = await _SHAPES.rows(database, listed, with_order(shown or context.shown, order))
+        rows = await _SHAPES.get(shape, build).list_rows(database, values)
     return page_of([row for (row,) in rows], order, request)
+
+
+async def count_rows(context: Context, listed: ListSelect[Any], most: int | None) -> int:
+    """Count the rows of a list, up to `most` of them; raises QueryTooSlowError."""
+    customer = context.actor.is_customer
+
+    def build() -> CompiledSelect[int]:
+        rows = listed.build(customer=customer).with_only_columns(listed.model.id).limit(most)
+        return CompiledSelect(select(func.count()).select_from(rows.subquery()))
+
+    shape = listed.shape, customer, most
+    with context.list_database() as database:
+        counted = _SHAPES.get(shape, build)
+        ((count,),) = await counted.list_rows(database, bind_values(context.actor) | listed.values)
+    return count
 
 
 def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
@@ -160,27 +205,17 @@ def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
     )
 
 
-@cache
-def _sorting(order: Order, falling: bool) -> list[ColumnElement[Any]]:
-    # Lists have few orders, and each of these takes a tenth of the time of building a select.
-    return [column.desc() if falling else column.asc() for column in order.columns]
+def with_order(shown: Shown, model: type[Any], order: Order) -> Shown:
+    """Return the shown columns of a model with those of the order, of which cursors are made."""
+    columns = shown.get(model)
+    return {} if columns is None else {model: _with_keys(columns, order)}
 
 
-def with_order(shown: Shown, order: Order) -> Shown:
-    """Return the shown columns with those of the order, of which cursors are made."""
-    keys = set() if order.values_of else {column.key for column in order.columns}
-    return {model: columns | keys for model, columns in shown.items()}
+@lru_cache(1_024)
+def _with_keys(columns: frozenset[str], order: Order) -> frozenset[str]:
+    return columns if order.values_of else columns | {column.key for column in order.columns}
 
 
-def is_among(column: Any, values: Sequence[Any]) -> ColumnElement[bool]:
-    """Return the condition that a column has one of the values; with IN, each number of them is a shape."""
-    among: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
-    return among
-
-
-def _beyond(order: Order, values: list[Any], falling: bool) -> Any:
-    position = tuple_(*order.columns)
-    bound = tuple_(
-        *(literal(value, column.type) for value, column in zip(values, order.columns, strict=True))
-    )
-    return position < bound if falling else position > bound
+def parameters(bounds: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the values of the parameters of `Order.beyond`."""
+    return {f"{side}_{place}": value for side, values in bounds.items() for place, value in enumerate(values)}

@@ -3,7 +3,7 @@
 They are meant for ids that were reached through a visible row.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -13,7 +13,6 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     FromClause,
-    Integer,
     Select,
     Subquery,
     Uuid,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     func,
     select,
     true,
-    tuple_,
 )
 from sqlalchemy.orm import aliased
 
@@ -32,8 +30,8 @@ from models.escalation import Escalation, TimelineEntry
 from models.message import Message
 from resolvers.context import Context
 from resolvers.errors import TooComplexError
-from resolvers.escalation_queries import EscalationPage, workspace_cursor
-from resolvers.pagination import Order, Page, PageRequest, page_of, with_order
+from resolvers.escalation_queries import EscalationPage, shown_cursor
+from resolvers.pagination import Order, Page, PageRequest, page_of, parameters, with_order
 from resolvers.permissions import permitted
 from resolvers.visibility import Visibility, bind_values, visible_escalations, visible_messages
 
@@ -56,15 +54,10 @@ class _RelatedList(Generic[T]):
     async def pages(self, context: Context, ids: Sequence[UUID], request: PageRequest) -> dict[UUID, Page[T]]:
         """Return a page of each list; raises BadInputError and TooComplexError."""
         size, backward = request.size
-        bounds = {
-            side: self.order.read(side, cursor)
-            for side in ("after", "before")
-            if (cursor := getattr(request, side)) is not None
-        }
+        bounds = self.order.bounds(request)
         actor = context.actor
         kind = self, actor.is_customer, backward, tuple(bounds)
-        values = {f"{side}_{place}": v for side, vs in bounds.items() for place, v in enumerate(vs)}
-        given = bind_values(actor) | values | {"ids": ids, "size": size + 1}
+        given = bind_values(actor) | parameters(bounds) | {"ids": ids, "size": size + 1}
         if self.text is not None and len(ids) * size > _ROWS_UNMEASURED:
             ((length,),) = await _lengths(*kind).rows(context.database, **given)
             if (length or 0) > _LONGEST:
@@ -72,7 +65,7 @@ class _RelatedList(Generic[T]):
                     f"The pages hold more than {_LONGEST:,} bytes of text. Ask for smaller pages."
                 )
         rows_of: dict[UUID, list[T]] = {owner_id: [] for owner_id in ids}
-        rows = _pages(*kind).showing(with_order(context.shown, self.order))
+        rows = _pages(*kind).showing(with_order(context.shown, self.entity, self.order))
         for owner_id, row in await rows.rows(context.database, **given):
             rows_of[owner_id].append(row)
         return {owner_id: page_of(rows, self.order, request) for owner_id, rows in rows_of.items()}
@@ -119,19 +112,14 @@ def _lateral(
 ) -> tuple[Subquery, FromClause, Callable[[Any], list[Any]]]:
     """Return the ids of the owners, the page of each, and a function that makes the order of the rows."""
     owners = select(func.unnest(_IDS).label("id")).subquery("owners")
-    falling = listed.order.descending is not backward
     rows = listed.visible(Visibility.template(customer=customer)).where(listed.owner == owners.c.id)
-    columns = listed.order.columns
-    for side in bounds:
-        bound = tuple_(*(bindparam(f"{side}_{place}", type_=c.type) for place, c in enumerate(columns)))
-        below = listed.order.descending is (side == "after")
-        rows = rows.where(tuple_(*columns) < bound if below else tuple_(*columns) > bound)
+    rows = rows.where(*(listed.order.beyond(side) for side in bounds))
 
-    def ordered(given: Iterable[Any]) -> list[Any]:
-        return [column.desc() if falling else column.asc() for column in given]
+    def ordered(named: Any) -> list[Any]:
+        columns = [named[column.key] for column in listed.order.columns]
+        return listed.order.sorted(columns, backward=backward)
 
-    page = rows.order_by(*ordered(columns)).limit(bindparam("size", type_=Integer)).lateral("page")
-    return owners, page, lambda named: ordered(named[column.key] for column in columns)
+    return owners, listed.order.limited(rows, backward=backward).lateral("page"), ordered
 
 
 @cache
@@ -180,7 +168,7 @@ async def escalations_of(
     context: Context, ids: Sequence[UUID], request: PageRequest
 ) -> dict[UUID, EscalationPage]:
     """Return a page of the escalations of each conversation, newest first."""
-    cursor = await workspace_cursor(context)
+    cursor = await shown_cursor(context, EscalationPage)
     pages = await _ESCALATIONS.pages(context, ids, request)
     return {conversation_id: EscalationPage(page, cursor) for conversation_id, page in pages.items()}
 

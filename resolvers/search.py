@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     ColumnElement,
     Select,
+    String,
     Uuid,
     any_,
+    bindparam,
     cast,
     exists,
     false,
     func,
-    literal,
     select,
     true,
 )
@@ -25,6 +26,7 @@ from models.message import Message
 from models.search_entry import SearchEntry
 from resolvers.context import Context
 from resolvers.errors import BadInputError
+from resolvers.list_select import Condition
 from rules.text import text_error
 from rules.typeid import MalformedIdError, parse_id
 
@@ -47,9 +49,9 @@ ORDER BY place
 
 @dataclass(frozen=True, slots=True)
 class SearchedWord:
-    """A word of a search, as a tsquery, and whether many entries have it."""
+    """A word of a search: the parameter with its tsquery, and whether many entries have it."""
 
-    query: str
+    query: BindParameter[str]
     frequent: bool
 
     def has_entry(self, conversation_id: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -72,16 +74,20 @@ class SearchedWord:
         return leads
 
     def _entries(self, value: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
-        has_word = SearchEntry.words.op("@@")(cast(literal(self.query), TSQUERY))
+        has_word = SearchEntry.words.op("@@")(cast(self.query, TSQUERY))
         return select(value).select_from(SearchEntry).where(has_word, *conditions)
+
+
+_OfId: TypeAlias = Callable[[Any], ColumnElement[bool]]
+_InText: TypeAlias = Callable[[SearchedWord], ColumnElement[bool]]
 
 
 async def search_conditions(
     context: Context,
     search: str | None,
-    ids: Mapping[str, Callable[[UUID], ColumnElement[bool]]],
-    in_text: Callable[[SearchedWord], ColumnElement[bool]],
-) -> list[ColumnElement[bool]]:
+    ids: Mapping[str, _OfId],
+    in_text: _InText,
+) -> list[Condition]:
     """Return a condition for each word of `search`, which must all hold.
 
     `ids` maps the prefix of a TypeID to the condition for that id; `in_text` is for all other words.
@@ -91,34 +97,44 @@ async def search_conditions(
     if error := text_error(search, limit=_LIMIT):
         raise BadInputError("filter.search", error)
     conditions, words = [], []
-    for word in search.split()[:_WORDS]:
-        condition = _of_id(word, ids)
+    for place, word in enumerate(search.split()[:_WORDS]):
+        condition = _of_id(f"id_{place}", word, ids)
         if condition is None:
             words.append(word)
         else:
             conditions.append(condition)
-    conditions += map(in_text, await _searched_words(context, words))
-    return conditions or [false()]
+    for place, (query, frequent) in enumerate(await _queries(context, words)):
+        name = f"word_{place}"
+        conditions.append(Condition(_has_word, (in_text, name, frequent), {name: query}))
+    return conditions or [Condition(false)]
 
 
-def _of_id(word: str, ids: Mapping[str, Callable[[UUID], ColumnElement[bool]]]) -> ColumnElement[bool] | None:
+def _of_id(name: str, word: str, ids: Mapping[str, _OfId]) -> Condition | None:
     for prefix, matches in ids.items():
         try:
-            return matches(parse_id(prefix, word))
+            return Condition(_has_id, (matches, name), {name: parse_id(prefix, word)})
         except MalformedIdError:
             continue
     return None
 
 
-async def _searched_words(context: Context, words: list[str]) -> list[SearchedWord]:
-    """Return the words that have a letter, a digit or a sign."""
+def _has_id(matches: _OfId, name: str) -> ColumnElement[bool]:
+    return matches(bindparam(name, type_=Uuid))
+
+
+def _has_word(in_text: _InText, name: str, frequent: bool) -> ColumnElement[bool]:
+    return in_text(SearchedWord(bindparam(name, type_=String), frequent))
+
+
+async def _queries(context: Context, words: list[str]) -> list[tuple[str, bool]]:
+    """Return the words that have a letter, a digit or a sign, as tsqueries, and whether they are frequent."""
     if not words:
         return []
     with context.list_database() as database:
         rows = await database.fetch(_QUERIES, context.actor.workspace_id, words, _FREQUENT)
-    return [SearchedWord(row["query"], row["frequent"]) for row in rows if row["query"] is not None]
+    return [(row["query"], row["frequent"]) for row in rows if row["query"] is not None]
 
 
-def has_message(conversation_id: Any, message_id: UUID) -> ColumnElement[bool]:
+def has_message(conversation_id: Any, message_id: Any) -> ColumnElement[bool]:
     """Return the condition that the message belongs to the conversation."""
     return exists().where(Message.conversation_id == conversation_id, Message.id == message_id)

@@ -120,9 +120,9 @@ class Hours:
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         """Return the open time from `start` to `end`; negative when `end` is before `start`."""
-        begun, ended = _micros(start), _micros(end)
         if self._always:
-            return timedelta(microseconds=ended - begun)
+            return end - start
+        begun, ended = _micros(start), _micros(end)
         if ended < begun:
             return -self.between(end, start)
         first, last = _year_at(begun), _year_at(ended)

@@ -9,11 +9,12 @@ from uuid import UUID
 import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue
 
-from resolvers.actor import Actor
+from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ForbiddenError, UnauthenticatedError
+from resolvers.pagination import PageRequest
 from rules.typeid import MalformedIdError, parse_id
-from schema.lookups import Batch, Loader, Lookup, finish
+from schema.lookups import Batch, Loader, PageBatch, PageReader, Relation, finish
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,6 +26,7 @@ class GraphQLContext(Context):
     """The context of one operation.
 
     Its loaders and its time belong to one event of a subscription or to one mutation: `reset` clears them.
+    `relations` has those that fields have used, which belong to the loaders.
     `session_token` is the cookie for the response: a token, an empty string to delete it, or None.
     `device_token` is the device cookie for the response, or None.
     """
@@ -32,7 +34,9 @@ class GraphQLContext(Context):
     session_token: str | None = None
     device_token: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    relations: dict[Any, Relation[Any, Any]] = field(default_factory=dict)
     _loaders: dict[Any, Loader[Any]] = field(default_factory=dict)
+    _pages: dict[Any, PageBatch[Any]] = field(default_factory=dict)
     _acting: Actor | None = None
 
     @classmethod
@@ -63,6 +67,15 @@ class GraphQLContext(Context):
         """Let the payload of the current mutation show what `actor` may see."""
         self._acting = actor
 
+    @property
+    def for_team(self) -> bool:
+        """True if objects are shown as the team sees them, false for a customer."""
+        # Read for every object, as `actor`.
+        actor = self._acting or self.caller
+        if actor is None:
+            raise UnauthenticatedError
+        return actor.kind is not ActorKind.CUSTOMER
+
     def require_signed_in(self) -> None:
         """Raise UnauthenticatedError before any input is validated."""
         _ = self.actor
@@ -88,8 +101,10 @@ class GraphQLContext(Context):
     def forget_rows(self) -> None:
         """Clear the loaded rows."""
         self._loaders.clear()
+        self.relations.clear()
 
-    def _loader(self, batch: Batch[T]) -> Loader[T]:
+    def loader(self, batch: Batch[T]) -> Loader[T]:
+        """Return the loader of the batch's rows."""
         loader = self._loaders.get(batch)
         if loader is None:
             loader = self._loaders[batch] = Loader(self, batch)
@@ -97,27 +112,27 @@ class GraphQLContext(Context):
 
     async def load(self, batch: Batch[T], key: UUID) -> T | None:
         """Return the row of `key`, loaded in one batch with those of the operation's other fields."""
-        return await self._loader(batch).load(key)
+        return await self.loader(batch).load(key)
 
     async def load_all(self, batch: Batch[T], keys: Collection[UUID]) -> list[T | None]:
         """Return the rows of the keys, in their order."""
-        loader = self._loader(batch)
+        loader = self.loader(batch)
         await finish(loader.request(keys))
         return [loader.rows[key] for key in keys]
 
     def look_up(self, batch: Batch[T], key: UUID, build: Callable[[T | None], R]) -> AwaitableOrValue[R]:
         """Return what `build` makes of the row of `key`: an awaitable, unless the row is loaded already."""
-        loader = self._loader(batch)
-        return build(loader.rows[key]) if key in loader.rows else Lookup(loader, key, build)
+        return Relation(self.loader(batch), build).look_up(key)
 
-    def look_up_known(self, batch: Batch[T], key: UUID, build: Callable[[T], R]) -> AwaitableOrValue[R]:
-        """Return what `build` makes of what the batch finds for every key, such as a page."""
-
-        def build_known(row: T | None) -> R:
-            assert row is not None
-            return build(row)
-
-        return self.look_up(batch, key, build_known)
+    def look_up_page(
+        self, read: PageReader[T], key: UUID, request: tuple[Any, ...], build: Callable[[T], R]
+    ) -> AwaitableOrValue[R]:
+        """Return what `build` makes of a page of the row's list, for the arguments of a `PageRequest`."""
+        batch = self._pages.get((read, request))
+        if batch is None:
+            batch = self._pages[read, request] = PageBatch(read, PageRequest(*request))
+        # A batch of pages finds one for every key.
+        return self.look_up(batch, key, cast("Callable[[T | None], R]", build))
 
 
 Info = strawberry.Info[GraphQLContext, None]

@@ -30,7 +30,11 @@ async def execute(operation: Operation, context: Context) -> dict[str, Any]:
 
 async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, Any]:
     """Return the result, and leave in `call` the cookie that the transport must set."""
-    result = await _execute(operation, call)
+    try:
+        result = await _execute(operation, call)
+    finally:
+        # The loaders refer to the call: without this, its rows would wait for the garbage collector.
+        call.forget_rows()
     if errors := result.get("errors"):
         codes = [error["extensions"]["code"] for error in errors]
         call.record.outcome = codes[0]

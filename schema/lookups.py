@@ -5,15 +5,18 @@ A field that needs a row returns a `Lookup`. graphql-core awaits it like any awa
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from resolvers.context import Context
+from resolvers.pagination import PageRequest
 
 T = TypeVar("T")
 R = TypeVar("R")
 Batch = Callable[[Context, Sequence[UUID]], Awaitable[dict[UUID, T]]]
+PageReader = Callable[[Context, Sequence[UUID], PageRequest], Awaitable[dict[UUID, T]]]
 
 
 class Loader(Generic[T]):
@@ -31,16 +34,15 @@ class Loader(Generic[T]):
         self._next: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def request(self, keys: Iterable[UUID]) -> set[asyncio.Future[None]]:
+    def request(self, keys: Collection[UUID]) -> set[asyncio.Future[None]]:
         """Start to read the rows that are missing, and return the reads that the keys wait for."""
         reads = self._reads
-        for key in keys:
-            if key not in reads:
-                reads[key] = self._add(key)
+        if missing := [key for key in dict.fromkeys(keys) if key not in reads]:
+            self._keys += missing
+            reads.update(dict.fromkeys(missing, self._next_read()))
         return {reads[key] for key in keys}
 
-    def _add(self, key: UUID) -> asyncio.Future[None]:
-        self._keys.append(key)
+    def _next_read(self) -> asyncio.Future[None]:
         if self._next is None:
             loop = asyncio.get_running_loop()
             self._next = loop.create_future()
@@ -88,6 +90,21 @@ async def finish(reads: Iterable[asyncio.Future[None]]) -> None:
         read.result()
 
 
+class Relation(Generic[T, R]):
+    """The common part of look-ups of the same kind: their loader, and how a value is made of a row."""
+
+    __slots__ = ("_build", "_loader")
+
+    def __init__(self, loader: Loader[T], build: Callable[[T | None], R]) -> None:
+        self._loader = loader
+        self._build = build
+
+    def look_up(self, key: UUID) -> "R | Lookup[T, R]":
+        """Return the value of a key: an awaitable, unless its row is loaded already."""
+        rows = self._loader.rows
+        return self._build(rows[key]) if key in rows else Lookup(self._loader, key, self._build)
+
+
 class Lookup(Generic[T, R]):
     """An awaitable value that `build` makes of the row of a key, or of None."""
 
@@ -108,3 +125,15 @@ class Lookup(Generic[T, R]):
 
     async def _resolve(self) -> R:
         return self.build(await self.loader.load(self.key))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageBatch(Generic[T]):
+    """A batch that reads the same page of the lists of many rows."""
+
+    read: PageReader[T]
+    request: PageRequest
+
+    async def __call__(self, context: Context, ids: Sequence[UUID]) -> dict[UUID, T]:
+        """Return the page of each row's list."""
+        return await self.read(context, ids, self.request)

@@ -23,7 +23,7 @@ from resolvers.context import Context
 from resolvers.errors import BadInputError, NotFoundError
 from rules.typeid import prefix_of
 from schema.context import GraphQLContext, Info, parse_global_id
-from schema.lookups import Batch
+from schema.lookups import Batch, Relation
 
 
 @strawberry.interface
@@ -107,15 +107,22 @@ def load_node(info: Info, prefix: str, row_id: UUID) -> AwaitableOrValue[Any]:
 
     It is loaded in one batch with those of the operation's other fields.
     """
-    registered, call = _REGISTRY[prefix], info.context
+    relation = info.context.relations.get(prefix)
+    return (relation or _required_relation(info.context, prefix)).look_up(row_id)
+
+
+def _required_relation(call: GraphQLContext, prefix: str) -> Relation[Any, Any]:
+    registered = _REGISTRY[prefix]
     assert registered.batch is not None
+    of = registered.type.of
 
     def build(row: Any) -> Any:
         if row is None:
             raise NotFoundError(registered.name)
-        return registered.type.of(row, call)
+        return of(row, call)
 
-    return call.look_up(registered.batch, row_id, build)
+    relation = call.relations[prefix] = Relation(call.loader(registered.batch), build)
+    return relation
 
 
 def load_optional_node(
@@ -124,10 +131,19 @@ def load_optional_node(
     """Return the node of that id for a relation, or None; `batch` finds rows by an id of another type."""
     if row_id is None:
         return None
-    registered, call = _REGISTRY[prefix], info.context
-    batch = batch or registered.batch
-    assert batch is not None
-    return call.look_up(batch, row_id, lambda row: None if row is None else registered.type.of(row, call))
+    relation = info.context.relations.get((prefix, batch))
+    return (relation or _optional_relation(info.context, prefix, batch)).look_up(row_id)
+
+
+def _optional_relation(call: GraphQLContext, prefix: str, batch: Batch[Any] | None) -> Relation[Any, Any]:
+    registered = _REGISTRY[prefix]
+    of, read = registered.type.of, batch or registered.batch
+    assert read is not None
+    relation: Relation[Any, Any] = Relation(
+        call.loader(read), lambda row: None if row is None else of(row, call)
+    )
+    call.relations[prefix, batch] = relation
+    return relation
 
 
 async def query_node(info: Info, prefix: str, global_id: str) -> Any:

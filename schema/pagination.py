@@ -1,16 +1,13 @@
 """Lists in pages: one connection for all types, over the keyset pagination of the resolvers."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
-from uuid import UUID
 
 import strawberry
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types.base import StrawberryObjectDefinition
 
-from resolvers.context import Context
-from resolvers.pagination import Page, PageRequest
+from resolvers.pagination import Page
+from schema.row_fields import needs
 
 T = TypeVar("T")
 
@@ -62,31 +59,18 @@ class Connection(Generic[T]):
     """A page of a list."""
 
     edges: list[Edge[T]] = strawberry.field(
-        resolver=_edges, description="Items of the page, with their cursors."
+        resolver=_edges, description="Items of the page, with their cursors.", metadata=needs()
     )
-    nodes: list[T]
-    """Items of the page."""
+    nodes: list[T] = strawberry.field(description="Items of the page.", metadata=needs())
     page: strawberry.Private[Page[Any]]
     page_info: PageInfo = strawberry.field(
-        resolver=_page_info, description="Position of the page in the list."
+        resolver=_page_info, description="Position of the page in the list.", metadata=needs()
     )
 
     @classmethod
     def build(cls, page: Page[Any], nodes: list[T], **fields: Any) -> Self:
         """Build the connection of a page from the nodes of its rows, with the subclass's own fields."""
         return cls(nodes=nodes, page=page, **fields)
-
-
-@dataclass(frozen=True, slots=True)
-class PageBatch(Generic[T]):
-    """A batch that reads the same page of the lists of many rows."""
-
-    read: Callable[[Context, Sequence[UUID], PageRequest], Awaitable[dict[UUID, T]]]
-    request: PageRequest
-
-    async def __call__(self, context: Context, ids: Sequence[UUID]) -> dict[UUID, T]:
-        """Return the page of each row's list."""
-        return await self.read(context, ids, self.request)
 
 
 class ConnectionNames(NameConverter):

@@ -11,7 +11,7 @@ A list shows few of the fields that its objects have. So an object holds its row
         intents: list[str] = row_field(hidden=list)
 
 A plan of `schema.executor` reads which columns its fields need. Ids, the columns that end in `id`, are always
-read. A field that names no columns needs all of them.
+read, except for `workspace_id`. A field that names no columns needs all of them.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def row_field(make: Make | None = None, *columns: str, hidden: Callable[[], Any]
 
 
 def needs(*columns: str) -> dict[str, Any]:
-    """Return the metadata of a field with a resolver that needs only these columns, and ids."""
+    """Return the metadata of another field, such as one with a resolver: it needs these columns, and ids."""
     return {_DECLARED: _Declared(columns=columns)}
 
 
@@ -60,12 +60,16 @@ def row_type(model: type[Any] | None) -> Callable[[C], C]:
     def complete(type_: C) -> C:
         definition: StrawberryObjectDefinition = vars(type_)["__strawberry_definition__"]
         for field in definition.fields:
-            if _DECLARED in field.metadata and field.is_basic_field:
+            if _is_row_field(field):
                 setattr(type_, field.python_name, property(_reader(field)))
         setattr(type_, _ROW, model)
         return type_
 
     return complete
+
+
+def _is_row_field(field: StrawberryField) -> bool:
+    return _DECLARED in field.metadata and field.is_basic_field and not field.init
 
 
 def _reader(field: StrawberryField) -> Make:
@@ -91,5 +95,5 @@ def columns_of_field(type_: type[Any], field: StrawberryField) -> ShownColumns |
     declared: _Declared | None = field.metadata.get(_DECLARED)
     if declared is None:
         return ShownColumns(model, None)
-    is_column = field.is_basic_field and declared.make is None
+    is_column = _is_row_field(field) and declared.make is None
     return ShownColumns(model, (field.python_name,) if is_column else declared.columns)

@@ -60,7 +60,7 @@ class Message(Node):
     @classmethod
     def of(cls, row: MessageRow, call: GraphQLContext) -> "Message":
         """Build a message. Customers see neither confidence, nor intents, nor metadata."""
-        return cls(row=row, for_team=not call.actor.is_customer)
+        return cls(row=row, for_team=call.for_team)
 
     @sync_or_async_field(TeamMember | None, needs())
     def author(self, info: Info) -> AwaitableOrValue[TeamMember | None]:
@@ -70,7 +70,7 @@ class Message(Node):
     @sync_or_async_field(Recorder | None, needs("recorder_kind"))
     def recorded_by(self, info: Info) -> Recorder | None:
         """Caller that recorded it. Null for customers, and if an older version recorded it."""
-        return None if info.context.actor.is_customer else Recorder.of(self.row)
+        return Recorder.of(self.row) if self.for_team else None
 
 
 @strawberry.type
@@ -87,7 +87,8 @@ class MessageConnection(Connection[Message]):
     @classmethod
     def of(cls, key: UUID, page: Page[MessageRow], call: GraphQLContext) -> "MessageConnection":
         """Build a page."""
-        nodes = [Message.of(row, call) for row in page.rows]
+        for_team = call.for_team
+        nodes = [Message(row=row, for_team=for_team) for row in page.rows]
         return cls.build(page, nodes, conversation_key=key)
 
 

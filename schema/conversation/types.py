@@ -30,7 +30,6 @@ from resolvers.loaders import (
     pending_by_id,
     viewers_of,
 )
-from resolvers.pagination import PageRequest
 from resolvers.related_pages import escalations_of, messages_of
 from rules import typeid
 from rules.ai_control import AiPauseCause, AiState
@@ -40,7 +39,7 @@ from schema.agent.types import Agent
 from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_global_id, sync_or_async_field
 from schema.conversation.message import MessageConnection
 from schema.nodes import Node, connection_of, load_node, load_nodes, load_optional_node, node
-from schema.pagination import Connection, PageBatch
+from schema.pagination import Connection
 from schema.row_fields import needs, row_field, row_type
 from schema.team.member import TeamMember
 
@@ -207,7 +206,7 @@ class Conversation(Node):
     @classmethod
     def of(cls, state: ConversationState, call: GraphQLContext) -> "Conversation":
         """Build a conversation. Customers do not see its metadata."""
-        return cls(row=state.row, state=state, for_team=not call.actor.is_customer)
+        return cls(row=state.row, state=state, for_team=call.for_team)
 
     @sync_or_async_field(Agent, needs())
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
@@ -225,13 +224,15 @@ class Conversation(Node):
     ) -> AwaitableOrValue[MessageConnection]:
         """Messages, in order."""
         call, key = info.context, self.row.id
-        batch = PageBatch(messages_of, PageRequest(first, after, last, before))
-        return call.look_up_known(batch, key, lambda page: MessageConnection.of(key, page, call))
+        request = first, after, last, before
+        return call.look_up_page(
+            messages_of, key, request, lambda page: MessageConnection.of(key, page, call)
+        )
 
     @sync_or_async_field(list[TeamMember], needs())
     def viewers(self, info: Info) -> AwaitableOrValue[list[TeamMember]]:
         """Team members who have it open now, at most 20, for 30 s after setViewing. Only for team members."""
-        if info.context.actor.is_customer:
+        if not self.for_team:
             return []
         if info.context.actor.kind is not ActorKind.TEAM_MEMBER:
             raise ForbiddenError("This field is for signed-in team members.")
@@ -257,22 +258,23 @@ class Conversation(Node):
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> AwaitableOrValue["EscalationConnection"]:
         """Its escalations, newest first."""
-        batch = PageBatch(escalations_of, PageRequest(first, after))
         build: Callable[[EscalationPage], EscalationConnection] = partial(
             connection_of(typeid.ESCALATION).of, info=info, of_what=self.row.id
         )
-        return info.context.look_up_known(batch, self.row.id, build)
+        return info.context.look_up_page(escalations_of, self.row.id, (first, after), build)
 
 
+@row_type(ConversationPage)
 @strawberry.type
 class ConversationConnection(Connection[Conversation]):
     """A page of conversations."""
 
     wanted: strawberry.Private[Filter]
-    cursor: str
+    head: strawberry.Private[str | None]
+    cursor: str = row_field(attrgetter("head"), CURSOR)
     """Head of the workspace's log, taken before the rows were read. Subscribe with it as `after`."""
 
-    @strawberry.field
+    @sync_or_async_field(int, needs())
     async def total_count(self, info: Info) -> int:
         """Number of items on all pages. Of a search, at most 1,000 are counted."""
         return await count_conversations(info.context, self.wanted)
@@ -281,7 +283,7 @@ class ConversationConnection(Connection[Conversation]):
     async def of(cls, listed: ConversationPage, info: Info, wanted: Filter) -> "ConversationConnection":
         """Build a page from the ids of its conversations."""
         nodes = await load_nodes(info, typeid.CONVERSATION, listed.page.rows)
-        return cls.build(listed.page, nodes, wanted=wanted, cursor=listed.cursor)
+        return cls.build(listed.page, nodes, wanted=wanted, head=listed.cursor)
 
 
 @strawberry.input

@@ -20,7 +20,7 @@ from resolvers.loaders import (
     triggers_of,
     unread_messages_of,
 )
-from resolvers.pagination import Page, PageRequest
+from resolvers.pagination import Page
 from resolvers.related_pages import timelines_of
 from rules import typeid
 from rules.escalation import Disposition, EscalationStatus, EscalationTrigger, Priority
@@ -31,7 +31,7 @@ from schema.context import GraphQLContext, Info, forbidden_to_customers, parse_g
 from schema.conversation.types import Conversation
 from schema.escalation.sla import Sla
 from schema.nodes import Node, load_node, load_optional_node, node
-from schema.pagination import Connection, PageBatch
+from schema.pagination import Connection
 from schema.row_fields import needs, row_field, row_type
 from schema.team.member import TeamMember
 from schema.team.recorder import Recorder
@@ -238,19 +238,19 @@ class Escalation(Node):
     @classmethod
     def of(cls, row: models.Escalation, call: GraphQLContext) -> "Escalation":
         """Build an escalation. Customers see its status, its creation and the name of the assignee."""
-        return cls(row=row, for_team=not call.actor.is_customer, now=call.now)
+        return cls(row=row, for_team=call.for_team, now=call.now)
 
     @sync_or_async_field(Conversation, needs())
     def conversation(self, info: Info) -> AwaitableOrValue[Conversation]:
         """Conversation that it belongs to. Not for customers."""
-        if info.context.actor.is_customer:
+        if not self.for_team:
             raise forbidden_to_customers()
         return load_node(info, typeid.CONVERSATION, self.row.conversation_id)
 
     @sync_or_async_field(Agent, needs())
     def agent(self, info: Info) -> AwaitableOrValue[Agent]:
         """AI agent that handed over. Not for customers."""
-        if info.context.actor.is_customer:
+        if not self.for_team:
             raise forbidden_to_customers()
         return load_node(info, typeid.AGENT, self.row.agent_id)
 
@@ -262,15 +262,14 @@ class Escalation(Node):
     @sync_or_async_field(int, needs())
     def unread_messages(self, info: Info) -> AwaitableOrValue[int]:
         """Customer messages that no team member has read. Not for customers."""
-        call = info.context
-        if call.actor.is_customer:
+        if not self.for_team:
             raise forbidden_to_customers()
-        return call.look_up(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
+        return info.context.look_up(unread_messages_of, self.row.conversation_id, lambda count: count or 0)
 
     @sync_or_async_field(list[TriggerEvent], needs())
     def triggers(self, info: Info) -> AwaitableOrValue[list[TriggerEvent]]:
         """Latest 100 triggers that fired, oldest first."""
-        if info.context.actor.is_customer:
+        if not self.for_team:
             return []
         return info.context.look_up(
             triggers_of, self.row.id, lambda rows: list(map(TriggerEvent.of, rows or ()))
@@ -279,7 +278,7 @@ class Escalation(Node):
     @sync_or_async_field(list[EscalationNote], needs())
     def notes(self, info: Info) -> AwaitableOrValue[list[EscalationNote]]:
         """Latest 100 internal notes of the team, oldest first."""
-        if info.context.actor.is_customer:
+        if not self.for_team:
             return []
         return info.context.look_up(
             notes_of, self.row.id, lambda rows: list(map(EscalationNote.of, rows or ()))
@@ -290,10 +289,9 @@ class Escalation(Node):
         self, info: Info, first: int | None = None, after: str | None = None
     ) -> AwaitableOrValue[TimelineConnection]:
         """Everything that happened to it, oldest first."""
-        if info.context.actor.is_customer:
+        if not self.for_team:
             raise forbidden_to_customers()
-        batch = PageBatch(timelines_of, PageRequest(first, after))
-        return info.context.look_up_known(batch, self.row.id, TimelineConnection.of)
+        return info.context.look_up_page(timelines_of, self.row.id, (first, after), TimelineConnection.of)
 
 
 @strawberry.input

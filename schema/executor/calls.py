@@ -116,16 +116,12 @@ async def settle(columns: Sequence[list[Any]]) -> None:
 
     Look-ups of one loader are one request. The rest runs concurrently.
     """
-    lookups: list[tuple[list[Any], int, Lookup[Any, Any]]] = []
-    others: list[tuple[list[Any], int]] = []
-    for column, place, value in _awaitables(columns):
-        if type(value) is Lookup:
-            lookups.append((column, place, value))
-        else:
-            others.append((column, place))
+    lookups = [(column, _lookups(column)) for column in columns]
+    others = [(column, place) for column, place, value in _awaitables(columns) if type(value) is not Lookup]
     keys: dict[Loader[Any], list[UUID]] = {}
-    for _, _, lookup in lookups:
-        keys.setdefault(lookup.loader, []).append(lookup.key)
+    for _, of_column in lookups:
+        for _, lookup in of_column:
+            keys.setdefault(lookup.loader, []).append(lookup.key)
     reads = set().union(*(loader.request(wanted) for loader, wanted in keys.items()))
     if others:
         results = await together([column[place] for column, place in others])
@@ -133,15 +129,23 @@ async def settle(columns: Sequence[list[Any]]) -> None:
             column[place] = result
     if reads:
         await finish(reads)
-    for column, place, lookup in lookups:
-        column[place] = lookup.result()
+    for column, of_column in lookups:
+        for place, lookup in of_column:
+            column[place] = lookup.build(lookup.loader.rows[lookup.key])
+
+
+def _lookups(column: list[Any]) -> list[tuple[int, Lookup[Any, Any]]]:
+    if Lookup not in set(map(type, column)):
+        return []
+    return [(place, value) for place, value in enumerate(column) if type(value) is Lookup]
 
 
 def _awaitables(columns: Sequence[list[Any]]) -> Iterator[tuple[list[Any], int, Any]]:
     for column in columns:
-        if any(hasattr(type_, "__await__") for type_ in set(map(type, column))):
+        waiting = {type_ for type_ in set(map(type, column)) if hasattr(type_, "__await__")}
+        if waiting:
             for place, value in enumerate(column):
-                if hasattr(value, "__await__"):
+                if type(value) in waiting:
                     yield column, place, value
 
 

@@ -1,7 +1,7 @@
 """Objects and lists: all values of a field together, and below them field by field."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, repeat
 from types import NoneType
 from typing import Any, NamedTuple, Protocol
 
@@ -100,7 +100,8 @@ class Objects:
         columns = await self._read(objects, request)
         await self._complete_columns(columns, request)
         if columns:
-            rows = [dict(zip(self._names, row, strict=True)) for row in zip(*columns, strict=True)]
+            named = map(zip, repeat(self._names), zip(*columns, strict=True))
+            rows: list[Any] = list(map(dict, named))
         else:
             rows = [{} for _ in objects]
         if len(rows) == len(values):

@@ -21,6 +21,7 @@ from graphql import (
     Undefined,
 )
 
+from rules.encoding import format_datetime, format_datetimes
 from schema.executor.request import DiscardedError, Request
 
 Coerce = Callable[[Sequence[Any]], list[Any]]
@@ -64,7 +65,11 @@ class Leaves:
         self._required = required
         self._plain = plain
         self._own, self._check = _OWN.get(leaf, (None, _any))
-        self._coerce: Coerce = _words(leaf) if isinstance(leaf, GraphQLEnumType) else self._one_by_one
+        self._coerce: Coerce = self._one_by_one
+        if isinstance(leaf, GraphQLEnumType):
+            self._coerce = _words(leaf)
+        elif leaf.coerce_output_value is format_datetime:
+            self._coerce = self._instants
 
     async def complete(self, values: list[Any], request: Request) -> list[Any]:
         """Return the results of the values, as `coerce` does."""
@@ -89,6 +94,9 @@ class Leaves:
         nulls = 0 if self._plain else _NULL_BYTES * (len(values) - len(present))
         request.spend(0, len(orjson.dumps(results)) - len(values) - 1 - nulls)
         return results
+
+    def _instants(self, values: Sequence[Any]) -> list[Any]:
+        return format_datetimes(values) if set(map(type, values)) == {datetime} else self._one_by_one(values)
 
     def _one_by_one(self, values: Sequence[Any]) -> list[Any]:
         if any(issubclass(type_, Exception) or hasattr(type_, "__await__") for type_ in map(type, values)):

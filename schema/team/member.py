@@ -49,7 +49,7 @@ class TeamMember(Node):
     @classmethod
     def of(cls, row: MemberRow, call: GraphQLContext) -> "TeamMember":
         """Build a team member. Customers see only the name."""
-        return cls(row=row, for_team=not call.actor.is_customer)
+        return cls(row=row, for_team=call.for_team)
 
 
 @strawberry.input

@@ -1,7 +1,10 @@
 """Lists of the API: the number of statements does not grow with the number of items."""
 
+import gc
+from asyncio import sleep
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 from graphql import GraphQLField, get_nullable_type, is_list_type
 
@@ -84,10 +87,36 @@ async def test_list_takes_few_statements_whatever_is_selected(
     assert {way: count for way, count in taken.items() if count > LIMIT} == {}
 
 
-async def test_list_of_escalations_with_messages_takes_seven_statements(
+@pytest.mark.parametrize(("cursor", "most"), [("", 6), ("cursor", LIMIT)])
+async def test_list_of_escalations_with_messages_takes_few_statements(
+    api: CountedApi, rows: Workspace, cursor: str, most: int
+) -> None:
+    answer, statements = await api.ask(
+        await api.context(rows.key), DASHBOARD.replace("nodes", f"{cursor} nodes", 1)
+    )
+    page = answer["data"]["escalations"]
+    assert [len(node["conversation"]["messages"]["nodes"]) for node in page["nodes"]] == [3] * 4
+    assert ("cursor" in page) == bool(cursor)
+    assert 1 + len(statements) <= most, statements
+
+
+async def test_rows_of_a_list_are_freed_without_the_garbage_collector(
     api: CountedApi, rows: Workspace
 ) -> None:
-    answer, statements = await api.ask(await api.context(rows.key), DASHBOARD)
-    nodes = answer["data"]["escalations"]["nodes"]
-    assert [len(node["conversation"]["messages"]["nodes"]) for node in nodes] == [3] * 4
-    assert 1 + len(statements) <= LIMIT, statements
+    context = await api.context(rows.key)
+    await api.ask(context, DASHBOARD)
+    gc.collect()
+    gc.disable()
+    try:
+        before = count_records()
+        for _ in range(3):
+            answer, _ = await api.ask(context, DASHBOARD)
+            assert len(answer["data"]["escalations"]["nodes"]) == 4
+        await sleep(0)
+        assert count_records() == before
+    finally:
+        gc.enable()
+
+
+def count_records() -> int:
+    return sum(isinstance(item, asyncpg.Record) for item in gc.get_objects())

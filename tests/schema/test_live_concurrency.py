@@ -35,15 +35,15 @@ class _WatchedDatabase(Database):
 
     running = most = 0
 
-    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+    async def fetch(self, sql: str, *values: Any, **options: Any) -> list[asyncpg.Record]:
         if MESSAGES not in sql:
-            return await super().fetch(sql, *values)
+            return await super().fetch(sql, *values, **options)
         self.running += 1
         self.most = max(self.most, self.running)
         try:
             # Others begin meanwhile, if they may.
             await super().fetch("SELECT pg_sleep(0.01)")
-            return await super().fetch(sql, *values)
+            return await super().fetch(sql, *values, **options)
         finally:
             self.running -= 1
 

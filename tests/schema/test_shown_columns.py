@@ -20,7 +20,14 @@ from tests.support.field_ways import leaves, ways
 
 pytestmark = pytest.mark.anyio
 
-OF_ROWS = ("Escalation", "Conversation", "Message", "TeamMember")
+OF_ROWS = (
+    "Escalation",
+    "Conversation",
+    "Message",
+    "TeamMember",
+    "EscalationConnection",
+    "ConversationConnection",
+)
 LONGEST = 4
 
 

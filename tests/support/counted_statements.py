@@ -27,9 +27,9 @@ class _CountedDatabase(Database):
         super().__init__(url)
         self.statements: list[str] = []
 
-    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+    async def fetch(self, sql: str, *values: Any, **options: Any) -> list[asyncpg.Record]:
         self.statements.append(sql)
-        return await super().fetch(sql, *values)
+        return await super().fetch(sql, *values, **options)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
