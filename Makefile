@@ -39,8 +39,7 @@ serve: install ## serve
 	$(BIN)/baton serve
 
 # Tests wait about as long as they compute: two more processes than cores keep the cores busy. The longest files
-# begin first (tests/support/file_order.py), so that no process ends long after the others, and files of folders
-# that share services go to one process (tests/support/shared_folders.py). Bytecode is kept:
+# begin first (tests/support/file_order.py), so that no process ends long after the others. Bytecode is kept:
 # without it each of the processes would compile all modules and rewrite the assertions of all tests.
 TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
