@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
+
+from models.row_scope import ScopedConnection
 
 EXAMINATION_SECONDS = 10  # of a connection whose query was cancelled
 
@@ -52,11 +54,17 @@ class ConnectionPool:
         return ConnectionPool(self._connect, self._size, wait_seconds)
 
     async def fetch(
-        self, sql: str, values: Sequence[Any], record_class: type[asyncpg.Record] | None = None
+        self,
+        sql: str,
+        values: Sequence[Any],
+        record_class: type[asyncpg.Record] | None = None,
+        scope: str | None = None,
     ) -> list[asyncpg.Record]:
-        """Return the rows of a query."""
+        """Return the rows of a query in a scope of rows (models.row_scope)."""
         connection = await self._take()
         try:
+            if scope is not None:
+                await cast(ScopedConnection, connection).see(scope)
             rows: list[asyncpg.Record] = await connection.fetch(sql, *values, record_class=record_class)
         except BaseException as error:
             self._give_back_after(error, connection)
@@ -65,10 +73,12 @@ class ConnectionPool:
         return rows
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """Provide a connection. One that is in a transaction after the block is closed."""
+    async def connection(self, scope: str | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """Provide a connection with a scope. One that is in a transaction after the block is closed."""
         connection = await self._take()
         try:
+            if scope is not None:
+                await cast(ScopedConnection, connection).see(scope)
             yield connection
         except BaseException as error:
             self._give_back_after(error, connection)

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from models.connection_pool import Connect, ConnectionPool, PoolUse
@@ -24,6 +24,7 @@ from models.database_transaction import (
     wait_in_greenlet,
 )
 from models.driver_values import json_text
+from models.row_scope import EVERY_WORKSPACE, ScopedConnection
 
 # A client that dies in the middle of a transaction must not keep its conversation locked. A statement waits
 # for a row up to twice as long as lock_timeout: for its turn among those that wait, and then for the row.
@@ -102,9 +103,18 @@ class Database:
 
     With `list_seconds` the pools are for lists and searches. A query that takes longer raises
     QueryTimeoutError. `fetch` has as many connections as sessions have, and a use waits two seconds for one.
+
+    With row-level security, `scope` names the rows that are seen (models.row_scope); without it is None.
     """
 
-    def __init__(self, url: str, connections: int = 20, *, list_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        connections: int = 20,
+        *,
+        list_seconds: float | None = None,
+        scope: str | None = None,
+    ) -> None:
         settings, queries = _SERVER_SETTINGS, QUERY_CONNECTIONS
         session_wait, query_wait = TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS
         if list_seconds is not None:
@@ -113,11 +123,19 @@ class Database:
 
         async def connect() -> asyncpg.Connection:
             return await asyncpg.connect(
-                url, timeout=10, command_timeout=COMMAND_SECONDS, server_settings=settings
+                url,
+                timeout=10,
+                command_timeout=COMMAND_SECONDS,
+                server_settings=settings,
+                connection_class=ScopedConnection,
             )
 
         self._list_seconds = list_seconds
+        self._scope = scope
         self._query_pool = ConnectionPool(partial(_connect_for_queries, connect), queries, query_wait)
+        # Every call reads its credential across workspaces, and the rest in its own.
+        # With one pool, each would change the scope of a connection twice.
+        self._wide_query_pool = self._query_pool if scope is None else self._query_pool.twin(query_wait)
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=wait_in_greenlet(connect),
@@ -141,7 +159,17 @@ class Database:
         For live events: thousands of subscribers may read in the same second, and each must get its rows.
         """
         twin = copy(self)
-        twin._query_pool = self._query_pool.twin(wait_seconds=None)
+        twin._query_pool = twin._wide_query_pool = self._query_pool.twin(wait_seconds=None)
+        if self._scope is not None:
+            twin._wide_query_pool = self._wide_query_pool.twin(wait_seconds=None)
+        return twin
+
+    def in_scope(self, scope: str) -> "Database":
+        """Return the same database with the rows of a scope; itself without row-level security."""
+        if self._scope is None or self._scope == scope:
+            return self
+        twin = copy(self)
+        twin._scope = scope
         return twin
 
     def session_pool_use(self) -> PoolUse:
@@ -151,8 +179,16 @@ class Database:
         return PoolUse(pool.checkedout(), pool.size(), pool.waiting)
 
     def query_pool_use(self) -> PoolUse:
-        """Return the use of the pool of `fetch`."""
-        return self._query_pool.use()
+        """Return the use of the pools of `fetch`."""
+        own = self._query_pool.use()
+        if self._wide_query_pool is self._query_pool:
+            return own
+        wide = self._wide_query_pool.use()
+        return PoolUse(own.in_use + wide.in_use, own.size + wide.size, own.waiting + wide.waiting)
+
+    @property
+    def _queries(self) -> ConnectionPool:
+        return self._wide_query_pool if self._scope == EVERY_WORKSPACE else self._query_pool
 
     @contextmanager
     def _expected_errors(self) -> Iterator[None]:
@@ -171,9 +207,22 @@ class Database:
     @asynccontextmanager
     async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
         """Open a session for queries, without a transaction: each statement sees what is committed."""
+        async with self._session(self._reading) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         with self._expected_errors():
-            async with AsyncSession(self._reading, expire_on_commit=False, autoflush=False) as session:
-                yield session
+            if self._scope is None:
+                async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
+                    yield session
+                return
+            # The session keeps the connection whose scope is set, whatever it rolls back.
+            async with engine.connect() as connection:
+                raw: Any = await connection.get_raw_connection()
+                await raw.driver_connection.see(self._scope)
+                async with AsyncSession(connection, expire_on_commit=False, autoflush=False) as session:
+                    yield session
 
     async def fetch(
         self, sql: str, *values: Any, record_class: type[asyncpg.Record] | None = None
@@ -183,7 +232,7 @@ class Database:
         Raises DatabaseUnavailableError also if no connection is free for 10 s or the query takes 25 s.
         """
         with self._expected_errors():
-            return await self._query_pool.fetch(sql, values, record_class)
+            return await self._queries.fetch(sql, values, record_class, self._scope)
 
     async def fetch_list(
         self, sql: str, *values: Any, record_class: type[asyncpg.Record] | None = None
@@ -197,7 +246,7 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Provide a connection of the pool of sessions, on which each statement is a transaction."""
         with self._expected_errors():
-            async with pooled_connection(self._engine) as pooled:
+            async with pooled_connection(self._engine, self._scope) as pooled:
                 yield driver_connection(pooled)
 
     @asynccontextmanager
@@ -208,7 +257,7 @@ class Database:
         """
         with self._expected_errors():
             async with (
-                self._query_pool.connection() as connection,
+                self._queries.connection(self._scope) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield connection.fetch
@@ -217,19 +266,19 @@ class Database:
     async def transaction(self) -> AsyncIterator[DatabaseTransaction]:
         """Begin a transaction, which is rolled back unless it is committed in the block."""
         with self._expected_errors():
-            async with begin_transaction(self._engine) as transaction:
+            async with begin_transaction(self._engine, self._scope) as transaction:
                 yield transaction
 
     @asynccontextmanager
     async def transactional_session(self) -> AsyncIterator[AsyncSession]:
         """Open a session for one transaction, which is rolled back unless it is committed in the block."""
-        with self._expected_errors():
-            async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
-                yield session
+        async with self._session(self._engine) as session:
+            yield session
 
     async def close(self) -> None:
         """Close every connection."""
         self._query_pool.close()
+        self._wide_query_pool.close()
         await self._engine.dispose()
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from models.connection_pool import Connect
+from models.row_scope import ScopedConnection, begin_in
 
 
 class TransactionFailedError(RuntimeError):
@@ -63,13 +64,20 @@ class DatabaseTransaction:
 
 
 @asynccontextmanager
-async def pooled_connection(engine: AsyncEngine) -> AsyncIterator[PoolProxiedConnection]:
-    """Take a connection of the pool. One that is closed or in a transaction after the block is discarded."""
+async def pooled_connection(
+    engine: AsyncEngine, scope: str | None = None
+) -> AsyncIterator[PoolProxiedConnection]:
+    """Take a connection of the pool, which sees the rows of `scope`.
+
+    One that is closed or in a transaction after the block is discarded.
+    """
     pooled = _idle_connection(engine)
     if pooled is None:
         pooled = await greenlet_spawn(engine.sync_engine.raw_connection)
     connection = driver_connection(pooled)
     try:
+        if scope is not None:
+            await connection.see(scope)
         yield pooled
     finally:
         # A session has discarded a connection that failed in it.
@@ -106,17 +114,26 @@ def wait_in_greenlet(connect: Connect) -> Connect:
     return connect_in_greenlet
 
 
-def driver_connection(pooled: PoolProxiedConnection) -> asyncpg.Connection:
+def driver_connection(pooled: PoolProxiedConnection) -> ScopedConnection:
     """Return asyncpg's connection. SQLAlchemy types it for any driver; the pool connects by asyncpg."""
-    return cast(asyncpg.Connection, pooled.driver_connection)
+    return cast(ScopedConnection, pooled.driver_connection)
 
 
 @asynccontextmanager
-async def begin_transaction(engine: AsyncEngine) -> AsyncIterator[DatabaseTransaction]:
-    """Begin a transaction, which is rolled back unless it is committed in the block."""
+async def begin_transaction(
+    engine: AsyncEngine, scope: str | None = None
+) -> AsyncIterator[DatabaseTransaction]:
+    """Begin a transaction in a scope, which is rolled back unless it is committed in the block."""
     async with pooled_connection(engine) as pooled:
         transaction = DatabaseTransaction(engine, pooled)
-        await transaction.connection.execute("BEGIN")
+        # The scope lasts as long as the transaction, so it costs no message of its own.
+        begin = "BEGIN" if scope is None else begin_in(scope)
+        try:
+            await transaction.connection.execute(begin)
+        except BaseException:
+            # A transaction whose caller was cancelled may have begun, which asyncpg does not know yet.
+            pooled.invalidate()
+            raise
         try:
             yield transaction
         finally:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from models.row_scope import connect_across
+
 # Two processes that start concurrently must not both migrate.
 _LOCK = "SELECT pg_advisory_lock(hashtext('baton migrations'))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('baton migrations'))"
@@ -101,7 +103,7 @@ def _check_known(revision: str | None) -> None:
 
 def _engine(url: str) -> AsyncEngine:
     async def connect(*_: Any, **__: Any) -> asyncpg.Connection:
-        return await asyncpg.connect(url, timeout=10)
+        return await connect_across(url, timeout=10)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=connect)
 

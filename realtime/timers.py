@@ -13,6 +13,8 @@ from uuid import UUID
 import asyncpg
 from pgqueuer.queries import Queries
 
+from models.row_scope import connect_across
+
 _BATCH = 1_000  # timers that one statement sets
 
 
@@ -54,7 +56,7 @@ async def install_timers(url: str) -> None:
 
     It is safe from several processes concurrently: a second timer of a row does nothing.
     """
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await connect_across(url, timeout=10)
     try:
         queries = Queries.from_asyncpg_connection(connection)
         await queries.upgrade()

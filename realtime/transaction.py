@@ -8,6 +8,7 @@ A change of nothing but one conversation can be tried without a lock: see `Unloc
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import datetime
 from typing import Any, TypeVarTuple
 from uuid import UUID
@@ -189,6 +190,12 @@ class Transactions:
         self._database = database
         self._publish_wakeup = publish_wakeup
         self._timers_enabled = timers_enabled
+
+    def on(self, database: Database) -> "Transactions":
+        """Return the same factory on another view of the database."""
+        twin = copy(self)
+        twin._database = database
+        return twin
 
     @asynccontextmanager
     async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.compiled_select import Shown
 from models.database import Database, QueryTimeoutError
+from models.row_scope import EVERY_WORKSPACE, scope_of
 from models.sealing import Seal
 from realtime.feed import Feed
 from realtime.keyed_semaphore import KeyedSemaphore
@@ -61,6 +64,8 @@ class Services:
 
     Live events are read through `live_database`, a pool of their own: no request is in their way. Lists,
     searches, counts and analytics are read through `list_database`: they are in the way of nothing else.
+
+    With row-level security, those of the process see every workspace, and those of a context its caller's.
     """
 
     database: Database
@@ -82,6 +87,26 @@ class Services:
     trusted_documents: TrustedDocuments
     calls_of_row: KeyedSemaphore
 
+    def of_workspace(self, workspace_id: UUID | None) -> "Services":
+        """Return the services that see one workspace, or no row for None."""
+        return self._in_scope(scope_of(workspace_id))
+
+    def across_workspaces(self) -> "Services":
+        """Return the services of Baton's own work, which see every workspace."""
+        return self._in_scope(EVERY_WORKSPACE)
+
+    def _in_scope(self, scope: str) -> "Services":
+        database = self.database.in_scope(scope)
+        if database is self.database:
+            return self
+        return replace(
+            self,
+            database=database,
+            live_database=self.live_database.in_scope(scope),
+            list_database=self.list_database.in_scope(scope),
+            transactions=self.transactions.on(database),
+        )
+
 
 @dataclass(eq=False)
 class Context:
@@ -91,6 +116,8 @@ class Context:
     `origin` is that of the calling web page, as the browser named it. `replay_clock` replaces the database's
     clock in a replay. `device_cookie` and `user_agent` are those of the browser, or empty texts. `live`
     selects the pool for live events. The transport reports the call by `record`.
+
+    The services see the rows of the caller's workspace; those of a context without a caller see none.
     """
 
     services: Services
@@ -103,6 +130,18 @@ class Context:
     live: bool = field(default=False, kw_only=True)
     record: CallRecord = field(default_factory=CallRecord, kw_only=True)
     shown: Shown = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.services = self.services.of_workspace(self.caller.workspace_id if self.caller else None)
+
+    def across_workspaces(self) -> Self:
+        """Return a context of the same call that sees every workspace, as for a sign-in."""
+        services = self.services.across_workspaces()
+        if services is self.services:
+            return self
+        call = copy(self)
+        call.services = services
+        return call
 
     @property
     def actor(self) -> Actor:

@@ -104,6 +104,8 @@ async def insert_conversation(tx: Transaction, new: NewConversation) -> Conversa
         created_at=tx.now,
     )
     tx.session.add(conversation)
+    # A stream belongs to the workspace of its conversation.
+    await tx.session.flush()
     await open_stream(tx.session, conversation.id, tx.now)
     tx.log_to_workspace(
         new.workspace_id, "conversation.created", conversation=conversation.id, agent=new.agent_id

@@ -1,6 +1,6 @@
 """Queries of conversations and their messages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -14,15 +14,16 @@ from models.escalation import Escalation
 from models.search_entry import SearchEntry, SearchSource
 from models.words import folded
 from resolvers.context import Context
+from resolvers.customer_conversations import without_policy
 from resolvers.escalation_queries import shown_cursor
 from resolvers.field_scopes import check_filter_scopes
-from resolvers.list_select import Condition, ListSelect, equals, is_null
+from resolvers.list_select import Condition, ListSelect, equals, is_among, is_null
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.pagination import Order, Page, PageRequest, count_rows, read_page
 from resolvers.permissions import permitted
 from resolvers.search import COUNTED, SearchedWord, has_message, search_conditions
 from resolvers.validation import check_searched
-from resolvers.visibility import CONVERSATION, visible_conversations
+from resolvers.visibility import CONVERSATION, Visibility, visible_conversations
 from rules import typeid
 from rules.ai_control import AiState
 
@@ -118,7 +119,19 @@ async def count_conversations(context: Context, wanted: ConversationFilter) -> i
 async def _matching(context: Context, wanted: ConversationFilter) -> ListSelect[Conversation]:
     check_filter_scopes(context.actor, "ConversationFilter", wanted)
     search = await search_conditions(context, wanted.search, _IDS, _in_text)
-    return ListSelect(Conversation, visible_conversations, [*_conditions(wanted), *search])
+    named = list(_of_customer(wanted))
+    if named and context.across_workspaces() is not context:
+        named = [await _among_named(context, named)]
+    return ListSelect(Conversation, visible_conversations, [*_conditions(wanted), *named, *search])
+
+
+async def _among_named(context: Context, named: Sequence[Condition]) -> Condition:
+    rows = visible_conversations(Visibility.of(context.actor)).with_only_columns(Conversation.id)
+    for condition in named:
+        rows = rows.where(condition.make(*condition.given)).params(condition.values)
+    async with context.list_session() as session:
+        ids = await session.scalars(await without_policy(context, rows))
+        return is_among(Conversation, "id", list(ids))
 
 
 def _conditions(wanted: ConversationFilter) -> Iterator[Condition]:
@@ -128,6 +141,11 @@ def _conditions(wanted: ConversationFilter) -> Iterator[Condition]:
         yield equals(Conversation, "ai_state", wanted.ai_state)
     if wanted.escalated is not None:
         yield Condition(_is_escalated, (wanted.escalated,))
+    if wanted.awaiting_ai is not None:
+        yield Condition(_awaits_ai, (wanted.awaiting_ai,))
+
+
+def _of_customer(wanted: ConversationFilter) -> Iterator[Condition]:
     for name in ("customer_email", "customer_external_id"):
         if (text := getattr(wanted, name)) is not None:
             check_searched(f"filter.{name}", text)
@@ -135,8 +153,6 @@ def _conditions(wanted: ConversationFilter) -> Iterator[Condition]:
     if wanted.customer_external_id is not None:
         # The index has no others.
         yield is_null(Conversation, "customer_external_id", False)
-    if wanted.awaiting_ai is not None:
-        yield Condition(_awaits_ai, (wanted.awaiting_ai,))
 
 
 def _is_escalated(escalated: bool) -> ColumnElement[bool]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from models.conversation import Conversation
 from models.database import Database
 from resolvers.audit import record_export
 from resolvers.context import Context
-from resolvers.customer_conversations import conversations_of_customer
+from resolvers.customer_conversations import conversations_of_customer, without_policy
 from resolvers.errors import camel
 from resolvers.permissions import permitted
 from rules.audit import AuditAction
@@ -126,17 +126,17 @@ async def export_customer(
 
     Nothing is locked and no connection is held between pages: what changes meanwhile is old or new.
     """
-    matching = conversations_of_customer(context.actor.workspace_id, external_id, email).subquery()
+    wanted = conversations_of_customer(context.actor.workspace_id, external_id, email)
     await record_export(context, AuditAction.EXPORT_CUSTOMER)
-    return _pages(context.database, matching)
+    return _pages(context.database, await without_policy(context, wanted))
 
 
-async def _pages(database: Database, matching: Any) -> AsyncIterator[list[Record]]:
+async def _pages(database: Database, matching: Select[UUID]) -> AsyncIterator[list[Record]]:
     last = _FIRST
     while True:
         page = (
             select(Conversation.id)
-            .where(Conversation.id.in_(select(matching.c.id)), Conversation.id > last)
+            .where(Conversation.id.in_(matching), Conversation.id > last)
             .order_by(Conversation.id)
             .limit(PAGE)
         )

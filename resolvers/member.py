@@ -62,7 +62,9 @@ async def create_member(context: Context, new: NewMember) -> tuple[Member, str |
     if new.password is not None:
         check_password("password", new.password)
         services = context.services
-        password_hash = await hash_password(services.database, services.passwords, new.email, new.password)
+        password_hash = await hash_password(
+            services.across_workspaces().database, services.passwords, new.email, new.password
+        )
     try:
         async with context.services.transactions.begin() as tx:
             now = await tx.read_clock()

@@ -227,13 +227,16 @@ def permitted(field: str, *targets: VisibleRow[Any]) -> Callable[[Resolver[P, R]
     NOT_FOUND, never FORBIDDEN. Only a refusal pays for that query.
     """
     permission = permission_of(field)
-    counted = permission is not None and field not in READS
+    counted = field not in READS
     of_conversation = bool(targets) and targets[0] is CONVERSATION
 
     def decorate(function: Resolver[P, R]) -> Resolver[P, R]:
         @wraps(function)
         async def checked(context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            if permission is not None and not permission.grants(context.actor):
+            if permission is None:
+                # The workspace is not known before the function has found it.
+                return await function(context.across_workspaces(), *args, **kwargs)
+            if not permission.grants(context.actor):
                 for target, row_id in zip(targets, args, strict=False):
                     if isinstance(row_id, UUID):
                         await target.require_visible(context.database, context.actor, row_id)

@@ -179,7 +179,8 @@ async def change_password(context: Context, current: str, new: str) -> None:
         action = AuditAction.CHANGE_PASSWORD
         await record_refusal(context.services, context.address, [member], action, error)
         raise error
-    hashed = await hash_password(context.services.database, passwords, member.email, new, client=client)
+    everywhere = context.services.across_workspaces().database
+    hashed = await hash_password(everywhere, passwords, member.email, new, client=client)
     async with context.services.transactions.begin() as tx:
         await tx.read_clock()
         (await tx.session.get_one(Member, member.id)).password_hash = hashed

@@ -66,6 +66,7 @@ class GraphQLContext(Context):
     def acts_as(self, actor: Actor) -> None:
         """Let the payload of the current mutation show what `actor` may see."""
         self._acting = actor
+        self.services = self.services.of_workspace(actor.workspace_id)
 
     @property
     def for_team(self) -> bool:
@@ -95,7 +96,9 @@ class GraphQLContext(Context):
     def reset(self, *instants: datetime) -> None:
         """Clear the loaded rows and set `now` to the current time, no earlier than `instants`."""
         self.now = max((datetime.now(UTC), *instants))
-        self._acting = None
+        if self._acting is not None:
+            self._acting = None
+            self.services = self.services.of_workspace(self.caller.workspace_id if self.caller else None)
         self.forget_rows()
 
     def forget_rows(self) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 import structlog
 
 from models.database import DATABASE_ERRORS
+from models.row_scope import connect_across
 from realtime.backlog import Backlog, read_backlog
 
 T = TypeVar("T")
@@ -94,5 +95,5 @@ class DatabaseProbe:
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(self._url, server_settings=_SETTINGS)
+            self._connection = await connect_across(self._url, server_settings=_SETTINGS)
         return self._connection

@@ -17,6 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.database import Database
 from models.grants import grant_service
 from models.migrate import Migration, UnknownRevisionError, migrate
+from models.row_scope import EVERY_WORKSPACE
+from models.row_security import RowSecurityError, align_row_security
 from models.sealing import Seal
 from notifications.email.smtp import Smtp
 from notifications.services import NotificationServices
@@ -56,21 +58,27 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """The URLs of the role that runs migrations and of the role that the service connects as."""
+    """The URLs of the role that runs migrations and of the role that the service connects as.
+
+    `row_security` is true if policies must keep workspaces apart in this database.
+    """
 
     owner: str
     service: str
     embedded: EmbeddedPostgres | None = None
+    row_security: bool = False
 
 
 @contextmanager
 def database_urls(settings: Settings) -> Iterator[DatabaseUrls]:
     """Yield the database that is set, else the embedded one, which runs while any process is in the block."""
     if settings.database_url:
-        yield DatabaseUrls(settings.migration_url or settings.database_url, settings.database_url)
+        owner = settings.migration_url or settings.database_url
+        yield DatabaseUrls(owner, settings.database_url, row_security=settings.row_level_security)
         return
     with embedded_postgres(settings.data_dir) as embedded:
-        yield DatabaseUrls(embedded.owner_url, embedded.service_url, embedded)
+        owner, service = embedded.owner_url, embedded.service_url
+        yield DatabaseUrls(owner, service, embedded, settings.row_level_security)
 
 
 async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
@@ -84,8 +92,11 @@ async def keep_embedded_running(embedded: EmbeddedPostgres) -> None:
             _logger.error("embedded_postgres.failed", error=str(error))
 
 
-async def prepare(urls: DatabaseUrls) -> Migration:
-    """Bring the database up to this version; raises DatabaseCheckError when that cannot be done."""
+async def prepare(urls: DatabaseUrls, *, switch_row_security: bool = False) -> Migration:
+    """Bring the database up to this version; raises DatabaseCheckError when that cannot be done.
+
+    Row-level security is turned on or off in a new database, and otherwise only with `switch_row_security`.
+    """
     for url in dict.fromkeys((urls.owner, urls.service)):
         await reach(url)
     try:
@@ -93,7 +104,11 @@ async def prepare(urls: DatabaseUrls) -> Migration:
         await _upgrade_timers(urls.owner, migration)
         if urls.owner != urls.service:
             await grant_service(urls.owner, urls.service)
+        may_switch = switch_row_security or migration.before is None
+        await align_row_security(urls.owner, urls.service, urls.row_security, may_switch=may_switch)
         await _record_migration(urls.service, migration)
+    except RowSecurityError as error:
+        raise DatabaseCheckError(str(error)) from error
     except UnknownRevisionError as error:
         raise DatabaseCheckError(unknown_revision(error)) from error
     except (SQLAlchemyError, asyncpg.PostgresError) as error:
@@ -129,7 +144,7 @@ async def _upgrade_timers(url: str, migration: Migration) -> None:
 async def _record_migration(url: str, migration: Migration) -> None:
     if migration.before in (None, migration.after):
         return
-    database = Database(url)
+    database = Database(url, scope=EVERY_WORKSPACE)
     try:
         await record_everywhere(
             database,
@@ -173,9 +188,10 @@ async def open_services(
     Without `live` they follow no log, publish no wake-ups and set no timers. Without a mail server, mails go
     to `mail_folder`, if one is given.
     """
-    database = Database(url)
+    scope = EVERY_WORKSPACE if settings.row_level_security else None
+    database = Database(url, scope=scope)
     live_database = database.with_own_query_pool()
-    list_database = Database(url, settings.list_connections, list_seconds=settings.list_seconds)
+    list_database = Database(url, settings.list_connections, list_seconds=settings.list_seconds, scope=scope)
     feed = Feed(live_database)
     broadcast = settings.broadcast_url or url
     pubsub = PubSub(broadcast, on_wakeup=feed.wake, on_typing=feed.publish_typing, on_recover=feed.wake_all)

@@ -102,6 +102,7 @@ class Settings(BaseSettings):
 
     database_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
     migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
+    row_level_security: bool = False
     broadcast_url: Annotated[str, _url_of(*BROADCAST_SCHEMES)] | None = None
     public_url: Annotated[str, _url_of("http", "https")] | None = None
     hosts: Annotated[str, AfterValidator(_host_names)] = ""

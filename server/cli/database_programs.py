@@ -23,6 +23,8 @@ def run_program(urls: DatabaseUrls, program: str, arguments: Sequence[str]) -> i
         raise DatabaseCheckError(f"There is no program {program}. Install the client programs of PostgreSQL.")
     # The operator chose the program.
     environment = os.environ | libpq_environment(urls.owner)
+    if urls.row_security:
+        environment |= {"PGOPTIONS": "-c baton.workspace=*"}
     return subprocess.run([path, *arguments], env=environment, check=False).returncode  # noqa: S603
 
 

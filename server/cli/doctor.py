@@ -13,6 +13,8 @@ import asyncpg
 from redis.asyncio import Redis
 
 from models.migrate import UnknownRevisionError, is_migrated
+from models.row_scope import connect_across
+from models.row_security import row_security_fault
 from notifications.email.smtp import Smtp
 from server.data_dir import openness
 from server.database_check import DatabaseCheckError, reach
@@ -120,7 +122,9 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
     if not migrated:
         advice = "Run `baton migrate`, or start `baton serve`, which migrates."
         return Finding("database", Verdict.WARNING, "is not at this version of Baton", advice)
-    connection = await asyncpg.connect(urls.service, timeout=TIMEOUT_SECONDS)
+    if fault := await row_security_fault(urls.service, urls.row_security):
+        return Finding("database", Verdict.FAILED, "row-level security does not fit the settings", fault)
+    connection = await connect_across(urls.service, timeout=TIMEOUT_SECONDS)
     try:
         workspaces = await connection.fetchval("SELECT count(*) FROM workspaces WHERE NOT scratch")
         version = connection.get_server_version()
@@ -128,6 +132,7 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
         await connection.close()
     kind = "embedded PostgreSQL" if urls.embedded else "PostgreSQL"
     detail = f"{kind} {version.major}.{version.minor}, migrated, {workspaces} workspaces"
+    detail += ", row-level security" if urls.row_security else ""
     if urls.embedded:
         release = embedded_release(urls.embedded.location.install)
         detail += f", released {release.released or 'on an unknown day'} ({release.age_days()} days ago)"

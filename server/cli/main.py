@@ -93,9 +93,12 @@ def demo() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database up to this version. `serve` does so itself."""
+    """Bring the database up to this version. `serve` does so itself.
+
+    It also turns row-level security on or off, as BATON_ROW_LEVEL_SECURITY says.
+    """
     with command_settings() as settings, database_urls(settings) as urls:
-        typer.echo(asyncio.run(prepare(urls)))
+        typer.echo(asyncio.run(prepare(urls, switch_row_security=True)))
 
 
 @app.command()

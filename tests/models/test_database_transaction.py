@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -97,6 +98,25 @@ async def test_lost_connection_is_replaced(database: Database, conversation: UUI
     with pytest.raises(DatabaseUnavailableError):
         await lose()
     assert await name_of(database, conversation) is None
+
+
+async def test_caller_that_is_cancelled_at_any_time_leaves_no_transaction(database: Database) -> None:
+    async def read() -> None:
+        async with database.transaction() as opened:
+            await opened.connection.fetchval("SELECT 1")
+        async with database.snapshot() as fetch:
+            await fetch("SELECT 1")
+
+    for turns in range(60):
+        reading = asyncio.create_task(read())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+        for fetch in (database.fetch_list, database.fetch):
+            with pytest.raises(asyncpg.NoActiveSQLTransactionError):
+                await fetch("SAVEPOINT possible")
 
 
 @pytest.mark.parametrize("by_session", [False, True], ids=["connection", "session"])

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from models.database import Database
+from models.row_scope import EVERY_WORKSPACE
 from realtime.retention import purge
 from rules.typeid import DELIVERY, parse_id
 from tests.support.baton_client import Server
@@ -20,7 +21,7 @@ def purge_now(server: Server) -> None:
     """Run the purge of a server's database."""
 
     async def run() -> None:
-        database = Database(server.service_url, connections=2)
+        database = Database(server.service_url, connections=2, scope=EVERY_WORKSPACE)
         try:
             await purge(database)
         finally:

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from models.row_scope import connect_across
 from rules.typeid import WORKSPACE, parse_id
 from tests.support.baton_client import Server, Workspace
 from tests.support.locks import MANY, Scene, hold, outcomes, send, team
@@ -118,7 +119,7 @@ async def test_database_refuses_a_second_active_escalation(scene: Scene) -> None
         SELECT {columns} FROM jsonb_populate_record(NULL::escalations, (
             SELECT to_jsonb(e) || jsonb_build_object('id', gen_random_uuid(), 'status', $2::text)
             FROM escalations AS e WHERE id = $1)) RETURNING id"""
-    connection = await asyncpg.connect(scene.server.service_url)
+    connection = await connect_across(scene.server.service_url)
     try:
         for status in ("OPEN", "IN_PROGRESS"):
             with pytest.raises(asyncpg.UniqueViolationError, match="escalations_active_key"):

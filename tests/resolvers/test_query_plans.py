@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-import asyncpg
 import pytest
 
+from models.row_scope import connect_across
 from resolvers.actor import Actor, ActorKind
 from rules.roles import Scope
 from rules.typeid import (
@@ -192,7 +192,7 @@ def test_every_query_of_the_contract_has_a_case(history: History) -> None:
 
 
 async def test_plan_with_a_large_scan_is_noticed(history: History) -> None:
-    connection = await asyncpg.connect(history.workspace.server.service_url)
+    connection = await connect_across(history.workspace.server.service_url)
     try:
         plan = await connection.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(position) FROM messages")
     finally:

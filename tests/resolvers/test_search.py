@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from models.database import Database
+from models.row_scope import EVERY_WORKSPACE
 from models.search_entry import SearchSource
 from realtime.search_index import fill_search_index, step_statement
 from rules.typeid import CONVERSATION, MESSAGE, parse_id
@@ -179,7 +180,7 @@ async def test_rows_that_are_older_than_the_index_are_added(workspace: Workspace
         last = "ffffffff-ffff-ffff-ffff-ffffffffffff"
         server.execute("INSERT INTO search_fills VALUES ($1, $2::text::uuid)", source.value, last)
     newer = said(workspace, "a new and oldfangled message")
-    database = Database(server.service_url, connections=1)
+    database = Database(server.service_url, connections=1, scope=EVERY_WORKSPACE)
     try:
         await fill_search_index(database)
     finally:

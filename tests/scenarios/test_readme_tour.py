@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.baton_client import BATON, Server
+from tests.support.baton_process import MODE
 from tests.support.requirements import need
 from tests.support.typed_baton import typed_baton
 
@@ -66,7 +67,9 @@ def test_second_terminal_prints_what_the_readme_shows(folder: Path, shell: str) 
             SHELLS[shell],
             input=blocks.replace("URL=http://127.0.0.1:8000\n", f"URL={server.url}\n") + "exit\n",
             cwd=folder,
-            env=inherited | {"PATH": f"{programs}{os.pathsep}{BATON.parent}{os.pathsep}{os.environ['PATH']}"},
+            env=inherited
+            | MODE
+            | {"PATH": f"{programs}{os.pathsep}{BATON.parent}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             timeout=240,

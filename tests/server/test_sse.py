@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 from uuid import uuid4
 
 import httpx
@@ -67,7 +68,7 @@ class Stage:
     async def endpoint(self, request: Request) -> Response:
         caller = KEY if "authorization" in request.headers else None
         run = partial(self.run, request.path_params["kind"])
-        call = AuthenticatedCall(Context(cast(Any, None), caller), "key" if caller else None)
+        call = AuthenticatedCall(Context(cast(Any, Mock()), caller), "key" if caller else None)
         return event_stream(run, request, call, self.timeouts)
 
     @asynccontextmanager

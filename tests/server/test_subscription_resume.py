@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from models.database import Database
+from models.row_scope import EVERY_WORKSPACE
 from realtime.cursor import Cursor, resolve_cursor
 from realtime.feed import QUEUE_LIMIT, Feed
 from realtime.log import PAGE, Entry
@@ -276,7 +277,7 @@ async def test_typing_pushes_nothing_out_of_a_full_queue(workspace: Workspace) -
         INSERT INTO log (stream, position, type, data, occurred_at)
         SELECT $1, n, 'conversation.escalated', '{}', now() FROM generate_series($2::int, $3::int) AS n"""
     server.execute(write, stream, 1, 1)
-    database = Database(server.service_url)
+    database = Database(server.service_url, scope=EVERY_WORKSPACE)
     feed = Feed(database)
     place = await resolve_cursor(database, stream, started["cursor"])
     batches = feed.follow(place)

@@ -30,6 +30,11 @@ FOR_TESTS = {
     "BATON_MAILS_PER_WORKSPACE": "10000",
 }
 
+# With this variable, servers of tests run with row-level security.
+ROW_SECURITY = bool(os.environ.get("TESTS_ROW_LEVEL_SECURITY"))
+MODE = {"BATON_ROW_LEVEL_SECURITY": "true"} if ROW_SECURITY else {}
+os.environ.update(MODE)
+
 # With this variable, passwords' hashes cost what they cost in production.
 FULL_PASSWORD_COSTS = "TESTS_FULL_PASSWORD_COSTS"
 
@@ -61,7 +66,7 @@ class BatonProcess:
         typed: IO[bytes] | None = None,
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        own = {name: value for name, value in (FOR_TESTS | environment).items() if value}
+        own = {name: value for name, value in (MODE | FOR_TESTS | environment).items() if value}
         with open(os.devnull, "rb") as nothing:
             streams = [stream.fileno() for stream in (typed or nothing, output, errors or output)]
             self._status = fork_baton(arguments, inherited | own, streams, ROOT)

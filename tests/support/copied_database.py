@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 from server.embedded.location import ClusterLocation, cluster_location
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
 from server.services import DatabaseUrls, prepare
+from tests.support.baton_process import ROW_SECURITY
 from tests.support.database_connections import run
 
 _folders: list[Path] = []
@@ -41,5 +42,6 @@ def _original() -> ClusterLocation:
     _folders.append(folder)
     folder.chmod(0o711)
     with embedded_postgres(folder) as postgres:
-        run(prepare(DatabaseUrls(postgres.owner_url, postgres.service_url, postgres)))
+        urls = postgres.owner_url, postgres.service_url, postgres
+        run(prepare(DatabaseUrls(*urls, row_security=ROW_SECURITY)))
     return cluster_location(folder)

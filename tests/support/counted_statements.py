@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import Engine, event
 
 from models.database import Database
+from models.row_scope import EVERY_WORKSPACE
 from realtime.transaction import Transactions
 from resolvers.context import Context, Services
 from resolvers.credentials import actor_of
@@ -18,13 +19,14 @@ from schema.operation import Operation
 from server.services import open_services
 from server.settings import Settings
 from tests.support.baton_client import Caller, Server
+from tests.support.baton_process import ROW_SECURITY
 
 
 class _CountedDatabase(Database):
     """A database that lists the statements that are sent to it."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url)
+        super().__init__(url, scope=EVERY_WORKSPACE if ROW_SECURITY else None)
         self.statements: list[str] = []
 
     async def fetch(self, sql: str, *values: Any, **options: Any) -> list[asyncpg.Record]:

@@ -183,17 +183,19 @@ class Recorder:
         """Run a query and return the large sequential scans of its statements."""
         operation = read_operation({"query": document, "variables": given}, self.services)
         self.statements.clear()
-        result = await execute_call(operation, GraphQLContext(self.services, actor, origin=ORIGIN))
+        call = GraphQLContext(self.services, actor, origin=ORIGIN)
+        result = await execute_call(operation, call)
         assert "errors" not in result, (document, result["errors"])
-        plans = [await self._plan(item) for item in list(self.statements)]
+        plans = [await _plan(call.services, item) for item in list(self.statements)]
         return [scan for plan in plans for scan in large_scans(plan)]
 
-    async def _plan(self, statement: Statement) -> dict[str, Any]:
-        database = self.services.list_database if statement.of_list else self.services.database
-        explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"
-        ((plan,),) = await database.fetch(explained, *statement.values)
-        result: dict[str, Any] = json.loads(plan)[0]["Plan"]
-        return result
+
+async def _plan(services: Services, statement: Statement) -> dict[str, Any]:
+    database = services.list_database if statement.of_list else services.database
+    explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"
+    ((plan,),) = await database.fetch(explained, *statement.values)
+    result: dict[str, Any] = json.loads(plan)[0]["Plan"]
+    return result
 
 
 def large_scans(plan: dict[str, Any]) -> list[str]:

@@ -28,6 +28,7 @@ from rules.roles import EVERY_SCOPE
 from server.services import DatabaseUrls, open_services, prepare
 from server.settings import Settings
 from tests.support.baton_client import Server
+from tests.support.baton_process import ROW_SECURITY
 from tests.support.session_transactions import ClockedTransactions, FixedClock, SessionTransactions
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -220,7 +221,7 @@ def open_twins(server: Server, new: NewWorkspace, more: Sequence[Any]) -> Iterat
     urls = [urlunsplit(urlsplit(server.owner_url)._replace(path=f"/{name}")) for name in names]
 
     async def seed(url: str) -> MadeWorkspace:
-        await prepare(DatabaseUrls(url, url))
+        await prepare(DatabaseUrls(url, url, row_security=ROW_SECURITY))
         settings = Settings(data_dir=server.data_dir, database_url=url)
         async with open_services(settings, url, live=False) as opened:
             made = await make_workspace(opened.services, new)

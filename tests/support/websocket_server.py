@@ -199,6 +199,7 @@ async def _running(stage: Stage, timeouts: Timeouts, monkeypatch: pytest.MonkeyP
     app.state.services = cast(
         Any, SimpleNamespace(database=SimpleNamespace(), widget_tokens=None, session_idle=timedelta(hours=12))
     )
+    app.state.services.of_workspace = lambda _: app.state.services
     app.state.settings = SimpleNamespace(url="https://baton.example/")
     app.state.admission = Admission(10_000, 10_000, 10_000)
     app.state.groups = Groups()
