@@ -121,10 +121,12 @@ class ConnectionPool:
 
     def _give_back(self, connection: asyncpg.Connection) -> None:
         self._in_use.discard(connection)
-        if connection.is_in_transaction():
-            connection.terminate()
-        elif not connection.is_closed():
-            self._idle.append(connection)
+        if not connection.is_closed():
+            # A closed one does not know whether it is in a transaction.
+            if connection.is_in_transaction():
+                connection.terminate()
+            else:
+                self._idle.append(connection)
         self._places.release()
 
     def _give_back_after(self, error: BaseException, connection: asyncpg.Connection) -> None:

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Table, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
+from models import tables
 from models.database import Database
 from models.ids import new_id
 from models.row_scope import EVERY_WORKSPACE, NO_WORKSPACE, scope_of
 from models.row_security import EXEMPT, PROTECTED
-from models.tables import Base
 from server.services import DatabaseUrls, prepare
 from tests.support.baton_client import Server
 from tests.support.database_connections import run
@@ -24,7 +24,7 @@ from tests.support.row_of_every_table import Row, add_rows
 
 pytestmark = pytest.mark.anyio
 
-TABLES = Base.metadata.tables
+TABLES = tables.Base.metadata.tables
 WAYS = 6  # to the database
 
 

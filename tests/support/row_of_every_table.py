@@ -22,9 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from models import tables
 from models.ids import new_id
 from models.row_security import EXEMPT
-from models.tables import Base
 
 # Their ids of other rows are no foreign keys.
 _LAST = {"analytics_changes", "audit_refusals"}
@@ -53,7 +53,7 @@ async def add_rows(owner_url: str, workspace_id: UUID) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     try:
         async with engine.connect() as connection:
-            for table in sorted(Base.metadata.sorted_tables, key=lambda table: table.name in _LAST):
+            for table in sorted(tables.Base.metadata.sorted_tables, key=lambda table: table.name in _LAST):
                 if table.name in EXEMPT:
                     continue
                 row = rows[table.name] = _row(table, rows, workspace_id)
