@@ -24,8 +24,8 @@ async def without_policy(context: Context, ids: Select[UUID] | CompoundSelect[UU
         own = ids.subquery()
         return select(own.c.id)
     async with wide.list_session() as session:
-        known = list(await session.scalars(ids))
-    return select(func.unnest(literal(known, ARRAY(Uuid))).column_valued("id"))
+        conversations = list(await session.scalars(ids))
+    return select(func.unnest(literal(conversations, ARRAY(Uuid))).column_valued("id"))
 
 
 def conversations_of_customer(
