@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from enum import Enum, auto
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.delivery import Delivery
+from models.driver_values import json_text
 from models.escalation import TimelineEntry
 from models.log import LogEntry
 from models.member import Member
@@ -16,24 +18,47 @@ from notifications.content.snapshots import ChangedField
 from rules.escalation import TimelineKind
 
 
-class _Source(NamedTuple):
+class Values(Enum):
+    """What the values of a changed field are, which says how a webhook shows them."""
+
+    PLAIN = auto()  # texts as they are, anything else as its JSON
+    ENUM = auto()  # members of an enum, in lower case
+    MEMBERS = auto()  # ids of team members, as email addresses
+
+
+class Source(NamedTuple):
     """The changed field of a timeline entry, and the keys of its values in the entry's data."""
 
     field: str
     before: str | None = None
     after: str | None = None
+    values: Values = Values.PLAIN
+
+    def change(self, data: Mapping[str, Any]) -> ChangedField:
+        """Return the change in an entry's data, in which members still have their ids.
+
+        A value that the data lack is null.
+        """
+        return ChangedField(self.field, self._text(data, self.before), self._text(data, self.after))
+
+    def _text(self, data: Mapping[str, Any], key: str | None) -> str | None:
+        value = data.get(key) if key else None
+        if value is None:
+            return None
+        text = value if isinstance(value, str) else json_text(value)
+        return text.lower() if self.values is Values.ENUM else text
 
 
 # Every kind of entry that is no event of its own. A note's text is internal.
-CHANGED_FIELDS: Mapping[str, _Source] = {
-    TimelineKind.ASSIGNED: _Source("assignee", "previous", "assignee"),
-    TimelineKind.UNASSIGNED: _Source("assignee", "previous", "assignee"),
-    TimelineKind.PRIORITY_CHANGED: _Source("priority", "previous", "priority"),
-    TimelineKind.STATUS_CHANGED: _Source("status", "previous", "status"),
-    TimelineKind.TRIGGERED: _Source("trigger", None, "trigger"),
-    TimelineKind.NOTED: _Source("note"),
-    TimelineKind.SLA_ON_TRACK: _Source("slaStatus", "previous", "status"),
-    TimelineKind.DISPOSITION_CHANGED: _Source("disposition", "previous", "disposition"),
+CHANGED_FIELDS: Mapping[str, Source] = {
+    TimelineKind.ASSIGNED: Source("assignee", "previous", "assignee", Values.MEMBERS),
+    TimelineKind.UNASSIGNED: Source("assignee", "previous", "assignee", Values.MEMBERS),
+    TimelineKind.PRIORITY_CHANGED: Source("priority", "previous", "priority", Values.ENUM),
+    TimelineKind.STATUS_CHANGED: Source("status", "previous", "status", Values.ENUM),
+    TimelineKind.TRIGGERED: Source("trigger", None, "trigger", Values.ENUM),
+    TimelineKind.NOTED: Source("note"),
+    TimelineKind.SLA_ON_TRACK: Source("slaStatus", "previous", "status", Values.ENUM),
+    TimelineKind.DISPOSITION_CHANGED: Source("disposition", "previous", "disposition", Values.ENUM),
 }
 
 
@@ -58,11 +83,11 @@ async def _changed_field(session: AsyncSession, entry: TimelineEntry) -> Changed
     source = CHANGED_FIELDS.get(entry.kind)
     if source is None:
         return None
-    before, after = (entry.data[key] if key else None for key in (source.before, source.after))
-    if source.field == "assignee":
-        emails = await _emails(session, {id_ for id_ in (before, after) if id_})
-        return ChangedField(source.field, emails.get(before), emails.get(after))
-    return ChangedField(source.field, before and before.lower(), after and after.lower())
+    change = source.change(entry.data)
+    if source.values is Values.MEMBERS:
+        emails = await _emails(session, {id_ for id_ in (change.before, change.after) if id_})
+        return replace(change, before=emails.get(change.before), after=emails.get(change.after))
+    return change
 
 
 async def _emails(session: AsyncSession, member_ids: set[str]) -> dict[str | None, str]:
