@@ -19,7 +19,7 @@ from rules.escalation import TimelineKind
 
 
 class Values(Enum):
-    """What the values of a changed field are, which says how a webhook shows them."""
+    """The meaning of a changed field's values, by which a webhook shows them."""
 
     PLAIN = auto()  # texts as they are, anything else as its JSON
     ENUM = auto()  # members of an enum, in lower case

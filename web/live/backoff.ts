@@ -2,7 +2,7 @@
 
 const CAP = 20_000;
 
-/** Return a random wait in milliseconds, up to 1 s after the first failure and up to 20 s after the fifth. */
+/** Return a random wait in milliseconds: up to 1 s after one failure, up to 16 s after five, then up to 20 s. */
 export function backoff(failures: number, random: () => number = Math.random): number {
   return random() * Math.min(CAP, 500 * 2 ** failures);
 }
