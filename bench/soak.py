@@ -5,8 +5,8 @@ are read; sockets come and go, and webhooks are received. After two minutes of w
 and connections of the server are read every few seconds. The slopes are those of the least squares. The exit
 code is 1 if memory grows by more than 1 MB a minute, or if a call was answered with an error.
 
-During the warm-up there are three times as many callers. So the pools have opened the connections that peaks
-need, and each connection keeps its prepared statements. What grows afterwards is a leak.
+During the warm-up there are eleven times as many callers. So the pools have opened all connections, each of
+which keeps its prepared statements. What grows afterwards is a leak.
 """
 
 import argparse
@@ -35,7 +35,7 @@ WARM_UP_SECONDS = 120
 SAMPLE_SECONDS = 5
 MOST_MB_A_MINUTE = 1.0
 TALKERS, READERS, FOLLOWERS = 4, 2, 20
-MORE_TALKERS, MORE_READERS = 8, 4  # during the warm-up
+MORE_TALKERS, MORE_READERS = 40, 20  # during the warm-up
 PAUSE_SECONDS = 0.05
 EVENT_SECONDS = 30
 KIB = 1024
