@@ -195,11 +195,13 @@ async def _soak(staged: Stage, tenant: Tenant, minutes: float) -> tuple[list[Sam
 
 
 async def _warm_up(traffic: Traffic) -> None:
-    """Add callers for some time."""
+    """Add callers for some time, and forget what was answered: so many callers are too many at times."""
     callers = [traffic.talk() for _ in range(MORE_TALKERS)] + [traffic.read() for _ in range(MORE_READERS)]
     with suppress(TimeoutError):
         async with asyncio.timeout(WARM_UP_SECONDS):
             await asyncio.gather(*callers)
+    traffic.done.clear()
+    traffic.failed.clear()
 
 
 async def _samples(staged: Stage, traffic: Traffic, minutes: float) -> list[Sample]:
