@@ -12,6 +12,7 @@ from joserfc.jwk import RSAKey
 
 from models.sealing import Seal
 from rules.encoding import encode_base64url
+from rules.typeid import WORKSPACE, parse_id
 from server.oidc.pending import PendingSignIn
 from server.oidc.provider import OidcProvider, Registration
 from server.oidc.provider_calls import ProviderError
@@ -90,8 +91,11 @@ def test_replayed_answer_is_refused(browser: OidcBrowser, workspace: Workspace) 
     cookie = browser.client.cookies["baton_sign_in"]
     browser.get(callback)
     assert browser.session
-    workspace.server.execute("DELETE FROM member_sessions")
-    workspace.server.execute("UPDATE members SET oidc_issuer = NULL, oidc_subject = NULL")
+    workspace.end_sessions()
+    workspace.server.execute(
+        "UPDATE members SET oidc_issuer = NULL, oidc_subject = NULL WHERE workspace_id = $1",
+        parse_id(WORKSPACE, workspace.id),
+    )
     browser.client.cookies.clear()
     # The state is used: the browser does not have it any more.
     assert_nobody_signed_in(browser, browser.get(callback), "expired", workspace)

@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from resolvers.member import NewMember
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.roles import MemberRole
-from rules.typeid import AGENT, WORKSPACE, format_id
+from rules.typeid import AGENT, WORKSPACE, format_id, parse_id
 from tests.support import database_connections
 from tests.support.baton_process import WIDE_LIMITS, BatonProcess
 from tests.support.copied_database import copied_database
@@ -281,6 +281,13 @@ class Workspace:
         given = {"email": email, "name": email.partition("@")[0], "role": role, "password": PASSWORD}
         self.key.ask(query, input=given)
         return self.sign_in(email)
+
+    def end_sessions(self) -> None:
+        """End the sessions of this workspace's members; other tests of the server keep theirs."""
+        self.server.execute(
+            "DELETE FROM member_sessions WHERE member_id IN (SELECT id FROM members WHERE workspace_id = $1)",
+            parse_id(WORKSPACE, self.id),
+        )
 
     def key_with(self, *scopes: str) -> Caller:
         """Create an API key with exactly these scopes and return its holder."""

@@ -34,7 +34,7 @@ def test_session_that_ends_while_writing_loses_nothing(page: Page, workspace: Wo
     escalation, conversation = escalate(workspace, "Grace Hopper")
     dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
     dashboard.reply.fill("A long answer")
-    workspace.server.execute("DELETE FROM member_sessions")
+    workspace.end_sessions()
     dashboard.reply.press("Control+Enter")
     dialog = page.get_by_role("dialog", name="Your session has ended")
     expect(dialog).to_be_visible()
