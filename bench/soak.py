@@ -111,14 +111,16 @@ class Traffic:
         given = {"id": conversation["id"], "after": conversation["cursor"]}
         async with self._socket(token) as socket:
             await _subscribe(socket, _MESSAGES, given)
-            await self.ask("record", _RECORD, id=given["id"], role="USER", text="Where is my parcel?")
-            await self.ask("record", _RECORD, id=given["id"], role="ASSISTANT", text="It is on its way.")
-            escalated = await self.ask("escalate", _ESCALATE, id=given["id"])
+            said = [
+                await self.ask("record", _RECORD, id=given["id"], role="USER", text="Where is my parcel?"),
+                await self.ask("record", _RECORD, id=given["id"], role="ASSISTANT", text="It is on its way."),
+                escalated := await self.ask("escalate", _ESCALATE, id=given["id"]),
+            ]
             if escalated:
-                await self.ask("reply", _REPLY, id=escalated["escalation"]["id"])
+                said.append(await self.ask("reply", _REPLY, id=escalated["escalation"]["id"]))
                 await self.ask("resolve", _RESOLVE, id=escalated["escalation"]["id"])
-            # The two messages, the confirmation and the reply.
-            for _ in range(4 if escalated else 2):
+            # The messages, the confirmation and the reply, without those that were refused.
+            for _ in range(sum(payload is not None for payload in said)):
                 async with asyncio.timeout(EVENT_SECONDS):
                     await socket.recv()
                 self.done["event"] += 1
