@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from server.cli.main import app
 
@@ -105,7 +106,9 @@ def test_make_targets_and_commands_of_a_document_exist(document: Path) -> None:
 def is_unknown(call: str) -> bool:
     """Return whether the command `baton CALL`, or one of its options, does not exist."""
     words = call.split("#")[0].split("&&")[0].split()
-    command = typer.main.get_command(app).commands.get(words[0])  # type: ignore[attr-defined]
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    command = group.commands.get(words[0])
     if command is None:
         return True
     inner = getattr(command, "commands", {})
