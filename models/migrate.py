@@ -28,15 +28,25 @@ _HELD_STATES = ("55P03", "40P01")  # of a lock that is held, and of a deadlock
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The revisions of a database before and after `migrate`; `before` is None for an empty database."""
+    """The revisions of a database before and after `migrate`; `before` is None for an empty database.
+
+    `row_security` is whether row-level security was turned on or off, or None if it stays as it was.
+    """
 
     before: str | None
     after: str | None
+    row_security: bool | None = None
 
     def __str__(self) -> str:
-        if self.before == self.after:
+        if self.before != self.after:
+            said = f"The database was at revision {self.before or 'none'} and is now at {self.after}."
+        elif self.row_security is None:
             return f"The database is at revision {self.after}; there was nothing to do."
-        return f"The database was at revision {self.before or 'none'} and is now at {self.after}."
+        else:
+            said = f"The database is at revision {self.after}."
+        if self.row_security is None:
+            return said
+        return f"{said} Row-level security is {'on' if self.row_security else 'off'} now."
 
 
 class UnknownRevisionError(Exception):

@@ -92,6 +92,10 @@ _OWNERSHIP = """
 SELECT pg_has_role($1::name, relowner, 'USAGE') FROM pg_class WHERE oid = 'public.workspaces'::regclass
 """
 _ROLE = "SELECT rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user"
+_IN_USE_BY = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name IN ('baton', 'baton probe')
+"""
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('baton migrations'))"
 
 
@@ -156,11 +160,11 @@ async def row_security_fault(url: str, wanted: bool) -> str | None:
     return _BYPASSED.format(role) if wanted and bypasses else None
 
 
-async def align_row_security(owner_url: str, service_url: str, wanted: bool, *, may_switch: bool) -> None:
+async def align_row_security(owner_url: str, service_url: str, wanted: bool, *, may_switch: bool) -> bool:
     """Bring the policies of a migrated database up to this version, as the owner of the tables.
 
-    With `may_switch`, row-level security is turned on or off as wanted. Otherwise a difference raises
-    RowSecurityError.
+    With `may_switch`, row-level security is turned on or off as wanted, unless a process is running; return
+    whether it was. Otherwise a difference raises RowSecurityError.
     """
     role, bypasses = await _role(service_url)
     if wanted and bypasses:
@@ -170,8 +174,11 @@ async def align_row_security(owner_url: str, service_url: str, wanted: bool, *, 
         async with owner.transaction():
             await owner.execute(_LOCK)
             tables = await owner.fetch(_TABLES, list(PROTECTED))
-            if _is_on(tables) != wanted and not may_switch:
+            switched = _is_on(tables) != wanted
+            if switched and not may_switch:
                 raise RowSecurityError(_MISSING if wanted else _UNEXPECTED)
+            if switched and (count := await owner.fetchval(_IN_USE_BY)):
+                raise RowSecurityError(_IN_USE.format(count))
             # Policies hold for an owner only by force. Without it, the owner can dump the tables.
             forced = wanted and await owner.fetchval(_OWNERSHIP, role)
             if changes := [part for table in tables for part in _changes(table, wanted, forced)]:
@@ -179,6 +186,7 @@ async def align_row_security(owner_url: str, service_url: str, wanted: bool, *, 
                 await owner.execute("; ".join(["SET LOCAL lock_timeout = '10s'", *function]))
     finally:
         await owner.close()
+    return switched
 
 
 _MISSING = (
@@ -191,7 +199,10 @@ _UNEXPECTED = (
     "row-level security off."
 )
 
-
+_IN_USE = (
+    "Row-level security stays as it is: {} connections of running processes would see no row, or trust a "
+    "wall that is not there. Stop every process of Baton, and run `baton migrate` again."
+)
 _BYPASSED = (
     "BATON_ROW_LEVEL_SECURITY is on, but the role {} is a superuser or has BYPASSRLS, so no policy holds for "
     "it. Let BATON_DATABASE_URL name another role."

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ async def prepare(urls: DatabaseUrls, *, switch_row_security: bool = False) -> M
         if urls.owner != urls.service:
             await grant_service(urls.owner, urls.service)
         may_switch = switch_row_security or migration.before is None
-        await align_row_security(urls.owner, urls.service, urls.row_security, may_switch=may_switch)
+        if await align_row_security(urls.owner, urls.service, urls.row_security, may_switch=may_switch):
+            migration = replace(migration, row_security=urls.row_security)
         await _record_migration(urls.service, migration)
     except RowSecurityError as error:
         raise DatabaseCheckError(str(error)) from error

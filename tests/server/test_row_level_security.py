@@ -146,8 +146,10 @@ def test_only_migrate_turns_it_on_and_off_and_others_refuse(server: Server) -> N
         assert "run `baton migrate` with the setting" in refused(own, **ON)
         assert finding(own, **ON)["verdict"] == "failed"
 
-        assert run_baton("migrate", **urls(own), **ON).returncode == 0
+        switched = run_baton("migrate", **urls(own), **ON)
+        assert "Row-level security is on now" in switched.stdout
         assert own.rows(PROTECTED)[0]["n"] > 30
+        assert "there was nothing to do" in run_baton("migrate", **urls(own), **ON).stdout
         assert "Row-level security is on in this database" in refused(own, **OFF)
         assert finding(own, **OFF)["verdict"] == "failed"
         assert "row-level security" in finding(own, **ON)["detail"]
@@ -155,6 +157,15 @@ def test_only_migrate_turns_it_on_and_off_and_others_refuse(server: Server) -> N
         assert run_baton("migrate", **urls(own), **OFF).returncode == 0
         assert own.rows(PROTECTED) == [{"n": 0}]
         assert own.rows("SELECT FROM pg_policy") == []
+
+
+def test_running_process_keeps_it_as_it_is(guarded: Server, team: Workspace) -> None:
+    protected = guarded.rows(PROTECTED)
+    answer = run_baton("migrate", **urls(guarded), **OFF)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "Stop every process of Baton" in answer.stderr
+    assert guarded.rows(PROTECTED) == protected
+    assert team.key.ask("{ escalationCounts { open } }") == {"escalationCounts": {"open": 0}}
 
 
 def test_role_that_no_policy_holds_for_is_refused(server: Server) -> None:
