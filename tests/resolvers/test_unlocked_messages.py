@@ -27,15 +27,18 @@ def answer(scene: Scene) -> Any:
     return scene.key.record(scene.conversation, "ASSISTANT", "It is on its way.")
 
 
-async def test_reply_that_was_read_before_a_pause_is_held(scene: Scene) -> None:
-    # The call has read the conversation, and waits to write it.
+async def answer_overtaken_by(scene: Scene, change: str) -> Any:
+    """Return the outcome of an answer that had read the conversation before this change of its row."""
     async with scene.locked() as lock:
         (reply,) = await lock.in_order(partial(answer, scene))
-        await lock.connection.execute(
-            "UPDATE conversations SET ai_state = 'PAUSED', ai_pause_cause = 'TEAM_MEMBER' WHERE id = $1",
-            parse_id(CONVERSATION, scene.conversation),
-        )
-    (recorded,) = await outcomes(reply)
+        row_id = parse_id(CONVERSATION, scene.conversation)
+        await lock.connection.execute(f"UPDATE conversations SET {change} WHERE id = $1", row_id)
+    (outcome,) = await outcomes(reply)
+    return outcome
+
+
+async def test_reply_that_was_read_before_a_pause_is_held(scene: Scene) -> None:
+    recorded = await answer_overtaken_by(scene, "ai_state = 'PAUSED', ai_pause_cause = 'TEAM_MEMBER'")
     assert (recorded["message"]["status"], recorded["ai"]["state"]) == ("HELD", "PAUSED")
 
 
@@ -62,13 +65,7 @@ async def test_concurrent_messages_have_positions_without_gaps(scene: Scene) -> 
 
 
 async def test_message_of_an_erased_customer_is_refused(scene: Scene) -> None:
-    async with scene.locked() as lock:
-        (reply,) = await lock.in_order(partial(answer, scene))
-        await lock.connection.execute(
-            "UPDATE conversations SET erased_at = now() WHERE id = $1",
-            parse_id(CONVERSATION, scene.conversation),
-        )
-    assert await outcomes(reply) == ["CONFLICT"]
+    assert await answer_overtaken_by(scene, "erased_at = now()") == "CONFLICT"
     ledger = Ledger.of(scene)
     assert (ledger.messages, ledger.conversation["messages"]) == ([], 0)
 
