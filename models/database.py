@@ -45,6 +45,7 @@ _LIST_SETTINGS = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 COMMAND_SECONDS = 25  # query timeout for dead connections; longer than lock_timeout
 TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS = 30, 10  # for a free connection of the session and query pools
 QUERY_CONNECTIONS = 10  # of the query pool, whose queries are short
+WRITE_CONNECTIONS = 10  # of the write pool, whose statements wait for rows
 LIST_WAIT_SECONDS = 2  # for a free connection for a list
 
 # The errors of queries, those of an unavailable database included.
@@ -98,8 +99,8 @@ def _sqlstate(error: BaseException | None) -> str:
 class Database:
     """The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
 
-    One pool of `connections` serves sessions, another of ten serves `fetch`. Every use raises
-    DatabaseUnavailableError while the database cannot be reached.
+    One pool of `connections` serves sessions, another of ten serves `fetch`, and one of ten serves
+    `execute_write`. Every use raises DatabaseUnavailableError while the database cannot be reached.
 
     With `list_seconds` the pools are for lists and searches. A query that takes longer raises
     QueryTimeoutError. `fetch` has as many connections as sessions have, and a use waits two seconds for one.
@@ -132,7 +133,9 @@ class Database:
 
         self._list_seconds = list_seconds
         self._scope = scope
-        self._query_pool = ConnectionPool(partial(_connect_for_queries, connect), queries, query_wait)
+        connect_for_queries = partial(_connect_for_queries, connect)
+        self._query_pool = ConnectionPool(connect_for_queries, queries, query_wait)
+        self._write_pool = ConnectionPool(connect_for_queries, WRITE_CONNECTIONS, session_wait)
         # Every call reads its credential across workspaces, and the rest in its own.
         # With one pool, each would change the scope of a connection twice.
         self._wide_query_pool = self._query_pool if scope is None else self._query_pool.twin(query_wait)
@@ -186,6 +189,10 @@ class Database:
         wide = self._wide_query_pool.use()
         return PoolUse(own.in_use + wide.in_use, own.size + wide.size, own.waiting + wide.waiting)
 
+    def write_pool_use(self) -> PoolUse:
+        """Return the use of the pool of `execute_write`."""
+        return self._write_pool.use()
+
     @property
     def _queries(self) -> ConnectionPool:
         return self._wide_query_pool if self._scope == EVERY_WORKSPACE else self._query_pool
@@ -234,6 +241,15 @@ class Database:
         with self._expected_errors():
             return await self._queries.fetch(sql, values, record_class, self._scope)
 
+    async def execute_write(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        """Execute one statement that writes, which is a transaction, and return its rows.
+
+        Raises DatabaseUnavailableError as `fetch` does. A statement may wait for rows, and keeps no query
+        waiting meanwhile.
+        """
+        with self._expected_errors():
+            return await self._write_pool.fetch(sql, values, scope=self._scope)
+
     async def fetch_list(
         self, sql: str, *values: Any, record_class: type[asyncpg.Record] | None = None
     ) -> list[asyncpg.Record]:
@@ -279,6 +295,7 @@ class Database:
         """Close every connection."""
         self._query_pool.close()
         self._wide_query_pool.close()
+        self._write_pool.close()
         await self._engine.dispose()
 
 

@@ -1,9 +1,10 @@
 """Rows of a transaction that are read and written without a session: one statement writes them all."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVarTuple, cast
+from uuid import UUID
 
 import asyncpg
 
@@ -14,6 +15,7 @@ from models.write_statement import (
     Append,
     EntryAppend,
     Part,
+    RowGuard,
     RowInserts,
     RowUpdate,
     columns_of,
@@ -23,6 +25,8 @@ from models.write_statement import (
 
 Ts = TypeVarTuple("Ts")
 
+Fetch = Callable[..., Awaitable[list[asyncpg.Record]]]
+
 # The class and the primary key of a row.
 _Identity = tuple[Any, ...]
 _Step = tuple[Part, list[Any]]
@@ -31,15 +35,29 @@ _Step = tuple[Part, list[Any]]
 _PARTS, _ROWS = 16, 16
 
 
+@dataclass(frozen=True, slots=True)
+class RowVersion:
+    """The version that a row had when it was read (`row_version`).
+
+    One that is `shared` is only read: others may lock the row for that, too.
+    """
+
+    model: type[Base]
+    id: UUID
+    version: str
+    shared: bool = False
+
+
 class Ledger:
     """The rows that a transaction has read or added, each with its values in the database.
 
     A row is one object, however often it is read. The transaction must hold the lock that keeps others from
-    changing the rows that it changes.
+    changing the rows that it changes. `fetch` executes statements, and `write` those that write, if given.
     """
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
+    def __init__(self, fetch: Fetch, write: Fetch | None = None) -> None:
+        self._execute = fetch
+        self._execute_write = write or fetch
         self._stored: dict[_Identity, tuple[PlainRow, dict[str, Any]]] = {}
         self._added: list[PlainRow] = []
 
@@ -53,7 +71,7 @@ class Ledger:
 
         A row that was read before gets its current values, unless it has changes that are not written yet.
         """
-        records = await self._connection.fetch(statement.sql, *statement.arguments(values))
+        records = await self._execute(statement.sql, *statement.arguments(values))
         return [self._tracked(statement.row(record)) for record in records]
 
     async def flush(self) -> None:
@@ -74,26 +92,40 @@ class Ledger:
             some = steps[begin : begin + _PARTS]
             statement = write_statement(tuple(part for part, _ in some))
             values = [value for _, values in some for value in values]
-            (record,) = await self._connection.fetch(statement.sql, *statement.arguments(values))
+            (record,) = await self._execute_write(statement.sql, *statement.arguments(values))
             heads += [head for head in record if head is not None]
         return heads
 
-    async def write_if_unchanged(self, version: str, appends: Sequence[Append]) -> list[int] | None:
-        """Write and append in one statement, if the one row that was read still has this version.
+    async def write_if_unchanged(
+        self, versions: Sequence[RowVersion], appends: Sequence[Append]
+    ) -> list[int] | None:
+        """Write and append in one statement, if the rows that were read still have these versions.
 
-        Return the new heads of the streams, or None if nothing was written.
+        The statement locks them in this order. Return the new heads of the streams, or None if nothing was
+        written.
         """
-        ((update, values),) = self._updates()
         steps = [
-            (replace(update, guarded=True), [*values, version]),
+            *self._guards(versions),
             *self._inserts(),
             *((EntryAppend(), append.values) for append in appends),
         ]
         statement = write_statement(tuple(part for part, _ in steps))
         given = statement.arguments([value for _, values in steps for value in values])
-        for record in await self._connection.fetch(statement.sql, *given):
+        for record in await self._execute_write(statement.sql, *given):
             return list(record)
         return None
+
+    def _guards(self, versions: Sequence[RowVersion]) -> Iterator[_Step]:
+        """Yield the guards, and the updates after them. The update of the last row guards it, too."""
+        *first, last = versions
+        for row in first:
+            yield RowGuard(row.model, row.shared), [row.id, row.version]
+        updates = {(update.model, values[-1]): (update.keys, values) for update, values in self._updates()}
+        keys, values = updates.pop((last.model, last.id), ((), [last.id]))
+        guard = RowUpdate(last.model, keys, guarded=True) if keys else RowGuard(last.model, last.shared)
+        yield guard, [*values, last.version]
+        for (model, _), (changed, new) in updates.items():
+            yield RowUpdate(model, changed), new
 
     def _tracked(self, selected: tuple[*Ts]) -> tuple[*Ts]:
         # Part for part of the same type, which a tuple made from a list cannot express.

@@ -2,7 +2,7 @@
 
 A shape is a sequence of parts: which columns of which tables are written, and to how many streams entries are
 appended. Each part is a CTE. PostgreSQL executes CTEs that write in no promised order, so an append depends
-on the one before. After a guarded update, everything depends on that.
+on the one before. A guard depends on the guard before it, and everything else on the last one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
     BindParameter,
+    Integer,
     Table,
     Text,
     bindparam,
     cast,
+    column,
     func,
     insert,
     inspect,
@@ -40,6 +41,8 @@ from models.log import LogEntry, Stream
 # A process uses some dozens of shapes; each takes some milliseconds to compile.
 _KEPT = 512
 
+_FIRST, _SECOND = (literal_column(place, Integer) for place in ("0", "1"))
+
 
 @dataclass(frozen=True, slots=True)
 class RowInserts:
@@ -51,12 +54,20 @@ class RowInserts:
 
 
 @dataclass(frozen=True, slots=True)
-class RowUpdate:
-    """The part of a shape that changes attributes of a row.
+class RowGuard:
+    """The part of a shape that locks a row, if it has a given version.
 
-    A guarded update is the first part. If the row has another version now, the statement writes nothing and
-    returns no row.
+    Guards are the first parts. If a row has another version now, the statement writes nothing and returns
+    no row. A shared lock is for a row that others may lock as well.
     """
+
+    model: type[Base]
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """The part of a shape that changes attributes of a row. A guarded update is the last guard, too."""
 
     model: type[Base]
     keys: tuple[str, ...]
@@ -68,22 +79,22 @@ class EntryAppend:
     """The part of a shape that appends entries to a stream."""
 
 
-Part = RowInserts | RowUpdate | EntryAppend
+Part = RowInserts | RowGuard | RowUpdate | EntryAppend
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Entries to append to a stream at a time, with `data` as JSON."""
+    """`count` entries to append to a stream at a time: a JSON list of pairs, each of a type and data."""
 
     stream: UUID
-    types: list[str]
-    data: list[str]
+    count: int
     at: datetime
+    entries: str
 
     @property
     def values(self) -> list[Any]:
         """The values in the order of the parameters of an `EntryAppend`."""
-        return [self.stream, len(self.types), self.at, self.types, self.data]
+        return [self.stream, self.count, self.at, self.entries]
 
 
 def row_version(model: type[Base]) -> ColumnElement[str]:
@@ -122,6 +133,9 @@ class WriteStatement:
         if isinstance(part, EntryAppend):
             yield from self._append(number)
             return
+        if isinstance(part, RowGuard):
+            yield self._lock(number, part)
+            return
         if isinstance(part, RowUpdate):
             yield self._update(number, part)
             return
@@ -137,23 +151,38 @@ class WriteStatement:
             given = select(*row.values()).select_from(self._guard)
             yield insert(table).from_select(list(row), given).cte(f"added_{number}_{place}")
 
+    def _lock(self, number: int, part: RowGuard) -> CTE:
+        table = table_of(part.model)
+        unchanged = [*self._own(table), self._has_version(part.model), *self._after_guard()]
+        rows = select(*table.primary_key).where(*unchanged)
+        locked = rows.with_for_update(read=part.shared, key_share=not part.shared, of=table)
+        self._guard = locked.cte(f"locked_{number}")
+        return self._guard
+
     def _update(self, number: int, part: RowUpdate) -> CTE:
         table, columns = table_of(part.model), columns_of(part.model)
         new = {columns[key]: self._parameter(columns[key].type) for key in part.keys}
-        own = [column == self._parameter(column.type) for column in table.primary_key]
-        changed = update(table).values(new).where(*own)
+        changed = update(table).values(new).where(*self._own(table))
         if not part.guarded:
-            return changed.cte(f"changed_{number}")
-        unchanged = row_version(part.model) == self._parameter(Text())
-        self._guard = changed.where(unchanged).returning(*table.primary_key).cte(f"changed_{number}")
+            return changed.where(*self._after_guard()).cte(f"changed_{number}")
+        unchanged = changed.where(self._has_version(part.model), *self._after_guard())
+        self._guard = unchanged.returning(*table.primary_key).cte(f"changed_{number}")
         return self._guard
 
+    def _own(self, table: Table) -> list[ColumnElement[bool]]:
+        return [key == self._parameter(key.type) for key in table.primary_key]
+
+    def _has_version(self, model: type[Base]) -> ColumnElement[bool]:
+        return row_version(model) == self._parameter(Text())
+
+    def _after_guard(self) -> list[ColumnElement[bool]]:
+        return [] if self._guard is None else _after(self._guard)
+
     def _append(self, number: int) -> Iterator[CTE]:
-        stream, count, at, types, data = map(
-            self._parameter, (Stream.id.type, BigInteger(), Stream.head_at.type, ARRAY(Text()), ARRAY(Text()))
+        stream, count, at, entries = map(
+            self._parameter, (Stream.id.type, BigInteger(), Stream.head_at.type, Text())
         )
-        before = self._heads[-1] if self._heads else self._guard
-        after = [] if before is None else [column.is_not(None) for column in before.c]
+        after = _after(self._heads[-1]) if self._heads else self._after_guard()
         head = (
             update(Stream)
             .where(Stream.id == stream, *after)
@@ -162,16 +191,22 @@ class WriteStatement:
             .cte(f"head_{number}")
         )
         entry = (
-            func.unnest(types, data)
-            .table_valued("type", "data", with_ordinality="place")
+            func.jsonb_array_elements(cast(entries, JSONB))
+            .table_valued(column("pair", JSONB), with_ordinality="place")
             .render_derived(f"entry_{number}")
         )
-        entries = insert(LogEntry).from_select(
+        type_, data = entry.c.pair[_FIRST].astext, entry.c.pair[_SECOND]
+        added = insert(LogEntry).from_select(
             ["stream", "position", "type", "data", "occurred_at"],
-            select(stream, head.c.head - count + entry.c.place, entry.c.type, cast(entry.c.data, JSONB), at),
+            select(stream, head.c.head - count + entry.c.place, type_, data, at),
         )
         self._heads.append(head)
-        yield from (head, entries.cte(f"entries_{number}"))
+        yield from (head, added.cte(f"entries_{number}"))
+
+
+def _after(before: CTE) -> list[ColumnElement[bool]]:
+    """Return conditions that hold for the row of a CTE, which is executed first."""
+    return [value.is_not(None) for value in before.c]
 
 
 @lru_cache(_KEPT)

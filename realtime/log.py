@@ -58,7 +58,7 @@ async def open_stream(session: AsyncSession, stream: UUID, at: datetime) -> None
 
 def append(stream: UUID, entries: Sequence[NewEntry], at: datetime) -> Append:
     """Return what appends `entries` to a stream. The stream stays locked until the transaction ends."""
-    return Append(stream, [entry.type for entry in entries], [json_text(entry.data) for entry in entries], at)
+    return Append(stream, len(entries), at, json_text([(entry.type, entry.data) for entry in entries]))
 
 
 async def read(session: AsyncSession, stream: UUID, after: int, limit: int = PAGE) -> list[Entry]:

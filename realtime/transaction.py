@@ -3,30 +3,30 @@
 This is the only module that commits. The lock order is idempotency key, conversation, escalation,
 conversation stream, workspace stream, audit log.
 
-A change of nothing but one conversation can be tried without a lock: see `UnlockedTransaction`.
+A change that reads few rows can be tried without a lock: see `UnlockedTransaction`.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from datetime import datetime
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.base import Base
 from models.compiled_select import CompiledStatement
 from models.database import Database
 from models.database_transaction import DatabaseTransaction
-from models.ledger import Ledger
+from models.ledger import Ledger, RowVersion
 from models.write_statement import Append
 from realtime import log
 from realtime.audit import NewAuditEntry, append_audit
 from realtime.pubsub import Wakeup
 from realtime.timers import Timer, set_timers
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
@@ -146,36 +146,38 @@ def _wakeups(appends: Sequence[Append], heads: Sequence[int]) -> list[Wakeup]:
 
 
 class UnlockedTransaction(Transaction):
-    """A change of one conversation that was read without a lock. Its one statement is the transaction.
+    """A change of rows that were read without a lock. Its one statement is the transaction.
 
-    `read` reads the conversation. Everything else that is read, and timers and audit entries, raise
-    LockRequiredError. So does writing, if the conversation is not as it was read.
+    `read` reads the conversation and what else must not change; `expect` names their versions. Everything
+    else that is read, and timers and audit entries, raise LockRequiredError. So does writing, if a row has
+    another version.
     """
 
     def __init__(
-        self, connection: asyncpg.Connection, replay_clock: datetime | None, timers_enabled: bool = True
+        self, database: Database, replay_clock: datetime | None, timers_enabled: bool = True
     ) -> None:
-        super().__init__(None, Ledger(connection), replay_clock, timers_enabled)
-        self._version = ""
+        ledger = Ledger(database.fetch, database.execute_write)
+        super().__init__(None, ledger, replay_clock, timers_enabled)
+        self._versions: Sequence[RowVersion] = ()
 
     async def fetch(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
         """Raise LockRequiredError."""
         raise LockRequiredError
 
     async def read(self, statement: CompiledStatement[*Ts], **values: Any) -> list[tuple[*Ts]]:
-        """Return the rows of a statement that reads the conversation, and nothing that must not change."""
+        """Return the rows of a statement, and nothing that must not change but rows that are expected."""
         return await self._ledger.fetch(statement, **values)
 
-    def set_version(self, version: str) -> None:
-        """Set the version of the conversation that was read."""
-        self._version = version
+    def expect(self, *versions: RowVersion) -> None:
+        """Write only if the rows that were read have these versions then, in the order of locks."""
+        self._versions = versions
 
     async def write(self) -> list[Wakeup]:
         """Write rows and log entries, and return the wake-ups."""
         if self._timers or self._audit:
             raise LockRequiredError
         appends = self._appends()
-        heads = await self._ledger.write_if_unchanged(self._version, appends)
+        heads = await self._ledger.write_if_unchanged(self._versions, appends)
         if heads is None:
             raise LockRequiredError
         return _wakeups(appends, heads)
@@ -201,25 +203,24 @@ class Transactions:
     async def begin(self, replay_clock: datetime | None = None) -> AsyncIterator[Transaction]:
         """Begin a transaction. An exception in the block rolls it back: nothing is stored or published."""
         async with self._database.transaction() as opened:
-            tx = Transaction(opened, Ledger(opened.connection), replay_clock, self._timers_enabled)
+            ledger = Ledger(opened.connection.fetch)
+            tx = Transaction(opened, ledger, replay_clock, self._timers_enabled)
             yield tx
             wakeups = await tx.write()
             await opened.commit()
         self._publish(wakeups)
 
-    @asynccontextmanager
-    async def begin_without_lock(
-        self, replay_clock: datetime | None = None
-    ) -> AsyncIterator[UnlockedTransaction]:
-        """Begin a change of one conversation without a lock.
+    async def change_without_lock(
+        self, change: Callable[[UnlockedTransaction], Awaitable[T]], replay_clock: datetime | None = None
+    ) -> T:
+        """Make a change without a lock, and return its result.
 
         Raises LockRequiredError where it needs one: nothing is stored then, and `begin` can do it.
         """
-        async with self._database.connection() as connection:
-            tx = UnlockedTransaction(connection, replay_clock, self._timers_enabled)
-            yield tx
-            wakeups = await tx.write()
-        self._publish(wakeups)
+        tx = UnlockedTransaction(self._database, replay_clock, self._timers_enabled)
+        result = await change(tx)
+        self._publish(await tx.write())
+        return result
 
     def _publish(self, wakeups: Sequence[Wakeup]) -> None:
         for wakeup in wakeups:

@@ -19,7 +19,7 @@ from resolvers.member_lookup import member_of_email
 from resolvers.raise_escalation import assign
 from resolvers.visibility import ESCALATION
 from rules.escalation import EscalationStatus
-from rules.roles import can_answer
+from rules.roles import MemberRole, can_answer
 
 _LOCKED_ROLE = CompiledSelect(
     select(Member.role)
@@ -30,19 +30,28 @@ _LOCKED_ROLE = CompiledSelect(
 
 async def lock_assignee(tx: Transaction, member_id: UUID | None) -> UUID | None:
     """Return the id of a member who can answer, share-locked, otherwise None."""
-    if member_id is None:
-        return None
-    for (role,) in await tx.fetch(_LOCKED_ROLE, member=member_id):
-        return member_id if can_answer(role) else None
-    return None
+    role = await _lock_role(tx, member_id)
+    return member_id if role is not None and can_answer(role) else None
+
+
+async def _lock_role(tx: Transaction, member_id: UUID | None) -> MemberRole | None:
+    rows = [] if member_id is None else await tx.fetch(_LOCKED_ROLE, member=member_id)
+    return rows[0][0] if rows else None
 
 
 async def lock_own_membership(tx: Transaction, actor: Actor) -> UUID | None:
     """Return the id of the calling member, share-locked; raises UnauthenticatedError after a removal."""
-    member_id = await lock_assignee(tx, actor.member_id)
-    if actor.member_id is not None and member_id is None:
+    return own_membership(actor, await _lock_role(tx, actor.member_id))
+
+
+def own_membership(actor: Actor, role: MemberRole | None) -> UUID | None:
+    """Return the id of the calling member, if any, who has this role now; None is that of a removed one.
+
+    Raises UnauthenticatedError if the member cannot answer any more.
+    """
+    if actor.member_id is not None and (role is None or not can_answer(role)):
         raise UnauthenticatedError("You can no longer answer in this workspace.")
-    return member_id
+    return actor.member_id
 
 
 async def lock_assignee_by_email(tx: Transaction, actor: Actor, field: str, email: str) -> UUID:

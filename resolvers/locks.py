@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Select, Uuid, bindparam, func, select
+from sqlalchemy import DateTime, Select, Uuid, and_, bindparam, exists, func, select
 from sqlalchemy.orm import aliased
 from structlog.contextvars import bind_contextvars
 
@@ -18,6 +18,8 @@ from models.agent import Agent
 from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.escalation import Escalation
+from models.ledger import RowVersion
+from models.member import Member
 from models.write_statement import row_version
 from realtime.transaction import Transaction, UnlockedTransaction
 from resolvers.actor import Actor, ActorKind
@@ -25,6 +27,7 @@ from resolvers.errors import ConflictError, NotFoundError
 from resolvers.visibility import Visibility, bind_values, visible_conversations, visible_escalations
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.escalation import EscalationStatus
+from rules.roles import MemberRole
 from rules.stored_settings import stored_settings
 from rules.typeid import CONVERSATION, format_id
 
@@ -44,7 +47,7 @@ class LockedConversation:
 
 # For the team and for customers.
 _Locking = dict[bool, CompiledSelect[Conversation, dict[str, Any], datetime]]
-_Reading = dict[bool, CompiledSelect[Conversation, dict[str, Any], datetime, str]]
+_Reading = dict[bool, CompiledSelect[Conversation, dict[str, Any], datetime, str, bool]]
 _CLOCK = func.clock_timestamp(type_=DateTime(timezone=True))
 
 
@@ -57,9 +60,14 @@ def _locking(rows: Select[Conversation]) -> CompiledSelect[Conversation, dict[st
     )
 
 
-def _reading(rows: Select[Conversation]) -> CompiledSelect[Conversation, dict[str, Any], datetime, str]:
+def _reading(
+    rows: Select[Conversation],
+) -> CompiledSelect[Conversation, dict[str, Any], datetime, str, bool]:
     settings = rows.join(Agent, Agent.id == Conversation.agent_id)
-    return CompiledSelect(settings.add_columns(Agent.settings, _CLOCK, row_version(Conversation)))
+    active = exists().where(
+        Escalation.conversation_id == Conversation.id, Escalation.status != EscalationStatus.RESOLVED
+    )
+    return CompiledSelect(settings.add_columns(Agent.settings, _CLOCK, row_version(Conversation), active))
 
 
 def _by_id(seen: Visibility) -> Select[Conversation]:
@@ -84,6 +92,22 @@ _CONVERSATION_READ: _Reading = {
 }
 _CONVERSATION_OF_ESCALATION = _for_team_and_customers(_of_escalation)
 _LOCKED_ESCALATION = select(Escalation).with_for_update(key_share=True)
+_ESCALATION_READ = CompiledSelect(
+    visible_escalations(Visibility.template(customer=False))
+    .where(Escalation.id == bindparam("row_id", type_=Uuid))
+    .join(Conversation, Conversation.id == Escalation.conversation_id)
+    .join(Agent, Agent.id == Conversation.agent_id)
+    .outerjoin(Member, and_(Member.id == bindparam("member", type_=Uuid), Member.removed_at.is_(None)))
+    .add_columns(
+        row_version(Escalation),
+        Conversation,
+        row_version(Conversation),
+        Member.role,
+        row_version(Member),
+        Agent.settings,
+        _CLOCK,
+    )
+)
 _ESCALATION = CompiledSelect(_LOCKED_ESCALATION.where(Escalation.id == bindparam("row_id", type_=Uuid)))
 _ACTIVE = CompiledSelect(
     _LOCKED_ESCALATION.where(
@@ -106,16 +130,42 @@ async def lock_conversation(tx: Transaction, actor: Actor, conversation_id: UUID
 
 async def read_conversation(
     tx: UnlockedTransaction, actor: Actor, conversation_id: UUID
-) -> LockedConversation:
-    """Read a visible conversation to change it without a lock; raises as `lock_conversation` does."""
+) -> tuple[LockedConversation, bool]:
+    """Read a visible conversation to change it without a lock; raises as `lock_conversation` does.
+
+    Return also whether it has an active escalation. One that becomes active changes the conversation's row:
+    it pauses the AI, or becomes the cause of the pause.
+    """
     values = bind_values(actor)
     rows = await tx.read(_CONVERSATION_READ[actor.is_customer], **values, row_id=conversation_id)
     if not rows:
         raise NotFoundError("conversation")
-    ((conversation, settings, clock, version),) = rows
-    tx.set_version(version)
+    ((conversation, settings, clock, version, is_escalated),) = rows
+    tx.expect(RowVersion(Conversation, conversation.id, version))
     refuse_erased(conversation)
-    return _at_time(tx, conversation, settings, clock)
+    return _at_time(tx, conversation, settings, clock), is_escalated
+
+
+async def read_escalation(
+    tx: UnlockedTransaction, actor: Actor, escalation_id: UUID
+) -> tuple[LockedConversation, Escalation, MemberRole | None]:
+    """Read a visible escalation and its conversation to change them without a lock; raises NotFoundError.
+
+    Return also the role of the calling member, which will not change either. It is None after a removal.
+    """
+    values = bind_values(actor)
+    rows = await tx.read(_ESCALATION_READ, **values, row_id=escalation_id, member=actor.member_id)
+    if not rows:
+        raise NotFoundError("escalation")
+    ((escalation, version, conversation, of_conversation, role, of_member, settings, clock),) = rows
+    expected = [
+        RowVersion(Conversation, conversation.id, of_conversation),
+        RowVersion(Escalation, escalation.id, version),
+    ]
+    if role is not None and actor.member_id is not None:
+        expected.insert(0, RowVersion(Member, actor.member_id, of_member, shared=True))
+    tx.expect(*expected)
+    return _at_time(tx, conversation, settings, clock), escalation, role
 
 
 def refuse_erased(conversation: Conversation) -> None:

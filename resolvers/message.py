@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from models.compiled_select import CompiledSelect
 from models.conversation import Conversation
 from models.escalation import Escalation
 from models.message import Message
-from realtime.transaction import LockRequiredError, Transaction
+from realtime.transaction import LockRequiredError, Transaction, UnlockedTransaction
 from resolvers.actor import Actor
 from resolvers.ai_control import request_turn
 from resolvers.append_message import post
@@ -62,11 +63,15 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class RecordedMessage:
-    """A message, the conversation after it, and the escalation that it raised or joined, if any."""
+    """A message, the conversation after it, and the escalation that it raised or joined, if any.
+
+    `may_be_escalated` is false if the conversation has no active escalation.
+    """
 
     message: Message
     conversation: Conversation
     escalation: Escalation | None
+    may_be_escalated: bool = True
 
 
 @permitted("recordMessage", CONVERSATION)
@@ -86,7 +91,8 @@ async def record_message(
     _check(context, new)
     if idempotency_key is None:
         with suppress(LockRequiredError):
-            return await _record_without_lock(context, conversation_id, new)
+            record = partial(_record_without_lock, context, conversation_id, new)
+            return await context.services.transactions.change_without_lock(record, context.replay_clock)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"conversation": conversation_id, "message": new}
         call = await begin_idempotent(tx, context.actor, "recordMessage", idempotency_key, inputs)
@@ -99,12 +105,14 @@ async def record_message(
     return recorded
 
 
-async def _record_without_lock(context: Context, conversation_id: UUID, new: NewMessage) -> RecordedMessage:
+async def _record_without_lock(
+    context: Context, conversation_id: UUID, new: NewMessage, tx: UnlockedTransaction
+) -> RecordedMessage:
     """Record a message that raises nothing; raise LockRequiredError for others."""
-    async with context.services.transactions.begin_without_lock(context.replay_clock) as tx:
-        unlocked = await read_conversation(tx, context.actor, conversation_id)
-        await fire_if_due(tx, unlocked)
-        return await _record(tx, context, unlocked, new)
+    unlocked, is_escalated = await read_conversation(tx, context.actor, conversation_id)
+    await fire_if_due(tx, unlocked)
+    recorded = await _record(tx, context, unlocked, new)
+    return replace(recorded, may_be_escalated=is_escalated)
 
 
 def _confidence(context: Context, new: NewMessage, probability: float | None) -> float | None:

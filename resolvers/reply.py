@@ -1,15 +1,17 @@
 """A person's reply to the customer."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from models.escalation import Escalation
 from models.message import Message
-from realtime.transaction import Transaction
+from realtime.transaction import LockRequiredError, Transaction, UnlockedTransaction
 from resolvers.actor import ActorKind
 from resolvers.ai_control import hand_back
 from resolvers.append_message import post
-from resolvers.assignee import lock_assignee, lock_own_membership
+from resolvers.assignee import lock_assignee, lock_own_membership, own_membership
 from resolvers.context import Context
 from resolvers.errors import BadInputError, ConflictError
 from resolvers.idempotency import begin_idempotent
@@ -18,6 +20,7 @@ from resolvers.locks import (
     lock_active_escalation,
     lock_conversation,
     lock_escalation,
+    read_escalation,
     refuse_erased,
 )
 from resolvers.member_lookup import member_of_email
@@ -59,6 +62,10 @@ async def reply_to_escalation(
     check_content("content", content)
     if author_email is not None and context.actor.kind is ActorKind.TEAM_MEMBER:
         raise BadInputError("author_email", "is for API keys; a signed-in team member is the author")
+    if idempotency_key is None and author_email is None:
+        with suppress(LockRequiredError):
+            reply = partial(_reply_without_lock, context, escalation_id, content)
+            return await context.services.transactions.change_without_lock(reply, context.replay_clock)
     async with context.services.transactions.begin(context.replay_clock) as tx:
         inputs = {"escalation": escalation_id, "content": content, "author": author_email}
         call = await begin_idempotent(tx, context.actor, "replyToEscalation", idempotency_key, inputs)
@@ -69,6 +76,16 @@ async def reply_to_escalation(
             return ReplyResult(message, escalation)
         message = await _reply(tx, context, locked, escalation, content, author)
         await call.store_result(message=message.id)
+    return ReplyResult(message, escalation)
+
+
+async def _reply_without_lock(
+    context: Context, escalation_id: UUID, content: str, tx: UnlockedTransaction
+) -> ReplyResult:
+    """Reply where the AI stays paused and no timer is set; raise LockRequiredError for others."""
+    unlocked, escalation, role = await read_escalation(tx, context.actor, escalation_id)
+    member_id = own_membership(context.actor, role)
+    message = await _reply(tx, context, unlocked, escalation, content, _Author(member_id, member_id))
     return ReplyResult(message, escalation)
 
 

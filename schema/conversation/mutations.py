@@ -82,6 +82,7 @@ class RecordMessagePayload:
 
     conversation_key: strawberry.Private[UUID]
     raised: strawberry.Private[EscalationRow | None]
+    may_be_escalated: strawberry.Private[bool]
     pending_key: strawberry.Private[UUID | None]
     message: Message
     """The message."""
@@ -94,6 +95,8 @@ class RecordMessagePayload:
         if self.raised:
             escalation: Escalation = build_node(info, ESCALATION, self.raised)
             return escalation
+        if not self.may_be_escalated:
+            return None
         return load_optional_node(info, ESCALATION, self.conversation_key, active_escalations)
 
     @sync_or_async_field(PendingEscalation | None)
@@ -192,6 +195,7 @@ class ConversationMutation:
         return RecordMessagePayload(
             conversation_key=key,
             raised=recorded.escalation,
+            may_be_escalated=recorded.may_be_escalated,
             message=Message.of(recorded.message, info.context),
             ai=AiControl.of(recorded.conversation),
             pending_key=recorded.conversation.pending_escalation_id,

@@ -60,6 +60,7 @@ class _Readings(Collector):
         return {
             "sessions": services.database.session_pool_use(),
             "queries": services.database.query_pool_use(),
+            "writes": services.database.write_pool_use(),
             "live": services.live_database.query_pool_use(),
             "lists": services.list_database.session_pool_use(),
             "analytics": services.list_database.query_pool_use(),

@@ -144,9 +144,9 @@ async def test_cancelled_transaction_leaves_a_usable_connection(
 
 async def test_many_streams_get_their_entries_in_order(database: Database, workspace: Workspace) -> None:
     streams = [parse_id(CONVERSATION, workspace.start()["conversation"]["id"]) for _ in range(20)]
-    appends = [Append(stream, ["first", "second"], ['{"n": 1}', "{}"], MONDAY) for stream in streams]
+    appends = [Append(stream, 2, MONDAY, '[["first", {"n": 1}], ["second", {}]]') for stream in streams]
     async with database.transaction() as opened:
-        assert await Ledger(opened.connection).write(appends) == [2] * 20
+        assert await Ledger(opened.connection.fetch).write(appends) == [2] * 20
         written = await opened.connection.fetch(
             "SELECT position, type, data FROM log WHERE stream = ANY($1) ORDER BY position, stream", streams
         )
@@ -157,7 +157,7 @@ async def test_many_streams_get_their_entries_in_order(database: Database, works
 
 async def test_row_that_is_read_twice_is_one_object(database: Database, conversation: UUID) -> None:
     async with database.transaction() as opened:
-        ledger = Ledger(opened.connection)
+        ledger = Ledger(opened.connection.fetch)
         ((first,),) = await ledger.fetch(BY_ID, key=conversation)
         await opened.connection.execute(RENAME, conversation, "Jane")
         ((again,),) = await ledger.fetch(BY_ID, key=conversation)

@@ -8,7 +8,7 @@ import pytest
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Server, Workspace
 from tests.support.counted_statements import counted_api
-from tests.support.locks import Scene, outcomes, send
+from tests.support.locks import Scene, outcomes, send, team
 from tests.support.log_audit import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +50,22 @@ async def test_reply_after_a_pause_that_waits_is_held(scene: Scene) -> None:
     Ledger.of(scene).check()
 
 
+@pytest.mark.parametrize("reopens", [False, True])
+async def test_escalation_that_begins_after_the_conversation_was_read_is_reported(
+    scene: Scene, reopens: bool
+) -> None:
+    # The AI is paused already, and a member's escalation posts nothing then.
+    (member,) = team(scene.workspace, 1)
+    escalation = scene.escalate()
+    scene.key.resolve(escalation, keepAiPaused=True)
+    begin = partial(member.reopen, escalation) if reopens else partial(member.escalate, scene.conversation)
+    async with scene.locked() as lock:
+        calls = await lock.in_order(begin, partial(answer, scene))
+    _, recorded = await outcomes(*calls)
+    assert recorded["escalation"]["status"] == "OPEN"
+    Ledger.of(scene).check()
+
+
 async def test_concurrent_messages_have_positions_without_gaps(scene: Scene) -> None:
     async with scene.locked() as lock:
         calls = [
@@ -78,3 +94,16 @@ async def test_plain_message_takes_two_statements(scene: Scene) -> None:
     message = {"position": 1, "status": "DELIVERED"}
     assert answer["data"] == {"recordMessage": {"message": message, "ai": {"state": "ACTIVE"}}}
     assert len(statements) == 2, statements
+
+
+async def test_message_reports_no_escalation_without_a_statement(scene: Scene) -> None:
+    query = "mutation($input: RecordMessageInput!) { recordMessage(input: $input) { escalation { id } } }"
+    given = {"conversationId": scene.conversation, "role": "USER", "content": "Where is my parcel?"}
+    async with counted_api(scene.server) as api:
+        context = await api.context(scene.key)
+        answer, without = await api.ask(context, query, input=given)
+        assert answer["data"]["recordMessage"] == {"escalation": None}
+        escalation = scene.escalate()
+        answer, with_one = await api.ask(context, query, input=given)
+    assert answer["data"]["recordMessage"] == {"escalation": {"id": escalation}}
+    assert (len(without), len(with_one)) == (2, 3)

@@ -33,6 +33,10 @@ class _CountedDatabase(Database):
         self.statements.append(sql)
         return await super().fetch(sql, *values, **options)
 
+    async def execute_write(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        self.statements.append(sql)
+        return await super().execute_write(sql, *values)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         async with super().connection() as connection:

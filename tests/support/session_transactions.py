@@ -1,16 +1,18 @@
 """Transactions that read and write all rows through a session, as a reference for the ledger."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple
 
+import orjson
 from sqlalchemy import text
 
 from models.base import Base
 from models.compiled_select import CompiledStatement
 from models.database import Database
+from models.driver_values import json_text
 from models.ledger import Ledger
 from models.plain_row import PlainRow
 from models.write_statement import Append
@@ -19,6 +21,7 @@ from realtime.pubsub import Wakeup
 from realtime.timers import set_timers
 from realtime.transaction import LockRequiredError, Transaction, Transactions, UnlockedTransaction
 
+R = TypeVar("R")
 T = TypeVar("T", bound="_SessionTransaction")
 Ts = TypeVarTuple("Ts")
 
@@ -88,8 +91,9 @@ class _SessionTransaction(Transaction):
         ]
 
     async def _append(self, new: Append) -> int:
-        values = {"stream": new.stream, "count": len(new.types), "at": new.at}
-        positions = await self.session.scalars(_APPEND, {**values, "types": new.types, "data": new.data})
+        types, data = zip(*orjson.loads(new.entries), strict=True)
+        values = {"stream": new.stream, "count": new.count, "at": new.at, "types": types}
+        positions = await self.session.scalars(_APPEND, {**values, "data": [*map(json_text, data)]})
         return max(int(position) for position in positions)
 
 
@@ -127,12 +131,10 @@ class ClockedTransactions(Transactions):
         async with super().begin(self._clock.now) as tx:
             yield tx
 
-    @asynccontextmanager
-    async def begin_without_lock(
-        self, replay_clock: datetime | None = None
-    ) -> AsyncIterator[UnlockedTransaction]:
-        async with super().begin_without_lock(self._clock.now) as tx:
-            yield tx
+    async def change_without_lock(
+        self, change: Callable[[UnlockedTransaction], Awaitable[R]], replay_clock: datetime | None = None
+    ) -> R:
+        return await super().change_without_lock(change, self._clock.now)
 
 
 class SessionTransactions(ClockedTransactions):
@@ -143,19 +145,18 @@ class SessionTransactions(ClockedTransactions):
         async with self._session(_SessionTransaction) as tx:
             yield tx
 
-    @asynccontextmanager
-    async def begin_without_lock(
-        self, replay_clock: datetime | None = None
-    ) -> AsyncIterator[UnlockedTransaction]:
+    async def change_without_lock(
+        self, change: Callable[[UnlockedTransaction], Awaitable[R]], replay_clock: datetime | None = None
+    ) -> R:
         async with self._session(_UnlockedSessionTransaction) as tx:
-            yield tx
+            return await change(tx)
 
     @asynccontextmanager
     async def _session(self, kind: type[T]) -> AsyncIterator[T]:
         async with self._database.transaction() as opened:
             tx = kind.__new__(kind)
             tx._copies = []
-            Transaction.__init__(tx, opened, Ledger(opened.connection), self._clock.now)
+            Transaction.__init__(tx, opened, Ledger(opened.connection.fetch), self._clock.now)
             yield tx
             wakeups = await tx.write()
             await opened.commit()
