@@ -45,7 +45,7 @@ _LIST_SETTINGS = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 COMMAND_SECONDS = 25  # query timeout for dead connections; longer than lock_timeout
 TRANSACTION_WAIT_SECONDS, QUERY_WAIT_SECONDS = 30, 10  # for a free connection of the session and query pools
 QUERY_CONNECTIONS = 10  # of the query pool, whose queries are short
-WRITE_CONNECTIONS = 10  # of the write pool, whose statements wait for rows
+WRITE_CONNECTIONS = 16  # of the write pool, whose statements wait for rows
 LIST_WAIT_SECONDS = 2  # for a free connection for a list
 
 # The errors of queries, those of an unavailable database included.
@@ -99,7 +99,7 @@ def _sqlstate(error: BaseException | None) -> str:
 class Database:
     """The connection pools to the PostgreSQL at `url`, an ordinary postgresql:// URL.
 
-    One pool of `connections` serves sessions, another of ten serves `fetch`, and one of ten serves
+    One pool of `connections` serves sessions, another of ten serves `fetch`, and one of 16 serves
     `execute_write`. Every use raises DatabaseUnavailableError while the database cannot be reached.
 
     With `list_seconds` the pools are for lists and searches. A query that takes longer raises

@@ -145,9 +145,11 @@ async def test_reply_during_a_change_of_control_is_never_delivered(scene: Scene,
         partial(answer, scene, content, epoch=epoch) for content, epoch in epochs.items()
     ]
     async with scene.locked() as lock:
-        # Surely one that is held, and one that is delivered.
+        # Surely one that is held, and one that is delivered: with a key, a reply waits for the lock in order.
         calls = await lock.in_order(
-            *waiting[:1], partial(scene.key.resume, scene.conversation), *waiting[2:3]
+            partial(answer, scene, "reply 0", idempotencyKey=f"held {seed}"),
+            partial(scene.key.resume, scene.conversation),
+            partial(answer, scene, "reply 2", idempotencyKey=f"delivered {seed}"),
         )
         batch = [waiting[1], *waiting[3:], *control]
         chance.shuffle(batch)
