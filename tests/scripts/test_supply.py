@@ -1,12 +1,16 @@
 """The audit of pinned packages, and the bill of materials."""
 
 import json
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from itertools import product
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from scripts import audit
-from scripts.lock_files import ROOT, pinned_packages
+from scripts.lock_files import ROOT, normalized, pinned_packages
 from scripts.make_sbom import bill_of_materials, package_url
 
 
@@ -58,6 +62,34 @@ def test_pinned_packages_are_divided_into_service_and_development() -> None:
     assert not runs["pytest"]
     assert not runs["mypy"]
     assert len(runs) == (ROOT / "requirements.lock").read_text().count("==")
+
+
+def environments() -> Iterator[dict[str, str]]:
+    """Yield the environments that Baton promises, as markers see them."""
+    machines = (("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"), ("darwin", "Darwin", "arm64"))
+    for version, (platform, system, machine) in product(("3.11.0", "3.11.3", "3.12.0", "3.13.0"), machines):
+        yield {
+            "python_full_version": version,
+            "implementation_version": version,
+            "python_version": version.rpartition(".")[0],
+            "sys_platform": platform,
+            "platform_system": system,
+            "platform_machine": machine,
+            "extra": "",
+        }
+
+
+def test_lock_has_what_each_promised_version_of_python_needs() -> None:
+    locked = {item.name for item in pinned_packages() if item.ecosystem == "pypi"}
+    missing = {
+        f"{name} needs {requirement} on Python {environment['python_full_version']}"
+        for name in locked
+        for requirement in map(Requirement, distribution(name).requires or ())
+        for environment in environments()
+        if normalized(requirement.name) not in locked
+        and (requirement.marker is None or requirement.marker.evaluate(environment))
+    }
+    assert not missing, "make it a dependency without a marker in pyproject.toml, and run `make lock`"
 
 
 def test_bill_of_materials_names_every_pinned_package() -> None:
