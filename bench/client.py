@@ -62,16 +62,23 @@ def get(target: Target, path: str) -> bytes:
 
 
 async def run(
-    target: Target, asked: Asked, clients: int, seconds: float, keep_bodies: bool = False
+    target: Target,
+    asked: Asked,
+    clients: int,
+    seconds: float,
+    keep_bodies: bool = False,
+    pause: float = 0.0,
 ) -> Sample:
     """Send what is asked over `clients` connections until the time, or the requests, are over.
 
-    What is under way then is waited for and counts. Raises BadAnswerError for any answer that is not good.
+    A connection sends its next request as soon as the last one is answered, or `pause` seconds after it was
+    sent. What is under way at the end is waited for and counts. Raises BadAnswerError for any answer that is
+    not good.
     """
     loop = asyncio.get_running_loop()
     sample = Sample()
     connections = [
-        (await loop.create_connection(lambda: _Connection(asked, sample), target.host, target.port))[1]
+        (await loop.create_connection(lambda: _Connection(asked, sample, pause), target.host, target.port))[1]
         for _ in range(clients)
     ]
     began = perf_counter()
@@ -88,11 +95,12 @@ async def run(
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the next request as soon as the last one is answered."""
+    """Sends the next request when the last one is answered and the pause is over."""
 
-    def __init__(self, asked: Asked, sample: Sample) -> None:
+    def __init__(self, asked: Asked, sample: Sample, pause: float) -> None:
         self._asked = asked
         self._sample = sample
+        self._pause = pause
         self._received = b""
         self._sent_at = 0.0
         self._until = 0.0
@@ -118,7 +126,11 @@ class _Connection(asyncio.Protocol):
             return
         if self._keep_bodies:
             self._sample.bodies.append(body)
-        self._next()
+        left = self._sent_at + self._pause - perf_counter() if self._pause else 0.0
+        if left > 0:
+            asyncio.get_running_loop().call_later(left, self._next)
+        else:
+            self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.over.done():
@@ -128,6 +140,8 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
     def _next(self) -> None:
+        if self.over.done():  # the connection was lost during a pause
+            return
         now = perf_counter()
         request = next(self._asked.requests, None) if now < self._until else None
         if request is None:

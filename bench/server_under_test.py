@@ -119,14 +119,30 @@ def stage(*options: str, folder: Path | None = None, **environment: str) -> Iter
 @contextmanager
 def worker_beside(stage: Stage) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a `baton worker` on the same database, on the server's core."""
-    with (stage.data_dir / "worker.log").open("wb") as output:
+    with _beside(stage, "worker", {}) as (process, _):
+        yield process
+
+
+@contextmanager
+def server_beside(stage: Stage, **environment: str) -> Iterator[tuple["subprocess.Popen[bytes]", Target]]:
+    """Start a second server, with its worker, on the same database and core."""
+    with _beside(stage, "serve", environment) as (process, log):
+        yield process, Target(HOST, _port_when_ready(process, log))
+
+
+@contextmanager
+def _beside(
+    stage: Stage, command: str, environment: dict[str, str]
+) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    log = stage.data_dir / f"{command}-beside.log"
+    with log.open("wb") as output:
         os.sched_setaffinity(0, {stage.cores.server})
         process = subprocess.Popen(
-            [BATON, "worker"], env=with_data(stage.data_dir), stdout=output, stderr=output
+            [BATON, command], env=with_data(stage.data_dir) | environment, stdout=output, stderr=output
         )
         os.sched_setaffinity(0, {stage.cores.client})
     try:
-        yield process
+        yield process, log
     finally:
         process.terminate()
         process.wait(START_SECONDS)

@@ -23,12 +23,13 @@ def compiled(name: str) -> Path:
     return program
 
 
-def install_peers() -> bool:
-    """Install the packages that package-lock.json names; whether there is a Node.js to run them."""
+def install_peers(folder: Path = PEERS) -> bool:
+    """Install the packages of a package-lock.json; whether there is a Node.js to run them."""
     if which("npm") is None or which("node") is None:
         return False
-    installed, lock = PEERS / "node_modules" / ".package-lock.json", PEERS / "package-lock.json"
+    installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error"], cwd=PEERS, check=True)
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error"]
+        subprocess.run(command, cwd=folder, check=True)
         installed.touch()
     return True

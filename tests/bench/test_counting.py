@@ -54,3 +54,11 @@ def test_answer_is_counted_after_its_last_byte() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nx: y\r\n\r\nbody"
     assert [body_of(answer[:length]) for length in range(len(answer))] == [None] * len(answer)
     assert body_of(answer) == b"body"
+
+
+async def test_client_at_a_pace_pauses_after_each_request(workspace: Workspace) -> None:
+    target, tray = _tray(workspace)
+    conversation = workspace.start()["conversation"]["id"]
+    sample = await run(target, tray.records([conversation]), 1, 0.5, pause=0.1)
+    # A slow machine sends fewer, and none sends more.
+    assert 1 <= len(sample.latencies) <= 6

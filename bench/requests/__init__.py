@@ -1,0 +1,1 @@
+"""Single requests next to other servers: Mercurius, PostGraphile and lean handlers in Python."""
