@@ -108,7 +108,7 @@ def left_out() -> str | None:
 def _lean(staged: Stage) -> Starting:
     command = [sys.executable, "-m", "bench.requests.lean"]
     yield _peer("lean-auth", command, [staged.database_url, "auth"], (RECORDS, REPLIES), paced=True)
-    yield _peer("lean-opt", command, [staged.database_url, "opt"], (RECORDS,))
+    yield _peer("lean-opt", command, [staged.database_url, "opt"], (RECORDS, REPLIES))
     yield _peer("read-four", command, [staged.database_url, "four"], (LISTS,))
 
 

@@ -37,7 +37,7 @@ pytestmark = [
 ]
 
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
-WORKS_OF = {"auth": (RECORDS, REPLIES), "opt": (RECORDS,), "four": (LISTS,)}
+WORKS_OF = {"auth": (RECORDS, REPLIES), "opt": (RECORDS, REPLIES), "four": (LISTS,)}
 
 
 @contextmanager
@@ -146,9 +146,10 @@ async def test_lean_server_leaves_the_rows_of_a_message_that_baton_leaves(server
     assert traces(server, other, other.conversations[0]) == expected
 
 
-async def test_lean_server_leaves_the_rows_of_a_reply_that_baton_leaves(server: Server) -> None:
+@pytest.mark.parametrize("how", ["auth", "opt"])
+async def test_lean_server_leaves_the_rows_of_a_reply_that_baton_leaves(server: Server, how: str) -> None:
     own, other = measured(server.new_workspace(), True), measured(server.new_workspace(), True)
-    with lean(server, "auth") as peer:
+    with lean(server, how) as peer:
         await ask(baton(server), own, REPLIES, 2)
         await ask(peer, other, REPLIES, 2)
     found = [traces(server, item, _conversation_of(server, item)) for item in (own, other)]
@@ -162,19 +163,24 @@ def _conversation_of(server: Server, workspace: Workspace) -> str:
     return format_id(CONVERSATION, row["conversation_id"])
 
 
-async def test_positions_have_no_gaps_and_followers_are_woken(server: Server) -> None:
-    workspace = measured(server.new_workspace())
-    conversation = parse_id(CONVERSATION, workspace.conversations[0])
+@pytest.mark.parametrize("work", [RECORDS, REPLIES])
+async def test_positions_have_no_gaps_and_followers_are_woken(server: Server, work: str) -> None:
+    workspace = measured(server.new_workspace(), True)
+    own = workspace.conversations[0] if work == RECORDS else _conversation_of(server, workspace)
+    conversation = parse_id(CONVERSATION, own)
+    query = "SELECT position FROM messages WHERE conversation_id = $1 ORDER BY position"
+    before = len(server.rows(query, conversation))
     with lean(server, "auth") as locked, lean(server, "opt") as unlocked:
         async with listener(server) as woken:
             # One may be overtaken by the other seven times, and tries eight times.
-            await asyncio.gather(*(ask(peer, workspace, RECORDS, 7) for peer in (locked, unlocked)))
-            last = {"stream": str(conversation), "position": 14}
+            await asyncio.gather(*(ask(peer, workspace, work, 7) for peer in (locked, unlocked)))
+            (stream,) = server.rows("SELECT head FROM streams WHERE id = $1", conversation)
+            last = {"stream": str(conversation), "position": stream["head"]}
             async with asyncio.timeout(DEADLINE):
                 while last not in json.loads(await woken.get()):
                     pass
-    query = "SELECT position FROM messages WHERE conversation_id = $1 ORDER BY position"
-    assert [row["position"] for row in server.rows(query, conversation)] == list(range(1, 15))
+    positions = [row["position"] for row in server.rows(query, conversation)]
+    assert positions == list(range(1, before + 15))
 
 
 async def test_servers_that_answer_like_baton_are_measured(server: Server) -> None:

@@ -60,7 +60,7 @@ async def serve(port: int, url: str, how: str) -> None:
         acts = Acts(pool, Wakeups(await asyncpg.connect(url)))
         handlers: Mapping[str, Mapping[str, Handler]] = {
             "auth": {"RecordMessage": acts.record, "Reply": acts.reply},
-            "opt": {"RecordMessage": acts.record_unlocked},
+            "opt": {"RecordMessage": acts.record_unlocked, "Reply": acts.reply_unlocked},
             "four": {"Escalations": Lists(pool).escalations},
         }
         app = App(handlers[how])

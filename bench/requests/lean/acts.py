@@ -88,27 +88,31 @@ class Acts:
                 )
                 if found is None:
                     raise OutOfBenchError("There is no such escalation, or the member may not answer.")
-                _check_reply(found)
-                message, position = new_id(), found["messages"] + 1
-                written = await connection.fetchrow(
-                    statements.REPLY,
-                    found["id"],
-                    position,
-                    found["clock"],
-                    message,
-                    given["content"],
-                    caller["id"],
-                    key,
-                    found["timeline"] + 1,
-                    found["version"] + 1,
-                )
+                values = _reply(found, given, caller["id"], key)
+                written = await connection.fetchrow(statements.REPLY, *values)
             except BaseException:
                 await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
+        return self._replied(found, values, written)
+
+    async def reply_unlocked(self, token: str, given: Mapping[str, Any]) -> bytes:
+        """Write a reply that is not the first: a read, and a write of nothing if a row was changed since."""
+        key = parse_id(ESCALATION, given["escalationId"])
+        async with self._pool.acquire() as connection:
+            for _ in range(ATTEMPTS):
+                found = await connection.fetchrow(statements.READ_ESCALATION, token_hash(token), key)
+                if found is None:
+                    raise OutOfBenchError("There is no such session or escalation.")
+                values = _reply(found, given, found["caller"], key)
+                written = await connection.fetchrow(statements.REPLY_UNCHANGED, *values, found["versions"])
+                if written is not None:
+                    return self._replied(found, values, written)
+        raise OutOfBenchError(f"Others changed the conversation {ATTEMPTS} times in a row.")
+
+    def _replied(self, found: asyncpg.Record, values: list[Any], written: Any) -> bytes:
         self._wake(found, written)
-        result = {"id": format_id(MESSAGE, message), "position": position, "status": MessageStatus.DELIVERED}
-        return orjson.dumps({"data": {"replyToEscalation": {"message": result}}})
+        return orjson.dumps({"data": {"replyToEscalation": {"message": _shown(values)}}})
 
     def _recorded(self, talk: asyncpg.Record, values: list[Any], written: Any) -> bytes:
         self._wake(talk, written)
@@ -116,11 +120,7 @@ class Acts:
         result = {
             "escalation": escalation and {"id": format_id(ESCALATION, escalation)},
             "ai": {"state": talk["ai_state"], "epoch": talk["ai_epoch"]},
-            "message": {
-                "id": format_id(MESSAGE, values[3]),
-                "position": values[1],
-                "status": MessageStatus.DELIVERED,
-            },
+            "message": _shown(values),
         }
         return orjson.dumps({"data": {"recordMessage": result}})
 
@@ -160,8 +160,8 @@ def _message(talk: asyncpg.Record, given: Mapping[str, Any], caller: Any) -> lis
     return [*values, customer_messages, uncertain, caller]
 
 
-def _check_reply(found: asyncpg.Record) -> None:
-    """Raise OutOfBenchError for a reply that changes more than its message."""
+def _reply(found: asyncpg.Record, given: Mapping[str, Any], member: Any, escalation: Any) -> list[Any]:
+    """Return the values of the write; raise OutOfBenchError for a reply that changes more."""
     settings = _settings(found["settings"])
     answered = found["status"] == EscalationStatus.IN_PROGRESS and found["first_responded_at"]
     returned = (
@@ -170,3 +170,11 @@ def _check_reply(found: asyncpg.Record) -> None:
     )
     if not answered or found["assignee_id"] is None or returned or found["erased_at"]:
         raise OutOfBenchError("The reply is the first, or hands the conversation back.")
+    position, id_ = found["messages"] + 1, new_id()
+    values = [found["id"], position, found["clock"], id_, given["content"], member, escalation]
+    return [*values, found["timeline"] + 1, found["version"] + 1]
+
+
+def _shown(values: list[Any]) -> dict[str, Any]:
+    """Return the message of an answer; all writes have its position and id in the same places."""
+    return {"id": format_id(MESSAGE, values[3]), "position": values[1], "status": MessageStatus.DELIVERED}

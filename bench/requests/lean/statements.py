@@ -42,6 +42,17 @@ LOCK_ESCALATION = f"""WITH author AS MATERIALIZED (
 ) SELECT locked.*, raised.*, agents.settings, clock_timestamp() AS clock
 FROM locked CROSS JOIN raised JOIN agents ON agents.id = locked.agent_id"""
 
+# $1 hash of the session's token, $2 escalation.
+READ_ESCALATION = f"""SELECT {_CONVERSATION}, status, assignee_id, first_responded_at, timeline, version,
+    agents.settings, clock_timestamp() AS clock, members.id AS caller,
+    ARRAY[members.xmin::text, conversations.xmin::text, escalations.xmin::text] AS versions
+FROM member_sessions JOIN members ON members.id = member_id
+JOIN escalations ON escalations.workspace_id = members.workspace_id AND escalations.id = $2
+JOIN conversations ON conversations.id = conversation_id
+JOIN agents ON agents.id = conversations.agent_id
+WHERE token_hash = $1 AND least(expires_at, idle_ends_at) > now() AND removed_at IS NULL
+    AND role <> 'VIEWER'"""
+
 _STREAMS = """own AS (
     UPDATE streams SET head = head + 1, head_at = $3 FROM changed WHERE streams.id = changed.id RETURNING head
 ), own_entry AS (
@@ -82,19 +93,19 @@ RECORD_UNCHANGED = _RECORD % " AND conversations.xmin::text = $11"
 
 # $1 conversation, $2 position, $3 time, $4 message, $5 content, $6 member, $7 escalation, $8 its timeline,
 # $9 its version.
-REPLY = f"""WITH changed AS (
-    UPDATE conversations SET messages = $2, last_message_at = $3, awaiting_answer = false
-    WHERE id = $1::uuid RETURNING id, workspace_id, agent_id
+_REPLY = f"""WITH {{locks}}changed AS (
+    UPDATE conversations SET messages = $2, last_message_at = $3, awaiting_answer = false{{source}}
+    WHERE conversations.id = $1::uuid RETURNING conversations.id, workspace_id, agent_id
 ), answered AS (
-    UPDATE escalations SET timeline = $8, version = $9 WHERE id = $7
+    UPDATE escalations SET timeline = $8, version = $9 FROM changed WHERE escalations.id = $7
 ), fact AS (
     INSERT INTO timeline_entries (escalation_id, position, kind, actor_id, data, occurred_at, recorder_kind,
         recorder_id)
-    VALUES ($7, $8, 'replied', $6, jsonb_build_object('message', $4::uuid), $3, 'TEAM_MEMBER', $6)
+    SELECT $7, $8, 'replied', $6, jsonb_build_object('message', $4::uuid), $3, 'TEAM_MEMBER', $6 FROM changed
 ), said AS (
     INSERT INTO messages (id, conversation_id, position, role, status, content, author_id, intents,
         created_at, recorder_kind, recorder_id)
-    VALUES ($4, $1, $2, 'HUMAN', 'DELIVERED', $5, $6, '{{}}', $3, 'TEAM_MEMBER', $6)
+    SELECT $4, $1, $2, 'HUMAN', 'DELIVERED', $5, $6, '{{{{}}}}', $3, 'TEAM_MEMBER', $6 FROM changed
 ), {
     _STREAMS.format(
         entries=2,
@@ -108,6 +119,21 @@ REPLY = f"""WITH changed AS (
         'version', $9::integer, 'message', $4::uuid), $3
     FROM shared, changed
 ) SELECT own.head, shared.head AS shared_head FROM own, shared"""
+REPLY = _REPLY.format(locks="", source="")
+# $10 versions of member, conversation and escalation: they are locked in Baton's order, as long as they are
+# the same. Everything else depends on the last of them.
+_LOCKS = """author AS MATERIALIZED (
+    SELECT id FROM members WHERE id = $6 AND xmin::text = ($10::text[])[1] FOR SHARE
+), talk AS MATERIALIZED (
+    SELECT conversations.id FROM conversations, author
+    WHERE conversations.id = $1 AND conversations.xmin::text = ($10::text[])[2]
+    FOR NO KEY UPDATE OF conversations
+), raised AS MATERIALIZED (
+    SELECT escalations.id FROM escalations, talk
+    WHERE escalations.id = $7 AND escalations.xmin::text = ($10::text[])[3]
+    FOR NO KEY UPDATE OF escalations
+), """
+REPLY_UNCHANGED = _REPLY.format(locks=_LOCKS, source=" FROM raised")
 
 NOTIFY = "SELECT pg_notify('bench', $1)"
 
