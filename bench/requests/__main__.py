@@ -51,7 +51,7 @@ def lines(result: Result) -> Iterator[Sequence[str]]:
 
 
 def worker_line(result: Result) -> str:
-    """Return what the worker in the process adds to a message that comes alone."""
+    """Return what the worker in the process adds to messages at a pace."""
     (paced,) = (by_server for case, by_server in result.items() if case.paced)
     pairs: list[tuple[Reading, Reading]] = list(zip(paced[WITH_WORKER], paced[BATON], strict=True))
     ratios = spread([inside.server / without.server for inside, without in pairs])

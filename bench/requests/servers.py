@@ -46,7 +46,7 @@ class Contestant:
 
 @contextmanager
 def contestants(staged: Stage) -> Iterator[list[Contestant]]:
-    """Start the servers beside Baton, except one that this machine cannot run."""
+    """Start the servers next to Baton, except one that this machine cannot run."""
     (pid,) = staged.server.members()
     with ExitStack() as stack:
         result = [

@@ -83,35 +83,35 @@ class Acts:
                 raise OutOfBenchError("The session is not valid.")
             await connection.execute("BEGIN")
             try:
-                found = await connection.fetchrow(
+                raised = await connection.fetchrow(
                     statements.LOCK_ESCALATION, key, caller["workspace_id"], caller["id"]
                 )
-                if found is None:
+                if raised is None:
                     raise OutOfBenchError("There is no such escalation, or the member may not answer.")
-                values = _reply(found, given, caller["id"], key)
+                values = _reply(raised, given, caller["id"], key)
                 written = await connection.fetchrow(statements.REPLY, *values)
             except BaseException:
                 await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
-        return self._replied(found, values, written)
+        return self._replied(raised, values, written)
 
     async def reply_unlocked(self, token: str, given: Mapping[str, Any]) -> bytes:
         """Write a reply that is not the first: a read, and a write of nothing if a row was changed since."""
         key = parse_id(ESCALATION, given["escalationId"])
         async with self._pool.acquire() as connection:
             for _ in range(ATTEMPTS):
-                found = await connection.fetchrow(statements.READ_ESCALATION, token_hash(token), key)
-                if found is None:
+                raised = await connection.fetchrow(statements.READ_ESCALATION, token_hash(token), key)
+                if raised is None:
                     raise OutOfBenchError("There is no such session or escalation.")
-                values = _reply(found, given, found["caller"], key)
-                written = await connection.fetchrow(statements.REPLY_UNCHANGED, *values, found["versions"])
+                values = _reply(raised, given, raised["caller"], key)
+                written = await connection.fetchrow(statements.REPLY_UNCHANGED, *values, raised["versions"])
                 if written is not None:
-                    return self._replied(found, values, written)
+                    return self._replied(raised, values, written)
         raise OutOfBenchError(f"Others changed the conversation {ATTEMPTS} times in a row.")
 
-    def _replied(self, found: asyncpg.Record, values: list[Any], written: Any) -> bytes:
-        self._wake(found, written)
+    def _replied(self, raised: asyncpg.Record, values: list[Any], written: Any) -> bytes:
+        self._wake(raised, written)
         return orjson.dumps({"data": {"replyToEscalation": {"message": _shown(values)}}})
 
     def _recorded(self, talk: asyncpg.Record, values: list[Any], written: Any) -> bytes:
@@ -160,19 +160,27 @@ def _message(talk: asyncpg.Record, given: Mapping[str, Any], caller: Any) -> lis
     return [*values, customer_messages, uncertain, caller]
 
 
-def _reply(found: asyncpg.Record, given: Mapping[str, Any], member: Any, escalation: Any) -> list[Any]:
+def _reply(raised: asyncpg.Record, given: Mapping[str, Any], member: Any, escalation: Any) -> list[Any]:
     """Return the values of the write; raise OutOfBenchError for a reply that changes more."""
-    settings = _settings(found["settings"])
-    answered = found["status"] == EscalationStatus.IN_PROGRESS and found["first_responded_at"]
+    settings = _settings(raised["settings"])
+    answered = raised["status"] == EscalationStatus.IN_PROGRESS and raised["first_responded_at"]
     returned = (
         settings.ai.resume_on is AiResumePolicy.HUMAN_REPLY
-        and found["ai_pause_cause"] == AiPauseCause.ESCALATION
+        and raised["ai_pause_cause"] == AiPauseCause.ESCALATION
     )
-    if not answered or found["assignee_id"] is None or returned or found["erased_at"]:
+    if not answered or raised["assignee_id"] is None or returned or raised["erased_at"]:
         raise OutOfBenchError("The reply is the first, or hands the conversation back.")
-    position, id_ = found["messages"] + 1, new_id()
-    values = [found["id"], position, found["clock"], id_, given["content"], member, escalation]
-    return [*values, found["timeline"] + 1, found["version"] + 1]
+    position, id_ = raised["messages"] + 1, new_id()
+    values = [
+        raised["id"],
+        position,
+        raised["clock"],
+        id_,
+        given["content"],
+        member,
+        escalation,
+    ]
+    return [*values, raised["timeline"] + 1, raised["version"] + 1]
 
 
 def _shown(values: list[Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ FROM caller JOIN conversations ON conversations.workspace_id = caller.workspace_
 JOIN agents ON agents.id = conversations.agent_id"""
 
 # $1 escalation, $2 workspace, $3 member. Every row that a decision depends on is locked by the statement
-# itself: what is only read beside a lock is as old as the statement.
+# itself: what is only read next to a lock is as old as the statement.
 LOCK_ESCALATION = f"""WITH author AS MATERIALIZED (
     SELECT id AS author FROM members WHERE id = $3 AND removed_at IS NULL AND role <> 'VIEWER' FOR SHARE
 ), locked AS MATERIALIZED (
