@@ -28,8 +28,8 @@ SELECT {_CONVERSATION}, agents.settings, clock_timestamp() AS clock, conversatio
 FROM caller JOIN conversations ON conversations.workspace_id = caller.workspace_id AND conversations.id = $3
 JOIN agents ON agents.id = conversations.agent_id"""
 
-# $1 escalation, $2 workspace, $3 member. Every row that a decision depends on is locked by the statement
-# itself: what is only read next to a lock is as old as the statement.
+# $1 escalation, $2 workspace, $3 member. The statement itself locks every row that a decision depends on. A
+# row that is only read next to a lock is as old as the statement.
 LOCK_ESCALATION = f"""WITH author AS MATERIALIZED (
     SELECT id AS author FROM members WHERE id = $3 AND removed_at IS NULL AND role <> 'VIEWER' FOR SHARE
 ), locked AS MATERIALIZED (
