@@ -39,6 +39,7 @@ from schema.api import GRAPHQL_SCHEMA
 from schema.context import GraphQLContext
 from schema.errors import RefusedError, format_errors
 from schema.executor.plan import Plan
+from schema.executor.variables import Variables
 from schema.field_access import AccessReader
 from schema.operation import Operation
 from schema.query_cost import Cost, CostCounter, check_cost, cost_extension, is_allowed
@@ -75,6 +76,8 @@ class Document:
     _labels: dict[int, str] = field(default_factory=dict)
     _hidden: dict[tuple[int, frozenset[Scope]], bool] = field(default_factory=dict)
     plans: dict[tuple[int, tuple[Any, ...]], Plan | None] = field(default_factory=dict)
+    # Of the operations that have plans.
+    variables: dict[int, Variables] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> list[OperationDefinitionNode]:

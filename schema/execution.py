@@ -13,13 +13,14 @@ from schema.context import GraphQLContext
 from schema.documents import Document, cost_of, find
 from schema.errors import RefusedError, format_errors
 from schema.executor.run import run as run_executor
+from schema.executor.run import run_plan
 from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
 from schema.live.group_member import GroupMember, Sink
 from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
-from schema.planning import build_executor, plan_of
+from schema.planning import build_executor, find_run, plan_of
 from schema.query_cost import cost_extension
 
 
@@ -68,6 +69,8 @@ async def _run_operation(
         raise MutationByGetError
     if document.introspects(node) and (printed := printed_introspection(document.digest)):
         return {"data": printed}
+    if found := find_run(document, node, operation, call):
+        return _formatted(await run_plan(*found))
     executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         return {"errors": format_errors(executor, document.argument_of_variable)}

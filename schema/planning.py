@@ -1,19 +1,23 @@
 """Executors of operations, and the plans that documents keep for them."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeGuard, cast
 
 from graphql import GraphQLError, OperationDefinitionNode
+from graphql.execution.values import VariableValues
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from resolvers.actor import Actor
 from resolvers.field_scopes import FieldAccess, access_of
 from schema.api import GRAPHQL_SCHEMA
-from schema.bounded_executor import BoundedExecutor, reply_limit
+from schema.bounded_executor import VALUE_LIMIT, BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
 from schema.documents import CACHE, ERROR_LIMIT, Document, may_read_schema
 from schema.executor.plan import Plan, compile_plan
-from schema.executor.request import NotPlannedError
+from schema.executor.request import NotPlannedError, Request
+from schema.executor.variables import Variables
 from schema.guarded_executor import GuardedExecutor
 from schema.operation import Operation
 from schema.variable_bounds import oversized_values
@@ -21,6 +25,37 @@ from schema.variable_bounds import oversized_values
 # A plan is made for each combination of them.
 _SWITCH_LIMIT = 4
 _EMPTY_BYTES = 200
+
+
+def find_run(
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
+) -> tuple[Plan, Request] | None:
+    """Return the plan of an operation that has one, and its run; None if graphql-core must look at it first.
+
+    graphql-core coerces values that are not usual, and plans are compiled with its executor.
+    """
+    variables = document.variables.get(id(node))
+    caller = call.caller
+    if variables is None or caller is None or _restricted_access(document, node, caller) is not None:
+        return None
+    values = variables.coerce(operation.variables or {})
+    plan = document.plans.get(_key(document, node, values)) if values else None
+    if values is None or plan is None:
+        return None
+    left = VALUE_LIMIT, reply_limit(caller)
+    return plan, Request(call, None, values, left, partial(_executor, document, node, operation, call))
+
+
+def _executor(
+    document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
+) -> BoundedExecutor:
+    executor = build_executor(document, node, operation, call)
+    assert isinstance(executor, BoundedExecutor)  # usual values have no errors
+    return executor
+
+
+def _key(document: Document, node: OperationDefinitionNode, values: VariableValues) -> Any:
+    return id(node), tuple(map(values.coerced.get, document.switches))
 
 
 def build_executor(
@@ -67,15 +102,16 @@ def plan_of(
     """
     if caller is None or isinstance(executor, GuardedExecutor) or len(document.switches) > _SWITCH_LIMIT:
         return None
-    values = executor.variable_values.coerced
-    key = id(node), tuple(values.get(name) for name in document.switches)
+    key = _key(document, node, executor.variable_values)
     try:
         return document.plans[key]
     except KeyError:
-        return _compile(document, key, executor)
+        return _compile(document, node, key, executor)
 
 
-def _compile(document: Document, key: Any, executor: BoundedExecutor) -> Plan | None:
+def _compile(
+    document: Document, node: OperationDefinitionNode, key: Any, executor: BoundedExecutor
+) -> Plan | None:
     if not CACHE.holds(document):
         return None
     try:
@@ -83,5 +119,14 @@ def _compile(document: Document, key: Any, executor: BoundedExecutor) -> Plan | 
     except (NotPlannedError, GraphQLError, RecursionError):
         plan = None
     document.plans[key] = plan
-    CACHE.charge(document, _EMPTY_BYTES if plan is None else plan.bytes)
+    CACHE.charge(document, _EMPTY_BYTES if plan is None else plan.bytes + _keep_variables(document, node))
     return plan
+
+
+def _keep_variables(document: Document, node: OperationDefinitionNode) -> int:
+    """Compile the operation's variables if it was not done yet, and return the bytes that they take."""
+    if id(node) not in document.variables:
+        with suppress(NotPlannedError, RecursionError):
+            variables = document.variables[id(node)] = Variables(GRAPHQL_SCHEMA, node)
+            return variables.bytes
+    return 0

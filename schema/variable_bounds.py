@@ -24,7 +24,7 @@ from rules.text import CONTENT_LIMIT, NAME_LIMIT
 # The longest list of the settings: holidays.
 LIST_LIMIT = 1_000
 TEXT_LIMIT = CONTENT_LIMIT
-_JSON = "JSON"
+JSON = "JSON"
 
 
 def oversized_values(
@@ -50,7 +50,7 @@ def _faults(type_: Any, value: Any, path: tuple[str, ...]) -> Iterator[tuple[tup
     plain = get_nullable_type(type_)
     if isinstance(value, str):
         limit = TEXT_LIMIT if plain is GraphQLString else NAME_LIMIT
-        if len(value) > limit and getattr(plain, "name", "") != _JSON:
+        if len(value) > limit and getattr(plain, "name", "") != JSON:
             yield path, f"has {len(value):,} characters; at most {limit:,} are allowed"
     elif isinstance(value, list) and is_list_type(plain):
         if len(value) > LIST_LIMIT:

@@ -1,12 +1,23 @@
-"""Arguments of a field in Python's types: what Strawberry's `convert_arguments` makes, compiled for a field.
+"""Arguments of a field: what graphql-core's `get_argument_values` and Strawberry's `convert_arguments` make.
 
-Strawberry looks at names and types of each input field again in every request.
+Both look at names and types again in every request. Here they are compiled for a selected field.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from typing import Any, cast
 
+from graphql import (
+    FieldNode,
+    GraphQLArgument,
+    GraphQLField,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    is_non_null_type,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
 from strawberry.relay import GlobalID
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional
@@ -18,6 +29,51 @@ from strawberry.types.unset import UNSET
 from schema.executor.request import NotPlannedError
 
 Convert = Callable[[Any], Any]
+Read = Callable[[VariableValues], Mapping[str, Any]]
+
+
+def argument_reader(definition: GraphQLField, node: FieldNode) -> Read:
+    """Return a function that returns the coerced arguments of a field, as graphql-core does."""
+
+    def read_by_core(variables: VariableValues) -> Mapping[str, Any]:
+        return get_argument_values(definition, node, variables)
+
+    literals = {argument.name.value: argument.value for argument in node.arguments or ()}
+    try:
+        values = {name: _constant(argument, literals.get(name)) for name, argument in definition.args.items()}
+    except NotPlannedError:
+        return read_by_core
+    fixed = {name: value for name, value in values.items() if value is not Undefined}
+    of_variables = [
+        (name, literal.name.value, is_non_null_type(definition.args[name].type))
+        for name, literal in literals.items()
+        if isinstance(literal, VariableNode)
+    ]
+
+    def read(variables: VariableValues) -> Mapping[str, Any]:
+        arguments, coerced = fixed.copy(), variables.coerced
+        for name, variable, required in of_variables:
+            value = coerced.get(variable, Undefined)
+            if required and (value is None or value is Undefined):
+                return read_by_core(variables)
+            if value is not Undefined:
+                arguments[name] = value
+        return arguments
+
+    return read
+
+
+def _constant(argument: GraphQLArgument, literal: ValueNode | None) -> Any:
+    """Return the value of an argument without a variable, or its default; raise NotPlannedError."""
+    if argument.out_name:
+        raise NotPlannedError("an argument of another name")
+    if literal is None or isinstance(literal, VariableNode):
+        return coerce_default_value(argument)
+    value = coerce_input_literal(literal, argument.type)
+    # A list or an object may hold variables, and is made for each call: its resolver may change it.
+    if value is Undefined or isinstance(value, list | dict):
+        raise NotPlannedError("an argument that is not a constant")
+    return value
 
 
 def argument_converter(

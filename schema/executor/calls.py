@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from functools import cached_property
 from inspect import iscoroutine
 from operator import attrgetter
 from typing import Any, Protocol, cast
 from uuid import UUID
 
 import strawberry
-from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLSchema
-from graphql.execution.collect_fields import FieldDetailsList
-from graphql.execution.values import get_argument_values
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from schema.bounded_executor import BoundedExecutor
-from schema.executor.arguments import argument_converter
+from schema.executor.arguments import argument_converter, argument_reader
 from schema.executor.request import NotPlannedError, Request
 from schema.lookups import Loader, Lookup, finish
 
@@ -55,10 +54,36 @@ class Attribute:
         values.extend(map(self._get, objects))
 
 
-class Resolver:
-    """The resolver of a field, and how its arguments are made; raises NotPlannedError for unusual ones."""
+class FieldInfo(strawberry.Info[Any, Any]):
+    """The `info` of a field; its path is the name only. Few resolvers read more of it than the context."""
 
-    def __init__(self, parent: GraphQLObjectType, definition: GraphQLField, schema: GraphQLSchema) -> None:
+    context: Any = None
+
+    def __init__(self, resolver: "Resolver", request: Request) -> None:
+        self.context = request.context
+        self._field = resolver.field
+        self._resolver = resolver
+        self._request = request
+
+    @cached_property
+    def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # made when it is read
+        return self._resolver.raw_info(self._request.executor)
+
+
+class Resolver:
+    """The resolver of a selected field, and how its arguments are made.
+
+    Raises NotPlannedError for unusual ones.
+    """
+
+    def __init__(
+        self,
+        parent: GraphQLObjectType,
+        definition: GraphQLField,
+        nodes: list[FieldNode],
+        name: str,
+        schema: GraphQLSchema,
+    ) -> None:
         field = definition.extensions["strawberry-definition"]
         assert isinstance(field, StrawberryField)
         resolver = field.base_resolver
@@ -69,46 +94,45 @@ class Resolver:
         self.takes_object = resolver.self_parameter is not None
         self._parent = parent
         self._definition = definition
+        self._nodes = nodes
+        self._name = name
+        self._read = argument_reader(definition, nodes[0])
         self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
         self._convert = argument_converter(field, cast(Any, schema)._strawberry_schema.config)
 
-    def arguments(
-        self, executor: BoundedExecutor, nodes: list[FieldNode], name: str | None = None
-    ) -> dict[str, Any]:
-        """Return the arguments of a call; the path in `info` is the name only."""
-        given = get_argument_values(self._definition, nodes[0], executor.variable_values)
-        arguments = self._convert(given)
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Return the arguments of a call."""
+        arguments = self._convert(self._read(request.variables))
         if self._info_name:
-            path = Path(None, name or nodes[0].name.value, self._parent.name)
-            raw = executor.build_resolve_info(self._definition, nodes, self._parent, path)
-            arguments[self._info_name] = strawberry.Info[Any, Any](_raw_info=raw, _field=self.field)
+            arguments[self._info_name] = FieldInfo(self, request)
         return arguments
+
+    def raw_info(self, executor: BoundedExecutor) -> GraphQLResolveInfo[Any]:
+        """Return graphql-core's `info` of the field."""
+        path = Path(None, self._name, self._parent.name)
+        return executor.build_resolve_info(self._definition, self._nodes, self._parent, path)
 
 
 class Call:
     """A field with a resolver, which is called for each object.
 
-    The arguments and `info` are made once in a run. The path in `info` has no places in lists.
+    The arguments and `info` are made once in a run.
     """
 
     waits = True
 
-    def __init__(self, resolver: Resolver, details: FieldDetailsList) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._nodes = [item.node for item in details]
 
     def read(self, objects: Sequence[Any], request: Request, values: list[Any]) -> None:
         """Append the result of the resolver for each object."""
-        resolve, arguments = self._resolver.function, request.prepared(self, self._prepare)
+        resolve, arguments = self._resolver.function, request.prepared(self, self._resolver.arguments)
         if self._resolver.takes_object:
             for item in objects:
                 values.append(resolve(item, **arguments))
         else:
             for _ in objects:
                 values.append(resolve(**arguments))
-
-    def _prepare(self, request: Request) -> dict[str, Any]:
-        return self._resolver.arguments(request.executor, self._nodes)
 
 
 async def settle(columns: Sequence[list[Any]]) -> None:

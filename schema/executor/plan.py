@@ -110,10 +110,12 @@ class _Compiler:
         definition = self._definition(parent, details)
         if definition is None:
             return Root(name, parent, details, None, Leaves(GraphQLString, required=True))
-        resolver = self._root_resolver(parent, definition)
+        resolver = self._root_resolver(parent, name, definition, details)
         return Root(name, parent, details, definition, self._column(definition.type, details), resolver)
 
-    def _root_resolver(self, parent: GraphQLObjectType, definition: GraphQLField) -> Resolver | None:
+    def _root_resolver(
+        self, parent: GraphQLObjectType, name: str, definition: GraphQLField, details: FieldDetailsList
+    ) -> Resolver | None:
         """Return the resolver of a root field, or None if only Strawberry can call it."""
         field = definition.extensions.get(_DEFINITION)
         if not isinstance(field, StrawberryField) or field.is_subscription:
@@ -121,9 +123,14 @@ class _Compiler:
         if any(type(extension) is not FreshContext for extension in field.extensions):
             return None
         try:
-            return Resolver(parent, definition, self._schema)
+            return self._resolver(parent, name, definition, details)
         except NotPlannedError:
             return None
+
+    def _resolver(
+        self, parent: GraphQLObjectType, name: str, definition: GraphQLField, details: FieldDetailsList
+    ) -> Resolver:
+        return Resolver(parent, definition, [item.node for item in details], name, self._schema)
 
     def _definition(self, parent: GraphQLObjectType, details: FieldDetailsList) -> GraphQLField | None:
         """Return the selected field; None is __typename."""
@@ -192,7 +199,7 @@ class _Compiler:
             raise NotPlannedError(f"{parent.name}.{details[0].node.name.value}")
         if field.is_basic_field:
             return Attribute(field.python_name)
-        return Call(Resolver(parent, definition, self._schema), details)
+        return Call(self._resolver(parent, details[0].node.name.value, definition, details))
 
     def _note_columns(self, parent: GraphQLObjectType, definition: GraphQLField) -> None:
         needed = columns_of_field(parent.extensions[_DEFINITION].origin, definition.extensions[_DEFINITION])

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from graphql.execution.values import VariableValues
+
 from schema.bounded_executor import BoundedExecutor
 
 T = TypeVar("T")
@@ -17,17 +19,56 @@ class DiscardedError(Exception):
 
 
 class Request:
-    """One run of a plan: its executor, and what is left of the limits of the reply.
+    """One run of a plan: what its fields are given, and what is left of the limits of the reply.
 
     The limits are counted as `BoundedExecutor` counts them, so that both accept the same replies.
+    `build` makes graphql-core's executor of the operation, which few runs need.
     """
 
-    __slots__ = ("_prepared", "bytes_left", "executor", "values_left")
+    __slots__ = (
+        "_build",
+        "_executor",
+        "_prepared",
+        "bytes_left",
+        "context",
+        "root",
+        "values_left",
+        "variables",
+    )
 
-    def __init__(self, executor: BoundedExecutor) -> None:
-        self.executor = executor
-        self.values_left, self.bytes_left = executor.left
+    def __init__(
+        self,
+        context: Any,
+        root: Any,
+        variables: VariableValues,
+        left: tuple[int, int],
+        build: Callable[[], BoundedExecutor],
+    ) -> None:
+        self.context = context
+        self.root = root
+        self.variables = variables
+        self.values_left, self.bytes_left = left
+        self._build = build
+        self._executor: BoundedExecutor | None = None
         self._prepared: dict[int, Any] = {}
+
+    @classmethod
+    def of(cls, executor: BoundedExecutor) -> "Request":
+        """Return the run of an operation whose executor is built already."""
+        return cls(
+            executor.context_value,
+            executor.root_value,
+            executor.variable_values,
+            executor.left,
+            lambda: executor,
+        )
+
+    @property
+    def executor(self) -> BoundedExecutor:
+        """Return graphql-core's executor of the operation."""
+        if self._executor is None:
+            self._executor = self._build()
+        return self._executor
 
     def spend(self, values: int, size: int) -> None:
         """Count values and bytes of the reply; raise DiscardedError when it is full."""

@@ -1,7 +1,5 @@
 """Root fields: each is resolved once, whatever becomes of its result."""
 
-from collections.abc import Sequence
-from inspect import isawaitable
 from typing import Any
 
 from graphql import GraphQLField, GraphQLObjectType
@@ -9,8 +7,8 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 
-from schema.bounded_executor import PUNCTUATION, BoundedExecutor, RootResult
-from schema.executor.calls import Resolver, together
+from schema.bounded_executor import PUNCTUATION, RootResult
+from schema.executor.calls import Resolver
 from schema.executor.columns import Column
 from schema.executor.request import Request
 
@@ -34,19 +32,20 @@ class Root:
         self._column = column
         self._resolver = resolver
 
-    async def resolve(self, executor: BoundedExecutor) -> RootResult:
+    async def resolve(self, request: Request) -> RootResult:
         """Call the field's resolver, and return its value or its error."""
         if self._definition is None:
             return RootResult(self._parent.name)
         try:
-            value = self._call(executor, self._definition)
-            return RootResult(await value if isawaitable(value) else value)
+            value = self._call(request, self._definition)
+            return RootResult(await value if hasattr(value, "__await__") else value)
         except Exception as error:
             return RootResult(error=error)
 
-    def _call(self, executor: BoundedExecutor, definition: GraphQLField) -> Any:
+    def _call(self, request: Request, definition: GraphQLField) -> Any:
         resolver = self._resolver
         if resolver is None:
+            executor = request.executor
             path = Path(None, self.name, self._parent.name)
             info = executor.build_resolve_info(definition, self._nodes, self._parent, path)
             resolve = definition.resolve or executor.field_resolver
@@ -54,10 +53,11 @@ class Root:
             return resolve(executor.root_value, info, **arguments)
         # The only extension of a field that has a resolver here is FreshContext.
         if resolver.field.extensions:
-            executor.context_value.reset()
-        arguments = resolver.arguments(executor, self._nodes, self.name)
-        source = (executor.root_value,) if resolver.takes_object else ()
-        return resolver.function(*source, **arguments)
+            request.context.reset()
+        arguments = resolver.arguments(request)
+        if resolver.takes_object:
+            return resolver.function(request.root, **arguments)
+        return resolver.function(**arguments)
 
     async def complete(self, result: RootResult, request: Request) -> object:
         """Return the completed value; raise the error of the field, or DiscardedError."""
@@ -66,9 +66,3 @@ class Root:
         request.spend(1, len(self.name) + PUNCTUATION)
         (completed,) = await self._column.complete([result.value], request)
         return completed
-
-
-async def resolve_all(roots: Sequence[Root], executor: BoundedExecutor) -> dict[str, RootResult]:
-    """Resolve root fields concurrently, and return their results by response name."""
-    results = await together([root.resolve(executor) for root in roots])
-    return {root.name: result for root, result in zip(roots, results, strict=True)}

@@ -20,17 +20,14 @@ from resolvers.actor import Actor, ActorKind
 from resolvers.context import Context
 from resolvers.trusted_documents import TrustedDocuments
 from rules.typeid import CONVERSATION, WORKSPACE, parse_id
-from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import find
 from schema.errors import RefusedError, format_errors
-from schema.executor.plan import compile_plan
-from schema.executor.run import run
 from schema.operation import Operation
-from schema.planning import build_executor, plan_of
 from tests.support.baton_client import Caller, Server, Workspace
 from tests.support.conversation_driver import Talk
 from tests.support.counted_statements import CountedApi, counted_api
+from tests.support.execution_ways import Way, execute_by
 from tests.support.injected_flaws import injected_flaws
 from tests.support.random_documents import RandomDocument
 
@@ -60,16 +57,12 @@ def in_bytes(result: ExecutionResult) -> bytes:
     return orjson.dumps({"data": result.data, "errors": errors})
 
 
-async def ask(context: Context, operation: Operation, now: datetime, *, planned: bool) -> bytes:
-    """Return the result of an operation by its plan, or only by graphql-core; raise RefusedError."""
+async def ask(context: Context, operation: Operation, now: datetime, way: Way) -> bytes:
+    """Return the result of an operation; raise RefusedError."""
     call = GraphQLContext.of(context)
     call.now = now
     document, node = find(operation, call)
-    executor = build_executor(document, node, operation, call)
-    assert isinstance(executor, BoundedExecutor), executor
-    plan = plan_of(document, node, executor, call.caller) if planned else None
-    # A new plan has not failed before, so it does not rest.
-    return in_bytes(await run(executor, compile_plan(executor) if plan else None))
+    return in_bytes(await execute_by(way, document, node, operation, call))
 
 
 def create_rows(workspace: Workspace) -> tuple[list[str], list[Caller]]:
@@ -130,16 +123,16 @@ async def compare(context: Context, operation: Operation, now: datetime, seed: i
     Of errors that wait for the database, the first that comes is reported. Such results are compared again.
     """
     try:
-        by_core = {await ask(context, operation, now, planned=False)}
+        by_core = {await ask(context, operation, now, Way.CORE)}
     except RefusedError:
         return "refused"
     failed = any(orjson.loads(result)["errors"] for result in by_core)
-    for _ in range(2):
-        by_plan = {await ask(context, operation, now, planned=True)}
+    for way in (Way.NEW, Way.KEPT):
+        by_plan = {await ask(context, operation, now, way)}
         tries = TRIES if failed else 0
         while not by_plan & by_core and tries:
             tries -= 1
-            by_core.add(await ask(context, operation, now, planned=False))
-            by_plan.add(await ask(context, operation, now, planned=True))
+            by_core.add(await ask(context, operation, now, Way.CORE))
+            by_plan.add(await ask(context, operation, now, way))
         assert by_plan & by_core, (seed, operation, context.caller, by_plan, by_core)
     return "failed" if failed else "complete"

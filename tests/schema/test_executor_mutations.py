@@ -1,4 +1,4 @@
-"""Mutations by the plan and by graphql-core on equal conversations: equal results, equal changes."""
+"""Mutations by plans and by graphql-core on equal conversations: equal results, equal changes."""
 
 import re
 from collections import Counter
@@ -13,16 +13,13 @@ from structlog.contextvars import bound_contextvars
 
 from resolvers.context import Context
 from schema.api import GRAPHQL_SCHEMA
-from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import find
 from schema.errors import RefusedError, format_errors
-from schema.executor.plan import compile_plan
-from schema.executor.run import run
 from schema.operation import Operation
-from schema.planning import build_executor, plan_of
 from tests.support.baton_client import Server, Workspace
 from tests.support.counted_statements import counted_api
+from tests.support.execution_ways import Way, execute_by
 from tests.support.injected_flaws import injected_flaws
 from tests.support.random_documents import RandomDocument
 
@@ -37,6 +34,7 @@ ROOTS = {
     "updateConversation": 'input: {conversationId: $id, language: "de"}',
     "setTyping": "conversationId: $id, typing: true",
 }
+RECORD = {"role": "USER", "content": "Where is my parcel?", "intents": ["parcel"], "metadata": {"a": [1]}}
 STATE = """query($id: ID!) { conversation(id: $id) { language ai { state epoch }
     escalations { nodes { triggers { count } } }
     messages(first: 20) { totalCount nodes { position role status content } } } }"""
@@ -60,25 +58,33 @@ def document(random: Random) -> tuple[str, dict[str, Any]]:
     assert type_ is not None
     made = RandomDocument(random, ["nonsense"], "nonsense", ())
     names = random.choices(list(ROOTS), (4, 2, 1, 1, 1), k=random.randint(1, 3))
-    roots = [f"m{place}: {name}({ROOTS[name]}) {made.payload(name)}" for place, name in enumerate(names)]
-    declared = "".join(f", ${name}: {type_}" for name, (type_, _) in made.variables.items())
-    return f"mutation M($id: ID!{declared}) {{ {' '.join(roots)} }} {' '.join(made.fragments)}", made.values
+    given = [
+        "input: $record" if name == "recordMessage" and random.random() < 0.5 else ROOTS[name]
+        for name in names
+    ]
+    roots = [
+        f"m{place}: {name}({arguments}) {made.payload(name)}"
+        for place, (name, arguments) in enumerate(zip(names, given, strict=True))
+    ]
+    types = {name: type_ for name, (type_, _) in made.variables.items()}
+    types |= {"record": "RecordMessageInput!"} if "input: $record" in given else {}
+    types |= {"id": "ID!"} if set(given) != {"input: $record"} else {}
+    declared = ", ".join(f"${name}: {type_}" for name, type_ in types.items())
+    return f"mutation M({declared}) {{ {' '.join(roots)} }} {' '.join(made.fragments)}", made.values
 
 
-async def act(context: Context, workspace: Workspace, operation: Operation, planned: bool) -> tuple[str, Any]:
+async def act(context: Context, workspace: Workspace, operation: Operation, way: Way) -> tuple[str, Any]:
     """Run the operation on a new conversation; return the result, and the state afterwards."""
     conversation = workspace.start()["conversation"]["id"]
-    operation = Operation(operation.query, {**(operation.variables or {}), "id": conversation}, None)
+    record = {**RECORD, "conversationId": conversation}
+    values = {**(operation.variables or {}), "id": conversation, "record": record}
+    operation = Operation(operation.query, values, None)
     call = GraphQLContext.of(context)
     try:
         text, node = find(operation, call)
     except RefusedError:  # a random document can cost too much
         return "refused", None
-    executor = build_executor(text, node, operation, call)
-    assert isinstance(executor, BoundedExecutor), executor
-    plan = plan_of(text, node, executor, call.caller) if planned else None
-    # A new plan has not failed before, so it does not rest.
-    result = comparable(await run(executor, compile_plan(executor) if plan else None))
+    result = comparable(await execute_by(way, text, node, operation, call))
     return result, workspace.key.ask(STATE, id=conversation)
 
 
@@ -97,10 +103,10 @@ async def test_random_mutations_have_the_same_results_and_run_once(
                 operation = Operation(text, values, None)
                 flaws.seed = seed if random.random() < 0.7 else None
                 for _ in range(TRIES):
-                    by_core, by_plan = [await act(context, workspace, operation, by) for by in (False, True)]
-                    if by_core == by_plan:
+                    by_core, *by_plan = [await act(context, workspace, operation, way) for way in Way]
+                    if by_plan == [by_core] * 2:
                         break
-                assert by_core == by_plan, (seed, text)
+                assert by_plan == [by_core] * 2, (seed, text)
                 outcomes["failed" if '"errors":[]' not in by_core[0] else "complete"] += 1
     assert made_by("both") - before > COUNT * 0.1, outcomes
     assert outcomes["complete"] > COUNT * 0.3, outcomes

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from resolvers.context import Context
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
 from schema.documents import CACHE, CACHE_BYTES, Document, find
+from schema.execution import execute
 from schema.executor.plan import Plan
 from schema.operation import Operation
 from schema.planning import build_executor, plan_of
@@ -101,6 +103,48 @@ async def test_document_that_is_too_long_to_be_kept_has_no_plan(
     context = await api.context(workspace.key)
     _, plan = look_up(context, fresh("agents { id }" + " " * 9_000), context.caller)
     assert plan is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"input": None},
+        {"input": "a text"},
+        {"input": []},
+        {"input": {}},
+        {"input": {"role": "USER", "content": "a", "unknown": 1}},
+        {"input": {"role": "NOBODY", "content": "a"}},
+        {"input": {"role": "USER", "content": None}},
+        {"input": {"role": "USER", "content": 5}},
+        {"input": {"role": "USER", "content": "x" * 20_001}},
+        {"input": {"role": "USER", "content": "a", "epoch": 2**31}},
+        {"input": {"role": "USER", "content": "a", "confidence": "much"}},
+        {"input": {"role": "USER", "content": "a", "intents": ["a"] * 1_001}},
+        {"input": {"role": "USER", "content": "a", "intents": [None]}},
+        # These are accepted.
+        {"input": {"role": "USER", "content": "a", "intents": "single"}},
+        {"input": {"role": "USER", "content": "a"}, "undeclared": object()},
+        {"input": {"role": "ASSISTANT", "content": "a", "confidence": 90, "intents": None, "metadata": {}}},
+    ],
+)
+async def test_values_have_the_same_result_with_a_kept_plan(
+    api: CountedApi, workspace: Workspace, given: dict[str, Any]
+) -> None:
+    context, conversation = await api.context(workspace.key), workspace.start()["conversation"]["id"]
+    selected = "{ message { content confidence intents metadata } escalation { id } }"
+    declared = "($input: RecordMessageInput!)"
+    text = f"mutation Kept{next(NAMES)}{declared} {{ recordMessage(input: $input) {selected} }}"
+
+    async def send(text: str, given: dict[str, Any]) -> dict[str, Any]:
+        values = given.get("input")
+        completed = {"conversationId": conversation, **values} if isinstance(values, dict) else values
+        variables = given | {"input": completed} if "input" in given else given
+        return await execute(Operation(text, variables, None), context)
+
+    assert "errors" not in await send(text, {"input": {"role": "USER", "content": "a"}})
+    # The other document has no plan yet.
+    assert await send(text, given) == await send(f"{text} ", given)
 
 
 async def test_operation_with_hidden_fields_has_no_plan(api: CountedApi, workspace: Workspace) -> None:
