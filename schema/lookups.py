@@ -36,11 +36,20 @@ class Loader(Generic[T]):
 
     def request(self, keys: Collection[UUID]) -> set[asyncio.Future[None]]:
         """Start to read the rows that are missing, and return the reads that the keys wait for."""
-        reads = self._reads
-        if missing := [key for key in dict.fromkeys(keys) if key not in reads]:
+        reads, wanted = self._reads, self._missing(keys)
+        if missing := [key for key in wanted if key not in reads]:
             self._keys += missing
             reads.update(dict.fromkeys(missing, self._next_read()))
-        return {reads[key] for key in keys}
+        return {reads[key] for key in wanted}
+
+    async def read(self, keys: Collection[UUID]) -> None:
+        """Read the rows that are missing, without a task. Nothing else may use the loader meanwhile."""
+        if missing := self._missing(keys):
+            rows = await self._batch(self._context, missing)
+            self.rows.update((key, rows.get(key)) for key in missing)
+
+    def _missing(self, keys: Collection[UUID]) -> list[UUID]:
+        return [key for key in dict.fromkeys(keys) if key not in self.rows]
 
     def _next_read(self) -> asyncio.Future[None]:
         if self._next is None:
@@ -114,10 +123,6 @@ class Lookup(Generic[T, R]):
         self.loader = loader
         self.key = key
         self.build = build
-
-    def result(self) -> R:
-        """Return the value of a row that is loaded."""
-        return self.build(self.loader.rows[self.key])
 
     def __await__(self) -> Generator[Any, None, R]:
         """Wait for the row and return the value."""

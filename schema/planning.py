@@ -42,8 +42,8 @@ def find_run(
     plan = document.plans.get(_key(document, node, values)) if values else None
     if values is None or plan is None:
         return None
-    left = VALUE_LIMIT, reply_limit(caller)
-    return plan, Request(call, None, values, left, partial(_executor, document, node, operation, call))
+    left, build = (VALUE_LIMIT, reply_limit(caller)), partial(_executor, document, node, operation, call)
+    return plan, Request(call, None, values, left, build, alone=True)
 
 
 def _executor(

@@ -1,7 +1,7 @@
 """Reading a field of all objects of a level, and waiting for the whole level."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from inspect import iscoroutine
 from operator import attrgetter
@@ -20,38 +20,32 @@ from schema.lookups import Loader, Lookup, finish
 
 
 class Reader(Protocol):
-    """A way to read a field of many objects."""
+    """A way to read a field of many objects that does not wait."""
 
-    waits: bool
-
-    def read(self, objects: Sequence[Any], request: Request, values: list[Any]) -> None:
-        """Append the value of each object; values may be awaitable if the reader `waits`."""
+    def read(self, objects: Sequence[Any]) -> list[Any]:
+        """Return the value of each object."""
 
 
 class Constant:
     """The name of a type."""
 
-    waits = False
-
     def __init__(self, value: str) -> None:
         self._value = value
 
-    def read(self, objects: Sequence[Any], _: Request, values: list[Any]) -> None:
-        """Append the name for each object."""
-        values += [self._value] * len(objects)
+    def read(self, objects: Sequence[Any]) -> list[Any]:
+        """Return the name for each object."""
+        return [self._value] * len(objects)
 
 
 class Attribute:
     """A field without a resolver."""
 
-    waits = False
-
     def __init__(self, name: str) -> None:
         self._get = attrgetter(name)
 
-    def read(self, objects: Sequence[Any], _: Request, values: list[Any]) -> None:
-        """Append the attribute of each object."""
-        values.extend(map(self._get, objects))
+    def read(self, objects: Sequence[Any]) -> list[Any]:
+        """Return the attribute of each object."""
+        return list(map(self._get, objects))
 
 
 class FieldInfo(strawberry.Info[Any, Any]):
@@ -63,11 +57,12 @@ class FieldInfo(strawberry.Info[Any, Any]):
         self.context = request.context
         self._field = resolver.field
         self._resolver = resolver
-        self._request = request
+        # Not the request, which keeps the info: a circle of them would wait for the garbage collector.
+        self._build = request.build
 
     @cached_property
     def _raw_info(self) -> GraphQLResolveInfo[Any]:  # type: ignore[override]  # made when it is read
-        return self._resolver.raw_info(self._request.executor)
+        return self._resolver.raw_info(self._build())
 
 
 class Resolver:
@@ -119,13 +114,11 @@ class Call:
     The arguments and `info` are made once in a run.
     """
 
-    waits = True
-
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
 
-    def read(self, objects: Sequence[Any], request: Request, values: list[Any]) -> None:
-        """Append the result of the resolver for each object."""
+    def call(self, objects: Sequence[Any], request: Request, values: list[Any]) -> None:
+        """Append the result of the resolver for each object; it may be awaitable."""
         resolve, arguments = self._resolver.function, request.prepared(self, self._resolver.arguments)
         if self._resolver.takes_object:
             for item in objects:
@@ -135,17 +128,33 @@ class Call:
                 values.append(resolve(**arguments))
 
 
-async def settle(columns: Sequence[list[Any]]) -> None:
+async def settle(columns: Sequence[list[Any]], request: Request) -> None:
     """Replace all awaitables in the columns by their results; raise the error of one that fails.
 
     Look-ups of one loader are one request. The rest runs concurrently.
     """
-    lookups = [(column, _lookups(column)) for column in columns]
-    others = [(column, place) for column, place, value in _awaitables(columns) if type(value) is not Lookup]
+    lookups: list[tuple[list[Any], int, Lookup[Any, Any]]] = []
+    others: list[tuple[list[Any], int]] = []
+    for column in columns:
+        waiting = {type_ for type_ in set(map(type, column)) if hasattr(type_, "__await__")}
+        for place, value in enumerate(column) if waiting else ():
+            if type(value) is Lookup:
+                lookups.append((column, place, value))
+            elif type(value) in waiting:
+                others.append((column, place))
     keys: dict[Loader[Any], list[UUID]] = {}
-    for _, of_column in lookups:
-        for _, lookup in of_column:
-            keys.setdefault(lookup.loader, []).append(lookup.key)
+    for _, _, lookup in lookups:
+        keys.setdefault(lookup.loader, []).append(lookup.key)
+    if request.alone and len(keys) == 1 and not others:
+        ((loader, wanted),) = keys.items()
+        await loader.read(wanted)
+    elif keys or others:
+        await _wait_for(keys, others)
+    for column, place, lookup in lookups:
+        column[place] = lookup.build(lookup.loader.rows[lookup.key])
+
+
+async def _wait_for(keys: Mapping[Loader[Any], list[UUID]], others: Sequence[tuple[list[Any], int]]) -> None:
     reads = set().union(*(loader.request(wanted) for loader, wanted in keys.items()))
     if others:
         results = await together([column[place] for column, place in others])
@@ -153,24 +162,6 @@ async def settle(columns: Sequence[list[Any]]) -> None:
             column[place] = result
     if reads:
         await finish(reads)
-    for column, of_column in lookups:
-        for place, lookup in of_column:
-            column[place] = lookup.build(lookup.loader.rows[lookup.key])
-
-
-def _lookups(column: list[Any]) -> list[tuple[int, Lookup[Any, Any]]]:
-    if Lookup not in set(map(type, column)):
-        return []
-    return [(place, value) for place, value in enumerate(column) if type(value) is Lookup]
-
-
-def _awaitables(columns: Sequence[list[Any]]) -> Iterator[tuple[list[Any], int, Any]]:
-    for column in columns:
-        waiting = {type_ for type_ in set(map(type, column)) if hasattr(type_, "__await__")}
-        if waiting:
-            for place, value in enumerate(column):
-                if type(value) in waiting:
-                    yield column, place, value
 
 
 async def together(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
@@ -192,6 +183,7 @@ async def _wait(awaitable: Awaitable[Any]) -> Any:
 
 def close(columns: Sequence[list[Any]]) -> None:
     """Close the coroutines in the columns, which are not awaited."""
-    for _, _, value in _awaitables(columns):
-        if iscoroutine(value):
-            value.close()
+    for column in columns:
+        for value in column:
+            if iscoroutine(value):
+                value.close()

@@ -6,8 +6,8 @@ from types import NoneType
 from typing import Any, NamedTuple, Protocol
 
 from schema.bounded_executor import PLAIN_SHARE, PUNCTUATION
-from schema.executor.calls import Reader, close, settle, together
-from schema.executor.leaves import Leaves
+from schema.executor.calls import Call, Reader, close, settle, together
+from schema.executor.leaves import Leaves, encoded_size
 from schema.executor.request import DiscardedError, Request
 
 
@@ -24,7 +24,7 @@ class Field(NamedTuple):
     """A selected field of an object type."""
 
     name: str
-    reader: Reader
+    reader: Reader | Call
     column: Column
 
 
@@ -67,41 +67,47 @@ class Objects:
         self._classes = classes if required or plain else classes | {NoneType}
         self._plain = plain
         self._names: list[str] = []
-        self._readers: list[Reader] = []
-        self._leaves: list[tuple[int, Leaves]] = []
-        self._nested: list[tuple[int, Column]] = []
-        self._waiting: list[int] = []
+        self._leaves: list[tuple[int, Reader, Leaves]] = []
+        self._attributes: list[tuple[int, Reader]] = []
+        self._calls: list[tuple[int, Call]] = []
+        # Those whose values are complete only after the level has waited.
+        self._later: list[tuple[int, Column]] = []
         self._name_bytes = 0
 
     def select(self, fields: Sequence[Field]) -> None:
         """Set the fields that are selected."""
         self._names = [field.name for field in fields]
-        self._readers = [field.reader for field in fields]
-        for place, field in enumerate(fields):
-            if isinstance(field.column, Leaves):
-                self._leaves.append((place, field.column))
+        for place, (_, reader, column) in enumerate(fields):
+            if isinstance(reader, Call):
+                self._calls.append((place, reader))
+            elif isinstance(column, Leaves):
+                self._leaves.append((place, reader, column))
+                continue
             else:
-                self._nested.append((place, field.column))
-        self._waiting = [place for place, reader in enumerate(self._readers) if reader.waits]
-        self.waits = bool(self._waiting) or any(column.waits for _, column in self._nested)
+                self._attributes.append((place, reader))
+            self._later.append((place, column))
+        self.waits = bool(self._calls) or any(column.waits for _, column in self._later)
         self._name_bytes = sum(map(len, self._names)) + (
             (PUNCTUATION - 1) * len(fields) + 1 if self._plain else PUNCTUATION * len(fields)
         )
 
     async def complete(self, values: list[Any], request: Request) -> list[Any]:
         """Return a dictionary for each object."""
-        if not self._accepts(set(map(type, values))):
+        types = set(map(type, values))
+        if not (types <= self._classes or self._accepts_rows(types)):
             raise DiscardedError("a value of another class")
-        objects = [value for value in values if value is not None]
+        objects = [value for value in values if value is not None] if NoneType in types else values
         if not objects:
             return values
         count = 0 if self._plain else len(objects) * len(self._names)
         request.spend(count, len(objects) * self._name_bytes)
-        columns = await self._read(objects, request)
-        await self._complete_columns(columns, request)
+        columns = self._read(objects, request)
+        if self._calls:
+            await self._call(objects, columns, request)
+        if self._later:
+            await self._complete_columns(columns, request)
         if columns:
-            named = map(zip, repeat(self._names), zip(*columns, strict=True))
-            rows: list[Any] = list(map(dict, named))
+            rows: list[Any] = list(map(dict, map(zip, repeat(self._names), zip(*columns, strict=True))))
         else:
             rows = [{} for _ in objects]
         if len(rows) == len(values):
@@ -109,39 +115,43 @@ class Objects:
         following = iter(rows)
         return [None if value is None else next(following) for value in values]
 
-    def _accepts(self, types: set[type]) -> bool:
-        if types <= self._classes:
-            return True
+    def _accepts_rows(self, types: set[type]) -> bool:
         # As in graphql-core, any object with the attributes of a plain one will do, such as a resolver's row.
         return self._plain and not any(map(_is_no_object, types))
 
-    async def _read(self, objects: list[Any], request: Request) -> list[list[Any]]:
-        columns: list[list[Any]] = [[] for _ in self._readers]
-        try:
-            for reader, column in zip(self._readers, columns, strict=True):
-                reader.read(objects, request, column)
-            # Values that cannot wait are checked before those that wait.
-            for place, leaves in self._leaves:
-                if not self._readers[place].waits:
-                    columns[place] = leaves.coerce(columns[place], request)
-        except BaseException:
-            close(columns)
-            raise
-        if self._waiting:
-            await settle([columns[place] for place in self._waiting])
-            for place, leaves in self._leaves:
-                if self._readers[place].waits:
-                    columns[place] = leaves.coerce(columns[place], request)
+    def _read(self, objects: list[Any], request: Request) -> list[list[Any]]:
+        """Return the columns, those of calls empty. Values that cannot wait are checked before the calls."""
+        columns: list[list[Any]] = [[] for _ in self._names]
+        for place, reader, leaves in self._leaves:
+            columns[place] = leaves.coerce(reader.read(objects))
+        if self._leaves:
+            coerced = [columns[place] for place, _, _ in self._leaves]
+            request.spend(0, encoded_size(coerced, plain=self._plain))
+        for place, reader in self._attributes:
+            columns[place] = reader.read(objects)
         return columns
 
+    async def _call(self, objects: list[Any], columns: list[list[Any]], request: Request) -> None:
+        """Call the resolvers, and wait for their results."""
+        results = [columns[place] for place, _ in self._calls]
+        try:
+            for (_, call), values in zip(self._calls, results, strict=True):
+                call.call(objects, request, values)
+        except BaseException:
+            close(results)
+            raise
+        await settle(results, request)
+
     async def _complete_columns(self, columns: list[list[Any]], request: Request) -> None:
-        """Complete the columns of objects and lists, those that wait concurrently."""
+        """Complete the other columns, those that wait concurrently."""
         waiting = []
-        for place, column in self._nested:
+        for place, column in self._later:
             if column.waits:
                 waiting.append((place, column))
             else:
                 columns[place] = await column.complete(columns[place], request)
+        if len(waiting) > 1:
+            request.alone = False
         if waiting:
             results = await together([column.complete(columns[place], request) for place, column in waiting])
             for (place, _), result in zip(waiting, results, strict=True):

@@ -193,7 +193,7 @@ class _Compiler:
 
     def _reader(
         self, parent: GraphQLObjectType, definition: GraphQLField, details: FieldDetailsList
-    ) -> Reader:
+    ) -> Reader | Call:
         field = definition.extensions.get(_DEFINITION)
         if not isinstance(field, StrawberryField) or field.extensions:
             raise NotPlannedError(f"{parent.name}.{details[0].node.name.value}")

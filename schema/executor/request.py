@@ -22,13 +22,15 @@ class Request:
     """One run of a plan: what its fields are given, and what is left of the limits of the reply.
 
     The limits are counted as `BoundedExecutor` counts them, so that both accept the same replies.
+    `alone` is true as long as nothing else uses the loaders of the context at the same time.
     `build` makes graphql-core's executor of the operation, which few runs need.
     """
 
     __slots__ = (
-        "_build",
         "_executor",
         "_prepared",
+        "alone",
+        "build",
         "bytes_left",
         "context",
         "root",
@@ -43,12 +45,15 @@ class Request:
         variables: VariableValues,
         left: tuple[int, int],
         build: Callable[[], BoundedExecutor],
+        *,
+        alone: bool = False,
     ) -> None:
         self.context = context
         self.root = root
         self.variables = variables
         self.values_left, self.bytes_left = left
-        self._build = build
+        self.alone = alone
+        self.build = build
         self._executor: BoundedExecutor | None = None
         self._prepared: dict[int, Any] = {}
 
@@ -67,7 +72,7 @@ class Request:
     def executor(self) -> BoundedExecutor:
         """Return graphql-core's executor of the operation."""
         if self._executor is None:
-            self._executor = self._build()
+            self._executor = self.build()
         return self._executor
 
     def spend(self, values: int, size: int) -> None:

@@ -42,6 +42,7 @@ async def run_plan(plan: Plan, request: Request) -> ExecutionResult:
         call.shown = plan.shown
     data: dict[str, Any] = {}
     for roots in plan.stages:
+        request.alone = request.alone and len(roots) == 1
         values_left, bytes_left = request.values_left, request.bytes_left
         resolving = [root.resolve(request) for root in roots]
         results = await convert_stray_cancellation(together(resolving))

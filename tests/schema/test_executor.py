@@ -160,6 +160,18 @@ async def test_reply_over_the_limit_is_refused_by_the_same_bytes(limit: int) -> 
     assert answer.by == ("plan" if answer.data else "both")
 
 
+@pytest.mark.parametrize("text", ["{ items { number data colours } }", "{ plain { name number at } }"])
+async def test_limit_of_the_reply_is_the_same_to_the_byte(text: str) -> None:
+    accepted, plain = [], [Plain(name="a", number=None), Plain(name="é")]
+    rows: list[Any] = plain if "plain" in text else items(1, None)
+    for limit in range(20, 200):
+        answer = await ask(lambda: rows, text, limit)
+        assert answer.by == ("plan" if answer.data else "both")
+        accepted.append(bool(answer.data))
+    assert False in accepted
+    assert True in accepted
+
+
 @pytest.mark.parametrize("limit", range(120, 420, 20))
 async def test_plain_list_over_the_limit_is_refused_by_the_same_bytes(limit: int) -> None:
     rows = [Plain(name=f"é{place}", number=place if place % 2 else None) for place in range(5)]
