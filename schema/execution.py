@@ -69,8 +69,8 @@ async def _run_operation(
         raise MutationByGetError
     if document.introspects(node) and (printed := printed_introspection(document.digest)):
         return {"data": printed}
-    if found := find_run(document, node, operation, call):
-        return _formatted(await run_plan(*found))
+    if kept := find_run(document, node, operation, call):
+        return _formatted(await run_plan(*kept))
     executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         return {"errors": format_errors(executor, document.argument_of_variable)}

@@ -1,5 +1,7 @@
 """Bounds of the values of variables, checked before anything else reads them.
 
+`schema.executor.variables` checks the same bounds while it coerces values, and accepts none beyond them.
+
 Values in a document are bounded by the document's own limits. JSON values have a bound of their own
 (`rules.text.json_error`). Fields have narrower bounds, which their resolvers check.
 """

@@ -52,8 +52,8 @@ async def run_plan(plan: Plan, request: Request) -> ExecutionResult:
         except Exception:
             if all(result.error is None for result in results):
                 plan.failed()
-            known = {roots[0].name: results[0]} if len(roots) == 1 else {}
-            request.executor.resume(data, known, values_left, bytes_left)
+            resolved = {roots[0].name: results[0]} if len(roots) == 1 else {}
+            request.executor.resume(data, resolved, values_left, bytes_left)
             return await _run_again(request)
         data.update((root.name, value) for root, value in zip(roots, completed, strict=True))
     plan.succeeded()

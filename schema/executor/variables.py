@@ -43,7 +43,7 @@ _VARIABLE_BYTES = 700
 
 
 class Variables:
-    """How the values of an operation's variables are coerced; raises NotPlannedError for unusual types."""
+    """The coercion of an operation's variables; raises NotPlannedError for unusual types."""
 
     def __init__(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> None:
         self._steps = [_step(schema, definition) for definition in operation.variable_definitions or ()]

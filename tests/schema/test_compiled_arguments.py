@@ -118,8 +118,8 @@ def test_default_list_is_copied_for_each_call() -> None:
 def documents() -> Iterator[str]:
     """Yield a selection for each pair of given arguments; the others are left out."""
     for first, second in product(GIVEN, GIVEN):
-        for one, other in product(GIVEN[first], GIVEN[second]):
-            given = {"needed": '"a"', first: one, second: other}
+        for literals in product(GIVEN[first], GIVEN[second]):
+            given = {"needed": '"a"', first: literals[0], second: literals[1]}
             written = ", ".join(f"{name}: {literal}" for name, literal in given.items() if literal)
             yield f"query({DECLARED}) {{ f({written}) }}"
 

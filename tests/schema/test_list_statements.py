@@ -93,7 +93,7 @@ async def test_list_takes_few_statements_whatever_is_selected(
 )
 async def test_kept_plan_takes_the_same_statements(api: CountedApi, rows: Workspace, query: str) -> None:
     context = await api.context(rows.sign_in())
-    # The second request is the first one that nothing runs beside.
+    # The second request uses the kept plan, which reads rows without a task.
     (first, of_first), (second, of_second) = [await api.ask(context, query) for _ in range(2)]
     assert "errors" not in first
     assert first.keys() == second.keys()

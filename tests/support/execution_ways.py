@@ -14,7 +14,7 @@ from schema.planning import build_executor, find_run, plan_of
 
 
 class Way(Enum):
-    """What executes an operation.
+    """A way to execute an operation.
 
     KEPT is a plan with the variables that the document keeps, as all requests but the first use it. NEW is a
     plan with graphql-core's variables.
