@@ -28,7 +28,8 @@ class Pipe:
     """A small pipe, and the log writers on it with their count of dropped lines."""
 
     def __init__(self) -> None:
-        self.reader, self.writer = os.pipe()
+        # With O_DIRECT a read returns what one call has written.
+        self.reader, self.writer = os.pipe2(os.O_DIRECT)
         fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._counter = Counter("dropped", "Lines dropped.", registry=None)
         self._logs: list[LogWriter] = []
@@ -98,6 +99,23 @@ def test_few_long_lines_are_bounded_by_bytes() -> None:
         for _ in range(200):
             log.write("x" * 1_000)
         assert small.dropped == 100
+
+
+def test_lines_that_wait_are_written_together() -> None:
+    lines = [b"line %d\n" % number for number in range(100)]
+    with pipe() as small:
+        small.fill()
+        log = small.log()
+        for line in lines:
+            log.write(line.decode())
+        writes: list[bytes] = []
+        while sum(map(len, writes)) < sum(map(len, lines)):
+            writes.append(os.read(small.reader, 65_536).strip(b"x"))
+        together = [text for text in writes if text]
+    assert b"".join(together) == b"".join(lines)
+    # Those that came before the thread was blocked, and all others.
+    assert len(together) <= 2
+    assert all(text.endswith(b"\n") for text in together)
 
 
 def test_lines_for_a_closed_pipe_are_counted() -> None:
