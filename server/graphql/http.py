@@ -49,10 +49,10 @@ async def graphql(request: Request) -> Response:
         return graphiql_page(request)
     try:
         _refuse_single_connection(request)
-        async with place_of(request):
+        async with await place_of(request):
             call = await authenticate(request)
             operation = await _read_operation(request, call.context)
-            return await _answer_operation(request, call, operation)
+            return await _answer_operation(request, call, operation, accepted)
     except HTTPException as error:
         result = {"errors": [format_error(MalformedError(error.detail))]}
         return _response(result, error.status_code, accepted)
@@ -116,9 +116,10 @@ def _query_parameters(request: Request) -> dict[str, Any]:
     return parameters
 
 
-async def _answer_operation(request: Request, call: AuthenticatedCall, operation: Operation) -> Response:
+async def _answer_operation(
+    request: Request, call: AuthenticatedCall, operation: Operation, accepted: str
+) -> Response:
     context = call.context
-    accepted = request.headers.get("accept", "")
     if EVENT_STREAM in accepted:
         state = app_state(request)
         if not state.connections.has_room(context.caller):

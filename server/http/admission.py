@@ -51,13 +51,13 @@ class Admission:
         RUNNING.set_function(lambda: self._queue.running)
         WAITING.set_function(lambda: self._queue.waiting)
 
-    def place(self, flow: Flow, record: CallRecord) -> "Place":
+    def place(self, flow: Flow, record: CallRecord, credential: str = "") -> "Place":
         """Return the place of a call, which it holds during an `async with` block.
 
         Raises UnavailableError when it waited for too long, and RateLimitedError for a conversation of which
-        too many calls wait.
+        too many calls wait. The flow of a `credential` is remembered if the block finds its caller.
         """
-        return Place(self, flow, record)
+        return Place(self, flow, record, credential)
 
     def flow_of(self, actor: Actor | None, address: str) -> Flow:
         """Return the flow of an authenticated caller."""
@@ -139,10 +139,10 @@ class Admission:
 class Place:
     """The place of one call."""
 
-    __slots__ = ("_admission", "_flow", "_record", "_ticket")
+    __slots__ = ("_admission", "_credential", "_flow", "_record", "_ticket")
 
-    def __init__(self, admission: Admission, flow: Flow, record: CallRecord) -> None:
-        self._admission, self._flow, self._record = admission, flow, record
+    def __init__(self, admission: Admission, flow: Flow, record: CallRecord, credential: str) -> None:
+        self._admission, self._flow, self._record, self._credential = admission, flow, record, credential
         self._ticket: Ticket | None = None
 
     async def __aenter__(self) -> Self:
@@ -153,9 +153,12 @@ class Place:
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
         assert self._ticket is not None
         self._admission.leave(self._ticket)
+        caller = self._record.caller
+        if caller and self._flow.workspace is UNKNOWN and failure is None:
+            self._admission.remember(self._credential, caller)
 
 
 def _count(reason: str) -> None:

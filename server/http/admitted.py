@@ -1,13 +1,12 @@
 """Requests that hold a place while they are executed."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.http.admission import UNKNOWN
+from server.http.admission import Place
 from server.http.authentication import client_address
 from server.http.call_report import record_of
 from server.http.cookies import SESSION, presented_cookie
@@ -22,28 +21,24 @@ def admitted(endpoint: Endpoint) -> Endpoint:
 
     @wraps(endpoint)
     async def run(request: Request) -> Response:
-        async with place_of(request):
+        async with await place_of(request):
             return await endpoint(request)
 
     return run
 
 
-@asynccontextmanager
-async def place_of(request: Request) -> AsyncIterator[None]:
-    """Hold a place during the block; raises UnavailableError and RateLimitedError, as `Admission` does.
+async def place_of(request: Request) -> Place:
+    """Return the place that a request holds during an `async with` block, as `Admission.place` does.
 
     The body is received before, so that a slow client holds no place.
     """
     await receive_body(request)
-    state, record = call_state(request), record_of(request)
+    state = call_state(request)
     credential = _credential(request, state.settings.url)
     flow = state.admission.flow_of_credential(
         credential, client_address(request), state.services.widget_tokens
     )
-    async with state.admission.place(flow, record):
-        yield
-        if record.caller and flow.workspace is UNKNOWN:
-            state.admission.remember(credential, record.caller)
+    return state.admission.place(flow, record_of(request), credential)
 
 
 def _credential(request: Request, url: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from resolvers.errors import BatonError, ErrorCode
 
@@ -34,16 +34,22 @@ async def read_json(request: Request) -> Any:
 
 async def receive_body(request: Request) -> bytes:
     """Return the body, also when it was received before; raises HTTPException for 413."""
-    received: bytes | None = getattr(request.state, "body", None)
+    received: bytes | None = request.scope.get("body")
     if received is None:
-        received = request.state.body = await _receive(request) if request.method != "GET" else b""
+        received = await _receive(request) if request.method != "GET" else b""
+        request.scope["body"] = received
     return received
 
 
 async def _receive(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    # Starlette's `stream` is an asynchronous generator, which takes longer than a usual body.
+    body, is_complete = bytearray(), False
+    while not is_complete:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > BODY_LIMIT:
             raise HTTPException(413, f"The body has more than {BODY_LIMIT:,} bytes.")
+        is_complete = not message.get("more_body", False)
     return bytes(body)

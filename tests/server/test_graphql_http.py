@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.http.request_body import BODY_LIMIT
 from tests.support.baton_client import PASSWORD, Caller, Workspace
 
 MODERN = "application/graphql-response+json"
@@ -194,6 +195,19 @@ def test_single_connection_mode_of_graphql_sse_is_refused_in_words(
     answer = httpx.request(method, url, json=body, headers=sent, trust_env=False)
     assert (answer.status_code, code_of(answer)) == (status, "BAD_USER_INPUT")
     assert "without singleConnection" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(("size", "status"), [(BODY_LIMIT, 200), (BODY_LIMIT + 1, 413)])
+def test_body_in_chunks_is_read_up_to_the_limit(workspace: Workspace, size: int, status: int) -> None:
+    body = json.dumps({"query": VIEWER}).encode().ljust(size)
+    chunks = (body[start : start + 10_000] for start in range(0, size, 10_000))
+    headers = workspace.key.headers | {"content-type": "application/json"}
+    answer = httpx.post(f"{workspace.key.url}/graphql", content=chunks, headers=headers, trust_env=False)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["data"] == {"viewer": {"kind": "API_KEY"}}
+    else:
+        assert "1,048,576 bytes" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
