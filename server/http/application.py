@@ -8,10 +8,10 @@ from starlette.applications import Starlette
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from server.http.call_report import reported
+from server.http.call_report import HttpReport
 from server.http.direct_route import DirectRoute
 from server.http.hosts import AllowedHosts
 from server.http.log_context import log_context
@@ -48,8 +48,15 @@ class App(Starlette):
         """Serve a connection."""
         if scope["type"] == "http":
             # Starlette raises an answered error again, and the server would log it a second time.
-            with log_context(), suppress(Exception), reported(scope) as report:
-                await self._answer(scope, receive, report.sender(self._headers.sending(scope, send)))
+            with log_context(), suppress(Exception), HttpReport(scope) as report:
+
+                def send_with_headers(message: Message) -> Awaitable[None]:
+                    if message["type"] == "http.response.start":
+                        report.add_to(message)
+                        self._headers.add_to(message, scope)
+                    return send(message)
+
+                await self._answer(scope, receive, send_with_headers)
         elif scope["type"] == "websocket" and (refusal := self._hosts.refusal(scope)):
             await send({"type": "websocket.http.response.start", "status": refusal[0], "headers": []})
         elif scope["type"] == "websocket" and scope["path"] == "/graphql" and self._live:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Self, cast
 
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.requests import HTTPConnection
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Scope
 
 from resolvers.actor import Actor
 from resolvers.call_record import SUCCEEDED, UNNAMED, CallRecord, RateStatus
@@ -50,40 +50,35 @@ _traces: list[Trace] = []
 
 
 class HttpReport:
-    """The report of one HTTP request."""
+    """The report of the HTTP request that a `with` block answers; its record is that of `record_of`."""
 
-    def __init__(self, record: CallRecord) -> None:
-        self._record = record
-        self.status = 0
+    __slots__ = ("_began", "_record", "_scope", "_status")
 
-    def sender(self, send: Send) -> Send:
-        """Return `send` that notes the status and adds the headers of a rate limit."""
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._record = scope["record"] = CallRecord()
+        self._status = 0
 
-        async def send_noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self.status = message["status"]
-                if self._record.rate is not None:
-                    message["headers"] = [*message["headers"], *_rate_headers(self._record.rate)]
-            await send(message)
+    def add_to(self, start: Message) -> None:
+        """Note the status of the answer, and add the headers of a rate limit to its start."""
+        self._status = start["status"]
+        if self._record.rate is not None:
+            start["headers"] = [*start["headers"], *_rate_headers(self._record.rate)]
 
-        return send_noted
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        return self
 
-
-@contextmanager
-def reported(scope: Scope) -> Iterator[HttpReport]:
-    """Report the HTTP request of the block; its record is that of `record_of`."""
-    record = scope["record"] = CallRecord()
-    report, began = HttpReport(record), time.monotonic()
-    try:
-        yield report
-    finally:
+    def __exit__(self, *_: object) -> None:
+        scope, record, status = self._scope, self._record, self._status
+        seconds = time.monotonic() - self._began
         if record.operation == UNNAMED:
             record.operation = getattr(scope.get("endpoint"), "__name__", UNNAMED).lstrip("_")
-        if record.outcome == SUCCEEDED and report.status >= 400:
-            record.outcome = str(report.status)
-        seconds = time.monotonic() - began
-        _report("http", record, seconds, status=report.status)
-        _trace(FinishedCall("http", record, seconds, report.status, scope["headers"]))
+        if record.outcome == SUCCEEDED and status >= 400:
+            record.outcome = str(status)
+        _report("http", record, seconds, status)
+        if _traces:
+            _trace(FinishedCall("http", record, seconds, status, scope["headers"]))
 
 
 @contextmanager
@@ -95,7 +90,8 @@ def reported_operation(caller: Actor | None) -> Iterator[CallRecord]:
     finally:
         seconds = time.monotonic() - began
         _report("websocket", record, seconds)
-        _trace(FinishedCall("websocket", record, seconds))
+        if _traces:
+            _trace(FinishedCall("websocket", record, seconds))
 
 
 @contextmanager
@@ -128,36 +124,37 @@ def _metrics_of(transport: str, operation: str, outcome: str) -> tuple[Counter, 
 
 
 def _trace(call: FinishedCall) -> None:
-    if _traces and not call.record.shed and call.record.operation not in _QUIET:
+    if not call.record.shed and call.record.operation not in _QUIET:
         for trace in _traces:
             trace(call)
 
 
-def _report(transport: str, record: CallRecord, seconds: float, **more: int) -> None:
+def _report(transport: str, record: CallRecord, seconds: float, status: int | None = None) -> None:
     count, duration = _metrics_of(transport, record.operation, record.outcome)
     count.inc()
     duration.observe(seconds)
     log = _logger.debug if record.shed or record.operation in _QUIET else _logger.info
-    log(
-        "request.served",
-        transport=transport,
-        operation=record.operation,
-        outcome=record.outcome,
-        ms=round(seconds * 1000, 1),
-        **more,
-        **({} if record.fields is None else {"fields": record.fields}),
-        **_named(record.caller),
-    )
+    facts: dict[str, object] = {
+        "transport": transport,
+        "operation": record.operation,
+        "outcome": record.outcome,
+        "ms": round(seconds * 1000, 1),
+    }
+    if status is not None:
+        facts["status"] = status
+    if record.fields is not None:
+        facts["fields"] = record.fields
+    if record.caller is not None:
+        facts["caller"] = record.caller.kind.value
+        facts |= _caller_id(record.caller)
+    log("request.served", **facts)
 
 
-def _named(caller: Actor | None) -> dict[str, str]:
-    if caller is None:
-        return {}
-    named = {"caller": caller.kind.value}
+def _caller_id(caller: Actor) -> dict[str, str]:
     if caller.member_id:
-        named["caller_id"] = format_id(MEMBER, caller.member_id)
-    elif caller.api_key_id:
-        named["caller_id"] = format_id(API_KEY, caller.api_key_id)
-    elif caller.conversation_id:
-        named["caller_id"] = format_id(CONVERSATION, caller.conversation_id)
-    return named
+        return {"caller_id": format_id(MEMBER, caller.member_id)}
+    if caller.api_key_id:
+        return {"caller_id": format_id(API_KEY, caller.api_key_id)}
+    if caller.conversation_id:
+        return {"caller_id": format_id(CONVERSATION, caller.conversation_id)}
+    return {}

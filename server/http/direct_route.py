@@ -1,6 +1,7 @@
 """A route whose POST requests bypass Starlette's router and error middleware, which take 8 % of a mutation.
 
-Other methods, and paths below a prefix, take the usual way through the application.
+Other methods, and paths below a prefix, take the usual way through the application. Of requests without an
+origin, which programs send, the middleware for CORS would only look for one, and add `Vary` to the answer.
 """
 
 from starlette.middleware import Middleware
@@ -13,14 +14,14 @@ from server.http.problems import answer_unexpected, client_disconnected
 
 
 class DirectRoute:
-    """The POST requests of a route of the application, within one middleware.
+    """The POST requests of a route of the application; those with an origin within the middleware for CORS.
 
     The endpoint answers all expected errors itself.
     """
 
-    def __init__(self, route: Route, middleware: Middleware) -> None:
+    def __init__(self, route: Route, cors: Middleware) -> None:
         self._route = route
-        self._app: ASGIApp = middleware.cls(self._serve, *middleware.args, **middleware.kwargs)
+        self._serve_shared: ASGIApp = cors.cls(self._serve, *cors.args, **cors.kwargs)
 
     def serves(self, scope: Scope) -> bool:
         """Return whether a request is one of these."""
@@ -29,12 +30,15 @@ class DirectRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         scope["route"], scope["endpoint"], scope["path_params"] = self._route, self._route.endpoint, {}
-        await self._app(scope, receive, send)
+        serve = self._serve_shared if b"origin" in dict(scope["headers"]) else self._serve
+        await serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
             response = await self._answer(request)
+            if "origin" not in request.headers:  # The middleware has not seen it.
+                response.raw_headers.append((b"vary", b"Origin"))
             await response(scope, receive, send)
         except Exception as error:
             # The answer has begun: the connection is closed, and the error is only logged.

@@ -5,6 +5,7 @@ A page of a name that an attacker points at this service would otherwise count a
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -61,6 +62,7 @@ class AllowedHosts:
         return scope["path"] in PROBE_PATHS and (host in _LOCAL or _is_address(host))
 
 
+@lru_cache(64)
 def host_name(value: str) -> str | None:
     """Return the name in a Host header, in lower case and without a port; None if it is malformed."""
     try:

@@ -6,7 +6,7 @@ transport binds each operation, in the operation's own task.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import uuid4
+from secrets import token_hex
 
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
@@ -15,17 +15,16 @@ from rules.typeid import CONVERSATION, WORKSPACE, format_id
 
 
 @contextmanager
-def log_context(actor: Actor | None = None) -> Iterator[str]:
-    """Bind a new request id, and the actor's ids, to all log lines of the block. Return the request id.
+def log_context(actor: Actor | None = None) -> Iterator[None]:
+    """Bind a new request id, and the actor's ids, to all log lines of the block.
 
     The block must be the outermost one of its task.
     """
-    request_id = uuid4().hex
     clear_contextvars()
-    bind_contextvars(request_id=request_id)
+    bind_contextvars(request_id=_new_request_id())
     bind_actor(actor)
     try:
-        yield request_id
+        yield
     finally:
         clear_contextvars()
 
@@ -40,4 +39,8 @@ def bind_actor(actor: Actor | None) -> None:
 
 def current_request_id() -> str:
     """Return the id of the request under way; a new one outside any request."""
-    return str(get_contextvars().get("request_id") or uuid4().hex)
+    return str(get_contextvars().get("request_id") or _new_request_id())
+
+
+def _new_request_id() -> str:
+    return token_hex(16)

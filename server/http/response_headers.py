@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.routing import BaseRoute, Route
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Scope
 
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HSTS = "max-age=31536000"  # one year
@@ -111,29 +111,20 @@ class ResponseHeaders:
         self._lines = {path: _both(POLICIES[path]) for path in paths}
         self._other = _both(NO_ROUTE)
 
-    def sending(self, scope: Scope, send: Send) -> Send:
-        """Return a `send` that adds the headers to the start of the response to the request of `scope`."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._add(scope, message)
-            await send(message)
-
-        return send_with_headers
-
-    def _add(self, scope: Scope, message: Message) -> None:
+    def add_to(self, start: Message, scope: Scope) -> None:
+        """Add the headers to the start of the response to the request of `scope`."""
         route = scope.get("route")
         lines = self._lines.get(path_of(route), self._other) if route else self._other
-        given = [(name.lower(), value) for name, value in message.get("headers", ())]
+        given = [(name.lower(), value) for name, value in start.get("headers", ())]
         names = {name for name, _ in given}
         is_https = self._is_https or scope.get("scheme") == "https"
         added = [line for line in lines[is_https] if line[0] not in names]
         # Only a success may be kept by caches: an error of a moment would be shown for hours.
-        if message["status"] >= HTTPStatus.BAD_REQUEST:
+        if start["status"] >= HTTPStatus.BAD_REQUEST:
             given = [line for line in given if line[0] != b"cache-control"]
             added = [line for line in added if line[0] != b"cache-control"]
             added.append((b"cache-control", b"no-store"))
-        message["headers"] = given + added
+        start["headers"] = given + added
 
 
 def path_of(route: Any) -> str:
