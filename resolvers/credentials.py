@@ -7,6 +7,7 @@ import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, func, select, update
@@ -208,7 +209,7 @@ async def _api_keys(database: Database, tokens: list[str]) -> dict[str, _Credent
     hashes = {token_hash(token): token for token in tokens}
     return {
         hashes[key_hash]: _Credential(
-            Actor(ActorKind.API_KEY, workspace_id, frozenset(map(Scope, scopes)), api_key_id=key_id),
+            Actor(ActorKind.API_KEY, workspace_id, _scopes_of(*scopes), api_key_id=key_id),
             last_used_at,
             networks,
         )
@@ -216,6 +217,11 @@ async def _api_keys(database: Database, tokens: list[str]) -> dict[str, _Credent
             database, hashes=list(hashes), now=datetime.now(UTC)
         )
     }
+
+
+@lru_cache(1_024)
+def _scopes_of(*names: str) -> frozenset[Scope]:
+    return frozenset(map(Scope, names))
 
 
 async def _sessions(database: Database, tokens: list[str]) -> dict[str, _Credential]:

@@ -69,7 +69,9 @@ class WindowCounter:
     def _at(self, limit: RateLimitItem) -> tuple[_Windows, float]:
         seconds = limit.get_expiry()
         index, elapsed = divmod(self._now(), seconds)
-        windows = self._windows.setdefault(seconds, _Windows())
+        windows = self._windows.get(seconds)
+        if windows is None:
+            windows = self._windows[seconds] = _Windows()
         windows.advance(int(index))
         return windows, elapsed
 
