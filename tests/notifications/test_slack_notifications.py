@@ -12,6 +12,7 @@ from tests.support.baton_client import Server
 from tests.support.callers import everything_kept
 from tests.support.notification_sinks import CONNECT, DISCONNECT, Outside, Row, Team, at, events_of
 from tests.support.seeded_workspace import fingerprint
+from tests.support.server_log import written_log
 from tests.support.sla_clocks import QUICK, Clock
 from tests.support.slack_samples import spelled
 from tests.support.slack_server import SlackStandIn
@@ -83,7 +84,7 @@ def test_connecting_asks_slack_once_and_keeps_the_token_to_itself(
     # Neither answers nor rows nor logs have it.
     assert token not in str([answer, waiting, delivery, team.notifications])
     assert token not in everything_kept(team.server)
-    assert token not in outside.server.log.read_text()
+    assert token not in written_log(outside.server)
 
 
 def test_another_token_takes_the_place_of_the_first(connected: Team, slack: SlackStandIn) -> None:

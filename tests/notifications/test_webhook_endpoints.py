@@ -11,6 +11,7 @@ from models.ids import new_id
 from rules.typeid import AGENT, WEBHOOK_ENDPOINT, WORKSPACE, format_id, parse_id
 from tests.support.baton_client import Refused, Server, Workspace
 from tests.support.seeded_workspace import fingerprint
+from tests.support.server_log import written_log
 from tests.support.webhook_helpers import AGENT_MADE, CREATE, DELETE, LIST, ROTATE, UPDATE, Endpoint, Row
 
 # Nothing is ever sent there: the address is public, so it may be set, and no event happens here.
@@ -165,7 +166,7 @@ def test_secrets_cannot_be_read_in_the_rows(team: Workspace, agent_id: str) -> N
             assert spelled.hex() not in dump["text"]
         assert secret.removeprefix("whsec_") not in dump["text"]
     # Nor anywhere else: in idempotency keys, the log, or a process's output.
-    assert endpoint.secret not in team.server.log.read_text()
+    assert endpoint.secret not in written_log(team.server)
 
 
 def test_deleted_endpoint_is_gone(team: Workspace, agent_id: str) -> None:

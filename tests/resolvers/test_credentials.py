@@ -16,6 +16,7 @@ from rules.roles import MemberRole, Scope
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Socket
 from tests.support.callers import Rows, Visitor, everything_kept, mint_widget_token
+from tests.support.server_log import written_log
 from tests.support.sla_clocks import prolonged
 
 KIND = "{ viewer { kind } }"
@@ -51,7 +52,7 @@ def test_key_is_shown_once_and_stored_as_a_hash(rows: Rows) -> None:
     secret_part = secret.removeprefix(prefix)
     assert secret_part not in kept
     assert secret_part.encode().hex() not in kept
-    assert secret_part not in rows.workspace.server.log.read_text()
+    assert secret_part not in written_log(rows.workspace.server)
     assert secret_part not in str(rows.key.ask("{ apiKeys { id name prefix } viewer { apiKey { prefix } } }"))
 
 

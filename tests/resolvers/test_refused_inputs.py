@@ -9,6 +9,7 @@ from graphql import get_nullable_type, is_required_input_field
 
 from tests.support.baton_client import Refused, Server
 from tests.support.seeded_workspace import ROOTS, Place, fingerprint, leaves, seeded_place
+from tests.support.server_log import written_log
 
 ASKING = [name for name, (_, field) in ROOTS.items() if field.args]
 
@@ -50,7 +51,7 @@ def _unharmed(place: Place, server: Server) -> Iterator[None]:
     before, place.fingerprint = place.fingerprint, fingerprint(place.workspace)
     assert place.fingerprint == before
     assert place.client.get("/readyz").status_code == 200
-    assert b"request.failed" not in server.log.read_bytes()[logged:]
+    assert "request.failed" not in written_log(server, logged)
 
 
 def test_inputs_and_rows_for_the_cases_exist(place: Place) -> None:

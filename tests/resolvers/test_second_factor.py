@@ -11,6 +11,7 @@ from rules.roles import MemberRole
 from tests.support.baton_client import PASSWORD, wait_for
 from tests.support.callers import Rows, Visitor, everything_kept
 from tests.support.member_cases import SIGN_IN, is_signed_in, me
+from tests.support.server_log import written_log
 
 ENROL = "mutation($p: String!) { enrolSecondFactor(password: $p) { secret uri } }"
 CONFIRM = "mutation($c: String!) { confirmSecondFactor(code: $c) { codes } }"
@@ -101,7 +102,7 @@ def _valid(member: Authenticator) -> set[str]:
 
 
 def test_secret_and_recovery_codes_are_not_stored_in_the_clear(member: Authenticator, rows: Rows) -> None:
-    kept = everything_kept(rows.workspace.server) + rows.workspace.server.log.read_text()
+    kept = everything_kept(rows.workspace.server) + written_log(rows.workspace.server)
     assert member.email in kept, "or the scan finds nothing"
     for secret in (member.secret, *member.recovery):
         assert secret not in kept

@@ -32,6 +32,7 @@ from tests.support.member_cases import (
     set_failures,
     team,
 )
+from tests.support.server_log import written_log
 
 # ---- signing in
 
@@ -165,7 +166,7 @@ def test_password_is_stored_by_argon2_and_a_session_by_its_hash(rows: Rows) -> N
     assert re.fullmatch(r"baton_ss_[\w-]{43}", token)
     (kept,) = server.rows("SELECT password_hash FROM members WHERE email = $1", email)
     assert kept["password_hash"].startswith("$argon2id$")
-    everything = everything_kept(server) + server.log.read_text()
+    everything = everything_kept(server) + written_log(server)
     assert kept["password_hash"] in everything, "or the scan finds nothing"
     for secret in (PASSWORD, token.removeprefix("baton_ss_")):
         assert secret not in everything

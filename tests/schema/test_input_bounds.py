@@ -20,6 +20,7 @@ from tests.support.baton_client import Refused, Server, inexpensive
 from tests.support.permission_targets import ROOTS as ALL_ROOTS
 from tests.support.permission_targets import SUBSCRIPTION
 from tests.support.seeded_workspace import ROOTS, Place, fingerprint, leaves, lists, seeded_place
+from tests.support.server_log import written_log
 
 MANY = 10_000
 WORD = "x" * 900_000
@@ -108,7 +109,7 @@ def _unharmed(place: Place, server: Server) -> Iterator[None]:
     yield
     before, place.fingerprint = place.fingerprint, fingerprint(place.workspace)
     assert place.fingerprint == before
-    assert b"request.failed" not in server.log.read_bytes()[logged:]
+    assert "request.failed" not in written_log(server, logged)
 
 
 def beyond(type_: Any) -> list[Any]:

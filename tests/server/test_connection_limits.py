@@ -17,6 +17,7 @@ from server.graphql.uvicorn_protocols import RequestProtocol
 from server.http.connection_limits import Admission, ConnectionLimits, connections_in_all, trusted_networks
 from tests.support.baton_client import DEADLINE, Server, wait_for
 from tests.support.raw_websocket import Raw
+from tests.support.server_log import written_log
 
 
 def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
@@ -61,7 +62,7 @@ def test_address_with_too_many_connections_is_refused_until_one_ends(server: Ser
         silent.close()
         wait_for(admitted, "the place of the silent connection")
         assert not admitted()
-    assert "connections.address_limit" in server.log.read_text()
+    assert "connections.address_limit" in written_log(server)
 
 
 def test_open_connections_are_a_metric(server: Server) -> None:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from tests.support.baton_client import Server, Workspace, wait_for
+from tests.support.server_log import written_log
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_rest_failure_is_logged_once_with_the_same_context(team: Workspace) -> N
     line = failure_with(team.server, answer.json()["requestId"])
     assert (line["workspace"], line["conversation"]) == (team.id, conversation)
     assert line["event"] == "request.failed"
-    assert "Exception in ASGI application" not in team.server.log.read_text()
+    assert "Exception in ASGI application" not in written_log(team.server)
 
 
 def test_requests_on_one_connection_have_different_ids_and_nothing_of_each_other(team: Workspace) -> None:

@@ -28,6 +28,7 @@ from tests.support.oidc_provider import (
     public_key,
     signed_with,
 )
+from tests.support.server_log import written_log
 
 HOUR = 3600
 PENDING = PendingSignIn.begin("/")
@@ -232,7 +233,7 @@ def test_log_names_the_reason_and_never_a_secret(browser: OidcBrowser, workspace
     browser.provider.claims["nonce"] = "another"
     callback = browser.callback()
     browser.get(callback)
-    log = browser.server.log.read_text()
+    log = written_log(browser.server)
     assert '"reason":"provider"' in log
     assert "sign_in.refused" in log
     code = dict(parse_qsl(urlsplit(callback).query))["code"]

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from tests.support.baton_client import Workspace, wait_for
+from tests.support.server_log import written_log
 
 WORDS = "my card number is 4111"
 RECORD = """mutation Secret($id: ID!, $text: String!) {
@@ -59,7 +60,7 @@ def test_log_holds_no_token_and_no_words_of_a_customer(workspace: Workspace) -> 
     assert httpx.post(url, json={"conversationId": conversation, "reason": WORDS}).status_code == 201
     (line,) = lines_of(workspace, "post_hook")
     assert (line["status"], line["caller"]) == (201, "API_KEY")
-    log = workspace.server.log.read_text()
+    log = written_log(workspace.server)
     for secret in (WORDS, hook, started["widgetToken"], workspace.api_key):
         assert str(secret) not in log
 

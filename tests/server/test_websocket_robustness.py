@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from tests.support.baton_client import PROTOCOL, Refused, Server, Socket, Workspace
 from tests.support.raw_websocket import Raw, begun, close_code, framed, more, open_sockets, ping, text
+from tests.support.server_log import written_log
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ async def nobody_else_notices(server: Server) -> AsyncIterator[None]:
         await asyncio.to_thread(workspace.key.record, conversation, "USER", "all is well")
         event = (await witness.next(id_))["messageAdded"]
         assert event["message"]["content"] == "all is well"
-    written = server.log.read_bytes()[begun:].decode()
+    written = await asyncio.to_thread(written_log, server, begun)
     assert "Traceback" not in written
     assert '"level":"error"' not in written
     assert '"level":"critical"' not in written
