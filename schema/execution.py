@@ -1,5 +1,6 @@
 """Running an operation, over whatever transport it came."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from schema.executor.run import run as run_executor
 from schema.executor.run import run_plan
 from schema.introspection import printed_introspection
 from schema.live.event_buffer import EncodedBatch
-from schema.live.group_member import GroupMember, Sink
+from schema.live.group_member import GroupMember, OnEnd, Sink
 from schema.live.groups import Groups
 from schema.live.subscription_plan import is_subscription, prepare
 from schema.operation import MutationByGetError, Operation
@@ -78,12 +79,13 @@ async def _run_operation(
     return _formatted(await run_executor(executor, plan))
 
 
-def follow(operation: Operation, context: Context, groups: Groups, sink: Sink) -> GroupMember:
+def follow(operation: Operation, context: Context, groups: Groups, sink: Sink, on_end: OnEnd) -> GroupMember:
     """Follow a subscription and send the result of each event to the sink, until it is stopped.
 
-    Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it.
+    Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it: `on_end`
+    is called with the errors.
     """
-    return groups.follow(prepare(operation, GraphQLContext.of(context)), sink)
+    return groups.follow(prepare(operation, GraphQLContext.of(context)), sink, on_end)
 
 
 async def run(operation: Operation, context: Context, sink: Sink) -> list[dict[str, Any]] | None:
@@ -105,12 +107,13 @@ async def run_any(
     """Run any operation to its end, as `follow` and `run` do."""
     if not is_subscription(operation, context):
         return await run(operation, context, sink)
+    ended: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
     try:
-        follower = follow(operation, context, groups, sink)
+        follower = follow(operation, context, groups, sink, ended.set_result)
     except RefusedError as refused:
         return refused.errors
     try:
-        return await follower.ended
+        return await ended
     finally:
         await follower.stop()
 

@@ -17,14 +17,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 from realtime.cancellation import cancel_and_wait
-from resolvers.actor import Actor
 from resolvers.retry import retry_while_unavailable
 from resolvers.subscription_sources import SubscriptionSource
-from schema.errors import RefusedError
+from schema.errors import RefusedError, format_error
 from schema.live.event_buffer import EncodedBatch, EncodedEvent, EventBuffer
 from schema.live.subscription_plan import SubscriptionPlan
+
+OnEnd = Callable[[list[dict[str, Any]]], None]
 
 TOGETHER = 50  # events that are looked up and sent together
 
@@ -53,7 +55,7 @@ class Group(Protocol):
     position: int
     recent: EventBuffer
 
-    async def read_older(self, after: int, caller: str | None) -> tuple[list[EncodedEvent], int]:
+    async def read_older(self, after: int, caller: UUID | None) -> tuple[list[EncodedEvent], int]:
         """Return results after position `after`, and the position that they cover; `caller` has one turn."""
 
     def leave(self, member: "GroupMember") -> None:
@@ -73,16 +75,17 @@ class GroupRegistry(Protocol):
 class GroupMember:
     """One subscriber of a group; see the state diagram at the top of this module.
 
-    `ended` is done when the subscription is over. Its result is the formatted errors that ended it, its
-    exception an error of the sink. The caller that created the member stops it.
+    `on_end` is called with the formatted errors that end the subscription, if any do. The caller that created
+    the member stops it.
     """
 
-    __slots__ = ("_actor_id", "_after", "_group", "_live", "_sink", "_task", "ended")
+    __slots__ = ("_actor", "_after", "_group", "_live", "_on_end", "_sink", "_task")
 
-    def __init__(self, groups: GroupRegistry, plan: SubscriptionPlan, sink: Sink) -> None:
-        self.ended: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
+    def __init__(self, groups: GroupRegistry, plan: SubscriptionPlan, sink: Sink, on_end: OnEnd) -> None:
         self._sink = sink
-        self._actor_id = _actor_id(plan.call.caller)
+        # None when the subscription is over.
+        self._on_end: OnEnd | None = on_end
+        self._actor = plan.call.caller
         self._after = 0
         self._live = False
         self._group: Group | None = None
@@ -101,21 +104,22 @@ class GroupMember:
             self.end(error.errors)
         except Exception as error:
             self._task = None
-            self._fail(error)
+            self.end([format_error(error)])
 
     async def _join(self, groups: GroupRegistry, plan: SubscriptionPlan) -> None:
         source = await retry_while_unavailable(partial(groups.watch, plan))
-        if self.ended.done():
+        if self._on_end is None:
             return
         self._after = source.place.after
         self._group = groups.join(self, plan, source)
         await self._catch_up(self._group)
 
     async def _catch_up(self, group: Group) -> None:
-        while not self.ended.done():
+        caller = self._actor.id if self._actor else None
+        while self._on_end is not None:
             events = group.recent.since(self._after)
             if events is None:
-                events, until = await group.read_older(self._after, self._actor_id)
+                events, until = await group.read_older(self._after, caller)
                 await self._send(events)
                 self._after = until
             elif self._try_send(events):
@@ -147,7 +151,7 @@ class GroupMember:
         try:
             taken = self._sink.offer(results)
         except Exception as error:
-            self._fail(error)
+            self.end([format_error(error)])
             return
         if taken:
             self._after = events[-1].position
@@ -158,28 +162,25 @@ class GroupMember:
 
     def push_signal(self, results: EncodedBatch, typist: str | None) -> None:
         """Send a signal unless the member itself types; it is lost when it does not fit."""
-        if self._live and (typist is None or typist != self._actor_id):
-            try:
-                self._sink.offer(results)
-            except Exception as error:
-                self._fail(error)
+        if not self._live or (typist is not None and self._actor and typist == str(self._actor.id)):
+            return
+        try:
+            self._sink.offer(results)
+        except Exception as error:
+            self.end([format_error(error)])
 
     def end(self, errors: list[dict[str, Any]]) -> None:
         """End the subscription with these errors."""
         self._detach()
-        if not self.ended.done():
-            self.ended.set_result(errors)
-
-    def _fail(self, error: Exception) -> None:
-        self._detach()
-        if not self.ended.done():
-            self.ended.set_exception(error)
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(errors)
 
     async def stop(self) -> None:
         """Stop the subscription; afterwards nothing is held."""
         task = self._task
         self._detach()
-        self.ended.cancel()
+        self._on_end = None
         if task is not None:
             await cancel_and_wait([task])
             self._detach()  # it may have joined its group in the meantime
@@ -191,7 +192,3 @@ class GroupMember:
             self._task = None
         if self._group is not None:
             self._group.leave(self)
-
-
-def _actor_id(actor: Actor | None) -> str | None:
-    return None if actor is None else str(actor.id)

@@ -13,6 +13,7 @@ from functools import partial
 from itertools import groupby
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import orjson
 from prometheus_client import Counter, Gauge
@@ -29,7 +30,7 @@ from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.live.event_buffer import RECENT_SECONDS, EncodedBatch, EncodedEvent, EventBuffer
-from schema.live.group_member import TOGETHER, FailedError, GroupMember, Sink
+from schema.live.group_member import TOGETHER, FailedError, GroupMember, OnEnd, Sink
 from schema.live.subscription_plan import SubscriptionPlan
 
 # More would only wait for the ten connections of the live pool.
@@ -166,7 +167,7 @@ class _Group:
         for member in list(self.members):
             member.end(errors)
 
-    async def read_older(self, after: int, caller: str | None) -> tuple[list[EncodedEvent], int]:
+    async def read_older(self, after: int, caller: UUID | None) -> tuple[list[EncodedEvent], int]:
         """Return the results after `after`, at most a page of the log, and the position that they cover.
 
         There is one read at a time, in a group and for a caller. Members that stopped at the same position
@@ -174,7 +175,7 @@ class _Group:
         """
         return await self._pages.run(after, partial(self._read_page, after, caller))
 
-    async def _read_page(self, after: int, caller: str | None) -> tuple[list[EncodedEvent], int]:
+    async def _read_page(self, after: int, caller: UUID | None) -> tuple[list[EncodedEvent], int]:
         async with self._replays.of(caller), self._reading:
             until = self.recent.start
             if after >= until:
@@ -227,9 +228,9 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def follow(self, plan: SubscriptionPlan, sink: Sink) -> GroupMember:
+    def follow(self, plan: SubscriptionPlan, sink: Sink, on_end: OnEnd) -> GroupMember:
         """Send every event after the subscription's cursor to the sink, until the member is stopped."""
-        return GroupMember(self, plan, sink)
+        return GroupMember(self, plan, sink, on_end)
 
     async def watch(self, plan: SubscriptionPlan) -> SubscriptionSource:
         """Return the source of the subscription, shared by concurrent calls; raise RefusedError."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -46,18 +46,19 @@ CurrentActors = Callable[[Collection[str]], Awaitable[Mapping[str, Actor]]]
 
 @dataclass(eq=False, slots=True)
 class ClientConnection:
-    """One open WebSocket or event stream, and its credential once that is known."""
+    """One open WebSocket or event stream, and its credential once that is known.
 
-    close_reason: asyncio.Future[CloseReason] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    `on_close` is called with the reason of the first close.
+    """
+
+    on_close: Callable[[CloseReason], None]
     token: str | None = None
     actor: Actor | None = None
 
     def close(self, reason: CloseReason) -> None:
         """Request a close; the first reason wins."""
-        if not self.close_reason.done():
-            self.close_reason.set_result(reason)
+        on_close, self.on_close = self.on_close, _do_nothing
+        on_close(reason)
 
 
 class ClientConnections:
@@ -83,9 +84,11 @@ class ClientConnections:
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, token: str | None = None, actor: Actor | None = None) -> ClientConnection:
+    def add(
+        self, on_close: Callable[[CloseReason], None], token: str | None = None, actor: Actor | None = None
+    ) -> ClientConnection:
         """Register a connection. While the process stops it is closed immediately."""
-        client = ClientConnection()
+        client = ClientConnection(on_close)
         if token is not None and actor is not None:
             self.identify(client, token, actor)
         if self._closing:
@@ -115,9 +118,11 @@ class ClientConnections:
         self._removed.set()
 
     @contextmanager
-    def added(self, token: str | None = None, actor: Actor | None = None) -> Iterator[ClientConnection]:
+    def added(
+        self, on_close: Callable[[CloseReason], None], token: str | None = None, actor: Actor | None = None
+    ) -> Iterator[ClientConnection]:
         """Register a connection for the duration of the block."""
-        client = self.add(token, actor)
+        client = self.add(on_close, token, actor)
         try:
             yield client
         finally:
@@ -160,3 +165,7 @@ class ClientConnections:
                     await self._removed.wait()
         except TimeoutError:
             _logger.warning("connections.close_timeout", connections=len(self._open))
+
+
+def _do_nothing(_: CloseReason) -> None:
+    pass

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,14 +30,18 @@ CUSTOMERS_LIMIT = 10
 class Operations:
     """Up to 100 concurrent operations, 10 of a customer. An error in one ends only that one.
 
-    Queries and mutations take their turn with the calls of others; subscriptions do not.
+    Queries and mutations take their turn with the calls of others; subscriptions do not. Each operation has a
+    context of its own, so that an idle socket keeps none.
     """
 
-    __slots__ = ("_admission", "_context", "_groups", "_queue", "_running")
+    __slots__ = ("_address", "_admission", "_caller", "_groups", "_origin", "_queue", "_running", "_services")
 
     def __init__(self, context: Context, groups: Groups, queue: SendQueue, admission: Admission) -> None:
+        self._services = context.services
+        self._caller = context.caller
+        self._address = context.address
+        self._origin = context.origin
         self._admission = admission
-        self._context = context
         self._groups = groups
         self._queue = queue
         self._running: dict[str, GroupMember | asyncio.Task[None]] = {}
@@ -48,7 +51,7 @@ class Operations:
         if id_ in self._running:
             raise ProtocolError(CloseReason(4409, f"Subscriber for {id_} already exists"))
         try:
-            operation = read_operation(payload, self._context.services)
+            operation = read_operation(payload, self._services)
             self._check_limit()
         except BadInputError as error:
             # An empty document is valid for the protocol, but not for GraphQL.
@@ -61,34 +64,33 @@ class Operations:
             await self._start(id_, operation)
 
     def _check_limit(self) -> None:
-        caller = self._context.caller
-        limit = CUSTOMERS_LIMIT if caller and caller.is_customer else LIMIT
+        limit = CUSTOMERS_LIMIT if self._caller and self._caller.is_customer else LIMIT
         if len(self._running) >= limit:
             raise RateLimitedError(f"A connection runs at most {limit} operations: complete some first.")
 
     async def _start(self, id_: str, operation: Operation) -> None:
         encoder = FrameEncoder(self._queue, id_)
-        if not is_subscription(operation, self._context):
-            task = asyncio.create_task(self._run(id_, operation, encoder))
+        context = Context(self._services, self._caller, self._address, origin=self._origin)
+        if not is_subscription(operation, context):
+            task = asyncio.create_task(self._run(id_, operation, context, encoder))
             self._running[id_] = task
-            task.add_done_callback(lambda _: self._running.pop(id_))
+            task.add_done_callback(lambda _: self._running.pop(id_, None))
             return
         try:
-            member = follow(operation, self._context, self._groups, encoder)
+            member = follow(operation, context, self._groups, encoder, partial(self._end_subscription, id_))
         except RefusedOperationError as refused:
             await self._queue.send(_error_frame(id_, refused.errors), id_)
         except Exception as error:
             await self._queue.send(_error_frame(id_, [format_error(error)]), id_)
         else:
             self._running[id_] = member
-            member.ended.add_done_callback(partial(self._end_subscription, id_))
 
-    async def _run(self, id_: str, operation: Operation, encoder: FrameEncoder) -> None:
-        caller = self._context.caller
-        with log_context(caller), reported_operation(caller) as record:
+    async def _run(self, id_: str, operation: Operation, context: Context, encoder: FrameEncoder) -> None:
+        with log_context(self._caller), reported_operation(self._caller) as record:
+            context.record = record
             try:
                 async with self._place(record):
-                    errors = await run(operation, replace(self._context, record=record), encoder)
+                    errors = await run(operation, context, encoder)
             except Exception as error:
                 errors = [format_error(error)]
                 record.outcome = errors[0]["extensions"]["code"]
@@ -96,15 +98,10 @@ class Operations:
         await self._queue.send(last, id_)
 
     def _place(self, record: CallRecord) -> Place:
-        context = self._context
-        return self._admission.place(self._admission.flow_of(context.caller, context.address), record)
+        return self._admission.place(self._admission.flow_of(self._caller, self._address), record)
 
-    def _end_subscription(self, id_: str, ended: "asyncio.Future[list[dict[str, Any]]]") -> None:
-        if ended.cancelled():
-            return  # `stop` did that
-        error = ended.exception()
+    def _end_subscription(self, id_: str, errors: list[dict[str, Any]]) -> None:
         if self._running.pop(id_, None) is not None:
-            errors = [format_error(error)] if isinstance(error, Exception) else ended.result()
             self._queue.send_last(_error_frame(id_, errors), id_)
 
     async def stop(self, id_: str) -> None:

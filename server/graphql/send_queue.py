@@ -113,7 +113,8 @@ class SendQueue:
     def close(self) -> None:
         """Send nothing more."""
         self._writable = False
-        self._writer.on_change = _do_nothing
+        # The garbage collector would have to look for what these refer to.
+        self._writer.on_change = self._on_stalled = _do_nothing
         if self._deadline:
             self._deadline.cancel()
 

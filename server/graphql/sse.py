@@ -97,14 +97,17 @@ class EventStream(Response):
         transport = transport_of(scope)
         writer = SseWriter(send, transport.get_write_buffer_size)
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        with self._clients.added(self._token, self._context.caller) as client:
+        closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
+        with self._clients.added(
+            partial(_set_unless_done, closed), self._token, self._context.caller
+        ) as client:
             queue = SendQueue(writer, timeouts.send, partial(client.close, CLIENT_STALLED))
             disconnected = asyncio.create_task(_wait_for_disconnect(client, receive))
             work = (writer.run(start), self._run_operation(queue), _send_comments(queue, timeouts.comment))
             tasks = [asyncio.create_task(_close_when_over(client, part)) for part in work]
             reason = CLIENT_GONE
             try:
-                reason = await client.close_reason
+                reason = await closed
             finally:
                 queue.close()
                 await cancel_and_wait(tasks)
@@ -198,6 +201,11 @@ def _next_events(payloads: Sequence[bytes], _: str) -> bytes:
 
 def _next_event(payload: bytes) -> bytes:
     return b"event: next\ndata: " + payload + b"\n\n"
+
+
+def _set_unless_done(closed: "asyncio.Future[CloseReason]", reason: CloseReason) -> None:
+    if not closed.done():
+        closed.set_result(reason)
 
 
 async def _send_comments(queue: SendQueue, seconds: float) -> None:

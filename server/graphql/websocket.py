@@ -108,7 +108,6 @@ class WebSocketSession:
         "_reader",
         "_services",
         "_timeouts",
-        "_url",
         "_websocket",
     )
 
@@ -118,7 +117,6 @@ class WebSocketSession:
         self._admission = state.admission
         self._groups = state.groups
         self._clients = state.connections
-        self._url = state.settings.url
         self._lookups = lookups
         self._timeouts = timeouts
         self._websocket: WebSocket | None = websocket
@@ -126,14 +124,12 @@ class WebSocketSession:
         self._inbox: list[tuple[bytes, bool]] = []
         self._reader: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._client = self._clients.add()
-        self._client.close_reason.add_done_callback(self._start_closing)
-        self._init_timer = asyncio.get_running_loop().call_later(
+        self._client = self._clients.add(self._start_closing)
+        self._init_timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
             timeouts.init, self._client.close, _INIT_TIMEOUT
         )
         self._connection = connection_of(websocket.scope)
-        stalled = partial(self._client.close, CLIENT_STALLED)
-        self._queue = SendQueue(self._connection, timeouts.send, stalled)
+        self._queue = SendQueue(self._connection, timeouts.send, self._client_stalled)
         if SUBPROTOCOL in websocket.scope["subprotocols"]:
             self._connection.accept(self, SUBPROTOCOL)
         else:
@@ -150,6 +146,9 @@ class WebSocketSession:
         """End the session, since there is no client any more."""
         self._queue.close()
         self._client.close(CLIENT_GONE)
+
+    def _client_stalled(self) -> None:
+        self._client.close(CLIENT_STALLED)
 
     async def _read(self) -> None:
         try:
@@ -192,7 +191,7 @@ class WebSocketSession:
 
     async def _handle_init(self, init: ClientMessage) -> None:
         assert self._websocket is not None  # it is kept until there are operations
-        self._init_timer.cancel()
+        self._stop_init_timer()
         context = await self._authenticate(self._websocket, init)
         # Free the handshake: its headers take as much memory as the rest of the session.
         self._websocket = None
@@ -207,7 +206,8 @@ class WebSocketSession:
     async def _authenticate(self, websocket: WebSocket, init: ClientMessage) -> Context:
         """Return the caller's context; raise ProtocolError for a credential that does not hold here."""
         address, origin = client_address(websocket), websocket.headers.get("origin")
-        token = _presented_token(websocket, init, self._url)
+        url = app_state(websocket).settings.url
+        token = _presented_token(websocket, init, url)
         if token is None:
             return Context(self._services, None, address, origin=origin)
         services = self._services
@@ -219,19 +219,24 @@ class WebSocketSession:
             raise ProtocolError(SESSION_ENDED if is_session else CREDENTIAL_UNKNOWN)
         if actor.expired:
             raise ProtocolError(CREDENTIAL_EXPIRED)
-        if not await may_call_from(services, websocket, actor, self._url):
+        if not await may_call_from(services, websocket, actor, url):
             raise ProtocolError(_ORIGIN_NOT_ALLOWED)
         if not self._clients.has_room(actor):
             raise ProtocolError(_TOO_MANY_CONNECTIONS)
         self._clients.identify(self._client, token, actor)
         return Context(services, actor, address, origin=origin)
 
-    def _start_closing(self, reason: asyncio.Future[CloseReason]) -> None:
-        self._closing = asyncio.create_task(self._close(reason.result()))
+    def _stop_init_timer(self) -> None:
+        if self._init_timer is not None:
+            self._init_timer.cancel()
+            self._init_timer = None
+
+    def _start_closing(self, reason: CloseReason) -> None:
+        self._closing = asyncio.create_task(self._close(reason))
 
     async def _close(self, reason: CloseReason) -> None:
         """Close the connection and release everything that the session holds."""
-        self._init_timer.cancel()
+        self._stop_init_timer()
         self._queue.close()
         if reason is CLIENT_STALLED:
             _logger.info("websocket.client_stalled")

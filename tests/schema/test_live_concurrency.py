@@ -69,6 +69,7 @@ class _Sink:
 async def test_events_of_many_groups_are_executed_in_turns(server: Server, workspace: Workspace) -> None:
     talks = [workspace.start()["conversation"]["id"] for _ in range(CONVERSATIONS)]
     received, arrived = Counter[str](), asyncio.Event()
+    ended: list[Any] = []
     watched = _WatchedDatabase(server.service_url).with_own_query_pool()
     assert isinstance(watched, _WatchedDatabase)
     settings = Settings(data_dir=server.data_dir, database_url=server.service_url)
@@ -78,7 +79,13 @@ async def test_events_of_many_groups_are_executed_in_turns(server: Server, works
         assert token
         context = Context(services, await actor_of(services.database, services.widget_tokens, token))
         followers = [
-            follow(Operation(FOLLOW, {"id": talk}, None), context, groups, _Sink(received, talk, arrived))
+            follow(
+                Operation(FOLLOW, {"id": talk}, None),
+                context,
+                groups,
+                _Sink(received, talk, arrived),
+                ended.append,
+            )
             for talk in talks
         ]
         await eventually(lambda: len(groups) == CONVERSATIONS)
@@ -88,4 +95,5 @@ async def test_events_of_many_groups_are_executed_in_turns(server: Server, works
             await follower.stop()
     await watched.close()
     assert received == dict.fromkeys(talks, 1)
+    assert not ended
     assert 1 < watched.most <= CONCURRENT_EXECUTIONS
