@@ -7,7 +7,6 @@ lists what is overridden and used of it.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -94,15 +93,16 @@ class RequestProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the transport to a WebSocketProtocol, with the connection's place."""
+        """Hand the transport to a WebSocketProtocol, with the request and the connection's place."""
         self._stop_checking()
-        super().handle_websocket_upgrade()
-        protocol = self.transport.get_protocol()
-        if isinstance(protocol, WebSocketProtocol):
-            if self._limits and self._counted_address is not None:
-                protocol.on_lost = partial(self._limits.release, self._counted_address)
-            # Parser and protocol refer to each other. They would stay until the garbage collector looks.
-            self.parser = None  # type: ignore[assignment] # as uvicorn does at the end of a connection
+        self.connections.discard(self)
+        protocol = WebSocketProtocol(self.config, self.server_state, self.transport)
+        if self._limits and self._counted_address is not None:
+            protocol.hold_place(self._limits, self._counted_address)
+        self.transport.set_protocol(protocol)
+        protocol.begin_handshake(self.app, self.scope, self.url)
+        # Parser and protocol refer to each other. They would stay until the garbage collector looks.
+        self.parser = None  # type: ignore[assignment] # as uvicorn does at the end of a connection
 
     def data_received(self, data: bytes) -> None:
         """Parse data, and refuse a head that is too large before it is complete."""

@@ -1,22 +1,24 @@
 """WebSocket connections: RFC 6455 by websockets' sans-I/O `ServerProtocol`, bytes by an asyncio transport.
 
-uvicorn creates a WebSocketProtocol for each upgrade request and calls `connection_made`, `data_received` and
-`shutdown`. The ASGI application finds it in its scope and accepts the handshake through it. Messages then go
-to a receiver by plain calls, so an idle connection needs no task.
+RequestProtocol creates a WebSocketProtocol for each upgrade request and hands it the transport and the
+request; uvicorn calls `shutdown`. The ASGI application finds it in its scope and accepts the handshake
+through it. Messages then go to a receiver by plain calls, so an idle connection needs no task.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp, Send
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from server.graphql.websocket_handshake import MalformedHeadError, read_head, scope_of
+from server.graphql.websocket_handshake import RefusedHandshakeError, accept_value, answer, websocket_scope
+from server.http.connection_limits import ConnectionLimits
 
 READ_BYTES = 4_096  # bytes parsed in one iteration of the event loop: up to 700 of the smallest frames
 FRAGMENTS = 1_000  # per message: an empty fragment takes memory, too
@@ -25,6 +27,7 @@ CLOSE_SECONDS = 3.0
 _EXTENSION = "baton.connection"
 
 _logger = structlog.get_logger(__name__)
+_protocol_logger = logging.getLogger("websockets.server")
 
 
 def connection_of(scope: Mapping[str, Any]) -> "WebSocketProtocol":
@@ -44,58 +47,53 @@ class MessageReceiver(Protocol):
 
 
 class ServerState(Protocol):
-    """Connections and tasks that uvicorn waits for when it stops."""
+    """Connections and tasks that uvicorn waits for when it stops, and the headers of every answer."""
 
     connections: set[Any]
     tasks: set["asyncio.Task[None]"]
+    default_headers: list[tuple[bytes, bytes]]
 
 
 class WebSocketProtocol(asyncio.Protocol):
     """One WebSocket connection, from its handshake to its end.
 
-    `write` takes whole frames. `on_change` is called when `writable` may have changed, and `on_lost` once at
-    the end of the connection.
+    `write` takes whole frames. `on_change` is called when `writable` may have changed. `hold_place` has the
+    place among an address's connections released at the end.
     """
 
     __slots__ = (
-        "_app",
-        "_app_state",
+        "_accept_value",
+        "_address",
         "_blocked",
         "_fragments",
-        "_has_head",
         "_is_text",
+        "_limits",
         "_ping_interval",
         "_protocol",
         "_reading_paused",
         "_receiver",
-        "_response",
-        "_root_path",
         "_server_state",
         "_silent",
         "_timer",
         "_transport",
         "_unparsed",
         "on_change",
-        "on_lost",
     )
 
     def __init__(
-        self, config: uvicorn.Config, server_state: ServerState, app_state: Mapping[str, Any]
+        self, config: uvicorn.Config, server_state: ServerState, transport: asyncio.Transport
     ) -> None:
         self.on_change: Callable[[], None] = _do_nothing
-        self.on_lost: Callable[[], None] = _do_nothing
-        self._app = config.loaded_app
-        self._root_path = config.root_path
         self._ping_interval = config.ws_ping_interval
         self._server_state = server_state
-        self._app_state = app_state
+        self._limits: ConnectionLimits | None = None
+        self._address = ""
         # The handshake is ours: a protocol that parses it would keep its headers.
-        self._protocol = ServerProtocol(state=OPEN, max_size=config.ws_max_size)
-        self._transport: asyncio.Transport
+        self._protocol = ServerProtocol(state=OPEN, max_size=config.ws_max_size, logger=_protocol_logger)
+        self._transport = transport
         self._receiver: MessageReceiver | None = None
-        self._has_head = False
         # That of the handshake, until it is accepted or refused.
-        self._response: Response | None = None
+        self._accept_value: bytes | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._fragments: list[bytes] = []
         self._is_text = False
@@ -104,23 +102,16 @@ class WebSocketProtocol(asyncio.Protocol):
         self._blocked = False
         self._silent = False
 
-    # Called by uvicorn and the event loop
+    # Called by RequestProtocol, uvicorn and the event loop
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over the transport."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._server_state.connections.add(self)
+    def hold_place(self, limits: ConnectionLimits, address: str) -> None:
+        """Release the place of a connection of the address when this one ends."""
+        self._limits, self._address = limits, address
 
     def data_received(self, data: bytes) -> None:
-        """Take the head of the handshake first. Then parse a little in each iteration of the event loop.
-
-        Many tiny frames would block it otherwise.
-        """
+        """Parse a little in each iteration of the event loop: many tiny frames would block it otherwise."""
         self._silent = False
-        if not self._has_head:
-            self._has_head = True
-            self._begin_handshake(data)
-        elif self._unparsed or len(data) > READ_BYTES:
+        if self._unparsed or len(data) > READ_BYTES:
             self._unparsed += data
             self._transport.pause_reading()
             self._parse_next()
@@ -140,7 +131,8 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Release everything."""
         self._server_state.connections.discard(self)
-        self.on_lost()
+        if self._limits is not None:
+            self._limits.release(self._address)
         self._set_timer(None)
         self._unparsed = b""
         self._fragments.clear()
@@ -149,7 +141,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close the connection, since uvicorn stops."""
-        if self._response is None and self._protocol.state is OPEN:
+        if self._accept_value is None and self._protocol.state is OPEN:
             self.close(CloseCode.SERVICE_RESTART, "Service restart")
         self._transport.close()
 
@@ -158,13 +150,11 @@ class WebSocketProtocol(asyncio.Protocol):
     def accept(self, receiver: MessageReceiver, subprotocol: str | None = None) -> None:
         """Complete the handshake. The receiver gets every message from now on."""
         self._receiver = receiver
-        response, self._response = self._response, None
-        if response is None or self._transport.is_closing():
+        accept, self._accept_value = self._accept_value, None
+        if accept is None or self._transport.is_closing():
             self._report_gone()
             return
-        if subprotocol:
-            response.headers["Sec-WebSocket-Protocol"] = subprotocol
-        self._transport.write(response.serialize())
+        self._transport.write(answer(accept, subprotocol, self._server_state.default_headers))
         self._schedule_ping()
         self.on_change()
 
@@ -192,7 +182,7 @@ class WebSocketProtocol(asyncio.Protocol):
     @property
     def writable(self) -> bool:
         """Return whether frames may be written now."""
-        is_open = self._response is None and self._protocol.state is OPEN
+        is_open = self._accept_value is None and self._protocol.state is OPEN
         return is_open and not self._blocked and not self._transport.is_closing()
 
     @property
@@ -255,33 +245,23 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Handshake
 
-    def _begin_handshake(self, head: bytes) -> None:
+    def begin_handshake(self, app: ASGIApp, request: Mapping[str, Any], url: bytes) -> None:
+        """Have the application accept or refuse the request, if it is one for a WebSocket."""
+        self._server_state.connections.add(self)
         try:
-            request = read_head(head)
-        except MalformedHeadError:
-            self._send_refusal(self._protocol.reject(400, ""))
+            self._accept_value = accept_value(request["method"], url, request["headers"])
+        except RefusedHandshakeError as error:
+            self._send_refusal(error.status, str(error))
             return
-        response = self._protocol.accept(request)
-        if response.status_code != 101:
-            self._send_refusal(response)
-            return
-        self._response = response
-        transport = self._transport
-        connection = {
-            "scheme": "wss" if transport.get_extra_info("sslcontext") else "ws",
-            "server": _address(transport.get_extra_info("sockname")),
-            "client": _address(transport.get_extra_info("peername")),
-            "state": dict(self._app_state),
-            "extensions": {_EXTENSION: {"connection": self}},
-        }
-        app = self._run_app(scope_of(request, self._root_path, connection))
-        task = asyncio.get_running_loop().create_task(app)
+        scope = websocket_scope(request, url)
+        scope["extensions"] = {_EXTENSION: {"connection": self}}
+        task = asyncio.get_running_loop().create_task(self._run_app(app, scope))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    async def _run_app(self, scope: dict[str, Any]) -> None:
+    async def _run_app(self, app: ASGIApp, scope: dict[str, Any]) -> None:
         try:
-            await self._app(cast(Any, scope), cast(Any, _receive), cast(Any, self._refuse))
+            await app(scope, _receive, cast(Send, self._refuse))
         except Exception:
             _logger.exception("websocket.handshake_failed")
         finally:
@@ -292,13 +272,16 @@ class WebSocketProtocol(asyncio.Protocol):
         self._reject(message.get("status", 403))
 
     def _reject(self, status: int) -> None:
-        if self._response is not None:
-            self._response = None
-            self._send_refusal(self._protocol.reject(status, ""))
+        if self._accept_value is not None:
+            self._accept_value = None
+            self._send_refusal(status)
 
-    def _send_refusal(self, response: Response) -> None:
+    def _send_refusal(self, status: int, text: str = "") -> None:
         if self._transport.is_closing():
             return
+        response = self._protocol.reject(status, text)
+        if status == 405:
+            response.headers["Allow"] = "GET"
         self._transport.write(response.serialize())
         self._transport.close()
         self._abort_after(CLOSE_SECONDS)
@@ -354,7 +337,3 @@ async def _receive() -> dict[str, str]:
 
 def _do_nothing() -> None:
     pass
-
-
-def _address(name: object) -> tuple[str, int] | None:
-    return (str(name[0]), int(name[1])) if isinstance(name, tuple) and len(name) >= 2 else None

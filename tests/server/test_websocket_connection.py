@@ -204,6 +204,9 @@ async def test_handshake_names_the_subprotocol_and_the_scope_describes_the_reque
         ("/other", [], "GET", 500),
         ("/", ["Sec-WebSocket-Version: 12"], "GET", 400),
         ("/", ["X: 1"], "GET", 400),
+        ("/", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"], "GET", 400),
+        ("/", ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="], "GET", 400),
+        ("/", ["Sec-WebSocket-Version: 13", "Upgrade: websocket"], "GET", 426),
         ("/", [], "POST", 405),
     ],
 )
