@@ -85,7 +85,7 @@ def follow(operation: Operation, context: Context, groups: Groups, sink: Sink, o
     Raises RefusedError when it cannot be followed. An event that fails for a reason of ours ends it: `on_end`
     is called with the errors.
     """
-    return groups.follow(prepare(operation, GraphQLContext.of(context)), sink, on_end)
+    return groups.follow(prepare(operation, GraphQLContext.of(context), groups.find_plan), sink, on_end)
 
 
 async def run(operation: Operation, context: Context, sink: Sink) -> list[dict[str, Any]] | None:

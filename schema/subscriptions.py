@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
 import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue
 
+from resolvers.context import Context
 from resolvers.errors import NotFoundError
 from resolvers.loaders import ConversationState, conversations_by_id
 from resolvers.subscription_sources import (
@@ -228,7 +229,8 @@ def _known(value: T | None) -> T:
     return value
 
 
-Watch = Callable[[], Awaitable[SubscriptionSource]]
+# Opens the source for a caller, after a cursor.
+Watch = Callable[[Context, str | None], Awaitable[SubscriptionSource]]
 
 
 class _Event(Protocol):
@@ -238,14 +240,17 @@ class _Event(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveSource:
-    """The result of a subscription's resolver: `watch` opens its source, `build` makes its events."""
+    """The result of a subscription's resolver: `watch` opens its source, `build` makes its events.
+
+    It is the same for all callers who see the same, and for every cursor.
+    """
 
     watch: Watch
     build: Callable[[StreamEvent], Any]
 
 
 def subscription(event: type[_Event]) -> Callable[[Callable[P, Watch]], Any]:
-    """Declare a subscription by a resolver that checks its arguments and returns a call of `watch_*`.
+    """Declare a subscription by a resolver that checks its arguments, except `after`, and returns its Watch.
 
     The field's `subscribe` returns a LiveSource. `schema.live` calls it, because subscribers share sources.
     """
@@ -275,7 +280,7 @@ class Subscription:
     ) -> Watch:
         """New escalations, of one AI agent or of the whole workspace."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
-        return partial(watch_escalations_created, info.context, agent, after)
+        return lambda context, after: watch_escalations_created(context, agent, after)
 
     @subscription(EscalationEvent)
     def escalation_updated(
@@ -288,7 +293,7 @@ class Subscription:
         """Every change to escalations, including creation, and changes of control while one is active."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
         escalation = _optional_id(info, ESCALATION, escalation_id, "escalation_id")
-        return partial(watch_escalations, info.context, agent, escalation, after)
+        return lambda context, after: watch_escalations(context, agent, escalation, after)
 
     @subscription(SlaEvent)
     def sla_status_changed(
@@ -296,13 +301,13 @@ class Subscription:
     ) -> Watch:
         """An escalation becomes at risk or breached, or is put back on track by a new priority."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
-        return partial(watch_clocks, info.context, agent, after)
+        return lambda context, after: watch_clocks(context, agent, after)
 
     @subscription(MessageEvent)
     def message_added(self, info: Info, conversation_id: strawberry.ID, after: str | None = None) -> Watch:
         """Messages of one conversation."""
         conversation = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        return partial(watch_messages, info.context, conversation, after)
+        return lambda context, after: watch_messages(context, conversation, after)
 
     @subscription(ConversationEvent)
     def conversation_updated(
@@ -310,7 +315,7 @@ class Subscription:
     ) -> Watch:
         """Changes of one conversation, other than messages."""
         conversation = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
-        return partial(watch_conversation, info.context, conversation, after)
+        return lambda context, after: watch_conversation(context, conversation, after)
 
     @subscription(ConversationsEvent)
     def conversations_updated(
@@ -318,7 +323,7 @@ class Subscription:
     ) -> Watch:
         """New conversations, messages, control and customers, of one AI agent or of the whole workspace."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
-        return partial(watch_conversations, info.context, agent, after)
+        return lambda context, after: watch_conversations(context, agent, after)
 
     @subscription(TurnEvent)
     def turn_requested(
@@ -326,4 +331,4 @@ class Subscription:
     ) -> Watch:
         """Customer messages from the widget, while the AI may answer."""
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
-        return partial(watch_turns, info.context, agent, after)
+        return lambda context, after: watch_turns(context, agent, after)

@@ -41,22 +41,35 @@ class EncodedEvent(NamedTuple):
     made_at: float
 
 
+class Missed(NamedTuple):
+    """The events that a member has missed, and all of them together, as they are sent."""
+
+    events: list[EncodedEvent]
+    batch: EncodedBatch
+
+
+_NOTHING = Missed([], EncodedBatch([]))
+
+
 class EventBuffer:
     """The recent results: at most 500 of them or 1 MiB, none older than 5 s.
 
-    A member that has everything up to position `start` or later finds all that followed here.
+    A member that has everything up to position `start` or later finds all that followed here. Members that
+    come back together mostly have the same position: what was missed since the last one is kept.
     """
 
-    __slots__ = ("_bytes", "_events", "start")
+    __slots__ = ("_bytes", "_events", "_last_missed", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         # A deque of none would take 600 bytes in every group.
         self._events: list[EncodedEvent] = []
         self._bytes = 0
+        self._last_missed: tuple[int, Missed] | None = None
 
     def add(self, events: Sequence[EncodedEvent]) -> None:
         """Add events after all others."""
+        self._last_missed = None
         self._events.extend(events)
         self._bytes += sum(len(event.payload) for event in events)
         while len(self._events) > RECENT or self._bytes > RECENT_BYTES:
@@ -64,6 +77,7 @@ class EventBuffer:
 
     def add_before(self, after: int, events: Sequence[EncodedEvent]) -> None:
         """Add the newest events between position `after` and the start, as many as fit."""
+        self._last_missed = None
         age = self._events[0].made_at if self._events else math.inf
         for event in reversed(events):
             if len(self._events) >= RECENT or self._bytes + len(event.payload) > RECENT_BYTES:
@@ -81,12 +95,22 @@ class EventBuffer:
             self._forget_oldest()
         return bool(self._events)
 
-    def since(self, after: int) -> list[EncodedEvent] | None:
+    def since(self, after: int) -> Missed | None:
         """Return the events after position `after`; None when some are no longer here."""
         self.forget_old()
-        return None if after < self.start else [event for event in self._events if event.position > after]
+        if after < self.start:
+            return None
+        if self._last_missed is not None and self._last_missed[0] == after:
+            return self._last_missed[1]
+        events = [event for event in self._events if event.position > after]
+        if not events:
+            return _NOTHING
+        missed = Missed(events, EncodedBatch([event.payload for event in events]))
+        self._last_missed = after, missed
+        return missed
 
     def _forget_oldest(self) -> None:
+        self._last_missed = None
         oldest = self._events.pop(0)
         self.start = oldest.position
         self._bytes -= len(oldest.payload)

@@ -24,7 +24,7 @@ from resolvers.retry import retry_while_unavailable
 from resolvers.subscription_sources import SubscriptionSource
 from schema.errors import RefusedError, format_error
 from schema.live.event_buffer import EncodedBatch, EncodedEvent, EventBuffer
-from schema.live.subscription_plan import SubscriptionPlan
+from schema.live.subscription_plan import Subscriber
 
 OnEnd = Callable[[list[dict[str, Any]]], None]
 
@@ -65,10 +65,10 @@ class Group(Protocol):
 class GroupRegistry(Protocol):
     """The groups of the process, as a member uses them."""
 
-    async def watch(self, plan: SubscriptionPlan) -> SubscriptionSource:
+    async def watch(self, subscriber: Subscriber) -> SubscriptionSource:
         """Return the source of the subscription; raise RefusedError."""
 
-    def join(self, member: "GroupMember", plan: SubscriptionPlan, source: SubscriptionSource) -> Group:
+    def join(self, member: "GroupMember", subscriber: Subscriber, source: SubscriptionSource) -> Group:
         """Return the group of the subscription, with this member in it."""
 
 
@@ -81,16 +81,16 @@ class GroupMember:
 
     __slots__ = ("_actor", "_after", "_group", "_live", "_on_end", "_sink", "_task")
 
-    def __init__(self, groups: GroupRegistry, plan: SubscriptionPlan, sink: Sink, on_end: OnEnd) -> None:
+    def __init__(self, groups: GroupRegistry, subscriber: Subscriber, sink: Sink, on_end: OnEnd) -> None:
         self._sink = sink
         # None when the subscription is over.
         self._on_end: OnEnd | None = on_end
-        self._actor = plan.call.caller
+        self._actor = subscriber.call.caller
         self._after = 0
         self._live = False
         self._group: Group | None = None
         self._task: asyncio.Task[None] | None = None
-        self._start(partial(self._join, groups, plan))
+        self._start(partial(self._join, groups, subscriber))
 
     def _start(self, work: Callable[[], Awaitable[None]]) -> None:
         self._task = asyncio.create_task(self._run(work))
@@ -106,32 +106,29 @@ class GroupMember:
             self._task = None
             self.end([format_error(error)])
 
-    async def _join(self, groups: GroupRegistry, plan: SubscriptionPlan) -> None:
-        source = await retry_while_unavailable(partial(groups.watch, plan))
+    async def _join(self, groups: GroupRegistry, subscriber: Subscriber) -> None:
+        source = await retry_while_unavailable(partial(groups.watch, subscriber))
         if self._on_end is None:
             return
         self._after = source.place.after
-        self._group = groups.join(self, plan, source)
+        self._group = groups.join(self, subscriber, source)
         await self._catch_up(self._group)
 
     async def _catch_up(self, group: Group) -> None:
         caller = self._actor.id if self._actor else None
         while self._on_end is not None:
-            events = group.recent.since(self._after)
-            if events is None:
+            missed = group.recent.since(self._after)
+            if missed is None:
                 events, until = await group.read_older(self._after, caller)
                 await self._send(events)
                 self._after = until
-            elif self._try_send(events):
+            elif not missed.events or self._sink.offer(missed.batch):
                 # NO AWAIT SINCE THE LAST READ: the next batch of the group reaches this member, too.
                 self._after = max(self._after, group.position)
                 self._live = True
                 return
             else:
-                await self._send(events)
-
-    def _try_send(self, events: list[EncodedEvent]) -> bool:
-        return not events or self._sink.offer(EncodedBatch([event.payload for event in events]))
+                await self._send(missed.events)
 
     async def _send(self, events: list[EncodedEvent]) -> None:
         for start in range(0, len(events), TOGETHER):

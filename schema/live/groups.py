@@ -7,7 +7,6 @@ the log; so does everything that a stalled member could not take. The states are
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import aclosing
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -24,14 +23,14 @@ from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.log import Entry
 from realtime.single_flight import SingleFlight
 from resolvers.context import Context
-from resolvers.errors import FAILURES, BatonError, ResyncRequiredError
+from resolvers.errors import FAILURES, ResyncRequiredError
 from resolvers.retry import retry_while_unavailable
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.context import GraphQLContext
 from schema.errors import format_error
 from schema.live.event_buffer import RECENT_SECONDS, EncodedBatch, EncodedEvent, EventBuffer
 from schema.live.group_member import TOGETHER, FailedError, GroupMember, OnEnd, Sink
-from schema.live.subscription_plan import SubscriptionPlan
+from schema.live.subscription_plan import Subscriber, SubscriptionPlan
 
 # More would only wait for the ten connections of the live pool.
 CONCURRENT_EXECUTIONS = 16
@@ -51,13 +50,12 @@ class _Group:
         "_on_empty",
         "_open",
         "_pages",
-        "_plan",
         "_reading",
         "_replays",
         "_source",
         "_timer",
-        "key",
         "members",
+        "plan",
         "position",
         "recent",
         "task",
@@ -65,20 +63,20 @@ class _Group:
 
     def __init__(
         self,
-        plan: SubscriptionPlan,
+        subscriber: Subscriber,
         source: SubscriptionSource,
         replays: KeyedSemaphore,
         executions: asyncio.Semaphore,
         on_empty: Callable[["_Group"], None],
     ) -> None:
-        self.key = plan.key
+        plan = subscriber.plan
         self.position = source.place.head
         self.recent = EventBuffer(source.place.head)
         # In the order of their arrival, which is also their order in memory.
         self.members: dict[GroupMember, None] = {}
-        self._plan = plan
+        self.plan = plan
         self._open = _SUBSCRIPTIONS.labels(plan.field.name.value)
-        self._context = group_context(plan.call)
+        self._context = group_context(subscriber.call)
         self._source = source
         self._cursor = str(Cursor(source.place.stream, source.place.head, source.place.head_at))
         self._replays = replays
@@ -183,7 +181,7 @@ class _Group:
             try:
                 page = await self._context.services.feed.page(self._source.place.stream, after, until)
             except StaleCursorError:
-                raise self._plan.refusal(ResyncRequiredError()) from None
+                raise self.plan.refusal(ResyncRequiredError()) from None
             events = [event for entry in page if (event := self._source.event(entry, self._cursor))]
             encoded: list[EncodedEvent] = []
             for first in range(0, len(events), TOGETHER):
@@ -208,9 +206,10 @@ class _Group:
         return [_failure(result) or orjson.dumps(result) for result in results]
 
     async def _execute(self, events: list[StreamEvent]) -> list[dict[str, Any]]:
-        plan = _for(self._plan, GraphQLContext.of(self._context))
-        plan.call.reset(*(event.occurred_at for event in events))
-        return await asyncio.gather(*map(plan.execute, events))
+        call = GraphQLContext.of(self._context)
+        call.reset(*(event.occurred_at for event in events))
+        executor = self.plan.executor_for(call)
+        return await asyncio.gather(*(self.plan.execute(executor, event) for event in events))
 
 
 class Groups:
@@ -228,31 +227,34 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def follow(self, plan: SubscriptionPlan, sink: Sink, on_end: OnEnd) -> GroupMember:
-        """Send every event after the subscription's cursor to the sink, until the member is stopped."""
-        return GroupMember(self, plan, sink, on_end)
+    def find_plan(self, key: Hashable) -> SubscriptionPlan | None:
+        """Return the plan of the group with this key, if there is one."""
+        group = self._groups.get(key)
+        return group.plan if group else None
 
-    async def watch(self, plan: SubscriptionPlan) -> SubscriptionSource:
+    def follow(self, subscriber: Subscriber, sink: Sink, on_end: OnEnd) -> GroupMember:
+        """Send every event after the subscriber's cursor to the sink, until the member is stopped."""
+        return GroupMember(self, subscriber, sink, on_end)
+
+    async def watch(self, subscriber: Subscriber) -> SubscriptionSource:
         """Return the source of the subscription, shared by concurrent calls; raise RefusedError."""
-        try:
-            return await self._watches.run((plan.key, plan.after), plan.source.watch)
-        except BatonError as error:
-            raise plan.refusal(error) from None
+        return await self._watches.run((subscriber.plan.key, subscriber.after), subscriber.watch)
 
-    def join(self, member: GroupMember, plan: SubscriptionPlan, source: SubscriptionSource) -> _Group:
+    def join(self, member: GroupMember, subscriber: Subscriber, source: SubscriptionSource) -> _Group:
         """Return the group of the subscription, with this member in it."""
-        group = self._groups.get(plan.key)
+        key = subscriber.plan.key
+        group = self._groups.get(key)
         if group is None or group.task.done():
-            group = self._groups[plan.key] = _Group(
-                plan, source, self._replays, self._executions, self._close
+            group = self._groups[key] = _Group(
+                subscriber, source, self._replays, self._executions, self._close
             )
         group.enter(member)
         return group
 
     def _close(self, group: _Group) -> None:
         group.close()
-        if self._groups.get(group.key) is group:
-            del self._groups[group.key]
+        if self._groups.get(group.plan.key) is group:
+            del self._groups[group.plan.key]
 
 
 def _split_at_failure(
@@ -281,9 +283,3 @@ def group_context(context: Context) -> Context:
     caller = context.caller
     template = caller and replace(caller, member_id=None, api_key_id=None, session_hash=None)
     return Context(context.services, template, live=True)
-
-
-def _for(plan: SubscriptionPlan, call: GraphQLContext) -> SubscriptionPlan:
-    executor = copy(plan.executor)
-    executor.context_value = call
-    return replace(plan, call=call, executor=executor)

@@ -1,6 +1,8 @@
 """Reading a subscription: what it follows, what it selects, and who may share its results."""
 
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,7 @@ from models.database import DatabaseUnavailableError
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.errors import BatonError
-from resolvers.subscription_sources import StreamEvent
+from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.api import GRAPHQL_SCHEMA
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
@@ -35,6 +37,8 @@ from schema.planning import build_executor, plan_of
 from schema.subscriptions import LiveSource
 
 _AFTER = "after"
+# Other texts must be read as any value of a variable.
+_CURSOR = re.compile("[A-Za-z0-9_-]{1,200}")
 
 assert GRAPHQL_SCHEMA.subscription_type is not None
 _ROOT_TYPE = GRAPHQL_SCHEMA.subscription_type
@@ -42,24 +46,28 @@ _ROOT_TYPE = GRAPHQL_SCHEMA.subscription_type
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """A subscription that can be followed after the cursor `after`.
+    """A subscription as all callers follow it who see the same and ask for the same.
 
     Plans with an equal `key` have the same results for the same event.
     """
 
-    call: GraphQLContext
     executor: BoundedExecutor
     plan: Plan | None
     source: LiveSource
     field: FieldNode
-    after: str | None
     key: Hashable
 
-    async def execute(self, event: StreamEvent) -> dict[str, Any]:
+    def executor_for(self, call: GraphQLContext) -> BoundedExecutor:
+        """Return an executor for events of this call."""
+        executor = copy(self.executor)
+        executor.context_value = call
+        return executor
+
+    async def execute(self, executor: BoundedExecutor, event: StreamEvent) -> dict[str, Any]:
         """Return the result of an event with the rows as they are now; raise DatabaseUnavailableError."""
-        executor = self.executor.build_per_event_executor(self.source.build(event))
-        assert isinstance(executor, BoundedExecutor)  # a copy of this plan's
-        result = await run(executor, self.plan)
+        of_event = executor.build_per_event_executor(self.source.build(event))
+        assert isinstance(of_event, BoundedExecutor)  # a copy of the given one
+        result = await run(of_event, self.plan)
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):
@@ -72,6 +80,25 @@ class SubscriptionPlan:
         return _refusal(self.field, error)
 
 
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A caller who follows a plan, after the cursor `after`."""
+
+    plan: SubscriptionPlan
+    call: GraphQLContext
+    after: str | None
+
+    async def watch(self) -> SubscriptionSource:
+        """Return the source of the subscription; raise RefusedError."""
+        try:
+            return await self.plan.source.watch(self.call, self.after)
+        except BatonError as error:
+            raise self.plan.refusal(error) from None
+
+
+FindPlan = Callable[[Hashable], SubscriptionPlan | None]
+
+
 def is_subscription(operation: Operation, context: Context) -> bool:
     """Return whether the document's operation of that name is a subscription; a refused one is not."""
     try:
@@ -81,9 +108,49 @@ def is_subscription(operation: Operation, context: Context) -> bool:
     return node.operation is OperationType.SUBSCRIPTION
 
 
-def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
-    """Read a subscription for a caller; raise RefusedError."""
+def prepare(operation: Operation, call: GraphQLContext, find_plan: FindPlan) -> Subscriber:
+    """Read a subscription for a caller; raise RefusedError.
+
+    `find_plan` returns the plan of a key that others follow now. Nothing but the cursor is read then.
+    """
     document, node = find(operation, call)
+    known = _of_known_plan(operation, call, document, node, find_plan)
+    return known or _read(operation, call, document, node)
+
+
+def _of_known_plan(
+    operation: Operation,
+    call: GraphQLContext,
+    document: Document,
+    node: OperationDefinitionNode,
+    find_plan: FindPlan,
+) -> Subscriber | None:
+    """Return the subscriber of a known plan, or None for an operation that must be read whole."""
+    field, variables = _only_field(node), operation.variables or {}
+    # Ids and cursors are texts. Other values may be of a wrong type, which reading them finds.
+    if field is None or not all(isinstance(value, str) for value in variables.values()):
+        return None
+    name, after = _variable_of_after(document, field), None
+    if name is not None:
+        after = variables.get(name)
+        if after is None or not _CURSOR.fullmatch(after):
+            return None
+    elif any(argument.name.value == _AFTER for argument in field.arguments or ()):
+        return None
+    plan = find_plan(_key(operation, document, node, field, call))
+    return Subscriber(plan, call, after) if plan else None
+
+
+def _only_field(node: OperationDefinitionNode) -> FieldNode | None:
+    """Return the operation's field, unless fragments or directives decide which one it is."""
+    selections = node.selection_set.selections
+    field = selections[0] if len(selections) == 1 else None
+    return field if isinstance(field, FieldNode) and not field.directives else None
+
+
+def _read(
+    operation: Operation, call: GraphQLContext, document: Document, node: OperationDefinitionNode
+) -> Subscriber:
     executor = build_executor(document, node, operation, call)
     if not isinstance(executor, BoundedExecutor):
         raise RefusedError(format_errors(executor, document.argument_of_variable))
@@ -95,8 +162,10 @@ def prepare(operation: Operation, call: GraphQLContext) -> SubscriptionPlan:
     except BatonError as error:
         raise _refusal(field, error) from None
     key = _key(operation, document, node, field, call)
-    plan = plan_of(document, node, executor, call.caller)
-    return SubscriptionPlan(call, executor, plan, source, field, arguments.get(_AFTER), key)
+    compiled = plan_of(document, node, executor, call.caller)
+    # The plan outlives this call.
+    executor.context_value = None
+    return Subscriber(SubscriptionPlan(executor, compiled, source, field, key), call, arguments.get(_AFTER))
 
 
 def _refusal(field: FieldNode, error: Exception) -> RefusedError:
