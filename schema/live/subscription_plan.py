@@ -114,18 +114,18 @@ def prepare(operation: Operation, call: GraphQLContext, find_plan: FindPlan) -> 
     `find_plan` returns the plan of a key that others follow now. Nothing but the cursor is read then.
     """
     document, node = find(operation, call)
-    known = _of_known_plan(operation, call, document, node, find_plan)
-    return known or _read(operation, call, document, node)
+    shared = _of_shared_plan(operation, call, document, node, find_plan)
+    return shared or _read(operation, call, document, node)
 
 
-def _of_known_plan(
+def _of_shared_plan(
     operation: Operation,
     call: GraphQLContext,
     document: Document,
     node: OperationDefinitionNode,
     find_plan: FindPlan,
 ) -> Subscriber | None:
-    """Return the subscriber of a known plan, or None for an operation that must be read whole."""
+    """Return the subscriber of a shared plan, or None for an operation that must be read whole."""
     field, variables = _only_field(node), operation.variables or {}
     # Ids and cursors are texts. Other values may be of a wrong type, which reading them finds.
     if field is None or not all(isinstance(value, str) for value in variables.values()):

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from realtime.cursor import Cursor
-from tests.support.baton_client import DEADLINE, Caller, Server, Socket, Workspace
+from tests.support.baton_client import DEADLINE, Caller, Refused, Server, Socket, Workspace
 from tests.support.conversation_driver import Talk
 
 pytestmark = pytest.mark.anyio
@@ -333,3 +333,32 @@ async def test_revoked_key_leaves_the_group_unchanged(talk: Talk) -> None:
         assert revoked.raw.close_code == 4403
         await asyncio.to_thread(talk.says, "Still there?")
         assert (await stays.next("1"))["messageAdded"]["message"]["content"] == "Still there?"
+
+
+async def test_later_subscriber_is_checked_like_the_first(talk: Talk, other: Workspace) -> None:
+    cursor = (await asyncio.to_thread(talk.key.conversation, talk.id))["cursor"]
+    unable = talk.workspace.key_with("ANALYTICS_READ")
+    async with sockets(talk.key, talk.key, unable, other.key) as (first, later, forbidden, foreign):
+        follows = await follow(first, MESSAGES, talk)
+        await _in_place(talk, [first])
+        for given, code in (
+            ({"id": talk.id, "after": "no-cursor"}, "RESYNC_REQUIRED"),
+            ({"id": talk.id, "after": f"{cursor[:-4]}AAAA"}, "RESYNC_REQUIRED"),
+            ({"id": talk.id, "after": "ü"}, "RESYNC_REQUIRED"),
+            ({"id": talk.id, "after": 5}, "BAD_USER_INPUT"),
+            ({"id": talk.id[:-1], "after": cursor}, "BAD_USER_INPUT"),
+            ({"after": cursor}, "BAD_USER_INPUT"),
+        ):
+            assert await _refusal(later, **given) == code, given
+        assert await _refusal(forbidden, id=talk.id, after=cursor) == "FORBIDDEN"
+        assert await _refusal(foreign, id=talk.id, after=cursor) == "NOT_FOUND"
+        follows_later = await later.subscribe(MESSAGES, id=talk.id, after=cursor)
+        await asyncio.to_thread(talk.says, "Hello.")
+        for socket, id_ in ((first, follows), (later, follows_later)):
+            assert (await socket.next(id_))["messageAdded"]["message"]["content"] == "Hello."
+
+
+async def _refusal(socket: Socket, **given: Any) -> str:
+    with pytest.raises(Refused) as refused:
+        await socket.next(await socket.subscribe(MESSAGES, **given))
+    return refused.value.code

@@ -204,9 +204,6 @@ async def test_handshake_names_the_subprotocol_and_the_scope_describes_the_reque
         ("/other", [], "GET", 500),
         ("/", ["Sec-WebSocket-Version: 12"], "GET", 400),
         ("/", ["X: 1"], "GET", 400),
-        ("/", ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"], "GET", 400),
-        ("/", ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="], "GET", 400),
-        ("/", ["Sec-WebSocket-Version: 13", "Upgrade: websocket"], "GET", 426),
         ("/", [], "POST", 405),
     ],
 )
@@ -222,8 +219,10 @@ async def test_handshake_that_fails_gets_a_status_and_a_closed_connection(
     assert not stage.application.sessions
 
 
-@pytest.mark.parametrize("header", ["Content-Length: 1", "Transfer-Encoding: chunked"])
-async def test_handshake_with_a_body_is_refused(start: Start, header: str) -> None:
+@pytest.mark.parametrize(
+    "header", ["Content-Length: 1", "Transfer-Encoding: chunked", "Sec-WebSocket-Key: A"]
+)
+async def test_handshake_with_a_body_or_two_keys_is_refused(start: Start, header: str) -> None:
     stage = await start()
     client = await stage.connect()
     assert (await client.handshake("/", "Sec-WebSocket-Version: 13", header)).startswith("HTTP/1.1 400 ")

@@ -1,13 +1,17 @@
 """Operations on the WebSocket: their end, with or without their clients, leaves nothing."""
 
 import asyncio
+import gc
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pytest
 
 from resolvers.actor import Actor
-from server.graphql.websocket import Timeouts
+from server.graphql.client_connections import ClientConnection
+from server.graphql.operations import Operations
+from server.graphql.send_queue import SendQueue
+from server.graphql.websocket import Timeouts, WebSocketSession
 from tests.support.websocket_server import (
     BROKEN,
     BROKEN_LATER,
@@ -125,6 +129,30 @@ async def test_vanished_client_leaves_nothing(start: Start, connect: Connect) ->
     await client.follow("one")
     client.connection.transport.abort()
     await until(lambda: stage.running == 0 and len(stage.connections) == 0)
+
+
+async def test_ended_sockets_leave_nothing_for_the_garbage_collector(start: Start, connect: Connect) -> None:
+    stage = await start()
+    gc.collect()
+    gc.disable()  # thousands of sockets that are cut together would wait for it
+    try:
+        for number in range(4):
+            client = await connect(stage)
+            await client.introduce(authorization="Bearer key")
+            await client.follow("one")
+            if number % 2:
+                client.connection.transport.abort()
+            else:
+                await client.connection.close()
+        del client
+        await until(lambda: len(stage.connections) == 0)
+        await until(lambda: not _kept(WebSocketSession, Operations, SendQueue, ClientConnection))
+    finally:
+        gc.enable()
+
+
+def _kept(*types: type) -> list[object]:
+    return [item for item in gc.get_objects() if type(item) in types]
 
 
 async def test_client_that_reads_nothing_is_dropped(start: Start, connect: Connect) -> None:
