@@ -219,10 +219,8 @@ async def test_handshake_that_fails_gets_a_status_and_a_closed_connection(
     assert not stage.application.sessions
 
 
-@pytest.mark.parametrize(
-    "header", ["Content-Length: 1", "Transfer-Encoding: chunked", "Sec-WebSocket-Key: A"]
-)
-async def test_handshake_with_a_body_or_two_keys_is_refused(start: Start, header: str) -> None:
+@pytest.mark.parametrize("header", ["Content-Length: 1", "Transfer-Encoding: chunked"])
+async def test_handshake_with_a_body_is_refused(start: Start, header: str) -> None:
     stage = await start()
     client = await stage.connect()
     assert (await client.handshake("/", "Sec-WebSocket-Version: 13", header)).startswith("HTTP/1.1 400 ")
