@@ -160,8 +160,8 @@ def _changed(row: PlainRow, stored: dict[str, Any]) -> Iterator[str]:
 
 
 def _values(row: PlainRow) -> dict[str, Any]:
-    values = vars(row)
-    return {key: values[key] for key in columns_of(row.model) if key in values}
+    """Return the values of the row's columns, which are all that a plain row has."""
+    return dict(vars(row))
 
 
 @cache
