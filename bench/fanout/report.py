@@ -130,7 +130,7 @@ def _cuts(plan: Plan, results: Results) -> list[str]:
     ]
     return [
         *table(
-            (f"{plan.idle:,} sockets cut at once", "time until", "p50 s", "p99 s", "max s", "server CPU s"),
+            (f"{plan.idle:,} sockets cut together", "time until", "p50 s", "p99 s", "max s", "server CPU s"),
             rows,
         ),
         "",

@@ -55,7 +55,7 @@ def targets(plan: Plan, results: Results) -> Iterator[Target]:
     if cuts := results.cuts.get(BATON):
         back = median(item.caught_up.p99 for item in cuts)
         complete = not any(item.missing or item.doubled for item in cuts)
-        what = f"{plan.idle:,} sockets cut at once are back and caught up, p99"
+        what = f"{plan.idle:,} sockets cut together are back and caught up, p99"
         result = _most(what, CAUGHT_UP_SECONDS, back, "s")
         yield result if complete else Target(what, result.target, result.figure, False, "not complete")
 

@@ -4,9 +4,10 @@ import ipaddress
 import resource
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import lru_cache, partial
 
 import structlog
 from prometheus_client import Gauge
@@ -17,6 +18,7 @@ RESERVED_DESCRIPTORS = 128  # for the database, pub/sub, outgoing requests and f
 HEALTH_CONNECTIONS = 64  # above the limit for all: they get answers about health only
 WARNING_SHARE = 0.8
 WARNING_SECONDS = 60.0
+_ADDRESSES_KEPT = 1_024
 
 CONNECTIONS = Gauge("baton_open_connections", "Open TCP connections of clients.")
 
@@ -41,7 +43,8 @@ class ConnectionLimits:
 
     def __init__(self, per_address: int, in_all: int, trusted: Iterable[Network] = ()) -> None:
         self._per_address, self._in_all = per_address, in_all
-        self._trusted = list(trusted)
+        # Behind a proxy, all connections come from its address.
+        self._is_trusted = lru_cache(_ADDRESSES_KEPT)(partial(_is_in, list(trusted)))
         self._counts: Counter[str] = Counter()
         self._open = 0
         self._warned_at = float("-inf")
@@ -70,18 +73,19 @@ class ConnectionLimits:
         self._open -= 1
         CONNECTIONS.dec()
 
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return not address  # a Unix socket has no address
-        return any(parsed in network for network in self._trusted)
-
     def _warn(self, event: str, **values: object) -> None:
         now = time.monotonic()
         if now - self._warned_at >= WARNING_SECONDS:
             self._warned_at = now
             _logger.warning(event, **values)
+
+
+def _is_in(networks: Sequence[Network], address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return not address  # a Unix socket has no address
+    return any(parsed in network for network in networks)
 
 
 def trusted_networks(text: str) -> list[Network]:
