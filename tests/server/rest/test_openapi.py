@@ -109,6 +109,19 @@ def _real_body(body: Any, existing: dict[str, str]) -> Any:
     real = {name: value for name, value in body.items() if name != "expectedVersion"}
     if real.get("assignTo"):
         real["assignTo"] = "jane@example.com"
+    if "metadata" in real:
+        real["metadata"] = _storable(real["metadata"])
     if "conversationId" in real:
         real["conversationId"] = existing["conversationId"]
     return real
+
+
+def _storable(value: Any) -> Any:
+    """Return JSON without what the schema does not exclude at any depth: NUL, and numbers beyond 64 bits."""
+    if isinstance(value, dict):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    return 0 if isinstance(value, float | int) and abs(value) > 2**63 else value
