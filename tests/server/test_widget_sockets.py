@@ -77,14 +77,15 @@ async def test_renewed_token_continues_the_stream_where_it_was(workspace: Worksp
 
 async def test_token_can_be_renewed_before_it_ends_while_the_socket_goes_on(workspace: Workspace) -> None:
     started = workspace.start()
-    conversation = started["conversation"]["id"]
+    conversation, begin = started["conversation"]["id"], started["conversation"]["cursor"]
     customer = workspace.widget(started)
     async with customer.socket() as socket:
-        id_ = await socket.subscribe(ADDED, id=conversation)
+        id_ = await socket.subscribe(ADDED, id=conversation, after=begin)
         renewal = await socket.subscribe(REFRESH, id=conversation)
         token = (await socket.next(renewal))["refreshWidgetToken"]
         async with Caller(workspace.server.url, token).socket() as second:
-            again = await second.subscribe(ADDED, id=conversation)
+            # A message may be recorded before the subscription is read.
+            again = await second.subscribe(ADDED, id=conversation, after=begin)
             workspace.key.record(conversation, "ASSISTANT", "To both")
             for each, number in ((socket, id_), (second, again)):
                 while (frame := await each.receive())["id"] != number:
@@ -100,7 +101,8 @@ async def test_revoked_tokens_end_requests_immediately_and_sockets_within_5_seco
     customer, bystander = workspace.widget(started), workspace.widget(other)
     async with customer.socket() as socket, bystander.socket() as beside:
         await socket.subscribe(ADDED, id=conversation)
-        going_on = await beside.subscribe(ADDED, id=other["conversation"]["id"])
+        watched = other["conversation"]
+        going_on = await beside.subscribe(ADDED, id=watched["id"], after=watched["cursor"])
         assert workspace.key.ask(REVOKE, id=conversation) == {"revokeWidgetTokens": True}
         for query in ("query($id: ID!) { conversation(id: $id) { id } }", REFRESH):
             assert customer.refusal(query, id=conversation).code == "UNAUTHENTICATED"
