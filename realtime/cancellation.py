@@ -27,6 +27,12 @@ async def convert_stray_cancellation(work: Awaitable[T]) -> T:
         raise RuntimeError("a part of the work was cancelled") from None
 
 
+def set_unless_done(future: asyncio.Future[T], result: T) -> None:
+    """Set the result, unless there is one or the caller that awaits the future was cancelled."""
+    if not future.done():
+        future.set_result(result)
+
+
 async def cancel_and_wait(tasks: Iterable[asyncio.Future[None]]) -> None:
     """Cancel tasks and wait until they have ended.
 

@@ -1,11 +1,13 @@
 """Running an operation, over whatever transport it came."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import orjson
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 
+from realtime.cancellation import set_unless_done
 from resolvers.audit import record_forbidden
 from resolvers.context import Context
 from resolvers.errors import FAILURES, ErrorCode
@@ -109,7 +111,7 @@ async def run_any(
         return await run(operation, context, sink)
     ended: asyncio.Future[list[dict[str, Any]]] = asyncio.get_running_loop().create_future()
     try:
-        follower = follow(operation, context, groups, sink, ended.set_result)
+        follower = follow(operation, context, groups, sink, partial(set_unless_done, ended))
     except RefusedError as refused:
         return refused.errors
     try:

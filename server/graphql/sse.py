@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from realtime.cancellation import cancel_and_wait
+from realtime.cancellation import cancel_and_wait, set_unless_done
 from resolvers.context import Context
 from schema.errors import format_error
 from schema.live.event_buffer import EncodedBatch
@@ -99,7 +99,7 @@ class EventStream(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
         with self._clients.added(
-            partial(_set_unless_done, closed), self._token, self._context.caller
+            partial(set_unless_done, closed), self._token, self._context.caller
         ) as client:
             queue = SendQueue(writer, timeouts.send, partial(client.close, CLIENT_STALLED))
             disconnected = asyncio.create_task(_wait_for_disconnect(client, receive))
@@ -201,11 +201,6 @@ def _next_events(payloads: Sequence[bytes], _: str) -> bytes:
 
 def _next_event(payload: bytes) -> bytes:
     return b"event: next\ndata: " + payload + b"\n\n"
-
-
-def _set_unless_done(closed: "asyncio.Future[CloseReason]", reason: CloseReason) -> None:
-    if not closed.done():
-        closed.set_result(reason)
 
 
 async def _send_comments(queue: SendQueue, seconds: float) -> None:
