@@ -39,8 +39,7 @@ def find_run(
     if variables is None or caller is None or _restricted_access(document, node, caller) is not None:
         return None
     values = variables.coerce(operation.variables or {})
-    plan = document.plans.get(_key(document, node, values)) if values else None
-    if values is None or plan is None:
+    if values is None or (plan := document.plans.get(_key(document, node, values))) is None:
         return None
     left, build = (VALUE_LIMIT, reply_limit(caller)), partial(_executor, document, node, operation, call)
     return plan, Request(call, None, values, left, build, alone=True)

@@ -44,6 +44,8 @@ SMALL = build_schema("""
       id: ID, needed: ID!, text: String, number: Int, share: Float, flag: Boolean, colour: Colour, json: JSON,
       other: Other, inner: Inner, inners: [Inner!], lists: [[Int!]], choice: Choice, tree: Tree): Int }
 """)
+assert SMALL.query_type
+SMALL_ARGUMENTS = SMALL.query_type.fields["f"].args
 USUAL: dict[str, list[Any]] = {
     "ID": ["an id", "", "x" * NAME_LIMIT],
     "String": ["a text", "", "é\ud800", "x" * CONTENT_LIMIT],
@@ -155,10 +157,9 @@ def test_values_of_arguments_are_those_of_graphql_core(type_name: str) -> None:
     assert accepted < SEEDS, "most values that are not usual are refused"
 
 
-@pytest.mark.parametrize("field", SMALL.query_type.fields["f"].args)  # type: ignore[union-attr]
+@pytest.mark.parametrize("field", SMALL_ARGUMENTS)
 def test_values_of_each_kind_are_those_of_graphql_core(field: str) -> None:
-    assert SMALL.query_type
-    type_ = SMALL.query_type.fields["f"].args[field].type
+    type_ = SMALL_ARGUMENTS[field].type
     node = operation(f"query($v: {type_}) {{ f({field}: $v) }}")
     if field == "tree":  # it may nest without end
         with pytest.raises(RecursionError):

@@ -47,17 +47,12 @@ class Acts:
             caller = await connection.fetchrow(statements.KEY, token_hash(token), SCOPE)
             if caller is None:
                 raise OutOfBenchError("The credential is not valid, or has not the scope.")
-            await connection.execute("BEGIN")
-            try:
+            async with connection.transaction():
                 talk = await connection.fetchrow(statements.LOCK, key, caller["workspace_id"])
                 if talk is None:
                     raise OutOfBenchError("There is no such conversation.")
                 values = _message(talk, given, caller["id"])
                 written = await connection.fetchrow(statements.RECORD, *values)
-            except BaseException:
-                await connection.execute("ROLLBACK")
-                raise
-            await connection.execute("COMMIT")
         return self._recorded(talk, values, written)
 
     async def record_unlocked(self, token: str, given: Mapping[str, Any]) -> bytes:
@@ -81,8 +76,7 @@ class Acts:
             caller = await connection.fetchrow(statements.SESSION, token_hash(token))
             if caller is None:
                 raise OutOfBenchError("The session is not valid.")
-            await connection.execute("BEGIN")
-            try:
+            async with connection.transaction():
                 raised = await connection.fetchrow(
                     statements.LOCK_ESCALATION, key, caller["workspace_id"], caller["id"]
                 )
@@ -90,10 +84,6 @@ class Acts:
                     raise OutOfBenchError("There is no such escalation, or the member may not answer.")
                 values = _reply(raised, given, caller["id"], key)
                 written = await connection.fetchrow(statements.REPLY, *values)
-            except BaseException:
-                await connection.execute("ROLLBACK")
-                raise
-            await connection.execute("COMMIT")
         return self._replied(raised, values, written)
 
     async def reply_unlocked(self, token: str, given: Mapping[str, Any]) -> bytes:
