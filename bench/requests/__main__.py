@@ -14,7 +14,7 @@ from statistics import median
 from bench.environment import surroundings
 from bench.fanout.build import install_peers
 from bench.requests.rounds import PACE, Plan, Reading, Result, rounds
-from bench.requests.servers import BATON, PEER, WITH_WORKER, contestants, left_out
+from bench.requests.servers import BATON, KINDS, PEER, POSTGRAPHILE, WITH_WORKER, contestants, left_out
 from bench.requests.works import RECORDS
 from bench.rounds import say
 from bench.server_under_test import stage
@@ -50,9 +50,11 @@ def lines(result: Result) -> Iterator[Sequence[str]]:
             )
 
 
-def worker_line(result: Result) -> str:
-    """Return what the worker in the process adds to messages at a pace."""
+def worker_line(result: Result) -> str | None:
+    """Return what the worker in the process adds to messages at a pace, if it was measured."""
     (paced,) = (by_server for case, by_server in result.items() if case.paced)
+    if WITH_WORKER not in paced:
+        return None
     pairs: list[tuple[Reading, Reading]] = list(zip(paced[WITH_WORKER], paced[BATON], strict=True))
     ratios = spread([inside.server / without.server for inside, without in pairs])
     return f"{RECORDS} at {PACE} a second, CPU with the worker in the process ÷ without: {ratios}"
@@ -64,24 +66,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count")
     parser.add_argument("--seconds", type=float, default=2.0, help="seconds of each measurement")
     parser.add_argument("--paced", type=float, default=8.0, help="seconds of each measurement at a pace")
-    parser.add_argument("--quick", action="store_true", help="a minute, to see that it works: no figures")
+    parser.add_argument("--quick", action="store_true", help="two minutes, to see that it works: no figures")
+    what = "next to Mercurius, only servers of this kind; may be given again"
+    parser.add_argument("--beside", action="append", choices=KINDS, help=what)
     given = parser.parse_args()
+    beside = given.beside or KINDS
     plan = QUICK if given.quick else Plan(given.rounds, given.seconds, given.paced)
     if not install_peers():
         parser.error("the peers need Node.js and npm: install both, and run this again")
     # All clients have a place, as the peers give them.
     with (
         stage("--no-worker", BATON_CONCURRENT_REQUESTS="32") as staged,
-        contestants(staged) as servers,
+        contestants(staged, beside) as servers,
     ):
         facts = surroundings(staged)
-        if missing := left_out():
+        if POSTGRAPHILE in beside and (missing := left_out()):
             say(f"leaves out {missing}")
             facts.append(("Left out", missing))
         result = asyncio.run(rounds(staged, servers, plan))
     print("\n".join(table(("", ""), facts)), end="\n\n")
     print("\n".join(table(HEAD, lines(result))), end="\n\n")
-    print(worker_line(result))
+    print(worker_line(result) or "")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from bench.requests.works import LIST, LISTS, RECORDS, REPLIES, WORKS
 from bench.server_under_test import HOST, Stage, server_beside
 
 PEER = "Mercurius"
+POSTGRAPHILE = "PostGraphile"
 BATON, WITH_WORKER = "Baton", "Baton with its worker"
 POSTGRAPHILE_NODE = 22  # PostGraphile 5 fails in earlier versions
 SETTLE_SECONDS = 0.3  # after a stopped server goes on
@@ -45,16 +46,14 @@ class Contestant:
 
 
 @contextmanager
-def contestants(staged: Stage) -> Iterator[list[Contestant]]:
-    """Start the servers next to Baton, except one that this machine cannot run."""
+def contestants(staged: Stage, beside: Collection[str]) -> Iterator[list[Contestant]]:
+    """Start servers of these kinds next to Baton and Mercurius, except one that this machine cannot run."""
     (pid,) = staged.server.members()
     with ExitStack() as stack:
-        result = [
-            Contestant(BATON, staged.target, staged.server, pid, paced=True),
-            stack.enter_context(_with_worker(staged)),
-        ]
-        for start in (_mercurius, _postgraphile, _lean):
-            result.extend(map(stack.enter_context, start(staged)))
+        result = [Contestant(BATON, staged.target, staged.server, pid, paced=True)]
+        for kind, start in _KINDS.items():
+            if kind == PEER or kind in beside:
+                result.extend(map(stack.enter_context, start(staged)))
         yield result
 
 
@@ -72,13 +71,17 @@ def only_running(chosen: Contestant, all_of_them: Sequence[Contestant]) -> Itera
             os.kill(item.pid, signal.SIGCONT)
 
 
+Starting = Iterator[AbstractContextManager[Contestant]]
+
+
+def _worker(staged: Stage) -> Starting:
+    yield _with_worker(staged)
+
+
 @contextmanager
 def _with_worker(staged: Stage) -> Iterator[Contestant]:
     with server_beside(staged, BATON_CONCURRENT_REQUESTS="32") as (process, target):
         yield Contestant(WITH_WORKER, target, only(process.pid), process.pid, (), paced=True)
-
-
-Starting = Iterator[AbstractContextManager[Contestant]]
 
 
 def _mercurius(staged: Stage) -> Starting:
@@ -94,7 +97,7 @@ def _postgraphile(staged: Stage) -> Starting:
     folder = PEERS / "postgraphile"
     install_peers(folder)
     command = ["env", "GRAPHILE_ENV=production", "node", "--no-warnings", str(folder / "server.mjs")]
-    yield _peer("PostGraphile", command, [staged.database_url], (LISTS,), list_document=_POSTGRAPHILE_LIST)
+    yield _peer(POSTGRAPHILE, command, [staged.database_url], (LISTS,), list_document=_POSTGRAPHILE_LIST)
 
 
 def left_out() -> str | None:
@@ -102,7 +105,7 @@ def left_out() -> str | None:
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.removeprefix("v").partition(".")[0]) >= POSTGRAPHILE_NODE:
         return None
-    return f"PostGraphile: it needs Node {POSTGRAPHILE_NODE} or newer, and `node` is {version}"
+    return f"{POSTGRAPHILE}: it needs Node {POSTGRAPHILE_NODE} or newer, and `node` is {version}"
 
 
 def _lean(staged: Stage) -> Starting:
@@ -126,3 +129,12 @@ def _peer(
     with started([*command, str(port), *arguments], [port]) as process:
         target = Target(HOST, port)
         yield Contestant(name, target, only(process.pid), process.pid, works, paced, list_document)
+
+
+_KINDS: dict[str, Callable[[Stage], Starting]] = {
+    "worker": _worker,
+    PEER: _mercurius,
+    POSTGRAPHILE: _postgraphile,
+    "lean": _lean,
+}
+KINDS = tuple(_KINDS)
