@@ -120,6 +120,7 @@ class Ledger:
         *first, last = versions
         for row in first:
             yield RowGuard(row.model, row.shared), [row.id, row.version]
+        # The key of a row is the last of the values of its update.
         updates = {(update.model, values[-1]): (update.keys, values) for update, values in self._updates()}
         keys, values = updates.pop((last.model, last.id), ((), [last.id]))
         guard = RowUpdate(last.model, keys, guarded=True) if keys else RowGuard(last.model, last.shared)
