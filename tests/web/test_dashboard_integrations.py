@@ -161,3 +161,25 @@ def test_analytics_are_exported_as_csv(page: Page, workspace: Workspace) -> None
     assert len(exported) == 2
     assert exported[escalation]["reason"] == 'a "quoted", long reason'
     assert sum(int(row["escalations"]) for row in rows["Series (CSV)"]) == 2
+
+
+def test_exports_are_offered_after_the_agent_is_known(page: Page, workspace: Workspace) -> None:
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if "query Agents" in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/graphql", hold)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/analytics")
+    dashboard.wait_until(lambda: bool(held), "the request for the agents")
+    links = page.get_by_role("link", name="(CSV)")
+    expect(page.get_by_role("heading", name="Escalations in figures")).to_be_visible()
+    expect(links).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(links).to_have_count(2)
+    for address in links.evaluate_all("links => links.map((link) => link.href)"):
+        assert f"agentId={workspace.agent_id}&" in address

@@ -50,8 +50,6 @@ export function AnalyticsScreen() {
   const navigate = useNavigate();
   const days = search.days ?? 30;
   const period = useMemo(() => periodOf(days), [days]);
-  const csv = (name: string, extra: string) =>
-    `${serviceUrl}exports/${name}.csv?${new URLSearchParams({ from: period.from, to: period.to, timezone: TIMEZONE, agentId: agent?.id ?? "" })}${extra}`;
   return (
     <Page
       title="Escalations in figures"
@@ -72,21 +70,32 @@ export function AnalyticsScreen() {
             ]}
           />
           <AgentPicker agents={agents} agent={agent} to="/analytics" />
-          <LinkButton icon="download" href={csv("escalations", "")} download>
-            Escalations (CSV)
-          </LinkButton>
-          <LinkButton
-            icon="download"
-            href={csv("analytics", `&interval=${period.interval.toLowerCase()}`)}
-            download
-          >
-            Series (CSV)
-          </LinkButton>
+          {agent && <Exports agentId={agent.id} period={period} />}
         </div>
       }
     >
       {agent ? <Report agentId={agent.id} period={period} /> : <SkeletonLines />}
     </Page>
+  );
+}
+
+function Exports({ agentId, period }: { agentId: string; period: Period }) {
+  const { from, to } = period;
+  const hrefOf = (name: string, more: { interval?: string } = {}) =>
+    `${serviceUrl}exports/${name}.csv?${new URLSearchParams({ agentId, from, to, timezone: TIMEZONE, ...more })}`;
+  return (
+    <>
+      <LinkButton icon="download" href={hrefOf("escalations")} download>
+        Escalations (CSV)
+      </LinkButton>
+      <LinkButton
+        icon="download"
+        href={hrefOf("analytics", { interval: period.interval.toLowerCase() })}
+        download
+      >
+        Series (CSV)
+      </LinkButton>
+    </>
   );
 }
 

@@ -26,7 +26,7 @@ export function AgentPicker({ agents, agent, to }: AgentPickerProps) {
         label="AI agent"
         hideLabel
         value={agent.id}
-        onValue={(id) => navigate({ to, search: { agent: id } })}
+        onValue={(id) => navigate({ to, search: (before) => ({ ...before, agent: id }) })}
         options={agents.map(({ id, name }) => [id, name] as const)}
       />
     </div>
