@@ -1,6 +1,7 @@
 """The end of a credential reaches what it has opened within 5 s, and nothing else."""
 
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -57,6 +58,30 @@ async def test_event_stream_ends_without_complete(workspace: Workspace) -> None:
         assert response.headers["content-type"].startswith("text/event-stream")
         workspace.key.ask(REVOKE, id=key)
         assert "complete" not in (await response.aread()).decode()
+
+
+async def test_no_call_after_a_revocation_shares_an_older_look_up(workspace: Workspace) -> None:
+    revoked = workspace.key_with("ESCALATIONS_READ")
+    key = revoked.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
+    calls: list[tuple[float, bool]] = []
+
+    async def call_until_refused(client: httpx.AsyncClient) -> None:
+        served = True
+        while served:
+            begun = time.monotonic()
+            answer = await client.post(f"{revoked.url}/graphql", json={"query": VIEWER})
+            served = "errors" not in answer.json()
+            calls.append((begun, served))
+
+    async with httpx.AsyncClient(headers=revoked.headers) as client, asyncio.timeout(prolonged(30)):
+        callers = [asyncio.create_task(call_until_refused(client)) for _ in range(16)]
+        while len(calls) < 100:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(workspace.key.ask, REVOKE, id=key)
+        end = time.monotonic()
+        await asyncio.gather(*callers)
+    assert sum(served for _, served in calls) >= 100
+    assert not [begun for begun, served in calls if served and begun > end]
 
 
 async def test_widget_token_is_valid_on_the_sites_of_its_agent_only(workspace: Workspace) -> None:

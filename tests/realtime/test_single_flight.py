@@ -1,0 +1,124 @@
+"""Single flight: which run a caller gets, and the end of runs."""
+
+import asyncio
+
+import pytest
+
+from realtime.single_flight import SingleFlight
+
+pytestmark = pytest.mark.anyio
+
+
+class _Runs:
+    """Runs that end when the test says so, each with its number as the result."""
+
+    def __init__(self) -> None:
+        self.flight: SingleFlight[int] = SingleFlight()
+        self.results: list[asyncio.Future[int]] = []
+
+    def call(self, key: str = "key") -> "asyncio.Task[int]":
+        return asyncio.create_task(self.work(key))
+
+    async def work(self, key: str = "key") -> int:
+        return await self.flight.run(key, self._work)
+
+    async def _work(self) -> int:
+        result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.results.append(result)
+        return await result
+
+
+async def _settle() -> None:
+    """Let every task go on until it waits."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_callers_during_a_run_share_the_next_one() -> None:
+    runs = _Runs()
+    first = runs.call()
+    await _settle()
+    others = [runs.call() for _ in range(3)]
+    await _settle()
+    assert len(runs.results) == 1
+    runs.results[0].set_result(1)
+    await _settle()
+    assert await first == 1
+    assert not any(other.done() for other in others)
+    runs.results[1].set_result(2)
+    assert await asyncio.gather(*others) == [2, 2, 2]
+
+
+async def test_caller_between_two_runs_joins_the_next_one() -> None:
+    runs = _Runs()
+
+    async def twice() -> tuple[int, int]:
+        # The second call comes after the first run, and before the next one begins.
+        return await runs.work(), await runs.work()
+
+    both = asyncio.create_task(twice())
+    await _settle()
+    other = runs.call()
+    await _settle()
+    runs.results[0].set_result(1)
+    await _settle()
+    runs.results[1].set_result(2)
+    assert [await both, await other] == [(1, 2), 2]
+    assert len(runs.results) == 2
+
+
+async def test_callers_of_other_keys_do_not_wait() -> None:
+    runs = _Runs()
+    calls = [runs.call("one"), runs.call("other")]
+    await _settle()
+    assert len(runs.results) == 2
+    for number, result in enumerate(runs.results):
+        result.set_result(number)
+    assert await asyncio.gather(*calls) == [0, 1]
+
+
+async def test_cancelled_first_caller_ends_only_its_own_run() -> None:
+    runs = _Runs()
+    first = runs.call()
+    await _settle()
+    second = runs.call()
+    await _settle()
+    first.cancel()
+    await _settle()
+    assert first.cancelled()
+    runs.results[1].set_result(2)
+    assert await second == 2
+
+
+async def test_cancelled_sharer_leaves_the_run_to_the_others() -> None:
+    runs = _Runs()
+    first = runs.call()
+    await _settle()
+    leaving, staying = runs.call(), runs.call()
+    await _settle()
+    leaving.cancel()
+    runs.results[0].set_result(1)
+    await _settle()
+    runs.results[1].set_result(2)
+    assert await staying == 2
+    assert leaving.cancelled()
+    assert await first == 1
+
+
+async def test_error_is_raised_to_those_who_share_the_run() -> None:
+    runs = _Runs()
+    first = runs.call()
+    await _settle()
+    sharers = [runs.call(), runs.call()]
+    await _settle()
+    runs.results[0].set_exception(ValueError("first"))
+    with pytest.raises(ValueError, match="first"):
+        await first
+    await _settle()
+    runs.results[1].set_exception(ValueError("shared"))
+    outcomes = await asyncio.gather(*sharers, return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["shared", "shared"]
+    later = runs.call()
+    await _settle()
+    runs.results[2].set_result(3)
+    assert await later == 3
