@@ -19,6 +19,9 @@ from server.settings import Settings
 STOP_SECONDS = 8
 # Usual clients and proxies keep idle connections for 60 s. A shorter time here would reset some requests.
 KEEP_ALIVE_SECONDS = 75
+# Connections that the kernel keeps until they are accepted: at most `net.core.somaxconn`, 4,096 on Linux. The
+# kernel ignores further ones, and their clients try again after 1, 3 and 7 s.
+BACKLOG = 16_384
 
 
 def bind(host: str, port: int, settings: str = "BATON") -> socket.socket:
@@ -57,6 +60,7 @@ def uvicorn_config(app: Callable[..., Any], settings: Settings, **options: Any) 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
+        backlog=BACKLOG,
         # Those of proxies on this machine, or of the ones that FORWARDED_ALLOW_IPS names.
         proxy_headers=True,
         **options,

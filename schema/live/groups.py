@@ -21,7 +21,7 @@ from realtime.cursor import Cursor, StaleCursorError, StreamPosition
 from realtime.feed import Signal
 from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.log import Entry
-from realtime.single_flight import SingleFlight
+from realtime.single_flight import BURST_SECONDS, SingleFlight
 from resolvers.context import Context
 from resolvers.errors import FAILURES, ResyncRequiredError
 from resolvers.retry import retry_while_unavailable
@@ -217,7 +217,7 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, _Group] = {}
-        self._watches: SingleFlight[SubscriptionSource] = SingleFlight()
+        self._watches: SingleFlight[SubscriptionSource] = SingleFlight(BURST_SECONDS)
         # Of a caller: however many sockets it opens, one page of the log is read and executed at a time.
         self._replays = KeyedSemaphore(1)
         # Thousands of groups may have an event in the same second. Each execution holds rows and waits for

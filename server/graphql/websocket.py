@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 
 from models.database import is_unavailable
 from realtime.cancellation import cancel_and_wait
-from realtime.single_flight import SingleFlight
+from realtime.single_flight import BURST_SECONDS, SingleFlight
 from resolvers.actor import Actor
 from resolvers.context import Context
 from resolvers.credentials import SESSION_START, CredentialUse
@@ -82,7 +82,7 @@ def websocket_endpoint(timeouts: Timeouts = TIMEOUTS) -> Callable[[WebSocket], A
     The application's state has `services`, `settings`, `groups` and `connections`. Clients that present the
     same credential concurrently share one look-up.
     """
-    lookups: SingleFlight[Actor | None] = SingleFlight()
+    lookups: SingleFlight[Actor | None] = SingleFlight(BURST_SECONDS)
 
     async def accept(websocket: WebSocket) -> None:
         WebSocketSession(websocket, lookups, timeouts)

@@ -12,9 +12,10 @@ pytestmark = pytest.mark.anyio
 class _Runs:
     """Runs that end when the test says so, each with its number as the result."""
 
-    def __init__(self) -> None:
-        self.flight: SingleFlight[int] = SingleFlight()
+    def __init__(self, interval: float = 0) -> None:
+        self.flight: SingleFlight[int] = SingleFlight(interval)
         self.results: list[asyncio.Future[int]] = []
+        self.begun: asyncio.Queue[asyncio.Future[int]] = asyncio.Queue()
 
     def call(self, key: str = "key") -> "asyncio.Task[int]":
         return asyncio.create_task(self.work(key))
@@ -25,6 +26,7 @@ class _Runs:
     async def _work(self) -> int:
         result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.results.append(result)
+        self.begun.put_nowait(result)
         return await result
 
 
@@ -122,3 +124,27 @@ async def test_error_is_raised_to_those_who_share_the_run() -> None:
     await _settle()
     runs.results[2].set_result(3)
     assert await later == 3
+
+
+async def test_callers_within_the_interval_share_a_run_after_it() -> None:
+    runs = _Runs(interval=0.05)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    first = runs.call()
+    (await runs.begun.get()).set_result(1)
+    assert await first == 1
+    sharers = [runs.call(), runs.call()]
+    shared = await runs.begun.get()
+    assert loop.time() >= begun + 0.05
+    shared.set_result(2)
+    assert await asyncio.gather(*sharers) == [2, 2]
+
+
+async def test_caller_after_the_interval_has_a_run_immediately() -> None:
+    runs = _Runs(interval=0.02)
+    for number, key in enumerate(["key", "other", "key"]):
+        call = runs.call(key)
+        await _settle()
+        runs.results[number].set_result(number)
+        assert await call == number
+        await asyncio.sleep(0.02)

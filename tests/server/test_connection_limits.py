@@ -1,6 +1,7 @@
 """Connections over real sockets: each address has so many, and health is answered when there are too many."""
 
 import asyncio
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -144,3 +145,17 @@ def test_refused_connections_above_the_reserve_for_health_are_not_counted() -> N
 @pytest.mark.parametrize(("descriptors", "connections"), [(1_024, 832), (128, 64), (1_048_576, 1_048_384)])
 def test_descriptors_of_the_service_are_reserved(descriptors: int, connections: int) -> None:
     assert connections_in_all(descriptors) == connections
+
+
+def test_connections_wait_while_the_process_accepts_none(server: Server) -> None:
+    assert server.process is not None
+    room = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    server.process.pause()
+    try:
+        # The kernel answers no further ones, and a connection that its client has closed keeps its place.
+        for _ in range(min(room, 3_000)):
+            connect(server.port, "127.0.0.4").close()
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    with connect(server.port, "127.0.0.5") as connection:
+        assert answer(connection) == "HTTP/1.1 200 OK"

@@ -64,6 +64,7 @@ async def test_no_call_after_a_revocation_shares_an_older_look_up(workspace: Wor
     revoked = workspace.key_with("ESCALATIONS_READ")
     key = revoked.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
     calls: list[tuple[float, bool]] = []
+    busy = asyncio.Event()
 
     async def call_until_refused(client: httpx.AsyncClient) -> None:
         served = True
@@ -72,11 +73,12 @@ async def test_no_call_after_a_revocation_shares_an_older_look_up(workspace: Wor
             answer = await client.post(f"{revoked.url}/graphql", json={"query": VIEWER})
             served = "errors" not in answer.json()
             calls.append((begun, served))
+            if len(calls) == 100:
+                busy.set()
 
     async with httpx.AsyncClient(headers=revoked.headers) as client, asyncio.timeout(prolonged(30)):
         callers = [asyncio.create_task(call_until_refused(client)) for _ in range(16)]
-        while len(calls) < 100:
-            await asyncio.sleep(0.01)
+        await busy.wait()
         await asyncio.to_thread(workspace.key.ask, REVOKE, id=key)
         end = time.monotonic()
         await asyncio.gather(*callers)
