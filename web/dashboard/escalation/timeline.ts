@@ -32,9 +32,8 @@ const TEXTS: Record<string, string> = {
 /** Return a sentence for an entry. Kinds that are not listed are shown as they are. */
 export function timelineText({ kind, actor, data }: Entry): string {
   const text = TEXTS[kind] ?? kind.replaceAll("_", " ");
-  const { priority, to } = (data ?? {}) as { priority?: string; to?: string };
-  const level = to ?? priority;
-  const detail = kind === "priority_changed" && level ? ` to ${PRIORITY[level as Priority] ?? level}` : "";
+  const { priority } = (data ?? {}) as { priority?: Priority };
+  const detail = kind === "priority_changed" && priority ? ` to ${PRIORITY[priority] ?? priority}` : "";
   if (/^[A-Z]/.test(text)) {
     return actor ? `${text} by ${actor.name}` : text;
   }
