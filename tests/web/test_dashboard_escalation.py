@@ -1,6 +1,7 @@
 """One escalation: answering, drafts, notes, held replies, colleagues, and the way back to the AI."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -158,6 +159,24 @@ def test_colleague_who_answers_meanwhile_is_named_before_sending(
     assert humans == ["Already answered."]
     dashboard.page.get_by_role("button", name="Send anyway").click()
     expect(dashboard.log.get_by_text("I was about to say")).to_be_visible()
+
+
+def test_own_answer_from_elsewhere_stops_no_reply_while_nothing_is_live(
+    page: Page, workspace: Workspace, raised: tuple[str, str]
+) -> None:
+    def hold_head(route: Any) -> None:
+        if "query Head" not in (route.request.post_data or ""):
+            route.continue_()
+
+    # The list's feed becomes live only after this read.
+    page.route("**/graphql", hold_head)
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{raised[0]}")
+    dashboard.reply.fill("I am looking for it.")
+    expect(page.locator('[data-status="live"]')).to_have_count(0)
+    workspace.key.reply(raised[0], "From my phone: wait.", authorEmail=workspace.email)
+    dashboard.reply.press("Control+Enter")
+    expect(dashboard.log.get_by_text("I am looking for it.")).to_be_visible()
+    expect(dashboard.reply).to_have_value("")
 
 
 def test_colleague_is_seen_reading_and_writing(

@@ -22,7 +22,7 @@ import { useStore } from "../store";
 import { customerName, formatTime } from "../words";
 import { type Box, useDraft } from "./drafts";
 import styles from "./escalation.module.css";
-import { lastHumanPosition } from "./messages";
+import { colleaguesAnswer, lastHumanPosition } from "./messages";
 import { SavedReplyList, useSavedReplies } from "./saved-replies";
 import { fillReply, matchReplies, type SavedReply, slashAt } from "./saved-reply-text";
 import { addMessage, type Presence, readNewest } from "./use-conversation";
@@ -137,13 +137,7 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
   const [unsure, setUnsure] = useState(false);
   const tellTyping = useTyping(conversation.id);
 
-  const newer = messages.findLast(
-    (message) =>
-      message.role === "HUMAN" &&
-      message.status === "DELIVERED" &&
-      message.position > draft.seen &&
-      message.author?.id !== member?.id,
-  );
+  const newer = colleaguesAnswer(messages, draft.seen, member?.id);
   const warning: Warning | undefined =
     draft.text && newer
       ? { kind: "answered", author: newer.author?.name ?? "A colleague", at: newer.createdAt }
@@ -194,7 +188,7 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
         const now =
           queryClient.getQueryData<{ messages: MessagePartsFragment[] }>(keys.messages(conversation.id))
             ?.messages ?? [];
-        if (lastHumanPosition(now) > draft.seen) {
+        if (colleaguesAnswer(now, draft.seen, member?.id)) {
           return;
         }
       }

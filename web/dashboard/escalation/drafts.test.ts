@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Draft, edit } from "./drafts";
-import { lastHumanPosition, mergeNewest, mergeOne } from "./messages";
+import { colleaguesAnswer, lastHumanPosition, mergeNewest, mergeOne } from "./messages";
 import { fillReply, slashAt } from "./saved-reply-text";
 
 const EMPTY: Draft = { text: "", idempotencyKey: "", seen: 0 };
@@ -58,6 +58,16 @@ describe("stretch of messages", () => {
 
   test("newest reply by a person is found among later messages", () => {
     expect(lastHumanPosition([message(1), message(2, "HUMAN"), message(3)])).toBe(2);
+  });
+
+  test("member's own answer from elsewhere is no colleague's", () => {
+    const answers = [
+      { ...message(2, "HUMAN"), author: { id: "bea", name: "Bea", email: null } },
+      { ...message(4, "HUMAN"), author: { id: "ada", name: "Ada", email: null } },
+    ];
+    expect(colleaguesAnswer(answers, 2, "ada")).toBeUndefined();
+    expect(colleaguesAnswer(answers, 1, "ada")?.position).toBe(2);
+    expect(colleaguesAnswer(answers, 2, "bea")?.position).toBe(4);
   });
 });
 

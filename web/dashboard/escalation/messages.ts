@@ -50,9 +50,22 @@ export function mergeOne(old: Stretch | undefined, message: MessagePartsFragment
   return { ...old, messages: union(old.messages, [message]) };
 }
 
+function isAnswer(message: MessagePartsFragment): boolean {
+  return message.role === "HUMAN" && message.status === "DELIVERED";
+}
+
 /** Return the position of the newest reply by a person, 0 without one. */
 export function lastHumanPosition(messages: readonly MessagePartsFragment[]): number {
-  return (
-    messages.findLast((message) => message.role === "HUMAN" && message.status === "DELIVERED")?.position ?? 0
+  return messages.findLast(isAnswer)?.position ?? 0;
+}
+
+/** Return the newest reply after a position by another person than this member, if there is one. */
+export function colleaguesAnswer(
+  messages: readonly MessagePartsFragment[],
+  after: number,
+  memberId: string | undefined,
+): MessagePartsFragment | undefined {
+  return messages.findLast(
+    (message) => isAnswer(message) && message.position > after && message.author?.id !== memberId,
   );
 }
