@@ -87,7 +87,11 @@ async def record_message(
     A reply of a paused AI, or to an old epoch, is held: the customer never sees it. `probability` is the
     confidence as a share, instead of that in `new`.
     """
-    new = replace(new, confidence=_confidence(context, new, probability))
+    if probability is not None:
+        new = replace(new, confidence=_percent_of(new, probability))
+    elif context.replay_clock is None:
+        # The scale of a replayed file is given with the file.
+        check_not_probability("confidence", new.confidence)
     _check(context, new)
     if idempotency_key is None:
         with suppress(LockRequiredError):
@@ -112,21 +116,15 @@ async def _record_without_lock(
     unlocked, is_escalated = await read_conversation(tx, context.actor, conversation_id)
     await fire_if_due(tx, unlocked)
     recorded = await _record(tx, context, unlocked, new)
-    return replace(recorded, may_be_escalated=is_escalated)
+    return RecordedMessage(recorded.message, recorded.conversation, recorded.escalation, is_escalated)
 
 
-def _confidence(context: Context, new: NewMessage, probability: float | None) -> float | None:
-    """Return the confidence in percent."""
-    if probability is not None:
-        if new.confidence is not None:
-            raise BadInputError("probability", "cannot be combined with confidence")
-        if new.role is MessageRole.USER:
-            raise BadInputError("probability", "is for the role ASSISTANT")
-        return probability_in_percent("probability", probability)
-    # The scale of a replayed file is given with the file.
-    if context.replay_clock is None:
-        check_not_probability("confidence", new.confidence)
-    return new.confidence
+def _percent_of(new: NewMessage, probability: float) -> float:
+    if new.confidence is not None:
+        raise BadInputError("probability", "cannot be combined with confidence")
+    if new.role is MessageRole.USER:
+        raise BadInputError("probability", "is for the role ASSISTANT")
+    return probability_in_percent("probability", probability)
 
 
 def _check(context: Context, new: NewMessage) -> None:

@@ -21,7 +21,7 @@ from server.graphql.protocol import CloseReason, ProtocolError, encode_complete,
 from server.graphql.send_queue import SendQueue
 from server.http.admission import Admission, Place
 from server.http.call_report import reported_operation
-from server.http.log_context import log_context
+from server.http.log_context import begin_log_context
 
 LIMIT = 100
 CUSTOMERS_LIMIT = 10
@@ -86,7 +86,8 @@ class Operations:
             self._running[id_] = member
 
     async def _run(self, id_: str, operation: Operation, context: Context, encoder: FrameEncoder) -> None:
-        with log_context(self._caller), reported_operation(self._caller) as record:
+        begin_log_context(self._caller)
+        with reported_operation(self._caller) as record:
             context.record = record
             try:
                 async with self._place(record):

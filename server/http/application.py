@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from server.http.call_report import HttpReport
 from server.http.direct_route import DirectRoute
 from server.http.hosts import AllowedHosts
-from server.http.log_context import log_context
+from server.http.log_context import begin_log_context
 from server.http.problems import answer_refused
 from server.http.response_headers import ResponseHeaders
 from server.http.state import HttpState
@@ -47,8 +47,9 @@ class App(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection."""
         if scope["type"] == "http":
+            begin_log_context()
             # Starlette raises an answered error again, and the server would log it a second time.
-            with log_context(), suppress(Exception), HttpReport(scope) as report:
+            with suppress(Exception), HttpReport(scope) as report:
 
                 def send_with_headers(message: Message) -> Awaitable[None]:
                     if message["type"] == "http.response.start":

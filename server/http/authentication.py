@@ -115,4 +115,6 @@ async def authenticate_token(request: Request, token: str) -> Context | None:
 
 def client_address(connection: HTTPConnection) -> str:
     """Return the network address of the client, or an empty text for a Unix socket."""
-    return connection.client.host if connection.client else ""
+    # Starlette's `client` makes an object of it for each look.
+    client = connection.scope.get("client")
+    return client[0] if client else ""

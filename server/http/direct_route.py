@@ -4,6 +4,8 @@ Other methods, and paths below a prefix, take the usual way through the applicat
 origin, which programs send, the middleware for CORS would only look for one, and add `Vary` to the answer.
 """
 
+from collections.abc import Sequence
+
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -30,15 +32,19 @@ class DirectRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         scope["route"], scope["endpoint"], scope["path_params"] = self._route, self._route.endpoint, {}
-        serve = self._serve_shared if b"origin" in dict(scope["headers"]) else self._serve
-        await serve(scope, receive, send)
+        if b"origin" in dict(scope["headers"]):
+            await self._serve_shared(scope, receive, send)
+        else:
+            # The header that the middleware would add.
+            await self._serve(scope, receive, send, ((b"vary", b"Origin"),))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, added: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
         request = Request(scope, receive, send)
         try:
             response = await self._answer(request)
-            if "origin" not in request.headers:  # The middleware has not seen it.
-                response.raw_headers.append((b"vary", b"Origin"))
+            response.raw_headers += added
             await response(scope, receive, send)
         except Exception as error:
             # The answer has begun: the connection is closed, and the error is only logged.

@@ -4,8 +4,6 @@ Resolvers add the conversation that they lock. The application binds each HTTP r
 transport binds each operation, in the operation's own task.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from secrets import token_hex
 
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
@@ -14,19 +12,14 @@ from resolvers.actor import Actor
 from rules.typeid import CONVERSATION, WORKSPACE, format_id
 
 
-@contextmanager
-def log_context(actor: Actor | None = None) -> Iterator[None]:
-    """Bind a new request id, and the actor's ids, to all log lines of the block.
+def begin_log_context(actor: Actor | None = None) -> None:
+    """Bind a new request id, and the actor's ids, to all further log lines of this task.
 
-    The block must be the outermost one of its task.
+    A task has one request. What it inherits from the task that created it is forgotten.
     """
     clear_contextvars()
     bind_contextvars(request_id=_new_request_id())
     bind_actor(actor)
-    try:
-        yield
-    finally:
-        clear_contextvars()
 
 
 def bind_actor(actor: Actor | None) -> None:
