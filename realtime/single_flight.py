@@ -1,6 +1,8 @@
 """Single flight: concurrent callers with one key share one run."""
 
 import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -20,11 +22,13 @@ class SingleFlight(Generic[T]):
     that arrive so soon after the beginning of a run: the next one begins when the interval is over.
     """
 
-    __slots__ = ("_begun", "_ended", "_interval", "_next")
+    __slots__ = ("_begun", "_ended", "_interval", "_next", "_now")
 
-    def __init__(self, interval: float = 0) -> None:
+    def __init__(self, interval: float = 0, now: Callable[[], float] = time.monotonic) -> None:
         self._interval = interval
-        self._begun: dict[Hashable, float] = {}  # the latest run of each key; the oldest is the first
+        self._now = now
+        # The latest run of each key, the oldest first. A dict would look for it among all that were deleted.
+        self._begun: OrderedDict[Hashable, float] = OrderedDict()
         self._ended: dict[Hashable, Flag] = {}
         self._next: dict[Hashable, asyncio.Task[T]] = {}
 
@@ -59,14 +63,14 @@ class SingleFlight(Generic[T]):
 
     def _seconds_to_wait(self, key: Hashable) -> float:
         begun = self._begun.get(key)
-        return begun + self._interval - asyncio.get_running_loop().time() if begun is not None else 0
+        return begun + self._interval - self._now() if begun is not None else 0
 
     def _note_beginning(self, key: Hashable) -> None:
         if not self._interval:
             return
-        now = asyncio.get_running_loop().time()
-        self._begun.pop(key, None)
+        now = self._now()
         self._begun[key] = now
+        self._begun.move_to_end(key)
         while self._begun[oldest := next(iter(self._begun))] <= now - self._interval:
             del self._begun[oldest]
 

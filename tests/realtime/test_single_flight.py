@@ -1,6 +1,8 @@
 """Single flight: which run a caller gets, and the end of runs."""
 
 import asyncio
+import time
+import weakref
 
 import pytest
 
@@ -13,7 +15,8 @@ class _Runs:
     """Runs that end when the test says so, each with its number as the result."""
 
     def __init__(self, interval: float = 0) -> None:
-        self.flight: SingleFlight[int] = SingleFlight(interval)
+        self.now = 0.0
+        self.flight: SingleFlight[int] = SingleFlight(interval, lambda: self.now)
         self.results: list[asyncio.Future[int]] = []
         self.begun: asyncio.Queue[asyncio.Future[int]] = asyncio.Queue()
 
@@ -128,14 +131,13 @@ async def test_error_is_raised_to_those_who_share_the_run() -> None:
 
 async def test_callers_within_the_interval_share_a_run_after_it() -> None:
     runs = _Runs(interval=0.05)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun = time.monotonic()
     first = runs.call()
     (await runs.begun.get()).set_result(1)
     assert await first == 1
     sharers = [runs.call(), runs.call()]
     shared = await runs.begun.get()
-    assert loop.time() >= begun + 0.05
+    assert time.monotonic() >= begun + 0.05
     shared.set_result(2)
     assert await asyncio.gather(*sharers) == [2, 2]
 
@@ -147,4 +149,24 @@ async def test_caller_after_the_interval_has_a_run_immediately() -> None:
         await _settle()
         runs.results[number].set_result(number)
         assert await call == number
-        await asyncio.sleep(0.02)
+        runs.now += 0.02
+
+
+async def test_keys_are_forgotten_after_the_interval() -> None:
+    class Key:
+        """A key, of which a weak reference says whether it is kept."""
+
+    flight: SingleFlight[None] = SingleFlight(0.01, lambda: now)
+    now = 0.0
+    keys = [Key() for _ in range(3)]
+    kept = [weakref.ref(key) for key in keys]
+    while keys:
+        await flight.run(keys.pop(), _nothing)
+    assert all(key() for key in kept)
+    now += 0.01
+    await flight.run("other", _nothing)
+    assert not any(key() for key in kept)
+
+
+async def _nothing() -> None:
+    pass

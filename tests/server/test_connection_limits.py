@@ -150,6 +150,8 @@ def test_descriptors_of_the_service_are_reserved(descriptors: int, connections: 
 def test_connections_wait_while_the_process_accepts_none(server: Server) -> None:
     assert server.process is not None
     room = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    if room <= 2_048:
+        pytest.skip(f"the kernel keeps at most {room} connections")
     server.process.pause()
     try:
         # The kernel answers no further ones, and a connection that its client has closed keeps its place.

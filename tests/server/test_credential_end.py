@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -60,30 +61,46 @@ async def test_event_stream_ends_without_complete(workspace: Workspace) -> None:
         assert "complete" not in (await response.aread()).decode()
 
 
-async def test_no_call_after_a_revocation_shares_an_older_look_up(workspace: Workspace) -> None:
+async def _post(caller: Caller) -> bool:
+    async with httpx.AsyncClient(headers=caller.headers) as client:
+        answer = await client.post(f"{caller.url}/graphql", json={"query": VIEWER})
+        return "errors" not in answer.json()
+
+
+async def _connect(caller: Caller) -> bool:
+    try:
+        async with caller.socket():
+            return True
+    except ConnectionClosed:
+        return False
+
+
+@pytest.mark.parametrize("use", [_post, _connect])
+async def test_no_use_after_a_revocation_shares_an_older_look_up(
+    workspace: Workspace, use: Callable[[Caller], Awaitable[bool]]
+) -> None:
     revoked = workspace.key_with("ESCALATIONS_READ")
     key = revoked.ask("{ viewer { apiKey { id } } }")["viewer"]["apiKey"]["id"]
-    calls: list[tuple[float, bool]] = []
+    uses: list[tuple[float, bool]] = []
     busy = asyncio.Event()
 
-    async def call_until_refused(client: httpx.AsyncClient) -> None:
+    async def use_until_refused() -> None:
         served = True
         while served:
             begun = time.monotonic()
-            answer = await client.post(f"{revoked.url}/graphql", json={"query": VIEWER})
-            served = "errors" not in answer.json()
-            calls.append((begun, served))
-            if len(calls) == 100:
+            served = await use(revoked)
+            uses.append((begun, served))
+            if len(uses) == 100:
                 busy.set()
 
-    async with httpx.AsyncClient(headers=revoked.headers) as client, asyncio.timeout(prolonged(30)):
-        callers = [asyncio.create_task(call_until_refused(client)) for _ in range(16)]
+    async with asyncio.timeout(prolonged(30)):
+        callers = [asyncio.create_task(use_until_refused()) for _ in range(16)]
         await busy.wait()
         await asyncio.to_thread(workspace.key.ask, REVOKE, id=key)
         end = time.monotonic()
         await asyncio.gather(*callers)
-    assert sum(served for _, served in calls) >= 100
-    assert not [begun for begun, served in calls if served and begun > end]
+    assert sum(served for _, served in uses) >= 100
+    assert not [begun for begun, served in uses if served and begun > end]
 
 
 async def test_widget_token_is_valid_on_the_sites_of_its_agent_only(workspace: Workspace) -> None:

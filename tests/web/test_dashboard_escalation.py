@@ -174,6 +174,7 @@ def test_own_answer_from_elsewhere_stops_no_reply_while_nothing_is_live(
     dashboard.reply.fill("I am looking for it.")
     expect(page.locator('[data-status="live"]')).to_have_count(0)
     workspace.key.reply(raised[0], "From my phone: wait.", authorEmail=workspace.email)
+    expect(page.locator('[data-status="live"]')).to_have_count(0)
     dashboard.reply.press("Control+Enter")
     expect(dashboard.log.get_by_text("I am looking for it.")).to_be_visible()
     expect(dashboard.reply).to_have_value("")
