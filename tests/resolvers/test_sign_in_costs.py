@@ -50,7 +50,8 @@ def test_right_password_signs_in_within_two_seconds_of_300_guesses(rows: Rows, n
             codes = attack.result()
         assert codes.total() == 300
         assert set(codes) <= {"UNAUTHENTICATED", "RATE_LIMITED", "UNAVAILABLE"}
-        assert codes["RATE_LIMITED"] >= 200
+        # The others were refused before their password was checked.
+        assert codes["UNAUTHENTICATED"] <= 100
     assert median(waits) < 2
 
 
