@@ -217,7 +217,8 @@ class Groups:
 
     def __init__(self) -> None:
         self._groups: dict[Hashable, _Group] = {}
-        self._watches: SingleFlight[SubscriptionSource] = SingleFlight(BURST_SECONDS)
+        self._watches: SingleFlight[SubscriptionSource] = SingleFlight()
+        self._returns: SingleFlight[SubscriptionSource] = SingleFlight(BURST_SECONDS)
         # Of a caller: however many sockets it opens, one page of the log is read and executed at a time.
         self._replays = KeyedSemaphore(1)
         # Thousands of groups may have an event in the same second. Each execution holds rows and waits for
@@ -238,7 +239,9 @@ class Groups:
 
     async def watch(self, subscriber: Subscriber) -> SubscriptionSource:
         """Return the source of the subscription, shared by concurrent calls; raise RefusedError."""
-        return await self._watches.run((subscriber.plan.key, subscriber.after), subscriber.watch)
+        # Without a cursor it begins now: what happens while it waits would be missed.
+        flight = self._watches if subscriber.after is None else self._returns
+        return await flight.run((subscriber.plan.key, subscriber.after), subscriber.watch)
 
     def join(self, member: GroupMember, subscriber: Subscriber, source: SubscriptionSource) -> _Group:
         """Return the group of the subscription, with this member in it."""

@@ -12,11 +12,12 @@ from models.plain_row import ReadOnlyRowError
 from resolvers.list_select import is_among
 from rules.typeid import AGENT, parse_id
 from tests.support.baton_client import Workspace
+from tests.support.baton_process import SCOPE
 
 
 @pytest.mark.anyio
 async def test_row_of_a_compiled_select_added_to_a_session_is_refused(workspace: Workspace) -> None:
-    database = Database(workspace.server.service_url, connections=1)
+    database = Database(workspace.server.service_url, connections=1, scope=SCOPE)
     by_id = CompiledSelect(select(Agent).where(Agent.id == bindparam("id")))
     try:
         ((agent,),) = await by_id.rows(database, id=parse_id(AGENT, workspace.agent_id))
@@ -34,7 +35,7 @@ async def test_row_of_a_compiled_select_added_to_a_session_is_refused(workspace:
 
 @pytest.mark.anyio
 async def test_selects_that_differ_in_values_are_one_shape(workspace: Workspace) -> None:
-    database, shapes = Database(workspace.server.service_url, connections=1), SelectShapes(2)
+    database, shapes = Database(workspace.server.service_url, connections=1, scope=SCOPE), SelectShapes(2)
     by_id, key = select(Agent).where(Agent.id == bindparam("id")), parse_id(AGENT, workspace.agent_id)
     try:
         for names in (["An AI agent"], ["An AI agent", "another"], ["another"]):

@@ -20,6 +20,7 @@ from models.saved_reply import SavedReply
 from models.write_statement import Append
 from rules.typeid import CONVERSATION, WORKSPACE, parse_id
 from tests.support.baton_client import DEADLINE, Workspace
+from tests.support.baton_process import SCOPE
 from tests.support.locks import hold
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +35,7 @@ RENAME = "UPDATE conversations SET customer_name = $2 WHERE id = $1"
 @pytest.fixture
 async def database(workspace: Workspace) -> AsyncIterator[Database]:
     """A pool of one connection, so that a broken one would be found by the next use."""
-    opened = Database(workspace.server.service_url, connections=1)
+    opened = Database(workspace.server.service_url, connections=1, scope=SCOPE)
     try:
         yield opened
     finally:

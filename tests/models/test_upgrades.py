@@ -12,6 +12,7 @@ from pgqueuer.queries import Queries
 
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WEBHOOK_ENDPOINT, format_id
 from tests.support.baton_client import Caller, Server, wait_for
+from tests.support.baton_process import ROW_SECURITY, run_baton
 from tests.support.older_data import SECRET, OlderData, revisions, upgrade
 from tests.support.own_database import own_database
 
@@ -51,7 +52,12 @@ async def written(connection: asyncpg.Connection) -> OlderData:
 
 def serve(own: Server) -> str:
     """Start a process of this version on the database, and return its URL."""
-    own.start(BATON_DATABASE_URL=own.service_url, BATON_MIGRATION_URL=own.owner_url, BATON_SECRET_KEY=SECRET)
+    urls = {"BATON_DATABASE_URL": own.service_url, "BATON_MIGRATION_URL": own.owner_url}
+    if ROW_SECURITY:
+        # A process that serves does not turn it on.
+        migrated = run_baton("migrate", **urls)
+        assert migrated.returncode == 0, migrated.stderr
+    own.start(**urls, BATON_SECRET_KEY=SECRET)
     return own.url
 
 

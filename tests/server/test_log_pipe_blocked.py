@@ -19,7 +19,7 @@ from prometheus_client import Counter
 
 from server.log_writer import LogWriter
 from tests.support.baton_client import BATON, DEADLINE, Caller, Server, wait_for
-from tests.support.baton_process import BatonProcess
+from tests.support.baton_process import MODE, BatonProcess
 
 PIPE_BYTES = 4_096
 
@@ -145,7 +145,7 @@ def start(folder: Path, port: int, stderr: int | None) -> "BatonProcess | subpro
     settings = {"BATON_DATA_DIR": str(folder), "BATON_PORT": str(port)}
     if stderr is None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        return subprocess.Popen(["sh", "-c", f'exec "{BATON}" serve 2>&-'], env=inherited | settings)
+        return subprocess.Popen(["sh", "-c", f'exec "{BATON}" serve 2>&-'], env=inherited | settings | MODE)
     with open(os.devnull, "wb") as nothing, open(stderr, "wb", closefd=False) as errors:
         return BatonProcess("serve", environment=settings, output=nothing, errors=errors)
 

@@ -19,7 +19,8 @@ from tests.support.server_log import written_log
 pytestmark = pytest.mark.anyio
 
 VIEWER = "{ viewer { kind } }"
-MESSAGES = "subscription($id: ID!) { messageAdded(conversationId: $id) { message { content } } }"
+MESSAGES = """subscription($id: ID!, $after: String) {
+    messageAdded(conversationId: $id, after: $after) { message { content } } }"""
 RECORD = """mutation($id: ID!, $content: String!) {
     recordMessage(input: {conversationId: $id, role: USER, content: $content}) { message { position } } }"""
 
@@ -28,12 +29,11 @@ RECORD = """mutation($id: ID!, $content: String!) {
 async def nobody_else_notices(server: Server) -> AsyncIterator[None]:
     """Follow a conversation as another client throughout, and assert that the server logs no error."""
     workspace = server.new_workspace()
-    conversation = workspace.start()["conversation"]["id"]
+    started = workspace.start()["conversation"]
+    conversation = started["id"]
     begun = server.log.stat().st_size
     async with workspace.key.socket() as witness:
-        id_ = await witness.subscribe(MESSAGES, id=conversation)
-        await witness.send(type="ping")
-        await witness.receive()
+        id_ = await witness.subscribe(MESSAGES, id=conversation, after=started["cursor"])
         yield
         await asyncio.to_thread(workspace.key.record, conversation, "USER", "all is well")
         event = (await witness.next(id_))["messageAdded"]

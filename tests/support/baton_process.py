@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import IO
 
+from models.row_scope import EVERY_WORKSPACE
 from tests.support.failure_report import watch_log
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,8 @@ FOR_TESTS = {
 ROW_SECURITY = bool(os.environ.get("TESTS_ROW_LEVEL_SECURITY"))
 MODE = {"BATON_ROW_LEVEL_SECURITY": "true"} if ROW_SECURITY else {}
 os.environ.update(MODE)
+# The rows that a database which a test opens itself sees: those of every workspace.
+SCOPE = EVERY_WORKSPACE if ROW_SECURITY else None
 
 # With this variable, passwords' hashes cost what they cost in production.
 FULL_PASSWORD_COSTS = "TESTS_FULL_PASSWORD_COSTS"

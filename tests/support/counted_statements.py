@@ -10,7 +10,6 @@ import asyncpg
 from sqlalchemy import Engine, event
 
 from models.database import Database
-from models.row_scope import EVERY_WORKSPACE
 from realtime.transaction import Transactions
 from resolvers.context import Context, Services
 from resolvers.credentials import actor_of
@@ -19,14 +18,14 @@ from schema.operation import Operation
 from server.services import open_services
 from server.settings import Settings
 from tests.support.baton_client import Caller, Server
-from tests.support.baton_process import ROW_SECURITY
+from tests.support.baton_process import SCOPE
 
 
 class _CountedDatabase(Database):
     """A database that lists the statements that are sent to it."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, scope=EVERY_WORKSPACE if ROW_SECURITY else None)
+        super().__init__(url, scope=SCOPE)
         self.statements: list[str] = []
 
     async def fetch(self, sql: str, *values: Any, **options: Any) -> list[asyncpg.Record]:
