@@ -149,6 +149,8 @@ def test_dialogs_have_no_accessibility_fault(page: Page, workspace: Workspace) -
         expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("j")
     for key in ["a", "p", "e"]:
+        # A closed dialog returns the focus a moment later.
+        expect(page.locator("[data-row-link]")).to_be_focused()
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()
         keep_picture(page, f"light dialog {'help' if key == '?' else key}")
