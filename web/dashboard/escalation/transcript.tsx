@@ -64,11 +64,7 @@ export function Transcript({ conversation, messages, hasOlder, presence, mayWrit
   const [loading, setLoading] = useState(false);
   const first = messages[0]?.id;
   const last = messages.at(-1);
-  const previous = useRef<{ first: string | undefined; height: number; top: number }>({
-    first,
-    height: 0,
-    top: 0,
-  });
+  const previous = useRef<{ first: string | undefined; height: number }>({ first, height: 0 });
   const team = conversation.readPositions.team;
 
   // The text under the eyes stays in place when older messages come in above, and the end stays in sight.
@@ -77,17 +73,12 @@ export function Transcript({ conversation, messages, hasOlder, presence, mayWrit
     if (!element) {
       return;
     }
-    // Where the reader has scrolled up just now, the event is still to come.
-    const end = element.scrollHeight - element.clientHeight;
-    if (element.scrollTop < Math.min(previous.current.top, end) - 1) {
-      atEnd.current = false;
-    }
     if (atEnd.current) {
       element.scrollTop = element.scrollHeight;
     } else if (previous.current.first !== first) {
       element.scrollTop += element.scrollHeight - previous.current.height;
     }
-    previous.current = { first, height: element.scrollHeight, top: element.scrollTop };
+    previous.current = { first, height: element.scrollHeight };
   });
 
   useEffect(() => {
@@ -149,7 +140,6 @@ export function Transcript({ conversation, messages, hasOlder, presence, mayWrit
         onScroll={(event) => {
           const element = event.currentTarget;
           atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 60;
-          previous.current.top = element.scrollTop;
           if (atEnd.current && below) {
             setBelow(0);
             if (last && last.position > team && mayWrite) {
