@@ -28,7 +28,9 @@ def answer_to(
         client.sendall("\r\n".join(lines).encode("latin-1"))
         answer = b""
         while b"\r\n\r\n" not in answer:
-            answer += client.recv(4096)
+            part = client.recv(4096)
+            assert part, "closed without an answer"
+            answer += part
         if not answer.startswith(b"HTTP/1.1 101"):
             while client.recv(4096):
                 pass
