@@ -14,6 +14,7 @@ import pytest
 from realtime.cursor import Cursor
 from tests.support.baton_client import DEADLINE, Caller, Refused, Server, Socket, Workspace
 from tests.support.conversation_driver import Talk
+from tests.support.open_subscriptions import all_begun, wait_for_subscriptions
 
 pytestmark = pytest.mark.anyio
 
@@ -93,12 +94,12 @@ async def test_shared_results_equal_those_of_separate_executions(talk: Talk) -> 
     team = [workspace.key, workspace.key, ada, bob, reads]
     customers = [workspace.widget(talk.started), Caller(workspace.server.url, _fresh_token(talk))]
     async with sockets(*team, *customers) as opened:
-        for place, (caller, socket) in enumerate(zip([*team, *customers], opened, strict=True)):
-            documents = EVERYBODYS if caller in customers else EVERYBODYS + TEAMS
-            for document in documents:
-                await follow(socket, document, talk)
-                await follow(socket, alone(document, place), talk)
-        await _in_place(talk, opened)
+        followed = [*[EVERYBODYS + TEAMS] * len(team), *[EVERYBODYS] * len(customers)]
+        async with all_begun(workspace.server, 2 * sum(map(len, followed))):
+            for place, (documents, socket) in enumerate(zip(followed, opened, strict=True)):
+                for document in documents:
+                    await follow(socket, document, talk)
+                    await follow(socket, alone(document, place), talk)
         drafts = 0
         steps = acts(talk, ada)
         while counts := await asyncio.to_thread(next, steps, None):
@@ -120,19 +121,6 @@ def _fresh_token(talk: Talk) -> str:
     return str(talk.key.ask(query, id=talk.id)["refreshWidgetToken"])
 
 
-async def _in_place(talk: Talk, opened: list[Socket]) -> None:
-    """Wait until every socket has started its operations: its answers come in order."""
-    for socket in opened:
-        id_ = await socket.subscribe("{ viewer { kind } }")
-        await socket.next(id_)
-        await _completed(socket, id_)
-
-
-async def _completed(socket: Socket, id_: str) -> None:
-    message = await socket.receive()
-    assert message == {"id": id_, "type": "complete"}
-
-
 def figures(server: Server) -> tuple[float, float]:
     """Return the numbers of executed and of delivered results."""
     text = httpx.get(f"{server.url}/metrics", trust_env=False).text
@@ -148,10 +136,10 @@ async def test_equal_subscriptions_share_one_execution(talk: Talk) -> None:
     other = workspace.key_with("CONVERSATIONS_READ")
     viewers = [workspace.key] * 20 + [other] * 5
     async with sockets(*viewers) as opened:
-        for place, socket in enumerate(opened):
-            # White space, commas and comments make no difference.
-            await follow(socket, f"# {place}\n{MESSAGES}".replace(" ", " ," * (place % 3 + 1)), talk)
-        await _in_place(talk, opened)
+        async with all_begun(workspace.server, len(opened)):
+            for place, socket in enumerate(opened):
+                # White space, commas and comments make no difference.
+                await follow(socket, f"# {place}\n{MESSAGES}".replace(" ", " ," * (place % 3 + 1)), talk)
         executed, delivered = await asyncio.to_thread(figures, workspace.server)
         await asyncio.to_thread(talk.says, "Hello?")
         for socket in opened:
@@ -162,8 +150,8 @@ async def test_equal_subscriptions_share_one_execution(talk: Talk) -> None:
 
 async def test_returning_subscriber_joins_by_cursor_without_gap_or_repeat(talk: Talk) -> None:
     async with sockets(talk.key, talk.key) as (steady, late):
-        heard = await follow(steady, MESSAGES, talk)
-        await _in_place(talk, [steady])
+        async with all_begun(talk.workspace.server, 1):
+            heard = await follow(steady, MESSAGES, talk)
         for number in range(30):
             await asyncio.to_thread(talk.says, f"message {number}")
         events = [(await steady.next(heard))["messageAdded"] for _ in range(30)]
@@ -186,8 +174,8 @@ async def test_event_before_the_cursor_of_a_subscriber_is_not_delivered(talk: Ta
         sockets(talk.key, talk.key) as (steady, later),
         httpx.AsyncClient(trust_env=False, headers=talk.key.headers, timeout=60) as client,
     ):
-        await follow(steady, MESSAGES, talk)
-        await _in_place(talk, [steady])
+        async with all_begun(talk.workspace.server, 1):
+            await follow(steady, MESSAGES, talk)
 
         async def ask(query: str, **variables: Any) -> Any:
             body = {"query": query, "variables": variables}
@@ -220,8 +208,8 @@ async def test_typing_is_delivered_with_the_present_cursor(talk: Talk) -> None:
     async with sockets(talk.key, talk.key) as (back, fresh):
         id_ = await back.subscribe(changes, id=talk.id, after=begun)
         last = [(await back.next(id_))["conversationUpdated"] for _ in range(2)][-1]
-        of_fresh = await fresh.subscribe(changes, id=talk.id)
-        await _in_place(talk, [fresh])
+        async with all_begun(talk.workspace.server, 1, besides=1):
+            of_fresh = await fresh.subscribe(changes, id=talk.id)
         await asyncio.to_thread(talk.workspace.member("ada@example.com").ask, typing, id=talk.id)
         event = (await fresh.next(of_fresh))["conversationUpdated"]
         assert event["kind"] == "typing_started"
@@ -231,12 +219,12 @@ async def test_typing_is_delivered_with_the_present_cursor(talk: Talk) -> None:
 async def test_backlog_missed_by_many_is_read_once(talk: Talk) -> None:
     missed, many = 30, 25
     async with sockets(*[talk.key] * (many + 1)) as (steady, *others):
-        heard = await follow(steady, MESSAGES, talk)
-        await _in_place(talk, [steady])
+        async with all_begun(talk.workspace.server, 1):
+            heard = await follow(steady, MESSAGES, talk)
         await asyncio.to_thread(_say, talk, range(missed + 1))
         cursors = [(await steady.next(heard))["messageAdded"]["cursor"] for _ in range(missed + 1)]
         await steady.send(id=heard, type="complete")
-        await _in_place(talk, [steady])
+        await asyncio.to_thread(wait_for_subscriptions, talk.workspace.server, 0)
         executed, _ = await asyncio.to_thread(figures, talk.workspace.server)
         for place, socket in enumerate(others):
             await socket.subscribe(MESSAGES, id=talk.id, after=cursors[place % 2])
@@ -267,10 +255,10 @@ async def test_caller_replays_one_page_of_the_log_at_a_time(talk: Talk) -> None:
             transaction = owner.transaction()
             await transaction.start()
             await owner.execute("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
-            for who, socket in enumerate(opened):
-                await socket.subscribe(alone(MESSAGES, who), id=talk.id, after=after)
+            async with all_begun(talk.workspace.server, len(opened)):
+                for who, socket in enumerate(opened):
+                    await socket.subscribe(alone(MESSAGES, who), id=talk.id, after=after)
             # One of the customer's and one of the key's; the others have joined, and wait for their turn.
-            await _in_place(talk, opened)
             await reads(2)
             await transaction.commit()
             for socket in opened:
@@ -288,9 +276,9 @@ def _say(talk: Talk, numbers: range) -> None:
 async def test_slow_reader_misses_nothing_and_delays_nobody(talk: Talk) -> None:
     number, long = 420, "x" * 19_000
     async with sockets(talk.key, talk.key) as (slow, quick):
-        behind = await follow(slow, MESSAGES, talk)
-        ahead = await follow(quick, MESSAGES, talk)
-        await _in_place(talk, [slow, quick])
+        async with all_begun(talk.workspace.server, 2):
+            behind = await follow(slow, MESSAGES, talk)
+            ahead = await follow(quick, MESSAGES, talk)
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             places = asyncio.Semaphore(8)
 
@@ -311,8 +299,8 @@ async def test_own_typing_is_not_delivered_in_a_group_either(talk: Talk) -> None
     ada, bob = (talk.workspace.member(f"{name}@example.com") for name in ("ada", "bob"))
     typing = "mutation($id: ID!) { setTyping(conversationId: $id, typing: true) }"
     async with sockets(ada, bob) as opened:
-        ids = [await follow(socket, CHANGES, talk) for socket in opened]
-        await _in_place(talk, opened)
+        async with all_begun(talk.workspace.server, 2):
+            ids = [await follow(socket, CHANGES, talk) for socket in opened]
         await asyncio.to_thread(ada.ask, typing, id=talk.id)
         assert (await opened[1].next(ids[1]))["conversationUpdated"]["typing"] == "HUMAN"
         await asyncio.to_thread(talk.key.escalate, talk.id)
@@ -324,9 +312,9 @@ async def test_revoked_key_leaves_the_group_unchanged(talk: Talk) -> None:
     made = talk.key.ask(query, i={"name": "ends", "scopes": ["CONVERSATIONS_READ"]})["createApiKey"]
     other = talk.workspace.key_with("CONVERSATIONS_READ")
     async with sockets(Caller(talk.key.url, made["key"]), other) as (revoked, stays):
-        for socket in (revoked, stays):
-            await follow(socket, MESSAGES, talk)
-        await _in_place(talk, [revoked, stays])
+        async with all_begun(talk.workspace.server, 2):
+            for socket in (revoked, stays):
+                await follow(socket, MESSAGES, talk)
         revoke = "mutation($id: ID!) { revokeApiKey(id: $id) { id } }"
         await asyncio.to_thread(talk.key.ask, revoke, id=made["apiKey"]["id"])
         await revoked.raw.wait_closed()
@@ -339,8 +327,8 @@ async def test_later_subscriber_is_checked_like_the_first(talk: Talk, other: Wor
     cursor = (await asyncio.to_thread(talk.key.conversation, talk.id))["cursor"]
     unable = talk.workspace.key_with("ANALYTICS_READ")
     async with sockets(talk.key, talk.key, unable, other.key) as (first, later, forbidden, foreign):
-        follows = await follow(first, MESSAGES, talk)
-        await _in_place(talk, [first])
+        async with all_begun(talk.workspace.server, 1):
+            follows = await follow(first, MESSAGES, talk)
         for given, code in (
             ({"id": talk.id, "after": "no-cursor"}, "RESYNC_REQUIRED"),
             ({"id": talk.id, "after": f"{cursor[:-4]}AAAA"}, "RESYNC_REQUIRED"),

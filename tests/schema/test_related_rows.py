@@ -8,6 +8,7 @@ import pytest
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Refused, Socket, Workspace
 from tests.support.conversation_driver import Talk
+from tests.support.open_subscriptions import all_begun
 
 PEOPLE = "fragment People on Escalation { assignee { id name email } resolution { resolvedBy { name } } }"
 TALK = """fragment Talk on Conversation { id customer { name } agent { id }
@@ -131,7 +132,8 @@ async def test_failed_field_does_not_end_a_subscription(workspace: Workspace) ->
         conversation { agent { name } activeEscalation { agent { name }
             timeline(first: -1) { nodes { kind } } } } } } }"""
     async with workspace.key.socket() as socket:
-        sound, broken = await socket.subscribe(query, id=talk.id), await socket.subscribe(failing)
+        async with all_begun(workspace.server, 2):
+            sound, broken = await socket.subscribe(query, id=talk.id), await socket.subscribe(failing)
         escalation = (await asyncio.to_thread(workspace.key.escalate, talk.id))["escalation"]["id"]
         for number in range(8):
             await asyncio.to_thread(workspace.key.reply, escalation, f"reply {number}")

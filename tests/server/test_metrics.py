@@ -20,6 +20,7 @@ from server.http.state import HttpState
 from server.settings import Settings
 from server.version import VERSION
 from tests.support.baton_client import Server, Workspace, wait_for
+from tests.support.open_subscriptions import all_begun
 
 pytestmark = pytest.mark.anyio
 
@@ -98,22 +99,18 @@ def test_scrape_names_nothing_of_a_workspace(workspace: Workspace) -> None:
 async def test_open_subscription_is_counted_until_it_ends(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     series = 'baton_subscriptions{subscription="messageAdded"}'
-    before = value_of(workspace.server, series)
     events = value_of(workspace.server, "baton_feed_lag_seconds_count")
     async with workspace.key.socket() as client:
-        ids = [await client.subscribe(MESSAGES, id=conversation) for _ in range(2)]
-        await asyncio.to_thread(
-            wait_for, lambda: value_of(workspace.server, series) == before + 2, "two subscriptions"
-        )
+        async with all_begun(workspace.server, 2):
+            ids = [await client.subscribe(MESSAGES, id=conversation) for _ in range(2)]
+        assert value_of(workspace.server, series) == 2
         await asyncio.to_thread(workspace.key.record, conversation, "USER", "hello")
         for id_ in ids:
             assert (await client.next(id_))["messageAdded"]["message"]["content"] == "hello"
         assert value_of(workspace.server, "baton_feed_lag_seconds_count") > events
         await client.send(id=ids[0], type="complete")
-        await asyncio.to_thread(
-            wait_for, lambda: value_of(workspace.server, series) == before + 1, "one subscription"
-        )
-    await asyncio.to_thread(wait_for, lambda: value_of(workspace.server, series) == before, "none")
+        await asyncio.to_thread(wait_for, lambda: value_of(workspace.server, series) == 1, "one subscription")
+    await asyncio.to_thread(wait_for, lambda: value_of(workspace.server, series) == 0, "none")
 
 
 def test_lag_of_the_event_loop_is_measured(server: Server) -> None:
