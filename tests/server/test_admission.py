@@ -19,6 +19,7 @@ from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Refused, Server, Workspace, wait_for
 from tests.support.baton_process import WIDE_LIMITS
 from tests.support.locks import Lock, hold
+from tests.support.open_subscriptions import all_begun
 
 pytestmark = pytest.mark.anyio
 
@@ -194,8 +195,9 @@ async def test_other_transports_take_turns_and_are_refused_in_their_own_form(
     key = workspace.key
     added = "subscription($id: ID!) { messageAdded(conversationId: $id) { message { id } } }"
     async with key.socket() as live:
-        async with flooding(busy, conversation) as flood:
+        async with all_begun(busy, 1):
             followed = await live.subscribe(added, id=conversation)
+        async with flooding(busy, conversation) as flood:
             flood.send(workspace.api_key, 4)
             await flood.lock.queued(4)
             operation = await live.subscribe(VIEWER)

@@ -13,12 +13,12 @@ from resolvers.credentials import WIDGET_LIFETIME, WidgetTokens
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import DEADLINE, Caller, Server, Workspace
 from tests.support.locks import hold
+from tests.support.open_subscriptions import all_begun
 from tests.support.raw_websocket import close_code, open_sockets
 from tests.support.sla_clocks import prolonged
 
 pytestmark = pytest.mark.anyio
 
-VIEWER = "{ viewer { kind } }"
 MESSAGES = "subscription($id: ID!) { messageAdded(conversationId: $id) { message { content } } }"
 RESUMED = """subscription($id: ID!, $after: String) {
     messageAdded(conversationId: $id, after: $after) { message { content } } }"""
@@ -44,9 +44,11 @@ async def test_subscriber_without_access_is_closed_in_five_seconds_and_the_group
     token, _ = WidgetTokens(secret).issue(parse_id(CONVERSATION, conversation), soon)
     ending = [Caller(key.url, made["key"]), removed, demoted, Caller(key.url, token)]
     async with open_sockets(*ending, stays) as opened:
-        for item in opened:
-            await item.subscribe(MESSAGES, id=conversation)
-            assert await item.next(await item.subscribe(VIEWER))
+        async with all_begun(workspace.server, 4):
+            for item in (*opened[:3], opened[4]):
+                await item.subscribe(MESSAGES, id=conversation)
+        # Not waited for: its token ends soon.
+        await opened[3].subscribe(MESSAGES, id=conversation)
         key.ask("mutation($id: ID!) { revokeApiKey(id: $id) { id } }", id=made["apiKey"]["id"])
         key.ask("mutation($id: ID!) { removeMember(id: $id) }", id=ids["r@example.com"])
         key.ask(
@@ -76,9 +78,9 @@ async def test_stop_closes_all_connections_and_ends_all_operations(
             open_sockets(*[here] * 20) as sockets,
             httpx.AsyncClient(trust_env=False, headers=here.headers, timeout=30) as client,
         ):
-            for socket in sockets:
-                await socket.subscribe(MESSAGES, id=conversation)
-                assert await socket.next(await socket.subscribe(VIEWER))
+            async with all_begun(process, len(sockets)):
+                for socket in sockets:
+                    await socket.subscribe(MESSAGES, id=conversation)
             heard = [asyncio.Event() for _ in range(5)]
             streams = [asyncio.create_task(_stream(client, process, started, item)) for item in heard]
             await asyncio.to_thread(here.record, conversation, "USER", "before")

@@ -16,6 +16,7 @@ from tests.support.baton_client import Server, Workspace, wait_for
 from tests.support.baton_process import run_baton
 from tests.support.database_connections import run
 from tests.support.kept_services import kept_services
+from tests.support.open_subscriptions import all_begun
 from tests.support.own_database import own_database
 from tests.support.rest_client import listed
 from tests.support.webhook_helpers import Endpoint
@@ -87,9 +88,8 @@ async def test_escalation_reaches_socket_webhook_and_rest(team: Workspace) -> No
     with Receiver() as receiver:
         endpoint = Endpoint.create(team, receiver.url, "escalation.created", agent_id=team.agent_id)
         async with team.key.socket() as socket:
-            following = await socket.subscribe(CREATED)
-            probe = await socket.subscribe("{ viewer { kind } }")
-            await socket.next(probe)
+            async with all_begun(team.server, 1):
+                following = await socket.subscribe(CREATED)
             _, escalation = talk(team)
             event = await socket.next(following)
         assert event["escalationCreated"]["escalation"]["id"] == escalation

@@ -23,6 +23,7 @@ from realtime.log import PAGE, Entry
 from realtime.pubsub import Typing, Wakeup
 from rules.typeid import CONVERSATION, ESCALATION, WORKSPACE, parse_id
 from tests.support.baton_client import DEADLINE, Caller, Refused, Server, Socket, Workspace
+from tests.support.open_subscriptions import all_begun
 from tests.support.pubsub_probe import eventually
 
 pytestmark = pytest.mark.anyio
@@ -236,8 +237,8 @@ async def test_cursors_are_shared_by_the_subscriptions_of_a_stream(workspace: Wo
             (MESSAGES, changed["conversationUpdated"]["cursor"]),
             (CHANGES, said["messageAdded"]["cursor"]),
         ):
-            id_ = await socket.subscribe(query, id=started["id"], after=after)
-            assert (await socket.next(await socket.subscribe("{ viewer { kind } }")))["viewer"]
+            async with all_begun(workspace.server, 1, besides=3):
+                id_ = await socket.subscribe(query, id=started["id"], after=after)
             await socket.send(id=id_, type="complete")
         id_ = await socket.subscribe(UPDATED, after=created["cursor"])
         await asyncio.to_thread(key.ask, NOTE, i={"escalationId": escalation, "note": "later"})
@@ -308,8 +309,8 @@ async def test_slow_reader_costs_little_more_than_its_events(workspace: Workspac
     narrow.connect(("127.0.0.1", workspace.server.port))
     narrow.setblocking(False)
     async with key.socket(sock=narrow, max_queue=1) as slow:
-        id_ = await slow.subscribe(query, id=started["id"])
-        assert await slow.next(await slow.subscribe("{ viewer { kind } }"))
+        async with all_begun(workspace.server, 1):
+            id_ = await slow.subscribe(query, id=started["id"])
         before = await executions(workspace.server)
         for _ in range(8):
             await asyncio.to_thread(write_messages, workspace.server, stream, 300, "x" * 19_000)

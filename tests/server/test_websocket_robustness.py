@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.support.baton_client import PROTOCOL, Refused, Server, Socket, Workspace
+from tests.support.open_subscriptions import all_begun
 from tests.support.raw_websocket import Raw, begun, close_code, framed, more, open_sockets, ping, text
 from tests.support.server_log import written_log
 
@@ -23,6 +24,7 @@ MESSAGES = """subscription($id: ID!, $after: String) {
     messageAdded(conversationId: $id, after: $after) { message { content } } }"""
 RECORD = """mutation($id: ID!, $content: String!) {
     recordMessage(input: {conversationId: $id, role: USER, content: $content}) { message { position } } }"""
+WITNESS = 1  # the subscription of the fixture
 
 
 @pytest.fixture(autouse=True)
@@ -181,9 +183,10 @@ WRONG_OPERATIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 async def test_wrong_operation_ends_only_itself(workspace: Workspace) -> None:
-    conversation = workspace.start()["conversation"]["id"]
+    started = workspace.start()["conversation"]
+    conversation = started["id"]
     async with workspace.key.socket() as client:
-        stays = await client.subscribe(MESSAGES, id=conversation)
+        stays = await client.subscribe(MESSAGES, id=conversation, after=started["cursor"])
         messages = {}
         for name, (payload, _) in WRONG_OPERATIONS.items():
             await client.send(id=name, type="subscribe", payload=payload)
@@ -204,11 +207,11 @@ async def test_wrong_operation_ends_only_itself(workspace: Workspace) -> None:
 
 async def test_deep_value_that_is_not_requested_is_ignored(workspace: Workspace) -> None:
     deep = json.loads("[" * 300 + "]" * 300)
-    conversation = workspace.start()["conversation"]["id"]
+    started = workspace.start()["conversation"]
+    here = {"id": started["id"], "after": started["cursor"]}
     async with workspace.key.socket() as client:
-        id_ = await client.subscribe(MESSAGES, id=conversation, unasked=deep)
-        assert await client.next(await client.subscribe(VIEWER))
-        await asyncio.to_thread(workspace.key.record, conversation, "USER", "Hi")
+        id_ = await client.subscribe(MESSAGES, **here, unasked=deep)
+        await asyncio.to_thread(workspace.key.record, started["id"], "USER", "Hi")
         assert await client.next(id_)
 
 
@@ -259,14 +262,14 @@ async def _resident_bytes(server: Server) -> float:
 async def test_more_operations_than_are_allowed_at_once_are_refused_one_by_one(workspace: Workspace) -> None:
     conversation = workspace.start()["conversation"]["id"]
     async with workspace.key.socket() as client:
-        ids = [await client.subscribe(MESSAGES, id=conversation) for _ in range(120)]
+        async with all_begun(workspace.server, 100, besides=WITNESS):
+            ids = [await client.subscribe(MESSAGES, id=conversation) for _ in range(120)]
         for id_ in ids[100:]:
             said = await client.receive()
             assert (said["id"], said["type"]) == (id_, "error")
             (error,) = said["payload"]
             assert error["extensions"]["code"] == "RATE_LIMITED"
             assert "at most 100 operations" in error["message"]
-        # The hundred are in place once the last of them is.
         await client.send(id=ids[0], type="complete")
         assert (await client.next(await client.subscribe(VIEWER)))["viewer"]
         await asyncio.to_thread(workspace.key.record, conversation, "USER", "to all")
@@ -301,17 +304,12 @@ async def test_client_that_reads_nothing_delays_nobody(workspace: Workspace) -> 
     stuck = Raw(workspace.server, receive_bytes=4_096)
     with closing(stuck):
         await asyncio.to_thread(stuck.introduce, workspace.api_key)
-        stuck.say(
-            {
-                "id": "1",
-                "type": "subscribe",
-                "payload": {"query": MESSAGES, "variables": {"id": conversation}},
-            }
-        )
         async with open_sockets(*[workspace.key] * 20) as others:
-            for other in others:
-                await other.subscribe(MESSAGES, id=conversation)
-                assert await other.next(await other.subscribe(VIEWER))
+            async with all_begun(workspace.server, 1 + len(others), besides=WITNESS):
+                payload = {"query": MESSAGES, "variables": {"id": conversation}}
+                stuck.say({"id": "1", "type": "subscribe", "payload": payload})
+                for other in others:
+                    await other.subscribe(MESSAGES, id=conversation)
             async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
 
                 async def record(place: int) -> None:
