@@ -11,6 +11,7 @@ from rules.typeid import AGENT, CONVERSATION, parse_id
 from tests.support.baton_client import Caller, wait_for
 from tests.support.locks import hold
 from tests.support.notification_sinks import Outside, Row, Team
+from tests.support.open_subscriptions import all_begun
 from tests.support.table_dump import fingerprint, tables_with
 from tests.support.webhook_helpers import Endpoint, hurry, refusing
 from tests.support.webhook_receivers import Receiver
@@ -162,7 +163,8 @@ async def test_erased_customer_leaves_no_word_in_any_table_and_every_figure(offi
         sent = len(receiver.received)
 
         async with team.key.socket() as socket:
-            watching = await socket.subscribe(WATCH, id=customer.ids[0])
+            async with all_begun(office.server, 1):
+                watching = await socket.subscribe(WATCH, id=customer.ids[0])
             erased = team.key.ask(ERASE, email=f"{MARKER.upper()}@Example.com")
             kinds = []
             while "erased" not in kinds:

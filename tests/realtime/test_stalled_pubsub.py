@@ -11,6 +11,7 @@ import pytest
 
 from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import DEADLINE, Caller, Server, Socket, Workspace
+from tests.support.open_subscriptions import all_begun
 from tests.support.pubsub_backends import BlackHole, RedisServer, free_port
 from tests.support.requirements import need
 
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.anyio
 MESSAGES = "subscription($id: ID!) { messageAdded(conversationId: $id) { message { content } } }"
 CHANGES = """subscription($id: ID!, $after: String) {
     conversationUpdated(conversationId: $id, after: $after) { cursor kind typing } }"""
-VIEWER = "{ viewer { kind } }"
 TYPE = "mutation($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }"
 PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 
@@ -61,8 +61,8 @@ async def following(conversation: str, token: str, *processes: Server) -> AsyncI
         for process in processes:
             caller = Caller(process.url, token)
             sockets.append(await stack.enter_async_context(caller.socket()))
-            await sockets[-1].subscribe(MESSAGES, id=conversation)
-            assert await sockets[-1].next(await sockets[-1].subscribe(VIEWER))
+            async with all_begun(process, 1):
+                await sockets[-1].subscribe(MESSAGES, id=conversation)
         yield sockets
 
 

@@ -11,7 +11,8 @@ from tests.support.conversation_driver import Talk
 
 pytestmark = pytest.mark.anyio
 
-CHANGES = """subscription($id: ID!) { conversationUpdated(conversationId: $id) { kind typing } }"""
+CHANGES = """subscription($id: ID!, $after: String) {
+    conversationUpdated(conversationId: $id, after: $after) { kind typing } }"""
 TYPING = "mutation($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }"
 SECONDS = 30.0
 
@@ -27,7 +28,7 @@ async def next_typing(socket: Socket, subscription: str) -> tuple[str, str]:
 
 async def live(socket: Socket, talk: Talk) -> tuple[str, str]:
     """Subscribe to changes, escalate, and wait for that event: typing signals before it would be lost."""
-    changes = await socket.subscribe(CHANGES, id=talk.id)
+    changes = await socket.subscribe(CHANGES, id=talk.id, after=talk.started["conversation"]["cursor"])
     escalation = (await run(talk.key.escalate, talk.id))["escalation"]["id"]
     await socket.next(changes)
     return changes, escalation

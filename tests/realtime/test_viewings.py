@@ -11,6 +11,7 @@ import pytest
 from realtime.viewings import VIEWINGS_OF_MEMBER
 from rules.typeid import CONVERSATION, MEMBER, parse_id
 from tests.support.baton_client import Caller, Server, Socket, Workspace, wait_for
+from tests.support.open_subscriptions import all_begun
 
 pytestmark = pytest.mark.anyio
 
@@ -224,7 +225,8 @@ async def test_customer_and_api_key_receive_no_viewing(workspace: Workspace, bo:
     caller = workspace.widget(started) if kind == "customer" else workspace.key
     async with caller.socket() as socket, bo.socket() as team:
         changes = await follow(socket, workspace, own)
-        watched = await team.subscribe(CHANGES, id=own)
+        async with all_begun(workspace.server, 1, besides=1):
+            watched = await team.subscribe(CHANGES, id=own)
         await run(set_viewing, bo, own)
         assert await next_change(team, watched) == ("viewing_started", "bo")
         await run(set_viewing, bo, own, viewing=False)

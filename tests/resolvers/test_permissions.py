@@ -8,6 +8,7 @@ from websockets.exceptions import ConnectionClosedError
 from resolvers.permissions import PERMISSIONS, READS
 from tests.support.baton_client import Refused, Socket
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
+from tests.support.open_subscriptions import all_begun
 from tests.support.permission_case import Case
 from tests.support.permission_cases import CASES, cases_of
 from tests.support.permission_targets import MUTATION, QUERY, ROOTS, SUBSCRIPTION
@@ -198,11 +199,11 @@ async def test_refused_typing_reaches_nobody(world: World) -> None:
     (case,) = (case for case in CASES if case.field == "setTyping")
     given, key = case.given(world.rows), world.rows.key
     async with world.caller(BY_NAME["customer"], world.rows).socket() as customer:
-        id_ = await customer.subscribe(
-            "subscription($id: ID!) { conversationUpdated(conversationId: $id) { kind typing } }",
-            id=world.rows.conversation,
-        )
-        assert "data" in await once(customer, "{ __typename }")
+        async with all_begun(world.rows.workspace.server, 1):
+            id_ = await customer.subscribe(
+                "subscription($id: ID!) { conversationUpdated(conversationId: $id) { kind typing } }",
+                id=world.rows.conversation,
+            )
         for who in EVERYBODY:
             if case.expected(who, at_home=True):
                 assert ask(world, case, who, world.rows, given) != (), who.name

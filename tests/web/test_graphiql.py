@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Server, Workspace
+from tests.support.open_subscriptions import wait_for_subscriptions
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,7 @@ def test_graphiql_works_without_third_parties_or_violations(
     _type(page, "Query Editor", "subscription { escalationCreated { escalation { reason } } }")
     page.get_by_role("button", name="Execute query").click()
     expect(page.get_by_role("button", name="Stop query")).to_be_visible()
+    wait_for_subscriptions(graphiql, 1)
     conversation = workspace.start()["conversation"]["id"]
     workspace.key.escalate(conversation, reason="seen in GraphiQL")
     expect(result).to_contain_text("seen in GraphiQL")
