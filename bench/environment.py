@@ -14,6 +14,7 @@ from time import perf_counter
 import asyncpg
 
 from bench.server_under_test import Stage
+from models.row_security import is_protected
 
 _REPOSITORY = Path(__file__).parent.parent
 _LIBRARIES = ("uvicorn", "uvloop", "strawberry-graphql", "graphql-core", "sqlalchemy", "asyncpg")
@@ -62,6 +63,7 @@ async def _postgres(url: str) -> str:
         shown = {name: await connection.fetchval(f"SHOW {name}") for name in names}
     finally:
         await connection.close()
+    shown |= {"row-level security": "on"} if await is_protected(url) else {}
     return f"{shown.pop('server_version')} (embedded); " + ", ".join(
         f"{name} {value}" for name, value in shown.items()
     )

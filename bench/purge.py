@@ -24,7 +24,6 @@ from bench.rounds import say
 from bench.search_data import fill_index, load_conversations
 from bench.server_under_test import Stage, Tenant, stage
 from bench.tables import number, table
-from models.database import Database
 from realtime.retention import purge
 from resolvers.conversation_retention import expire_conversations
 from rules.typeid import AGENT, parse_id
@@ -150,11 +149,9 @@ async def _expire(staged: Stage) -> None:
 
 
 async def _purge(staged: Stage) -> None:
-    database = Database(staged.database_url, connections=2)
-    try:
-        await purge(database)
-    finally:
-        await database.close()
+    settings = Settings(data_dir=staged.data_dir, database_url=staged.database_url)
+    async with open_services(settings, staged.database_url, live=False) as opened:
+        await purge(opened.services.database)
 
 
 def main() -> None:

@@ -168,8 +168,14 @@ def _port_when_ready(process: "subprocess.Popen[bytes]", log: Path) -> int:
 
 
 def with_data(data_dir: Path) -> dict[str, str]:
-    """Return the environment of a server with that data folder."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    """Return the environment of a server with that data folder.
+
+    Of Baton's settings it keeps only row-level security, which the benchmark itself and its data need, too.
+    """
+    kept = ("BATON_ROW_LEVEL_SECURITY",)
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("BATON_") or name in kept
+    }
     own = {"BATON_DATA_DIR": str(data_dir), "BATON_HOST": HOST, "BATON_PORT": str(_free_port())}
     return inherited | WIDE_LIMITS | own
 

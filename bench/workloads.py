@@ -29,7 +29,7 @@ CURSOR = "query Cursor($id: ID!) { conversation(id: $id) { cursor } }"
 CREATE_MEMBER = """mutation CreateMember($input: CreateMemberInput!) { createMember(input: $input) {
   member { id } } }"""
 MEMBER_CREATED = b'{"data":{"createMember":{"member":{"id":'
-ALIVE = b'{"status":"ok"}'
+ALIVE = b'{"status":"ok",'
 
 # What customers write when nothing is wrong, and what an AI that is sure of itself answers.
 SAID = (

@@ -15,7 +15,6 @@ from statistics import median
 from time import perf_counter
 from uuid import UUID
 
-import asyncpg
 import uvloop
 
 from bench.client import Asked, Sample, run
@@ -27,6 +26,7 @@ from bench.server_under_test import Stage, Tenant, stage
 from bench.tables import number, spread, table
 from bench.workloads import RECORDED, SAID, Tray, start_conversations
 from models.ids import new_id
+from models.row_scope import connect_across
 from resolvers.member import NewMember
 from resolvers.workspace import NewWorkspace, make_workspace
 from rules.roles import MemberRole
@@ -138,7 +138,7 @@ async def run_statements(staged: Stage, writers: Writers, seconds: float) -> Sam
 
 
 async def _write(url: str, talks: Sequence[UUID], until: float, sample: Sample) -> None:
-    connection = await asyncpg.connect(url)
+    connection = await connect_across(url)
     lock, write = await connection.prepare(_LOCK), await connection.prepare(_WRITE)
     for talk, content in zip(cycle(talks), cycle(SAID), strict=False):
         began = perf_counter()

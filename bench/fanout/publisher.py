@@ -13,7 +13,6 @@ from itertools import count
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
 import orjson
 import uvloop
 
@@ -22,6 +21,7 @@ from bench.fanout.control_port import Publish, take_orders
 from bench.server_under_test import HOST
 from bench.workloads import RECORD, RECORDED
 from models.ids import new_id
+from models.row_scope import connect_across
 from realtime.pubsub import CHANNEL, WAKEUPS_PER_MESSAGE
 from rules.typeid import CONVERSATION, MEMBER, parse_id
 
@@ -58,7 +58,7 @@ async def committing(url: str, conversations: str, author: str) -> Publish:
     `conversations` is a file with an id in each line. Every conversation gets all messages.
     """
     streams = _read_ids(conversations)
-    connection = await asyncpg.connect(url)
+    connection = await connect_across(url)
     member = parse_id(MEMBER, author)
     commit = await connection.prepare(_COMMIT)
 

@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from uuid import UUID
 
-import asyncpg
-
 from bench.client import Asked, Target, post, run
 from bench.server_under_test import Stage, Tenant
 from bench.workloads import SAID, Tray, start_conversations
 from models.ids import new_id
+from models.row_scope import connect_across
 from resolvers.credentials import SESSION_START, new_token, token_hash
 from rules.typeid import AGENT, parse_id
 
@@ -95,7 +94,7 @@ def _record(conversation: str, content: str) -> bytes:
 
 
 async def _workspace_of(staged: Stage, tenant: Tenant) -> UUID:
-    connection = await asyncpg.connect(staged.database_url)
+    connection = await connect_across(staged.database_url)
     agent = parse_id(AGENT, tenant.agent_id)
     result = await connection.fetchval("SELECT workspace_id FROM agents WHERE id = $1", agent)
     await connection.close()
@@ -105,7 +104,7 @@ async def _workspace_of(staged: Stage, tenant: Tenant) -> UUID:
 
 async def _sign_in(staged: Stage) -> list[str]:
     """Return tokens of new sessions, one for each member, without the cost of signing in."""
-    connection = await asyncpg.connect(staged.database_url)
+    connection = await connect_across(staged.database_url)
     now, tokens = datetime.now(UTC), []
     for row in await connection.fetch("SELECT id FROM members WHERE role = 'AGENT'"):
         tokens.append(new_token(SESSION_START))

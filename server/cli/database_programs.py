@@ -1,11 +1,15 @@
 """`baton pg`: programs of PostgreSQL on Baton's database."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import asyncpg
+
+from models.row_security import is_protected
 from server.database_check import DatabaseCheckError
 from server.embedded.location import postgres_programs
 from server.services import DatabaseUrls
@@ -23,9 +27,18 @@ def run_program(urls: DatabaseUrls, program: str, arguments: Sequence[str]) -> i
         raise DatabaseCheckError(f"There is no program {program}. Install the client programs of PostgreSQL.")
     # The operator chose the program.
     environment = os.environ | libpq_environment(urls.owner)
-    if urls.row_security:
+    # Without the setting, too: a dump of the only role would be empty, and its exit code 0.
+    if urls.row_security or asyncio.run(_has_policies(urls.owner)):
         environment |= {"PGOPTIONS": "-c baton.workspace=*"}
     return subprocess.run([path, *arguments], env=environment, check=False).returncode  # noqa: S603
+
+
+async def _has_policies(url: str) -> bool:
+    """Return whether row-level security is on. What prevents the look is for the program to report."""
+    try:
+        return await is_protected(url)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError):
+        return False
 
 
 def _folders() -> list[str]:

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.support.baton_process import ROW_SECURITY
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 def test_both_kinds_of_writers_are_measured() -> None:
@@ -12,3 +14,4 @@ def test_both_kinds_of_writers_are_measured() -> None:
     made = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     lines = [line.split(" | ") for line in made.stdout.splitlines() if "workspace" in line]
     assert [line[1] for line in lines[-4:]] == ["one workspace", "16 workspaces"] * 2
+    assert ("row-level security on" in made.stdout) == ROW_SECURITY

@@ -18,6 +18,7 @@ from schema.executor.request import Request
 from schema.lookups import Loader, Lookup
 from schema.operation import Operation
 from tests.support.baton_client import DEADLINE, Server, Workspace
+from tests.support.baton_process import SCOPE
 from tests.support.conversation_driver import Talk
 from tests.support.counted_statements import counted_api
 
@@ -127,14 +128,18 @@ async def test_cancelled_level_does_not_end_what_another_waits_for() -> None:
 
 
 class InterruptedDatabase(Database):
-    """A database that cancels the next read of escalations if it is `armed`, as if a part of asyncpg was."""
+    """A database that cancels a read of escalations for each of its `interruptions`.
 
-    armed = False
+    It is as if a part of asyncpg was cancelled. The views of other scopes have the same interruptions.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, scope=SCOPE)
+        self.interruptions: list[BaseException] = []
 
     async def fetch(self, sql: str, *values: Any, **options: Any) -> list[asyncpg.Record]:
-        if self.armed and "FROM escalations" in sql:
-            self.armed = False
-            raise asyncio.CancelledError
+        if self.interruptions and "FROM escalations" in sql:
+            raise self.interruptions.pop()
         return await super().fetch(sql, *values, **options)
 
 
@@ -148,7 +153,7 @@ async def test_cancelled_statement_of_a_kept_plan_is_repeated(server: Server, wo
         complete = await execute(operation, context)
         assert complete["data"]["conversations"]["nodes"] == [{"activeEscalation": {"status": "OPEN"}}]
         of_batches = Context(replace(api.services, database=interrupted), context.caller)
-        interrupted.armed = True
+        interrupted.interruptions.append(asyncio.CancelledError())
         assert await execute(operation, of_batches) == complete
-        assert not interrupted.armed
+        assert not interrupted.interruptions
     await interrupted.close()

@@ -12,7 +12,7 @@ import pytest
 from server.embedded.postgres import embedded_postgres
 from tests.server.test_external_postgres import port as external_port  # noqa: F401  # a fixture
 from tests.support.baton_client import BATON, Caller, Server, Workspace
-from tests.support.baton_process import run_baton
+from tests.support.baton_process import MODE, ROW_SECURITY, run_baton
 from tests.support.typed_baton import typed_baton
 
 # Each test starts about ten processes, one after the other.
@@ -34,7 +34,9 @@ def run(folder: Path, script: str) -> str:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
-            env=inherited | {"PATH": os.pathsep.join((str(programs), str(BATON.parent), os.environ["PATH"]))},
+            env=inherited
+            | MODE
+            | {"PATH": os.pathsep.join((str(programs), str(BATON.parent), os.environ["PATH"]))},
             capture_output=True,
             text=True,
             timeout=300,
@@ -93,7 +95,8 @@ def test_embedded_database_moved_to_an_external_one_serves_the_same(
     assert script.count(address) == 2
     printed = run(home, script)
     assert "there was nothing to do" in printed
-    assert re.search(r"^ok +database +PostgreSQL \d+.*1 workspaces$", printed, re.MULTILINE)
+    wall = ", row-level security" if ROW_SECURITY else ""
+    assert re.search(rf"^ok +database +PostgreSQL \d+.*1 workspaces{wall}$", printed, re.MULTILINE)
 
     moved = Server(
         home / "moved", f"postgresql://baton_owner@{address}/baton", f"postgresql://baton@{address}/baton"

@@ -204,6 +204,8 @@ def test_owner_dumps_and_one_role_dumps_with_its_policies(server: Server) -> Non
                 own.service_url = own.owner_url
             assert run_baton("init", **urls(own), **ON).returncode == 0
             options = ["--enable-row-security"] if one_role else []
-            dump = run_baton("pg", "pg_dump", "--inserts", *options, **urls(own), **ON)
-            assert dump.returncode == 0, dump.stderr
-            assert "INSERT INTO public.members" in dump.stdout
+            # In a shell without the setting, too.
+            for setting in (ON, OFF):
+                dump = run_baton("pg", "pg_dump", "--inserts", *options, **urls(own), **setting)
+                assert dump.returncode == 0, dump.stderr
+                assert "INSERT INTO public.members" in dump.stdout

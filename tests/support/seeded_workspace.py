@@ -61,11 +61,14 @@ WRITTEN_TABLES = {
     "streams": f"id = $1 OR id IN ({_CONVERSATIONS})",
     "log": f"stream = $1 OR stream IN ({_CONVERSATIONS})",
 }
-_FINGERPRINT = " UNION ALL ".join(
-    f"""SELECT '{table}' AS name, count(*),
+_FINGERPRINT = (
+    " UNION ALL ".join(
+        f"""SELECT '{table}' AS name, count(*),
             sum(hashtext((to_jsonb(one) - 'last_used_at' - 'last_address')::text))
         FROM {table} AS one WHERE {condition}"""
-    for table, condition in WRITTEN_TABLES.items()
+        for table, condition in WRITTEN_TABLES.items()
+    )
+    + " ORDER BY name"
 )
 
 

@@ -18,10 +18,16 @@ from bench.requests.lean.acts import Acts
 from bench.requests.lean.lists import Lists
 from bench.requests.lean.wakeups import Wakeups
 from bench.server_under_test import HOST
+from models.row_scope import EVERY_WORKSPACE
 
 CONNECTIONS = 20
-# Those of Baton's transactions.
-_SETTINGS = {"timezone": "UTC", "idle_in_transaction_session_timeout": "10s", "lock_timeout": "2900ms"}
+# Those of Baton's transactions; with row-level security, the rows of all workspaces.
+_SETTINGS = {
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "2900ms",
+    "baton.workspace": EVERY_WORKSPACE,
+}
 Handler = Callable[[str, Mapping[str, Any]], Awaitable[bytes]]
 
 

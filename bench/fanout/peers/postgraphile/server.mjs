@@ -6,7 +6,9 @@ import { grafserv } from 'postgraphile/grafserv/node';
 import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 
 const [port, connectionString] = process.argv.slice(2);
-const service = makePgService({ connectionString, schemas: ['public'], poolConfig: { max: 10 } });
+// With row-level security, the rows of all workspaces.
+const poolConfig = { max: 10, options: '-c baton.workspace=*' };
+const service = makePgService({ connectionString, schemas: ['public'], poolConfig });
 const instance = postgraphile({
   extends: [PostGraphileAmberPreset],
   pgServices: [service],
