@@ -124,6 +124,8 @@ class _Stream:
             timer.cancel()
         if self.task is not None:
             self.task.cancel()
+            # Task and stream refer to each other, and would wait for the garbage collector.
+            self.task = None
 
 
 class Feed:

@@ -53,12 +53,12 @@ class _Group:
         "_reading",
         "_replays",
         "_source",
+        "_task",
         "_timer",
         "members",
         "plan",
         "position",
         "recent",
-        "task",
     )
 
     def __init__(
@@ -85,7 +85,13 @@ class _Group:
         self._reading = asyncio.Lock()
         self._pages: SingleFlight[tuple[list[EncodedEvent], int]] = SingleFlight()
         self._timer: asyncio.TimerHandle | None = None
-        self.task = asyncio.create_task(self._run())
+        # None after the end: task and group would refer to each other, and wait for the garbage collector.
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._run())
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether nothing is read any more."""
+        return self._task is None or self._task.done()
 
     def enter(self, member: GroupMember) -> None:
         """Add a member."""
@@ -157,9 +163,12 @@ class _Group:
 
     def close(self) -> None:
         """Stop reading the log."""
-        self.task.cancel()
+        if self._task:
+            self._task.cancel()
+            self._task = None
         if self._timer:
             self._timer.cancel()
+            self._timer = None
 
     def _end(self, errors: list[dict[str, Any]]) -> None:
         for member in list(self.members):
@@ -209,7 +218,11 @@ class _Group:
         call = GraphQLContext.of(self._context)
         call.reset(*(event.occurred_at for event in events))
         executor = self.plan.executor_for(call)
-        return await asyncio.gather(*(self.plan.execute(executor, event) for event in events))
+        try:
+            return await asyncio.gather(*(self.plan.execute(executor, event) for event in events))
+        finally:
+            # The loaders refer to the call: without this, its rows would wait for the garbage collector.
+            call.forget_rows()
 
 
 class Groups:
@@ -247,7 +260,7 @@ class Groups:
         """Return the group of the subscription, with this member in it."""
         key = subscriber.plan.key
         group = self._groups.get(key)
-        if group is None or group.task.done():
+        if group is None or group.has_ended:
             group = self._groups[key] = _Group(
                 subscriber, source, self._replays, self._executions, self._close
             )
