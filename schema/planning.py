@@ -41,13 +41,15 @@ def find_run(
     values = variables.coerce(operation.variables or {})
     if values is None or (plan := document.plans.get(_key(document, node, values))) is None:
         return None
-    left, build = (VALUE_LIMIT, reply_limit(caller)), partial(_executor, document, node, operation, call)
+    build = partial(build_valid_executor, document, node, operation, call)
+    left = VALUE_LIMIT, reply_limit(caller)
     return plan, Request(call, None, values, left, build, alone=True)
 
 
-def _executor(
+def build_valid_executor(
     document: Document, node: OperationDefinitionNode, operation: Operation, call: GraphQLContext
 ) -> BoundedExecutor:
+    """Return an executor for an operation whose variables are known to have no errors."""
     executor = build_executor(document, node, operation, call)
     assert isinstance(executor, BoundedExecutor)  # usual values have no errors
     return executor

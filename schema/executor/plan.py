@@ -25,7 +25,7 @@ from schema.executor.calls import Attribute, Call, Constant, Reader, Resolver
 from schema.executor.columns import Column, Field, Lists, Objects
 from schema.executor.leaves import Leaves
 from schema.executor.request import NotPlannedError
-from schema.executor.roots import Root
+from schema.executor.roots import EventRoot, Root
 from schema.mutation import FreshContext
 from schema.plain_lists import plain_fields
 from schema.row_fields import columns_of_field
@@ -111,14 +111,16 @@ class _Compiler:
         if definition is None:
             return Root(name, parent, details, None, Leaves(GraphQLString, required=True))
         resolver = self._root_resolver(parent, name, definition, details)
-        return Root(name, parent, details, definition, self._column(definition.type, details), resolver)
+        column = self._column(definition.type, details)
+        is_subscription = self._executor.operation.operation is OperationType.SUBSCRIPTION
+        return (EventRoot if is_subscription else Root)(name, parent, details, definition, column, resolver)
 
     def _root_resolver(
         self, parent: GraphQLObjectType, name: str, definition: GraphQLField, details: FieldDetailsList
     ) -> Resolver | None:
         """Return the resolver of a root field, or None if only Strawberry can call it."""
         field = definition.extensions.get(_DEFINITION)
-        if not isinstance(field, StrawberryField) or field.is_subscription:
+        if not isinstance(field, StrawberryField):
             return None
         if any(type(extension) is not FreshContext for extension in field.extensions):
             return None

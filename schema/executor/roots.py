@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphql import GraphQLField, GraphQLObjectType
+from graphql import FieldNode, GraphQLField, GraphQLObjectType
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
@@ -10,7 +10,7 @@ from graphql.pyutils import Path
 from schema.bounded_executor import PUNCTUATION, RootResult
 from schema.executor.calls import Resolver
 from schema.executor.columns import Column
-from schema.executor.request import Request
+from schema.executor.request import NotPlannedError, Request
 
 
 class Root:
@@ -66,3 +66,27 @@ class Root:
         request.spend(1, len(self.name) + PUNCTUATION)
         (completed,) = await self._column.complete([result.value], request)
         return completed
+
+
+class EventRoot(Root):
+    """The root field of a subscription. Its value is the event, and its resolver returns the source."""
+
+    @property
+    def node(self) -> FieldNode:
+        """Return the field in the document."""
+        return self._nodes[0]
+
+    async def resolve(self, request: Request) -> RootResult:
+        """Return the event."""
+        return RootResult(request.root)
+
+    def subscribe(self, request: Request) -> tuple[Any, dict[str, Any]]:
+        """Return the result of the resolver, and its arguments.
+
+        Raises the resolver's errors, and NotPlannedError if only Strawberry can call it.
+        """
+        resolver = self._resolver
+        if resolver is None or resolver.field.extensions:
+            raise NotPlannedError(f"the resolver of {self.name}")
+        arguments = resolver.arguments(request)
+        return resolver.function(None, **arguments), arguments

@@ -217,9 +217,9 @@ class _Group:
     async def _execute(self, events: list[StreamEvent]) -> list[dict[str, Any]]:
         call = GraphQLContext.of(self._context)
         call.reset(*(event.occurred_at for event in events))
-        executor = self.plan.executor_for(call)
+        alone = len(events) == 1
         try:
-            return await asyncio.gather(*(self.plan.execute(executor, event) for event in events))
+            return await asyncio.gather(*(self.plan.execute(call, event, alone=alone) for event in events))
         finally:
             # The loaders refer to the call: without this, its rows would wait for the garbage collector.
             call.forget_rows()

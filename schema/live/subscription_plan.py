@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Hashable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
 from graphql import (
+    ExecutionResult,
     FieldNode,
     GraphQLError,
     GraphQLField,
@@ -17,7 +19,7 @@ from graphql import (
     located_error,
 )
 from graphql.execution.collect_fields import FieldDetails, collect_fields
-from graphql.execution.values import get_argument_values
+from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path
 
 from models.database import DatabaseUnavailableError
@@ -26,14 +28,16 @@ from resolvers.context import Context
 from resolvers.errors import BatonError
 from resolvers.subscription_sources import StreamEvent, SubscriptionSource
 from schema.api import GRAPHQL_SCHEMA
-from schema.bounded_executor import BoundedExecutor
+from schema.bounded_executor import VALUE_LIMIT, BoundedExecutor, reply_limit
 from schema.context import GraphQLContext
 from schema.documents import Document, find, load_for
 from schema.errors import RefusedError, format_errors, original_of
 from schema.executor.plan import Plan
-from schema.executor.run import run
+from schema.executor.request import NotPlannedError, Request
+from schema.executor.roots import EventRoot
+from schema.executor.run import run, run_plan
 from schema.operation import Operation
-from schema.planning import build_executor, plan_of
+from schema.planning import build_executor, build_valid_executor, find_run, plan_of
 from schema.subscriptions import LiveSource
 
 _AFTER = "after"
@@ -48,32 +52,40 @@ _ROOT_TYPE = GRAPHQL_SCHEMA.subscription_type
 class SubscriptionPlan:
     """A subscription as all callers follow it who see the same and ask for the same.
 
-    Plans with an equal `key` have the same results for the same event.
+    Plans with an equal `key` have the same results for the same event. `build` makes graphql-core's executor
+    for the events of a call: with a `compiled` plan, few events need it.
     """
 
-    executor: BoundedExecutor
-    plan: Plan | None
     source: LiveSource
     field: FieldNode
     key: Hashable
+    compiled: Plan | None
+    variables: VariableValues
+    build: Callable[[GraphQLContext], BoundedExecutor]
 
-    def executor_for(self, call: GraphQLContext) -> BoundedExecutor:
-        """Return an executor for events of this call."""
-        executor = copy(self.executor)
-        executor.context_value = call
-        return executor
+    async def execute(self, call: GraphQLContext, event: StreamEvent, *, alone: bool) -> dict[str, Any]:
+        """Return the result of an event with the rows as they are now; raise DatabaseUnavailableError.
 
-    async def execute(self, executor: BoundedExecutor, event: StreamEvent) -> dict[str, Any]:
-        """Return the result of an event with the rows as they are now; raise DatabaseUnavailableError."""
-        of_event = executor.build_per_event_executor(self.source.build(event))
-        assert isinstance(of_event, BoundedExecutor)  # a copy of the given one
-        result = await run(of_event, self.plan)
+        `alone` states that no other event of the call is executed concurrently.
+        """
+        result = await self._run(call, self.source.build(event), alone=alone)
         if not result.errors:
             return {"data": result.data}
         for original in map(original_of, result.errors):
             if isinstance(original, DatabaseUnavailableError):
                 raise original
         return {"errors": format_errors(result.errors), "data": result.data}
+
+    async def _run(self, call: GraphQLContext, root: Any, *, alone: bool) -> ExecutionResult:
+        if self.compiled is None:
+            return await run(self._executor(call, root), None)
+        left, build = (VALUE_LIMIT, reply_limit(call.caller)), partial(self._executor, call, root)
+        return await run_plan(self.compiled, Request(call, root, self.variables, left, build, alone=alone))
+
+    def _executor(self, call: GraphQLContext, root: Any) -> BoundedExecutor:
+        executor = self.build(call).build_per_event_executor(root)
+        assert isinstance(executor, BoundedExecutor)  # a copy of the given one
+        return executor
 
     def refusal(self, error: Exception) -> RefusedError:
         """Return the error, located at the subscription's field."""
@@ -114,8 +126,11 @@ def prepare(operation: Operation, call: GraphQLContext, find_plan: FindPlan) -> 
     `find_plan` returns the plan of a key that others follow now. Nothing but the cursor is read then.
     """
     document, node = find(operation, call)
-    shared = _of_shared_plan(operation, call, document, node, find_plan)
-    return shared or _read(operation, call, document, node)
+    return (
+        _of_shared_plan(operation, call, document, node, find_plan)
+        or _of_compiled_plan(operation, call, document, node)
+        or _read(operation, call, document, node)
+    )
 
 
 def _of_shared_plan(
@@ -148,6 +163,34 @@ def _only_field(node: OperationDefinitionNode) -> FieldNode | None:
     return field if isinstance(field, FieldNode) and not field.directives else None
 
 
+def _of_compiled_plan(
+    operation: Operation, call: GraphQLContext, document: Document, node: OperationDefinitionNode
+) -> Subscriber | None:
+    """Return the subscriber of an operation with a compiled plan; None if graphql-core must read it."""
+    if (kept := find_run(document, node, operation, call)) is None:
+        return None
+    compiled, request = kept
+    root = compiled.stages[0][0]
+    assert isinstance(root, EventRoot)  # as of every subscription
+    try:
+        source, arguments = root.subscribe(request)
+    except NotPlannedError:
+        return None
+    except BatonError as error:
+        raise _refusal(root.node, error) from None
+    key = _key(operation, document, node, root.node, call)
+    build = _builder(document, node, operation)
+    plan = SubscriptionPlan(source, root.node, key, compiled, request.variables, build)
+    return Subscriber(plan, call, arguments.get(_AFTER))
+
+
+def _builder(
+    document: Document, node: OperationDefinitionNode, operation: Operation
+) -> Callable[[GraphQLContext], BoundedExecutor]:
+    # Each socket has a text of its own. The document has what it says.
+    return partial(build_valid_executor, document, node, replace(operation, query=""))
+
+
 def _read(
     operation: Operation, call: GraphQLContext, document: Document, node: OperationDefinitionNode
 ) -> Subscriber:
@@ -165,7 +208,15 @@ def _read(
     compiled = plan_of(document, node, executor, call.caller)
     # The plan outlives this call.
     executor.context_value = None
-    return Subscriber(SubscriptionPlan(executor, compiled, source, field, key), call, arguments.get(_AFTER))
+    build = _builder(document, node, operation) if compiled else partial(_copy_for, executor)
+    plan = SubscriptionPlan(source, field, key, compiled, executor.variable_values, build)
+    return Subscriber(plan, call, arguments.get(_AFTER))
+
+
+def _copy_for(executor: BoundedExecutor, call: GraphQLContext) -> BoundedExecutor:
+    copied = copy(executor)
+    copied.context_value = call
+    return copied
 
 
 def _refusal(field: FieldNode, error: Exception) -> RefusedError:
