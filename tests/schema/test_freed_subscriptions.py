@@ -1,4 +1,4 @@
-"""What events and ended subscriptions leave: nothing that only the garbage collector would free."""
+"""Events and ended subscriptions: they leave nothing that only the garbage collector would free."""
 
 import asyncio
 import gc
