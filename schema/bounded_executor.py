@@ -13,6 +13,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
     MiddlewareManager,
     OperationType,
     Undefined,
@@ -67,6 +68,16 @@ class BoundedExecutor(Executor[Any]):
         self._last_root: tuple[str, list[FieldNode]] | None = None
         self._unfinished: dict[str, list[FieldNode]] = {}
         self._finished: Mapping[str, Any] = {}
+
+    # graphql-core keeps an object that refers to the executor, which then waits for the garbage collector.
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """Return how the executor is informed of asynchronous work; made when it is read."""
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, helpers: GraphQLResolveInfoHelpers) -> None:
+        pass
 
     @property
     def left(self) -> tuple[int, int]:

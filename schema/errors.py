@@ -37,13 +37,35 @@ def format_errors(
 
     `argument_of_variable` names the argument of a variable that does not fit its type.
     """
-    return [_format(error, argument_of_variable or {}) for error in islice(errors, _ERROR_LIMIT)]
+    errors = list(errors)
+    formatted = [_format(error, argument_of_variable or {}) for error in islice(errors, _ERROR_LIMIT)]
+    forget_frames(*errors)
+    return formatted
 
 
 def format_error(error: Exception) -> dict[str, Any]:
     """Return an error that arose outside any operation; an unexpected one is masked."""
     located = GraphQLError(str(error), original_error=error)
-    return _format(located, {}) if isinstance(error, BatonError) else _mask(located, error)
+    formatted = _format(located, {}) if isinstance(error, BatonError) else _mask(located, error)
+    forget_frames(located)
+    return formatted
+
+
+def forget_frames(*errors: BaseException) -> None:
+    """Remove the tracebacks of errors, and of those that caused them.
+
+    A frame that an error has passed may refer to it, and to the whole request. Both would wait for the
+    garbage collector, which counts objects and not their bytes.
+    """
+    waiting, seen = list(errors), set[int]()
+    while waiting:
+        error = waiting.pop()
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        error.__traceback__ = None
+        original = error.original_error if isinstance(error, GraphQLError) else None
+        waiting += [other for other in (original, error.__cause__, error.__context__) if other is not None]
 
 
 def _format(error: GraphQLError, arguments: Mapping[str, str]) -> dict[str, Any]:
