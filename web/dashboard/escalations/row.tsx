@@ -155,7 +155,7 @@ export const EscalationRow = memo(function EscalationRow({
                 id: "resolve",
                 text: "Resolve…",
                 shortcut: "E",
-                disabled: !active,
+                disabled: !active || resolving,
                 onSelect: () => onChange(row, "resolve"),
               },
             ]}
