@@ -17,6 +17,7 @@ import { type Change, ChangeDialog } from "./dialogs";
 import styles from "./escalations.module.css";
 import { Filters } from "./filters";
 import { EscalationRow } from "./row";
+import { useRowHeight } from "./row-height";
 import { type ListSearch, TABS, type Tab, tabOf } from "./search";
 import { useEscalationList, useSettledRows } from "./use-list";
 
@@ -105,13 +106,15 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
   const pending = useStore(resolving);
   const navigate = useNavigate();
 
+  const rowHeight = useRowHeight();
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
+    estimateSize: () => rowHeight,
     overscan: 8,
     getItemKey: (index) => rows[index]?.id ?? index,
   });
+  useEffect(() => virtualizer.measure(), [virtualizer, rowHeight]);
   const items = virtualizer.getVirtualItems();
   const lastShown = items.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -315,8 +318,6 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
     </div>
   );
 }
-
-const ROW_HEIGHT = 52;
 
 interface HeadRowProps {
   rows: readonly EscalationRowFragment[];
