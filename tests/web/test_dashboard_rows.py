@@ -70,6 +70,43 @@ def test_row_at_risk_says_so_in_words(page: Page, workspace: Workspace) -> None:
         assert inner["x"] + inner["width"] <= outer["x"] + outer["width"] + 1, width
 
 
+def test_return_to_the_list_focuses_the_row_that_was_opened(page: Page, workspace: Workspace) -> None:
+    for number in range(12):
+        escalate(workspace, f"Customer {number:02}")
+    dashboard = DashboardPage(page, workspace).sign_in(path="/escalations?sort=oldest")
+    expect(dashboard.rows).to_have_count(12)
+    for _ in range(10):
+        page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert page.evaluate(FOCUSED) == "Customer 09"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Customer 09")).to_be_visible()
+    dashboard.wait_until(lambda: page.evaluate("document.activeElement.id") == "main", "the focus")
+    page.keyboard.press("Escape")
+    dashboard.wait_until(lambda: page.evaluate(FOCUSED) == "Customer 09", "the focus on the row")
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    page.keyboard.press("j")
+    assert page.evaluate(FOCUSED) == "Customer 10"
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    assert page.evaluate(FOCUSED) == "Customer 00"
+
+
+def test_row_opened_by_the_pointer_does_not_hold_the_list(page: Page, workspace: Workspace) -> None:
+    escalate(workspace, "First")
+    escalate(workspace, "Second")
+    dashboard = DashboardPage(page, workspace).sign_in(path="/escalations?sort=newest")
+    dashboard.row("First").get_by_role("link").click()
+    page.get_by_role("button", name="Back to the list").click()
+    page.mouse.move(0, 0)
+    expect(dashboard.rows).to_have_count(2)
+    dashboard.expect_live()
+    escalate(workspace, "Third")
+    expect(dashboard.rows).to_have_count(3)
+    page.keyboard.press("j")
+    assert page.evaluate(FOCUSED) == "First"
+
+
 def test_row_on_a_phone_shows_priority_status_and_age(browser: Browser, workspace: Workspace) -> None:
     page = _phone(browser, has_touch=True, is_mobile=True)
     escalate(workspace, "Grace Hopper", priority="URGENT", assignTo=workspace.email)
