@@ -96,6 +96,33 @@ def test_sound_plays_after_a_gesture_for_new_escalations(
     dashboard.wait_until(lambda: len(_kept(page, "tones")) == 6, "the sample of the sound")
 
 
+def test_burst_sounds_once_and_own_acts_are_silent(browser: Browser, workspace: Workspace) -> None:
+    context = browser.new_context(locale="en-US")
+    context.add_init_script(RECORD + 'localStorage.setItem("baton-dashboard:sound", "true");')
+    dashboard = DashboardPage(context.new_page(), workspace).sign_in()
+    page = dashboard.page
+    page.clock.install()
+    page.reload()
+    dashboard.expect_live()
+    context.set_offline(True)
+    expect(page.locator('[data-status="offline"]').first).to_be_attached()
+    for number in range(4):
+        escalate(workspace, f"Customer {number}")
+    context.set_offline(False)
+    expect(dashboard.rows).to_have_count(4)
+    dashboard.expect_live()
+    dashboard.wait_until(lambda: _kept(page, "tones"), "the sound")
+    assert len(_kept(page, "tones")) == 2
+    page.clock.fast_forward(5_000)  # The burst is over.
+    page.get_by_role("button", name="Claim Customer 1").click()
+    expect(dashboard.row("Customer 1").get_by_text("Ada Admin")).to_be_attached()
+    escalate(workspace, "After The Claim", assignTo=workspace.email)
+    expect(dashboard.row("After The Claim")).to_be_attached()
+    dashboard.wait_until(lambda: len(_kept(page, "tones")) > 2, "the sound of the next one")
+    assert len(_kept(page, "tones")) == 4
+    context.close()
+
+
 def test_sound_without_a_gesture_raises_no_error(
     browser: Browser, context: BrowserContext, workspace: Workspace
 ) -> None:

@@ -3,6 +3,7 @@
 import type { DocumentTypeDecoration } from "@graphql-typed-document-node/core";
 import { type ApiError, type GraphQLFailure, NetworkError, toApiError } from "../live/request";
 import { graphqlUrl } from "./base";
+import { noteMutation } from "./own-acts";
 import { noteServerDate } from "./server-time";
 import { reportSignedOut } from "./session/state";
 
@@ -34,6 +35,7 @@ export async function execute<Result, Variables>(
   options: { keepalive?: boolean } = {},
 ): Promise<Result> {
   const sent = Date.now();
+  noteMutation(document.toString(), variables);
   let response: Response;
   let answer: { data?: Result; errors?: Failure[] };
   try {

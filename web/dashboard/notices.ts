@@ -2,10 +2,15 @@
 
 import type { EscalationRowFragment } from "../gql/operations";
 import { appPath } from "./base";
+import { isOwnAct } from "./own-acts";
 import { desktopNotices, sound } from "./preferences";
+
+/** Events of one moment, such as those after an outage, sound once. */
+const BURST = 3_000;
 
 let memberId: string | undefined;
 let audio: AudioContext | undefined;
+let soundedAt = 0;
 
 export function setNoticeMember(id: string | undefined) {
   memberId = id;
@@ -33,7 +38,7 @@ export function noticeText(
 
 export function noticeEscalation(kind: string, row: EscalationRowFragment) {
   const text = noticeText(kind, row, memberId);
-  if (text) {
+  if (text && !isOwnAct(row.id, row.conversation.id)) {
     notify(text, row);
   }
 }
@@ -50,7 +55,8 @@ export function noticeSla(row: EscalationRowFragment) {
 }
 
 function notify(text: string, row: EscalationRowFragment) {
-  if (sound.get()) {
+  if (sound.get() && Date.now() - soundedAt >= BURST) {
+    soundedAt = Date.now();
     playSound();
   }
   if (

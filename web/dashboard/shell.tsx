@@ -1,7 +1,7 @@
 /** What surrounds every screen: navigation, the connection line, keys, the command palette and notices. */
 
 import { useQuery } from "@tanstack/react-query";
-import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Button as AriaButton } from "react-aria-components";
 import { EscalationCountsDocument, SetAvailableDocument, SignOutDocument } from "../gql/operations";
@@ -85,6 +85,16 @@ export function useCounts() {
   return useQuery({ queryKey: keys.counts, queryFn: () => execute(EscalationCountsDocument, {}) });
 }
 
+/** Move the focus into a new screen if the last one took it along. */
+function useFocusOnScreen() {
+  const shown = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
+  useEffect(() => {
+    if (!document.activeElement || document.activeElement === document.body) {
+      document.getElementById("main")?.focus({ preventScroll: true });
+    }
+  }, [shown]);
+}
+
 export function Shell() {
   const viewer = useViewer();
   const [menuOpen, setMenuOpen] = useState(false);
@@ -98,6 +108,7 @@ export function Shell() {
   useEffect(listenForKeys, []);
   useEffect(() => setNoticeMember(viewer.member?.id), [viewer.member?.id]);
   useEffect(() => setMenuOpen(false), [path]);
+  useFocusOnScreen();
   const waiting = counts ? counts.escalationCounts.mine + counts.escalationCounts.unassigned : 0;
   useEffect(() => setTitleCount(waiting), [waiting]);
 

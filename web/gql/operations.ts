@@ -851,6 +851,13 @@ export type ResolveEscalationMutationVariables = Exact<{
 
 export type ResolveEscalationMutation = { resolveEscalation: { escalation: { id: string, status: EscalationStatus, priority: Priority, trigger: EscalationTrigger, reason: string, detail: string | null, summary: string | null, confidence: number | null, createdAt: string, firstRespondedAt: string | null, resolvedAt: string | null, unreadMessages: number, version: number, agent: { id: string, name: string }, assignee: { id: string, name: string, email: string | null } | null, resolution: { disposition: Disposition | null } | null, sla: { status: SlaStatus, outcome: SlaOutcome, targetMinutes: number, startedAt: string, atRiskAt: string, dueAt: string, metAt: string | null, breachedAt: string | null, remainingMinutes: number | null, segments: Array<{ from: string, to: string, running: boolean, label: string }> }, conversation: { id: string, customer: { name: string | null, email: string | null, externalId: string | null, verified: boolean }, ai: { state: AiState } } } } | null };
 
+export type ResolveOnLeavingMutationVariables = Exact<{
+  input: ResolveEscalationInput;
+}>;
+
+
+export type ResolveOnLeavingMutation = { resolveEscalation: { escalation: { id: string } } | null };
+
 export type ReopenEscalationMutationVariables = Exact<{
   id: string;
 }>;
@@ -2788,6 +2795,15 @@ fragment EscalationRow on Escalation {
     }
   }
 }`) as unknown as TypedDocumentString<ResolveEscalationMutation, ResolveEscalationMutationVariables>;
+export const ResolveOnLeavingDocument = new TypedDocumentString(`
+    mutation ResolveOnLeaving($input: ResolveEscalationInput!) {
+  resolveEscalation(input: $input) {
+    escalation {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ResolveOnLeavingMutation, ResolveOnLeavingMutationVariables>;
 export const ReopenEscalationDocument = new TypedDocumentString(`
     mutation ReopenEscalation($id: ID!) {
   reopenEscalation(escalationId: $id) {

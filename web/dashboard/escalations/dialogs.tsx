@@ -1,15 +1,17 @@
 /** The dialogs that change escalations: assign, priority and resolve. They take one row or many. */
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { Disposition, EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { Checkbox, TextArea } from "../../ui/field";
 import { Dialog, DialogActions } from "../../ui/overlay";
 import { Picker } from "../../ui/picker";
 import { useMembers, useViewer } from "../session/viewer";
+import { useStore } from "../store";
 import { customerName, DISPOSITION, DISPOSITIONS, PRIORITIES, PRIORITY } from "../words";
-import { assign, resolve, setPriority } from "./actions";
+import { assign, setPriority } from "./actions";
 import styles from "./escalations.module.css";
+import { keptInput, resolve, resolving } from "./resolution";
 
 export type Change = "assign" | "priority" | "resolve";
 
@@ -25,6 +27,14 @@ export function ChangeDialog({ change, rows, onClose, onDone }: ChangeDialogProp
   const viewer = useViewer();
   const { data } = useMembers();
   const [only] = rows;
+  const pending = useStore(resolving);
+  const unresolved = rows.filter((row) => !pending.has(row.id));
+  const nothingLeft = change === "resolve" && unresolved.length === 0;
+  useEffect(() => {
+    if (nothingLeft) {
+      onClose();
+    }
+  });
   const members = (data?.members ?? []).filter((member) => member.role !== "VIEWER" && member.email);
   const sorted = [...members].sort(
     (a, b) => Number(b.id === viewer.member?.id) - Number(a.id === viewer.member?.id),
@@ -72,8 +82,8 @@ export function ChangeDialog({ change, rows, onClose, onDone }: ChangeDialogProp
           },
         }))}
       />
-      {change === "resolve" && (
-        <ResolveDialog rows={rows} onClose={onClose} onDone={() => onDone?.("resolve")} />
+      {change === "resolve" && !nothingLeft && (
+        <ResolveDialog rows={unresolved} onClose={onClose} onDone={() => onDone?.("resolve")} />
       )}
     </>
   );
@@ -88,9 +98,10 @@ function ResolveDialog({
   onClose(): void;
   onDone(): void;
 }) {
-  const [note, setNote] = useState("");
-  const [disposition, setDisposition] = useState<Disposition>();
-  const [keepAiPaused, setKeepAiPaused] = useState(false);
+  const [before] = useState(() => keptInput(rows));
+  const [note, setNote] = useState(before?.note ?? "");
+  const [disposition, setDisposition] = useState<Disposition | undefined>(before?.disposition);
+  const [keepAiPaused, setKeepAiPaused] = useState(before?.keepAiPaused ?? false);
   const [only] = rows;
   const title =
     rows.length === 1 && only
@@ -133,7 +144,7 @@ function ResolveDialog({
                 name="disposition"
                 value={value}
                 checked={disposition === value}
-                autoFocus={index === 0}
+                autoFocus={value === (before?.disposition ?? DISPOSITIONS[0])}
                 onChange={() => setDisposition(value)}
               />
               <span>{DISPOSITION[value]}</span>

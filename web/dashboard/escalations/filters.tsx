@@ -123,7 +123,14 @@ function SearchBox({ value, onSearch }: { value: string; onSearch(text: string):
   const [text, setText] = useState(value);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => setText(value), [value]);
+  // What this box has asked for keeps its spaces, and what was typed since.
+  const asked = useRef(value);
+  useEffect(() => {
+    if (value !== asked.current) {
+      asked.current = value;
+      setText(value);
+    }
+  }, [value]);
   useEffect(() => () => clearTimeout(timer.current), []);
   useKeys([{ key: "/", text: "Search", group: "Escalations", run: () => input.current?.focus() }]);
   return (
@@ -139,7 +146,10 @@ function SearchBox({ value, onSearch }: { value: string; onSearch(text: string):
           const next = event.target.value;
           setText(next);
           clearTimeout(timer.current);
-          timer.current = setTimeout(() => onSearch(next.trim()), 250);
+          timer.current = setTimeout(() => {
+            asked.current = next.trim();
+            onSearch(asked.current);
+          }, 250);
         }}
         onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
       />

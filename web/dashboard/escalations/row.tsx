@@ -28,9 +28,24 @@ export interface RowProps {
 
 export const STATUS_TONE = { OPEN: "accent", IN_PROGRESS: "warn", RESOLVED: "neutral" } as const;
 
-function describeTrigger(row: EscalationRowFragment): string {
-  const words = row.trigger === "API" ? row.reason : TRIGGER[row.trigger];
-  return row.detail ? `${words}: ${row.detail}` : words;
+/** Why it was raised. Text of customers and programs runs in its own direction, and is cut at its own end. */
+function Reason({ row }: { row: EscalationRowFragment }) {
+  const texts = row.trigger === "API" ? [row.reason, row.detail] : [row.detail];
+  const given = texts.filter(Boolean).join(": ");
+  const known = row.trigger === "API" ? "" : TRIGGER[row.trigger] + (given && ": ");
+  return (
+    <span className={styles.reason} title={known + given}>
+      {known && <span>{known}</span>}
+      {given && (
+        <span dir="auto" data-given="">
+          {given}
+        </span>
+      )}
+      {row.confidence !== null && row.confidence !== undefined && (
+        <span> · AI {formatPercent(row.confidence)} sure</span>
+      )}
+    </span>
+  );
 }
 
 export const EscalationRow = memo(function EscalationRow({
@@ -73,6 +88,7 @@ export const EscalationRow = memo(function EscalationRow({
           params={{ escalationId: row.id }}
           className={styles.name}
           data-row-link=""
+          dir="auto"
           data-unread={row.unreadMessages > 0 || undefined}
         >
           {name}
@@ -83,12 +99,7 @@ export const EscalationRow = memo(function EscalationRow({
             <VisuallyHidden> unread</VisuallyHidden>
           </span>
         )}
-        <span className={styles.reason} title={describeTrigger(row)}>
-          {describeTrigger(row)}
-          {row.confidence !== null && row.confidence !== undefined && (
-            <span className={styles.confidence}> · AI {formatPercent(row.confidence)} sure</span>
-          )}
-        </span>
+        <Reason row={row} />
       </div>
       <div role="cell" className={styles.status}>
         {gone ? (
@@ -103,7 +114,7 @@ export const EscalationRow = memo(function EscalationRow({
         {row.assignee ? (
           <>
             <Avatar name={row.assignee.name} />
-            <span>{row.assignee.name}</span>
+            <span dir="auto">{row.assignee.name}</span>
           </>
         ) : mayWrite && active ? (
           <button
@@ -155,7 +166,7 @@ export const EscalationRow = memo(function EscalationRow({
                 id: "resolve",
                 text: "Resolve…",
                 shortcut: "E",
-                disabled: !active,
+                disabled: !active || resolving,
                 onSelect: () => onChange(row, "resolve"),
               },
             ]}

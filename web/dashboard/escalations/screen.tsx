@@ -5,7 +5,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
-import { EmptyState, ErrorState, SkeletonLines, VisuallyHidden } from "../../ui/feedback";
+import { ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
 import { useKeys } from "../keys";
 import { useTitle } from "../page";
@@ -14,9 +14,13 @@ import { useCounts } from "../shell";
 import { useStore } from "../store";
 import { claim, resolving } from "./actions";
 import { type Change, ChangeDialog } from "./dialogs";
+import { Empty } from "./empty";
 import styles from "./escalations.module.css";
 import { Filters } from "./filters";
+import { HeadRow } from "./head-row";
+import { isFocusFree, placeIn, placeIndex } from "./place";
 import { EscalationRow } from "./row";
+import { useRowHeight } from "./row-height";
 import { type ListSearch, TABS, type Tab, tabOf } from "./search";
 import { useEscalationList, useSettledRows } from "./use-list";
 
@@ -99,19 +103,22 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
   const [focus, setFocus] = useState(false);
   const [scrolled, setScrolled] = useState(false);
   const { rows, fresh, gone, adopt } = useSettledRows(server, filterKey, pointer || focus || scrolled);
-  const [selection, setSelection] = useState<ReadonlySet<string>>(new Set());
+  const place = placeIn(filterKey);
+  const [selection, setSelection] = useState(place.selection);
   const [change, setChange] = useState<{ change: Change; rows: readonly EscalationRowFragment[] }>();
   const mayWrite = useMay("ESCALATIONS_WRITE");
   const pending = useStore(resolving);
   const navigate = useNavigate();
 
+  const rowHeight = useRowHeight();
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
+    estimateSize: () => rowHeight,
     overscan: 8,
     getItemKey: (index) => rows[index]?.id ?? index,
   });
+  useEffect(() => virtualizer.measure(), [virtualizer, rowHeight]);
   const items = virtualizer.getVirtualItems();
   const lastShown = items.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -122,7 +129,16 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
 
   const latest = useRef(rows);
   latest.current = rows;
-  useEffect(() => setSelection(new Set()), [filterKey]);
+  useEffect(() => setSelection(placeIn(filterKey).selection), [filterKey]);
+  useEffect(() => {
+    place.selection = selection;
+  });
+  // A member who works with the keyboard is back on the row that was opened.
+  useEffect(() => {
+    if (place.row?.byKeyboard && isFocusFree()) {
+      focusRow(placeIndex(place, ids()));
+    }
+  }, []);
 
   const select = useCallback((id: string, selected: boolean) => {
     setSelection((old) => {
@@ -141,9 +157,26 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
     [],
   );
 
+  const ids = () => latest.current.map((row) => row.id);
+
   function focusedIndex(): number {
     const id = document.activeElement?.closest<HTMLElement>("[data-id]")?.dataset["id"];
-    return id ? latest.current.findIndex((row) => row.id === id) : -1;
+    return id ? ids().indexOf(id) : -1;
+  }
+
+  /** Focus the next or previous row, or again the one that had the focus last. */
+  function move(step: 1 | -1) {
+    const index = focusedIndex();
+    const last = placeIndex(place, ids());
+    focusRow(index < 0 && last >= 0 ? last : index + step);
+  }
+
+  function keepPlace(target: HTMLElement) {
+    const index = focusedIndex();
+    const id = ids()[index];
+    if (id) {
+      place.row = { id, index, byKeyboard: target.matches(":focus-visible") };
+    }
   }
 
   function focusRow(index: number) {
@@ -185,10 +218,10 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
 
   const group = "Escalations";
   useKeys([
-    { key: "j", text: "Next row", group: "Move", run: () => focusRow(focusedIndex() + 1) },
-    { key: "k", text: "Previous row", group: "Move", run: () => focusRow(focusedIndex() - 1) },
-    { key: "ArrowDown", text: "Next row", group: "Move", run: () => focusRow(focusedIndex() + 1) },
-    { key: "ArrowUp", text: "Previous row", group: "Move", run: () => focusRow(focusedIndex() - 1) },
+    { key: "j", text: "Next row", group: "Move", run: () => move(1) },
+    { key: "k", text: "Previous row", group: "Move", run: () => move(-1) },
+    { key: "ArrowDown", text: "Next row", group: "Move", run: () => move(1) },
+    { key: "ArrowUp", text: "Previous row", group: "Move", run: () => move(-1) },
     {
       key: "x",
       text: "Select the row",
@@ -221,6 +254,7 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
       group,
       run() {
         setSelection(new Set());
+        place.row = undefined;
         (document.activeElement as HTMLElement | null)?.blur();
       },
     },
@@ -267,7 +301,10 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
         className={styles.scroller}
         onPointerEnter={(event) => event.pointerType === "mouse" && setPointer(true)}
         onPointerLeave={() => setPointer(false)}
-        onFocus={() => setFocus(true)}
+        onFocus={(event) => {
+          setFocus(true);
+          keepPlace(event.target);
+        }}
         onBlur={(event) => setFocus(event.currentTarget.contains(event.relatedTarget as Node | null))}
         onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 8)}
       >
@@ -313,81 +350,5 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
         onDone={() => setSelection(new Set())}
       />
     </div>
-  );
-}
-
-const ROW_HEIGHT = 52;
-
-interface HeadRowProps {
-  rows: readonly EscalationRowFragment[];
-  selection: ReadonlySet<string>;
-  onSelection(ids: ReadonlySet<string>): void;
-}
-
-function HeadRow({ rows, selection, onSelection }: HeadRowProps) {
-  const all = rows.length > 0 && rows.every((row) => selection.has(row.id));
-  return (
-    <div role="rowgroup">
-      <div role="row" aria-rowindex={1} className={styles.headRow}>
-        <div role="columnheader" className={styles.check}>
-          <input
-            type="checkbox"
-            aria-label="Select all rows"
-            checked={all}
-            onChange={() => onSelection(all ? new Set() : new Set(rows.map((row) => row.id)))}
-          />
-        </div>
-        <div role="columnheader" className={styles.priority}>
-          <VisuallyHidden>Priority</VisuallyHidden>
-        </div>
-        <div role="columnheader" className={styles.subject}>
-          Customer and reason
-        </div>
-        <div role="columnheader" className={styles.status}>
-          Status
-        </div>
-        <div role="columnheader" className={styles.assignee}>
-          Assigned to
-        </div>
-        <div role="columnheader" className={styles.created}>
-          Created
-        </div>
-        <div role="columnheader" className={styles.sla}>
-          SLA status
-        </div>
-        <div role="columnheader" className={styles.more}>
-          <VisuallyHidden>Actions</VisuallyHidden>
-        </div>
-      </div>
-    </div>
-  );
-}
-
-function Empty({ search }: { search: ListSearch }) {
-  const filtered = Object.keys(search).some((name) => name !== "tab" && name !== "sort");
-  if (filtered) {
-    return (
-      <EmptyState icon="search" title="Nothing fits these filters">
-        <p>Remove a filter, or look in All.</p>
-      </EmptyState>
-    );
-  }
-  const texts: Record<Tab, [string, string]> = {
-    mine: [
-      "Nothing is assigned to you",
-      "Claim an escalation from Unassigned: open it, or press C on its row.",
-    ],
-    unassigned: ["Everything has an assignee", "New escalations appear here without reloading."],
-    open: ["No customer waits", "New escalations appear here without reloading."],
-    all: [
-      "There are no escalations yet",
-      "They appear when a customer asks for a person, or the AI is unsure.",
-    ],
-  };
-  const [title, text] = texts[tabOf(search)];
-  return (
-    <EmptyState icon="inbox" title={title}>
-      <p>{text}</p>
-    </EmptyState>
   );
 }

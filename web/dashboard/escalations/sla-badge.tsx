@@ -4,13 +4,17 @@ import type { SlaPartsFragment } from "../../gql/operations";
 import { Badge, type Tone } from "../../ui/feedback";
 import { countdownAt, formatDuration } from "../countdown";
 import { useTick } from "../tick";
-import { formatAge, formatFullTime, formatTime } from "../words";
+import { formatAge, formatFullTime, formatTime, SLA } from "../words";
 
 interface Parts {
   tone: Tone;
-  icon: "clock" | "pause" | "check" | "warning";
+  icon: "clock" | "hourglass" | "pause" | "check" | "warning";
   text: string;
   note: string;
+}
+
+function describeLeft(left: number, status: "ON_TRACK" | "AT_RISK"): string {
+  return status === "AT_RISK" ? `${SLA[status]} · ${formatDuration(left)}` : formatDuration(left);
 }
 
 function describe(sla: SlaPartsFragment, now: number): Parts {
@@ -19,15 +23,15 @@ function describe(sla: SlaPartsFragment, now: number): Parts {
     case "running":
       return {
         tone: countdown.status === "AT_RISK" ? "warn" : "ok",
-        icon: "clock",
-        text: formatDuration(countdown.left),
+        icon: countdown.status === "AT_RISK" ? "hourglass" : "clock",
+        text: describeLeft(countdown.left, countdown.status),
         note: "",
       };
     case "standing":
       return {
         tone: countdown.status === "AT_RISK" ? "warn" : "neutral",
         icon: "pause",
-        text: formatDuration(countdown.left),
+        text: describeLeft(countdown.left, countdown.status),
         note: `until ${formatTime(countdown.until, now)}`,
       };
     case "overdue":
