@@ -11,7 +11,8 @@ import {
 import { Button } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
-import { execute } from "../api";
+import { isFinal } from "../../live/request";
+import { CallError, execute } from "../api";
 import { keys, patchEscalationNow, queryClient } from "../cache";
 import { addNote } from "../escalations/actions";
 import { useKeys } from "../keys";
@@ -121,10 +122,15 @@ function Others({ presence }: { presence: Presence }) {
 type Warning = { kind: "answered"; author: string; at: string } | { kind: "stale" };
 
 function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerProps) {
-  const id = escalationId ?? conversation.id;
   const { member } = useViewer();
   const lastHuman = lastHumanPosition(messages);
-  const { draft, write, acknowledge, clear } = useDraft("reply", id, lastHuman);
+  // A reply answers the conversation: the text stays while escalations come and go.
+  const { draft, write, acknowledge, clear, sendTo } = useDraft(
+    member?.id ?? "",
+    "reply",
+    conversation.id,
+    lastHuman,
+  );
   const { status } = useStore(liveState);
   const { data: saved } = useSavedReplies();
   const text = useRef<HTMLTextAreaElement>(null);
@@ -197,15 +203,17 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
     setError(undefined);
     setUnsure(false);
     try {
-      const { idempotencyKey } = draft;
-      const payload = escalationId
-        ? (await execute(ReplyDocument, { input: { escalationId, content, idempotencyKey } }))
-            .replyToEscalation
-        : (
-            await execute(ReplyToConversationDocument, {
-              input: { conversationId: conversation.id, content, idempotencyKey },
-            })
-          ).replyToConversation;
+      const { idempotencyKey, sentTo = escalationId ?? conversation.id } = draft;
+      sendTo(sentTo);
+      const payload =
+        sentTo === conversation.id
+          ? (
+              await execute(ReplyToConversationDocument, {
+                input: { conversationId: sentTo, content, idempotencyKey },
+              })
+            ).replyToConversation
+          : (await execute(ReplyDocument, { input: { escalationId: sentTo, content, idempotencyKey } }))
+              .replyToEscalation;
       if (payload) {
         addMessage(payload.message);
         patchEscalationNow(payload.escalation);
@@ -220,6 +228,9 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
         onResolve();
       }
     } catch (failure) {
+      if (failure instanceof CallError && isFinal(failure.cause)) {
+        sendTo(undefined);
+      }
       setError((failure as Error).message);
     } finally {
       setSending(false);
@@ -334,7 +345,8 @@ function useTyping(conversationId: string) {
 }
 
 function NoteBox({ escalationId }: { escalationId: string }) {
-  const { draft, write, clear } = useDraft("note", escalationId, 0);
+  const { member } = useViewer();
+  const { draft, write, clear } = useDraft(member?.id ?? "", "note", escalationId, 0);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
   const text = useRef<HTMLTextAreaElement>(null);
