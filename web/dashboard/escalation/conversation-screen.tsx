@@ -17,7 +17,8 @@ import { Composer } from "./composer";
 import { ControlBadge, ConversationMenu } from "./control";
 import styles from "./escalation.module.css";
 import { PendingNotice } from "./pending";
-import { CustomerSection, Section } from "./side";
+import { Section } from "./section";
+import { CustomerSection } from "./side";
 import { Transcript } from "./transcript";
 import { useConversation, useLiveConversation, useMessages } from "./use-conversation";
 
