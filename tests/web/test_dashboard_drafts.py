@@ -1,4 +1,4 @@
-"""Texts that are not sent yet: they stay where they were written, and nobody else gets them."""
+"""Texts that are not sent yet: they stay where they were written, and no other member gets them."""
 
 import json
 
@@ -12,7 +12,7 @@ READ_DRAFTS = "() => Object.keys(localStorage).filter((name) => name.includes(':
 
 
 def open_conversation(page: Page, workspace: Workspace) -> tuple[DashboardPage, str]:
-    """Sign in on a conversation in which nobody has asked for a person."""
+    """Sign in on a conversation without an escalation."""
     conversation: str = workspace.start(customer={"name": "Grace Hopper"})["conversation"]["id"]
     workspace.key.record(conversation, "USER", "Where is my parcel?")
     dashboard = DashboardPage(page, workspace).sign_in(path=f"/conversations/{conversation}")
