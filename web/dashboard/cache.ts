@@ -19,6 +19,8 @@ export const keys = {
   counts: ["counts"] as const,
   escalations: ["escalations"] as const,
   escalation: (id: string) => ["escalation", id] as const,
+  /** Begins with the key of the escalation, so that it is read again with it. */
+  timeline: (id: string) => ["escalation", id, "timeline"] as const,
   conversations: ["conversations"] as const,
   conversation: (id: string) => ["conversation", id] as const,
   messages: (id: string) => ["messages", id] as const,

@@ -6,6 +6,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { queryClient } from "./cache";
+import { forgetUnownedDrafts } from "./escalation/drafts";
 import { followTheme } from "./preferences";
 import { keepIcon, registerTrustedTypes } from "./page-safety";
 import { router } from "./router";
@@ -13,6 +14,7 @@ import { router } from "./router";
 registerTrustedTypes();
 followTheme();
 keepIcon();
+forgetUnownedDrafts();
 
 const root = document.getElementById("root");
 if (root) {

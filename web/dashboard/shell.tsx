@@ -14,6 +14,7 @@ import { execute } from "./api";
 import { appPath } from "./base";
 import { keys, queryClient } from "./cache";
 import { ConnectionLine, NewVersionNotice, StaleNotice } from "./connection-line";
+import { forgetDrafts } from "./escalation/drafts";
 import { KeysHelp } from "./keys-help";
 import { listenForKeys, useKeys } from "./keys";
 import { openWorkspaceFeed, useFeed } from "./live";
@@ -231,6 +232,7 @@ function MemberMenu({ onKeys }: { onKeys(): void }) {
     } catch {
       // The session may have ended before; the page is left either way.
     }
+    forgetDrafts(member?.id ?? "");
     location.assign(appPath);
   }
 

@@ -709,7 +709,15 @@ export type EscalationDetailQueryVariables = Exact<{
 }>;
 
 
-export type EscalationDetailQuery = { escalation: { metadata: unknown, id: string, status: EscalationStatus, priority: Priority, trigger: EscalationTrigger, reason: string, detail: string | null, summary: string | null, confidence: number | null, createdAt: string, firstRespondedAt: string | null, resolvedAt: string | null, unreadMessages: number, version: number, triggers: Array<{ trigger: EscalationTrigger, reason: string, detail: string | null, confidence: number | null, occurredAt: string }>, notes: Array<{ id: string, body: string, createdAt: string, author: { id: string, name: string, email: string | null } | null }>, resolution: { note: string | null, disposition: Disposition | null, keptAiPaused: boolean, resolvedBy: { id: string, name: string, email: string | null } | null } | null, timeline: { nodes: Array<{ kind: string, occurredAt: string, data: unknown, actor: { id: string, name: string, email: string | null } | null }> }, agent: { id: string, name: string }, assignee: { id: string, name: string, email: string | null } | null, sla: { status: SlaStatus, outcome: SlaOutcome, targetMinutes: number, startedAt: string, atRiskAt: string, dueAt: string, metAt: string | null, breachedAt: string | null, remainingMinutes: number | null, segments: Array<{ from: string, to: string, running: boolean, label: string }> }, conversation: { id: string, customer: { name: string | null, email: string | null, externalId: string | null, verified: boolean }, ai: { state: AiState } } } | null };
+export type EscalationDetailQuery = { escalation: { metadata: unknown, id: string, status: EscalationStatus, priority: Priority, trigger: EscalationTrigger, reason: string, detail: string | null, summary: string | null, confidence: number | null, createdAt: string, firstRespondedAt: string | null, resolvedAt: string | null, unreadMessages: number, version: number, triggers: Array<{ trigger: EscalationTrigger, reason: string, detail: string | null, confidence: number | null, occurredAt: string }>, notes: Array<{ id: string, body: string, createdAt: string, author: { id: string, name: string, email: string | null } | null }>, resolution: { note: string | null, disposition: Disposition | null, keptAiPaused: boolean, resolvedBy: { id: string, name: string, email: string | null } | null } | null, agent: { id: string, name: string }, assignee: { id: string, name: string, email: string | null } | null, sla: { status: SlaStatus, outcome: SlaOutcome, targetMinutes: number, startedAt: string, atRiskAt: string, dueAt: string, metAt: string | null, breachedAt: string | null, remainingMinutes: number | null, segments: Array<{ from: string, to: string, running: boolean, label: string }> }, conversation: { id: string, customer: { name: string | null, email: string | null, externalId: string | null, verified: boolean }, ai: { state: AiState } } } | null };
+
+export type EscalationTimelineQueryVariables = Exact<{
+  id: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type EscalationTimelineQuery = { escalation: { id: string, timeline: { nodes: Array<{ kind: string, occurredAt: string, data: unknown, actor: { id: string, name: string, email: string | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } } | null };
 
 export type ConversationDetailQueryVariables = Exact<{
   id: string;
@@ -1793,16 +1801,6 @@ export const EscalationDetailDocument = new TypedDocumentString(`
       }
       keptAiPaused
     }
-    timeline(first: 100) {
-      nodes {
-        kind
-        occurredAt
-        actor {
-          ...MemberName
-        }
-        data
-      }
-    }
   }
 }
     fragment MemberName on TeamMember {
@@ -1867,6 +1865,31 @@ fragment EscalationRow on Escalation {
     }
   }
 }`) as unknown as TypedDocumentString<EscalationDetailQuery, EscalationDetailQueryVariables>;
+export const EscalationTimelineDocument = new TypedDocumentString(`
+    query EscalationTimeline($id: ID!, $after: String) {
+  escalation(id: $id) {
+    id
+    timeline(first: 100, after: $after) {
+      nodes {
+        kind
+        occurredAt
+        actor {
+          ...MemberName
+        }
+        data
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    fragment MemberName on TeamMember {
+  id
+  name
+  email
+}`) as unknown as TypedDocumentString<EscalationTimelineQuery, EscalationTimelineQueryVariables>;
 export const ConversationDetailDocument = new TypedDocumentString(`
     query ConversationDetail($id: ID!) {
   conversation(id: $id) {

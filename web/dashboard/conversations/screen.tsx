@@ -132,10 +132,10 @@ function Row({ row, mayWrite }: { row: ConversationRowFragment; mayWrite: boolea
   return (
     <li className={styles.row}>
       <Link to="/conversations/$conversationId" params={{ conversationId: row.id }} className={styles.name}>
-        {customerName(row.customer)}
+        <bdi>{customerName(row.customer)}</bdi>
       </Link>
       <span className={styles.agent}>
-        {row.agent.name}
+        <bdi>{row.agent.name}</bdi>
         {row.customer.email && ` · ${row.customer.email}`}
       </span>
       <span className={styles.badges}>

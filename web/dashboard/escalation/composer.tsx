@@ -1,8 +1,9 @@
 /** The two boxes under a conversation: a reply that the customer sees, and a note that only the team sees. */
 
-import { useEffect, useId, useRef, useState } from "react";
+import { useId, useRef, useState } from "react";
 import {
   type ConversationRowFragment,
+  type EscalationRowFragment,
   type MessagePartsFragment,
   ReplyDocument,
   ReplyToConversationDocument,
@@ -11,9 +12,9 @@ import {
 import { Button } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
-import { execute } from "../api";
+import { isFinal } from "../../live/request";
+import { CallError, execute } from "../api";
 import { keys, patchEscalationNow, queryClient } from "../cache";
-import { addNote } from "../escalations/actions";
 import { useKeys } from "../keys";
 import { liveState } from "../live";
 import { signedOut } from "../session/state";
@@ -23,6 +24,7 @@ import { customerName, formatTime } from "../words";
 import { type Box, useDraft } from "./drafts";
 import styles from "./escalation.module.css";
 import { colleaguesAnswer, lastHumanPosition } from "./messages";
+import { NoteBox } from "./note-box";
 import { SavedReplyList, useSavedReplies } from "./saved-replies";
 import { fillReply, matchReplies, type SavedReply, slashAt } from "./saved-reply-text";
 import { addMessage, type Presence, readNewest } from "./use-conversation";
@@ -33,67 +35,71 @@ export interface ComposerProps {
   conversation: ConversationRowFragment;
   /** Absent when nobody has been asked for: the reply then takes over. */
   escalationId: string | undefined;
+  /** The escalation is resolved: it takes notes, but no replies. */
+  resolved?: boolean;
   messages: readonly MessagePartsFragment[];
   presence: Presence;
-  onResolve(): void;
+  onResolve(escalation: EscalationRowFragment): void;
 }
 
 export function Composer(props: ComposerProps) {
-  const [box, setBox] = useState<Box>("reply");
-  const { escalationId, presence, conversation } = props;
+  const [chosen, setChosen] = useState<Box>("reply");
+  const { escalationId, resolved = false, presence, conversation } = props;
+  const wanted: Box = escalationId ? chosen : "reply";
+  const box = resolved && wanted === "reply" ? undefined : wanted;
+  const group = "This escalation";
+
+  function open(next: Box) {
+    setChosen(next);
+    focusSoon(next);
+  }
+
   useKeys([
-    {
-      key: "r",
-      text: "Write a reply",
-      group: "This escalation",
-      run() {
-        setBox("reply");
-        focusSoon("reply");
-      },
-    },
-    ...(escalationId
-      ? [
-          {
-            key: "n",
-            text: "Write an internal note",
-            group: "This escalation",
-            run() {
-              setBox("note");
-              focusSoon("note");
-            },
-          },
-        ]
-      : []),
+    ...(resolved ? [] : [{ key: "r", text: "Write a reply", group, run: () => open("reply") }]),
+    ...(escalationId ? [{ key: "n", text: "Write an internal note", group, run: () => open("note") }] : []),
   ]);
   return (
     <section className={styles.composer} data-box={box} aria-label="Answer">
       <div className={styles.boxes}>
-        <button
-          type="button"
-          data-active={box === "reply" || undefined}
-          aria-pressed={box === "reply"}
-          onClick={() => setBox("reply")}
-        >
-          <Icon name="reply" size={14} /> Reply to {customerName(conversation.customer)}
-        </button>
+        {resolved ? (
+          <Resolved conversationId={conversation.id} />
+        ) : (
+          <button
+            type="button"
+            data-active={box === "reply" || undefined}
+            aria-pressed={box === "reply"}
+            onClick={() => open("reply")}
+          >
+            <Icon name="reply" size={14} />
+            <span>Reply to</span> <bdi>{customerName(conversation.customer)}</bdi>
+          </button>
+        )}
         {escalationId && (
           <button
             type="button"
             data-active={box === "note" || undefined}
             aria-pressed={box === "note"}
-            onClick={() => setBox("note")}
+            onClick={() => open("note")}
           >
             <Icon name="note" size={14} /> Internal note
           </button>
         )}
         <Others presence={presence} />
       </div>
-      {box === "reply" ? <ReplyBox {...props} /> : <NoteBox escalationId={escalationId as string} />}
+      {box === "reply" && <ReplyBox {...props} />}
+      {box === "note" && <NoteBox escalationId={escalationId as string} />}
     </section>
   );
 }
 
-function focusSoon(box: Box) {
+/** Says why there is no reply box, and what became of a text in it. */
+function Resolved({ conversationId }: { conversationId: string }) {
+  const { draft } = useDraft(useViewer().member?.id ?? "", "reply", conversationId, 0);
+  return <p className={styles.closed}>Resolved. Reopen it to reply.{draft.text && " Your text is kept."}</p>;
+}
+
+/** Focus the box once it is drawn. */
+export function focusSoon(box: Box) {
   requestAnimationFrame(() =>
     document.querySelector<HTMLTextAreaElement>(`textarea[data-box="${box}"]`)?.focus(),
   );
@@ -106,12 +112,13 @@ function Others({ presence }: { presence: Presence }) {
     <p className={styles.others} aria-live="polite">
       {writing.length > 0 && (
         <strong>
-          {writing.join(", ")} {writing.length > 1 ? "are" : "is"} writing…
+          <bdi>{writing.join(", ")}</bdi> {writing.length > 1 ? "are" : "is"} writing…
         </strong>
       )}
       {reading.length > 0 && (
         <span>
-          <Icon name="eye" size={14} /> {reading.join(", ")} {reading.length > 1 ? "are" : "is"} here
+          <Icon name="eye" size={14} /> <bdi>{reading.join(", ")}</bdi> {reading.length > 1 ? "are" : "is"}{" "}
+          here
         </span>
       )}
     </p>
@@ -121,10 +128,15 @@ function Others({ presence }: { presence: Presence }) {
 type Warning = { kind: "answered"; author: string; at: string } | { kind: "stale" };
 
 function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerProps) {
-  const id = escalationId ?? conversation.id;
   const { member } = useViewer();
   const lastHuman = lastHumanPosition(messages);
-  const { draft, write, acknowledge, clear } = useDraft("reply", id, lastHuman);
+  // A reply answers the conversation: the text stays while escalations come and go.
+  const { draft, write, acknowledge, clear, sendTo } = useDraft(
+    member?.id ?? "",
+    "reply",
+    conversation.id,
+    lastHuman,
+  );
   const { status } = useStore(liveState);
   const { data: saved } = useSavedReplies();
   const text = useRef<HTMLTextAreaElement>(null);
@@ -197,15 +209,17 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
     setError(undefined);
     setUnsure(false);
     try {
-      const { idempotencyKey } = draft;
-      const payload = escalationId
-        ? (await execute(ReplyDocument, { input: { escalationId, content, idempotencyKey } }))
-            .replyToEscalation
-        : (
-            await execute(ReplyToConversationDocument, {
-              input: { conversationId: conversation.id, content, idempotencyKey },
-            })
-          ).replyToConversation;
+      const { idempotencyKey, sentTo = escalationId ?? conversation.id } = draft;
+      sendTo(sentTo);
+      const payload =
+        sentTo === conversation.id
+          ? (
+              await execute(ReplyToConversationDocument, {
+                input: { conversationId: sentTo, content, idempotencyKey },
+              })
+            ).replyToConversation
+          : (await execute(ReplyDocument, { input: { escalationId: sentTo, content, idempotencyKey } }))
+              .replyToEscalation;
       if (payload) {
         addMessage(payload.message);
         patchEscalationNow(payload.escalation);
@@ -216,10 +230,13 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
       if (escalationId) {
         queryClient.invalidateQueries({ queryKey: keys.escalation(escalationId) });
       }
-      if (thenResolve) {
-        onResolve();
+      if (thenResolve && payload) {
+        onResolve(payload.escalation);
       }
     } catch (failure) {
+      if (failure instanceof CallError && isFinal(failure.cause)) {
+        sendTo(undefined);
+      }
       setError((failure as Error).message);
     } finally {
       setSending(false);
@@ -295,7 +312,7 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
           }
           if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) {
             event.preventDefault();
-            send(event.shiftKey, false);
+            send(event.shiftKey && Boolean(escalationId), false);
           } else if (event.key === "Escape") {
             event.preventDefault();
             if (slash) {
@@ -331,52 +348,4 @@ function useTyping(conversationId: string) {
       execute(SetTypingDocument, { id: conversationId, typing: now }).catch(() => {});
     }
   };
-}
-
-function NoteBox({ escalationId }: { escalationId: string }) {
-  const { draft, write, clear } = useDraft("note", escalationId, 0);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string>();
-  const text = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => text.current?.focus(), []);
-
-  async function add() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await addNote(escalationId, draft.text.trim());
-      clear();
-    } catch (failure) {
-      setError((failure as Error).message);
-    } finally {
-      setBusy(false);
-    }
-  }
-
-  return (
-    <>
-      {error && <Banner tone="danger">Not added. {error}</Banner>}
-      <textarea
-        ref={text}
-        data-box="note"
-        className={styles.write}
-        aria-label="Internal note"
-        placeholder="Only the team sees this. It is never sent to the customer."
-        value={draft.text}
-        maxLength={2_000}
-        rows={3}
-        dir="auto"
-        onChange={(event) => write(event.target.value)}
-        onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
-      />
-      <div className={styles.sendRow}>
-        <span>
-          <Icon name="note" size={14} /> Internal
-        </span>
-        <Button onPress={add} isDisabled={!draft.text.trim() || busy}>
-          {busy ? "Adding…" : "Add note"}
-        </Button>
-      </div>
-    </>
-  );
 }

@@ -2,12 +2,13 @@
 
 import { getRouteApi, Link, useNavigate, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
-import { EscalateConversationDocument } from "../../gql/operations";
+import { EscalateConversationDocument, type EscalationRowFragment } from "../../gql/operations";
 import { Button, IconButton } from "../../ui/button";
 import { Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { showError } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
+import { ChangeDialog } from "../escalations/dialogs";
 import { STATUS_TONE } from "../escalations/row";
 import { useKeys } from "../keys";
 import { useTitle } from "../page";
@@ -17,7 +18,8 @@ import { Composer } from "./composer";
 import { ControlBadge, ConversationMenu } from "./control";
 import styles from "./escalation.module.css";
 import { PendingNotice } from "./pending";
-import { CustomerSection, Section } from "./side";
+import { Section } from "./section";
+import { CustomerSection } from "./side";
 import { Transcript } from "./transcript";
 import { useConversation, useLiveConversation, useMessages } from "./use-conversation";
 
@@ -36,6 +38,7 @@ function Loaded({ id }: { id: string }) {
   const navigate = useNavigate();
   const router = useRouter();
   const [details, setDetails] = useState(false);
+  const [resolved, setResolved] = useState<EscalationRowFragment>();
   const conversation = query.data?.conversation;
   const stretch = messagesQuery.data;
   useTitle(conversation ? customerName(conversation.customer) : "Conversation");
@@ -82,7 +85,7 @@ function Loaded({ id }: { id: string }) {
     <div className={styles.screen} data-details={details}>
       <header className={styles.head}>
         <IconButton label="Back to the list" icon="left" shortcut="Esc" onPress={back} />
-        <h1>{customerName(conversation.customer)}</h1>
+        <h1 dir="auto">{customerName(conversation.customer)}</h1>
         <span className={styles.badges}>
           <ControlBadge ai={conversation.ai} />
         </span>
@@ -120,6 +123,7 @@ function Loaded({ id }: { id: string }) {
             hasOlder={stretch.hasOlder}
             presence={presence}
             mayWrite={mayWrite}
+            repliesHere
           />
           {mayWrite && (
             <Composer
@@ -127,10 +131,7 @@ function Loaded({ id }: { id: string }) {
               escalationId={activeEscalation?.id}
               messages={stretch.messages}
               presence={presence}
-              onResolve={() =>
-                activeEscalation &&
-                navigate({ to: "/escalations/$escalationId", params: { escalationId: activeEscalation.id } })
-              }
+              onResolve={setResolved}
             />
           )}
         </div>
@@ -151,6 +152,7 @@ function Loaded({ id }: { id: string }) {
           </Section>
         </aside>
       </div>
+      {resolved && <ChangeDialog change="resolve" rows={[resolved]} onClose={() => setResolved(undefined)} />}
     </div>
   );
 }

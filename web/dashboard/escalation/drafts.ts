@@ -1,4 +1,8 @@
-/** What a member writes, kept in the browser per escalation and per box until it is sent. */
+/**
+ * What a member writes, kept in the browser until it is sent: replies per conversation, notes per escalation.
+ *
+ * A draft belongs to the member who wrote it. Others who use the same browser never see it.
+ */
 
 import { useMemo, useSyncExternalStore } from "react";
 import { createSavedStore, type Store } from "../store";
@@ -9,11 +13,14 @@ export interface Draft {
   idempotencyKey: string;
   /** The newest human reply that the author had seen when the draft was begun. */
   seen: number;
+  /** The escalation or conversation of a call without an answer. Its repetition must be the same call. */
+  sentTo?: string;
 }
 
 export type Box = "reply" | "note";
 
 const EMPTY: Draft = { text: "", idempotencyKey: "", seen: 0 };
+const PREFIX = "baton-dashboard:draft:";
 const stores = new Map<string, Store<Draft>>();
 
 /** Return a key for one reply. Works on pages without a secure context too. */
@@ -30,8 +37,13 @@ export function edit(draft: Draft, text: string, lastHuman: number): Draft {
   return { text, idempotencyKey: newKey(), seen: begun ? draft.seen : lastHuman };
 }
 
-export function draftStore(box: Box, id: string): Store<Draft> {
-  const key = `draft:${box}:${id}`;
+/** Return the draft with a text added below what is written. */
+export function append(draft: Draft, text: string, lastHuman: number): Draft {
+  return edit(draft, draft.text ? `${draft.text.trimEnd()}\n\n${text}` : text, lastHuman);
+}
+
+export function draftStore(memberId: string, box: Box, id: string): Store<Draft> {
+  const key = `draft:${memberId}:${box}:${id}`;
   let store = stores.get(key);
   if (!store) {
     const saved = createSavedStore<Draft>(key, EMPTY);
@@ -40,11 +52,7 @@ export function draftStore(box: Box, id: string): Store<Draft> {
       set(draft) {
         saved.set(draft);
         if (!draft.text) {
-          try {
-            localStorage.removeItem(`baton-dashboard:${key}`);
-          } catch {
-            // Storage is denied: there is nothing to remove.
-          }
+          removeSaved((name) => name === `baton-dashboard:${key}`);
         }
       },
     };
@@ -53,13 +61,40 @@ export function draftStore(box: Box, id: string): Store<Draft> {
   return store;
 }
 
-export function useDraft(box: Box, id: string, lastHuman: number) {
-  const store = useMemo(() => draftStore(box, id), [box, id]);
+function removeSaved(matches: (name: string) => boolean) {
+  try {
+    for (const name of Object.keys(localStorage)) {
+      if (matches(name)) {
+        localStorage.removeItem(name);
+      }
+    }
+  } catch {
+    // Storage is denied: there is nothing to remove.
+  }
+}
+
+/** Delete the member's drafts from the browser. */
+export function forgetDrafts(memberId: string) {
+  removeSaved((name) => name.startsWith(`${PREFIX}${memberId}:`));
+}
+
+/** Delete the drafts of earlier versions: their names do not say who wrote them. */
+export function forgetUnownedDrafts() {
+  removeSaved((name) => name.startsWith(`${PREFIX}reply:`) || name.startsWith(`${PREFIX}note:`));
+}
+
+export function useDraft(memberId: string, box: Box, id: string, lastHuman: number) {
+  const store = useMemo(() => draftStore(memberId, box, id), [memberId, box, id]);
   const draft = useSyncExternalStore(store.subscribe, store.get);
   return {
     draft,
     write: (text: string) => store.set(edit(store.get(), text, lastHuman)),
     acknowledge: () => store.set({ ...store.get(), seen: lastHuman }),
     clear: () => store.set(EMPTY),
+    /** Remember what the draft is sent to, until the server has answered. */
+    sendTo(id: string | undefined) {
+      const { sentTo: _, ...rest } = store.get();
+      store.set(id === undefined ? rest : { ...rest, sentTo: id });
+    },
   };
 }

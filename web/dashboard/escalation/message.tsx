@@ -12,10 +12,14 @@ import { TextArea } from "../../ui/field";
 import { Icon } from "../../ui/icon";
 import { showError } from "../../ui/toast";
 import { execute } from "../api";
-import { patchEscalationNow } from "../cache";
+import { keys, patchEscalationNow, queryClient } from "../cache";
+import { useViewer } from "../session/viewer";
 import { formatFullTime, formatPercent, formatTime } from "../words";
+import { focusSoon } from "./composer";
+import { append, draftStore } from "./drafts";
 import styles from "./escalation.module.css";
 import { Markdown } from "./markdown";
+import { lastHumanPosition, type Stretch } from "./messages";
 import { addMessage } from "./use-conversation";
 
 export interface MessageProps {
@@ -26,25 +30,37 @@ export interface MessageProps {
   /** The newest reply by a person. */
   last: boolean;
   mayWrite: boolean;
+  held: HeldUse;
 }
+
+/** What the team can do with a held reply. A late one came when the AI had control again. */
+export type HeldUse = "send" | "edit" | "reopen" | "late";
+
+const NOT_SENDABLE: Record<HeldUse, string> = {
+  send: "",
+  edit: "No escalation is active, so it cannot be sent from here. Take over first, or edit it as your own reply.",
+  reopen: "No escalation is active, so it cannot be sent from here. Reopen the escalation first.",
+  late: "",
+};
 
 function confidenceTone(confidence: number) {
   return confidence < 40 ? ("danger" as const) : confidence < 70 ? ("warn" as const) : ("ok" as const);
 }
 
-export const Message = memo(function Message({ message, previous, seen, last, mayWrite }: MessageProps) {
+export const Message = memo(function Message(props: MessageProps) {
+  const { message, previous, seen, last, mayWrite, held } = props;
   const { role, status, author } = message;
   if (role === "SYSTEM") {
     return (
       <li className={styles.system}>
         <Icon name="note" size={14} />
-        <span>{message.content}</span>
+        <span dir="auto">{message.content}</span>
         <time dateTime={message.createdAt}>{formatTime(message.createdAt)}</time>
       </li>
     );
   }
-  if (status === "HELD") {
-    return <HeldReply message={message} mayWrite={mayWrite} />;
+  if (status === "HELD" && held !== "late") {
+    return <HeldReply message={message} mayWrite={mayWrite} use={held} />;
   }
   const same = previous?.role === role && previous.author?.id === author?.id && previous.status === status;
   const name = role === "USER" ? "Customer" : role === "ASSISTANT" ? "AI" : (author?.name ?? "Team");
@@ -57,8 +73,11 @@ export const Message = memo(function Message({ message, previous, seen, last, ma
           ) : (
             <Icon name={role === "USER" ? "user" : "spark"} size={14} />
           )}
-          <strong>{name}</strong>
+          <strong>
+            <bdi>{name}</bdi>
+          </strong>
           {status === "DISCARDED" && <Badge>Discarded, not sent</Badge>}
+          {status === "HELD" && <Badge>Came late, not sent</Badge>}
           <time dateTime={message.createdAt} title={formatFullTime(message.createdAt)}>
             {formatTime(message.createdAt)}
           </time>
@@ -73,7 +92,9 @@ export const Message = memo(function Message({ message, previous, seen, last, ma
             <Badge tone={confidenceTone(message.confidence)}>{formatPercent(message.confidence)} sure</Badge>
           )}
           {message.intents.map((intent) => (
-            <Badge key={intent}>{intent}</Badge>
+            <Badge key={intent}>
+              <bdi>{intent}</bdi>
+            </Badge>
           ))}
           {last && role === "HUMAN" && (
             <span className={styles.seen} data-seen={seen}>
@@ -86,9 +107,25 @@ export const Message = memo(function Message({ message, previous, seen, last, ma
   );
 });
 
-function HeldReply({ message, mayWrite }: { message: MessagePartsFragment; mayWrite: boolean }) {
+interface HeldReplyProps {
+  message: MessagePartsFragment;
+  mayWrite: boolean;
+  use: HeldUse;
+}
+
+function HeldReply({ message, mayWrite, use }: HeldReplyProps) {
   const [text, setText] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const { member } = useViewer();
+  const sendable = use === "send";
+  const edited = sendable ? text : undefined;
+
+  function editAsReply() {
+    const stretch = queryClient.getQueryData<Stretch>(keys.messages(message.conversationId));
+    const store = draftStore(member?.id ?? "", "reply", message.conversationId);
+    store.set(append(store.get(), message.content, lastHumanPosition(stretch?.messages ?? [])));
+    focusSoon("reply");
+  }
 
   async function act(action: () => Promise<void>) {
     setBusy(true);
@@ -105,7 +142,7 @@ function HeldReply({ message, mayWrite }: { message: MessagePartsFragment; mayWr
     act(async () => {
       const { sendHeldReply: payload } = await execute(SendHeldReplyDocument, {
         id: message.id,
-        ...(text !== undefined && { content: text }),
+        ...(edited !== undefined && { content: edited }),
       });
       if (payload) {
         addMessage(payload.message);
@@ -130,30 +167,36 @@ function HeldReply({ message, mayWrite }: { message: MessagePartsFragment; mayWr
           <Badge tone={confidenceTone(message.confidence)}>{formatPercent(message.confidence)} sure</Badge>
         )}
       </div>
-      {text === undefined ? (
+      {edited === undefined ? (
         <Markdown text={message.content} />
       ) : (
         <TextArea
           label="Edit the draft"
           hideLabel
           autoFocus
-          value={text}
+          dir="auto"
+          value={edited}
           onChange={(event) => setText(event.target.value)}
         />
       )}
+      {mayWrite && !sendable && <p className={styles.quiet}>{NOT_SENDABLE[use]}</p>}
       {mayWrite && (
         <div className={styles.heldActions}>
-          <Button look="primary" onPress={send} isDisabled={busy || text?.trim() === ""}>
-            {text === undefined ? "Send as it is" : "Send edited"}
-          </Button>
-          {text === undefined ? (
-            <Button onPress={() => setText(message.content)} isDisabled={busy}>
-              Edit
+          {sendable && (
+            <Button look="primary" onPress={send} isDisabled={busy || edited?.trim() === ""}>
+              {edited === undefined ? "Send as it is" : "Send edited"}
             </Button>
-          ) : (
+          )}
+          {edited !== undefined ? (
             <Button onPress={() => setText(undefined)} isDisabled={busy}>
               Cancel
             </Button>
+          ) : (
+            use !== "reopen" && (
+              <Button onPress={() => (sendable ? setText(message.content) : editAsReply())} isDisabled={busy}>
+                Edit
+              </Button>
+            )
           )}
           <Button look="quiet" icon="trash" onPress={discard} isDisabled={busy}>
             Discard

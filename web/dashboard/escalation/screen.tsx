@@ -103,7 +103,7 @@ function Loaded({ escalation }: { escalation: Escalation }) {
     <div className={styles.screen} data-details={details}>
       <header className={styles.head}>
         <IconButton label="Back to the list" icon="left" shortcut="Esc" onPress={back} />
-        <h1>{name}</h1>
+        <h1 dir="auto">{name}</h1>
         <span className={styles.badges}>
           {pending ? (
             <Badge tone="ok">Resolving…</Badge>
@@ -131,7 +131,7 @@ function Loaded({ escalation }: { escalation: Escalation }) {
                   aria-label={`Assigned to ${escalation.assignee.name}`}
                 >
                   <Avatar name={escalation.assignee.name} />
-                  <span className={styles.wide}>{escalation.assignee.name}</span>
+                  <bdi className={styles.wide}>{escalation.assignee.name}</bdi>
                 </Button>
               ) : (
                 <Button shortcut="C" onPress={() => claim(rows)}>
@@ -174,6 +174,7 @@ function Loaded({ escalation }: { escalation: Escalation }) {
               hasOlder={stretch.hasOlder}
               presence={presence}
               mayWrite={mayWrite}
+              repliesHere={active}
             />
           ) : messagesQuery.error || conversationQuery.error ? (
             <ErrorState
@@ -183,16 +184,17 @@ function Loaded({ escalation }: { escalation: Escalation }) {
           ) : (
             <SkeletonLines lines={8} />
           )}
-          {conversation && stretch && mayWrite && active && (
+          {conversation && stretch && mayWrite && (
             <Composer
               conversation={conversation}
               escalationId={escalation.id}
+              resolved={!active}
               messages={stretch.messages}
               presence={presence}
               onResolve={() => setChange("resolve")}
             />
           )}
-          {!active && <p className={styles.closed}>Resolved. {mayWrite && "Reopen it to reply."}</p>}
+          {!active && !mayWrite && <p className={styles.closed}>Resolved.</p>}
         </div>
         <aside className={styles.side} aria-label="Details">
           {conversation ? (

@@ -2,7 +2,6 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import {
   type ConversationDetailQuery,
   CustomerEscalationsDocument,
@@ -20,7 +19,6 @@ import {
   customerName,
   DISPOSITION,
   DISPOSITIONS,
-  formatAge,
   formatFullTime,
   formatPercent,
   formatTime,
@@ -29,38 +27,11 @@ import {
   TRIGGER,
 } from "../words";
 import styles from "./escalation.module.css";
-import { timelineText } from "./timeline";
+import { Fact, Section } from "./section";
+import { TimelineSection } from "./timeline-section";
 
 type Escalation = NonNullable<EscalationDetailQuery["escalation"]>;
 type Conversation = NonNullable<ConversationDetailQuery["conversation"]>;
-
-export function Section({
-  title,
-  children,
-  open = true,
-}: {
-  title: string;
-  children: ReactNode;
-  open?: boolean;
-}) {
-  return (
-    <details className={styles.section} open={open}>
-      <summary>
-        <h2>{title}</h2>
-      </summary>
-      <div>{children}</div>
-    </details>
-  );
-}
-
-export function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div className={styles.fact}>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
 
 function ClockSection({ sla }: { sla: SlaPartsFragment }) {
   const segments = sla.segments.map((segment) => ({
@@ -105,12 +76,18 @@ function ClockSection({ sla }: { sla: SlaPartsFragment }) {
 function TriggerSection({ escalation }: { escalation: Escalation }) {
   return (
     <Section title="Why it was raised">
-      {escalation.summary && <p className={styles.summary}>{escalation.summary}</p>}
+      {escalation.summary && (
+        <p className={styles.summary} dir="auto">
+          {escalation.summary}
+        </p>
+      )}
       <ul className={styles.triggers}>
         {escalation.triggers.map((trigger) => (
           <li key={trigger.occurredAt + trigger.trigger}>
-            <strong>{trigger.trigger === "API" ? trigger.reason : TRIGGER[trigger.trigger]}</strong>
-            {trigger.detail && <span>“{trigger.detail}”</span>}
+            <strong dir="auto">
+              {trigger.trigger === "API" ? trigger.reason : TRIGGER[trigger.trigger]}
+            </strong>
+            {trigger.detail && <span dir="auto">“{trigger.detail}”</span>}
             {trigger.confidence !== null && trigger.confidence !== undefined && (
               <span>AI {formatPercent(trigger.confidence)} sure</span>
             )}
@@ -131,9 +108,17 @@ function ResolutionSection({ escalation, mayWrite }: { escalation: Escalation; m
   return (
     <Section title="Resolution">
       <dl>
-        <Fact name="By">{resolution.resolvedBy?.name ?? "API"}</Fact>
+        <Fact name="By">
+          <bdi>{resolution.resolvedBy?.name ?? "API"}</bdi>
+        </Fact>
         {escalation.resolvedAt && <Fact name="At">{formatTime(escalation.resolvedAt)}</Fact>}
-        {resolution.note && <Fact name="Note">{resolution.note}</Fact>}
+        {resolution.note && (
+          <Fact name="Note">
+            <p className={styles.lines} dir="auto">
+              {resolution.note}
+            </p>
+          </Fact>
+        )}
         <Fact name="AI">{resolution.keptAiPaused ? "Kept paused" : "By the settings"}</Fact>
       </dl>
       <label className={styles.disposition}>
@@ -168,7 +153,7 @@ function Data({ data }: { data: unknown }) {
     <dl className={styles.data}>
       {Object.entries(data).map(([name, value]) => (
         <Fact key={name} name={name}>
-          {typeof value === "string" ? value : JSON.stringify(value)}
+          <bdi>{typeof value === "string" ? value : JSON.stringify(value)}</bdi>
         </Fact>
       ))}
     </dl>
@@ -200,7 +185,7 @@ export function CustomerSection({
     <Section title="Customer">
       <dl>
         <Fact name="Name">
-          {customerName(customer)}{" "}
+          <bdi>{customerName(customer)}</bdi>{" "}
           {search && (
             <Badge tone={customer.verified ? "ok" : "neutral"}>
               {customer.verified ? "Verified" : "Not verified"}
@@ -212,9 +197,15 @@ export function CustomerSection({
             <a href={`mailto:${customer.email}`}>{customer.email}</a>
           </Fact>
         )}
-        {customer.externalId && <Fact name="Id">{customer.externalId}</Fact>}
+        {customer.externalId && (
+          <Fact name="Id">
+            <bdi>{customer.externalId}</bdi>
+          </Fact>
+        )}
         {conversation.language && <Fact name="Language">{conversation.language}</Fact>}
-        <Fact name="AI agent">{conversation.agent.name}</Fact>
+        <Fact name="AI agent">
+          <bdi>{conversation.agent.name}</bdi>
+        </Fact>
       </dl>
       <Data data={conversation.metadata} />
       {others.length > 0 && (
@@ -237,37 +228,22 @@ export function CustomerSection({
   );
 }
 
-function NotesSection({ escalation }: { escalation: Escalation }) {
+function NotesSection({ escalation, mayWrite }: { escalation: Escalation; mayWrite: boolean }) {
   return (
     <Section title={`Internal notes${escalation.notes.length ? ` (${escalation.notes.length})` : ""}`}>
-      {escalation.notes.length === 0 && <p className={styles.quiet}>None yet. Press N to write one.</p>}
+      {escalation.notes.length === 0 && (
+        <p className={styles.quiet}>None yet.{mayWrite && " Press N to write one."}</p>
+      )}
       <ul className={styles.notes}>
         {escalation.notes.map((note) => (
           <li key={note.id}>
-            <p>{note.body}</p>
+            <p dir="auto">{note.body}</p>
             <span>
-              {note.author?.name ?? "API"} · {formatTime(note.createdAt)}
+              <bdi>{note.author?.name ?? "API"}</bdi> · {formatTime(note.createdAt)}
             </span>
           </li>
         ))}
       </ul>
-    </Section>
-  );
-}
-
-function TimelineSection({ escalation, now }: { escalation: Escalation; now: number }) {
-  return (
-    <Section title="Timeline" open={false}>
-      <ol className={styles.timeline}>
-        {escalation.timeline.nodes.map((entry, index) => (
-          <li key={`${entry.occurredAt} ${entry.kind} ${index}`}>
-            <span>{timelineText(entry)}</span>
-            <time dateTime={entry.occurredAt} title={formatFullTime(entry.occurredAt)}>
-              {formatAge(entry.occurredAt, now)}
-            </time>
-          </li>
-        ))}
-      </ol>
     </Section>
   );
 }
@@ -285,9 +261,9 @@ export function Side({ escalation, conversation, mayWrite, now }: SideProps) {
       <ClockSection sla={escalation.sla} />
       <ResolutionSection escalation={escalation} mayWrite={mayWrite} />
       <TriggerSection escalation={escalation} />
-      <NotesSection escalation={escalation} />
+      <NotesSection escalation={escalation} mayWrite={mayWrite} />
       <CustomerSection conversation={conversation} current={escalation.id} />
-      <TimelineSection escalation={escalation} now={now} />
+      <TimelineSection id={escalation.id} now={now} />
       <p className={styles.ids}>
         {PRIORITY[escalation.priority]} · version {escalation.version}
         <br />

@@ -7,7 +7,7 @@ import { Icon } from "../../ui/icon";
 import { showError } from "../../ui/toast";
 import { formatTime, TRIGGER } from "../words";
 import styles from "./escalation.module.css";
-import { Message } from "./message";
+import { type HeldUse, Message } from "./message";
 import { markRead, type Presence, readOlder } from "./use-conversation";
 
 type Conversation = NonNullable<ConversationDetailQuery["conversation"]>;
@@ -18,6 +18,19 @@ export interface TranscriptProps {
   hasOlder: boolean;
   presence: Presence;
   mayWrite: boolean;
+  /** The screen has a reply box. */
+  repliesHere: boolean;
+}
+
+/** Return what the team can do with a held reply: the API sends it for an active escalation only. */
+function heldUse({ activeEscalation, ai }: Conversation, repliesHere: boolean): HeldUse {
+  if (activeEscalation) {
+    return "send";
+  }
+  if (ai.state === "ACTIVE") {
+    return "late";
+  }
+  return repliesHere ? "edit" : "reopen";
 }
 
 interface Moment {
@@ -57,7 +70,8 @@ function momentsOf(conversation: Conversation, messages: readonly MessagePartsFr
   });
 }
 
-export function Transcript({ conversation, messages, hasOlder, presence, mayWrite }: TranscriptProps) {
+export function Transcript(props: TranscriptProps) {
+  const { conversation, messages, hasOlder, presence, mayWrite, repliesHere } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const [below, setBelow] = useState(0);
@@ -169,6 +183,7 @@ export function Transcript({ conversation, messages, hasOlder, presence, mayWrit
                   seen={message.role === "HUMAN" && message.position <= conversation.readPositions.customer}
                   last={message === messages.findLast((other) => other.role === "HUMAN")}
                   mayWrite={mayWrite}
+                  held={heldUse(conversation, repliesHere)}
                 />
               </Fragment>
             ))}
