@@ -42,7 +42,7 @@ async function bundle(entry, format, output, define = {}) {
         target,
         // As a library: otherwise each import() is wrapped in code that writes <link> elements.
         lib: { entry: join(here, entry), formats: [format], name: "baton" },
-        rolldownOptions: { output: { ...output, minify: true } },
+        rolldownOptions: { output: { ...output, minify: true, comments: { annotation: false } } },
       },
     }),
   ].flat();

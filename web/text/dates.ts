@@ -8,8 +8,8 @@ export function formatTime(iso: string, language: string | undefined, now = new 
     ? { timeStyle: "short" }
     : { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
   try {
-    return new Intl.DateTimeFormat(language, format).format(time);
+    return time.toLocaleString(language, format);
   } catch {
-    return new Intl.DateTimeFormat(undefined, format).format(time);
+    return time.toLocaleString(undefined, format);
   }
 }

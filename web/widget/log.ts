@@ -13,8 +13,8 @@ const MAX_LENGTH = 20_000;
 
 interface Entry {
   element: HTMLElement;
-  author: HTMLElement | undefined;
-  meta: HTMLElement | undefined;
+  author?: HTMLElement;
+  meta?: HTMLElement;
   /** What `meta` shows. */
   state: string;
 }
@@ -26,7 +26,9 @@ export interface Log {
 
 export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   const entries = new Map<string, Entry>();
-  const earlier = h("button", { type: "button", className: "link", onclick: actions.earlier }, texts.earlier);
+  const link = (text: string, onclick: () => void) =>
+    h("button", { type: "button", className: "link", onclick }, text);
+  const earlier = link(texts.earlier, actions.earlier);
   const loading = h("p", { className: "system" }, texts.loading);
   const element = h("div", { className: "log", onscroll: noteEnd }, loading);
   let atEnd = true;
@@ -53,7 +55,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     const { role, content } = message;
     if (role === "SYSTEM") {
       const notice = h("p", { className: "system", dir: "auto" }, content);
-      return { element: notice, author: undefined, meta: undefined, state: "" };
+      return { element: notice, state: "" };
     }
     return role === "USER" ? bubble("mine", author, [content]) : bubble("theirs", author, format(content));
   }
@@ -99,12 +101,8 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
       meta.replaceChildren(failed ? (text.length > MAX_LENGTH ? texts.tooLong : texts.failed) : waiting);
       if (failed) {
         meta.append(
-          h("button", { type: "button", className: "link", onclick: () => actions.retry(key) }, texts.retry),
-          h(
-            "button",
-            { type: "button", className: "link", onclick: () => actions.discard(key) },
-            texts.discard,
-          ),
+          link(texts.retry, () => actions.retry(key)),
+          link(texts.discard, () => actions.discard(key)),
         );
       }
     }
