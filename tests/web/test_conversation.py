@@ -9,6 +9,7 @@ from tests.support.baton_client import Caller, Workspace
 from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
+PAUSE = "mutation($id: ID!) { pauseAi(conversationId: $id) { conversation { id } } }"
 TYPING = "mutation($id: ID!, $typing: Boolean!) { setTyping(conversationId: $id, typing: $typing) }"
 
 
@@ -109,6 +110,28 @@ def test_button_asks_for_a_person_before_any_message(visit: Visit, shop_workspac
     expect(visitor.answering).to_have_text("Waiting for a person")
     nodes = shop_workspace.key.ask("{ escalations { nodes { trigger } } }")["escalations"]["nodes"]
     assert nodes == [{"trigger": "BUTTON"}]
+
+
+@pytest.mark.parametrize("escalated", [True, False], ids=["resolved", "never escalated"])
+def test_button_asks_again_while_the_ai_stays_paused(
+    visit: Visit, team: Team, shop_workspace: Workspace, escalated: bool
+) -> None:
+    visitor = visit()
+    conversation = visitor.begin()
+    if escalated:
+        team.reply(conversation, "I look into it.")
+        expect(visitor.human_button).to_be_hidden()
+        shop_workspace.key.resolve(team.escalation(conversation), keepAiPaused=True)
+    else:
+        shop_workspace.key.ask(PAUSE, id=conversation)
+    expect(visitor.answering).to_have_text("Support")
+    assert visitor.state()["ai"] == "paused"
+    visitor.write("It broke again")
+    visitor.human_button.click()
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    expect(visitor.human_button).to_be_hidden()
+    nodes = shop_workspace.key.ask("{ escalations(filter: {status: [OPEN]}) { nodes { trigger } } }")
+    assert nodes["escalations"]["nodes"] == [{"trigger": "BUTTON"}]
 
 
 def test_texts_of_the_team_are_in_the_language_of_the_page(visit: Visit, shop_workspace: Workspace) -> None:

@@ -150,8 +150,9 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
     } else if (state?.ai.state === "PAUSED") {
       const name =
         escalation?.assignee?.name ?? messages.findLast(({ role }) => role === "HUMAN")?.author?.name;
-      kind = "person";
-      text = name ? texts.answering(name) : texts.person;
+      // Without an escalation the AI is kept paused, and nobody has been asked.
+      kind = escalation ? "person" : "waiting";
+      text = !escalation ? texts.team : name ? texts.answering(name) : texts.person;
     }
     answering.className = kind;
     setText(answering, text);
@@ -179,7 +180,9 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
     };
     const mayWrite =
       hasConversation || isNamed || queued.length || settings?.anonymousConversations !== false;
-    human.hidden = !button.visible || !mayWrite || status === "refused" || chat.state?.ai.state === "PAUSED";
+    // A paused AI alone does not mean that a person has been asked.
+    const isAsked = chat.state?.ai.state === "PAUSED" && !!chat.state.activeEscalation;
+    human.hidden = !button.visible || !mayWrite || status === "refused" || isAsked;
     human.disabled = asking;
     setText(human, button.text);
     signIn.hidden = !!mayWrite;
