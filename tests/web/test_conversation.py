@@ -1,9 +1,10 @@
 """A conversation in the widget: with the AI, with a person, and with the AI again."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Request, expect
 
 from tests.support.baton_client import Caller, Workspace
 from tests.support.widget_page import Team, WidgetPage, conversations
@@ -132,6 +133,47 @@ def test_button_asks_again_while_the_ai_stays_paused(
     expect(visitor.human_button).to_be_hidden()
     nodes = shop_workspace.key.ask("{ escalations(filter: {status: [OPEN]}) { nodes { trigger } } }")
     assert nodes["escalations"]["nodes"] == [{"trigger": "BUTTON"}]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open panel", "closed panel"])
+def test_opening_that_has_passed_is_read_again(visit: Visit, shop_workspace: Workspace, closed: bool) -> None:
+    open_in(shop_workspace, hours=2)
+    visitor = visit()
+    visitor.page.clock.install()
+    visitor.begin()
+    visitor.human_button.click()
+    expected = visitor.host.locator(".expected")
+    expect(expected).to_contain_text("The team is back")
+    first = expected.inner_text()
+    open_in(shop_workspace, hours=8)
+    reads: list[str] = []
+
+    def note(request: Request) -> None:
+        if "query Widget" in (request.post_data or ""):
+            reads.append(request.url)
+
+    visitor.page.on("request", note)
+    if closed:
+        visitor.launcher.click()
+    visitor.page.clock.fast_forward("01:00:00")
+    assert visitor.state()["open"] is not closed
+    assert reads == []
+    visitor.page.clock.fast_forward("01:10:00")
+    if closed:
+        assert visitor.state()["open"] is False
+        assert reads == []
+        visitor.launcher.click()
+    visitor.wait_until(lambda: expected.inner_text() != first, "the next opening")
+    expect(expected).to_contain_text("The team is back")
+    assert len(reads) == 1
+
+
+def open_in(workspace: Workspace, *, hours: int) -> None:
+    """Have the team be there for one minute a week, and next in some hours."""
+    opens = datetime.now(UTC) + timedelta(hours=hours)
+    closes = opens + timedelta(minutes=1)
+    minute = {"day": f"{opens:%A}".upper(), "opens": f"{opens:%H:%M}", "closes": f"{closes:%H:%M}"}
+    workspace.key.settings(workspace.agent_id, sla={"businessHours": {"timezone": "UTC", "week": [minute]}})
 
 
 def test_texts_of_the_team_are_in_the_language_of_the_page(visit: Visit, shop_workspace: Workspace) -> None:

@@ -16,6 +16,8 @@ export function startPanel(front: Front): PanelHandle {
   const { options, root, launcher } = front;
   let texts = english;
   let settings: WidgetSettings | undefined;
+  let isStale = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let unreachable = false;
   let open = false;
   let asking = false;
@@ -37,6 +39,7 @@ export function startPanel(front: Front): PanelHandle {
   const layout = trackLayout(front, () => open, changed);
 
   async function loadSettings() {
+    isStale = false;
     try {
       settings = await readAgentSettings(front, () => {
         unreachable = true;
@@ -44,10 +47,25 @@ export function startPanel(front: Front): PanelHandle {
         return session.closed;
       });
       unreachable = false;
+      clearTimeout(timer);
+      if (settings.opensAt) {
+        const left = Date.parse(settings.opensAt) - Date.now();
+        // A browser's clock may be ahead, and a longer timer would end immediately.
+        timer = setTimeout(expire, Math.min(left > 0 ? left : 60_000, 2_000_000_000));
+      }
     } catch (error) {
+      isStale = true;
       session.report(error);
     }
     changed();
+  }
+
+  /** The team is back: read the settings again, now or when the panel is opened. */
+  function expire() {
+    isStale = true;
+    if (open) {
+      loadSettings();
+    }
   }
 
   function status(): Status {
@@ -178,7 +196,7 @@ export function startPanel(front: Front): PanelHandle {
         store.update((record) => {
           record.open = open = true;
         });
-        if (!settings) {
+        if (isStale) {
           loadSettings();
         }
         session.chat.wake();
@@ -223,8 +241,7 @@ export function startPanel(front: Front): PanelHandle {
     send,
     submitForm,
     state(): State {
-      const control = session.chat.state?.ai.state;
-      const ai = control ? (control === "ACTIVE" ? "active" : "paused") : null;
+      const ai = (session.chat.state?.ai.state.toLowerCase() ?? null) as State["ai"];
       return { open, unread: before.unread, status: status(), ai, conversationId: session.followed ?? null };
     },
     shutdown() {

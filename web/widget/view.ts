@@ -144,7 +144,7 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
       kind = "waiting";
       text = texts.waiting;
       more =
-        settings?.opensAt && !settings.online
+        settings?.opensAt && Date.parse(settings.opensAt) > Date.now()
           ? texts.openAt(formatTime(settings.opensAt, language))
           : (messages.findLast((message) => message.kind === "CONFIRMATION")?.content ?? "");
     } else if (state?.ai.state === "PAUSED") {
