@@ -1,8 +1,13 @@
-/** Texts for customers with their placeholders filled, as the server fills them. */
+/**
+ * Texts for customers with their placeholders filled, as `rules/customer_texts.py` fills them. A test compares both
+ * over many schedules.
+ */
 
 import type { SettingsPartsFragment, Weekday } from "../../gql/operations";
 
 type Hours = SettingsPartsFragment["sla"]["businessHours"];
+/** Start and end in minutes of the day on which it starts: the end is over 1,440 on the next day. */
+type Interval = [number, number];
 
 export const WEEKDAYS = [
   "MONDAY",
@@ -16,6 +21,12 @@ export const WEEKDAYS = [
 
 const DEFAULT =
   "Your request has been escalated to our support team. We typically respond within {response_time} during business hours.";
+const AROUND_THE_CLOCK = "around the clock";
+/** In place of what is not known while a field is being filled. */
+const UNKNOWN = "…";
+const CONTENT_LIMIT = 20_000;
+const DAY = 1_440;
+const TIME = /^(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)$/;
 
 export function dayName(day: Weekday): string {
   return day[0] + day.slice(1).toLowerCase();
@@ -26,7 +37,50 @@ function minutesOf(time: string): number {
   return (hours ?? 0) * 60 + (minutes ?? 0);
 }
 
-function inUnits(minutes: number, units: [string, number][]): string {
+function isComplete({ week }: Hours): boolean {
+  return week.every(({ opens, closes }) => TIME.test(opens) && opens !== "24:00" && TIME.test(closes));
+}
+
+/** Return the intervals in order; those that overlap or touch are merged. */
+function united(intervals: Interval[]): Interval[] {
+  const merged: Interval[] = [];
+  for (const [start, end] of intervals.toSorted((a, b) => a[0] - b[0])) {
+    const last = merged.at(-1);
+    if (last && start <= last[1]) {
+      last[1] = Math.max(last[1], end);
+    } else {
+      merged.push([start, end]);
+    }
+  }
+  return merged;
+}
+
+/** Return the intervals that begin on each weekday. */
+function openings(hours: Hours): Interval[][] {
+  return WEEKDAYS.map((weekday) =>
+    hours.week
+      .filter(({ day }) => day === weekday)
+      .map((interval) => {
+        const [opens, closes] = [minutesOf(interval.opens), minutesOf(interval.closes)];
+        return [opens, closes > opens ? closes : closes + DAY];
+      }),
+  );
+}
+
+function isAroundTheClock(hours: Hours): boolean {
+  const days = openings(hours);
+  return (
+    !hours.week.length ||
+    days.every((own, index) => {
+      // What is left of the night belongs to the day after.
+      const before = (days.at(index - 1) ?? []).filter(([, end]) => end > DAY);
+      const [first] = united([...own, ...before.map(([, end]): Interval => [0, end - DAY])]);
+      return first?.[0] === 0 && first[1] >= DAY;
+    })
+  );
+}
+
+function counted(minutes: number, ...units: [string, number][]): string {
   let rest = minutes;
   const parts: string[] = [];
   for (const [name, size] of units) {
@@ -40,47 +94,36 @@ function inUnits(minutes: number, units: [string, number][]): string {
 }
 
 export function responseTimeInWords(minutes: number, hours: Hours): string {
-  if (!hours.week.length) {
-    return inUnits(minutes, [
-      ["week", 10_080],
-      ["day", 1_440],
-      ["hour", 60],
-      ["minute", 1],
-    ]);
+  if (!Number.isInteger(minutes) || minutes < 1 || !isComplete(hours)) {
+    return UNKNOWN;
+  }
+  if (isAroundTheClock(hours)) {
+    return counted(minutes, ["week", 10_080], ["day", DAY], ["hour", 60], ["minute", 1]);
   }
   const lengths = new Set(
-    WEEKDAYS.map((day) =>
-      hours.week
-        .filter((interval) => interval.day === day)
-        .reduce((sum, { opens, closes }) => {
-          const length = minutesOf(closes) - minutesOf(opens);
-          return sum + (length > 0 ? length : length + 1_440);
-        }, 0),
-    ).filter(Boolean),
+    openings(hours).map((own) => united(own).reduce((sum, [start, end]) => sum + end - start, 0)),
   );
+  lengths.delete(0);
   const [length] = lengths;
   if (lengths.size === 1 && length && minutes % length === 0) {
-    return inUnits(minutes, [["working day", length]]);
+    return counted(minutes, ["working day", length]);
   }
-  return inUnits(minutes, [
-    ["hour", 60],
-    ["minute", 1],
-  ]);
+  return counted(minutes, ["hour", 60], ["minute", 1]);
 }
 
 /** Return the schedule in words. Days with the same times are joined. */
 export function hoursInWords(hours: Hours): string {
-  if (!hours.week.length) {
-    return "around the clock";
+  if (!isComplete(hours)) {
+    return UNKNOWN;
+  }
+  if (isAroundTheClock(hours)) {
+    return AROUND_THE_CLOCK;
   }
   const groups = new Map<string, number[]>();
-  for (const [index, day] of WEEKDAYS.entries()) {
-    const times = hours.week
-      .filter((interval) => interval.day === day)
-      .map(({ opens, closes }) => `${opens} to ${closes}${closes <= opens ? " the next day" : ""}`)
-      .join(" and ");
-    if (times) {
-      groups.set(times, [...(groups.get(times) ?? []), index]);
+  for (const [day, own] of openings(hours).entries()) {
+    if (own.length) {
+      const times = joined(united(own).map(timesInWords));
+      groups.set(times, [...(groups.get(times) ?? []), day]);
     }
   }
   const words = [...groups].map(([times, days]) => `${daysInWords(days)} ${times}`).join("; ");
@@ -88,15 +131,42 @@ export function hoursInWords(hours: Hours): string {
   return `${words} (${zone}${zone === "UTC" ? "" : " time"})`;
 }
 
+function timesInWords([start, end]: Interval): string {
+  if (start === 0 && end === DAY) {
+    return "all day";
+  }
+  return `${clockTime(start)} to ${end <= DAY ? clockTime(end) : `${clockTime(end - DAY)} the next day`}`;
+}
+
+function clockTime(minutes: number): string {
+  return [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** Return consecutive days as “Saturday to Monday”, also across the end of the week. */
 function daysInWords(days: number[]): string {
-  const names = days.map((day) => dayName(WEEKDAYS[day] as Weekday));
-  if (days.length === 7) {
+  if (days.length === WEEKDAYS.length) {
     return "every day";
   }
-  const unbroken = days.every((day, index) => index === 0 || day === (days[index - 1] as number) + 1);
-  return unbroken && days.length > 2
-    ? `${names[0]} to ${names.at(-1)}`
-    : names.join(", ").replace(/, ([^,]*)$/, " and $1");
+  const first = days.find((day) => !days.includes((day + 6) % 7)) ?? 0;
+  const runs: number[][] = [];
+  for (const day of days.toSorted((a, b) => ((a - first + 7) % 7) - ((b - first + 7) % 7))) {
+    const run = runs.at(-1);
+    if (run && day === ((run.at(-1) ?? 0) + 1) % 7) {
+      run.push(day);
+    } else {
+      runs.push([day]);
+    }
+  }
+  return joined(
+    runs.flatMap((run) => {
+      const names = run.map((day) => dayName(WEEKDAYS[day] as Weekday));
+      return names.length > 2 ? [`${names[0]} to ${names.at(-1)}`] : names;
+    }),
+  );
+}
+
+function joined(parts: string[]): string {
+  return parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : parts.join("");
 }
 
 export function renderConfirmation(template: string, sla: SettingsPartsFragment["sla"]): string {
@@ -104,8 +174,10 @@ export function renderConfirmation(template: string, sla: SettingsPartsFragment[
     sla.targetsByPriority.find(({ priority }) => priority === sla.defaultPriority)?.targetResponseMinutes ??
     sla.targetResponseMinutes;
   const time = responseTimeInWords(target, sla.businessHours);
-  const plain = template === DEFAULT && (!sla.businessHours.week.length || time.includes("working day"));
-  return (plain ? DEFAULT.replace(" during business hours", "") : template)
-    .replaceAll("{response_time}", time)
-    .replaceAll("{business_hours}", hoursInWords(sla.businessHours));
+  const schedule = hoursInWords(sla.businessHours);
+  const plain = template === DEFAULT && (schedule === AROUND_THE_CLOCK || time.includes("working day"));
+  const filled = (plain ? DEFAULT.replace(" during business hours", "") : template)
+    .replaceAll("{response_time}", () => time)
+    .replaceAll("{business_hours}", () => schedule);
+  return [...filled].slice(0, CONTENT_LIMIT).join("");
 }
