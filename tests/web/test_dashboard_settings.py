@@ -60,6 +60,59 @@ def test_refused_value_is_named_at_its_field(page: Page, workspace: Workspace) -
     expect(page.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
 
 
+def test_missing_number_is_named_at_its_field_and_not_saved(page: Page, workspace: Workspace) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    field = page.get_by_label("Target in minutes")
+    preview = page.get_by_role("figure").filter(has_text="The customer reads")
+    expect(preview).to_contain_text("within 2 hours")
+    for text, fault in (("", "Enter a number."), ("0", "Enter 1 or more."), ("1.5", "Enter a whole number.")):
+        field.fill(text)
+        expect(field).to_have_accessible_description(fault)
+        expect(preview).to_contain_text("within …")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(field).to_be_focused()
+    field.fill("90")
+    expect(field).to_have_accessible_description("")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved. New escalations follow these settings.")).to_be_visible()
+    read = (
+        "query($agent: ID!) { escalationSettings(agentId: $agent) { version sla { targetResponseMinutes } } }"
+    )
+    saved = workspace.key.ask(read, agent=workspace.agent_id)["escalationSettings"]
+    assert saved == {"version": 2, "sla": {"targetResponseMinutes": 90}}
+    assert dashboard.errors == []
+
+
+def test_missing_number_of_a_disabled_field_is_not_saved(page: Page, workspace: Workspace) -> None:
+    widget = {"buttonVisibility": "AFTER_THRESHOLD", "buttonAfterMessages": 4}
+    workspace.key.settings(workspace.agent_id, widget=widget)
+    DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    page.get_by_label("Messages before it shows").fill("")
+    page.get_by_label("“Talk to a human” button").select_option("NEVER")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Not saved. A number is missing.")).to_be_visible()
+    read = "query($agent: ID!) { escalationSettings(agentId: $agent) { widget { buttonVisibility } } }"
+    saved = workspace.key.ask(read, agent=workspace.agent_id)["escalationSettings"]
+    assert saved["widget"] == {"buttonVisibility": "AFTER_THRESHOLD"}
+
+
+def test_words_of_a_topic_may_end_with_a_comma(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    page.get_by_role("button", name="Add a topic").click()
+    topics = page.get_by_role("group", name="Topics")
+    topics.get_by_label("Name").fill("Refunds")
+    words = topics.get_by_label("Words in the message")
+    words.press_sequentially("money back,, refund, ")
+    expect(words).to_have_value("money back,, refund, ")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved. New escalations follow these settings.")).to_be_visible()
+    read = (
+        "query($agent: ID!) { escalationSettings(agentId: $agent) { triggers { topics { name keywords } } } }"
+    )
+    saved = workspace.key.ask(read, agent=workspace.agent_id)["escalationSettings"]["triggers"]
+    assert saved == {"topics": [{"name": "Refunds", "keywords": ["money back", "refund"]}]}
+
+
 def test_api_key_is_shown_once(page: Page, workspace: Workspace) -> None:
     dashboard = DashboardPage(page, workspace).sign_in(path="/api-keys")
     page.get_by_role("button", name="Create a key").click()

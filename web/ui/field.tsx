@@ -1,6 +1,6 @@
 /** Form controls. They are the browser's own: labelled, readable by assistive technology, and right on phones. */
 
-import { type ComponentProps, type ReactNode, useId } from "react";
+import { type ComponentProps, type ReactNode, useId, useState } from "react";
 import styles from "./ui.module.css";
 
 interface FieldProps {
@@ -57,6 +57,7 @@ export function TextArea({
   return frame(<textarea rows={3} {...rest} {...control} />);
 }
 
+/** A whole number. NaN is an empty field, or one whose text is no number; it is an error unless `optional`. */
 export function NumberField({
   label,
   hint,
@@ -64,18 +65,43 @@ export function NumberField({
   hideLabel,
   value,
   onValue,
+  optional = false,
   ...rest
-}: FieldProps & Omit<ComponentProps<"input">, "value"> & { value: number; onValue(value: number): void }) {
-  const { control, frame } = useField({ label, hint, error, hideLabel: hideLabel ?? false });
+}: FieldProps &
+  Omit<ComponentProps<"input">, "value" | "min" | "max"> & {
+    value: number;
+    min: number;
+    max?: number;
+    optional?: boolean;
+    onValue(value: number): void;
+  }) {
+  const [isText, setIsText] = useState(false);
+  const fault = rest.disabled ? undefined : numberFault(value, rest.min, rest.max, optional && !isText);
+  const { control, frame } = useField({ label, hint, error: fault ?? error, hideLabel: hideLabel ?? false });
   return frame(
     <input
       type="number"
+      required={!optional}
       {...rest}
       {...control}
       value={Number.isNaN(value) ? "" : value}
-      onChange={(event) => onValue(event.target.valueAsNumber)}
+      onChange={(event) => {
+        setIsText(event.target.validity.badInput);
+        onValue(event.target.valueAsNumber);
+      }}
     />,
   );
+}
+
+/** Return what is wrong with a number. The browser refuses to submit the same ones. */
+function numberFault(value: number, min: number, max = Number.POSITIVE_INFINITY, mayBeEmpty = false) {
+  if (Number.isNaN(value)) {
+    return mayBeEmpty ? undefined : "Enter a number.";
+  }
+  if (!Number.isInteger(value)) {
+    return "Enter a whole number.";
+  }
+  return value < min ? `Enter ${min} or more.` : value > max ? `Enter ${max} or less.` : undefined;
 }
 
 export function Select<T extends string>({

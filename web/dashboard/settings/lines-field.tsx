@@ -1,8 +1,8 @@
-/** A list of texts, one a line. */
+/** Lists of texts in one field: one a line, or separated by commas. */
 
 import { type ReactNode, useEffect, useState } from "react";
-import { TextArea } from "../../ui/field";
-import { toLines } from "./section";
+import { TextArea, TextField } from "../../ui/field";
+import { toParts } from "./section";
 
 export interface LinesFieldProps {
   label: string;
@@ -10,16 +10,21 @@ export interface LinesFieldProps {
   error?: string | undefined;
   value: readonly string[];
   disabled?: boolean;
-  onValue(lines: string[]): void;
+  onValue(parts: string[]): void;
+}
+
+/** Return the text of the field, and what sets it. Empty parts are typed on the way to the next entry. */
+function useParts(value: readonly string[], separator: string, between: string) {
+  const joined = value.join(between);
+  const [text, setText] = useState(joined);
+  useEffect(() => {
+    setText((old) => (toParts(old, separator).join(between) === joined ? old : joined));
+  }, [joined, separator, between]);
+  return [text, setText] as const;
 }
 
 export function LinesField({ value, onValue, ...rest }: LinesFieldProps) {
-  const joined = value.join("\n");
-  const [text, setText] = useState(joined);
-  useEffect(() => {
-    // Empty lines are typed on the way to the next entry.
-    setText((old) => (toLines(old).join("\n") === joined ? old : joined));
-  }, [joined]);
+  const [text, setText] = useParts(value, "\n", "\n");
   return (
     <TextArea
       {...rest}
@@ -27,7 +32,22 @@ export function LinesField({ value, onValue, ...rest }: LinesFieldProps) {
       value={text}
       onChange={(event) => {
         setText(event.target.value);
-        onValue(toLines(event.target.value));
+        onValue(toParts(event.target.value, "\n"));
+      }}
+    />
+  );
+}
+
+export function CommasField({ value, onValue, ...rest }: LinesFieldProps) {
+  const [text, setText] = useParts(value, ",", ", ");
+  return (
+    <TextField
+      {...rest}
+      hint="Separated by commas"
+      value={text}
+      onChange={(event) => {
+        setText(event.target.value);
+        onValue(toParts(event.target.value, ","));
       }}
     />
   );

@@ -19,6 +19,7 @@ export function RetentionSection({ settings, edit, disabled, errorAt }: SectionP
           }
           min={1}
           max={36_500}
+          optional
           value={days ?? Number.NaN}
           disabled={disabled}
           error={errorAt("retention.closedConversationDays")}

@@ -23,10 +23,10 @@ export function SettingsSection({
   );
 }
 
-/** Lines of text as a list without empty lines. */
-export function toLines(text: string): string[] {
+/** Return the parts of a text between separators, without empty ones. */
+export function toParts(text: string, separator: string): string[] {
   return text
-    .split("\n")
-    .map((line) => line.trim())
+    .split(separator)
+    .map((part) => part.trim())
     .filter(Boolean);
 }

@@ -95,7 +95,8 @@ export function SlaSection({ settings, edit, disabled, errorAt }: SectionProps) 
               key={priority}
               label={PRIORITY[priority]}
               min={1}
-              placeholder={String(sla.targetResponseMinutes)}
+              optional
+              placeholder={Number.isNaN(sla.targetResponseMinutes) ? "" : String(sla.targetResponseMinutes)}
               value={
                 sla.targetsByPriority.find((target) => target.priority === priority)?.targetResponseMinutes ??
                 Number.NaN

@@ -5,7 +5,7 @@ import { Button, IconButton } from "../../ui/button";
 import { NumberField, Select, Switch, TextField } from "../../ui/field";
 import { PRIORITIES, PRIORITY } from "../words";
 import type { Settings } from "./form";
-import { LinesField } from "./lines-field";
+import { CommasField, LinesField } from "./lines-field";
 import type { SectionProps } from "./screen";
 import { SettingsSection } from "./section";
 import styles from "./settings.module.css";
@@ -65,19 +65,17 @@ export function TriggerSection({ settings, edit, disabled, errorAt }: SectionPro
                 ] as [Priority | "", string][]
               }
             />
-            <TextField
+            <CommasField
               label="Words in the message"
-              hint="Separated by commas"
-              value={topic.keywords.join(", ")}
+              value={topic.keywords}
               disabled={disabled}
-              onChange={(event) => setTopic(index, { keywords: splitCommas(event.target.value) })}
+              onValue={(keywords) => setTopic(index, { keywords })}
             />
-            <TextField
+            <CommasField
               label="Intents of the AI"
-              hint="Separated by commas"
-              value={topic.intents.join(", ")}
+              value={topic.intents}
               disabled={disabled}
-              onChange={(event) => setTopic(index, { intents: splitCommas(event.target.value) })}
+              onValue={(intents) => setTopic(index, { intents })}
             />
             {!disabled && (
               <IconButton
@@ -101,12 +99,4 @@ export function TriggerSection({ settings, edit, disabled, errorAt }: SectionPro
       </fieldset>
     </SettingsSection>
   );
-}
-
-/** Split at commas. A comma at the end stays while the next word is typed. */
-function splitCommas(text: string): string[] {
-  const parts = text.split(",").map((part) => part.trimStart());
-  return parts
-    .filter((part, index) => part || index === parts.length - 1)
-    .filter((part, index) => part || index > 0);
 }

@@ -55,6 +55,12 @@ export function useSettingsForm(saved: Settings) {
   }
 
   async function save() {
+    const missing = [...changes].find(([, [, value]]) => Number.isNaN(value));
+    if (missing) {
+      // In a field that is disabled the browser accepts it, and as JSON it would be left out.
+      setError({ field: `input.${missing[0]}`, message: "A number is missing." });
+      return;
+    }
     setSaving(true);
     setError(undefined);
     try {

@@ -37,6 +37,7 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
           min={0}
           value={widget.buttonAfterMessages}
           disabled={disabled || widget.buttonVisibility !== "AFTER_THRESHOLD"}
+          error={errorAt("widget.buttonAfterMessages")}
           onValue={(buttonAfterMessages) => set({ buttonAfterMessages })}
         />
         <TextField
