@@ -1,6 +1,7 @@
 """The settings, people and keys: what is edited is saved, and nothing is overwritten."""
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.dashboard_page import DashboardPage, escalate
@@ -111,6 +112,34 @@ def test_words_of_a_topic_may_end_with_a_comma(page: Page, workspace: Workspace)
     )
     saved = workspace.key.ask(read, agent=workspace.agent_id)["escalationSettings"]["triggers"]
     assert saved == {"topics": [{"name": "Refunds", "keywords": ["money back", "refund"]}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "label"), [("/settings/escalations", "Button text"), ("/settings/slack", "Channel")]
+)
+def test_page_with_unsaved_changes_asks_before_it_is_left(
+    page: Page, workspace: Workspace, path: str, label: str
+) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path=path)
+    field = page.get_by_label(label, exact=True).first
+    field.fill("#help")
+    asked: list[str] = []
+    elsewhere = page.get_by_role("navigation", name="Main").get_by_role("link", name="Webhooks")
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    elsewhere.click()
+    dashboard.wait_until(lambda: len(asked) == 1, "the question")
+    expect(field).to_have_value("#help")
+    elsewhere.click()
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+    assert asked == ["Leave without saving the changes?"] * 2
 
 
 def test_api_key_is_shown_once(page: Page, workspace: Workspace) -> None:

@@ -1,6 +1,6 @@
 /** Settings → Escalations. */
 
-import { getRouteApi, useBlocker } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 import { Button } from "../../ui/button";
 import { Banner, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Page } from "../page";
@@ -56,11 +56,6 @@ export interface SectionProps {
 function Form({ saved }: { saved: Settings }) {
   const form = useSettingsForm(saved);
   const mayWrite = useMay("SETTINGS_WRITE");
-  useBlocker({
-    shouldBlockFn: () => form.dirty && !window.confirm("Leave without saving the changes?"),
-    enableBeforeUnload: () => form.dirty,
-    disabled: !form.dirty,
-  });
   const errorAt = (path: string) =>
     form.error?.field?.startsWith(`input.${path}`) ? form.error.message : undefined;
   const props: SectionProps = { settings: form.settings, edit: form.edit, disabled: !mayWrite, errorAt };

@@ -1,6 +1,7 @@
 /** The settings of the chosen AI agent, and the form over them. */
 
 import { useQuery } from "@tanstack/react-query";
+import { useBlocker } from "@tanstack/react-router";
 import { useState } from "react";
 import { SettingsDocument, UpdateSettingsDocument } from "../../gql/operations";
 import { showToast } from "../../ui/toast";
@@ -43,6 +44,12 @@ export function useSettingsForm(saved: Settings) {
   const [saving, setSaving] = useState(false);
   const [error, setError] = useState<SaveError>();
   const changes = changedFields(base, mine);
+
+  useBlocker({
+    shouldBlockFn: () => changes.size > 0 && !window.confirm("Leave without saving the changes?"),
+    enableBeforeUnload: () => changes.size > 0,
+    disabled: changes.size === 0,
+  });
 
   // Nothing is edited here: show what is saved.
   if (saved.version > base.version && saved !== theirs) {
