@@ -165,3 +165,19 @@ def test_note_of_a_resolution_without_a_connection_is_there_again(
     page.clock.fast_forward(WHEN_UNDO_WOULD_END)
     dashboard.wait_until(lambda: _count_resolved(workspace, escalations) == 1, "the second attempt")
     assert workspace.key.escalation(escalations[5])["resolution"]["note"] == "Refunded by hand."
+
+
+@pytest.mark.parametrize("resume_on", ["HUMAN_REPLY", "RESOLUTION"])
+def test_ai_is_kept_paused_only_where_it_is_paused(page: Page, workspace: Workspace, resume_on: str) -> None:
+    workspace.key.settings(workspace.agent_id, ai={"resumeOn": resume_on})
+    escalation, _ = escalate(workspace, "Ada Byron")
+    workspace.member("bea@example.com").reply(escalation)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/escalations?tab=all")
+    dashboard.row("Ada Byron").get_by_role("link").focus()
+    page.keyboard.press("e")
+    keep = page.get_by_label("Keep AI paused")
+    if resume_on == "HUMAN_REPLY":
+        expect(keep).to_be_disabled()
+        expect(page.get_by_text("The AI answers again already.")).to_be_visible()
+    else:
+        expect(keep).to_be_enabled()

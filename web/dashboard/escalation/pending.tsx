@@ -1,4 +1,4 @@
-/** A low-confidence escalation that waits: how long, and the choice to escalate now or to let it be. */
+/** A low-confidence escalation that waits: how long, and the choice to escalate now or to hide the notice. */
 
 import { useState } from "react";
 import { EscalateConversationDocument } from "../../gql/operations";
@@ -46,7 +46,7 @@ export function PendingNotice({ conversationId, pending, mayWrite }: PendingNoti
           <>
             <Button onPress={() => escalateNow(conversationId)}>Escalate now</Button>
             <Button look="quiet" onPress={() => setHidden(true)}>
-              Let it be
+              Hide this notice
             </Button>
           </>
         )

@@ -103,6 +103,8 @@ function ResolveDialog({
   const [disposition, setDisposition] = useState<Disposition | undefined>(before?.disposition);
   const [keepAiPaused, setKeepAiPaused] = useState(before?.keepAiPaused ?? false);
   const [only] = rows;
+  // Resolving can keep the AI paused, but does not pause one that answers again, as after a reply by policy.
+  const answers = rows.every((row) => row.conversation.ai.state === "ACTIVE");
   const title =
     rows.length === 1 && only
       ? `Resolve ${customerName(only.conversation.customer)}`
@@ -160,9 +162,14 @@ function ResolveDialog({
           onChange={(event) => setNote(event.target.value)}
         />
         <Checkbox
-          checked={keepAiPaused}
+          checked={keepAiPaused && !answers}
+          disabled={answers}
           onValue={setKeepAiPaused}
-          hint="Otherwise the conversation goes back to the AI, as the settings say."
+          hint={
+            answers
+              ? "The AI answers again already. Pause it in the conversation to stop it."
+              : "Otherwise the conversation goes back to the AI, as the settings say."
+          }
         >
           Keep AI paused
         </Checkbox>
