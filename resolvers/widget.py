@@ -76,9 +76,12 @@ class NewVisit:
 
 @permitted("widget")
 async def widget(context: Context, agent_id: UUID, language: str | None) -> Widget:
-    """Return the widget of an AI agent; raises ForbiddenError for a page of an origin that is not allowed."""
+    """Return the widget of an AI agent; raises ForbiddenError for a page of an origin that is not allowed.
+
+    The team of its workspace may read it from any page: the dashboard shows whether the team is online.
+    """
     check_language("language", language)
-    page = await _page(context, agent_id)
+    page = await _page(context, agent_id, team_may=True)
     now = datetime.now(UTC)
     opening = hours_of(page.settings.sla.business_hours.model_dump(mode="json")).opening(now)
     online = opening == now
@@ -86,7 +89,7 @@ async def widget(context: Context, agent_id: UUID, language: str | None) -> Widg
     return Widget(agent_id, page.settings, texts, online, None if online else opening)
 
 
-async def _page(context: Context, agent_id: UUID) -> Page:
+async def _page(context: Context, agent_id: UUID, *, team_may: bool = False) -> Page:
     """Return the calling page. An unknown agent gets the error of a foreign page, which discloses nothing."""
     origin = context.origin
     if origin is None:
@@ -96,12 +99,17 @@ async def _page(context: Context, agent_id: UUID) -> Page:
         )
     for id_, workspace_id, document in await _AGENT.rows(context.database, agent=agent_id):
         settings = EscalationSettings.model_validate(document)
-        if is_listed(origin, settings.widget.allowed_origins):
+        listed = is_listed(origin, settings.widget.allowed_origins)
+        if listed or (team_may and _is_of_team(context.caller, workspace_id)):
             return Page(origin, id_, workspace_id, settings)
     raise ForbiddenError(
         f"Pages of {origin[:_SHOWN_ORIGIN]} may not use this AI agent: it does not exist, or its setting "
         "widget.allowedOrigins does not list this origin."
     )
+
+
+def _is_of_team(caller: Actor | None, workspace_id: UUID) -> bool:
+    return caller is not None and not caller.is_customer and caller.workspace_id == workspace_id
 
 
 @permitted("openConversation")

@@ -1,5 +1,6 @@
 """Conversations that pages start by themselves: which pages may, and how often."""
 
+import dataclasses
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,6 +69,20 @@ def test_page_of_another_origin_is_refused_and_starts_nothing(
         assert error["extensions"]["code"] == "FORBIDDEN"
         assert "allowedOrigins" in error["message"]
         assert (origin or "Origin") in error["message"]
+    assert count_conversations(workspace) == 0
+
+
+def test_own_team_reads_the_widget_from_any_page_but_opens_nothing(
+    workspace: Workspace, other: Workspace
+) -> None:
+    page = Page.of(workspace, "https://baton.example")
+    own, foreign = (
+        dataclasses.replace(page, token=team.member("ada@example.com").token) for team in (workspace, other)
+    )
+    assert own.ask(WIDGET, id=page.agent_id)["widget"]["online"] is True
+    for caller, document in ((foreign, WIDGET), (page, WIDGET)):
+        assert caller.refusal(document, id=page.agent_id).code == "FORBIDDEN"
+    assert own.refused()["extensions"]["code"] == "FORBIDDEN"
     assert count_conversations(workspace) == 0
 
 

@@ -202,3 +202,9 @@ def test_retention_of_closed_conversations_is_saved_and_removed(page: Page, work
     page.reload()
     expect(field).to_have_value("")
     assert dashboard.errors == []
+
+
+def test_hours_state_whether_the_team_is_online(page: Page, workspace: Workspace) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    expect(page.get_by_text("As saved, the team is open now.")).to_be_visible()
+    assert dashboard.errors == []
