@@ -23,6 +23,7 @@ export interface WidgetSettings {
   buttonText: string;
   buttonVisibility: "ALWAYS" | "AFTER_THRESHOLD" | "NEVER";
   greeting: string | null;
+  online: boolean;
   opensAt: string | null;
   anonymousConversations: boolean;
 }
@@ -38,7 +39,7 @@ const STATE =
 
 export const WIDGET = `query Widget($agent: ID!, $language: String) {
   widget(agentId: $agent, language: $language) {
-    buttonText buttonVisibility greeting opensAt anonymousConversations } }`;
+    buttonText buttonVisibility greeting online opensAt anonymousConversations } }`;
 
 export const OPEN = `mutation Open($input: OpenConversationInput!) {
   openConversation(input: $input) { conversation { id } widgetToken } }`;

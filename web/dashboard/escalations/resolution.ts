@@ -1,7 +1,7 @@
 /**
  * Resolutions, which can be undone as long as their notice is shown.
  *
- * No request is sent before the notice closes. Leaving the page sends all at once: browsers let requests with
+ * No request is sent before the notice closes. Leaving the page sends all of them: browsers let requests with
  * `keepalive` outlive the page, up to 64 KiB of bodies together. Above that the browser asks before leaving.
  */
 
