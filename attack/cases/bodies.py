@@ -93,6 +93,14 @@ async def send_less(world: World) -> None:
     expect(reply.status in {0, 400, 408}, f"{reply.status}")
 
 
+@case("body: failing operations of a megabyte", "a failed operation keeps nothing of its request")
+async def send_failing(world: World) -> None:
+    """Send operations that fail, with variables that they do not declare."""
+    body = _QUERY + b'"x"' + b"".join(b',"v%d":"%s"' % (n, b"x" * 18_000) for n in range(50)) + b"}}"
+    for _ in range(60):
+        expect_refused(await world.call("POST", "/graphql", body, token=world.key, Content_Type=_JSON))
+
+
 @case("query: parameters without end", "parameters of an address are bounded by the head")
 async def send_parameters(world: World) -> None:
     """Send 4,000 parameters, and deep variables in the address."""
