@@ -57,15 +57,17 @@ def team(office: PostOffice) -> Workspace:
 # ---- events
 
 
-def a_whole_story(talk: Talk, receiver: Receiver) -> str:
+def a_whole_story(talk: Talk, receiver: Receiver, of_turns: Receiver) -> str:
     """
     Cause every event at least once, and return the escalation's id.
 
-    It waits where an event would become obsolete, or would be sent with a later state.
+    It waits where an event would become obsolete, or would be sent with a later state. Until the resolution,
+    `of_turns` gets the turns only.
     """
     key, admin = talk.key, talk.workspace.email
     talk.says("hello?")
     receiver.wait_for(1)
+    of_turns.wait_for(1)
     escalation = str(key.escalate(talk.id, "a VIP")["escalation"]["id"])
     clock = Clock(talk.workspace, talk.id, escalation)
     receiver.wait_for(4)
@@ -78,8 +80,10 @@ def a_whole_story(talk: Talk, receiver: Receiver) -> str:
     resume(talk)
     # The unanswered message is a turn again, the latest one until the customer writes.
     receiver.wait_for(12)
+    of_turns.wait_for(2)
     talk.says("are you back?")
     receiver.wait_for(13)
+    of_turns.wait_for(3)
     key.ask(PAUSE, id=talk.id)
     key.reply(escalation, "Ada here.", authorEmail=admin)
     key.record(talk.id, "ASSISTANT", PASSED_OVER)
@@ -127,7 +131,7 @@ def test_every_event_arrives_once_in_order_signed_and_as_documented(office: Post
         endpoint = Endpoint.create(team, receiver.url, agent_id=talk.agent_id)
         few = Endpoint.create(team, chosen.url, *few_types, agent_id=talk.agent_id)
         strangers = [Endpoint.create(team, elsewhere.url), Endpoint.create(foreign, elsewhere.url)]
-        escalation = a_whole_story(talk, receiver)
+        escalation = a_whole_story(talk, receiver, chosen)
         receiver.wait_for(len(STORY))
         seen, seen_by_few = endpoint.ended(), few.ended()
         bodies = [verified_body(item, endpoint) for item in receiver.received]
