@@ -101,10 +101,11 @@ function ResolveDialog({
   const [before] = useState(() => keptInput(rows));
   const [note, setNote] = useState(before?.note ?? "");
   const [disposition, setDisposition] = useState<Disposition | undefined>(before?.disposition);
-  const [keepAiPaused, setKeepAiPaused] = useState(before?.keepAiPaused ?? false);
+  const [chosen, setChosen] = useState(before?.keepAiPaused ?? false);
   const [only] = rows;
   // Resolving can keep the AI paused, but does not pause one that answers again, as after a reply by policy.
   const answers = rows.every((row) => row.conversation.ai.state === "ACTIVE");
+  const keepAiPaused = chosen && !answers;
   const title =
     rows.length === 1 && only
       ? `Resolve ${customerName(only.conversation.customer)}`
@@ -162,9 +163,9 @@ function ResolveDialog({
           onChange={(event) => setNote(event.target.value)}
         />
         <Checkbox
-          checked={keepAiPaused && !answers}
+          checked={keepAiPaused}
           disabled={answers}
-          onValue={setKeepAiPaused}
+          onValue={setChosen}
           hint={
             answers
               ? "The AI answers again already. Pause it in the conversation to stop it."
