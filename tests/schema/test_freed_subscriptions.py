@@ -54,12 +54,11 @@ def kept() -> Counter[type]:
 
 async def _follow_all(context: Context, started: list[dict[str, Any]], groups: Groups) -> None:
     """Follow conversations from their beginning, record a message in each, and stop."""
-    sinks = [_Sink() for _ in started]
+    sinks, ended = [_Sink() for _ in started], list[Any]()
+    operations = [Operation(FOLLOW, {"id": item["id"], "after": item["cursor"]}, None) for item in started]
     followers = [
-        follow(
-            Operation(FOLLOW, {"id": item["id"], "after": item["cursor"]}, None), context, groups, sink, print
-        )
-        for item, sink in zip(started, sinks, strict=True)
+        follow(operation, context, groups, sink, ended.append)
+        for operation, sink in zip(operations, sinks, strict=True)
     ]
     await eventually(lambda: len(groups) == len(started))
     before = [sink.count for sink in sinks]
@@ -68,6 +67,7 @@ async def _follow_all(context: Context, started: list[dict[str, Any]], groups: G
     for follower in followers:
         await follower.stop()
     await eventually(lambda: not len(groups))
+    assert not ended
 
 
 async def test_events_and_ended_subscriptions_leave_nothing_for_the_garbage_collector(

@@ -54,7 +54,7 @@ async def test_wrong_values_are_refused_alike_with_a_compiled_plan(workspace: Wo
     wrong = [{key: value for key, value in usual.items() if key not in item} | item for item in WRONG]
     wrong.append({"after": usual["after"]})
     before = [await follow_one(workspace.key, document, **item) for item in wrong]
-    assert all(isinstance(errors, list) for errors in before[:-1]), before
+    assert all(isinstance(errors, list) for errors in before), before
     result = await follow_one(workspace.key, document, **usual)
     assert result[alias.rstrip(":") or "messageAdded"]["message"]["content"] == "Hello."
     assert [await follow_one(workspace.key, document, **item) for item in wrong] == before
