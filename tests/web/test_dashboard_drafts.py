@@ -2,7 +2,7 @@
 
 import json
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.dashboard_page import DashboardPage, escalate
@@ -62,7 +62,7 @@ def test_reply_outlasts_the_escalation_that_it_was_written_in(page: Page, worksp
 def test_reply_that_raised_an_escalation_unheard_is_sent_once(page: Page, workspace: Workspace) -> None:
     dashboard, conversation = open_conversation(page, workspace)
 
-    def lose_answer(route) -> None:  # type: ignore[no-untyped-def]
+    def lose_answer(route: Route) -> None:
         if "replyToConversation" in (route.request.post_data or ""):
             route.fetch()
             route.abort()

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
@@ -16,9 +16,9 @@ def _is_in_sight(part: Locator) -> bool:
     return box is not None and box["width"] > 8 and box["x"] >= 0 and box["x"] + box["width"] <= 360
 
 
-def _phone(browser: Browser, **more: object) -> Page:
-    context = browser.new_context(locale="en-US", viewport={"width": 360, "height": 640}, **more)  # type: ignore[arg-type]
-    return context.new_page()
+def _phone(browser: Browser, touch: bool = False) -> Page:
+    size: ViewportSize = {"width": 360, "height": 640}
+    return browser.new_context(locale="en-US", viewport=size, has_touch=touch, is_mobile=touch).new_page()
 
 
 def test_search_keeps_the_space_before_the_next_word(page: Page, workspace: Workspace) -> None:
@@ -108,7 +108,7 @@ def test_row_opened_by_the_pointer_does_not_hold_the_list(page: Page, workspace:
 
 
 def test_row_on_a_phone_shows_priority_status_and_age(browser: Browser, workspace: Workspace) -> None:
-    page = _phone(browser, has_touch=True, is_mobile=True)
+    page = _phone(browser, touch=True)
     escalate(workspace, "Grace Hopper", priority="URGENT", assignTo=workspace.email)
     escalate(workspace, "Alan Turing")
     dashboard = DashboardPage(page, workspace).sign_in()
