@@ -12,6 +12,7 @@ from tests.support.baton_client import PASSWORD, wait_for
 from tests.support.callers import Rows, Visitor, everything_kept
 from tests.support.member_cases import SIGN_IN, is_signed_in, me
 from tests.support.server_log import written_log
+from tests.support.windows import wait_for_window_with
 
 ENROL = "mutation($p: String!) { enrolSecondFactor(password: $p) { secret uri } }"
 CONFIRM = "mutation($c: String!) { confirmSecondFactor(code: $c) { codes } }"
@@ -90,6 +91,7 @@ def test_recovery_code_is_accepted_once(member: Authenticator) -> None:
 
 
 def test_wrong_codes_are_counted_like_passwords(member: Authenticator) -> None:
+    wait_for_window_with(seconds=10)
     here = {"x-forwarded-for": "203.0.113.90"}
     wrong = f"{(int(member.code()) + 1) % 1_000_000:06}"
     codes = {member.attempt(wrong if wrong not in _valid(member) else "x", **here) for _ in range(10)}

@@ -33,6 +33,7 @@ from tests.support.member_cases import (
     team,
 )
 from tests.support.server_log import written_log
+from tests.support.windows import wait_for_window_with
 
 # ---- signing in
 
@@ -66,6 +67,7 @@ def test_email_and_password_are_accepted_in_either_composition(rows: Rows, nobod
 
 
 def test_attempts_of_one_address_lock_the_email_there_only(rows: Rows, nobody: Visitor) -> None:
+    wait_for_window_with(seconds=20)
     # Addresses of documentation (RFC 5737), which no other test comes from.
     here, there = ({"x-forwarded-for": f"192.0.2.{n}"} for n in (1, 2))
     member, another = rows.workspace.email, rows.create_member(MemberRole.AGENT)
@@ -82,6 +84,7 @@ def test_attempts_of_one_address_lock_the_email_there_only(rows: Rows, nobody: V
 
 
 def test_right_password_is_never_counted(rows: Rows, nobody: Visitor) -> None:
+    wait_for_window_with(seconds=10)
     email, here = rows.create_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.3"}
 
     def attempt(password: str) -> str | None:
@@ -118,6 +121,7 @@ def test_sign_in_of_a_namesake_forgives_no_attempts_of_the_member(rows: Rows, no
 
 
 def test_failures_of_an_email_from_one_address_are_not_forgiven(rows: Rows, nobody: Visitor) -> None:
+    wait_for_window_with(seconds=10)
     email, here = rows.create_member(MemberRole.AGENT), {"x-forwarded-for": "192.0.2.77"}
 
     def attempt(password: str, **address: str) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.baton_process import WIDE_LIMITS
+from tests.support.windows import wait_for_window_with
 
 RECORD = """mutation($id: ID!, $text: String!) {
     recordMessage(input: {conversationId: $id, role: USER, content: $text}) { message { id } } }"""
@@ -65,6 +66,7 @@ def counted_rows(server: Server) -> dict[str, int]:
 
 
 def test_widget_sends_twenty_messages_a_minute_by_default(workspace: Workspace) -> None:
+    wait_for_window_with(seconds=10)
     widget, conversation = widget_of(workspace)
     for number in range(20):
         answer = widget.send(RECORD, id=conversation, text=f"message {number}")
@@ -89,6 +91,7 @@ def test_widget_sends_twenty_messages_a_minute_by_default(workspace: Workspace) 
 
 
 def test_mutations_of_one_document_count_one_by_one(workspace: Workspace) -> None:
+    wait_for_window_with(seconds=10)
     widget, conversation = widget_of(workspace)
     document = MANY % " ".join(ONE % number for number in range(25))
     answer = widget.send(document, id=conversation).json()
@@ -115,6 +118,7 @@ def test_queries_do_not_count(workspace: Workspace) -> None:
 
 
 def test_key_conversation_and_workspace_have_limits_of_their_own(workspace: Workspace) -> None:
+    wait_for_window_with(seconds=20)
     other_key = workspace.key_with("CONVERSATIONS_WRITE")
     started = [workspace.start()["conversation"]["id"] for _ in range(2)]
     key = Client(workspace, workspace.api_key)
@@ -130,6 +134,7 @@ def test_key_conversation_and_workspace_have_limits_of_their_own(workspace: Work
 
 
 def test_member_who_calls_too_often_waits_over_rest_too(workspace: Workspace) -> None:
+    wait_for_window_with(seconds=10)
     conversation = workspace.start()["conversation"]["id"]
     member = workspace.sign_in()
     url = f"{workspace.server.url}/conversations/{conversation}/escalate"
