@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, insert, select
+from sqlalchemy import and_, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.compiled_look_up import CompiledLookUp
 from models.compiled_select import CompiledSelect
 from models.database import Database
 from models.driver_values import json_text
@@ -86,16 +87,12 @@ async def read_page(database: Database, stream: UUID, after: int) -> list[Entry]
     return [Entry(row.stream, row.position, row.type, row.data, row.occurred_at) for (row,) in rows]
 
 
-_HEADS = CompiledSelect(
-    select(Stream.id, Stream.head, Stream.head_at).where(
-        Stream.id == any_(bindparam("streams", type_=ARRAY(Uuid)))
-    )
-)
+_HEADS = CompiledLookUp(select(Stream.id, Stream.head, Stream.head_at), Stream.id)
 
 
 async def heads(database: Database, streams: Sequence[UUID]) -> list[Head]:
     """Return the heads of those of `streams` that exist."""
-    return [Head(*row) for row in await _HEADS.rows(database, streams=streams)]
+    return [Head(*row) for row in await _HEADS.rows(database, streams)]
 
 
 _PLACE = CompiledSelect(

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import ARRAY, LargeBinary, Uuid, any_, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from models.api_key import ApiKey
-from models.compiled_select import CompiledSelect
+from models.compiled_look_up import CompiledLookUp
 from models.conversation import Conversation
 from models.database import Database
 from models.member import Member, MemberSession
@@ -100,8 +100,7 @@ class WidgetTokens:
         return None
 
 
-_HASHES = any_(bindparam("hashes", type_=ARRAY(LargeBinary)))
-_API_KEYS = CompiledSelect(
+_API_KEYS = CompiledLookUp(
     select(
         ApiKey.key_hash,
         ApiKey.id,
@@ -109,25 +108,23 @@ _API_KEYS = CompiledSelect(
         ApiKey.scopes,
         ApiKey.last_used_at,
         ApiKey.networks,
-    ).where(
-        ApiKey.key_hash == _HASHES,
-        ApiKey.revoked_at.is_(None),
-        func.coalesce(ApiKey.expires_at > bindparam("now"), True),
-    )
+    ).where(ApiKey.revoked_at.is_(None), func.coalesce(ApiKey.expires_at > bindparam("now"), True)),
+    ApiKey.key_hash,
 )
-_SESSIONS = CompiledSelect(
+_SESSIONS = CompiledLookUp(
     select(MemberSession.token_hash, Member.id, Member.workspace_id, Member.role, MemberSession.last_used_at)
     .join(Member, MemberSession.member_id == Member.id)
     .where(
-        MemberSession.token_hash == _HASHES,
         func.least(MemberSession.expires_at, MemberSession.idle_ends_at) > bindparam("now"),
         Member.removed_at.is_(None),
-    )
+    ),
+    MemberSession.token_hash,
 )
-_CONVERSATIONS = CompiledSelect(
+_CONVERSATIONS = CompiledLookUp(
     select(Conversation.id, Conversation.workspace_id, Conversation.widget_family).where(
-        Conversation.id == any_(bindparam("ids", type_=ARRAY(Uuid))), Conversation.erased_at.is_(None)
-    )
+        Conversation.erased_at.is_(None)
+    ),
+    Conversation.id,
 )
 
 
@@ -214,7 +211,7 @@ async def _api_keys(database: Database, tokens: list[str]) -> dict[str, _Credent
             networks,
         )
         for key_hash, key_id, workspace_id, scopes, last_used_at, networks in await _API_KEYS.rows(
-            database, hashes=list(hashes), now=datetime.now(UTC)
+            database, list(hashes), now=datetime.now(UTC)
         )
     }
 
@@ -240,7 +237,7 @@ async def _sessions(database: Database, tokens: list[str]) -> dict[str, _Credent
             last_used_at,
         )
         for hashed, member_id, workspace_id, role, last_used_at in await _SESSIONS.rows(
-            database, hashes=list(hashes), now=datetime.now(UTC)
+            database, list(hashes), now=datetime.now(UTC)
         )
     }
 
@@ -257,7 +254,7 @@ async def _widgets(
     if not opened:
         return {}
     ids = {claims.conversation_id for claims in opened.values()}
-    rows = await _CONVERSATIONS.rows(database, ids=list(ids))
+    rows = await _CONVERSATIONS.rows(database, list(ids))
     current = {(conversation_id, family): workspace_id for conversation_id, workspace_id, family in rows}
     return {
         token: _Credential(
