@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 QUIET := ignore:Editable installation
 
 .DEFAULT_GOAL := help
-.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks bench bench-live bench-analytics bench-dashboard pictures chaos soak attack audit sbom lock clean
+.PHONY: help install packages web web-check hooks demo serve test check fix lint types imports prose schema webhooks locale-data bench bench-live bench-analytics bench-dashboard pictures chaos soak attack audit sbom lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -72,6 +72,9 @@ schema: install ## print the schema into schema/schema.graphql, and docs/permiss
 
 webhooks: install ## print the events into docs/webhooks.md
 	$(BIN)/python -m notifications.webhook.docs docs/webhooks.md
+
+locale-data: install ## make the words of languages from Unicode CLDR
+	$(BIN)/python -m scripts.make_locale_data > rules/locale_data.json
 
 bench: install ## measure and print figures, single requests and the live part next to other servers
 	$(BIN)/python -m bench
