@@ -252,9 +252,10 @@ def _confirmation(locked: LockedConversation, first: FiredTrigger, priority: Pri
     """Return the text for the customer, who asked for nothing if a team member takes over."""
     if first.trigger is EscalationTrigger.TEAM_MEMBER:
         return locked.texts.taken_over_message
-    sla = locked.settings.sla
+    texts, sla = locked.texts, locked.settings.sla
     business_hours = sla.business_hours.model_dump(mode="json")
-    return confirmation_text(locked.texts.confirmation_message, sla.target_of(priority), business_hours)
+    target = sla.target_of(priority)
+    return confirmation_text(texts.confirmation_message, target, business_hours, texts.confirmation_language)
 
 
 def change_priority(tx: Transaction, escalation: Escalation, priority: Priority, actor: Actor | None) -> None:

@@ -250,13 +250,20 @@ Greeting = Annotated[Notice | None, AfterValidator(_none_if_blank)]
 
 @dataclass(frozen=True)
 class CustomerTexts:
-    """The texts for customers in one language. A blank notice is not posted."""
+    """The texts for customers in one language. A blank notice is not posted.
+
+    `confirmation_language` is None for the general confirmation.
+    """
 
     button_text: str
     confirmation_message: str
+    confirmation_language: str | None
     taken_over_message: str
     handed_back_message: str
     greeting: str | None
+
+
+_TEXTS = {field.name for field in fields(CustomerTexts)} - {"confirmation_language"}
 
 
 class WidgetTexts(Part):
@@ -295,12 +302,10 @@ class WidgetSettings(Part):
         """Return the texts in the best matching language, each falling back to the general text."""
         by_language = {text.language.lower(): text for text in self.texts}
         match = best_language(language, by_language)
-        own = by_language[match].model_dump() if match else {}
-        general = self.model_dump()
-        names = [field.name for field in fields(CustomerTexts)]
-        return CustomerTexts(
-            **{name: general[name] if own.get(name) is None else own[name] for name in names}
-        )
+        own = by_language[match].model_dump(exclude_none=True, exclude={"language"}) if match else {}
+        texts = self.model_dump(include=_TEXTS) | own
+        in_language = match if "confirmation_message" in own else None
+        return CustomerTexts(**texts, confirmation_language=in_language)
 
 
 class EmailFrequency(StrEnum):

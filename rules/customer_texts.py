@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from rules.business_hours import Opening, Weekday, hours_of, united
+from rules.business_hours import Hours, Opening, Weekday, hours_of, united
+from rules.locale_data import LocaleData, locale_data
 from rules.text import CONTENT_LIMIT
 
 DEFAULT_CONFIRMATION = (
@@ -18,15 +19,24 @@ PEOPLE_NOTICE = "A member of our team is taking over this conversation."
 HAND_BACK_NOTICE = "Our AI assistant is answering in this conversation again."
 AROUND_THE_CLOCK = "around the clock"
 
+WORKING_DAY = "working day"
+# A semicolon would be a question mark in Greek.
+GROUPS_BETWEEN = " · "
+
 CONFIRMATION_PLACEHOLDERS = ("response_time", "business_hours")
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_MINUTE, _HOUR, _DAY, _WEEK = ("minute", 1), ("hour", 60), ("day", 24 * 60), ("week", 7 * 24 * 60)
+_MINUTE, _HOUR = ("minute", 1), ("hour", 60)
+_ELAPSED = (("week", 7 * 24 * 60), ("day", 24 * 60), _HOUR, _MINUTE)
+_MIDNIGHT = 24 * 60
+
+# Counts of units, at most two: the largest ones.
+_Parts: TypeAlias = Sequence[tuple[int, str]]
 
 
 def duration_in_words(minutes: int) -> str:
     """Return elapsed minutes in at most two units: 120 is “2 hours”, 90 “1 hour and 30 minutes”."""
-    return _in_units(minutes, _WEEK, _DAY, _HOUR, _MINUTE)
+    return _in_english(_in_units(minutes, *_ELAPSED))
 
 
 def response_time_in_words(minutes: int, business_hours: Mapping[str, Any]) -> str:
@@ -37,35 +47,104 @@ def response_time_in_words(minutes: int, business_hours: Mapping[str, Any]) -> s
 
     `business_hours` is the document of `rules.business_hours.hours_of`.
     """
-    hours = hours_of(business_hours)
+    return _in_english(_response_time(minutes, hours_of(business_hours)))
+
+
+def _response_time(minutes: int, hours: Hours, *, in_working_days: bool = True) -> _Parts:
     if hours.around_the_clock:
-        return duration_in_words(minutes)
-    if (length := hours.working_day_minutes) and minutes % length == 0:
-        return _in_units(minutes, ("working day", length))
+        return _in_units(minutes, *_ELAPSED)
+    length = hours.working_day_minutes
+    if in_working_days and length and minutes % length == 0:
+        return _in_units(minutes, (WORKING_DAY, length))
     return _in_units(minutes, _HOUR, _MINUTE)
 
 
-def _in_units(minutes: int, *units: tuple[str, int]) -> str:
+def _in_units(minutes: int, *units: tuple[str, int]) -> _Parts:
     parts = []
     for name, size in units:
         count, minutes = divmod(minutes, size)
         if count:
-            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
-    return " and ".join(parts[:2]) or "1 minute"
+            parts.append((count, name))
+    return parts[:2] or [(1, "minute")]
 
 
-def confirmation_text(template: str, target_minutes: int, business_hours: Mapping[str, Any]) -> str:
-    """Return the confirmation with its placeholders filled.
+def _in_english(parts: _Parts) -> str:
+    return " and ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts)
 
-    The default text omits “during business hours” around the clock and after working days. A text longer
-    than a message may be is cut.
+
+def confirmation_text(
+    template: str, target_minutes: int, business_hours: Mapping[str, Any], language: str | None = None
+) -> str:
+    """Return the confirmation with its placeholders filled in `language`, or in English.
+
+    The default text is English. It omits “during business hours” around the clock and after working days.
+    A text longer than a message may be is cut.
     """
-    response_time = response_time_in_words(target_minutes, business_hours)
-    schedule = business_hours_in_words(business_hours)
-    if template == DEFAULT_CONFIRMATION and (schedule == AROUND_THE_CLOCK or "working day" in response_time):
+    words = None if template == DEFAULT_CONFIRMATION else locale_data(language)
+    if words:
+        response_time = _localized_response_time(words, target_minutes, hours_of(business_hours))
+        schedule = _localized_schedule(words, hours_of(business_hours))
+    else:
+        response_time = response_time_in_words(target_minutes, business_hours)
+        schedule = business_hours_in_words(business_hours)
+    if template == DEFAULT_CONFIRMATION and (schedule == AROUND_THE_CLOCK or WORKING_DAY in response_time):
         template = AROUND_THE_CLOCK_CONFIRMATION
     filled = template.replace("{response_time}", response_time).replace("{business_hours}", schedule)
     return filled[:CONTENT_LIMIT]
+
+
+def _localized_response_time(words: LocaleData, minutes: int, hours: Hours) -> str:
+    return words.duration(_response_time(minutes, hours, in_working_days=WORKING_DAY in words.units))
+
+
+def _localized_schedule(words: LocaleData, hours: Hours) -> str:
+    """Return the schedule, in which a night belongs to the day on which it begins.
+
+    CLDR has neither “every day” nor “all day” nor “the next day”, so ranges say all: “00:00–24:00”.
+    """
+    groups: dict[str, list[int]] = {}
+    for day, intervals in enumerate(_nights_joined(_days_apart(hours))):
+        if intervals:
+            times = words.listed([words.times_between(*interval) for interval in intervals])
+            groups.setdefault(times, []).append(day)
+    named = [words.scheduled(_localized_days(words, days), times) for times, days in groups.items()]
+    schedule = GROUPS_BETWEEN.join(named)
+    return schedule if hours.around_the_clock else f"{schedule} ({hours.timezone.replace('_', ' ')})"
+
+
+def _days_apart(hours: Hours) -> list[list[tuple[int, int]]]:
+    """Return the intervals of each weekday from midnight to midnight."""
+    days: list[list[tuple[int, int]]] = [[] for _ in Weekday]
+    for number, weekday in enumerate(Weekday):
+        for opening in hours.week:
+            if opening.day is weekday:
+                days[number].append((opening.opens, min(opening.ends, _MIDNIGHT)))
+                if opening.ends > _MIDNIGHT:
+                    days[(number + 1) % 7].append((0, opening.ends - _MIDNIGHT))
+    return [united(day) if hours.week else [(0, _MIDNIGHT)] for day in days]
+
+
+def _nights_joined(days: Sequence[Sequence[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
+    """Return the intervals with those of one night joined, unless they are 24 hours or longer."""
+    joined = [list(day) for day in days]
+    for number, day in enumerate(days):
+        following = days[(number + 1) % 7]
+        if day and following:
+            (start, end), (begin, morning) = day[-1], following[0]
+            if end == _MIDNIGHT and begin == 0 and morning < start:
+                joined[number][-1] = (start, morning)
+                joined[(number + 1) % 7].remove(following[0])
+    return joined
+
+
+def _localized_days(words: LocaleData, days: Sequence[int]) -> str:
+    names: list[str] = []
+    for run in _runs(days):
+        if len(run) > 2:
+            names.append(words.days_between(run[0], run[-1]))
+        else:
+            names += [words.days[day] for day in run]
+    return words.listed(names)
 
 
 def placeholder_error(template: str, allowed: Sequence[str]) -> str | None:
@@ -116,19 +195,24 @@ def _days_in_words(days: Sequence[int]) -> str:
     """Return consecutive days as “Saturday to Monday”, also across the end of the week."""
     if len(days) == len(Weekday):
         return "every day"
-    first = next(day for day in days if (day - 1) % 7 not in days)
+    names = [weekday.capitalize() for weekday in Weekday]
+    words: list[str] = []
+    for run in _runs(days):
+        named = [names[day] for day in run]
+        words += [f"{named[0]} to {named[-1]}"] if len(run) > 2 else named
+    return _joined(words)
+
+
+def _runs(days: Sequence[int]) -> list[list[int]]:
+    """Return the consecutive days, also across the end of the week."""
+    first = next((day for day in days if (day - 1) % 7 not in days), 0)
     runs: list[list[int]] = []
     for day in sorted(days, key=lambda day: (day - first) % 7):
         if runs and day == (runs[-1][-1] + 1) % 7:
             runs[-1].append(day)
         else:
             runs.append([day])
-    names = [weekday.capitalize() for weekday in Weekday]
-    words: list[str] = []
-    for run in runs:
-        named = [names[day] for day in run]
-        words += [f"{named[0]} to {named[-1]}"] if len(run) > 2 else named
-    return _joined(words)
+    return runs
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -191,7 +191,7 @@ GERMAN = {
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("de-AT", [("CONFIRMATION", "Wir melden uns in 2 hours.")]),
+        ("de-AT", [("CONFIRMATION", "Wir melden uns in 2 Stunden.")]),
         ("fr", [("CONFIRMATION", CONFIRMATION), ("HANDED_BACK", HANDED_BACK)]),
         (None, [("CONFIRMATION", CONFIRMATION), ("HANDED_BACK", HANDED_BACK)]),
     ],

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.business_hours import Weekday
 from rules.customer_texts import (
     CONFIRMATION_PLACEHOLDERS,
     DEFAULT_CONFIRMATION,
@@ -127,3 +128,81 @@ def test_any_stored_template_renders(template: str) -> None:
 
     assert "{response_time}" not in text
     assert "{business_hours}" not in text
+
+
+GERMAN_DAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+EVERY_DAY = tuple(day.value for day in Weekday)
+TIMES = st.integers(0, 47).map(lambda half: f"{half // 2:02}:{half % 2 * 30:02}")
+
+
+@pytest.mark.parametrize(
+    ("business_hours", "words"),
+    [
+        (document(), "Montag\u2009–\u2009Sonntag, 00:00–24:00 Uhr"),
+        (document(("08:00", "20:00"), days=EVERY_DAY), "Montag\u2009–\u2009Sonntag, 08:00–20:00 Uhr (UTC)"),
+        (document(("00:00", "24:00"), days=("SATURDAY",)), "Samstag, 00:00–24:00 Uhr (UTC)"),
+        (
+            document(("09:00", "12:00"), ("13:00", "17:00"), days=("MONDAY", "FRIDAY")),
+            "Montag und Freitag, 09:00–12:00 Uhr und 13:00–17:00 Uhr (UTC)",
+        ),
+        (
+            document(("22:00", "06:00"), days=("SATURDAY", "SUNDAY", "MONDAY")),
+            "Samstag\u2009–\u2009Montag, 22:00–06:00 Uhr (UTC)",
+        ),
+        (
+            document(("00:00", "24:00"), ("20:00", "02:00"), days=("FRIDAY",)),
+            "Freitag, 00:00–24:00 Uhr · Samstag, 00:00–02:00 Uhr (UTC)",
+        ),
+        (
+            document(("09:00", "09:00"), days=("MONDAY",)),
+            "Montag, 09:00–24:00 Uhr · Dienstag, 00:00–09:00 Uhr (UTC)",
+        ),
+    ],
+)
+def test_business_hours_are_written_in_a_language(business_hours: dict[str, Any], words: str) -> None:
+    assert confirmation_text("{business_hours}", 60, business_hours, "de") == words
+
+
+@given(st.lists(st.tuples(st.sampled_from(EVERY_DAY), TIMES, TIMES), min_size=1, max_size=12))
+def test_localized_business_hours_say_exactly_when_it_is_open(intervals: list[tuple[str, str, str]]) -> None:
+    week = [{"day": day, "opens": opens, "closes": closes} for day, opens, closes in intervals]
+    given = {"timezone": "UTC", "week": week, "holidays": [], "holiday_calendar": None}
+    written = confirmation_text("{business_hours}", 60, given, "de")
+
+    expected: set[int] = set()
+    for day, opens, closes in intervals:
+        start, end = minutes_of(opens), minutes_of(closes)
+        first = EVERY_DAY.index(day) * 1_440
+        expected |= open_minutes(first + start, first + (end if end > start else end + 1_440))
+    assert minutes_in_german(written.removesuffix(" (UTC)")) == expected
+
+
+def minutes_of(time: str) -> int:
+    hours, minutes = time.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def open_minutes(start: int, end: int) -> set[int]:
+    return {minute % (7 * 1_440) for minute in range(start, end)}
+
+
+def minutes_in_german(text: str) -> set[int]:
+    """Return the minutes of the week that a reader of German understands."""
+    minutes: set[int] = set()
+    for group in text.split(" · "):
+        days: set[int] = set()
+        for first, last in re.findall(r"([A-Z][a-z]+tag|Mittwoch)(?:\u2009–\u2009(\w+))?", group):
+            day, until = GERMAN_DAYS.index(first), GERMAN_DAYS.index(last or first)
+            days |= {number % 7 for number in range(day, until + 1 if until >= day else until + 8)}
+        for opens, closes in re.findall(r"(\d\d:\d\d)–(\d\d:\d\d) Uhr", group):
+            start, end = minutes_of(opens), minutes_of(closes)
+            for day in days:
+                minutes |= open_minutes(
+                    day * 1_440 + start, day * 1_440 + (end if end > start else end + 1_440)
+                )
+    return minutes
+
+
+def test_default_text_is_filled_in_english_in_every_language() -> None:
+    english = confirmation_text(DEFAULT_CONFIRMATION, 1_440, NINE_TO_FIVE)
+    assert confirmation_text(DEFAULT_CONFIRMATION, 1_440, NINE_TO_FIVE, "de") == english
