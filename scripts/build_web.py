@@ -49,6 +49,7 @@ def is_fresh() -> bool:
 
 def sources() -> Iterator[Path]:
     """Yield the files that the build reads."""
+    yield ROOT / "rules/locale_data.json"
     for path in WEB.iterdir():
         if path.name not in NOT_SOURCES:
             yield from (path.rglob("*") if path.is_dir() else [path])

@@ -17,5 +17,9 @@ export default defineConfig(({ command }) => ({
     // A data: address would need a weaker content security policy.
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "/graphql": { target: service, ws: true }, "/exports": service } },
+  // The preview of texts in other languages reads the words that the service has.
+  server: {
+    fs: { allow: ["..", "../../rules"] },
+    proxy: { "/graphql": { target: service, ws: true }, "/exports": service },
+  },
 }));

@@ -53,6 +53,31 @@ def test_confirmation_is_shown_as_the_customer_reads_it(page: Page, workspace: W
     expect(page.get_by_text(sent, exact=True)).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("language", "duration"), [("de", "2 Stunden und 30 Minuten"), ("fa", "۲ ساعت و ۳۰ دقیقه")]
+)
+def test_confirmation_in_another_language_is_shown_as_the_customer_reads_it(
+    page: Page, workspace: Workspace, language: str, duration: str
+) -> None:
+    week = [{"day": day, "opens": "22:00", "closes": "06:00"} for day in ("SATURDAY", "SUNDAY", "MONDAY")]
+    template = "{response_time}: {business_hours}."
+    workspace.key.settings(
+        workspace.agent_id,
+        sla={"targetResponseMinutes": 150, "businessHours": {"timezone": "Europe/Berlin", "week": week}},
+        widget={"texts": [{"language": language, "confirmationMessage": template}]},
+    )
+    started = workspace.start(language=language)["conversation"]["id"]
+    sent = workspace.key.escalate(started)["confirmationMessage"]
+    assert sent.startswith(f"{duration}: ")
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    page.get_by_text(language, exact=True).click()
+    preview = page.get_by_role("figure").filter(has_text="The customer reads").last
+    expect(preview.get_by_text(sent, exact=True)).to_be_visible()
+    page.get_by_label("Language").fill("tlh")
+    expect(preview).to_contain_text("2 hours and 30 minutes: Saturday to Monday")
+    assert dashboard.errors == []
+
+
 def test_refused_value_is_named_at_its_field(page: Page, workspace: Workspace) -> None:
     DashboardPage(page, workspace).sign_in(path="/settings/escalations")
     page.get_by_label("Time zone").fill("Mars/Olympus")

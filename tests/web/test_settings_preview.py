@@ -7,6 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
+
 from rules.business_hours import Weekday
 from rules.customer_texts import DEFAULT_CONFIRMATION, confirmation_text
 from tests.support.requirements import need
@@ -15,15 +17,33 @@ WEB = Path(__file__).parents[2] / "web"
 # Reads settings from the standard input, and writes the preview of each.
 PROGRAM = """
 import { readFileSync } from "node:fs";
-import { transformWithOxc } from "vite";
-const path = "dashboard/settings/preview.ts";
-const { code } = await transformWithOxc(readFileSync(path, "utf8"), path, { sourcemap: false });
-const { renderConfirmation } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+import { runnerImport } from "vite";
+const load = async (name) => (await runnerImport(`./dashboard/settings/${name}.ts`)).module;
+const { renderConfirmation } = await load("preview");
+const { LocaleData } = await load("locale-data");
+const languages = JSON.parse(readFileSync("../rules/locale_data.json", "utf8"));
 let text = "";
 for await (const part of process.stdin.setEncoding("utf8")) text += part;
-const cases = JSON.parse(text);
-console.log(JSON.stringify(cases.map(({ template, sla }) => renderConfirmation(template, sla))));
+const shown = JSON.parse(text).map(({ template, language, sla }) =>
+  renderConfirmation(template, sla, language === null ? undefined : LocaleData.of(language, languages)));
+console.log(JSON.stringify(shown));
 """
+LANGUAGES = orjson.loads((WEB.parent / "rules/locale_data.json").read_bytes())
+OTHER_TAGS = (
+    "en",
+    "en-GB",
+    "de-AT",
+    "pt-BR",
+    "pt-PT",
+    "zh-TW",
+    "ar-EG",
+    "AR",
+    "tlh",
+    "x",
+    "de-x-__proto__",
+    "",
+)
+TAGS = (*LANGUAGES["languages"], *LANGUAGES["aliases"], *OTHER_TAGS)
 TIMES = ("00:00", "01:30", "08:00", "09:00", "11:00", "12:00", "13:00", "17:00", "18:45", "23:59")
 TEMPLATES = (DEFAULT_CONFIRMATION, "Within {response_time}, {business_hours}: {response_time}.")
 
@@ -31,14 +51,14 @@ TEMPLATES = (DEFAULT_CONFIRMATION, "Within {response_time}, {business_hours}: {r
 def test_preview_is_the_text_that_the_server_sends() -> None:
     need("node and the packages of web/", shutil.which("node") and (WEB / "node_modules/vite").exists())
     random = Random(20_261_130)
-    given = [random_case(random) for _ in range(4_000)]
+    given = [random_case(random) for _ in range(6_000)]
     command = ["node", "--input-type=module", "--eval", PROGRAM]
     ran = subprocess.run(
         command, cwd=WEB, input=json.dumps(given), capture_output=True, text=True, check=False, timeout=60
     )
     assert ran.returncode == 0, ran.stderr
     sent = [text_of_server(case) for case in given]
-    assert len(set(sent)) > 1_500
+    assert len(set(sent)) > 2_500
     for case, preview, text in zip(given, json.loads(ran.stdout), sent, strict=True):
         assert preview == text, case
 
@@ -54,10 +74,11 @@ def random_case(random: Random) -> dict[str, Any]:
     ]
     random.shuffle(week)
     timezone = random.choice(("UTC", "Europe/Berlin", "America/New_York"))
-    target = random.choice((1, 90, 120, 480, 510, 960, 1_440, 4_320, 12_345))
+    target = random.choice((1, 90, 120, 480, 510, 960, 1_440, 4_320, 6_060, 12_345))
     by_priority = [{"priority": "HIGH", "targetResponseMinutes": 60}]
     return {
         "template": random.choice(TEMPLATES),
+        "language": random.choice((None, "de", "pl", "ar", *random.sample(TAGS, 6))),
         "sla": {
             "targetResponseMinutes": target,
             "defaultPriority": random.choice(("NORMAL", "NORMAL", "HIGH")),
@@ -86,4 +107,5 @@ def text_of_server(case: dict[str, Any]) -> str:
     target = 60 if sla["defaultPriority"] == "HIGH" else sla["targetResponseMinutes"]
     shown = sla["businessHours"]
     hours = {name: shown[name] for name in ("timezone", "week", "holidays")}
-    return confirmation_text(case["template"], target, hours | {"holiday_calendar": shown["holidayCalendar"]})
+    hours["holiday_calendar"] = shown["holidayCalendar"]
+    return confirmation_text(case["template"], target, hours, case["language"])

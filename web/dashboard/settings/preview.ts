@@ -4,6 +4,7 @@
  */
 
 import type { SettingsPartsFragment, Weekday } from "../../gql/operations";
+import type { LocaleData, Part } from "./locale-data";
 
 type Hours = SettingsPartsFragment["sla"]["businessHours"];
 /** Start and end in minutes of the day on which it starts: the end is over 1,440 on the next day. */
@@ -22,6 +23,8 @@ export const WEEKDAYS = [
 const DEFAULT =
   "Your request has been escalated to our support team. We typically respond within {response_time} during business hours.";
 const AROUND_THE_CLOCK = "around the clock";
+const WORKING_DAY = "working day";
+const GROUPS_BETWEEN = " · ";
 /** In place of what is not known while a field is being filled. */
 const UNKNOWN = "…";
 const CONTENT_LIMIT = 20_000;
@@ -80,35 +83,98 @@ function isAroundTheClock(hours: Hours): boolean {
   );
 }
 
-function counted(minutes: number, ...units: [string, number][]): string {
+function inUnits(minutes: number, ...units: [string, number][]): Part[] {
   let rest = minutes;
-  const parts: string[] = [];
+  const parts: Part[] = [];
   for (const [name, size] of units) {
     const count = Math.floor(rest / size);
     rest %= size;
     if (count) {
-      parts.push(`${count} ${name}${count === 1 ? "" : "s"}`);
+      parts.push([count, name]);
     }
   }
-  return parts.slice(0, 2).join(" and ") || "1 minute";
+  return parts.slice(0, 2);
 }
 
-export function responseTimeInWords(minutes: number, hours: Hours): string {
-  if (!Number.isInteger(minutes) || minutes < 1 || !isComplete(hours)) {
-    return UNKNOWN;
-  }
+function responseTime(minutes: number, hours: Hours, inWorkingDays: boolean): Part[] {
   if (isAroundTheClock(hours)) {
-    return counted(minutes, ["week", 10_080], ["day", DAY], ["hour", 60], ["minute", 1]);
+    return inUnits(minutes, ["week", 10_080], ["day", DAY], ["hour", 60], ["minute", 1]);
   }
   const lengths = new Set(
     openings(hours).map((own) => united(own).reduce((sum, [start, end]) => sum + end - start, 0)),
   );
   lengths.delete(0);
   const [length] = lengths;
-  if (lengths.size === 1 && length && minutes % length === 0) {
-    return counted(minutes, ["working day", length]);
+  if (inWorkingDays && lengths.size === 1 && length && minutes % length === 0) {
+    return inUnits(minutes, [WORKING_DAY, length]);
   }
-  return counted(minutes, ["hour", 60], ["minute", 1]);
+  return inUnits(minutes, ["hour", 60], ["minute", 1]);
+}
+
+function responseTimeInWords(minutes: number, hours: Hours, words?: LocaleData): string {
+  if (!Number.isInteger(minutes) || minutes < 1 || !isComplete(hours)) {
+    return UNKNOWN;
+  }
+  const parts = responseTime(minutes, hours, words?.hasUnit(WORKING_DAY) ?? true);
+  if (words) {
+    return words.duration(parts);
+  }
+  return parts.map(([count, unit]) => `${count} ${unit}${count === 1 ? "" : "s"}`).join(" and ");
+}
+
+/** Return the schedule in a language, in which a night belongs to the day on which it begins. */
+function localizedHours(hours: Hours, words: LocaleData): string {
+  if (!isComplete(hours)) {
+    return UNKNOWN;
+  }
+  const groups = new Map<string, number[]>();
+  for (const [day, intervals] of nightsJoined(daysApart(hours)).entries()) {
+    if (intervals.length) {
+      const times = words.listed(intervals.map(([start, end]) => words.timesBetween(start, end)));
+      groups.set(times, [...(groups.get(times) ?? []), day]);
+    }
+  }
+  const schedule = [...groups]
+    .map(([times, days]) => words.scheduled(localizedDays(days, words), times))
+    .join(GROUPS_BETWEEN);
+  return isAroundTheClock(hours) ? schedule : `${schedule} (${hours.timezone.replaceAll("_", " ")})`;
+}
+
+/** Return the intervals of each weekday from midnight to midnight. */
+function daysApart(hours: Hours): Interval[][] {
+  const days = WEEKDAYS.map((): Interval[] => (hours.week.length ? [] : [[0, DAY]]));
+  for (const [day, intervals] of openings(hours).entries()) {
+    for (const [start, end] of intervals) {
+      days[day]?.push([start, Math.min(end, DAY)]);
+      if (end > DAY) {
+        days[(day + 1) % 7]?.push([0, end - DAY]);
+      }
+    }
+  }
+  return days.map(united);
+}
+
+/** Return the intervals with those of one night joined, unless they are 24 hours or longer. */
+function nightsJoined(days: Interval[][]): Interval[][] {
+  const joinedDays = days.map((day) => [...day]);
+  for (const [number, day] of days.entries()) {
+    const next = (number + 1) % 7;
+    const [evening, morning] = [day.at(-1), days[next]?.[0]];
+    if (evening?.[1] === DAY && morning?.[0] === 0 && morning[1] < evening[0]) {
+      joinedDays[number]?.splice(-1, 1, [evening[0], morning[1]]);
+      joinedDays[next]?.shift();
+    }
+  }
+  return joinedDays;
+}
+
+function localizedDays(days: number[], words: LocaleData): string {
+  return words.listed(
+    runsOf(days).flatMap((run) => {
+      const [first = 0, last = 0] = [run[0], run.at(-1)];
+      return run.length > 2 ? [words.daysBetween(first, last)] : run.map((day) => words.day(day));
+    }),
+  );
 }
 
 /** Return the schedule in words. Days with the same times are joined. */
@@ -147,6 +213,16 @@ function daysInWords(days: number[]): string {
   if (days.length === WEEKDAYS.length) {
     return "every day";
   }
+  return joined(
+    runsOf(days).flatMap((run) => {
+      const names = run.map((day) => dayName(WEEKDAYS[day] as Weekday));
+      return names.length > 2 ? [`${names[0]} to ${names.at(-1)}`] : names;
+    }),
+  );
+}
+
+/** Return the consecutive days, also across the end of the week. */
+function runsOf(days: number[]): number[][] {
   const first = days.find((day) => !days.includes((day + 6) % 7)) ?? 0;
   const runs: number[][] = [];
   for (const day of days.toSorted((a, b) => ((a - first + 7) % 7) - ((b - first + 7) % 7))) {
@@ -157,25 +233,26 @@ function daysInWords(days: number[]): string {
       runs.push([day]);
     }
   }
-  return joined(
-    runs.flatMap((run) => {
-      const names = run.map((day) => dayName(WEEKDAYS[day] as Weekday));
-      return names.length > 2 ? [`${names[0]} to ${names.at(-1)}`] : names;
-    }),
-  );
+  return runs;
 }
 
 function joined(parts: string[]): string {
   return parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : parts.join("");
 }
 
-export function renderConfirmation(template: string, sla: SettingsPartsFragment["sla"]): string {
+/** Return the confirmation with its placeholders filled in a language, or in English. */
+export function renderConfirmation(
+  template: string,
+  sla: SettingsPartsFragment["sla"],
+  language?: LocaleData,
+): string {
   const target =
     sla.targetsByPriority.find(({ priority }) => priority === sla.defaultPriority)?.targetResponseMinutes ??
     sla.targetResponseMinutes;
-  const time = responseTimeInWords(target, sla.businessHours);
-  const schedule = hoursInWords(sla.businessHours);
-  const plain = template === DEFAULT && (schedule === AROUND_THE_CLOCK || time.includes("working day"));
+  const words = template === DEFAULT ? undefined : language;
+  const time = responseTimeInWords(target, sla.businessHours, words);
+  const schedule = words ? localizedHours(sla.businessHours, words) : hoursInWords(sla.businessHours);
+  const plain = template === DEFAULT && (schedule === AROUND_THE_CLOCK || time.includes(WORKING_DAY));
   const filled = (plain ? DEFAULT.replace(" during business hours", "") : template)
     .replaceAll("{response_time}", () => time)
     .replaceAll("{business_hours}", () => schedule);

@@ -1,14 +1,19 @@
 /** The section of the settings form for the chat widget. */
 
+import { lazy, Suspense } from "react";
 import type { ButtonVisibility } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { NumberField, Select, Switch, TextArea, TextField } from "../../ui/field";
+import { loadPart } from "../lazy-part";
 import type { Settings } from "./form";
 import { LinesField } from "./lines-field";
 import { renderConfirmation } from "./preview";
 import type { SectionProps } from "./screen";
 import { SettingsSection } from "./section";
 import styles from "./settings.module.css";
+
+const loadPreview = loadPart(() => import("./language-preview"), "LanguagePreview");
+const LanguagePreview = lazy(async () => ({ default: (await loadPreview()).LanguagePreview }));
 
 const VISIBILITY: [ButtonVisibility, string][] = [
   ["ALWAYS", "Always"],
@@ -127,6 +132,15 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
                 onChange={(event) => setTexts(index, { [name]: event.target.value || null })}
               />
             ))}
+            {texts.confirmationMessage && (
+              <Suspense>
+                <LanguagePreview
+                  template={texts.confirmationMessage}
+                  language={texts.language}
+                  sla={settings.sla}
+                />
+              </Suspense>
+            )}
             {!disabled && (
               <Button
                 look="quiet"
