@@ -676,6 +676,15 @@ export type ReviewQueueQueryVariables = Exact<{
 
 export type ReviewQueueQuery = { escalations: { totalCount: number, nodes: Array<{ id: string, status: EscalationStatus, priority: Priority, trigger: EscalationTrigger, reason: string, detail: string | null, summary: string | null, confidence: number | null, createdAt: string, firstRespondedAt: string | null, resolvedAt: string | null, unreadMessages: number, version: number, agent: { id: string, name: string }, assignee: { id: string, name: string, email: string | null } | null, resolution: { disposition: Disposition | null } | null, sla: { status: SlaStatus, outcome: SlaOutcome, targetMinutes: number, startedAt: string, atRiskAt: string, dueAt: string, metAt: string | null, breachedAt: string | null, remainingMinutes: number | null, segments: Array<{ from: string, to: string, running: boolean, label: string }> }, conversation: { id: string, customer: { name: string | null, email: string | null, externalId: string | null, verified: boolean }, ai: { state: AiState } } }> } };
 
+export type ReasonSamplesQueryVariables = Exact<{
+  filter: EscalationFilter;
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type ReasonSamplesQuery = { escalations: { nodes: Array<{ id: string, reason: string, detail: string | null, confidence: number | null, createdAt: string, conversation: { customer: { name: string | null, email: string | null, externalId: string | null }, messages: { nodes: Array<{ role: MessageRole, content: string }> } } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
 export type ConversationsQueryVariables = Exact<{
   filter?: ConversationFilter | null | undefined;
   orderBy: ConversationOrder;
@@ -1681,6 +1690,41 @@ fragment EscalationRow on Escalation {
     }
   }
 }`) as unknown as TypedDocumentString<ReviewQueueQuery, ReviewQueueQueryVariables>;
+export const ReasonSamplesDocument = new TypedDocumentString(`
+    query ReasonSamples($filter: EscalationFilter!, $first: Int!, $after: String) {
+  escalations(
+    filter: $filter
+    orderBy: CREATED_DESC
+    first: $first
+    after: $after
+  ) {
+    nodes {
+      id
+      reason
+      detail
+      confidence
+      createdAt
+      conversation {
+        customer {
+          name
+          email
+          externalId
+        }
+        messages(first: 5) {
+          nodes {
+            role
+            content
+          }
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ReasonSamplesQuery, ReasonSamplesQueryVariables>;
 export const ConversationsDocument = new TypedDocumentString(`
     query Conversations($filter: ConversationFilter, $orderBy: ConversationOrder!, $first: Int!, $after: String) {
   conversations(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {

@@ -1,22 +1,22 @@
 /** The escalations of a period by reason, trigger, priority, person and outcome. */
 
 import type { AnalyticsQuery } from "../../gql/operations";
-import ui from "../../ui/ui.module.css";
 import { formatSeconds, formatShare, PRIORITY, TRIGGER } from "../words";
 import styles from "./analytics.module.css";
+import { Breakdown } from "./breakdown";
+import type { Scope } from "./samples";
+import { TopReasons } from "./top-reasons";
 
-export function Breakdowns({ figures }: { figures: AnalyticsQuery["escalationAnalytics"] }) {
+interface BreakdownsProps {
+  figures: AnalyticsQuery["escalationAnalytics"];
+  /** What the figures are about. */
+  scope: Scope;
+}
+
+export function Breakdowns({ figures, scope }: BreakdownsProps) {
   return (
     <section className={styles.tables} aria-label="Breakdowns">
-      <Breakdown
-        title="Top reasons"
-        head={["Reason", "Count", "Share"]}
-        rows={figures.topReasons.map((row) => [
-          row.reason.replaceAll("_", " "),
-          row.count,
-          formatShare(row.share),
-        ])}
-      />
+      <TopReasons rows={figures.topReasons} scope={scope} />
       <Breakdown
         title="By trigger"
         head={["Trigger", "Count", "Not needed", "Reviewed"]}
@@ -52,41 +52,5 @@ export function Breakdowns({ figures }: { figures: AnalyticsQuery["escalationAna
         ]}
       />
     </section>
-  );
-}
-
-function Breakdown({ title, head, rows }: { title: string; head: string[]; rows: (string | number)[][] }) {
-  return (
-    <div className={styles.breakdown}>
-      <h2>{title}</h2>
-      {rows.length === 0 ? (
-        <p>None in this period.</p>
-      ) : (
-        <div className={ui.tableWrap}>
-          <table className={ui.table}>
-            <thead>
-              <tr>
-                {head.map((name, index) => (
-                  <th key={name} scope="col" data-num={index ? "" : undefined}>
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr key={String(row[0])}>
-                  {row.map((cell, index) => (
-                    <td key={head[index]} data-num={index ? "" : undefined}>
-                      {cell}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </div>
   );
 }

@@ -103,7 +103,11 @@ function Report({ agentId, period }: { agentId: string; period: Period }) {
   const { from, to, before, interval } = period;
   const current = useQuery({
     queryKey: [...keys.analytics, agentId, from, to],
-    queryFn: () => execute(AnalyticsDocument, { agentId, from, to, interval, timezone: TIMEZONE }),
+    queryFn: async () => {
+      const variables = { agentId, from, to, interval, timezone: TIMEZONE };
+      const { escalationAnalytics } = await execute(AnalyticsDocument, variables);
+      return { figures: escalationAnalytics, scope: { agentId, from, to } };
+    },
     placeholderData: keepPreviousData,
   });
   const earlier = useQuery({
@@ -118,12 +122,13 @@ function Report({ agentId, period }: { agentId: string; period: Period }) {
       <SkeletonLines lines={10} />
     );
   }
-  const figures = current.data.escalationAnalytics;
+  // The figures of the period before stay until the next ones arrive.
+  const { figures, scope } = current.data;
   return (
     <div className={styles.report}>
       <Metrics figures={figures} before={earlier.data?.escalationAnalytics} />
       <Trends figures={figures} interval={interval} />
-      <Breakdowns figures={figures} />
+      <Breakdowns key={`${scope.agentId} ${scope.from} ${scope.to}`} figures={figures} scope={scope} />
       <Confidence agentId={agentId} from={from} to={to} />
       <ReviewQueue agentId={agentId} coverage={figures.dispositionCoverage} />
     </div>
