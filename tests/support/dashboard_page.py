@@ -115,6 +115,13 @@ def escalate(workspace: Workspace, name: str, **more: Any) -> tuple[str, str]:
     return escalation, conversation
 
 
+def sign_out(page: Page) -> None:
+    """Sign out by the menu of the account, and wait for the form that signs in."""
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
 def keep_picture(page: Page, name: str) -> None:
     """Keep a picture of the page in the folder that BATON_SCREENSHOTS names, if it names any."""
     if folder := os.environ.get("BATON_SCREENSHOTS"):

@@ -57,6 +57,16 @@ def server(data_dir: Path, environment: dict[str, str]) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def graphiql(server: Server, environment: dict[str, str]) -> Iterator[Server]:
+    """A process of the shared service that serves GraphiQL."""
+    running = Server(server.data_dir, server.owner_url, server.service_url)
+    running.log = server.data_dir / "graphiql.log"
+    running.start(**environment, BATON_GRAPHIQL="true")
+    yield running
+    running.stop()
+
+
 # Per module: while Playwright is in use its event loop runs, and no other test of the process can run one.
 @pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:

@@ -5,7 +5,7 @@ import json
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, escalate, sign_out
 from tests.web.conftest import Visit
 
 READ_DRAFTS = "() => Object.keys(localStorage).filter((name) => name.includes(':draft:'))"
@@ -19,12 +19,6 @@ def open_conversation(page: Page, workspace: Workspace) -> tuple[DashboardPage, 
     expect(dashboard.log.get_by_text("Where is my parcel?")).to_be_visible()
     dashboard.expect_live()
     return dashboard, conversation
-
-
-def sign_out(page: Page) -> None:
-    page.get_by_role("button", name="Your account").click()
-    page.get_by_role("menuitem", name="Sign out").click()
-    expect(page.get_by_label("Password")).to_be_visible()
 
 
 def test_reply_stays_in_its_box_when_the_customer_asks_for_a_person(

@@ -1,23 +1,15 @@
-"""GraphiQL in a browser: an operation, a subscription and the docs, all from one host."""
+"""GraphiQL in a browser: operations and the docs from one host, and what it leaves in the browser."""
 
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Server, Workspace
+from tests.support.dashboard_page import DashboardPage, sign_out
 from tests.support.open_subscriptions import wait_for_subscriptions
 
-
-@pytest.fixture(scope="module")
-def graphiql(server: Server, environment: dict[str, str]) -> Iterator[Server]:
-    """A process of the shared service that serves GraphiQL."""
-    running = Server(server.data_dir, server.owner_url, server.service_url)
-    running.log = server.data_dir / "graphiql.log"
-    running.start(**environment, BATON_GRAPHIQL="true")
-    yield running
-    running.stop()
+QUERY = "{ viewer { member { name } } }"
+KEPT = "JSON.stringify(localStorage)"
 
 
 def _type(page: Page, editor: str, text: str) -> None:
@@ -71,3 +63,69 @@ def test_graphiql_works_without_third_parties_or_violations(
     assert [line for line in console if line.startswith(("error", "warning"))] == []
     kept = page.evaluate("JSON.stringify(localStorage)")
     assert str(workspace.key.token) not in kept
+
+
+def _run_query(page: Page, server: Server) -> None:
+    """Run QUERY in GraphiQL, and wait until GraphiQL has stored it."""
+    page.goto(f"{server.url}/graphql")
+    _type(page, "Query Editor", QUERY)
+    page.get_by_role("button", name="Execute query").click()
+    expect(page.locator(".result-window")).to_contain_text('"name"')
+    page.wait_for_function("query => localStorage.getItem('graphiql:tabState')?.includes(query)", arg=QUERY)
+
+
+def test_signing_out_deletes_the_queries_of_graphiql_and_nothing_else(
+    page: Page, graphiql: Server, workspace: Workspace
+) -> None:
+    dashboard = DashboardPage(page, workspace, f"{graphiql.url}/app").sign_in()
+    tab = page.context.new_page()
+    _run_query(tab, graphiql)
+    tab.close()
+    page.evaluate("localStorage.setItem('graphiql-of-another-program', 'kept')")
+    page.evaluate("localStorage.setItem('baton-dashboard:theme', '\"dark\"')")
+    sign_out(page)
+    names = page.evaluate("Object.keys(localStorage).sort()")
+    assert names == ["baton-dashboard:theme", "graphiql-of-another-program"]
+    assert dashboard.errors == []
+
+
+def test_graphiql_in_another_tab_starts_over_after_signing_out(
+    page: Page, graphiql: Server, workspace: Workspace
+) -> None:
+    dashboard = DashboardPage(page, workspace, f"{graphiql.url}/app").sign_in()
+    tab = page.context.new_page()
+    _run_query(tab, graphiql)
+    # Not stored yet when the tabs are deleted.
+    _type(tab, "Query Editor", f"# changed\n{QUERY}")
+    sign_out(page)
+    expect(tab.get_by_label("Query Editor")).to_contain_text("Operations run with your session")
+    expect(tab.locator(".result-window")).not_to_contain_text('"name"')
+    tab.wait_for_function("() => localStorage.getItem('graphiql:tabState')")
+    assert QUERY not in page.evaluate(KEPT)
+    assert dashboard.errors == []
+
+
+def test_member_who_signs_in_after_another_one_gets_no_query_of_theirs(
+    page: Page, graphiql: Server, workspace: Workspace
+) -> None:
+    workspace.member("bea@example.com")
+    dashboard = DashboardPage(page, workspace, f"{graphiql.url}/app").sign_in()
+    tab = page.context.new_page()
+    _run_query(tab, graphiql)
+    tab.close()
+    workspace.end_sessions()
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog).to_be_visible()
+    with page.expect_event("load"):
+        dashboard.fill_credentials("bea@example.com")
+    assert QUERY not in page.evaluate(KEPT)
+
+
+def test_clearing_the_data_of_graphiql_keeps_drafts_of_the_dashboard(page: Page, graphiql: Server) -> None:
+    page.goto(f"{graphiql.url}/graphql")
+    page.wait_for_function("() => localStorage.getItem('graphiql:tabState')")
+    page.evaluate("localStorage.setItem('baton-dashboard:draft:mem:reply:conv', 'Half a sentence')")
+    page.get_by_role("button", name="Open settings dialog").click()
+    page.get_by_role("button", name="Clear data").click()
+    expect(page.get_by_role("button", name="Cleared data")).to_be_visible()
+    assert page.evaluate("Object.keys(localStorage)") == ["baton-dashboard:draft:mem:reply:conv"]

@@ -5,6 +5,7 @@ import { Link, Outlet, useLocation, useNavigate, useRouterState } from "@tanstac
 import { useEffect, useState } from "react";
 import { Button as AriaButton } from "react-aria-components";
 import { EscalationCountsDocument, SetAvailableDocument, SignOutDocument } from "../gql/operations";
+import { forgetQueries } from "../graphiql/storage";
 import { IconButton, Kbd } from "../ui/button";
 import { Avatar, VisuallyHidden } from "../ui/feedback";
 import { Icon, type IconName } from "../ui/icon";
@@ -233,6 +234,7 @@ function MemberMenu({ onKeys }: { onKeys(): void }) {
       // The session may have ended before; the page is left either way.
     }
     forgetDrafts(member?.id ?? "");
+    forgetQueries();
     location.assign(appPath);
   }
 

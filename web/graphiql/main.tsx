@@ -7,7 +7,7 @@ import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import { parse, type DocumentNode } from "graphql";
 import { createRoot } from "react-dom/client";
-import { storageWithoutHeaders } from "./storage";
+import { followSignOut, storageWithoutHeaders } from "./storage";
 
 const EXAMPLE = `# Operations run with your session of the dashboard (sign in at /app).
 # Or put an API key into Headers below: {"Authorization": "Bearer …"}
@@ -40,6 +40,8 @@ function parsed(query: string): DocumentNode | undefined {
     return undefined;
   }
 }
+
+followSignOut();
 
 const root = document.getElementById("root");
 if (root) {
