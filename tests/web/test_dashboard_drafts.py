@@ -2,9 +2,9 @@
 
 import json
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
-from tests.support.baton_client import Workspace
+from tests.support.baton_client import PASSWORD, Workspace
 from tests.support.dashboard_page import DashboardPage, escalate, sign_out
 from tests.web.conftest import Visit
 
@@ -90,6 +90,43 @@ def test_member_who_signs_in_next_gets_no_text_of_the_last_one(page: Page, works
     expect(dashboard.reply).to_have_value("")
     page.get_by_role("button", name="Internal note").click()
     expect(dashboard.note).to_have_value("")
+
+
+def test_text_deleted_by_signing_out_is_gone_from_a_page_that_stays_open(
+    page: Page, workspace: Workspace
+) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    dashboard.reply.fill("Your card ends in 4242.")
+    page.get_by_role("button", name="Internal note").click()
+    dashboard.note.fill("Suspicious.")
+    page.get_by_role("link", name="Escalation rules").click()
+    page.get_by_label("Threshold").fill("41")
+    # The browser asks before it leaves unsaved changes, and the member stays.
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        if dialog.type == "beforeunload":
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    ended = page.get_by_role("dialog", name="Your session has ended")
+    ended.get_by_label("Password").fill(PASSWORD)
+    assert page.evaluate(READ_DRAFTS) == []
+    ended.get_by_role("button", name="Sign in").click()
+    expect(ended).to_have_count(0)
+    page.get_by_role("navigation").get_by_role("link", name="Escalations").first.click()
+    dashboard.row("Grace Hopper").get_by_role("link").click()
+    expect(dashboard.reply).to_have_value("")
+    page.get_by_role("button", name="Internal note").click()
+    expect(dashboard.note).to_have_value("")
+    assert page.evaluate(READ_DRAFTS) == []
+    assert asked == ["beforeunload", "confirm"]
 
 
 def test_text_of_an_ended_session_comes_back_for_its_author_only(page: Page, workspace: Workspace) -> None:

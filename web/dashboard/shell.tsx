@@ -235,6 +235,8 @@ function MemberMenu({ onKeys }: { onKeys(): void }) {
     }
     forgetDrafts(member?.id ?? "");
     forgetQueries();
+    // The browser may keep the page, and show it again without asking the server.
+    window.addEventListener("pageshow", () => location.reload());
     location.assign(appPath);
   }
 

@@ -73,8 +73,13 @@ function removeSaved(matches: (name: string) => boolean) {
   }
 }
 
-/** Delete the member's drafts from the browser. */
+/** Delete the member's drafts from the browser, and from this page: it may stay open, or come back. */
 export function forgetDrafts(memberId: string) {
+  for (const [key, store] of stores) {
+    if (key.startsWith(`draft:${memberId}:`)) {
+      store.set(EMPTY);
+    }
+  }
   removeSaved((name) => name.startsWith(`${PREFIX}${memberId}:`));
 }
 

@@ -1,16 +1,41 @@
 /** Shows the screens to a signed-in member, and the sign-in form to everybody else. */
 
 import { Outlet } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { CurrentViewerDocument } from "../../gql/operations";
 import { ErrorState, SkeletonLines } from "../../ui/feedback";
-import { isCode } from "../api";
+import { execute, isCode } from "../api";
 import { useStore } from "../store";
 import { SignInAgain, SignInPage } from "./sign-in";
 import { signedOut } from "./state";
 import { useViewerQuery, ViewerContext } from "./viewer";
 
+/** Load a page that the browser has kept again, if another member or nobody is signed in meanwhile. */
+function useReturn(memberId: string | undefined) {
+  useEffect(() => {
+    const check = async ({ persisted }: PageTransitionEvent) => {
+      if (persisted && memberId && (await readMemberId(memberId)) !== memberId) {
+        location.reload();
+      }
+    };
+    window.addEventListener("pageshow", check);
+    return () => window.removeEventListener("pageshow", check);
+  }, [memberId]);
+}
+
+/** Return who is signed in, or the member who was if the server does not say. */
+async function readMemberId(before: string): Promise<string | undefined> {
+  try {
+    return (await execute(CurrentViewerDocument, {})).viewer.member?.id;
+  } catch (error) {
+    return isCode(error, "UNAUTHENTICATED") ? undefined : before;
+  }
+}
+
 export function Session() {
   const { data, error, refetch } = useViewerQuery();
   const ended = useStore(signedOut);
+  useReturn(data?.viewer.member?.id);
   if (!data) {
     if (isCode(error, "UNAUTHENTICATED") || ended) {
       return <SignInPage />;
