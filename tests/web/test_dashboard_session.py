@@ -50,6 +50,22 @@ def test_session_that_ends_while_writing_loses_nothing(page: Page, workspace: Wo
     assert humans == ["A long answer"]
 
 
+def test_page_whose_session_has_ended_asks_for_nothing(page: Page, workspace: Workspace) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    page.clock.install()
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    dashboard.expect_live()
+    workspace.end_sessions()
+    expect(page.get_by_role("dialog", name="Your session has ended")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or request.url))
+    page.clock.run_for("05:00")
+    with page.expect_request(lambda request: "SetViewing" in (request.post_data or "")):
+        dashboard.fill_credentials(workspace.email)
+    before = asked[: next(index for index, body in enumerate(asked) if "SignIn" in body)]
+    assert before == []
+
+
 def test_dashboard_under_a_path_prefix_loads_and_signs_in(page: Page, workspace: Workspace) -> None:
     escalate(workspace, "Grace Hopper")
     with _prefix_proxy(workspace.server) as url:

@@ -18,7 +18,9 @@ import { execute } from "../api";
 import { keys, patchConversation, queryClient } from "../cache";
 import { openLive, useFeed } from "../live";
 import { createQuietCall } from "../quiet";
+import { signedOut } from "../session/state";
 import { useViewer } from "../session/viewer";
+import { useStore } from "../store";
 import { mergeNewest, mergeOlder, mergeOne, type Stretch } from "./messages";
 
 const PAGE = 50;
@@ -172,9 +174,16 @@ export function useLiveConversation(id: string, refreshEscalation: () => void): 
     return () => clearInterval(timer);
   }, [typing.size]);
 
+  const ended = useStore(signedOut);
   useEffect(() => {
-    const say = (here: boolean) =>
-      execute(SetViewingDocument, { id, viewing: here }, { keepalive: true }).catch(() => {});
+    if (ended) {
+      return;
+    }
+    const say = (here: boolean) => {
+      if (!signedOut.get()) {
+        execute(SetViewingDocument, { id, viewing: here }, { keepalive: true }).catch(() => {});
+      }
+    };
     const renew = () => document.visibilityState === "visible" && say(true);
     const onVisibility = () => say(document.visibilityState === "visible");
     renew();
@@ -185,7 +194,7 @@ export function useLiveConversation(id: string, refreshEscalation: () => void): 
       document.removeEventListener("visibilitychange", onVisibility);
       say(false);
     };
-  }, [id]);
+  }, [id, ended]);
 
   return useMemo(
     () => ({
