@@ -144,3 +144,11 @@ def test_examples_on_a_phone_fit_into_its_width(browser: Browser, workspace: Wor
     context.close()
     assert max(edges) <= 360
     assert faults == []
+
+
+def test_trend_without_a_figure_has_no_sentence_about_it(page: Page, workspace: Workspace) -> None:
+    escalate(workspace, "Grace Hopper")
+    _open_report(page, workspace)
+    resolved = page.get_by_role("region", name="Trends").get_by_role("figure").last
+    expect(resolved).to_contain_text("Time to resolution")
+    expect(resolved).to_contain_text("None in this period.")

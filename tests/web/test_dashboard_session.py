@@ -229,3 +229,22 @@ def test_missing_asset_is_404_and_not_a_page(workspace: Workspace) -> None:
     answer = httpx.get(f"{workspace.server.url}/app/assets/gone.js")
     assert answer.status_code == 404
     assert "<html" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/no/such/page", "There is no such page"),
+        ("/escalations/esc_01hzy3v7k8f9g0h1j2k3m4n5p6", "This escalation does not exist"),
+        ("/conversations/conv_01hzy3v7k8f9g0h1j2k3m4n5p6", "This conversation does not exist"),
+    ],
+)
+def test_address_of_nothing_leads_to_the_escalations(
+    page: Page, workspace: Workspace, path: str, title: str
+) -> None:
+    escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=path)
+    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+    assert dashboard.axe() == []
+    page.get_by_role("link", name="Go to the escalations").click()
+    expect(dashboard.row("Grace Hopper")).to_be_visible()

@@ -1,5 +1,6 @@
 /** The frame of a screen that scrolls as a whole. */
 
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
 import styles from "./shell.module.css";
 import { createStore, useStore } from "./store";
@@ -48,5 +49,14 @@ export function Page({ title, lead, actions, children }: PageProps) {
         {children}
       </div>
     </div>
+  );
+}
+
+/** The screen for an address under which there is nothing. */
+export function MissingPage({ title, lead }: { title: string; lead: string }) {
+  return (
+    <Page title={title} lead={lead}>
+      <Link to="/escalations">Go to the escalations</Link>
+    </Page>
   );
 }

@@ -9,10 +9,11 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import type { ComponentType } from "react";
-import { EmptyState, ErrorState, SkeletonLines } from "../ui/feedback";
+import { ErrorState, SkeletonLines } from "../ui/feedback";
 import { appPath } from "./base";
 import { loadPart } from "./lazy-part";
 import { readListSearch } from "./escalations/search";
+import { MissingPage } from "./page";
 import { Session } from "./session/session";
 import { Shell } from "./shell";
 
@@ -34,7 +35,6 @@ const shell = createRoute({
   getParentRoute: () => session,
   id: "shell",
   component: Shell,
-  notFoundComponent: NotFound,
 });
 
 const home = createRoute({
@@ -160,11 +160,15 @@ const firstSteps = createRoute({
   component: lazyScreen(() => import("./start/screen"), "FirstStepsScreen"),
 });
 
+// Any other address, so that the navigation is shown, too.
+const unknown = createRoute({ getParentRoute: () => shell, path: "$", component: NotFound });
+
 function NotFound() {
   return (
-    <EmptyState icon="search" title="There is no such page">
-      <p>The address may be mistyped, or what it showed is gone.</p>
-    </EmptyState>
+    <MissingPage
+      title="There is no such page"
+      lead="The address may be mistyped, or what it showed is gone."
+    />
   );
 }
 
@@ -189,6 +193,7 @@ export const router = createRouter({
         savedReplies,
         profile,
         firstSteps,
+        unknown,
       ]),
     ]),
   ]),
@@ -197,7 +202,6 @@ export const router = createRouter({
   defaultPendingComponent: () => <SkeletonLines />,
   defaultPendingMs: 150,
   defaultErrorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} />,
-  defaultNotFoundComponent: NotFound,
   scrollRestoration: false,
 });
 

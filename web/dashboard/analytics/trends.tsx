@@ -10,6 +10,13 @@ interface TrendsProps {
   interval: AnalyticsInterval;
 }
 
+const NONE = "None in this period.";
+
+/** Return the sentence about a figure, if the period has it. */
+function orNone(figure: number | null | undefined, sentence: (figure: number) => string): string {
+  return figure === null || figure === undefined ? NONE : sentence(figure);
+}
+
 export function Trends({ figures, interval }: TrendsProps) {
   const { series } = figures;
   const x = series.map((point) => Date.parse(point.start) / 1_000);
@@ -32,7 +39,7 @@ export function Trends({ figures, interval }: TrendsProps) {
         sentence={
           busiest
             ? `${figures.escalations} in all; the most, ${busiest.escalations}, from ${formatX(Date.parse(busiest.start) / 1_000)}.`
-            : "None in this period."
+            : NONE
         }
         formatY={String}
         whole
@@ -41,7 +48,10 @@ export function Trends({ figures, interval }: TrendsProps) {
       <Chart
         {...common}
         title="Escalation rate"
-        sentence={`${formatShare(figures.escalationRate)} of the conversations reached the team.`}
+        sentence={orNone(
+          figures.escalationRate,
+          (rate) => `${formatShare(rate)} of the conversations reached the team.`,
+        )}
         formatY={(value) => `${Math.round(value)} %`}
         series={[
           {
@@ -54,7 +64,10 @@ export function Trends({ figures, interval }: TrendsProps) {
       <Chart
         {...common}
         title="SLA compliance"
-        sentence={`${formatShare(figures.slaCompliance)} of the measured answers came in time.`}
+        sentence={orNone(
+          figures.slaCompliance,
+          (share) => `${formatShare(share)} of the measured answers came in time.`,
+        )}
         formatY={(value) => `${Math.round(value)} %`}
         series={[
           {
@@ -67,7 +80,10 @@ export function Trends({ figures, interval }: TrendsProps) {
       <Chart
         {...common}
         title="Time to resolution"
-        sentence={`Half were resolved within ${formatSeconds(figures.resolutionTime.medianSeconds)}.`}
+        sentence={orNone(
+          figures.resolutionTime.medianSeconds,
+          (median) => `Half were resolved within ${formatSeconds(median)}.`,
+        )}
         formatY={(value) => formatSeconds(value)}
         series={[
           {

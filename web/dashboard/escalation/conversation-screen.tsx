@@ -4,14 +4,14 @@ import { getRouteApi, Link, useNavigate, useRouter } from "@tanstack/react-route
 import { useState } from "react";
 import { EscalateConversationDocument, type EscalationRowFragment } from "../../gql/operations";
 import { Button, IconButton } from "../../ui/button";
-import { Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
+import { Badge, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { showError } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
 import { ChangeDialog } from "../escalations/dialogs";
 import { STATUS_TONE } from "../escalations/row";
 import { useKeys } from "../keys";
-import { useTitle } from "../page";
+import { MissingPage, useTitle } from "../page";
 import { useMay } from "../session/viewer";
 import { customerName, formatTime, STATUS, TRIGGER } from "../words";
 import { Composer } from "./composer";
@@ -70,7 +70,12 @@ function Loaded({ id }: { id: string }) {
   }
 
   if (query.data && !conversation) {
-    return <EmptyState icon="search" title="This conversation does not exist" />;
+    return (
+      <MissingPage
+        title="This conversation does not exist"
+        lead="It may belong to another workspace, or the address is incomplete."
+      />
+    );
   }
   if (!conversation || !stretch) {
     const error = query.error ?? messagesQuery.error;

@@ -5,7 +5,7 @@ import { getRouteApi, useNavigate, useRouter } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { EscalationDetailDocument } from "../../gql/operations";
 import { Button, IconButton } from "../../ui/button";
-import { Avatar, Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
+import { Avatar, Badge, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
 import { claim, reopen, resolving } from "../escalations/actions";
@@ -14,7 +14,7 @@ import { PriorityIcon } from "../escalations/priority-icon";
 import { STATUS_TONE } from "../escalations/row";
 import { SlaBadge } from "../escalations/sla-badge";
 import { useKeys } from "../keys";
-import { useTitle } from "../page";
+import { MissingPage, useTitle } from "../page";
 import { useMay } from "../session/viewer";
 import { useStore } from "../store";
 import { useTick } from "../tick";
@@ -39,9 +39,10 @@ export function EscalationScreen() {
   }
   if (data) {
     return (
-      <EmptyState icon="search" title="This escalation does not exist">
-        <p>It may belong to another workspace, or the address is incomplete.</p>
-      </EmptyState>
+      <MissingPage
+        title="This escalation does not exist"
+        lead="It may belong to another workspace, or the address is incomplete."
+      />
     );
   }
   return error ? <ErrorState error={error} onRetry={refetch} /> : <SkeletonLines lines={9} />;
