@@ -1,5 +1,7 @@
 """The settings, people and keys: what is edited is saved, and nothing is overwritten."""
 
+import re
+
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
@@ -84,6 +86,35 @@ def test_refused_value_is_named_at_its_field(page: Page, workspace: Workspace) -
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Not saved.")).to_be_visible()
     expect(page.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
+
+
+def test_language_is_added_by_keyboard_and_its_faults_are_named(page: Page, workspace: Workspace) -> None:
+    workspace.key.settings(workspace.agent_id, widget={"texts": [{"language": "fr", "greeting": "Bonjour"}]})
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    page.get_by_role("button", name="Add a language").press("Enter")
+    language = page.get_by_label("Language").last
+    expect(language).to_be_focused()
+    page.keyboard.type("d e")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Einen Menschen fragen")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(language).to_have_accessible_description(re.compile("not a BCP 47 language tag"))
+    language.fill("de")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved. New escalations follow these settings.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Language")).to_have_count(2)
+    expect(page.get_by_label("Language").last).to_be_hidden()
+    page.get_by_text("de", exact=True).click()
+    expect(page.get_by_label("Button text").last).to_have_value("Einen Menschen fragen")
+    page.get_by_label("When a person takes over").last.fill("Hallo, {name}")
+    page.get_by_text("de", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    fault = page.get_by_label("When a person takes over").last
+    expect(fault).to_have_accessible_description(re.compile("unknown placeholder {name}"))
+    expect(fault).to_be_visible()
+    assert dashboard.axe() == []
+    assert dashboard.errors == []
 
 
 def test_missing_number_is_named_at_its_field_and_not_saved(page: Page, workspace: Workspace) -> None:

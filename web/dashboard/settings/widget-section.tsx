@@ -1,19 +1,15 @@
 /** The section of the settings form for the chat widget. */
 
-import { lazy, Suspense } from "react";
 import type { ButtonVisibility } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { NumberField, Select, Switch, TextArea, TextField } from "../../ui/field";
-import { loadPart } from "../lazy-part";
 import type { Settings } from "./form";
+import { LanguageTexts } from "./language-texts";
 import { LinesField } from "./lines-field";
 import { renderConfirmation } from "./preview";
 import type { SectionProps } from "./screen";
 import { SettingsSection } from "./section";
 import styles from "./settings.module.css";
-
-const loadPreview = loadPart(() => import("./language-preview"), "LanguagePreview");
-const LanguagePreview = lazy(async () => ({ default: (await loadPreview()).LanguagePreview }));
 
 const VISIBILITY: [ButtonVisibility, string][] = [
   ["ALWAYS", "Always"],
@@ -71,6 +67,7 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
         rows={2}
         value={widget.takenOverMessage}
         disabled={disabled}
+        error={errorAt("widget.takenOverMessage")}
         onChange={(event) => set({ takenOverMessage: event.target.value })}
       />
       <TextArea
@@ -79,12 +76,14 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
         rows={2}
         value={widget.handedBackMessage}
         disabled={disabled}
+        error={errorAt("widget.handedBackMessage")}
         onChange={(event) => set({ handedBackMessage: event.target.value })}
       />
       <TextField
         label="Greeting in an empty widget"
         value={widget.greeting ?? ""}
         disabled={disabled}
+        error={errorAt("widget.greeting")}
         onChange={(event) => set({ greeting: event.target.value || null })}
       />
       <LinesField
@@ -106,51 +105,15 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
       <fieldset className={styles.list}>
         <legend>Texts in other languages</legend>
         {widget.texts.map((texts, index) => (
-          <details key={index} className={styles.language}>
-            <summary>{texts.language || "New language"}</summary>
-            <TextField
-              label="Language"
-              hint="Such as de or pt-BR"
-              value={texts.language}
-              disabled={disabled}
-              onChange={(event) => setTexts(index, { language: event.target.value })}
-            />
-            {(
-              [
-                "buttonText",
-                "greeting",
-                "confirmationMessage",
-                "takenOverMessage",
-                "handedBackMessage",
-              ] as const
-            ).map((name) => (
-              <TextField
-                key={name}
-                label={LANGUAGE_FIELDS[name]}
-                value={texts[name] ?? ""}
-                disabled={disabled}
-                onChange={(event) => setTexts(index, { [name]: event.target.value || null })}
-              />
-            ))}
-            {texts.confirmationMessage && (
-              <Suspense>
-                <LanguagePreview
-                  template={texts.confirmationMessage}
-                  language={texts.language}
-                  sla={settings.sla}
-                />
-              </Suspense>
-            )}
-            {!disabled && (
-              <Button
-                look="quiet"
-                icon="trash"
-                onPress={() => set({ texts: widget.texts.filter((_, at) => at !== index) })}
-              >
-                Remove {texts.language}
-              </Button>
-            )}
-          </details>
+          <LanguageTexts
+            key={index}
+            texts={texts}
+            sla={settings.sla}
+            disabled={disabled}
+            errorAt={(name) => errorAt(`widget.texts.${index}.${name}`)}
+            onChange={(values) => setTexts(index, values)}
+            onRemove={() => set({ texts: widget.texts.filter((_, at) => at !== index) })}
+          />
         ))}
         {!disabled && (
           <Button
@@ -178,11 +141,3 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
     </SettingsSection>
   );
 }
-
-const LANGUAGE_FIELDS = {
-  buttonText: "Button text",
-  greeting: "Greeting",
-  confirmationMessage: "Confirmation message",
-  takenOverMessage: "When a person takes over",
-  handedBackMessage: "When the AI answers again",
-} as const;
