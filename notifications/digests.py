@@ -104,7 +104,7 @@ async def plan_digest(transactions: Transactions, digest_id: UUID) -> None:
 async def _insert_deliveries(tx: Transaction, digest: Digest) -> None:
     settings = await tx.session.execute(select(Agent.settings).where(Agent.id == digest.agent_id))
     email = EscalationSettings.model_validate(settings.scalar_one()).notifications.email
-    keys = [TargetKey.email(address) for address in email.recipients if email.enabled]
+    keys = TargetKey.emails(email.recipients) if email.enabled else []
     targets = await lock_targets(tx, digest.workspace_id, keys)
     for key in keys:
         target = targets[key]

@@ -68,7 +68,7 @@ async def single_mails(
         else:
             immediate.append(notice)
     single = await _outside_storms(tx, immediate, limits.storm)
-    mails = [(notice, key) for notice in single for key in map(TargetKey.email, notice.email.recipients)]
+    mails = [(notice, key) for notice in single for key in TargetKey.emails(notice.email.recipients)]
     return await _within_limits(tx, planned, mails, limits) if mails else []
 
 

@@ -40,6 +40,11 @@ class TargetKey:
         return cls(DeliveryChannel.EMAIL, address_key(address), address)
 
     @classmethod
+    def emails(cls, addresses: Iterable[str]) -> list["TargetKey"]:
+        """Return the keys of email addresses. One address in two spellings has one key."""
+        return list(dict.fromkeys(map(cls.email, addresses)))
+
+    @classmethod
     def slack(cls, agent_id: UUID, channel: str) -> "TargetKey":
         """Return the key of a Slack channel of an AI agent's bot."""
         channel = channel_in_full(channel)

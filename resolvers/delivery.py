@@ -133,7 +133,7 @@ async def _require_pause(session: AsyncSession, workspace_id: UUID, keys: Sequen
 async def _targets(session: AsyncSession, agent: Agent, channel: DeliveryChannel) -> list[TargetKey]:
     settings = EscalationSettings.model_validate(agent.settings).notifications
     if channel is DeliveryChannel.EMAIL:
-        keys = [TargetKey.email(address) for address in settings.email.recipients if settings.email.enabled]
+        keys = TargetKey.emails(settings.email.recipients) if settings.email.enabled else []
         missing = "has no email recipients, or email is switched off: set notifications.email first"
     elif channel is DeliveryChannel.SLACK:
         connected = await session.get(SlackConnection, agent.id)

@@ -22,7 +22,7 @@ from rules.customer_texts import (
     PEOPLE_NOTICE,
     placeholder_error,
 )
-from rules.email_address import email_address_error
+from rules.email_address import address_key, email_address_error
 from rules.escalation import Priority
 from rules.language import best_language, language_error
 from rules.public_holidays import calendar_error
@@ -315,8 +315,10 @@ class EmailFrequency(StrEnum):
     HOURLY_DIGEST = "HOURLY_DIGEST"
 
 
-def _distinct_addresses(addresses: list[str]) -> list[str]:
-    _distinct([address.lower() for address in addresses])
+def _distinct_addresses(addresses: list[str], info: ValidationInfo) -> list[str]:
+    # Older versions stored addresses that differ only in their form of Unicode.
+    form = address_key if info.context == _NEW_INPUT else str.lower
+    _distinct([form(address) for address in addresses])
     return addresses
 
 

@@ -152,6 +152,21 @@ async def test_events_of_an_hour_are_one_mail_to_each_recipient(
     assert stage.rows(JOBS, digest["id"].bytes) == []
 
 
+async def test_address_stored_in_two_forms_of_unicode_gets_one_digest(
+    office: NotificationServices, stage: Stage
+) -> None:
+    team = Team.create(stage, "ann", email=HOURLY)
+    # As an older version accepted them.
+    stage.execute(
+        """UPDATE agents SET settings =
+            jsonb_set(settings, '{notifications,email,recipients}', to_jsonb($2::text[])) WHERE id = $1""",
+        team.key_of_agent,
+        [team.address(name) for name in ("jose\u0301", "jos\u00e9")],
+    )
+    team.escalate()
+    assert [item["status"] for item in now_sent(team)] == ["DELIVERED"]
+
+
 async def test_event_after_a_sent_digest_is_in_the_next(office: NotificationServices, stage: Stage) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     team.escalate(name="Jane Doe")

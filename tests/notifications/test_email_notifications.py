@@ -300,3 +300,24 @@ def test_address_in_any_case_is_one_recipient(outside: Outside, server: Server) 
     assert [item["escalation"]["id"] for item in team.ended()] == escalations
     assert {delivery["status"] for delivery in team.deliveries()} == {"DELIVERED"}
     assert len(outside.mails_to(team.address("ann")) + outside.mails_to(team.address("Ann"))) == 2
+
+
+# ---- one address in two forms of Unicode
+
+# As an older version accepted them.
+STORED = """UPDATE agents SET settings =
+    jsonb_set(settings, '{notifications,email,recipients}', to_jsonb($2::text[])) WHERE id = $1"""
+
+
+def test_address_stored_in_two_forms_of_unicode_gets_one_mail_and_one_sample(
+    outside: Outside, server: Server
+) -> None:
+    team = Team.create(server, "ann")
+    addresses = [team.address(name) for name in ("jose\u0301", "jos\u00e9")]
+    server.execute(STORED, team.key_of_agent, addresses)
+    team.escalate()
+    team.sample("EMAIL")
+    assert sorted((item["eventType"], item["status"]) for item in team.ended()) == [
+        ("escalation.created", "DELIVERED"),
+        ("test", "DELIVERED"),
+    ]

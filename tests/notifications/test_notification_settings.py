@@ -163,6 +163,8 @@ CHANNELS = ["", "#", "Support", "#two words", "a,b", "https://slack.com", "x" * 
     [
         *[("email.recipients", ["bob@example.com", value], ".1") for value in RECIPIENTS],
         ("email.recipients", ["ann@example.com", "bob@example.com", "Ann@Example.COM"], ""),
+        # One address in two forms of Unicode.
+        ("email.recipients", ["jose\u0301@example.com", "jos\u00e9@example.com"], ""),
         ("email.recipients", [f"person{n}@example.com" for n in range(51)], ""),
         *[("slack.messageFormat", value, "") for value in FORMATS],
         *[("slack.mentions", ["here", value], ".1") for value in MENTIONS],
