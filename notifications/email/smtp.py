@@ -24,6 +24,8 @@ RESPONSE_LIMIT = 300
 
 # The mail has been accepted: a server that does not answer QUIT is not waited for.
 FAREWELL_SECONDS = 2.0
+# The server wants a login or TLS first, or others (RFC 3207 and RFC 4954).
+_LOGIN_NEEDED = frozenset({530, 534, 535, 538})
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _EXAMPLE = "smtp://user:password@mail.example.com:587"
@@ -195,7 +197,8 @@ async def _quit(client: _Client, seconds: float) -> None:
 def _is_final(error: Exception) -> bool:
     """Return whether the same message would be refused again.
 
-    Refusals of a connection, STARTTLS or a login are left out: they end when the settings are corrected.
+    Refusals of a connection, STARTTLS or a login are left out: they end when the settings are corrected. So
+    are those of a mail that came without a login or TLS.
     """
     if isinstance(error, _NoSmtpUtf8Error):
         return True
@@ -204,7 +207,7 @@ def _is_final(error: Exception) -> bool:
         aiosmtplib.SMTPRecipientRefused,
         aiosmtplib.SMTPDataError,
     )
-    return isinstance(error, refusals) and 500 <= error.code <= 599
+    return isinstance(error, refusals) and 500 <= error.code <= 599 and error.code not in _LOGIN_NEEDED
 
 
 def _error_text(error: Exception, seconds: float) -> str:

@@ -184,6 +184,12 @@ async def test_unreachable_servers_are_a_failure(sink: MailSink) -> None:
         ("EHLO", "421 4.3.2 shutting down", False),
         ("MAIL", "550 5.7.1 sender refused", True),
         ("MAIL", "452 4.3.1 later", False),
+        # They end when the operator corrects BATON_SMTP_URL, as those of a login do.
+        ("MAIL", "530 5.7.0 Must issue a STARTTLS command first", False),
+        ("MAIL", "530 5.7.0 Authentication required", False),
+        ("RCPT", "530 5.7.1 Authentication required", False),
+        ("MAIL", "535 5.7.8 credentials invalid", False),
+        ("DATA", "538 5.7.11 Encryption required", False),
         ("RCPT", "550 5.1.1 no such user", True),
         ("RCPT", "451 4.7.1 greylisted, come back later", False),
         ("RCPT", "421 4.7.0 too many", False),
@@ -193,7 +199,7 @@ async def test_unreachable_servers_are_a_failure(sink: MailSink) -> None:
         ("MESSAGE", "554 5.7.1 looks like spam", True),
     ],
 )
-async def test_refusal_is_reported_in_the_words_of_the_server_and_final_for_5yz(
+async def test_refusal_is_reported_in_the_words_of_the_server_and_final_for_5yz_about_the_mail(
     sink: MailSink, stage: Stage, answer: str, final: bool
 ) -> None:
     sink.faults = {stage: answer}
