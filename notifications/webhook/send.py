@@ -138,7 +138,11 @@ class _Answer(ResponseHandler):
     _left = ANSWER_BYTES
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data[: max(self._left, 0)])
+        head, end, rest = data[: max(self._left, 0)].partition(b"\r\n\r\n")
+        super().data_received(head + end)
+        # The parser would lose a head if what follows in the same data is no HTTP.
+        if rest:
+            super().data_received(rest)
         self._left -= len(data)
         if self._left <= 0 and self.transport is not None:
             self.transport.abort()

@@ -88,13 +88,22 @@ async def test_slow_receiver_is_abandoned(behave: Behaviour, scheme: str) -> Non
         say(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"),
         say(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!"),
         pour(b"HTTP/1.1 200 OK\r\n\r\n", LONG),
+        say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno chunk"),
+        say(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and more"),
     ],
-    ids=["drips", "stops", "breaks off", "is no gzip", "never ends"],
+    ids=["drips", "stops", "breaks off", "is no gzip", "never ends", "has no chunks", "goes on"],
 )
 async def test_status_counts_however_its_answer_ends(behave: Behaviour) -> None:
     with Hostile(behave) as hostile:
         assert await post(hostile.url, seconds=1.0) == Outcome(True, "200")
         assert hostile.connections == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("head", [b"", b"content-length: 2\r\n"], ids=["without a length", "with a length"])
+async def test_status_204_counts_although_a_text_follows(head: bytes) -> None:
+    with Hostile(say(b"HTTP/1.1 204 No Content\r\n" + head + b"\r\nok")) as hostile:
+        assert await post(hostile.url) == Outcome(True, "204")
 
 
 @pytest.mark.anyio
