@@ -39,7 +39,8 @@ async def serving_probes(opened: ProcessServices, settings: Settings) -> AsyncIt
     own = settings.model_copy(update={"host": settings.worker_host, "port": port})
     state = HttpState(opened.services, own, opened.probe)
     app = App(None, state, routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
-    server = _ProbeServer(uvicorn_config(app, own, ws="none"))
+    # The services of the worker are open already.
+    server = _ProbeServer(uvicorn_config(app, own, ws="none", lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     _logger.info("worker.probes", listening=f"{host}:{port}")
     try:

@@ -32,3 +32,6 @@ def test_worker_answers_probes_and_nothing_else_until_it_ends(server: Server) ->
             # An idle connection does not hold up the end.
     finally:
         worker.end(20)
+    written = (server.data_dir / "probed.log").read_text()
+    assert '"event":"worker.stopped"' in written
+    assert '"level":"error"' not in written
