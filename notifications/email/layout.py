@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from css_inline import CSSInliner
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -14,6 +13,7 @@ from markupsafe import Markup
 
 from notifications.content.snapshots import ConversationSnapshot, TranscriptMessage
 from notifications.content.text import lines_of, one_line
+from notifications.content.times import clock_time, local
 from notifications.email.mime import Envelope, message_bytes
 from rules.escalation import Priority
 from rules.message import MessageRole
@@ -130,21 +130,21 @@ def count(number: int, noun: str) -> str:
 
 def when(instant: datetime, zone: str) -> str:
     """Return a time with its zone: “4 March 2026, 14:30 UTC” or “4 March 2026, 09:30 America/New_York”."""
-    at = instant.astimezone(ZoneInfo(zone))
-    return f"{at.day} {at:%B %Y, %H:%M} {zone}"
+    at = local(instant, zone)
+    return f"{at.day} {at:%B %Y}, {clock_time(at)} {zone}"
 
 
 def hour(instant: datetime, zone: str) -> str:
     """Return the time of day with its zone: “14:30 UTC”."""
-    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M} {zone}"
+    return f"{clock_time(local(instant, zone))} {zone}"
 
 
 def span(since: datetime, until: datetime, zone: str) -> str:
     """Return a period such as “13:00 to 14:00 UTC on 4 March 2026”."""
-    first, last = since.astimezone(ZoneInfo(zone)), until.astimezone(ZoneInfo(zone))
+    first, last = local(since, zone), local(until, zone)
     if first.date() != last.date():
         return f"{when(since, zone)} to {when(until, zone)}"
-    return f"{first:%H:%M} to {last:%H:%M} {zone} on {first.day} {first:%B %Y}"
+    return f"{clock_time(first)} to {clock_time(last)} {zone} on {first.day} {first:%B %Y}"
 
 
 def _wrapped(text: str, before: str = "", after: str = "") -> str:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import orjson
 
 from notifications.content.snapshots import ConversationSnapshot, EscalationSnapshot, NotificationContent
 from notifications.content.text import closing, one_line
+from notifications.content.times import clock_time, local
 from notifications.slack.rich_text import Element, cut_text, rich_text, size, text_element
 from rules.events import TEST, EventType
 from rules.message import MessageRole
@@ -164,7 +164,8 @@ def _date(at: datetime, zone: str) -> Element:
 
 
 def _fallback(at: datetime, zone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+    shown = local(at, zone)
+    return f"{shown:%Y-%m-%d} {clock_time(shown)} {zone}"
 
 
 def _mentions(mentions: Sequence[str]) -> list[Element]:
