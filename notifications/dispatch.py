@@ -38,7 +38,7 @@ from notifications.slack import api as slack_api
 from notifications.slack import compose as slack_content
 from notifications.webhook import compose as webhook_content
 from notifications.webhook.send import send as send_webhook
-from realtime.recipients import CONFIRMATION_LIFETIME, confirmation_token, unconfirmed
+from realtime.recipients import CONFIRMATION_LIFETIME, confirmation_token, is_member, unconfirmed
 from rules.delivery import DeliveryChannel
 from rules.email_address import address_key, email_address_error
 from rules.events import ALERT, ALERTS, CONFIRMATION, DIGESTS, LIMIT_DIGEST, SIGN_IN_ALERT, STORM_DIGEST, TEST
@@ -159,7 +159,10 @@ async def _load_email(
 ) -> LoadedDelivery | str:
     email = agent.settings.notifications.email
     listed = {address_key(address) for address in email.recipients if email.enabled}
-    if delivery.event_type not in ALERTS and address_key(delivery.target) not in listed:
+    if delivery.event_type in ALERTS:
+        if not await is_member(session, delivery.workspace_id, delivery.target):
+            return "The address is not that of a team member any more."
+    elif address_key(delivery.target) not in listed:
         return "The address is no recipient any more."
     if not await _may_get_words(session, services, delivery, target):
         return UNCONFIRMED

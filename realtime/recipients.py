@@ -54,6 +54,14 @@ async def unconfirmed(
     return [address for address in doubtful if address_key(address) not in confirmed]
 
 
+async def is_member(session: AsyncSession, workspace_id: UUID, address: str) -> bool:
+    """Return whether the address is that of a current team member."""
+    members = await session.scalars(
+        select(Member.email).where(Member.workspace_id == workspace_id, Member.removed_at.is_(None))
+    )
+    return address_key(address) in map(address_key, members)
+
+
 def request_confirmation(tx: Transaction, target: DeliveryTarget, agent_id: UUID, address: str) -> None:
     """Send the locked target a mail with a link that confirms its address, at most once a day."""
     if target.confirmation_sent_at and target.confirmation_sent_at > tx.now - CONFIRMATION_PAUSE:

@@ -315,8 +315,8 @@ def _history(events: Sequence[NotificationContent]) -> str:
 def _alert_lead(alert: Alert, target: str) -> str:
     if alert.disabled:
         return f"Baton has switched off {target}: nothing is sent there until you switch it on again."
-    lasting = alert.at - alert.failing_since if alert.failing_since else timedelta()
-    long = f" for {duration_in_words(lasting // timedelta(minutes=1))}" if alert.failing_since else ""
+    minutes = (alert.at - (alert.failing_since or alert.at)) // timedelta(minutes=1)
+    long = f" for {duration_in_words(minutes)}" if minutes else ""
     return f"Baton could not deliver to {target}{long}. Failed deliveries are kept and can be tried again."
 
 

@@ -156,6 +156,35 @@ def test_admins_are_alerted_once_per_target_and_day_and_never_about_an_alert(
             del office.sink.faults["MAIL"]
 
 
+def test_alert_to_a_removed_admin_is_dropped(office: PostOffice, team: Workspace) -> None:
+    former = "former@example.com"
+    team.member(former, "ADMIN")
+    with refusing() as receiver:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        # The alerts wait for the mail server.
+        office.sink.faults["MAIL"] = "451 4.3.0 later"
+        try:
+            endpoint.escalate()
+            endpoint.tried()
+            last_attempt(endpoint)
+            endpoint.ended()
+            wait_for(lambda: all(alert["attempts"] for alert in alerts(team)), "attempts to tell of it")
+        finally:
+            del office.sink.faults["MAIL"]
+    members = team.key.ask("{ members { id email } }")["members"]
+    (member_id,) = [member["id"] for member in members if member["email"] == former]
+    team.key.ask("mutation($id: ID!) { removeMember(id: $id) }", id=member_id)
+    for alert in alerts(team):
+        hurry(office, row_of(office, alert)["target_id"])
+    wait_for(lambda: "PENDING" not in statuses(alerts(team)), "the alerts to end")
+    ended = {alert["target"]: (alert["status"], alert["note"]) for alert in alerts(team)}
+    assert ended == {
+        team.email: ("DELIVERED", None),
+        former: ("DROPPED", "The address is not that of a team member any more."),
+    }
+    assert mails_to(office.sink, former) == []
+
+
 def test_delivery_whose_last_attempt_was_cut_off_has_failed(team: Workspace) -> None:
     with refusing() as receiver:
         endpoint = Endpoint.create(team, receiver.url, CREATED)

@@ -50,6 +50,12 @@ def test_admins_are_alerted_to_a_failing_target() -> None:
     assert "ann@example.com is an admin of Shop Inc" in plain
 
 
+def test_alert_about_a_first_failure_names_no_duration() -> None:
+    page = page_of(alerted(failing_since=AT))
+    [lead] = page.texts["lead"]
+    assert lead.startswith("Baton could not deliver to the webhook https://hooks.example.com/baton. Failed ")
+
+
 def test_admins_are_alerted_to_a_disabled_endpoint() -> None:
     message = alerted(disabled=True, why="410 Gone", failing_since=None, docs=None)
     assert str(message["Subject"]).startswith("Switched off: the webhook https://hooks.example.com")
