@@ -26,8 +26,11 @@ class FairPlaces:
         self._queues: dict[UUID, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def place(self, workspace_id: UUID) -> AsyncIterator[None]:
-        """Wait for the workspace's next place and hold it. Raise CrowdedError."""
+    async def place(self, workspace_id: UUID, seconds: float) -> AsyncIterator[None]:
+        """Wait for the workspace's next place and hold it for `seconds` at most.
+
+        Raise CrowdedError, and TimeoutError after that time.
+        """
         queue = self._queues.setdefault(workspace_id, deque())
         if 2 * (len(queue) + self._held[workspace_id]) >= self._in_hand:
             raise CrowdedError
@@ -36,7 +39,8 @@ class FairPlaces:
         self._start_waiting()
         try:
             await turn
-            yield
+            async with asyncio.timeout(seconds):
+                yield
         finally:
             if turn.cancelled():
                 with suppress(ValueError):

@@ -40,12 +40,23 @@ class RetryLaterError(Exception):
 
 
 class Jobs:
-    """A runner of at most `limit` concurrent jobs until `stop`; each handler receives the id of a row."""
+    """A runner of at most `limit` concurrent jobs until `stop`; each handler receives the id of a row.
 
-    def __init__(self, url: str, handlers: Handlers, limit: int, stopping: asyncio.Event) -> None:
+    A job that takes longer than `seconds` returns to the queue.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        handlers: Handlers,
+        limit: int,
+        stopping: asyncio.Event,
+        seconds: float = JOB_SECONDS,
+    ) -> None:
         self._url = url
         self._handlers = handlers
         self._limit = limit
+        self._seconds = seconds
         self._stopping = stopping
         self._connection: asyncpg.Connection | None = None
         self._manager: QueueManager | None = None
@@ -104,7 +115,9 @@ class Jobs:
         running = asyncio.ensure_future(handling)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({running, stopping}, timeout=JOB_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {running, stopping}, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+            )
             if not running.done():
                 await asyncio.wait({running}, timeout=GRACE_SECONDS)
         finally:

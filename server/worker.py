@@ -41,6 +41,8 @@ from server.stop_signals import stop_signals
 # Separate runners, so that a receiver that hangs delays no clock.
 MAX_TIMERS, MAX_DELIVERIES = 10, 40  # that run concurrently; see FairPlaces for deliveries
 DELIVERIES_IN_HAND = 240  # that run or wait for a place in this worker
+# For the deliveries of one job: a turn and its last round take up to 95 s. The wait for a place comes before.
+DELIVERIES_SECONDS, DELIVERIES_AND_WAIT_SECONDS = 120, 1_800
 SWEEP_SECONDS = 5
 SWEEP_LIMIT_SECONDS = 3  # for one overdue timer
 OVERDUE, OVERDUE_DELIVERIES = timedelta(seconds=3), timedelta(seconds=30)
@@ -102,7 +104,7 @@ async def _deliver(notifications: NotificationServices, places: FairPlaces, targ
         # A turn would read and render deliveries before it meets the lease.
         raise RetryLaterError(BUSY)
     try:
-        async with places.place(workspace_id):
+        async with places.place(workspace_id, DELIVERIES_SECONDS):
             await deliver_due(notifications, target_id)
     except TargetBusyError as busy:
         raise RetryLaterError(BUSY) from busy
@@ -126,7 +128,9 @@ class Worker:
         jobs = {kind: handler.run for kind, handler in self._handlers.items()}
         deliveries = {TimerKind.DELIVERIES: jobs.pop(TimerKind.DELIVERIES)}
         self._timers = Jobs(url, jobs, MAX_TIMERS, self._stopping)
-        self._deliveries = Jobs(url, deliveries, DELIVERIES_IN_HAND, self._stopping)
+        self._deliveries = Jobs(
+            url, deliveries, DELIVERIES_IN_HAND, self._stopping, DELIVERIES_AND_WAIT_SECONDS
+        )
         self._woken = asyncio.Event()
         self._last_planned: UUID | None = None
         self._changes_due = self._months_due = time.monotonic()

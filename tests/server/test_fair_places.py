@@ -1,0 +1,42 @@
+"""Places for deliveries: the time of a job begins when it has its place."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from server.fair_places import FairPlaces
+
+pytestmark = pytest.mark.anyio
+WORKSPACE = uuid4()
+
+
+async def test_waiting_for_a_place_takes_nothing_of_the_time_of_a_job() -> None:
+    # A lone workspace has half of the places.
+    places, release, seconds = FairPlaces(2, 10), asyncio.Event(), 0.2
+    done = []
+
+    async def first() -> None:
+        async with places.place(WORKSPACE, 60):
+            await release.wait()
+            done.append("first")
+
+    async def second() -> None:
+        async with places.place(WORKSPACE, seconds):
+            await asyncio.sleep(0)
+            done.append("second")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(first())
+        group.create_task(second())
+        asyncio.get_running_loop().call_later(2 * seconds, release.set)
+    assert done == ["first", "second"]
+
+
+async def test_place_of_a_job_that_hangs_becomes_free() -> None:
+    places = FairPlaces(2, 10)
+    with pytest.raises(TimeoutError):
+        async with places.place(WORKSPACE, 0.01):
+            await asyncio.Event().wait()
+    async with places.place(WORKSPACE, 60):
+        pass
