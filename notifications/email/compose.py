@@ -220,16 +220,18 @@ def _why(escalation: EscalationSnapshot) -> str:
 
 
 def _lead(content: NotificationContent) -> str:
-    name = _customer(content.conversation, _NAME_LIMIT)
+    name, escalation = _customer(content.conversation, _NAME_LIMIT), _escalation(content)
+    # A mail that was delayed may come after the reply.
+    waits = "has a reply already" if escalation.first_responded_at else "waits for a person"
     happened = {
-        EventType.CREATED: f"{name} waits for a person.",
+        EventType.CREATED: f"{name} {waits}.",
         EventType.REOPENED: f"The escalation of {name} was reopened.",
         EventType.SLA_AT_RISK: f"{name} has no reply yet, and time is running out.",
         EventType.SLA_BREACHED: f"Overdue: {name} got no reply in time.",
     }
     if content.type not in happened:
         raise ValueError(f"{content.type} is not notified by email")
-    return f"{happened[EventType(content.type)]} {_reply(content, _escalation(content))}"
+    return f"{happened[EventType(content.type)]} {_reply(content, escalation)}"
 
 
 def _reply(content: NotificationContent, escalation: EscalationSnapshot) -> str:

@@ -144,6 +144,8 @@ def test_event_is_stated_first() -> None:
     assert lead_of(BREACHED, due_at=AT) == f"{overdue} The first reply was due 4 March 2026, 14:30 UTC."
     answered = f"{overdue} The first reply was given {due}."
     assert lead_of(BREACHED, first_responded_at=AT + timedelta(hours=2)) == answered
+    soon = lead_of(CREATED, first_responded_at=AT + timedelta(minutes=1))
+    assert soon == "Jane Doe has a reply already. The first reply was given 4 March 2026, 14:31 UTC."
     late = lead_of(CREATED, status=EscalationStatus.RESOLVED)
     assert late == "Jane Doe waits for a person. It has been resolved in the meantime."
 
