@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -131,8 +131,11 @@ async def load_content(
 
 
 async def digest_start(session: AsyncSession, delivery: Delivery) -> datetime:
-    """Return the time from which a digest has events."""
-    since = await session.scalar(select(Digest.since).where(Digest.id == delivery.digest_id))
+    """Return the time from which a digest has events: earlier than its hour, if they were planned late."""
+    first = select(func.min(DigestEntry.occurred_at)).where(DigestEntry.digest_id == delivery.digest_id)
+    since = await session.scalar(
+        select(func.least(Digest.since, first.scalar_subquery())).where(Digest.id == delivery.digest_id)
+    )
     return since or delivery.occurred_at - timedelta(hours=1)
 
 

@@ -167,6 +167,24 @@ async def test_address_stored_in_two_forms_of_unicode_gets_one_digest(
     assert [item["status"] for item in now_sent(team)] == ["DELIVERED"]
 
 
+async def test_digest_names_the_time_of_its_first_event_although_that_was_planned_in_a_later_hour(
+    office: NotificationServices, stage: Stage
+) -> None:
+    team = Team.create(stage, "ann", email=HOURLY)
+    team.escalate()
+    (digest,) = digests(team)
+    # As after hours without a worker.
+    stage.execute(
+        "UPDATE digest_entries SET occurred_at = $2 WHERE digest_id = $1",
+        digest["id"],
+        digest["since"] - timedelta(days=1, minutes=30),
+    )
+    now_sent(team)
+    (mail,) = office.mails(team)
+    begun = digest["since"] - timedelta(days=1, minutes=30)
+    assert f"from {begun.day} {begun:%B %Y}, {begun:%H:%M} UTC to " in words(mail)
+
+
 async def test_event_after_a_sent_digest_is_in_the_next(office: NotificationServices, stage: Stage) -> None:
     team = Team.create(stage, "ann", email=HOURLY)
     team.escalate(name="Jane Doe")
