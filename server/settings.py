@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notifications.email.smtp import Smtp
@@ -21,6 +22,19 @@ from server.secret_key import check_secret_key, kept_secret_key
 
 _PREFIX = "BATON_"
 _POSTGRES = ("postgresql", "postgres")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+# Faults by their type, in the terms of someone who sets a variable. The limits are filled in.
+_IN_WORDS = {
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "greater_than": "must be more than {gt:.9g}",
+    "greater_than_equal": "must be at least {ge:.9g}",
+    "less_than_equal": "must be at most {le:.9g}",
+    "string_too_short": "is empty; leave the variable out for the default",
+    "string_too_long": "has more than {max_length} characters",
+    "string_pattern_mismatch": "must be up to 500 printable ASCII characters without spaces",
+}
 
 _logger = structlog.get_logger(__name__)
 
@@ -36,6 +50,26 @@ def _url_of(*schemes: str) -> AfterValidator:
         return url
 
     return AfterValidator(check)
+
+
+def _public_url(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0 or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("takes a scheme, a host and perhaps a path, such as https://support.example.com")
+    return url
+
+
+def _filled(text: object) -> object:
+    """Return the text unless it is empty: the empty host is every address, the empty path this folder."""
+    if text == "":
+        raise ValueError("is empty; leave the variable out for the default")
+    return text
+
+
+def _log_level(level: str) -> str:
+    if level not in _LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
+    return level
 
 
 def _host_names(text: str) -> str:
@@ -104,7 +138,7 @@ class Settings(BaseSettings):
     migration_url: Annotated[str, _url_of(*_POSTGRES)] | None = None
     row_level_security: bool = False
     broadcast_url: Annotated[str, _url_of(*BROADCAST_SCHEMES)] | None = None
-    public_url: Annotated[str, _url_of("http", "https")] | None = None
+    public_url: Annotated[str, _url_of("http", "https"), AfterValidator(_public_url)] | None = None
     hosts: Annotated[str, AfterValidator(_host_names)] = ""
     security_contact: Annotated[str, AfterValidator(_contact)] | None = None
     smtp_url: Annotated[str, AfterValidator(_smtp)] | None = None
@@ -116,10 +150,10 @@ class Settings(BaseSettings):
     slack_api_url: Annotated[str, _url_of("http", "https")] = "https://slack.com/api/"
     webhook_allow_private: bool = False
     secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = None
-    data_dir: Path = Path(".baton")
-    host: str = "127.0.0.1"
+    data_dir: Annotated[Path, BeforeValidator(_filled)] = Path(".baton")
+    host: Annotated[str, BeforeValidator(_filled)] = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
-    worker_host: str = "127.0.0.1"
+    worker_host: Annotated[str, BeforeValidator(_filled)] = "127.0.0.1"
     worker_port: int = Field(8900, ge=0, le=65535)
     connections_per_address: int = Field(100, ge=1)
     concurrent_requests: int = Field(16, ge=4, le=10_000)
@@ -147,8 +181,8 @@ class Settings(BaseSettings):
     list_seconds: float = Field(3, ge=0.1, le=20)
     session_idle_hours: float = Field(12, gt=0, le=720)
     widget_documents: Annotated[str, AfterValidator(check_setting)] | None = None
-    web_dir: Path = Path(__file__).parent / "static"
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    web_dir: Annotated[Path, BeforeValidator(_filled)] = Path(__file__).parent / "static"
+    log_level: Annotated[str, AfterValidator(_log_level)] = "info"
 
     @model_validator(mode="after")
     def _check_database_urls(self) -> Self:
@@ -208,13 +242,15 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [
-            _PREFIX
-            + "".join(f"{str(name).upper()}: " for name in fault["loc"][:1])
-            + fault["msg"].removeprefix("Value error, ").removeprefix(_PREFIX)
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
-        raise SettingsError("\n".join(faults)) from error
+        faults = error.errors(include_url=False, include_input=False)
+        raise SettingsError("\n".join(map(_in_words, faults))) from error
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    name = "".join(f"{str(part).upper()}: " for part in fault["loc"][:1])
+    if words := _IN_WORDS.get(fault["type"]):
+        return f"{_PREFIX}{name}{words.format(**fault.get('ctx', {}))}"
+    return _PREFIX + name + fault["msg"].removeprefix("Value error, ").removeprefix(_PREFIX)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
