@@ -16,7 +16,7 @@ from realtime.transaction import Transactions
 from resolvers.api_key import LIFETIME, NewApiKey, make_api_key
 from resolvers.audit import record_operator_act
 from resolvers.context import Services
-from resolvers.errors import BadInputError, NotFoundError
+from resolvers.errors import BadInputError, ConflictError, NotFoundError
 from resolvers.passwords import check_password, hash_password
 from resolvers.second_factor import clear_second_factor
 from resolvers.validation import check_name
@@ -117,6 +117,8 @@ async def _only_workspace(services: Services, workspace_id: UUID | None) -> Work
         workspaces = workspaces.where(Workspace.id == workspace_id)
     async with services.database.autocommit_session() as session:
         rows = list(await session.scalars(workspaces))
+    if not rows and workspace_id is None:
+        raise ConflictError("There is no workspace yet: run `baton init` first.")
     if not rows:
         raise NotFoundError("workspace")
     if len(rows) > 1:

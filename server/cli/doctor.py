@@ -131,7 +131,9 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
     finally:
         await connection.close()
     kind = "embedded PostgreSQL" if urls.embedded else "PostgreSQL"
-    detail = f"{kind} {version.major}.{version.minor}, migrated, {workspaces} workspaces"
+    # From version 10 on, asyncpg has the minor release in `micro`.
+    count = f"{workspaces} workspace{'' if workspaces == 1 else 's'}"
+    detail = f"{kind} {version.major}.{version.micro}, migrated, {count}"
     detail += ", row-level security" if urls.row_security else ""
     if urls.embedded:
         release = embedded_release(urls.embedded.location.install)

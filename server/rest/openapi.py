@@ -94,16 +94,21 @@ _PROBLEMS: Final = {
     401: "The credential is missing, unknown, revoked or expired.",
     403: "The credential lacks the scope.",
     404: "It does not exist, or the caller may not see it.",
-    409: "The state of the escalation does not allow the change, or it has another version.",
+    409: "The state of the escalation or conversation does not allow the change; `detail` says why.",
     413: "The body has more than a mebibyte.",
     415: "The body is not declared as application/json.",
     422: "The Idempotency-Key was used with another input.",
+    429: "Too many calls or connections. Try again, after `Retry-After` if it is given.",
     500: "An unexpected failure; the log has it under `requestId`.",
-    503: "The database is unavailable just now; `Retry-After` is in seconds.",
+    503: "The server is overloaded or its database unavailable. Try again after `Retry-After`.",
 }
+# Any call may fail so.
+_ALWAYS: Final = (429, 500, 503)
+_RETRY_AFTER: Final = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
 _HEADERS: Final = {
     401: {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}},
-    503: {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
 }
 
 
@@ -167,7 +172,7 @@ def _escalate() -> _Json:
             "200": _success(
                 RaisedEscalation, "The active escalation, which absorbed the call.", RaisedWrittenEscalation
             ),
-            **_failures(400, 401, 403, 404, 413, 415, 422, 500, 503),
+            **_failures(400, 401, 403, 404, 409, 413, 415, 422),
         },
     }
 
@@ -182,7 +187,7 @@ def _update() -> _Json:
         "requestBody": _body(UpdateRequest),
         "responses": {
             "200": _success(Escalation, "The escalation after the change.", WrittenEscalation),
-            **_failures(400, 401, 403, 404, 409, 413, 415, 500, 503),
+            **_failures(400, 401, 403, 404, 409, 413, 415),
         },
     }
 
@@ -199,7 +204,7 @@ def _list() -> _Json:
         "parameters": _query(ListQuery),
         "responses": {
             "200": _success(EscalationList, "A page.") | {"headers": {"Link": link}},
-            **_failures(400, 401, 403, 500, 503),
+            **_failures(400, 401, 403),
         },
     }
 
@@ -217,7 +222,7 @@ def _hook() -> _Json:
         "responses": {
             "201": _success(ReceivedCall, "A new escalation."),
             "200": _success(ReceivedCall, "The active escalation, which absorbed the call."),
-            **_failures(400, 404, 413, 415, 422, 500, 503),
+            **_failures(400, 404, 409, 413, 415, 422),
         },
     }
 
@@ -226,9 +231,9 @@ def _export_escalations() -> _Json:
     return {
         "operationId": "exportEscalations",
         "summary": "Export the escalations of a period as CSV",
-        "description": "Takes the scope ANALYTICS_READ. A row for each escalation, by its creation.",
+        "description": "Requires the scope ANALYTICS_READ. A row for each escalation, by its creation.",
         "parameters": _query(EscalationsExportQuery),
-        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404, 500, 503)},
+        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404)},
     }
 
 
@@ -236,9 +241,9 @@ def _export_series() -> _Json:
     return {
         "operationId": "exportAnalytics",
         "summary": "Export the metrics of a period, step by step, as CSV",
-        "description": "Takes the scope ANALYTICS_READ. A row for each hour, day, week or month.",
+        "description": "Requires the scope ANALYTICS_READ. A row for each hour, day, week or month.",
         "parameters": _query(SeriesExportQuery),
-        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404, 500, 503)},
+        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 404)},
     }
 
 
@@ -246,8 +251,8 @@ def _export_audit_log() -> _Json:
     return {
         "operationId": "exportAuditLog",
         "summary": "Export the audit log of the workspace as CSV",
-        "description": "Takes the scope ADMIN. A row for each entry, oldest first, with its hash.",
-        "responses": {"200": _csv("The file."), **_failures(400, 401, 403, 500, 503)},
+        "description": "Requires the scope ADMIN. A row for each entry, oldest first, with its hash.",
+        "responses": {"200": _csv("The file."), **_failures(400, 401, 403)},
     }
 
 
@@ -256,13 +261,13 @@ def _export_customer() -> _Json:
     return {
         "operationId": "exportCustomer",
         "summary": "Export everything about one customer as JSON Lines",
-        "description": "Takes the scope ADMIN. Give externalId, email or both. Each line is an object; its "
-        "type is conversation, message, escalation, trigger, note, timelineEntry, toolFailure, delivery or "
-        "attempt. An unknown customer gives an empty file.",
+        "description": "Requires the scope ADMIN. Give externalId, email or both. Each line is an object; "
+        "its type is conversation, message, escalation, trigger, note, timelineEntry, toolFailure, delivery "
+        "or attempt. An unknown customer gives an empty file.",
         "parameters": [_one_or_more("customer", CustomerQuery)],
         "responses": {
             "200": {"description": "The file.", "content": lines},
-            **_failures(400, 401, 403, 500, 503),
+            **_failures(400, 401, 403),
         },
     }
 
@@ -312,7 +317,8 @@ def _update_link() -> _Json:
 
 
 def _failures(*statuses: int) -> _Json:
-    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
+    described = (*statuses, *_ALWAYS)
+    return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in described}
 
 
 def _problem(status: int) -> _Json:

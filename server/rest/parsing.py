@@ -15,7 +15,11 @@ T = TypeVar("T", bound=Input)
 # More than any shape has, and few enough to find each fault quickly.
 _FIELD_LIMIT = 100
 _NAME_LIMIT = 100
-_WRONG_TYPE = {"string_type": "is not a string", "int_type": "is not an integer"}
+_WRONG_TYPE = {
+    "string_type": "is not a string",
+    "int_type": "is not an integer",
+    "dict_type": "is not an object",
+}
 
 
 async def read_body(request: Request, shape: type[T]) -> T:
@@ -66,7 +70,8 @@ def _in_words(shape: type[Input], error: Any) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":
-        return f"is not known here; there are {', '.join(_names(shape))}"
+        names = ", ".join(_names(shape))
+        return f"is not known here; there are {names}" if names else "is not known here; there are none"
     if kind == "literal_error":
         return f"is not {error['ctx']['expected']}"
     if kind == "value_error":

@@ -44,6 +44,8 @@ from server.rest.resources import (
     written_escalation,
 )
 
+_HOOK = "hook: the token in the address is an API key whose only scope is INCOMING_WEBHOOK"
+
 
 async def post_escalate(request: Request) -> Response:
     """Answer 201 with a new escalation, or 200 with the active one that absorbed the call."""
@@ -132,7 +134,7 @@ async def _known_caller(request: Request) -> Context:
 async def _hook_caller(request: Request) -> Context:
     context = await authenticate_token(request, request.path_params["token"])
     if context is None or context.actor.scopes != {Scope.INCOMING_WEBHOOK}:
-        raise NotFoundError("hook")
+        raise NotFoundError(_HOOK)
     return context
 
 

@@ -96,7 +96,7 @@ def test_embedded_database_moved_to_an_external_one_serves_the_same(
     printed = run(home, script)
     assert "there was nothing to do" in printed
     wall = ", row-level security" if ROW_SECURITY else ""
-    assert re.search(rf"^ok +database +PostgreSQL \d+.*1 workspaces{wall}$", printed, re.MULTILINE)
+    assert re.search(rf"^ok +database +PostgreSQL \d+.*1 workspace{wall}$", printed, re.MULTILINE)
 
     moved = Server(
         home / "moved", f"postgresql://baton_owner@{address}/baton", f"postgresql://baton@{address}/baton"

@@ -136,6 +136,12 @@ def test_key_create_with_several_workspaces_asks_for_one(workspace: Workspace, o
     assert other.id in unclear.stderr
 
 
+def test_key_create_without_a_workspace_says_how_to_make_one(own_dir: Path) -> None:
+    refused = run_baton("key", "create", BATON_DATA_DIR=str(own_dir))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "run `baton init` first" in refused.stderr
+
+
 # ---- doctor
 
 
@@ -150,6 +156,11 @@ def test_doctor_finds_a_running_installation_healthy(server: Server) -> None:
     assert set(checks) == {"settings", "data folder", "secret key", "database", "clock", "pub/sub", "mail"}
     assert {name for name, finding in checks.items() if finding["verdict"] != "ok"} == {"mail"}
     assert "BATON_SMTP_URL" in checks["mail"]["advice"]
+
+
+def test_doctor_names_the_release_of_the_database(server: Server) -> None:
+    shown = run_baton("pg", "psql", "-At", "-c", "SHOW server_version", **on(server)).stdout.split()[0]
+    assert f"PostgreSQL {shown}, migrated" in findings(code=0, **on(server))["database"]["detail"]
 
 
 def test_doctor_names_each_fault_with_advice(server: Server) -> None:

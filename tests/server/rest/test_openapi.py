@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from server.rest.openapi import document
 from server.rest.routes import ROUTES
+from tests.support.baton_client import Workspace
 
 SCHEMA = schemathesis.openapi.from_dict(document())
 
@@ -50,6 +51,34 @@ def test_every_reference_leads_somewhere() -> None:
         result: Any = whole
         for step in reference.split("/"):
             result = result[step]
+
+
+def test_every_operation_describes_that_calls_may_be_too_many() -> None:
+    for item in document()["paths"].values():
+        for operation in item.values():
+            assert {"429", "503"} <= operation["responses"].keys()
+    for name in ("Problem429", "Problem503"):
+        assert "Retry-After" in document()["components"]["responses"][name]["headers"]
+
+
+def test_conflict_with_an_erasure_is_described(
+    acme: Workspace, client: httpx.Client, as_bearer: Callable[[str], httpx.Client], keys: Any
+) -> None:
+    conversation = acme.start(customer={"email": "erased@example.com"})["conversation"]["id"]
+    acme.key.ask('mutation { eraseCustomer(email: "erased@example.com") { conversations } }')
+    body = {"reason": "VIP customer"}
+    answers = {
+        "/conversations/{conversationId}/escalate": client.post(
+            f"/conversations/{conversation}/escalate", json=body
+        ),
+        "/hooks/{token}/escalate": as_bearer("").post(
+            f"/hooks/{keys.hook}/escalate", json=body | {"conversationId": conversation}
+        ),
+    }
+
+    for path, answer in answers.items():
+        assert answer.status_code == 409
+        assert "409" in document()["paths"][path]["post"]["responses"]
 
 
 def test_every_example_fits_its_schema() -> None:

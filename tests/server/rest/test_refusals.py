@@ -45,6 +45,21 @@ def test_bad_patch_changes_nothing(
     assert (after["version"], after["priority"]) == (1, "medium")
 
 
+def test_refusals_are_in_the_terms_of_json(client: httpx.Client, conversation_id: str) -> None:
+    path = f"/conversations/{conversation_id}/escalate"
+    details = [
+        client.post(path, json={"reason": "VIP", "metadata": ["a"]}).json()["detail"],
+        client.get("/exports/audit.csv?from=2026").json()["detail"],
+        client.post(f"/hooks/{'x' * 20}/escalate", json={}).json()["detail"],
+    ]
+
+    assert details == [
+        "metadata is not an object",
+        "from is not known here; there are none",
+        "There is no such hook: the token in the address is an API key whose only scope is INCOMING_WEBHOOK.",
+    ]
+
+
 def test_patch_with_nothing_in_it_says_what_may_be_given(client: httpx.Client, conversation_id: str) -> None:
     response = client.patch(f"/escalations/{escalated(client, conversation_id)['id']}", json={})
 
