@@ -24,6 +24,7 @@ from server.cli.secret_key import secret_key_app
 from server.cli.widget import WidgetNotBuiltError, widget_lines
 from server.demo.run import demo_file, mail_folder, run_demo
 from server.demo.shop import shop_route
+from server.logging_setup import set_up_logs
 from server.replay.file import ConfidenceScale
 from server.replay.run import ReplayRequest, ReplayStoppedError
 from server.replay.run import replay as run_replay
@@ -84,6 +85,9 @@ def worker() -> None:
 def demo() -> None:
     """Serve a sample workspace with simulated customers, and print how to sign in."""
     with command_settings() as settings:
+        if "log_level" not in settings.model_fields_set:
+            # A line for each simulated call would soon hide how to sign in.
+            set_up_logs("warning")
         shop = shop_route(demo_file(settings))
         own = settings.model_copy(
             update={"graphiql": True, "confirmed_domains": settings.confirmed_domains or "example.com"}

@@ -229,7 +229,7 @@ def test_demo_keeps_its_mails_as_files() -> None:
     with tempfile.TemporaryDirectory(prefix="baton-demo-") as folder:
         home = Path(folder)
         home.chmod(0o755)
-        demo = Process(home, "demo", "demo", BATON_PORT="0")
+        demo = Process(home, "demo", "demo", BATON_PORT="0", BATON_LOG_LEVEL="info")
         try:
             port = demo.says(r'http://127\.0\.0\.1:(\d+)","event":"serve.ready')
             wait_for(lambda: (home / "demo.json").exists(), "the sample workspace")

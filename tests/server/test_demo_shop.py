@@ -1,6 +1,7 @@
 """`baton demo`: the page of the sample shop, and a visitor who talks to the AI and then to a person."""
 
 import html
+import json
 import re
 import signal
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.baton_client import wait_for
+from tests.support.baton_client import Caller, wait_for
 from tests.support.baton_process import BatonProcess
 from tests.support.widget_pages import Page, new_address
 
@@ -19,8 +20,8 @@ MESSAGES = """query($id: ID!) { conversation(id: $id) {
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[str]:
-    """Run the demo and yield its URL."""
+def printed() -> Iterator[Path]:
+    """Run the demo and yield the file of what it prints, once that has the URL."""
     with tempfile.TemporaryDirectory(prefix="baton-demo-") as folder:
         Path(folder).chmod(0o755)
         log = Path(folder) / "demo.log"
@@ -28,10 +29,17 @@ def demo() -> Iterator[str]:
         with log.open("wb") as output:
             process = BatonProcess("demo", environment=given, output=output)
         try:
-            yield str(wait_for(lambda: _url_in(log.read_text()), "the demo to print its shop", 60))
+            wait_for(lambda: _url_in(log.read_text()), "the demo to print its shop", 60)
+            yield log
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def demo(printed: Path) -> str:
+    """Return the URL of the demo."""
+    return str(_url_in(printed.read_text()))
 
 
 def _url_in(text: str) -> str | None:
@@ -55,6 +63,15 @@ def test_shop_has_the_widget_under_a_strict_policy(demo: str) -> None:
     assert nonce not in second.text
     assert "{{" not in first.text
     assert not re.search(r" (style|on\w+)=", first.text)
+
+
+def test_simulated_calls_do_not_hide_how_to_sign_in(demo: str, printed: Path) -> None:
+    key = json.loads((printed.parent / "demo.json").read_text())["api_key"]
+    rows = "{ conversations(last: 1) { nodes { messages { nodes { role } } } } }"
+    wait_for(
+        lambda: "ASSISTANT" in str(Caller(demo, key).ask(rows)), "a simulated conversation with a reply", 60
+    )
+    assert "request.served" not in printed.read_text()
 
 
 def roles(customer: Page, conversation: str) -> list[str]:
