@@ -11,12 +11,12 @@ QUIET := ignore:Editable installation
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: packages ## make .venv with everything in it, and build the widget where that can be done
+install: packages ## make .venv with everything in it, and build widget and dashboard where that can be done
 	@$(BIN)/python -m scripts.build_web --optional
 
 packages: $(VENV)/.installed
 
-web: packages ## build the widget into server/static, with Node 20.19 or newer
+web: packages ## build widget and dashboard into server/static, with Node 20.19 or newer
 	$(BIN)/python -m scripts.build_web
 
 web-check: packages ## types, style and unit tests of web/
@@ -65,7 +65,7 @@ imports: install
 prose: install ## check the language of docstrings, comments, messages and docs
 	$(BIN)/python -m scripts.check_prose
 
-schema: install ## print the schema into schema/schema.graphql, and docs/permissions.md
+schema: install ## print schema/schema.graphql, docs/permissions.md and schema/widget_documents.json
 	$(BIN)/baton schema > schema/schema.graphql
 	$(BIN)/baton schema --permissions > docs/permissions.md
 	$(BIN)/python -m scripts.widget_documents > schema/widget_documents.json

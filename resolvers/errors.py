@@ -90,7 +90,7 @@ class IdempotencyMismatchError(BatonError):
     code = ErrorCode.IDEMPOTENCY_MISMATCH
 
     def __init__(self) -> None:
-        super().__init__("This idempotencyKey was used with another input; use a new key for a new request.")
+        super().__init__("This idempotency key was used with another input; use a new key for a new request.")
 
 
 class ResyncRequiredError(BatonError):

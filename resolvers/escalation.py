@@ -147,7 +147,10 @@ async def claim_escalation(context: Context, escalation_id: UUID) -> Escalation:
             escalation.version += 1
             assign(tx, escalation, member_id, context.actor)
         elif escalation.assignee_id != member_id:
-            raise ConflictError("The escalation is already assigned to another team member.")
+            raise ConflictError(
+                "The escalation is assigned to another team member. To take it over, call updateEscalation "
+                "with assignTo."
+            )
     return escalation
 
 

@@ -35,6 +35,13 @@ _per_minute = lru_cache(64)(RateLimitItemPerMinute)
 _per_hour = lru_cache(64)(RateLimitItemPerHour)
 
 
+# What the counts of single mutations count, in messages.
+_COUNTED = {
+    "widget messages": "messages of one widget",
+    "widget escalations": "requests for a person of one widget",
+}
+
+
 class _Count(NamedTuple):
     """One of the counts that a call takes from: its name for the caller, what it counts, and its key."""
 
@@ -107,6 +114,5 @@ def _require(context: Context, count: _Count, wait: float) -> None:
     context.record.note_rate(RateStatus(count.name, count.limit, 0))
     # With the field `error`, at most one line in a second is written.
     _logger.warning("writes.limited", error=f"too many of one {count.of}", limit=str(count.limit))
-    raise RateLimitedError(
-        f"Too many calls of one {count.of}: at most {count.limit}. Try again in {seconds} s.", seconds
-    )
+    what = _COUNTED.get(count.of, f"calls of one {count.of}")
+    raise RateLimitedError(f"Too many {what}: at most {count.limit}. Try again in {seconds} s.", seconds)

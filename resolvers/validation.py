@@ -128,5 +128,5 @@ def check_choices(field: str, chosen: Sequence[StrEnum] | None) -> None:
 def check_intents(field: str, intents: list[str]) -> list[str]:
     """Check at most 50 names of intents."""
     if len(intents) > 50:
-        raise BadInputError(field, "names more than 50 intents")
+        raise BadInputError(field, f"has {len(intents):,} entries; at most 50 are allowed")
     return [check_name(f"{field}.{index}", intent) for index, intent in enumerate(intents)]

@@ -152,10 +152,10 @@ class Document:
         operations = [
             node for node in self.operations if name is None or (node.name and node.name.value == name)
         ]
-        if len(operations) != 1:
-            raise GraphQLError(
-                "The document holds several operations or none of that name: give operationName."
-            )
+        if not operations:
+            raise GraphQLError("The document has no operation of that name: correct operationName.")
+        if len(operations) > 1:
+            raise GraphQLError("The document has several operations: name one by operationName.")
         return operations[0]
 
     def label(self, operation: OperationDefinitionNode) -> str:

@@ -42,7 +42,7 @@ def read_operation(payload: object, services: Services, *, read_only: bool = Fal
     The hash of a persisted query is the id of a trusted document.
     """
     if not isinstance(payload, dict):
-        raise BadInputError("payload", "is not an object with a query")
+        raise BadInputError("payload", "is not an object with a query; send one operation at a time")
     query, variables, name = map(payload.get, ("query", "variables", "operationName"))
     extensions = payload.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):

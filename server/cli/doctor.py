@@ -78,7 +78,8 @@ _ADVICE = {
     "secret key": "Set BATON_SECRET_KEY to the output of `openssl rand -hex 32`.",
     "database": "Check BATON_DATABASE_URL, and that the PostgreSQL runs and accepts connections.",
     "clock": "Check that the database answers.",
-    "pub/sub": "Check BATON_BROADCAST_URL, and that the server runs. Until then events are up to 2 s late.",
+    "pub/sub": "Check that the server of BATON_BROADCAST_URL runs, or without it the database. Until then "
+    "events are up to 2 s late.",
     "sign-in": "Check BATON_OIDC_ISSUER: it must equal the `issuer` of the discovery document.",
     "mail": "Check host, port, user and password in BATON_SMTP_URL.",
 }

@@ -202,7 +202,7 @@ def analytics(
 def rebuild_command() -> None:
     """Compute the roll-ups of the analytics again from the rows; the service may run meanwhile."""
     with command_settings() as settings:
-        typer.echo(f"{rebuild(settings):,} days are rebuilt.")
+        typer.echo(f"Days rebuilt: {rebuild(settings):,}.")
 
 
 @app.command()

@@ -44,6 +44,20 @@ def test_get_answers_a_query_with_variables_and_an_operation_name(workspace: Wor
     assert edge["node"] == {"content": "Hello?"}
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"query": "query A { a: __typename } query B { b: __typename }"}, "several operations: name one by"),
+        ({"query": "query A { a: __typename }", "operationName": "B"}, "no operation of that name: correct"),
+        ([{"query": "{ __typename }"}], "send one operation at a time"),
+    ],
+)
+def test_unclear_operation_is_refused_with_what_to_do(workspace: Workspace, body: Any, message: str) -> None:
+    headers = {"Authorization": f"Bearer {workspace.api_key}"}
+    answer = httpx.post(f"{workspace.server.url}/graphql", json=body, headers=headers)
+    assert message in answer.json()["errors"][0]["message"]
+
+
 @pytest.mark.parametrize("accept", ["application/json", MODERN, "text/event-stream"])
 def test_get_refuses_a_mutation_and_changes_nothing(workspace: Workspace, accept: str) -> None:
     conversation = workspace.start()["conversation"]["id"]

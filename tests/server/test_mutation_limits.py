@@ -80,6 +80,9 @@ def test_widget_sends_twenty_messages_a_minute_by_default(workspace: Workspace) 
     (error,) = refused.json()["errors"]
     assert refused.json()["data"] == {"recordMessage": None}
     assert (error["extensions"]["code"], error["path"]) == ("RATE_LIMITED", ["recordMessage"])
+    assert error["message"].startswith(
+        "Too many messages of one widget: at most 20 per 1 minute. Try again in "
+    )
     assert 0 < error["extensions"]["retryAfter"] <= 60
     assert refused.headers["retry-after"] == str(error["extensions"]["retryAfter"])
     assert refused.headers["ratelimit"].startswith('"messages";r=0;')
@@ -105,6 +108,7 @@ def test_widget_asks_for_a_person_ten_times_an_hour_by_default(workspace: Worksp
     assert [answer["data"]["requestHuman"]["created"] for answer in answers[:10]] == [True] + [False] * 9
     assert answers[10]["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
     assert answers[10]["errors"][0]["extensions"]["retryAfter"] > 60
+    assert answers[10]["errors"][0]["message"].startswith("Too many requests for a person of one widget: ")
     assert widget.code(RECORD, id=conversation, text="I can still write") is None
 
 
