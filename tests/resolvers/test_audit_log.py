@@ -220,6 +220,13 @@ def test_tampering_is_found_at_its_position(workspace: Workspace, tampering: str
     assert checked.stdout.rstrip().endswith(f"broken at position {position}")
 
 
+def test_verification_of_an_unknown_workspace_fails(workspace: Workspace) -> None:
+    unknown, data_dir = "ws_01kgp1wz5ye1ar59h2v8c0t4mn", str(workspace.server.data_dir)
+    checked = run_baton("audit", "verify", "--workspace", unknown, BATON_DATA_DIR=data_dir)
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert "There is no such workspace." in checked.stderr
+
+
 def test_operator_commands_are_recorded(workspace: Workspace) -> None:
     data_dir = str(workspace.server.data_dir)
     for command in (["key", "create"], ["reset-password", workspace.email]):
