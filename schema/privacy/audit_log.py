@@ -113,7 +113,7 @@ class AuditQuery:
         after: str | None = None,
         filter: AuditLogFilter | None = None,  # noqa: A002 - the name in the API
     ) -> AuditEntryConnection:
-        """Actions that concern the workspace's security and privacy, newest first. Takes the scope ADMIN."""
+        """Actions that concern the workspace's security and privacy, newest first. Requires ADMIN."""
         chosen = filter.read() if filter else audit_queries.AuditFilter()
         return AuditEntryConnection.of(
             await audit_queries.audit_log(info.context, chosen, PageRequest(first, after))
