@@ -139,7 +139,7 @@ async def _targets(session: AsyncSession, agent: Agent, channel: DeliveryChannel
         connected = await session.get(SlackConnection, agent.id)
         ready = connected and settings.slack.enabled and settings.slack.channel
         keys = [TargetKey.slack(agent.id, settings.slack.channel)] if ready and settings.slack.channel else []
-        missing = "has no Slack: connectSlack, then set notifications.slack.channel"
+        missing = "has no Slack: call connectSlack, then set notifications.slack.channel"
     else:
         endpoints = await session.scalars(
             select(WebhookEndpoint)

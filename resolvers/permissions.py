@@ -265,6 +265,7 @@ def _requirement(field: str, permission: Permission) -> str:
     if not permission.members:
         return f"{field} requires an API key with the scope {permission.scope}. Team members write replies."
     if permission.members_only:
-        return f"{field} requires a signed-in team member with the right scope."
+        scope = f" with the scope {permission.scope}" if permission.scope else ""
+        return f"{field} requires a signed-in team member{scope}."
     needed = f"the scope {permission.scope}" if permission.scope else "a role or a scope of the team"
     return f"{field} requires a credential with {needed}."

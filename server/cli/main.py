@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from resolvers.api_key import LIFETIME
 from resolvers.member import NewMember
 from resolvers.workspace import MadeWorkspace, NewWorkspace, make_workspace
 from rules.roles import MemberRole
@@ -233,5 +234,5 @@ def _print(made: MadeWorkspace, password: str, as_json: bool) -> None:
         return
     typer.echo(f"workspace  {fields['workspaceId']}")
     typer.echo(f"AI agent   {fields['agentId']}")
-    typer.echo(f"API key    {made.api_key}   (shown this once)")
+    typer.echo(f"API key    {made.api_key}   (shown this once; ends after {LIFETIME.days} days)")
     typer.echo(f"sign in    {made.admin.email}   {password}")

@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from resolvers import operator
+from resolvers.api_key import LIFETIME
 from resolvers.context import Services
 from resolvers.errors import BadInputError
 from rules.roles import EVERY_SCOPE, Scope
@@ -80,7 +81,7 @@ def create_key(
         write_utf8(orjson.dumps(fields).decode() + "\n")
         return
     write_text(f"workspace  {workspace_id}\n")
-    write_text(f"API key    {key}   (shown this once)\n")
+    write_text(f"API key    {key}   (shown this once; ends after {LIFETIME.days} days)\n")
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

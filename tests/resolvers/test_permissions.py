@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from resolvers.permissions import PERMISSIONS, READS
-from tests.support.baton_client import Refused, Socket
+from tests.support.baton_client import Refused, Socket, Workspace
 from tests.support.callers import ABROAD, BY_NAME, EVERYBODY, Rows, Who, World
 from tests.support.open_subscriptions import all_begun
 from tests.support.permission_case import Case
@@ -248,3 +248,13 @@ def test_filter_by_rows_of_another_workspace_finds_nothing(world: World) -> None
     for given in (f'agentId: "{foreign.agent}"', 'customerEmail: "kim@example.com"'):
         answer = world.rows.key.ask(f"{{ conversations(filter: {{ {given} }}) {{ nodes {{ id }} }} }}")
         assert not [item for item in foreign.ids if item in str(answer)], given
+
+
+def test_refusal_says_which_caller_and_scope_are_needed(workspace: Workspace) -> None:
+    escalation = workspace.key.escalate(workspace.start()["conversation"]["id"])["escalation"]["id"]
+    claim = "mutation($id: ID!) { claimEscalation(escalationId: $id) { escalation { id } } }"
+    with pytest.raises(Refused, match=r"a signed-in team member with the scope ESCALATIONS_WRITE\."):
+        workspace.key.ask(claim, id=escalation)
+    change = 'mutation { changePassword(current: "a", new: "b") }'
+    with pytest.raises(Refused, match=r"changePassword requires a signed-in team member\."):
+        workspace.key.ask(change)

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,15 @@ def test_created_key_has_just_its_scopes(workspace: Workspace) -> None:
         "workspace": {"id": workspace.id},
         "scopes": ["CONVERSATIONS_READ", "ESCALATIONS_READ"],
     }
+
+
+def test_created_key_is_printed_with_its_end(workspace: Workspace) -> None:
+    made = run_baton("key", "create", "--workspace", workspace.id, **on(workspace.server))
+    printed = re.search(r"API key +(baton_sk_\S+) +\(shown this once; ends after (\d+) days\)", made.stdout)
+    assert printed, made.stdout
+    own = Caller(workspace.server.url, printed[1]).ask("{ viewer { apiKey { createdAt expiresAt } } }")
+    created, ends = map(datetime.fromisoformat, own["viewer"]["apiKey"].values())
+    assert (ends - created).days in (int(printed[2]) - 1, int(printed[2]))
 
 
 def test_key_create_with_several_workspaces_asks_for_one(workspace: Workspace, other: Workspace) -> None:
