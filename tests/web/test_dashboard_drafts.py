@@ -101,7 +101,7 @@ def test_text_deleted_by_signing_out_is_gone_from_a_page_that_stays_open(
     page.get_by_role("button", name="Internal note").click()
     dashboard.note.fill("Suspicious.")
     page.get_by_role("link", name="Escalation rules").click()
-    page.get_by_label("Threshold").fill("41")
+    page.get_by_role("slider", name="Threshold").fill("41")
     # The browser asks before it leaves unsaved changes, and the member stays.
     asked: list[str] = []
 
