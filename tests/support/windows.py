@@ -14,3 +14,11 @@ def wait_for_window_with(seconds: float) -> None:
     left = _SECONDS - time.monotonic() % _SECONDS
     if left < seconds:
         time.sleep(left)
+
+
+def longest_wait(seconds: int, limit: int) -> float:
+    """Return how long a refused attempt may have to wait, by a limit for windows of so many seconds.
+
+    Attempts of one moment still count in the next window, until the share of one of them has passed.
+    """
+    return seconds * (1 + 1 / limit) + 1
