@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.delivery import DeliveryTarget
@@ -43,23 +43,19 @@ async def unconfirmed(
             DeliveryTarget.confirmed_at.is_not(None),
         )
     )
-    members = await session.scalars(
-        select(Member.email).where(
-            Member.workspace_id == workspace_id,
-            Member.password_hash.is_not(None),
-            Member.removed_at.is_(None),
-        )
-    )
+    members = await session.scalars(_members(workspace_id).where(Member.password_hash.is_not(None)))
     confirmed = {*keys, *map(address_key, members)}
     return [address for address in doubtful if address_key(address) not in confirmed]
 
 
 async def is_member(session: AsyncSession, workspace_id: UUID, address: str) -> bool:
     """Return whether the address is that of a current team member."""
-    members = await session.scalars(
-        select(Member.email).where(Member.workspace_id == workspace_id, Member.removed_at.is_(None))
-    )
+    members = await session.scalars(_members(workspace_id))
     return address_key(address) in map(address_key, members)
+
+
+def _members(workspace_id: UUID) -> Select[str]:
+    return select(Member.email).where(Member.workspace_id == workspace_id, Member.removed_at.is_(None))
 
 
 def request_confirmation(tx: Transaction, target: DeliveryTarget, agent_id: UUID, address: str) -> None:
