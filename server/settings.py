@@ -33,7 +33,6 @@ _IN_WORDS = {
     "less_than_equal": "must be at most {le:.9g}",
     "string_too_short": "is empty; leave the variable out for the default",
     "string_too_long": "has more than {max_length} characters",
-    "string_pattern_mismatch": "must be up to 500 printable ASCII characters without spaces",
 }
 
 _logger = structlog.get_logger(__name__)
@@ -107,6 +106,12 @@ def _domain_names(text: str) -> str:
     return text
 
 
+def _client_id(text: str) -> str:
+    if not 1 <= len(text) <= 500 or not all("!" <= sign <= "~" for sign in text):
+        raise ValueError("must be up to 500 printable ASCII characters without spaces")
+    return text
+
+
 def _plain_secret(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().isascii() or not secret.get_secret_value().isprintable():
         raise ValueError("must be printable ASCII characters")
@@ -170,7 +175,7 @@ class Settings(BaseSettings):
     writes_per_address: int = Field(1_200, ge=1, le=10_000_000)
     writes_per_workspace: int = Field(60_000, ge=1, le=10_000_000)
     oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
-    oidc_client_id: str | None = Field(None, pattern=r"^[!-~]{1,500}$")
+    oidc_client_id: Annotated[str, AfterValidator(_client_id)] | None = None
     oidc_client_secret: Annotated[SecretStr, AfterValidator(_plain_secret)] | None = None
     oidc_name: str = Field("single sign-on", min_length=1, max_length=60)
     oidc_domains: Annotated[str, AfterValidator(_domain_names)] = ""
