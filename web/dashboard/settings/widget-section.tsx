@@ -1,5 +1,6 @@
 /** The section of the settings form for the chat widget. */
 
+import { useId, useState } from "react";
 import type { ButtonVisibility } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { NumberField, Select, Switch, TextArea, TextField } from "../../ui/field";
@@ -19,6 +20,9 @@ const VISIBILITY: [ButtonVisibility, string][] = [
 
 export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProps) {
   const { widget } = settings;
+  const addId = useId();
+  // After a removal all languages are closed: another press must not remove the next one.
+  const [removals, setRemovals] = useState(0);
   const set = (values: Partial<Settings["widget"]>) =>
     edit({ ...settings, widget: { ...widget, ...values } });
   const setTexts = (index: number, values: Partial<Settings["widget"]["texts"][number]>) =>
@@ -106,17 +110,22 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
         <legend>Texts in other languages</legend>
         {widget.texts.map((texts, index) => (
           <LanguageTexts
-            key={index}
+            key={`${removals} ${index}`}
             texts={texts}
             sla={settings.sla}
             disabled={disabled}
             errorAt={(name) => errorAt(`widget.texts.${index}.${name}`)}
             onChange={(values) => setTexts(index, values)}
-            onRemove={() => set({ texts: widget.texts.filter((_, at) => at !== index) })}
+            onRemove={() => {
+              set({ texts: widget.texts.filter((_, at) => at !== index) });
+              setRemovals(removals + 1);
+              document.getElementById(addId)?.focus();
+            }}
           />
         ))}
         {!disabled && (
           <Button
+            id={addId}
             icon="plus"
             onPress={() =>
               set({
