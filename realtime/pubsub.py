@@ -29,6 +29,8 @@ TYPINGS_PER_MESSAGE = 8
 TYPING_BYTES = 255
 
 STREAMS_WAITING, TYPINGS_WAITING = 10_000, 256
+# After so many own canaries and nothing from another process, there is none that listens.
+CANARIES_WITHOUT_OTHERS = 4
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
 _logger = structlog.get_logger(__name__)
@@ -94,7 +96,8 @@ class PubSub:
     """Pub/sub between all processes that share `url`.
 
     Its callbacks run in the event loop and must be quick; its methods must be called there too. A process's
-    own signals reach its callbacks immediately, without the network.
+    own signals reach its callbacks immediately, without the network. They are published unless there is no
+    other process: each sends canaries, and after four periods without one, none is left to receive them.
 
     `url` is redis://, rediss:// or postgresql:// in asyncpg's form; others raise ValueError. Every
     `canary_seconds` it publishes a canary to itself. `on_recover` is called when a rebuilt connection first
@@ -122,6 +125,7 @@ class PubSub:
         self._wakeups: dict[UUID, int] = {}
         self._typings: deque[Typing] = deque(maxlen=TYPINGS_WAITING)
         self._canary_due = True
+        self._canaries_without_others = 0
         self._due = asyncio.Event()
         self._failures = 0
         self._failure = "silence"
@@ -133,15 +137,22 @@ class PubSub:
         """True when no own canary arrived for three periods; the first is counted from the start."""
         return time.monotonic() - self._canary_at > self._silence_seconds
 
+    @property
+    def _has_receivers(self) -> bool:
+        return self._canaries_without_others < CANARIES_WITHOUT_OTHERS
+
     def publish_wakeup(self, wakeup: Wakeup) -> None:
         """Wake a stream's followers, in this process immediately; never blocks, never raises."""
         _call(self._on_wakeup, wakeup)
-        self._keep(wakeup)
-        self._due.set()
+        if self._has_receivers:
+            self._keep(wakeup)
+            self._due.set()
 
     def publish_typing(self, typing: Typing) -> None:
         """Publish a typing signal, in this process immediately; a full queue drops the oldest."""
         _call(self._on_typing, typing)
+        if not self._has_receivers:
+            return
         if not _fits(typing):
             _logger.debug("pubsub.typing_too_long", conversation=typing.conversation)
             return
@@ -169,6 +180,8 @@ class PubSub:
             except Exception as error:
                 self._failure = _reason(error)  # the error itself would keep the dead connection in memory
                 _logger.debug("pubsub.connection_lost", failures=self._failures, error=self._failure)
+            # Another process may begin while its canaries cannot arrive.
+            self._canaries_without_others = 0
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE_SECONDS)
             self._failures += 1
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -220,6 +233,7 @@ class PubSub:
             return False
         if message.sender == self._name:
             return message.canary
+        self._canaries_without_others = 0
         for wakeup in message.wakeups:
             _call(self._on_wakeup, wakeup)
         for typing in message.typings:
@@ -227,6 +241,7 @@ class PubSub:
         return False
 
     def _received_canary(self) -> None:
+        self._canaries_without_others += 1
         if self._reported_stalled:
             self._reported_stalled = False
             _logger.info("pubsub.recovered", silent_seconds=self._silent_seconds())

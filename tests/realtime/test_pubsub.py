@@ -8,8 +8,12 @@ from uuid import uuid4
 import asyncpg
 import orjson
 import pytest
+from broadcaster import Broadcast
+from broadcaster._base import Subscriber
 
 from realtime.pubsub import (
+    CANARIES_WITHOUT_OTHERS,
+    CHANNEL,
     TYPING_BYTES,
     TYPINGS_PER_MESSAGE,
     TYPINGS_WAITING,
@@ -19,6 +23,7 @@ from realtime.pubsub import (
     _fits,
     _Message,
 )
+from tests.support.pubsub_backends import RedisServer
 from tests.support.pubsub_probe import (
     CANARY_SECONDS,
     create_listener,
@@ -58,6 +63,42 @@ async def test_own_ring_is_heard_once_and_immediately(url: str) -> None:
         await eventually(lambda: wakeup in other.wakeups)
         await reach_each_other(first, other)
         assert first.wakeups.count(wakeup) == 1
+
+
+async def test_only_process_publishes_nothing_until_another_begins(url: str) -> None:
+    watch, texts = Broadcast(url), list[str]()
+    async with listening(url) as (first,), watch, watch.subscribe(CHANNEL) as events:
+        watching = asyncio.create_task(_collect(events, texts))
+        await eventually(lambda: len(texts) > CANARIES_WITHOUT_OTHERS)
+        texts.clear()
+        unheard, typing = Wakeup(uuid4(), 5), Typing(uuid4(), "HUMAN", "user:7", True)
+        first.pubsub.publish_wakeup(unheard)
+        first.pubsub.publish_typing(typing)
+        assert (first.wakeups, first.typings) == ([unheard], [typing])
+        await eventually(lambda: len(texts) > 1)
+        assert not any(message.wakeups or message.typings for message in map(_Message.decode, texts))
+        other = create_listener(url)
+        running = asyncio.create_task(other.pubsub.run())
+        await reach_each_other(first, other)
+        assert unheard not in other.wakeups
+        watching.cancel()
+        running.cancel()
+        await asyncio.gather(watching, running, return_exceptions=True)
+
+
+async def test_lost_connection_makes_a_process_publish_again(redis_server: RedisServer) -> None:
+    async with listening(redis_server.url) as (first,):
+        await eventually(lambda: first.pubsub._canaries_without_others >= CANARIES_WITHOUT_OTHERS)
+        redis_server.kill()
+        await eventually(lambda: first.pubsub.stalled)
+        missed = Wakeup(uuid4(), 3)
+        first.pubsub.publish_wakeup(missed)
+        assert missed.stream in first.pubsub._wakeups
+
+
+async def _collect(events: Subscriber, texts: list[str]) -> None:
+    while True:
+        texts.append((await events.get()).message)
 
 
 async def test_burst_arrives_with_the_highest_position_of_each_stream(url: str) -> None:
