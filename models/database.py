@@ -1,7 +1,7 @@
 """The connection pools to PostgreSQL."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from copy import copy
 from functools import partial
 from typing import Any
@@ -131,7 +131,7 @@ class Database:
                 connection_class=ScopedConnection,
             )
 
-        self._list_seconds = list_seconds
+        self._expected_errors = _ExpectedErrors(list_seconds)
         self._scope = scope
         connect_for_queries = partial(_connect_for_queries, connect)
         self._query_pool = ConnectionPool(connect_for_queries, queries, query_wait)
@@ -197,20 +197,6 @@ class Database:
     def _queries(self) -> ConnectionPool:
         return self._wide_query_pool if self._scope == EVERY_WORKSPACE else self._query_pool
 
-    @contextmanager
-    def _expected_errors(self) -> Iterator[None]:
-        """Raise DatabaseUnavailableError and QueryTimeoutError in the place of the driver's errors."""
-        try:
-            yield
-        except DatabaseUnavailableError:
-            raise
-        except Exception as error:
-            if self._list_seconds is not None and _sqlstate(error) == _CANCELLED:
-                raise QueryTimeoutError(self._list_seconds) from error
-            if is_unavailable(error):
-                raise DatabaseUnavailableError(error) from error
-            raise
-
     @asynccontextmanager
     async def autocommit_session(self) -> AsyncIterator[AsyncSession]:
         """Open a session for queries, without a transaction: each statement sees what is committed."""
@@ -219,7 +205,7 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
-        with self._expected_errors():
+        with self._expected_errors:
             if self._scope is None:
                 async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
                     yield session
@@ -238,7 +224,7 @@ class Database:
 
         Raises DatabaseUnavailableError also if no connection is free for 10 s or the query takes 25 s.
         """
-        with self._expected_errors():
+        with self._expected_errors:
             return await self._queries.fetch(sql, values, record_class, self._scope)
 
     async def execute_write(self, sql: str, *values: Any) -> list[asyncpg.Record]:
@@ -247,7 +233,7 @@ class Database:
         Raises DatabaseUnavailableError as `fetch` does. A statement may wait for rows, and keeps no query
         waiting meanwhile.
         """
-        with self._expected_errors():
+        with self._expected_errors:
             return await self._write_pool.fetch(sql, values, scope=self._scope)
 
     async def fetch_list(
@@ -261,7 +247,7 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Provide a connection of the pool of sessions, on which each statement is a transaction."""
-        with self._expected_errors():
+        with self._expected_errors:
             async with pooled_connection(self._engine, self._scope) as pooled:
                 yield driver_connection(pooled)
 
@@ -271,7 +257,7 @@ class Database:
 
         Raises DatabaseUnavailableError as `fetch` does.
         """
-        with self._expected_errors():
+        with self._expected_errors:
             async with (
                 self._queries.connection(self._scope) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
@@ -281,7 +267,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[DatabaseTransaction]:
         """Begin a transaction, which is rolled back unless it is committed in the block."""
-        with self._expected_errors():
+        with self._expected_errors:
             async with begin_transaction(self._engine, self._scope) as transaction:
                 yield transaction
 
@@ -297,6 +283,28 @@ class Database:
         self._wide_query_pool.close()
         self._write_pool.close()
         await self._engine.dispose()
+
+
+class _ExpectedErrors:
+    """A block that raises DatabaseUnavailableError and QueryTimeoutError in the place of the driver's errors.
+
+    One object serves all blocks: a context manager of `contextlib` takes nine calls for each.
+    """
+
+    __slots__ = ("_list_seconds",)
+
+    def __init__(self, list_seconds: float | None) -> None:
+        self._list_seconds = list_seconds
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, DatabaseUnavailableError):
+            return
+        if self._list_seconds is not None and _sqlstate(error) == _CANCELLED:
+            raise QueryTimeoutError(self._list_seconds) from error
+        if is_unavailable(error):
+            raise DatabaseUnavailableError(error) from error
 
 
 def _refuse_closed(connection: AdaptedConnection, *_: Any) -> None:

@@ -135,7 +135,7 @@ class Ledger:
 
     def _first_read(self, row: PlainRow) -> PlainRow:
         first, stored = self._stored.get(identity := _identity(row), (row, None))
-        if stored is None or not any(_changed(first, stored)):
+        if stored is None or not _changed(first, stored):
             vars(first).update(current := _values(row))
             self._stored[identity] = first, current
         return first
@@ -151,13 +151,14 @@ class Ledger:
 
     def _updates(self) -> Iterator[tuple[RowUpdate, list[Any]]]:
         for (model, *key), (row, stored) in self._stored.items():
-            if changed := tuple(_changed(row, stored)):
-                yield RowUpdate(model, changed), [*(vars(row)[name] for name in changed), *key]
+            if changed := _changed(row, stored):
+                current = vars(row)
+                yield RowUpdate(model, tuple(changed)), [*[current[name] for name in changed], *key]
 
 
-def _changed(row: PlainRow, stored: dict[str, Any]) -> Iterator[str]:
+def _changed(row: PlainRow, stored: dict[str, Any]) -> list[str]:
     current = vars(row)
-    return (name for name, value in stored.items() if (new := current[name]) is not value and new != value)
+    return [name for name, value in stored.items() if (new := current[name]) is not value and new != value]
 
 
 def _values(row: PlainRow) -> dict[str, Any]:

@@ -27,10 +27,9 @@ class _Windows:
 
     def advance(self, index: int) -> None:
         """Make `index` the running window; counts that are older than the window before are dropped."""
-        if index != self.index:
-            self.before = self.running if index == self.index + 1 else {}
-            self.running = {}
-            self.index = index
+        self.before = self.running if index == self.index + 1 else {}
+        self.running = {}
+        self.index = index
 
 
 class WindowCounter:
@@ -42,44 +41,45 @@ class WindowCounter:
 
     def hit(self, limit: RateLimitItem, key: Key) -> float:
         """Count one attempt and return 0, or return the seconds to wait and count nothing."""
-        windows, elapsed = self._at(limit)
-        wait = _seconds_to_wait(limit, windows, key, elapsed)
+        windows, elapsed, seconds = self._at(limit)
+        wait = _seconds_to_wait(limit.amount, windows, key, elapsed, seconds)
         if wait == 0:
             windows.running[key] = windows.running.get(key, 0) + 1
         return wait
 
     def seconds_to_wait(self, limit: RateLimitItem, key: Key) -> float:
         """Return 0 if one more attempt may proceed, otherwise the seconds to wait."""
-        windows, elapsed = self._at(limit)
-        return _seconds_to_wait(limit, windows, key, elapsed)
+        windows, elapsed, seconds = self._at(limit)
+        return _seconds_to_wait(limit.amount, windows, key, elapsed, seconds)
 
     def remaining(self, limit: RateLimitItem, key: Key) -> int:
         """Return how many attempts may still proceed now."""
-        windows, elapsed = self._at(limit)
-        weight = 1 - elapsed / limit.get_expiry()
+        windows, elapsed, seconds = self._at(limit)
+        weight = 1 - elapsed / seconds
         counted = windows.before.get(key, 0) * weight + windows.running.get(key, 0)
         return max(0, math.floor(limit.amount - counted))
 
     def clear(self, limit: RateLimitItem, key: Key) -> None:
         """Forget the attempts of `key`."""
-        windows, _ = self._at(limit)
+        windows, _, _ = self._at(limit)
         windows.running.pop(key, None)
         windows.before.pop(key, None)
 
-    def _at(self, limit: RateLimitItem) -> tuple[_Windows, float]:
+    def _at(self, limit: RateLimitItem) -> tuple[_Windows, float, int]:
+        """Return the windows of a limit, the seconds since the running one began, and its length."""
         seconds = limit.get_expiry()
         index, elapsed = divmod(self._now(), seconds)
         windows = self._windows.get(seconds)
         if windows is None:
             windows = self._windows[seconds] = _Windows()
-        windows.advance(int(index))
-        return windows, elapsed
+        if windows.index != index:
+            windows.advance(int(index))
+        return windows, elapsed, seconds
 
 
-def _seconds_to_wait(limit: RateLimitItem, windows: _Windows, key: Key, elapsed: float) -> float:
-    seconds = limit.get_expiry()
+def _seconds_to_wait(amount: int, windows: _Windows, key: Key, elapsed: float, seconds: int) -> float:
     before, running = windows.before.get(key, 0), windows.running.get(key, 0)
-    allowed = limit.amount - 1
+    allowed = amount - 1
     if before * (1 - elapsed / seconds) + running <= allowed:
         return 0
     if running <= allowed:

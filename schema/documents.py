@@ -265,8 +265,8 @@ def may_read_schema(caller: Actor | None) -> bool:
     return caller is not None and not caller.is_customer
 
 
-def find(operation: Operation, call: GraphQLContext) -> tuple[Document, OperationDefinitionNode]:
-    """Return the document and the operation to run, which may be run for this caller; raise RefusedError."""
+def find(operation: Operation, call: GraphQLContext) -> tuple[Document, OperationDefinitionNode, Cost]:
+    """Return the document, the operation to run for this caller, and its cost; raise RefusedError."""
     try:
         document = load_for(operation.query, call)
     except GraphQLError as error:
@@ -277,15 +277,15 @@ def find(operation: Operation, call: GraphQLContext) -> tuple[Document, Operatio
         node = document.operation(operation.name)
     except GraphQLError as error:
         raise RefusedError(format_errors([error])) from None
-    cost = cost_of(document, node, operation)
+    cost = _cost_of(document, node, operation)
     try:
         _check(document, node, cost, call)
     except GraphQLError as error:
         raise RefusedError(format_errors([error]), cost_extension(cost)) from None
-    return document, node
+    return document, node, cost
 
 
-def cost_of(document: Document, node: OperationDefinitionNode, operation: Operation) -> Cost:
+def _cost_of(document: Document, node: OperationDefinitionNode, operation: Operation) -> Cost:
     """Return the cost for any variables, or if that is too much, for those of the operation."""
     cost, _ = document.static_cost(node)
     if is_allowed(cost):

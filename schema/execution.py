@@ -13,7 +13,7 @@ from resolvers.context import Context
 from resolvers.errors import FAILURES, ErrorCode
 from schema.bounded_executor import BoundedExecutor
 from schema.context import GraphQLContext
-from schema.documents import Document, cost_of, find
+from schema.documents import Document, find
 from schema.errors import RefusedError, format_errors
 from schema.executor.run import run as run_executor
 from schema.executor.run import run_plan
@@ -51,12 +51,11 @@ async def execute_call(operation: Operation, call: GraphQLContext) -> dict[str, 
 
 async def _execute(operation: Operation, call: GraphQLContext) -> dict[str, Any]:
     try:
-        document, node = find(operation, call)
+        document, node, cost = find(operation, call)
     except RefusedError as refused:
         return {"errors": refused.errors} | (
             {} if refused.extensions is None else {"extensions": refused.extensions}
         )
-    cost = cost_of(document, node, operation)
     call.record.operation, call.record.fields = document.label(node), round(cost.fields)
     answer = await _run_operation(document, node, operation, call)
     return {**answer, "extensions": cost_extension(cost)}

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
@@ -34,13 +34,11 @@ def set_up_logs(level: str) -> LogWriter:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        hide_row_details,
-        shorten_expected_failure,
+        FailuresOnly(hide_row_details, shorten_expected_failure, RepeatLimit()),
     ]
-    limit = RepeatLimit()
     render = _renderers(writer.isatty())
     structlog.configure(
-        processors=[*shared, limit, *render],
+        processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(writer),  # type: ignore[arg-type]  # a TextIO by use
         cache_logger_on_first_use=True,
@@ -48,7 +46,7 @@ def set_up_logs(level: str) -> LogWriter:
     handler = _Handler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, limit],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
@@ -105,9 +103,23 @@ def _renderers(terminal: bool) -> list[Processor]:
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     return [
-        structlog.processors.format_exc_info,
+        FailuresOnly(structlog.processors.format_exc_info),
         structlog.processors.JSONRenderer(lambda value, **_: orjson.dumps(value, default=repr).decode()),
     ]
+
+
+class FailuresOnly:
+    """A processor that passes a line with an error or an exception through others. Few lines have one."""
+
+    def __init__(self, *processors: Processor) -> None:
+        self._processors = processors
+
+    def __call__(self, logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
+        """Return the event as the processors leave it."""
+        if "error" in event or "exc_info" in event:
+            for process in self._processors:
+                event = cast(EventDict, process(logger, level, event))
+        return event
 
 
 def hide_row_details(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

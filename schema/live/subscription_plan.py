@@ -125,7 +125,7 @@ def prepare(operation: Operation, call: GraphQLContext, find_plan: FindPlan) -> 
 
     `find_plan` returns the plan of a key that others follow now. Nothing but the cursor is read then.
     """
-    document, node = find(operation, call)
+    document, node, _ = find(operation, call)
     return (
         _of_shared_plan(operation, call, document, node, find_plan)
         or _of_compiled_plan(operation, call, document, node)

@@ -32,6 +32,7 @@ from server.http.cookies import DEVICE, SESSION, delete_cookie, set_cookie
 from server.http.graphiql import graphiql_page
 from server.http.problems import headers_of, status_of
 from server.http.request_body import MalformedError, read_json
+from server.http.request_headers import header, headers_by_name
 
 MODERN = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
@@ -39,12 +40,12 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 # A form, a link or an image of another site can send none of these.
 _PREFLIGHT_HEADERS = ("apollo-require-preflight", "x-requested-with")
-_STREAM_TOKEN = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
+_STREAM_TOKEN = b"x-graphql-event-stream-token"
 
 
 async def graphql(request: Request) -> Response:
     """Run the operation of a POST or a GET; show GraphiQL to a browser if it is on."""
-    accepted = request.headers.get("accept", "")
+    accepted = header(request, b"accept") or ""
     if request.method == "GET" and "text/html" in accepted and MODERN not in accepted:
         return graphiql_page(request)
     try:
@@ -69,7 +70,7 @@ async def graphql(request: Request) -> Response:
 def _refuse_single_connection(request: Request) -> None:
     """Raise HTTPException for graphql-sse's single connection mode and for unknown methods."""
     reserves = request.method in {"PUT", "DELETE"}
-    if reserves or _STREAM_TOKEN in request.headers:
+    if reserves or _STREAM_TOKEN in headers_by_name(request.scope):
         raise HTTPException(
             # That client shows the status and not the body.
             501 if reserves else 400,

@@ -11,6 +11,7 @@ from server.http.authentication import client_address
 from server.http.call_report import record_of
 from server.http.cookies import SESSION, presented_cookie
 from server.http.request_body import receive_body
+from server.http.request_headers import header
 from server.http.state import call_state
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -44,5 +45,5 @@ async def place_of(request: Request) -> Place:
 def _credential(request: Request, url: str) -> str:
     """Return the text of the request's credential, valid or not; an empty one if there is none."""
     in_path: str = request.path_params.get("token", "")
-    header = request.headers.get("authorization", "")
-    return in_path or header.partition(" ")[2].strip() or presented_cookie(request, SESSION, url)
+    given = header(request, b"authorization") or ""
+    return in_path or given.partition(" ")[2].strip() or presented_cookie(request, SESSION, url)

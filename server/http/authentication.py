@@ -13,6 +13,7 @@ from server.http.call_report import record_of
 from server.http.cookies import DEVICE, SESSION, presented_cookie
 from server.http.log_context import bind_actor
 from server.http.origins import is_own_page, may_call_from
+from server.http.request_headers import header
 from server.http.state import http_state
 
 
@@ -54,11 +55,11 @@ def presented_credential(
     return Credential(cookie, from_cookie=True)
 
 
-def bearer_token(header: str | None) -> str | None:
+def bearer_token(authorization: str | None) -> str | None:
     """Return the token of an Authorization header; raises UnauthenticatedError for another scheme."""
-    if header is None:
+    if authorization is None:
         return None
-    scheme, _, token = header.partition(" ")
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError("The Authorization header must be “Bearer” and a token.")
     return token.strip()
@@ -72,7 +73,7 @@ async def authenticate(request: Request) -> AuthenticatedCall:
     """
     state = http_state(request)
     services, url = state.services, state.settings.url
-    credential = presented_credential(request, request.headers.get("authorization"), url)
+    credential = presented_credential(request, header(request, b"authorization"), url)
     if credential is None:
         return AuthenticatedCall(context_of(request, None), None)
     use = CredentialUse(client_address(request), services.session_idle)
@@ -95,9 +96,9 @@ def context_of(request: Request, actor: Actor | None) -> Context:
         state.services,
         actor,
         client_address(request),
-        origin=request.headers.get("origin"),
+        origin=header(request, b"origin"),
         device_cookie=presented_cookie(request, DEVICE, state.settings.url),
-        user_agent=request.headers.get("user-agent", ""),
+        user_agent=header(request, b"user-agent") or "",
         record=record,
     )
 

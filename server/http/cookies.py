@@ -5,6 +5,8 @@ from datetime import timedelta
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from server.http.request_headers import headers_by_name
+
 SESSION, DEVICE = "session", "device"
 SIGN_IN, ACCOUNT = "sign_in", "account"
 
@@ -16,6 +18,8 @@ def cookie_name(kind: str, public_url: str) -> str:
 
 def presented_cookie(connection: HTTPConnection, kind: str, public_url: str) -> str:
     """Return the cookie that a browser presents, or an empty text."""
+    if b"cookie" not in headers_by_name(connection.scope):
+        return ""
     return connection.cookies.get(cookie_name(kind, public_url), "")
 
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.http.problems import answer_unexpected, client_disconnected
+from server.http.request_headers import headers_by_name
 
 
 class DirectRoute:
@@ -32,7 +33,7 @@ class DirectRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         scope["route"], scope["endpoint"], scope["path_params"] = self._route, self._route.endpoint, {}
-        if b"origin" in dict(scope["headers"]):
+        if b"origin" in headers_by_name(scope):
             await self._serve_shared(scope, receive, send)
         else:
             # The header that the middleware would add.

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from resolvers.errors import BatonError, ErrorCode
+from server.http.request_headers import header
 
 BODY_LIMIT = 1024 * 1024  # bytes
 
@@ -23,7 +24,7 @@ class MalformedError(BatonError):
 
 async def read_json(request: Request) -> Any:
     """Return the body as JSON; raises MalformedError, and HTTPException for 413 and 415."""
-    media_type = request.headers.get("content-type", "").partition(";")[0]
+    media_type = (header(request, b"content-type") or "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise HTTPException(415, "Send JSON with `Content-Type: application/json`.")
     try:

@@ -96,6 +96,22 @@ async def test_caller_that_waits_too_long_gets_an_error(server: Server) -> None:
     small.close()
 
 
+async def test_cancelled_caller_passes_its_turn_on(server: Server) -> None:
+    small = ConnectionPool(lambda: asyncpg.connect(server.owner_url), 1, DEADLINE)
+    async with small.connection():
+        waiting = [asyncio.create_task(small.fetch("SELECT 1", ())) for _ in range(3)]
+        await eventually(lambda: small.use().waiting == 3)
+        waiting[1].cancel()
+    # The first one has its turn, and has not run yet.
+    waiting[0].cancel()
+    async with asyncio.timeout(DEADLINE):
+        assert await waiting[2]
+        assert await small.fetch("SELECT 1", ())
+    assert (small.use().in_use, small.use().waiting) == (0, 0)
+    assert [task.cancelled() for task in waiting] == [True, True, False]
+    small.close()
+
+
 async def test_connection_that_cannot_be_opened_takes_no_place() -> None:
     async def refuse() -> asyncpg.Connection:
         raise ConnectionRefusedError

@@ -61,7 +61,7 @@ async def ask(context: Context, operation: Operation, now: datetime, way: Way) -
     """Return the result of an operation; raise RefusedError."""
     call = GraphQLContext.of(context)
     call.now = now
-    document, node = find(operation, call)
+    document, node, _ = find(operation, call)
     return in_bytes(await execute_by(way, document, node, operation, call))
 
 

@@ -81,7 +81,7 @@ async def act(context: Context, workspace: Workspace, operation: Operation, way:
     operation = Operation(operation.query, values, None)
     call = GraphQLContext.of(context)
     try:
-        text, node = find(operation, call)
+        text, node, _ = find(operation, call)
     except RefusedError:  # a random document can cost too much
         return "refused", None
     result = comparable(await execute_by(way, text, node, operation, call))

@@ -39,7 +39,7 @@ def look_up(
 ) -> tuple[Document, Plan | None]:
     """Return the document of the text, and the plan for a caller."""
     operation, call = Operation(text, variables, None), GraphQLContext.of(context)
-    document, node = find(operation, call)
+    document, node, _ = find(operation, call)
     executor = build_executor(document, node, operation, call)
     assert isinstance(executor, BoundedExecutor)
     return document, plan_of(document, node, executor, caller)

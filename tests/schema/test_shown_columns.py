@@ -64,7 +64,7 @@ async def test_single_field_is_read_by_its_plan(api: CountedApi, workspace: Work
             call = GraphQLContext.of(context)
             call.now = now
             operation = Operation(f"{{ escalations {{ {selection} }} }}", None, None)
-            document, node = find(operation, call)
+            document, node, _ = find(operation, call)
             executor = build_executor(document, node, operation, call)
             assert isinstance(executor, BoundedExecutor)
             results.append(
