@@ -173,7 +173,7 @@ async def read_page(
     values = bind_values(context.actor) | listed.values | parameters(bounds) | {"size": size + 1}
     with context.list_database() as database:
         rows = await _SHAPES.get(shape, build).list_rows(database, values)
-    return page_of([row for (row,) in rows], order, request)
+    return page_of([row for (row,) in rows], order, request, request.size)
 
 
 async def count_rows(context: Context, listed: ListSelect[Any], most: int | None) -> int:
@@ -191,10 +191,10 @@ async def count_rows(context: Context, listed: ListSelect[Any], most: int | None
     return count
 
 
-def page_of(rows: list[T], order: Order, request: PageRequest) -> Page[T]:
-    """Return the page of rows that were read as far as the first row after it."""
-    size, backward = request.size
-    more, rows = len(rows) > size, rows[:size]
+def page_of(rows: list[T], order: Order, request: PageRequest, size: tuple[int, bool]) -> Page[T]:
+    """Return the page of rows that were read as far as the first row after it; `size` is the request's."""
+    most, backward = size
+    more, rows = len(rows) > most, rows[:most]
     if backward:
         rows.reverse()
     return Page(

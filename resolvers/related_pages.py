@@ -68,7 +68,10 @@ class _RelatedList(Generic[T]):
         rows = _pages(*kind).showing(with_order(context.shown, self.entity, self.order))
         for owner_id, row in await rows.rows(context.database, **given):
             rows_of[owner_id].append(row)
-        return {owner_id: page_of(rows, self.order, request) for owner_id, rows in rows_of.items()}
+        return {
+            owner_id: page_of(rows, self.order, request, (size, backward))
+            for owner_id, rows in rows_of.items()
+        }
 
     async def counts(self, context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
         """Return the length of each list; an empty one is left out."""
