@@ -15,10 +15,10 @@ def header(connection: HTTPConnection, name: bytes) -> str | None:
 
 def headers_by_name(scope: Scope) -> dict[bytes, bytes]:
     """Return the headers by their names in lower case, each with its first value."""
-    found: dict[bytes, bytes] | None = scope.get("headers_by_name")
-    if found is None:
-        found = dict(reversed(scope["headers"]))
+    headers: dict[bytes, bytes] | None = scope.get("headers_by_name")
+    if headers is None:
+        headers = dict(reversed(scope["headers"]))
         # The scope of a WebSocket stays in memory.
         if scope["type"] == "http":
-            scope["headers_by_name"] = found
-    return found
+            scope["headers_by_name"] = headers
+    return headers
