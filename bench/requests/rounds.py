@@ -1,12 +1,13 @@
 """Rounds: every work on every server in turn, again and again; the first round does not count."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from time import sleep
+from time import monotonic, sleep
 
 from bench.client import Asked, run
 from bench.requests.answers import check_answers
-from bench.requests.servers import Contestant, only_running
+from bench.requests.servers import BATON, WITH_WORKER, Contestant, only_running
 from bench.requests.works import RECORDS, WORKS, Workspace, prepare
 from bench.rounds import say
 from bench.server_under_test import Stage
@@ -15,6 +16,9 @@ CLIENTS = (1, 16)
 PACE = 20  # requests a second of one client
 TICK_SECONDS = 0.01  # Linux counts CPU in these
 IDLE_SHARE, IDLE_SECONDS, IDLE_TURNS = 0.1, 0.5, 240
+# A Baton publishes wake-ups until it has received nothing from another one for four canaries, of 3 s each.
+# One that was stopped for three of them has lost its connection, and begins to count again.
+ALONE_SECONDS, SHORT_STOP_SECONDS = 13, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,34 @@ async def rounds(staged: Stage, servers: Sequence[Contestant], plan: Plan) -> Re
     say("compares the answers")
     await check_answers(servers, workspace)
     result: Result = {}
+    batons = _Batons()
     for turn in range(plan.rounds + 1):
         say(f"round {turn} of {plan.rounds}" if turn else "warms up")
         for case in cases():
             for server in _of_case(servers, case):
-                with only_running(server, servers):
+                with only_running(server, servers), batons.alone(server):
                     reading = await _measure(staged, server, workspace, case, plan)
                 if turn:
                     result.setdefault(case, {}).setdefault(server.name, []).append(reading)
     return result
+
+
+class _Batons:
+    """The servers of Baton: which of them ran last, and until when."""
+
+    def __init__(self) -> None:
+        self._last, self._until = "", 0.0
+
+    @contextmanager
+    def alone(self, server: Contestant) -> Iterator[None]:
+        """Wait until a Baton no longer publishes for the other one."""
+        if server.name not in {BATON, WITH_WORKER}:
+            yield
+            return
+        if server.name != self._last or monotonic() - self._until > SHORT_STOP_SECONDS:
+            sleep(ALONE_SECONDS)
+        yield
+        self._last, self._until = server.name, monotonic()
 
 
 def cases() -> Iterator[Case]:
