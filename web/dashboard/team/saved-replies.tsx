@@ -13,7 +13,8 @@ import { Button } from "../../ui/button";
 import { EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { TextArea, TextField } from "../../ui/field";
 import { Dialog, DialogActions } from "../../ui/overlay";
-import { showError } from "../../ui/toast";
+import { leaveRow } from "../../ui/rows";
+import { showError, showToast } from "../../ui/toast";
 import { CallError, execute } from "../api";
 import { keys, queryClient } from "../cache";
 import { Page } from "../page";
@@ -31,9 +32,10 @@ export function SavedRepliesScreen() {
   const [editing, setEditing] = useState<SavedReply | "new">();
   const reload = () => queryClient.invalidateQueries({ queryKey: keys.savedReplies });
 
-  async function remove(id: string) {
+  async function remove({ id, title }: SavedReply) {
     try {
       await execute(DeleteSavedReplyDocument, { id });
+      showToast(`Deleted ${title}`);
       reload();
     } catch (failure) {
       showError(failure);
@@ -76,7 +78,11 @@ export function SavedRepliesScreen() {
                   <Button look="quiet" aria-label={`Edit ${reply.title}`} onPress={() => setEditing(reply)}>
                     Edit
                   </Button>
-                  <Button look="quiet" aria-label={`Delete ${reply.title}`} onPress={() => remove(reply.id)}>
+                  <Button
+                    look="quiet"
+                    aria-label={`Delete ${reply.title}`}
+                    onPress={(press) => leaveRow(press) && remove(reply)}
+                  >
                     Delete
                   </Button>
                 </div>
