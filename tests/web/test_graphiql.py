@@ -118,7 +118,32 @@ def test_member_who_signs_in_after_another_one_gets_no_query_of_theirs(
     expect(dialog).to_be_visible()
     with page.expect_event("load"):
         dashboard.fill_credentials("bea@example.com")
+    page.wait_for_function(f"query => !{KEPT}.includes(query)", arg=QUERY)
+
+
+def test_queries_of_an_ended_session_are_kept_for_their_author_only(
+    page: Page, graphiql: Server, workspace: Workspace
+) -> None:
+    workspace.member("bea@example.com")
+    dashboard = DashboardPage(page, workspace, f"{graphiql.url}/app").sign_in()
+    _run_query(page, graphiql)
+    page.goto("about:blank")
+    workspace.end_sessions()
+    dashboard.sign_in()
+    assert QUERY in page.evaluate(KEPT)
+    page.goto("about:blank")
+    workspace.end_sessions()
+    tab = page.context.new_page()
+    tab.goto(f"{graphiql.url}/graphql")
+    expect(tab.get_by_label("Query Editor")).to_contain_text("viewer")
+    dashboard.sign_in("bea@example.com")
+    expect(tab.get_by_label("Query Editor")).to_contain_text("Operations run with your session")
     assert QUERY not in page.evaluate(KEPT)
+    _run_query(tab, graphiql)
+    page.reload()
+    expect(page.locator('nav[aria-label="Main"]')).to_be_attached()
+    assert QUERY in page.evaluate(KEPT)
+    assert dashboard.errors == []
 
 
 def test_clearing_the_data_of_graphiql_keeps_drafts_of_the_dashboard(page: Page, graphiql: Server) -> None:

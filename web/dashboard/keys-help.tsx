@@ -7,6 +7,8 @@ import { singleKeys } from "./preferences";
 import styles from "./shell.module.css";
 import { useStore } from "./store";
 
+const SIGNS: Record<string, string> = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc" };
+
 export function KeysHelp({ open, onClose }: { open: boolean; onClose(): void }) {
   const enabled = useStore(singleKeys);
   const bindings = useStore(scopes).flatMap((scope) => scope.bindings);
@@ -26,7 +28,7 @@ export function KeysHelp({ open, onClose }: { open: boolean; onClose(): void }) 
                     <span>
                       {binding.key.split(" ").map((part) => (
                         <kbd key={part} style={{ marginInlineStart: 4 }}>
-                          {part.length === 1 ? part.toUpperCase() : part}
+                          {SIGNS[part] ?? (part.length === 1 ? part.toUpperCase() : part)}
                         </kbd>
                       ))}
                     </span>

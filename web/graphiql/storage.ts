@@ -3,13 +3,15 @@
 /** GraphiQL begins its names with this. The dashboard keeps its own next to them. */
 const PREFIX = "graphiql:";
 const TABS = `${PREFIX}tabState`;
+/** The member whose queries are stored, as the dashboard says. GraphiQL does not delete it with its own. */
+const OWNER = "baton-dashboard:graphiql-member";
 
 let ended = false;
 
 export const storageWithoutHeaders = {
   getItem: (name: string) => localStorage.getItem(name),
   removeItem: (name: string) => localStorage.removeItem(name),
-  clear: forgetQueries,
+  clear: clearQueries,
   get length() {
     return ownNames().length;
   },
@@ -24,23 +26,40 @@ function ownNames(): string[] {
   return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
 }
 
-/** Delete what GraphiQL has stored, and nothing else. */
+function clearQueries() {
+  for (const name of ownNames()) {
+    localStorage.removeItem(name);
+  }
+}
+
+/** Delete what GraphiQL has stored, and whose it is. */
 export function forgetQueries() {
   try {
-    for (const name of ownNames()) {
-      localStorage.removeItem(name);
-    }
+    clearQueries();
+    localStorage.removeItem(OWNER);
   } catch {
     // Storage is denied: there is nothing to remove.
   }
 }
 
-/** Load the page again when another page deletes the tabs: signing out of the dashboard does. */
+/** Keep what GraphiQL stores for this member. Queries of another member, or of nobody known, are deleted. */
+export function keepQueriesOf(memberId: string) {
+  try {
+    if (localStorage.getItem(OWNER) !== memberId) {
+      clearQueries();
+      localStorage.setItem(OWNER, memberId);
+    }
+  } catch {
+    // Storage is denied: nothing is kept.
+  }
+}
+
+/** Load the page again when the dashboard deletes the tabs: a member has signed out, or another one in. */
 export function followSignOut() {
   const restart = () => {
     // GraphiQL stores its tabs half a second after a change, so a change may still wait, or have been stored.
     ended = true;
-    forgetQueries();
+    clearQueries();
     location.reload();
   };
   window.addEventListener("storage", ({ key, newValue }) => {

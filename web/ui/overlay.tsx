@@ -1,6 +1,6 @@
 /** Dialogs and menus. */
 
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import {
   Dialog as AriaDialog,
   Menu as AriaMenu,
@@ -14,6 +14,7 @@ import {
   Popover,
 } from "react-aria-components";
 import { IconButton, Kbd } from "./button";
+import { restoreFocus } from "./focus";
 import { Icon, type IconName } from "./icon";
 import styles from "./ui.module.css";
 
@@ -27,7 +28,19 @@ export interface DialogProps {
   required?: boolean;
 }
 
+/** Give the focus back to what opened the dialog. It may be gone, and React Aria does not always succeed. */
+function useOpener(open: boolean) {
+  const opener = useRef<Element>(null);
+  // Here the dialog has not taken the focus yet.
+  opener.current = open ? (opener.current ?? document.activeElement) : null;
+  useEffect(() => {
+    const element = opener.current;
+    return open ? () => restoreFocus(element) : undefined;
+  }, [open]);
+}
+
 export function Dialog({ title, open, onClose, children, size = "normal", required = false }: DialogProps) {
+  useOpener(open);
   return (
     <ModalOverlay
       className={styles.overlay ?? ""}

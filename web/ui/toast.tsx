@@ -1,6 +1,7 @@
 /** Short notices at the bottom of the page. A notice stays while the pointer or the focus is on it. */
 
 import { useEffect, useRef, useSyncExternalStore } from "react";
+import { restoreFocus } from "./focus";
 import styles from "./ui.module.css";
 
 export interface ToastOptions {
@@ -48,6 +49,7 @@ export function dismissToast(id: number) {
 
 function act(id: number) {
   remove(id)?.action?.run();
+  restoreFocus();
 }
 
 function start(toast: Toast) {

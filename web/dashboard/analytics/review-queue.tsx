@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { ReviewQueueDocument } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { SkeletonLines } from "../../ui/feedback";
+import { leaveRow } from "../../ui/rows";
 import { execute } from "../api";
 import { keys } from "../cache";
 import { setDisposition } from "../escalations/actions";
@@ -61,7 +62,7 @@ export function ReviewQueue({ agentId, coverage }: { agentId: string; coverage: 
               {mayWrite && (
                 <div className={styles.choices}>
                   {DISPOSITIONS.slice(0, 3).map((value) => (
-                    <Button key={value} onPress={() => setDisposition(row.id, value)}>
+                    <Button key={value} onPress={(press) => leaveRow(press) && setDisposition(row.id, value)}>
                       {DISPOSITION[value]}
                     </Button>
                   ))}

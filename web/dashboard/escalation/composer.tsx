@@ -1,6 +1,7 @@
 /** The two boxes under a conversation: a reply that the customer sees, and a note that only the team sees. */
 
 import { useId, useRef, useState } from "react";
+import type { PressEvent } from "react-aria-components";
 import {
   type ConversationRowFragment,
   type EscalationRowFragment,
@@ -11,6 +12,7 @@ import {
 } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
+import { restoreFocusAfter } from "../../ui/focus";
 import { Icon } from "../../ui/icon";
 import { isFinal } from "../../live/request";
 import { CallError, execute } from "../api";
@@ -224,7 +226,7 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
         addMessage(payload.message);
         patchEscalationNow(payload.escalation);
       }
-      clear();
+      clear(content);
       tellTyping(false);
       queryClient.invalidateQueries({ queryKey: keys.conversation(conversation.id) });
       if (escalationId) {
@@ -241,6 +243,11 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
     } finally {
       setSending(false);
     }
+  }
+
+  async function sendBy(press: PressEvent, thenResolve: boolean) {
+    await send(thenResolve, false);
+    restoreFocusAfter(press, text.current);
   }
 
   return (
@@ -325,10 +332,17 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
       />
       <div className={styles.sendRow}>
         <span>{draft.text ? "Draft kept in this browser" : ""}</span>
-        <Button onPress={() => send(true, false)} isDisabled={!draft.text.trim() || sending || !escalationId}>
+        <Button
+          onPress={(press) => sendBy(press, true)}
+          isDisabled={!draft.text.trim() || sending || !escalationId}
+        >
           Send and resolve
         </Button>
-        <Button look="primary" onPress={() => send(false, false)} isDisabled={!draft.text.trim() || sending}>
+        <Button
+          look="primary"
+          onPress={(press) => sendBy(press, false)}
+          isDisabled={!draft.text.trim() || sending}
+        >
           {sending ? "Sending…" : "Send reply"}
         </Button>
       </div>

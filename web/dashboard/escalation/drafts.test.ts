@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Draft, edit } from "./drafts";
+import { afterSending, type Draft, edit } from "./drafts";
 import { colleaguesAnswer, lastHumanPosition, mergeNewest, mergeOne } from "./messages";
 import { fillReply, slashAt } from "./saved-reply-text";
 
@@ -16,6 +16,17 @@ describe("draft", () => {
     const begun = edit(EMPTY, "H", 0);
     expect(edit(begun, "Hi", 0).idempotencyKey).not.toBe(begun.idempotencyKey);
     expect(edit(begun, "", 0)).toEqual(EMPTY);
+  });
+
+  test.each([
+    ["Hello", ""],
+    [" Hello \n", ""],
+    ["Hello\n\nOne more thing", "One more thing"],
+    ["Another text", "Another text"],
+  ])("draft %j is %j after “Hello” was sent", (text, rest) => {
+    const left = afterSending({ text, idempotencyKey: "1", seen: 0 }, "Hello", 4);
+    expect(left.text).toBe(rest);
+    expect(left.idempotencyKey).not.toBe("1");
   });
 });
 

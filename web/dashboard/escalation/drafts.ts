@@ -42,6 +42,12 @@ export function append(draft: Draft, text: string, lastHuman: number): Draft {
   return edit(draft, draft.text ? `${draft.text.trimEnd()}\n\n${text}` : text, lastHuman);
 }
 
+/** Return the draft after its text was sent. What the author has added meanwhile is the next draft. */
+export function afterSending(draft: Draft, sent: string, lastHuman: number): Draft {
+  const text = draft.text.trimStart();
+  return edit(EMPTY, (text.startsWith(sent) ? text.slice(sent.length) : text).trim(), lastHuman);
+}
+
 export function draftStore(memberId: string, box: Box, id: string): Store<Draft> {
   const key = `draft:${memberId}:${box}:${id}`;
   let store = stores.get(key);
@@ -95,7 +101,7 @@ export function useDraft(memberId: string, box: Box, id: string, lastHuman: numb
     draft,
     write: (text: string) => store.set(edit(store.get(), text, lastHuman)),
     acknowledge: () => store.set({ ...store.get(), seen: lastHuman }),
-    clear: () => store.set(EMPTY),
+    clear: (sent: string) => store.set(afterSending(store.get(), sent, lastHuman)),
     /** Remember what the draft is sent to, until the server has answered. */
     sendTo(id: string | undefined) {
       const { sentTo: _, ...rest } = store.get();

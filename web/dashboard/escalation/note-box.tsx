@@ -1,8 +1,9 @@
 /** The box for an internal note. */
 
-import { useState } from "react";
+import { type KeyboardEvent, useRef, useState } from "react";
 import { Button } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
+import { restoreFocusAfter } from "../../ui/focus";
 import { Icon } from "../../ui/icon";
 import { addNote } from "../escalations/actions";
 import { useViewer } from "../session/viewer";
@@ -12,15 +13,20 @@ import styles from "./escalation.module.css";
 export function NoteBox({ escalationId }: { escalationId: string }) {
   const { member } = useViewer();
   const { draft, write, clear } = useDraft(member?.id ?? "", "note", escalationId, 0);
+  const box = useRef<HTMLTextAreaElement>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
 
   async function add() {
+    const note = draft.text.trim();
+    if (!note || busy) {
+      return;
+    }
     setBusy(true);
     setError(undefined);
     try {
-      await addNote(escalationId, draft.text.trim());
-      clear();
+      await addNote(escalationId, note);
+      clear(note);
     } catch (failure) {
       setError((failure as Error).message);
     } finally {
@@ -28,10 +34,23 @@ export function NoteBox({ escalationId }: { escalationId: string }) {
     }
   }
 
+  function onKeyDown(event: KeyboardEvent<HTMLTextAreaElement>) {
+    if (event.nativeEvent.isComposing) {
+      return;
+    }
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) {
+      event.preventDefault();
+      void add();
+    } else if (event.key === "Escape") {
+      event.currentTarget.blur();
+    }
+  }
+
   return (
     <>
       {error && <Banner tone="danger">Not added. {error}</Banner>}
       <textarea
+        ref={box}
         data-box="note"
         className={styles.write}
         aria-label="Internal note"
@@ -41,13 +60,16 @@ export function NoteBox({ escalationId }: { escalationId: string }) {
         rows={3}
         dir="auto"
         onChange={(event) => write(event.target.value)}
-        onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
+        onKeyDown={onKeyDown}
       />
       <div className={styles.sendRow}>
         <span>
           <Icon name="note" size={14} /> Internal
         </span>
-        <Button onPress={add} isDisabled={!draft.text.trim() || busy}>
+        <Button
+          onPress={(press) => add().then(() => restoreFocusAfter(press, box.current))}
+          isDisabled={!draft.text.trim() || busy}
+        >
           {busy ? "Adding…" : "Add note"}
         </Button>
       </div>

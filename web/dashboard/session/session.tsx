@@ -3,6 +3,7 @@
 import { Outlet } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { CurrentViewerDocument } from "../../gql/operations";
+import { keepQueriesOf } from "../../graphiql/storage";
 import { ErrorState, SkeletonLines } from "../../ui/feedback";
 import { execute, isCode } from "../api";
 import { useStore } from "../store";
@@ -35,7 +36,13 @@ async function readMemberId(before: string): Promise<string | undefined> {
 export function Session() {
   const { data, error, refetch } = useViewerQuery();
   const ended = useStore(signedOut);
-  useReturn(data?.viewer.member?.id);
+  const memberId = data?.viewer.member?.id;
+  useReturn(memberId);
+  useEffect(() => {
+    if (memberId) {
+      keepQueriesOf(memberId);
+    }
+  }, [memberId]);
   if (!data) {
     if (isCode(error, "UNAUTHENTICATED") || ended) {
       return <SignInPage />;

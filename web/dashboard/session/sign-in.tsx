@@ -2,7 +2,6 @@
 
 import { type FormEvent, useState } from "react";
 import { CurrentViewerDocument, SignInDocument } from "../../gql/operations";
-import { forgetQueries } from "../../graphiql/storage";
 import { Button, LinkButton } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
@@ -25,7 +24,6 @@ const refusal = takeRefusal();
 async function resume(previousId: string | undefined) {
   const viewer = await execute(CurrentViewerDocument, {});
   if (previousId && viewer.viewer.member?.id !== previousId) {
-    forgetQueries();
     location.reload();
     return;
   }

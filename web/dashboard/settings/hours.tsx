@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type Weekday, WidgetNowDocument } from "../../gql/operations";
 import { Button, IconButton } from "../../ui/button";
 import { TextField } from "../../ui/field";
+import { useRows } from "../../ui/rows";
 import { execute } from "../api";
 import { formatFullTime } from "../words";
 import type { Settings } from "./form";
@@ -15,12 +16,15 @@ import styles from "./settings.module.css";
 type Hours = Settings["sla"]["businessHours"];
 type Interval = Hours["week"][number];
 
+const nameOf = (holiday: Hours["holidays"][number]) => holiday.name || `the holiday on ${holiday.date}`;
+
 const ZONES = Intl.supportedValuesOf("timeZone");
 
 export function HoursSection({ settings, edit, disabled, errorAt }: SectionProps) {
   const hours = settings.sla.businessHours;
   const set = (values: Partial<Hours>) =>
     edit({ ...settings, sla: { ...settings.sla, businessHours: { ...hours, ...values } } });
+  const holidays = useRows(hours.holidays, (holidays) => set({ holidays }));
   const { data } = useQuery({
     queryKey: ["widget", settings.agentId, settings.version],
     queryFn: () => execute(WidgetNowDocument, { agentId: settings.agentId }),
@@ -85,20 +89,19 @@ export function HoursSection({ settings, edit, disabled, errorAt }: SectionProps
       <fieldset className={styles.list}>
         <legend>Holidays of your own</legend>
         {hours.holidays.map((holiday, index) => (
-          <div key={index} className={styles.holiday}>
+          <div
+            key={holidays.keyOf(index)}
+            className={styles.holiday}
+            role="group"
+            aria-label={nameOf(holiday)}
+          >
             <TextField
               label="Date"
               hideLabel
               type="date"
               value={holiday.date}
               disabled={disabled}
-              onChange={(event) =>
-                set({
-                  holidays: hours.holidays.map((other, at) =>
-                    at === index ? { ...other, date: event.target.value } : other,
-                  ),
-                })
-              }
+              onChange={(event) => holidays.change(index, { date: event.target.value })}
             />
             <TextField
               label="Name of the holiday"
@@ -106,19 +109,13 @@ export function HoursSection({ settings, edit, disabled, errorAt }: SectionProps
               placeholder="Name"
               value={holiday.name}
               disabled={disabled}
-              onChange={(event) =>
-                set({
-                  holidays: hours.holidays.map((other, at) =>
-                    at === index ? { ...other, name: event.target.value } : other,
-                  ),
-                })
-              }
+              onChange={(event) => holidays.change(index, { name: event.target.value })}
             />
             {!disabled && (
               <IconButton
-                label={`Remove ${holiday.name || "the holiday"}`}
+                label={`Remove ${nameOf(holiday)}`}
                 icon="trash"
-                onPress={() => set({ holidays: hours.holidays.filter((_, at) => at !== index) })}
+                onPress={(press) => holidays.remove(index, nameOf(holiday), press)}
               />
             )}
           </div>
@@ -147,19 +144,30 @@ interface DayProps {
   onWeek(week: Interval[]): void;
 }
 
+const intervalName = ({ day, opens, closes }: Interval) => `${opens} to ${closes} on ${dayName(day)}`;
+
+/** Return the intervals in the order of the week. */
+const inOrder = (week: readonly Interval[]) =>
+  WEEKDAYS.flatMap((day) => week.filter((interval) => interval.day === day));
+
 function Day({ day, hours, disabled, onWeek }: DayProps) {
-  const own = hours.week.flatMap((interval, index) => (interval.day === day ? [{ interval, index }] : []));
-  const change = (index: number, values: Partial<Interval>) =>
-    onWeek(hours.week.map((interval, at) => (at === index ? { ...interval, ...values } : interval)));
+  const own = hours.week.filter((interval) => interval.day === day);
+  const others = hours.week.filter((interval) => interval.day !== day);
+  const intervals = useRows(own, (changed) => onWeek(inOrder([...others, ...changed])));
   return (
-    <div className={styles.day}>
+    <div className={styles.day} role="group" aria-label={dayName(day)}>
       <span>{dayName(day)}</span>
       <div>
         {own.length === 0 && (
           <span className={styles.closed}>{hours.week.length ? "Closed" : "Open all day"}</span>
         )}
-        {own.map(({ interval, index }) => (
-          <span key={index} className={styles.interval}>
+        {own.map((interval, index) => (
+          <span
+            key={intervals.keyOf(index)}
+            className={styles.interval}
+            role="group"
+            aria-label={intervalName(interval)}
+          >
             <input
               type="text"
               inputMode="numeric"
@@ -167,7 +175,7 @@ function Day({ day, hours, disabled, onWeek }: DayProps) {
               aria-label={`${dayName(day)} opens`}
               value={interval.opens}
               disabled={disabled}
-              onChange={(event) => change(index, { opens: event.target.value })}
+              onChange={(event) => intervals.change(index, { opens: event.target.value })}
             />
             –
             <input
@@ -177,13 +185,13 @@ function Day({ day, hours, disabled, onWeek }: DayProps) {
               aria-label={`${dayName(day)} closes`}
               value={interval.closes}
               disabled={disabled}
-              onChange={(event) => change(index, { closes: event.target.value })}
+              onChange={(event) => intervals.change(index, { closes: event.target.value })}
             />
             {!disabled && (
               <IconButton
-                label={`Remove ${interval.opens} to ${interval.closes} on ${dayName(day)}`}
+                label={`Remove ${intervalName(interval)}`}
                 icon="close"
-                onPress={() => onWeek(hours.week.filter((_, at) => at !== index))}
+                onPress={(press) => intervals.remove(index, intervalName(interval), press)}
               />
             )}
           </span>

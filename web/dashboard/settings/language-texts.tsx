@@ -1,6 +1,7 @@
 /** The texts for customers in one language. */
 
 import { Fragment, lazy, Suspense, useEffect, useRef } from "react";
+import type { PressEvent } from "react-aria-components";
 import { Button } from "../../ui/button";
 import { TextArea, TextField } from "../../ui/field";
 import { loadPart } from "../lazy-part";
@@ -35,7 +36,7 @@ interface LanguageTextsProps {
   disabled: boolean;
   errorAt(name: Name): string | undefined;
   onChange(values: Partial<Texts>): void;
-  onRemove(): void;
+  onRemove(press: PressEvent): void;
 }
 
 export function LanguageTexts({ texts, sla, disabled, errorAt, onChange, onRemove }: LanguageTextsProps) {

@@ -3,6 +3,7 @@
 import type { Priority } from "../../gql/operations";
 import { Button, IconButton } from "../../ui/button";
 import { NumberField, Select, Switch, TextField } from "../../ui/field";
+import { useRows } from "../../ui/rows";
 import { PRIORITIES, PRIORITY } from "../words";
 import type { Settings } from "./form";
 import { CommasField, LinesField } from "./lines-field";
@@ -10,12 +11,13 @@ import type { SectionProps } from "./screen";
 import { SettingsSection } from "./section";
 import styles from "./settings.module.css";
 
+const nameOf = (topic: Settings["triggers"]["topics"][number]) => `the topic ${topic.name}`.trimEnd();
+
 export function TriggerSection({ settings, edit, disabled, errorAt }: SectionProps) {
   const { triggers } = settings;
   const set = (values: Partial<Settings["triggers"]>) =>
     edit({ ...settings, triggers: { ...triggers, ...values } });
-  const setTopic = (index: number, values: Partial<Settings["triggers"]["topics"][number]>) =>
-    set({ topics: triggers.topics.map((topic, at) => (at === index ? { ...topic, ...values } : topic)) });
+  const topics = useRows(triggers.topics, (topics) => set({ topics }));
   return (
     <SettingsSection title="Triggers" lead="What else hands a conversation to the team.">
       <Switch
@@ -45,19 +47,18 @@ export function TriggerSection({ settings, edit, disabled, errorAt }: SectionPro
       <fieldset className={styles.list}>
         <legend>Topics</legend>
         {triggers.topics.map((topic, index) => (
-          // A topic has no id: its place in the list is its identity.
-          <div key={index} className={styles.topic}>
+          <div key={topics.keyOf(index)} className={styles.topic} role="group" aria-label={nameOf(topic)}>
             <TextField
               label="Name"
               value={topic.name}
               disabled={disabled}
-              onChange={(event) => setTopic(index, { name: event.target.value })}
+              onChange={(event) => topics.change(index, { name: event.target.value })}
             />
             <Select
               label="Priority"
               value={topic.priority ?? ""}
               disabled={disabled}
-              onValue={(priority) => setTopic(index, { priority: priority || null })}
+              onValue={(priority) => topics.change(index, { priority: priority || null })}
               options={
                 [
                   ["", "Default"] as const,
@@ -69,19 +70,19 @@ export function TriggerSection({ settings, edit, disabled, errorAt }: SectionPro
               label="Words in the message"
               value={topic.keywords}
               disabled={disabled}
-              onValue={(keywords) => setTopic(index, { keywords })}
+              onValue={(keywords) => topics.change(index, { keywords })}
             />
             <CommasField
               label="Intents of the AI"
               value={topic.intents}
               disabled={disabled}
-              onValue={(intents) => setTopic(index, { intents })}
+              onValue={(intents) => topics.change(index, { intents })}
             />
             {!disabled && (
               <IconButton
-                label={`Remove the topic ${topic.name}`}
+                label={`Remove ${nameOf(topic)}`}
                 icon="trash"
-                onPress={() => set({ topics: triggers.topics.filter((_, at) => at !== index) })}
+                onPress={(press) => topics.remove(index, nameOf(topic), press)}
               />
             )}
           </div>

@@ -1,7 +1,7 @@
 /** Webhook endpoints: which events they receive, and their secrets, each shown once. */
 
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import {
   CreateWebhookDocument,
   DeleteWebhookDocument,
@@ -12,6 +12,7 @@ import {
 import { Button } from "../../ui/button";
 import { Badge, Banner, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Checkbox, TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { Dialog, DialogActions } from "../../ui/overlay";
 import { showError } from "../../ui/toast";
 import { execute } from "../api";
@@ -217,9 +218,8 @@ interface CreateDialogProps {
 function CreateDialog({ agentId, onClose, onCreated }: CreateDialogProps) {
   const [error, setError] = useState<string>();
 
-  async function create(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const url = String(new FormData(event.currentTarget).get("url")).trim();
+  const create = useSubmit(async (form) => {
+    const url = String(new FormData(form).get("url")).trim();
     try {
       const { createWebhookEndpoint } = await execute(CreateWebhookDocument, { input: { agentId, url } });
       if (createWebhookEndpoint) {
@@ -228,7 +228,7 @@ function CreateDialog({ agentId, onClose, onCreated }: CreateDialogProps) {
     } catch (failure) {
       setError((failure as Error).message);
     }
-  }
+  });
 
   return (
     <Dialog title="Add an endpoint" open onClose={onClose}>

@@ -1,9 +1,9 @@
 /** The section of the settings form for the chat widget. */
 
-import { useId, useState } from "react";
 import type { ButtonVisibility } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { NumberField, Select, Switch, TextArea, TextField } from "../../ui/field";
+import { useRows } from "../../ui/rows";
 import type { Settings } from "./form";
 import { LanguageTexts } from "./language-texts";
 import { LinesField } from "./lines-field";
@@ -20,13 +20,9 @@ const VISIBILITY: [ButtonVisibility, string][] = [
 
 export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProps) {
   const { widget } = settings;
-  const addId = useId();
-  // After a removal all languages are closed: another press must not remove the next one.
-  const [removals, setRemovals] = useState(0);
   const set = (values: Partial<Settings["widget"]>) =>
     edit({ ...settings, widget: { ...widget, ...values } });
-  const setTexts = (index: number, values: Partial<Settings["widget"]["texts"][number]>) =>
-    set({ texts: widget.texts.map((texts, at) => (at === index ? { ...texts, ...values } : texts)) });
+  const languages = useRows(widget.texts, (texts) => set({ texts }));
   return (
     <SettingsSection title="Chat widget" lead="What customers see, and which sites may embed it.">
       <div className={styles.grid}>
@@ -110,22 +106,17 @@ export function WidgetSection({ settings, edit, disabled, errorAt }: SectionProp
         <legend>Texts in other languages</legend>
         {widget.texts.map((texts, index) => (
           <LanguageTexts
-            key={`${removals} ${index}`}
+            key={languages.keyOf(index)}
             texts={texts}
             sla={settings.sla}
             disabled={disabled}
             errorAt={(name) => errorAt(`widget.texts.${index}.${name}`)}
-            onChange={(values) => setTexts(index, values)}
-            onRemove={() => {
-              set({ texts: widget.texts.filter((_, at) => at !== index) });
-              setRemovals(removals + 1);
-              document.getElementById(addId)?.focus();
-            }}
+            onChange={(values) => languages.change(index, values)}
+            onRemove={(press) => languages.remove(index, texts.language || "the language", press)}
           />
         ))}
         {!disabled && (
           <Button
-            id={addId}
             icon="plus"
             onPress={() =>
               set({

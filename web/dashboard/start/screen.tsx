@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { type FormEvent, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import {
   ConversationsDocument,
   CreateAgentDocument,
@@ -11,6 +11,7 @@ import {
 import { Button } from "../../ui/button";
 import { Badge, SkeletonLines } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { showError, showToast } from "../../ui/toast";
 import { execute } from "../api";
 import { serviceUrl } from "../base";
@@ -63,9 +64,7 @@ function Step({ title, done, children }: { title: string; done: boolean; childre
 }
 
 function AgentForm({ first }: { first: boolean }) {
-  async function create(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
+  const create = useSubmit(async (form) => {
     try {
       await execute(CreateAgentDocument, { name: String(new FormData(form).get("name")) });
       form.reset();
@@ -73,7 +72,7 @@ function AgentForm({ first }: { first: boolean }) {
     } catch (error) {
       showError(error);
     }
-  }
+  });
   return (
     <form onSubmit={create} className={styles.inline}>
       <TextField label={first ? "Name" : "Another agent"} name="name" required placeholder="Shop assistant" />

@@ -1,7 +1,7 @@
 /** API keys: their scopes, owner, end and last use. A key is shown once. */
 
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import {
   ApiKeysDocument,
   CreateApiKeyDocument,
@@ -12,6 +12,7 @@ import {
 import { Button } from "../../ui/button";
 import { Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Checkbox, TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { Dialog, DialogActions } from "../../ui/overlay";
 import { showError, showToast } from "../../ui/toast";
 import ui from "../../ui/ui.module.css";
@@ -164,9 +165,8 @@ function CreateDialog({ onClose, onCreated }: { onClose(): void; onCreated(key: 
   );
   const [error, setError] = useState<string>();
 
-  async function create(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const name = String(new FormData(event.currentTarget).get("name"));
+  const create = useSubmit(async (form) => {
+    const name = String(new FormData(form).get("name"));
     try {
       const { createApiKey } = await execute(CreateApiKeyDocument, { input: { name, scopes: [...scopes] } });
       if (createApiKey) {
@@ -175,7 +175,7 @@ function CreateDialog({ onClose, onCreated }: { onClose(): void; onCreated(key: 
     } catch (failure) {
       setError((failure as Error).message);
     }
-  }
+  });
 
   return (
     <Dialog title="Create an API key" open onClose={onClose}>

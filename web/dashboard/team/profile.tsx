@@ -1,9 +1,10 @@
 /** The member's own name, password, notices and keys. */
 
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { ChangePasswordDocument, UpdateMemberDocument } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { Select, Switch, TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { showError, showToast } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
@@ -31,19 +32,18 @@ export function ProfileScreen() {
 }
 
 function NameForm({ id, name }: { id: string; name: string }) {
-  async function save(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
+  const save = useSubmit(async (form) => {
     try {
       await execute(UpdateMemberDocument, {
         id,
-        name: String(new FormData(event.currentTarget).get("name")),
+        name: String(new FormData(form).get("name")),
       });
       queryClient.invalidateQueries({ queryKey: keys.viewer });
       showToast("Saved");
     } catch (error) {
       showError(error);
     }
-  }
+  });
   return (
     <form className={styles.block} onSubmit={save}>
       <TextField
@@ -132,9 +132,7 @@ function Appearance() {
 function PasswordForm() {
   const [error, setError] = useState<string>();
 
-  async function save(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
+  const save = useSubmit(async (form) => {
     const data = new FormData(form);
     setError(undefined);
     try {
@@ -147,7 +145,7 @@ function PasswordForm() {
     } catch (failure) {
       setError((failure as Error).message);
     }
-  }
+  });
   return (
     <form className={styles.block} onSubmit={save}>
       <h2>Password</h2>

@@ -1,7 +1,7 @@
 /** Saved replies: texts that “/” inserts into a reply. */
 
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import {
   CreateSavedReplyDocument,
   DeleteSavedReplyDocument,
@@ -12,8 +12,10 @@ import {
 import { Button } from "../../ui/button";
 import { EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { TextArea, TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { Dialog, DialogActions } from "../../ui/overlay";
-import { showError } from "../../ui/toast";
+import { leaveRow } from "../../ui/rows";
+import { showError, showToast } from "../../ui/toast";
 import { CallError, execute } from "../api";
 import { keys, queryClient } from "../cache";
 import { Page } from "../page";
@@ -31,9 +33,10 @@ export function SavedRepliesScreen() {
   const [editing, setEditing] = useState<SavedReply | "new">();
   const reload = () => queryClient.invalidateQueries({ queryKey: keys.savedReplies });
 
-  async function remove(id: string) {
+  async function remove({ id, title }: SavedReply) {
     try {
       await execute(DeleteSavedReplyDocument, { id });
+      showToast(`Deleted ${title}`);
       reload();
     } catch (failure) {
       showError(failure);
@@ -76,7 +79,11 @@ export function SavedRepliesScreen() {
                   <Button look="quiet" aria-label={`Edit ${reply.title}`} onPress={() => setEditing(reply)}>
                     Edit
                   </Button>
-                  <Button look="quiet" aria-label={`Delete ${reply.title}`} onPress={() => remove(reply.id)}>
+                  <Button
+                    look="quiet"
+                    aria-label={`Delete ${reply.title}`}
+                    onPress={(press) => leaveRow(press) && remove(reply)}
+                  >
                     Delete
                   </Button>
                 </div>
@@ -110,13 +117,12 @@ function EditDialog({
 }) {
   const [error, setError] = useState<{ field: string | undefined; message: string }>();
 
-  async function save(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
+  const save = useSubmit(async (form) => {
+    const fields = new FormData(form);
     const input = {
-      shortcut: String(form.get("shortcut")).replace(/^\//, ""),
-      title: String(form.get("title")),
-      content: String(form.get("content")),
+      shortcut: String(fields.get("shortcut")).replace(/^\//, ""),
+      title: String(fields.get("title")),
+      content: String(fields.get("content")),
     };
     try {
       await (reply
@@ -129,7 +135,7 @@ function EditDialog({
         message: (failure as Error).message,
       });
     }
-  }
+  });
 
   const at = (name: string) =>
     error && (error.field ?? "input.shortcut") === `input.${name}` ? error.message : undefined;

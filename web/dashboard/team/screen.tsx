@@ -1,6 +1,6 @@
 /** The team: members, their roles, who is available, and invitations. */
 
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import {
   CreateMemberDocument,
   type MemberRole,
@@ -12,6 +12,7 @@ import {
 import { Button } from "../../ui/button";
 import { Avatar, Badge, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Select, TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { Dialog, DialogActions } from "../../ui/overlay";
 import { showError } from "../../ui/toast";
 import ui from "../../ui/ui.module.css";
@@ -215,18 +216,17 @@ function InviteDialog({
   const [role, setRole] = useState<MemberRole>("AGENT");
   const [error, setError] = useState<string>();
 
-  async function invite(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
+  const invite = useSubmit(async (form) => {
+    const fields = new FormData(form);
     try {
       const { createMember } = await execute(CreateMemberDocument, {
-        input: { email: String(form.get("email")), name: String(form.get("name")), role },
+        input: { email: String(fields.get("email")), name: String(fields.get("name")), role },
       });
       onInvited(createMember?.invitationToken);
     } catch (failure) {
       setError((failure as Error).message);
     }
-  }
+  });
 
   return (
     <Dialog title="Invite a colleague" open onClose={onClose}>

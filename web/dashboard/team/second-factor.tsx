@@ -1,6 +1,6 @@
 /** The member's second factor: enrolling an authenticator, and removing it. */
 
-import { type FormEvent, lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import {
   ConfirmSecondFactorDocument,
   EnrolSecondFactorDocument,
@@ -9,6 +9,7 @@ import {
 import { Button } from "../../ui/button";
 import { SkeletonLines } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { showToast } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
@@ -57,16 +58,15 @@ export function SecondFactor({ enabled }: { enabled: boolean }) {
 /** Return the last error, and a handler of the form that sends its fields. */
 function useForm(send: (field: (name: string) => string) => Promise<void>) {
   const [error, setError] = useState<string>();
-  async function onSubmit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const data = new FormData(event.currentTarget);
+  const onSubmit = useSubmit(async (form) => {
+    const data = new FormData(form);
     setError(undefined);
     try {
       await send((name) => String(data.get(name)));
     } catch (failure) {
       setError((failure as Error).message);
     }
-  }
+  });
   return { error, onSubmit };
 }
 

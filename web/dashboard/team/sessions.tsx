@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { EndOtherSessionsDocument, EndSessionDocument, SessionsDocument } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { Badge, ErrorState, SkeletonLines } from "../../ui/feedback";
+import { leaveRow } from "../../ui/rows";
 import { showError, showToast } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
@@ -73,7 +74,8 @@ export function SessionList() {
               {!session.current && (
                 <Button
                   look="quiet"
-                  onPress={() =>
+                  onPress={(press) =>
+                    leaveRow(press) &&
                     end(() => execute(EndSessionDocument, { id: session.id }), "The session is ended")
                   }
                 >

@@ -1,0 +1,49 @@
+"""The focus of a member who uses the keyboard: it is never lost when what had it goes."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.baton_client import Workspace
+from tests.support.dashboard_page import DashboardPage, escalate
+
+
+def test_focus_stays_on_the_page_after_resolving_and_after_undo(page: Page, workspace: Workspace) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    main = page.get_by_role("main")
+    page.get_by_role("button", name="Resolve").press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").press("Enter")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    expect(main).to_be_focused()
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(main).to_be_focused()
+    assert dashboard.errors == []
+
+
+def test_focus_is_in_the_box_after_its_button_is_pressed(page: Page, workspace: Workspace) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    dashboard.reply.fill("It is on its way.")
+    page.get_by_role("button", name="Send reply").press("Enter")
+    expect(dashboard.log).to_contain_text("It is on its way.")
+    expect(dashboard.reply).to_be_focused()
+    page.get_by_role("button", name="Internal note").click()
+    dashboard.note.fill("Asked the carrier.")
+    page.get_by_role("button", name="Add note").press("Enter")
+    expect(dashboard.note).to_have_value("")
+    expect(dashboard.note).to_be_focused()
+    assert dashboard.errors == []
+
+
+def test_note_is_added_once_by_the_keys_that_send_a_reply(page: Page, workspace: Workspace) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    page.get_by_role("button", name="Internal note").click()
+    dashboard.note.fill("Asked the carrier.")
+    dashboard.note.press("Control+Enter")
+    dashboard.note.press("Control+Enter")
+    expect(dashboard.note).to_have_value("")
+    expect(dashboard.note).to_be_focused()
+    notes = "query($id: ID!) { escalation(id: $id) { notes { body } } }"
+    assert workspace.key.ask(notes, id=escalation)["escalation"]["notes"] == [{"body": "Asked the carrier."}]
+    assert dashboard.errors == []

@@ -1,0 +1,111 @@
+"""Rows that are removed from a list: never two by one double click, and the focus stays in the list."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.baton_client import Workspace
+from tests.support.dashboard_page import DashboardPage, escalate
+
+NAMES = ("Ant", "Bee", "Cat")
+SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
+# The next press is no second press of a double click.
+SKIP_SECOND = "() => { const now = performance.now.bind(performance); performance.now = () => now() + 1000; }"
+
+# The name of each list in the settings, and the name of the first button that removes a row.
+LISTS = {
+    "Topics": "Remove the topic Ant",
+    "Holidays of your own": "Remove Ant",
+    "Monday": "Remove 01:00 to 02:00 on Monday",
+    "Texts in other languages": "Remove de",
+}
+
+
+def _fill_lists(workspace: Workspace) -> None:
+    """Give each list of the settings three rows."""
+    workspace.key.settings(
+        workspace.agent_id,
+        triggers={"topics": [{"name": name, "keywords": [name]} for name in NAMES]},
+        sla={
+            "businessHours": {
+                "timezone": "UTC",
+                "week": [
+                    {"day": "MONDAY", "opens": f"0{hour}:00", "closes": f"0{hour + 1}:00"}
+                    for hour in (1, 3, 5)
+                ],
+                "holidays": [{"date": f"2030-01-0{day}", "name": name} for day, name in enumerate(NAMES, 1)],
+            }
+        },
+        widget={"texts": [{"language": language, "greeting": "…"} for language in ("de", "es", "fr")]},
+    )
+
+
+def _rows(group: Locator) -> Locator:
+    return group.locator("[role=group], details")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_double_click_removes_one_row_of_the_settings(page: Page, workspace: Workspace, name: str) -> None:
+    _fill_lists(workspace)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    group = page.get_by_role("group", name=name, exact=True)
+    expect(_rows(group)).to_have_count(3)
+    if name.startswith("Texts"):
+        group.get_by_text("de", exact=True).click()
+    group.get_by_role("button", name=LISTS[name]).dblclick()
+    expect(page.get_by_role("status", name="Notices")).to_contain_text(
+        LISTS[name].replace("Remove", "Removed")
+    )
+    expect(_rows(group)).to_have_count(2)
+    assert dashboard.errors == []
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_removal_by_keyboard_goes_to_the_next_row_and_at_last_to_the_list(
+    page: Page, workspace: Workspace, name: str
+) -> None:
+    _fill_lists(workspace)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    group = page.get_by_role("group", name=name, exact=True)
+    rows = _rows(group)
+    for left in (2, 1, 0):
+        page.evaluate(SKIP_SECOND)
+        if name.startswith("Texts"):
+            rows.first.locator("summary").click()
+        rows.first.get_by_role("button", name=re.compile("^Remove")).press("Enter")
+        expect(rows).to_have_count(left)
+        expect(rows.first if left else group).to_be_focused()
+        page.evaluate(SKIP_SECOND)
+        page.keyboard.press("Enter")
+        expect(rows).to_have_count(left)
+    expect(page.get_by_text("1 change not saved")).to_be_visible()
+    assert dashboard.axe() == []
+    assert dashboard.errors == []
+
+
+def test_saved_reply_that_is_deleted_leaves_the_focus_on_the_next_one(
+    page: Page, workspace: Workspace
+) -> None:
+    for name in NAMES:
+        fields = {"shortcut": name.lower(), "title": name, "content": f"About {name}"}
+        workspace.key.ask(SAVE_REPLY, input=fields)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/saved-replies")
+    page.get_by_role("button", name="Delete Ant").press("Enter")
+    expect(page.get_by_text("Deleted Ant")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete Ant")).to_have_count(0)
+    expect(page.get_by_role("listitem").filter(has_text="About Bee")).to_be_focused()
+    assert dashboard.errors == []
+
+
+def test_review_of_an_escalation_leaves_the_focus_on_the_next_one(page: Page, workspace: Workspace) -> None:
+    for name in NAMES:
+        escalation, _ = escalate(workspace, name)
+        workspace.key.resolve(escalation)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/analytics")
+    waiting = page.get_by_role("listitem").filter(has=page.get_by_role("button"))
+    expect(waiting).to_have_count(3)
+    waiting.first.get_by_role("button").first.press("Enter")
+    expect(waiting).to_have_count(2)
+    expect(waiting.first).to_be_focused()
+    assert dashboard.errors == []

@@ -1,0 +1,77 @@
+"""A slow network: what is pressed twice is done once, and what is written meanwhile stays."""
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.support.baton_client import Workspace
+from tests.support.dashboard_page import DashboardPage, escalate
+
+# The screen, the button that opens the form, what is typed into its fields, and the button that sends it.
+FORMS = {
+    "/api-keys": ("Create a key", {"Name": "Shop"}, "Create"),
+    "/saved-replies": ("New reply", {"Shortcut": "shop", "Title": "Shop", "Text": "Hello"}, "Save"),
+    "/team": ("Invite", {"Name": "Bea", "Email": "bea@example.com"}, "Create the invitation"),
+    "/settings/webhooks": ("Add an endpoint", {"URL": "http://127.0.0.1:9/shop"}, "Add"),
+}
+
+
+class HeldCalls:
+    """The calls of mutations whose name begins so, held until they are released."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.count = 0
+        self.held: list[Route] | None = []
+        self.start = f"mutation {name}"
+        page.route("**/graphql", self._take)
+
+    def _take(self, route: Route) -> None:
+        if self.start not in (route.request.post_data or ""):
+            route.fallback()
+            return
+        self.count += 1
+        if self.held is None:
+            route.fallback()
+        else:
+            self.held.append(route)
+
+    def release(self) -> None:
+        held, self.held = self.held or [], None
+        for route in held:
+            route.continue_()
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_form_that_is_sent_twice_creates_one(page: Page, workspace: Workspace, path: str) -> None:
+    opener, fields, button = FORMS[path]
+    dashboard = DashboardPage(page, workspace).sign_in(path=path)
+    page.get_by_role("button", name=opener).click()
+    dialog = page.get_by_role("dialog")
+    for label, text in fields.items():
+        dialog.get_by_label(label, exact=True).fill(text)
+    calls = HeldCalls(page, "Create")
+    dialog.get_by_role("button", name=button, exact=True).dblclick()
+    dashboard.wait_until(lambda: calls.count, "the call")
+    calls.release()
+    expect(dialog).to_have_count(0)
+    assert calls.count == 1
+    assert dashboard.errors == []
+
+
+def test_text_that_is_written_while_a_reply_is_sent_is_the_next_draft(
+    page: Page, workspace: Workspace
+) -> None:
+    escalation, conversation = escalate(workspace, "Grace Hopper")
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    calls = HeldCalls(page, "Reply(")
+    dashboard.reply.fill("It is on its way.")
+    dashboard.reply.press("Control+Enter")
+    dashboard.wait_until(lambda: calls.count, "the call")
+    dashboard.reply.press("Control+End")
+    page.keyboard.type(" One more thing")
+    calls.release()
+    expect(dashboard.reply).to_have_value("One more thing")
+    dashboard.reply.press("Control+Enter")
+    expect(dashboard.reply).to_have_value("")
+    humans = [row["content"] for row in workspace.key.messages(conversation) if row["role"] == "HUMAN"]
+    assert humans == ["It is on its way.", "One more thing"]
+    assert dashboard.errors == []

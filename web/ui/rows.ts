@@ -1,0 +1,54 @@
+/** Rows of a list that can be removed: another quick press, or another Enter, does not remove the next row. */
+
+import { useRef } from "react";
+import type { PressEvent } from "react-aria-components";
+import { showToast } from "./toast";
+
+/** Milliseconds between the two presses of a double click. */
+const DOUBLE_CLICK = 500;
+const ROW = "[role=group], details, li";
+
+let lastPress = Number.NEGATIVE_INFINITY;
+let nextKey = 1;
+
+/**
+ * Move the focus from a row that goes to its neighbour, else to what surrounds the list. Return whether the row may go:
+ * the second press of a double click is meant for the row that was there before.
+ */
+export function leaveRow({ target }: PressEvent): boolean {
+  const before = lastPress;
+  lastPress = performance.now();
+  if (lastPress - before < DOUBLE_CLICK) {
+    return false;
+  }
+  const row = target.closest(ROW);
+  const neighbour = [row?.nextElementSibling, row?.previousElementSibling].find((near) => near?.matches(ROW));
+  const next = neighbour ?? row?.parentElement?.closest(`fieldset, main, ${ROW}`);
+  if (next instanceof HTMLElement) {
+    // Not a button or a field: another Enter must neither remove a row nor send a form.
+    next.tabIndex = -1;
+    next.focus();
+  }
+  return true;
+}
+
+/** The rows of a list in a form. A row keeps its key when another one is removed. */
+export function useRows<Row extends object>(rows: readonly Row[], onRows: (rows: Row[]) => void) {
+  const keys = useRef<number[]>([]);
+  while (keys.current.length < rows.length) {
+    keys.current.push(nextKey++);
+  }
+  return {
+    keyOf: (index: number) => keys.current[index],
+    change: (index: number, values: Partial<Row>) =>
+      onRows(rows.map((row, at) => (at === index ? { ...row, ...values } : row))),
+    /** Remove the row of that name. */
+    remove(index: number, name: string, press: PressEvent) {
+      if (leaveRow(press)) {
+        keys.current.splice(index, 1);
+        onRows(rows.filter((_, at) => at !== index));
+        showToast(`Removed ${name}`);
+      }
+    },
+  };
+}
