@@ -383,27 +383,3 @@ async def test_draft_without_an_escalation_is_not_sent(scene: Scene) -> None:
     assert scene.rows() == before
     scene.escalate()
     assert member.send_draft(held)["message"]["status"] == "DELIVERED"
-
-
-async def test_draft_whose_copy_was_sent_as_a_reply_is_not_sent_again(scene: Scene) -> None:
-    (member,) = team(scene.workspace, 1)
-    escalation = scene.escalate()
-    held, twin = draft(scene, "a draft\n"), draft(scene, "a draft")
-    async with scene.locked() as lock:
-        calls = await lock.in_order(
-            partial(member.reply, escalation, "a draft"), partial(member.send_draft, held)
-        )
-    assert (await outcomes(*calls))[1] == "CONFLICT"
-    before = scene.rows()
-    again = partial(member.send_draft, twin), partial(member.send_draft, held, " a draft")
-    assert await outcomes(*map(send, again)) == ["CONFLICT", "CONFLICT"]
-    assert scene.rows() == before
-    assert statuses(scene) == ["HELD", "HELD"]
-    assert member.send_draft(held, "in other words")["message"]["content"] == "in other words"
-    assert member.discard_draft(twin)["status"] == "DISCARDED"
-
-
-async def test_draft_that_says_what_a_person_said_before_it_came_is_sent(scene: Scene) -> None:
-    (member,) = team(scene.workspace, 1)
-    member.reply(scene.escalate(), "Hello!")
-    assert member.send_draft(draft(scene, "Hello!"))["message"]["status"] == "DELIVERED"
