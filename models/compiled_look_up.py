@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVarTuple
 from sqlalchemy import ARRAY, Select, any_, bindparam
 from sqlalchemy.orm import InstrumentedAttribute
 
-from models.compiled_select import CompiledSelect
+from models.compiled_select import EVERYTHING, CompiledSelect, Shown
 from models.database import Database
 
 Ts = TypeVarTuple("Ts")
@@ -25,8 +25,10 @@ class CompiledLookUp(Generic[*Ts]):
         self._one = CompiledSelect(statement.where(column == single_key))
         self._several = CompiledSelect(statement.where(column == any_key))
 
-    async def rows(self, database: Database, keys: Sequence[Any], **values: Any) -> list[tuple[*Ts]]:
-        """Return the rows that have one of these keys, in no order."""
+    async def rows(
+        self, database: Database, keys: Sequence[Any], shown: Shown = EVERYTHING, **values: Any
+    ) -> list[tuple[*Ts]]:
+        """Return the rows that have one of these keys, with the shown columns, in the order of the select."""
         if len(keys) == 1:
-            return await self._one.rows(database, key=keys[0], **values)
-        return await self._several.rows(database, keys=keys, **values)
+            return await self._one.showing(shown).rows(database, key=keys[0], **values)
+        return await self._several.showing(shown).rows(database, keys=keys, **values)

@@ -21,7 +21,7 @@ Ts = TypeVarTuple("Ts")
 
 # The columns that are shown, by model. A model that is missing shows all.
 Shown = Mapping[type[Any], frozenset[str]]
-_ALL: Shown = {}
+EVERYTHING: Shown = {}
 # Of one select. They are as many as the documents of a process select different fields.
 _NARROWER_KEPT = 64
 
@@ -84,7 +84,7 @@ class CompiledSelect(CompiledStatement[*Ts]):
     With `shown`, rows of those models have the shown columns and ids only.
     """
 
-    def __init__(self, statement: Select[*Ts], shown: Shown = _ALL) -> None:
+    def __init__(self, statement: Select[*Ts], shown: Shown = EVERYTHING) -> None:
         parts, only = _parts_of(statement, shown)
         self._models = frozenset(part.model for part in parts if part.model)
         self._narrower: dict[frozenset[Any], CompiledSelect[*Ts]] = {}
@@ -180,7 +180,7 @@ def _parts_of(statement: Any, shown: Shown) -> tuple[list[_Part], Select[Any]]:
     return parts, statement.with_only_columns(*columns, maintain_column_froms=True)
 
 
-def _part_of(expression: Any, shown: Shown = _ALL) -> _Part:
+def _part_of(expression: Any, shown: Shown = EVERYTHING) -> _Part:
     """Return the columns of a table, alias or value."""
     entity: Any = inspect(expression)
     if not isinstance(entity, Mapper | AliasedInsp):

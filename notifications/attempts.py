@@ -57,7 +57,9 @@ SLOW_ATTEMPT = timedelta(seconds=10)
 
 _PLACE = CompiledSelect(
     select(
-        DeliveryTarget.workspace_id, func.coalesce(DeliveryTarget.leased_until > func.now(), false())
+        DeliveryTarget.workspace_id,
+        DeliveryTarget.channel,
+        func.coalesce(DeliveryTarget.leased_until > func.now(), false()),
     ).where(DeliveryTarget.id == bindparam("target"))
 )
 _ENDED = Counter(
@@ -80,10 +82,10 @@ async def deliver_due(services: NotificationServices, target_id: UUID) -> None:
     await _Turn(services, target_id).run()
 
 
-async def place_of_target(database: Database, target_id: UUID) -> tuple[UUID, bool]:
-    """Return the workspace of a target, and whether a worker holds its lease."""
-    ((workspace_id, is_leased),) = await _PLACE.rows(database, target=target_id)
-    return workspace_id, is_leased
+async def place_of_target(database: Database, target_id: UUID) -> tuple[UUID, DeliveryChannel, bool]:
+    """Return the workspace and channel of a target, and whether a worker holds its lease."""
+    ((workspace_id, channel, is_leased),) = await _PLACE.rows(database, target=target_id)
+    return workspace_id, channel, is_leased
 
 
 async def overdue_targets(transactions: Transactions, grace: timedelta) -> None:

@@ -23,6 +23,7 @@ from rules.agent_settings import EmailNotifications, EscalationSettings, changed
 from rules.audit import AuditAction, changed_paths
 from rules.email_address import address_key
 from rules.sla_targets import unreachable_target
+from rules.stored_settings import stored_settings
 from rules.typeid import AGENT as AGENT_PREFIX
 from rules.typeid import format_id
 
@@ -104,14 +105,31 @@ async def update_escalation_settings(
         await withdraw_pending(tx, context.actor, agent_id, new.auto_escalation)
         document = new.model_dump(mode="json")
         if document != agent.settings:
-            names = changed_paths(agent.settings, document)
-            target = format_id(AGENT_PREFIX, agent_id)
-            await record_act(tx, context, AuditAction.UPDATE_SETTINGS, target, changed=names)
             await _request_confirmations(tx, context, agent, new.notifications.email)
-            agent.settings = document
-            agent.settings_version += 1
-            agent.settings_updated_at = now
+            await _store_settings(tx, context, agent, document)
     return agent
+
+
+async def _store_settings(tx: Transaction, context: Context, agent: Agent, document: dict[str, Any]) -> None:
+    """Store other settings of a locked AI agent as their next version, and record it."""
+    names, target = changed_paths(agent.settings, document), format_id(AGENT_PREFIX, agent.id)
+    await record_act(tx, context, AuditAction.UPDATE_SETTINGS, target, changed=names)
+    agent.settings = document
+    agent.settings_version += 1
+    agent.settings_updated_at = tx.now
+
+
+async def remove_recipient(tx: Transaction, context: Context, address: str) -> None:
+    """Take an address, in any form of it, out of the email recipients of the workspace's AI agents."""
+    # All are locked, so that a concurrent change of settings does not keep the address. One order for all.
+    agents = visible_agents(Visibility.of(context.actor)).order_by(Agent.id).with_for_update(key_share=True)
+    for agent in list(await tx.session.scalars(agents)):
+        document = stored_settings(agent.settings).model_dump(mode="json")
+        email = document["notifications"]["email"]
+        others = [listed for listed in email["recipients"] if address_key(listed) != address_key(address)]
+        if len(others) < len(email["recipients"]):
+            email["recipients"] = others
+            await _store_settings(tx, context, agent, document)
 
 
 async def _request_confirmations(

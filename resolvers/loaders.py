@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from models.agent import Agent
-from models.compiled_select import CompiledSelect
+from models.compiled_look_up import CompiledLookUp
 from models.conversation import Conversation
 from models.delivery import DeliveryAttempt
 from models.escalation import Escalation, EscalationNote, TriggerEvent
@@ -48,69 +49,65 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-_IDS = any_(bindparam("ids", type_=ARRAY(Uuid)))
-
-
-def _compiled(build: Callable[[Visibility], Select[*Ts]]) -> dict[bool, CompiledSelect[*Ts]]:
-    """Compile a select for team and customers; the key is True for customers."""
+def _look_ups(
+    build: Callable[[Visibility], Select[*Ts]], column: InstrumentedAttribute[UUID]
+) -> dict[bool, CompiledLookUp[*Ts]]:
+    """Compile look-ups by a column for team and customers; the key is True for customers."""
     return {
-        customer: CompiledSelect(build(Visibility.template(customer=customer))) for customer in (False, True)
+        customer: CompiledLookUp(build(Visibility.template(customer=customer)), column)
+        for customer in (False, True)
     }
 
 
 # The rows of live events and lists.
-_CONVERSATIONS = _compiled(
+_CONVERSATIONS = _look_ups(
     lambda seen: (
         visible_conversations(seen)
         .join(Agent, Agent.id == Conversation.agent_id)
         .join(Stream, Stream.id == Conversation.id)
-        .where(Conversation.id == _IDS)
         .add_columns(Agent.settings, Stream.head, Stream.head_at)
-    )
+    ),
+    Conversation.id,
 )
-_ONLY_CONVERSATIONS = _compiled(lambda seen: visible_conversations(seen).where(Conversation.id == _IDS))
-_MESSAGES = _compiled(lambda seen: visible_messages(seen).where(Message.id == _IDS))
-_ESCALATIONS = _compiled(lambda seen: visible_escalations(seen).where(Escalation.id == _IDS))
-_ACTIVE = _compiled(
-    lambda seen: visible_escalations(seen).where(
-        Escalation.conversation_id == _IDS, Escalation.status != EscalationStatus.RESOLVED
-    )
+_ONLY_CONVERSATIONS = _look_ups(visible_conversations, Conversation.id)
+_MESSAGES = _look_ups(visible_messages, Message.id)
+_ESCALATIONS = _look_ups(visible_escalations, Escalation.id)
+_ACTIVE = _look_ups(
+    lambda seen: visible_escalations(seen).where(Escalation.status != EscalationStatus.RESOLVED),
+    Escalation.conversation_id,
 )
-_MEMBERS = CompiledSelect(
-    select(Member).where(Member.workspace_id == bindparam("workspace_id"), Member.id == _IDS)
-)
+_MEMBERS = CompiledLookUp(select(Member).where(Member.workspace_id == bindparam("workspace_id")), Member.id)
 
-_VIEWERS = CompiledSelect(
+_VIEWERS = CompiledLookUp(
     select(Viewing.conversation_id, Member)
     .join(Member, Member.id == Viewing.member_id)
     .where(
-        Viewing.conversation_id == _IDS,
         Viewing.ends_at > func.clock_timestamp(),
         Member.workspace_id == bindparam("workspace_id"),
         Member.removed_at.is_(None),
     )
-    .order_by(folded(Member.name), Member.id)
+    .order_by(folded(Member.name), Member.id),
+    Viewing.conversation_id,
 )
 
-_UNREAD = CompiledSelect(
+_UNREAD = CompiledLookUp(
     select(Message.conversation_id, func.count())
     .join(Conversation, Conversation.id == Message.conversation_id)
     .where(
-        Message.conversation_id == _IDS,
         Conversation.workspace_id == bindparam("workspace_id"),
         Message.role == MessageRole.USER,
         Message.position > Conversation.team_read_position,
     )
-    .group_by(Message.conversation_id)
+    .group_by(Message.conversation_id),
+    Message.conversation_id,
 )
 
 
 async def _visible(
-    context: Context, statements: dict[bool, CompiledSelect[*Ts]], ids: Sequence[UUID]
+    context: Context, look_ups: dict[bool, CompiledLookUp[*Ts]], ids: Sequence[UUID]
 ) -> list[tuple[*Ts]]:
-    actor = context.actor
-    statement = statements[actor.is_customer].showing(context.shown)
-    return await statement.rows(context.database, **bind_values(actor), ids=ids)
+    look_up = look_ups[context.actor.is_customer]
+    return await look_up.rows(context.database, ids, context.shown, **bind_values(context.actor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,22 +219,21 @@ async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agen
 
 async def members_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Member]:
     """Return members by id. Customers may see the names of authors and assignees."""
-    members = _MEMBERS.showing(context.shown)
-    rows = await members.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids)
+    own = context.actor.workspace_id
+    rows = await _MEMBERS.rows(context.database, ids, context.shown, workspace_id=own)
     return {row.id: row for (row,) in rows}
 
 
 async def viewers_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[Member]]:
     """Return the members who have each conversation open, by name."""
-    workspace_id = context.actor.workspace_id
-    members = _VIEWERS.showing(context.shown)
-    viewers = _grouped(await members.rows(context.database, workspace_id=workspace_id, ids=ids))
-    return {conversation_id: members[:VIEWERS] for conversation_id, members in viewers.items()}
+    own = context.actor.workspace_id
+    rows = await _VIEWERS.rows(context.database, ids, context.shown, workspace_id=own)
+    return {conversation_id: members[:VIEWERS] for conversation_id, members in _grouped(rows).items()}
 
 
 async def unread_messages_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return the number of customer messages that no team member has read, by conversation; 0 is left out."""
-    return dict(await _UNREAD.rows(context.database, workspace_id=context.actor.workspace_id, ids=ids))
+    return dict(await _UNREAD.rows(context.database, ids, workspace_id=context.actor.workspace_id))
 
 
 async def workspaces_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Workspace]:

@@ -10,7 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from models.member import Member, MemberSession
 from models.words import folded
 from models.workspace import Workspace
+from realtime.recipients import is_member
 from realtime.transaction import Transaction
+from resolvers.agent import remove_recipient
 from resolvers.assignee import release_escalations
 from resolvers.audit import record_act
 from resolvers.context import Context
@@ -143,7 +145,7 @@ async def update_member(
 async def remove_member(context: Context, member_id: UUID) -> None:
     """Remove a member from the team, end their sessions and unassign their active escalations.
 
-    Their messages keep the author.
+    Their address is no recipient of notifications any more. Their messages keep the author.
     """
     async with context.services.transactions.begin() as tx:
         member = await _lock_member(tx, context, member_id)
@@ -152,6 +154,9 @@ async def remove_member(context: Context, member_id: UUID) -> None:
         member.password_hash = member.invitation_hash = None
         clear_second_factor(member)
         await tx.session.execute(delete(MemberSession).where(MemberSession.member_id == member_id))
+        await tx.session.flush()
+        if not await is_member(tx.session, member.workspace_id, member.email):
+            await remove_recipient(tx, context, member.email)
         await release_escalations(tx, context.actor, member_id)
         await record_act(tx, context, AuditAction.REMOVE_MEMBER, format_id(MEMBER_PREFIX, member_id))
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from sqlalchemy import func, select
+
 from models.escalation import Escalation
 from models.message import Message
 from realtime.transaction import LockRequiredError, Transaction, UnlockedTransaction
@@ -36,6 +38,8 @@ from rules.ai_control import AiPauseCause, AiResumePolicy
 from rules.escalation import EscalationStatus, EscalationTrigger, TimelineKind
 from rules.message import MessageRole
 from rules.triggers import fired
+
+_SPACE = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ async def _lock_or_raise(
 async def send_held_reply(context: Context, message_id: UUID, content: str | None = None) -> ReplyResult:
     """Send a draft, edited or not, as the member's own reply; the draft is discarded.
 
-    Raises ConflictError when it is no longer a draft or no escalation is active.
+    Raises ConflictError when it is no longer a draft, no escalation is active, or a person has sent the same
+    text since the draft came.
     """
     if content is not None:
         check_content("content", content)
@@ -141,11 +146,26 @@ async def send_held_reply(context: Context, message_id: UUID, content: str | Non
         if escalation is None:
             raise ConflictError("The conversation has no active escalation: escalate it, then reply.")
         words = draft.content if content is None else content
+        await _refuse_repetition(tx, draft, words)
         # Before the reply: one that hands back discards the drafts that are left.
         discard(tx, draft)
         await tx.flush()
         message = await _reply(tx, context, locked, escalation, words, author)
     return ReplyResult(message, escalation)
+
+
+async def _refuse_repetition(tx: Transaction, draft: Message, words: str) -> None:
+    # A copy of the draft can be sent as a reply, which leaves the draft as it is.
+    same = select(Message.id).where(
+        Message.conversation_id == draft.conversation_id,
+        Message.position > draft.position,
+        Message.role == MessageRole.HUMAN,
+        func.btrim(Message.content, _SPACE) == words.strip(_SPACE),
+    )
+    if await tx.session.scalar(same.limit(1)):
+        raise ConflictError(
+            "A person has already sent the customer this text: discard the held reply, or send other words."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 A workspace takes a place only while it holds fewer places than are free. With n places, one busy workspace
 holds up to n/2, and k busy ones hold n/(k+1) each. So a place stays free for a workspace that has none. This
-is the rule of dynamic thresholds for buffers that queues share (Choudhury and Hahne, 1998).
+is the rule of dynamic thresholds for buffers that queues share (Choudhury and Hahne, 1998). The jobs in hand,
+which run or wait for a place, are shared by the same rule.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ class CrowdedError(Exception):
 
 
 class FairPlaces:
-    """The places of one worker; `in_hand` limits the jobs that run or wait, half of them of one workspace."""
+    """The places of one worker for one channel; `in_hand` limits the jobs that run or wait."""
 
     def __init__(self, places: int, in_hand: int) -> None:
         self._free = places
-        self._in_hand = in_hand
+        self._free_in_hand = in_hand
         self._held: Counter[UUID] = Counter()
         self._queues: dict[UUID, deque[asyncio.Future[None]]] = {}
 
@@ -32,8 +33,9 @@ class FairPlaces:
         Raise CrowdedError, and TimeoutError after that time.
         """
         queue = self._queues.setdefault(workspace_id, deque())
-        if 2 * (len(queue) + self._held[workspace_id]) >= self._in_hand:
+        if len(queue) + self._held[workspace_id] >= self._free_in_hand:
             raise CrowdedError
+        self._free_in_hand -= 1
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
         self._start_waiting()
@@ -42,6 +44,7 @@ class FairPlaces:
             async with asyncio.timeout(seconds):
                 yield
         finally:
+            self._free_in_hand += 1
             if turn.cancelled():
                 with suppress(ValueError):
                     queue.remove(turn)

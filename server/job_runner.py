@@ -22,6 +22,7 @@ from realtime.timers import TimerKind
 LEASE = timedelta(seconds=10)
 LOOK = timedelta(seconds=1)
 JOB_SECONDS = 120  # for one job
+MAX_BATCH = 120  # jobs that are taken up by one statement, so that other workers get some
 GRACE_SECONDS = 4  # for running jobs when the runner must stop
 MAX_PAUSE_SECONDS = 5
 LONG_RUN_SECONDS = 30  # a failure after a longer run starts with the shortest pause again
@@ -82,7 +83,7 @@ class Jobs:
             if not self._stopping.is_set():
                 await manager.run(
                     dequeue_timeout=LOOK,
-                    batch_size=self._limit // 2,
+                    batch_size=min(self._limit // 2, MAX_BATCH),
                     max_concurrent_tasks=self._limit,
                     shutdown_on_listener_failure=True,
                     heartbeat_timeout=LEASE,

@@ -30,6 +30,7 @@ from resolvers.context import Services
 from resolvers.conversation_retention import expire_conversations
 from resolvers.erasure import finish_erasure, overdue_erasures
 from resolvers.timer_handlers import announce_clock, fire_pending, overdue_clocks, overdue_pending
+from rules.delivery import DeliveryChannel
 from rules.typeid import WORKSPACE, format_id
 from server.fair_places import CrowdedError, FairPlaces
 from server.job_runner import Jobs, RetryLaterError, supervised, wait
@@ -39,8 +40,11 @@ from server.settings import Settings, with_secret_key
 from server.stop_signals import stop_signals
 
 # Separate runners, so that a receiver that hangs delays no clock.
-MAX_TIMERS, MAX_DELIVERIES = 10, 40  # that run concurrently; see FairPlaces for deliveries
-DELIVERIES_IN_HAND = 240  # that run or wait for a place in this worker
+MAX_TIMERS = 10  # that run concurrently
+# Of one channel in this worker: deliveries that run, and those that run or wait for a place. All mails go to
+# one server, so a channel has places of its own: a mail server that hangs delays no webhook.
+CHANNEL_PLACES, CHANNEL_IN_HAND = 40, 240
+DELIVERIES_IN_HAND = CHANNEL_IN_HAND * len(DeliveryChannel)
 # For the deliveries of one job: a turn and its last round take up to 95 s. The wait for a place comes before.
 DELIVERIES_SECONDS, DELIVERIES_AND_WAIT_SECONDS = 120, 1_800
 SWEEP_SECONDS = 5
@@ -78,6 +82,7 @@ def timer_handlers(
 ) -> Mapping[TimerKind, TimerHandler]:
     """Return the one table of timers: for each kind its handler and its overdue query."""
     database, transactions = services.database, services.transactions
+    places = {channel: FairPlaces(CHANNEL_PLACES, CHANNEL_IN_HAND) for channel in DeliveryChannel}
     return {
         TimerKind.SLA_CLOCK: TimerHandler(
             partial(announce_clock, services), partial(overdue_clocks, services, OVERDUE)
@@ -92,19 +97,21 @@ def timer_handlers(
             partial(finish_erasure, services), partial(overdue_erasures, services, OVERDUE)
         ),
         TimerKind.DELIVERIES: TimerHandler(
-            partial(_deliver, notifications, FairPlaces(MAX_DELIVERIES, DELIVERIES_IN_HAND)),
+            partial(_deliver, notifications, places),
             partial(_reschedule_deliveries, transactions),
         ),
     }
 
 
-async def _deliver(notifications: NotificationServices, places: FairPlaces, target_id: UUID) -> None:
-    workspace_id, is_leased = await place_of_target(notifications.database, target_id)
+async def _deliver(
+    notifications: NotificationServices, places: Mapping[DeliveryChannel, FairPlaces], target_id: UUID
+) -> None:
+    workspace_id, channel, is_leased = await place_of_target(notifications.database, target_id)
     if is_leased:
         # A turn would read and render deliveries before it meets the lease.
         raise RetryLaterError(BUSY)
     try:
-        async with places.place(workspace_id, DELIVERIES_SECONDS):
+        async with places[channel].place(workspace_id, DELIVERIES_SECONDS):
             await deliver_due(notifications, target_id)
     except TargetBusyError as busy:
         raise RetryLaterError(BUSY) from busy

@@ -60,9 +60,7 @@ def series_borders(period: Period, interval: AnalyticsInterval, zone: ZoneInfo) 
         borders = [border for year in years for border in _borders_of_year(zone, interval, year)]
     borders = borders[bisect_right(borders, period.start) - 1 : bisect_left(borders, period.end)]
     if len(borders) > MOST_POINTS:
-        raise BadInputError(
-            "interval", f"{interval} makes more than {MOST_POINTS:,} points; take a longer one"
-        )
+        raise BadInputError("interval", f"makes more than {MOST_POINTS:,} points; take a longer one")
     return borders
 
 

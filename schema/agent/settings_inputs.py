@@ -5,7 +5,15 @@ from datetime import date
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, GraphQLInputObjectType
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    get_nullable_type,
+    is_required_input_field,
+)
 from graphql.utilities import coerce_input_value, validate_input_value
 from strawberry.types.arguments import convert_argument
 
@@ -226,6 +234,7 @@ def read_settings_changes(schema: strawberry.Schema, document: object) -> dict[s
     type_ = schema._schema.type_map[UpdateEscalationSettingsInput.__name__]
     assert isinstance(type_, GraphQLInputObjectType)
     values = {**document, "agentId": ""}
+    _refuse_other_shape(values, type_, "")
     validate_input_value(values, type_, _raise_settings_input_error, hide_suggestions=True)
     coerced = coerce_input_value(values, type_)
     registry = schema.schema_converter.scalar_registry
@@ -235,6 +244,35 @@ def read_settings_changes(schema: strawberry.Schema, document: object) -> dict[s
 
 
 _OF_A_CALL = ("agentId", "expectedVersion")
+
+
+def _refuse_other_shape(value: object, type_: GraphQLInputType, path: str) -> None:
+    """Refuse settings that are unknown, missing, no objects or none of an enum's values."""
+    kind = get_nullable_type(type_)
+    if value is None:
+        return
+    if isinstance(kind, GraphQLList):
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            _refuse_other_shape(item, kind.of_type, f"{path}.{index}")
+    elif isinstance(kind, GraphQLEnumType) and value not in list(kind.values):
+        raise SettingsInputError(f"{path} is none of {', '.join(kind.values)}")
+    elif isinstance(kind, GraphQLInputObjectType):
+        _refuse_other_fields(value, kind, path)
+
+
+def _refuse_other_fields(value: object, type_: GraphQLInputObjectType, path: str) -> None:
+    names = ", ".join(name for name in type_.fields if path or name not in _OF_A_CALL)
+    if not isinstance(value, dict):
+        raise SettingsInputError(f"{path} is not an object; its settings are {names}")
+    start = f"{path}." if path else ""
+    for name, field in type_.fields.items():
+        if name not in value and is_required_input_field(field):
+            raise SettingsInputError(f"{start}{name} is missing")
+    for name, item in value.items():
+        if name not in type_.fields:
+            there = f"{path} has" if path else "there are"
+            raise SettingsInputError(f"{start}{name} is not a setting; {there} {names}")
+        _refuse_other_shape(item, type_.fields[name].type, f"{start}{name}")
 
 
 def _raise_settings_input_error(error: GraphQLError, path: Sequence[str | int]) -> None:

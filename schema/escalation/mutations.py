@@ -269,7 +269,7 @@ class EscalationMutation:
     async def send_held_reply(
         self, info: Info, message_id: strawberry.ID, content: str | None = None
     ) -> ReplyPayload | None:
-        """Send a held AI reply, edited or as it is, as the caller's own."""
+        """Send a held AI reply as the caller's own, edited or not, unless a person has sent that text."""
         key = parse_global_id(info, MESSAGE, message_id, "message_id")
         return ReplyPayload.of(await reply.send_held_reply(info.context, key, content), info)
 

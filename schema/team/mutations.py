@@ -91,7 +91,7 @@ class TeamMutation(SecondFactorMutation):
 
     @mutation
     async def remove_member(self, info: Info, id: strawberry.ID) -> bool | None:  # noqa: A002 - the name in the API
-        """Remove a member from the team."""
+        """Remove a member from the team, and their address from the recipients of notifications."""
         await member.remove_member(info.context, parse_global_id(info, MEMBER, id, "id"))
         return True
 

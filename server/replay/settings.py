@@ -28,4 +28,4 @@ def read_settings_file(path: Path, base: EscalationSettings) -> EscalationSettin
         changes = read_settings_changes(SCHEMA, given)
         return settings_changed(base, changes, datetime.now(UTC))
     except (BadInputError, SettingsInputError) as error:
-        raise ReplayFileError(f"{path.name}: {error}") from None
+        raise ReplayFileError(f"{path.name}: {str(error).removesuffix('.')}.") from None

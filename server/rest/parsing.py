@@ -74,6 +74,10 @@ def _in_words(shape: type[Input], error: Any) -> str:
         return f"is not known here; there are {names}" if names else "is not known here; there are none"
     if kind == "literal_error":
         return f"is not {error['ctx']['expected']}"
+    if kind == "too_long":
+        return (
+            f"has {error['ctx']['actual_length']:,} values; at most {error['ctx']['max_length']} are allowed"
+        )
     if kind == "value_error":
         return str(error["ctx"]["error"])
     return f"is refused: {said[0].lower()}{said[1:]}"

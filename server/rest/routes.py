@@ -18,6 +18,7 @@ from resolvers.field_scopes import OTHERS, access_of
 from resolvers.loaders import members_by_id
 from resolvers.pagination import PageRequest
 from resolvers.raise_escalation import EscalationResult
+from resolvers.validation import check_key
 from rules.roles import Scope
 from rules.typeid import CONVERSATION, ESCALATION, MalformedIdError, parse_id
 from server.http.admitted import admitted
@@ -151,7 +152,8 @@ def _id_in_path(request: Request, name: str, prefix: str, what: str) -> UUID:
 
 
 def _idempotency_key(request: Request) -> str | None:
-    return request.headers.get("idempotency-key")
+    # Here, so that a refusal has the name of the header.
+    return check_key("Idempotency-Key", request.headers.get("idempotency-key"))
 
 
 def _status(raised: EscalationResult) -> int:

@@ -31,3 +31,19 @@ async def test_look_up_by_one_key_keeps_its_plan(workspace: Workspace) -> None:
         assert await look_up.rows(database, [uuid4()]) == []
     finally:
         await database.close()
+
+
+@pytest.mark.anyio
+async def test_look_up_reads_the_shown_columns_of_one_key_and_of_several(workspace: Workspace) -> None:
+    database = Database(workspace.server.service_url, connections=1, scope=SCOPE)
+    look_up, key = CompiledLookUp(select(Agent), Agent.id), parse_id(AGENT, workspace.agent_id)
+    try:
+        for keys in ([key], [key, uuid4()]):
+            ((agent,),) = await look_up.rows(database, keys, {Agent: frozenset({"name"})})
+            assert (agent.id, agent.name) == (key, "An AI agent")
+            with pytest.raises(AttributeError):
+                _ = agent.settings
+            ((whole,),) = await look_up.rows(database, keys)
+            assert whole.settings
+    finally:
+        await database.close()

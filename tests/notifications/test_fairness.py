@@ -6,13 +6,14 @@ import pytest
 
 from rules.typeid import AGENT, WORKSPACE, parse_id
 from tests.support.baton_client import Workspace, wait_for
+from tests.support.mail_sink import Fault
 from tests.support.webhook_helpers import Endpoint, Gate, PostOffice, planned
 from tests.support.webhook_receivers import Receiver
 
 pytestmark = pytest.mark.anyio
 
 CREATED = "escalation.created"
-EVENTS, ENDPOINTS = 40_000, 45
+EVENTS, ENDPOINTS, RECIPIENTS = 40_000, 45, 22
 # The bound is 2 s on a machine of one's own; this one is shared.
 
 # Copies of the newest entry, as a busy hour would have written them.
@@ -24,6 +25,9 @@ BREAK = """UPDATE agents SET settings = jsonb_set(settings, '{notifications}', '
     WHERE id = $1"""
 UNPLANNED = """SELECT head - position AS number FROM planned_logs JOIN streams ON id = workspace_id
     WHERE workspace_id = $1"""
+
+ENDED_ATTEMPTS = """SELECT DISTINCT channel FROM delivery_attempts JOIN deliveries d ON d.id = delivery_id
+    WHERE succeeded IS NOT NULL"""
 
 
 @pytest.fixture
@@ -75,6 +79,22 @@ def test_slow_endpoints_of_busy_workspace_leave_places_for_quiet_one(
         gate.open.set()
         slow.wait_for(ENDPOINTS)
     assert attempted < ENDPOINTS
+
+
+def test_hung_mail_server_with_many_recipients_delays_no_webhook() -> None:
+    with PostOffice.opened() as office, Receiver() as receiver:
+        office.sink.faults["CONNECT"] = Fault.HANG
+        office.serve(BATON_CONFIRMED_DOMAINS="*")
+        workspace = office.new_workspace()
+        key, recipients = workspace.agent_id, [f"{number}@example.com" for number in range(RECIPIENTS)]
+        workspace.key.settings(key, notifications={"email": {"recipients": recipients}})
+        endpoint = Endpoint.create(workspace, receiver.url, CREATED, agent_id=key)
+        endpoint.escalate()
+        wait_for(lambda: office.sink.connections >= 20, "mails to take all places of the workspace")
+        later = endpoint.escalate()
+        assert later in receiver.wait_for(2)[-1].body.decode()
+        # No mail has failed and given its place back in the meantime.
+        assert office.rows(ENDED_ATTEMPTS) == [{"channel": "WEBHOOK"}]
 
 
 def test_workspace_with_unreadable_settings_delays_no_other(post: PostOffice, busy: Workspace) -> None:

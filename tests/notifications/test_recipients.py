@@ -14,7 +14,8 @@ from rules.typeid import WORKSPACE, parse_id
 from tests.support.baton_client import wait_for
 from tests.support.email_samples import page_of, read
 from tests.support.mail_sink import Mail
-from tests.support.notification_sinks import Team
+from tests.support.member_cases import REMOVE
+from tests.support.notification_sinks import SETTINGS, Team
 from tests.support.webhook_helpers import SAMPLE, Endpoint, PostOffice, end_minute, mails_to
 from tests.support.webhook_receivers import Receiver
 
@@ -160,6 +161,56 @@ async def test_page_of_confirmation_runs_no_script_and_is_kept_by_no_cache(post:
     policy = answer.headers["content-security-policy"]
     assert re.match(r"default-src 'none'; style-src 'nonce-[\w-]+';", policy)
     assert "form-action 'self'" in policy
+
+
+# ---- removed members
+
+
+def remove(team: Team, email: str) -> None:
+    members = team.key.ask("{ members { id email } }")["members"]
+    (member,) = [item["id"] for item in members if item["email"] == email]
+    team.key.ask(REMOVE, id=member)
+
+
+def version(team: Team) -> int:
+    return int(team.key.ask(SETTINGS, id=team.agent_id)["escalationSettings"]["version"])
+
+
+async def test_removed_member_gets_no_notifications_at_any_form_of_the_address(post: PostOffice) -> None:
+    workspace = post.new_workspace()
+    first, tag = Team(workspace, workspace.agent_id, 0), new_id().hex
+    second = first.colleague("ann")
+    email, other = f"Zo\u00eb-{tag}@listed.example.com", f"other-{tag}@listed.example.com"
+    workspace.member(email)
+    first.told_by(email={"recipients": [f"zoe\u0308-{tag}@LISTED.example.com", other]})
+    before = version(first), version(second)
+    with first.unplanned():
+        first.escalate(WORDS)
+        remove(first, email)
+    assert first.notifications["email"]["recipients"] == [other]
+    assert second.notifications["email"]["recipients"] == [second.address("ann")]
+    assert (version(first), version(second)) == (before[0] + 1, before[1])
+    first.escalate(WORDS)
+    assert [item["target"] for item in first.ended() if item["eventType"] != "confirmation"] == [other, other]
+    recorded = first.key.ask("{ auditLog(first: 2) { nodes { action targetId details } } }")["auditLog"]
+    assert [item["action"] for item in recorded["nodes"]] == ["REMOVE_MEMBER", "UPDATE_SETTINGS"]
+    assert recorded["nodes"][1]["targetId"] == first.agent_id
+    assert recorded["nodes"][1]["details"] == {"changed": ["notifications.email.recipients"]}
+
+
+async def test_address_that_another_member_still_has_stays_a_recipient(post: PostOffice) -> None:
+    workspace = post.new_workspace()
+    team, tag = Team(workspace, workspace.agent_id, 0), new_id().hex
+    # Two members for the database, and one address where addresses are compared.
+    removed, staying = f"\u0130-{tag}@listed.example.com", f"i\u0307-{tag}@listed.example.com"
+    for email in (removed, staying):
+        workspace.member(email)
+    team.told_by(email={"recipients": [staying]})
+    before = version(team)
+    remove(team, removed)
+    assert (team.notifications["email"]["recipients"], version(team)) == ([staying], before)
+    remove(team, staying)
+    assert (team.notifications["email"]["recipients"], version(team)) == ([], before + 1)
 
 
 # ---- samples

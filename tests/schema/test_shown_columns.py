@@ -97,3 +97,22 @@ def test_every_type_with_a_row_is_tested() -> None:
         and getattr(getattr(definition, "origin", None), "__row_model__", None)
     }
     assert with_rows == set(OF_ROWS)
+
+
+@pytest.mark.parametrize("name", ["conversation", "message", "escalation", "author"])
+async def test_single_row_is_looked_up_without_an_array(
+    api: CountedApi, workspace: Workspace, name: str
+) -> None:
+    talk, member = Talk.begin(workspace), workspace.member("cy@example.com")
+    escalation = talk.key.escalate(talk.id)["escalation"]["id"]
+    message = member.reply(escalation)["message"]["id"]
+    author = member.ask("{ viewer { member { id } } }")["viewer"]["member"]["id"]
+    ids = {"conversation": talk.id, "message": message, "escalation": escalation, "author": author}
+    query = """query($id: ID!) { node(id: $id) { id
+        ... on Conversation { cursor viewers { name } activeEscalation { id status } }
+        ... on Message { content author { name } }
+        ... on Escalation { status unreadMessages assignee { name } conversation { id createdAt } } } }"""
+    answer, statements = await api.ask(await api.context(member), query, id=ids[name])
+    assert answer["data"]["node"]["id"] == ids[name]
+    assert statements
+    assert [statement for statement in statements if "ANY" in statement] == []

@@ -1,11 +1,11 @@
 """Places for deliveries: the time of a job begins when it has its place."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from server.fair_places import FairPlaces
+from server.fair_places import CrowdedError, FairPlaces
 
 pytestmark = pytest.mark.anyio
 WORKSPACE = uuid4()
@@ -31,6 +31,26 @@ async def test_waiting_for_a_place_takes_nothing_of_the_time_of_a_job() -> None:
         group.create_task(second())
         asyncio.get_running_loop().call_later(2 * seconds, release.set)
     assert done == ["first", "second"]
+
+
+async def test_jobs_in_hand_leave_room_for_a_workspace_that_has_none() -> None:
+    places, busy, other, quiet = FairPlaces(1, 4), uuid4(), uuid4(), uuid4()
+    async with places.place(busy, 60):
+        waiting = [asyncio.ensure_future(held_by(places, workspace)) for workspace in (busy, other, quiet)]
+        await asyncio.sleep(0)
+        for workspace in (busy, other):
+            # Without a refusal it would wait for the place that this test holds.
+            with pytest.raises(CrowdedError):
+                await asyncio.wait_for(held_by(places, workspace), 1)
+    await asyncio.gather(*waiting)
+    # All that were in hand have ended.
+    await held_by(places, busy)
+
+
+async def held_by(places: FairPlaces, workspace: UUID) -> None:
+    """Wait for a place of the workspace and return it."""
+    async with places.place(workspace, 60):
+        pass
 
 
 async def test_place_of_a_job_that_hangs_becomes_free() -> None:

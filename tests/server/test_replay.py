@@ -223,8 +223,8 @@ def test_fault_at_the_end_is_found_before_anything_is_recorded(replays: Replays)
     code, out, err = replays.run(EXAMPLE, "--settings", settings)
     assert (code, out) == (1, "")
     assert err == (
-        "faulty.json: autoEscalation: Expected value of type 'AutoEscalationInput' "
-        "not to include unknown field 'delay', found: {'delay': 3}.\n"
+        "faulty.json: autoEscalation.delay is not a setting; "
+        "autoEscalation has enabled, confidenceThreshold, delaySeconds.\n"
     )
     assert (replays.recorded, len(replays.scratches)) == before
 

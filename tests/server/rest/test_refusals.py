@@ -45,18 +45,24 @@ def test_bad_patch_changes_nothing(
     assert (after["version"], after["priority"]) == (1, "medium")
 
 
-def test_refusals_are_in_the_terms_of_json(client: httpx.Client, conversation_id: str) -> None:
+def test_refusals_are_in_the_terms_of_json(client: httpx.Client, conversation_id: str, agent_id: str) -> None:
     path = f"/conversations/{conversation_id}/escalate"
+    years = {"agentId": agent_id, "interval": "hour", "from": "2015-01-01T00:00:00Z"}
+    years["to"] = "2025-01-01T00:00:00Z"
     details = [
         client.post(path, json={"reason": "VIP", "metadata": ["a"]}).json()["detail"],
         client.get("/exports/audit.csv?from=2026").json()["detail"],
         client.post(f"/hooks/{'x' * 20}/escalate", json={}).json()["detail"],
+        client.get("/escalations?status=open,open,open,open").json()["detail"],
+        client.get("/exports/analytics.csv", params=years).json()["detail"],
     ]
 
     assert details == [
         "metadata is not an object",
         "from is not known here; there are none",
         "There is no such hook: the token in the address is an API key whose only scope is INCOMING_WEBHOOK.",
+        "status has 4 values; at most 3 are allowed",
+        "interval makes more than 2,000 points; take a longer one",
     ]
 
 
@@ -149,8 +155,13 @@ def test_oversized_body_is_refused(
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201])
-def test_bad_idempotency_key_is_refused(client: httpx.Client, conversation_id: str, key: str) -> None:
-    assert_problem(escalate(client, conversation_id, key=key), 400, "BAD_USER_INPUT", "idempotencyKey")
+def test_bad_idempotency_key_is_refused_by_the_name_of_its_header(
+    client: httpx.Client, conversation_id: str, agent_id: str, key: str
+) -> None:
+    response = escalate(client, conversation_id, key=key)
+    assert_problem(response, 400, "BAD_USER_INPUT", "Idempotency-Key")
+    assert response.json()["detail"].startswith("Idempotency-Key ")
+    assert listed(client, agent_id) == []
 
 
 @pytest.mark.parametrize(

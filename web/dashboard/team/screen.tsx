@@ -43,7 +43,7 @@ interface Step {
 
 const REMOVE: Step = {
   title: (name) => `Remove ${name}?`,
-  text: "They are signed out everywhere. What they wrote stays.",
+  text: "They are signed out everywhere and get no more notifications by email. What they wrote stays.",
   button: "Remove",
   run: (id) => execute(RemoveMemberDocument, { id }),
 };
