@@ -50,7 +50,7 @@ def test_pages_of_a_member_who_has_signed_out_do_not_come_back(
         expect(shown).to_be_visible()
         expect(page.get_by_text("Grace Hopper")).to_have_count(0)
         expect(page.get_by_text("agents")).to_have_count(0)
-    assert dashboard.console.count("log: kept true") == 3
+    assert dashboard.console.count("log: kept true") >= 3
 
 
 def test_page_that_comes_back_for_the_same_member_stays_as_it_was(page: Page, workspace: Workspace) -> None:

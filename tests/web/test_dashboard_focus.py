@@ -33,17 +33,3 @@ def test_focus_is_in_the_box_after_its_button_is_pressed(page: Page, workspace: 
     expect(dashboard.note).to_have_value("")
     expect(dashboard.note).to_be_focused()
     assert dashboard.errors == []
-
-
-def test_note_is_added_once_by_the_keys_that_send_a_reply(page: Page, workspace: Workspace) -> None:
-    escalation, _ = escalate(workspace, "Grace Hopper")
-    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
-    page.get_by_role("button", name="Internal note").click()
-    dashboard.note.fill("Asked the carrier.")
-    dashboard.note.press("Control+Enter")
-    dashboard.note.press("Control+Enter")
-    expect(dashboard.note).to_have_value("")
-    expect(dashboard.note).to_be_focused()
-    notes = "query($id: ID!) { escalation(id: $id) { notes { body } } }"
-    assert workspace.key.ask(notes, id=escalation)["escalation"]["notes"] == [{"body": "Asked the carrier."}]
-    assert dashboard.errors == []

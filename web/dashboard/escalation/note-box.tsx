@@ -1,6 +1,6 @@
 /** The box for an internal note. */
 
-import { type KeyboardEvent, useRef, useState } from "react";
+import { useRef, useState } from "react";
 import { Button } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
 import { restoreFocusAfter } from "../../ui/focus";
@@ -34,18 +34,6 @@ export function NoteBox({ escalationId }: { escalationId: string }) {
     }
   }
 
-  function onKeyDown(event: KeyboardEvent<HTMLTextAreaElement>) {
-    if (event.nativeEvent.isComposing) {
-      return;
-    }
-    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) {
-      event.preventDefault();
-      void add();
-    } else if (event.key === "Escape") {
-      event.currentTarget.blur();
-    }
-  }
-
   return (
     <>
       {error && <Banner tone="danger">Not added. {error}</Banner>}
@@ -60,7 +48,8 @@ export function NoteBox({ escalationId }: { escalationId: string }) {
         rows={3}
         dir="auto"
         onChange={(event) => write(event.target.value)}
-        onKeyDown={onKeyDown}
+        // Ctrl+Enter sends replies only: used for notes, it would soon send one to a customer.
+        onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
       />
       <div className={styles.sendRow}>
         <span>
