@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.dashboard_build import replace_build
@@ -189,6 +189,29 @@ def test_part_that_fails_without_a_new_build_can_be_tried_again(page: Page, work
     page.unroute(part)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="API keys", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize("missing", ["part", "answer"])
+def test_screen_that_failed_to_load_loads_when_the_page_is_live_again(
+    page: Page, workspace: Workspace, missing: str
+) -> None:
+    def fail(route: Route) -> None:
+        if missing == "part" or "query ApiKeys" in (route.request.post_data or ""):
+            route.abort()
+        else:
+            route.fallback()
+
+    dashboard = DashboardPage(page, workspace).sign_in()
+    dashboard.expect_live()
+    failing = re.compile(r"/app/assets/api-keys[^/]*\.js$" if missing == "part" else "/graphql$")
+    page.route(failing, fail)
+    page.get_by_role("link", name="API keys").click()
+    expect(page.get_by_role("heading", name="This could not be loaded")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator('[data-status="offline"]').first).to_be_attached()
+    page.unroute(failing)
+    page.context.set_offline(False)
+    expect(page.get_by_role("table")).to_be_visible()
 
 
 def test_countdown_with_a_wrong_clock_in_the_browser_is_right(browser: Browser, workspace: Workspace) -> None:
