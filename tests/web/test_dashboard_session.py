@@ -66,6 +66,16 @@ def test_page_whose_session_has_ended_reports_no_viewing(page: Page, workspace: 
     assert [body for body in before if "SetViewing" in body] == []
 
 
+def test_email_has_the_focus_when_the_sign_in_page_opens(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).goto("/escalations")
+    expect(page.get_by_label("Email")).to_be_focused()
+    # A refusal is read out first.
+    page.goto(f"{workspace.server.url}/app/escalations#sign-in-refused=cancelled")
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Email")).not_to_be_focused()
+
+
 def test_dashboard_under_a_path_prefix_loads_and_signs_in(page: Page, workspace: Workspace) -> None:
     escalate(workspace, "Grace Hopper")
     with _prefix_proxy(workspace.server) as url:
