@@ -10,6 +10,7 @@ from tests.support.baton_client import Workspace
 from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
 
 REASON = "refund of a parcel"
+FIRST_LETTER = "(reason) => getComputedStyle(reason, '::first-letter').textTransform"
 
 
 def _button(page: Page, reason: str = REASON) -> Locator:
@@ -39,6 +40,9 @@ def test_examples_of_a_reason_are_read_on_request_and_lead_to_their_escalations(
     page.on("request", lambda request: asked.append(request.post_data or ""))
     dashboard = _open_report(page, workspace)
     button = _button(page)
+    # The data and the name of the button keep the caller's letters.
+    reason = page.get_by_text(REASON, exact=True).first
+    assert reason.evaluate(FIRST_LETTER) == "uppercase"
     expect(button).to_have_attribute("aria-expanded", "false")
     assert not any("query ReasonSamples" in body for body in asked)
     button.focus()

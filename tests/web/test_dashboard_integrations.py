@@ -5,10 +5,11 @@ import re
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from rules.events import ALERTS, CONFIRMATION, DIGESTS, TEST, EventType
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
 from tests.support.identity_tokens import sign_identity
 from tests.support.slack_server import SlackStandIn
 from tests.support.webhook_receivers import Answer, Receiver
@@ -56,7 +57,7 @@ def test_failed_delivery_is_retried_from_the_screen(page: Page, workspace: Works
         escalate(workspace, "Grace Hopper")
         receiver.wait_for(1)
         DashboardPage(page, workspace).sign_in(path="/deliveries")
-        row = page.get_by_role("listitem").filter(has_text="escalation.created").first
+        row = page.get_by_role("listitem").filter(has_text="Escalation raised").first
         expect(row.get_by_text("Pending")).to_be_visible()
         row.locator("summary").click()
         expect(row.get_by_role("code")).to_have_text("503")
@@ -66,6 +67,30 @@ def test_failed_delivery_is_retried_from_the_screen(page: Page, workspace: Works
         expect(row.get_by_role("button", name="Retry now")).to_have_count(0)
         first, second = receiver.received
     assert first.id == second.id
+
+
+def test_each_delivery_is_named_in_words(page: Page, workspace: Workspace) -> None:
+    names = [*EventType, *DIGESTS, *ALERTS, TEST, CONFIRMATION]
+
+    def answer(route: Route) -> None:
+        if "query Deliveries" not in (route.request.post_data or ""):
+            route.fallback()
+            return
+        delivery = {"channel": "EMAIL", "target": "ann@shop.example", "status": "DELIVERED", "attempts": []}
+        times = {"createdAt": "2026-03-02T09:15:04Z", "nextAttemptAt": None, "escalation": None}
+        nodes = [{**delivery, **times, "id": name, "eventType": name} for name in names]
+        end = {"hasNextPage": False, "endCursor": None}
+        route.fulfill(json={"data": {"deliveries": {"nodes": nodes, "pageInfo": end}}})
+
+    page.route("**/graphql", answer)
+    DashboardPage(page, workspace).sign_in(path="/deliveries")
+    rows = page.get_by_role("main").get_by_role("listitem")
+    expect(rows).to_have_count(len(names))
+    shown = {row.split("\n")[1] for row in rows.all_inner_texts()}
+    assert len(shown) == len(names)
+    # A name that the page does not know begins in lower case.
+    assert [words for words in shown if not words[0].isupper()] == []
+    keep_picture(page, "deliveries in words")
 
 
 def test_slack_is_connected_tested_and_disconnected(

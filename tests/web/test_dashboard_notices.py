@@ -67,6 +67,11 @@ def test_desktop_notice_follows_permission_and_is_for_ones_own_queue(
     workspace.key.ask(UPDATE, input={"escalationId": theirs, "assignTo": workspace.email})
     dashboard.wait_until(lambda: len(_kept(page, "notices")) == 2, "the notice of the assignment")
     assert _kept(page, "notices")[1]["title"] == "You are assigned to Of A Colleague"
+    unsure: str = workspace.start(customer={"name": "Alan Turing"})["conversation"]["id"]
+    workspace.key.record(unsure, "USER", "Where is my parcel?")
+    workspace.key.record(unsure, "ASSISTANT", "On its way?", confidence=5)
+    dashboard.wait_until(lambda: len(_kept(page, "notices")) == 3, "the notice of the unsure answer")
+    assert _kept(page, "notices")[2]["body"] == "Low confidence"
     assert dashboard.errors == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
 
 NAMES = ("Ant", "Bee", "Cat")
 SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
@@ -92,6 +92,12 @@ def test_saved_reply_that_is_deleted_leaves_the_focus_on_the_next_one(
         workspace.key.ask(SAVE_REPLY, input=fields)
     dashboard = DashboardPage(page, workspace).sign_in(path="/saved-replies")
     page.get_by_role("button", name="Delete Ant").press("Enter")
+    dialog = page.get_by_role("dialog", name="Delete Ant?")
+    dialog.get_by_role("button", name="Cancel").press("Enter")
+    expect(page.get_by_role("button", name="Delete Ant")).to_be_focused()
+    page.get_by_role("button", name="Delete Ant").press("Enter")
+    keep_picture(page, "question before a saved reply is deleted")
+    dialog.get_by_role("button", name="Delete").press("Enter")
     expect(page.get_by_text("Deleted Ant")).to_be_visible()
     expect(page.get_by_role("button", name="Delete Ant")).to_have_count(0)
     expect(page.get_by_role("listitem").filter(has_text="About Bee")).to_be_focused()

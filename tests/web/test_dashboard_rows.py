@@ -126,6 +126,24 @@ def test_row_on_a_phone_shows_priority_status_and_age(browser: Browser, workspac
     page.context.close()
 
 
+def test_views_and_search_of_conversations_on_a_phone_are_whole(
+    browser: Browser, workspace: Workspace
+) -> None:
+    page = _phone(browser)
+    DashboardPage(page, workspace).sign_in(path="/conversations")
+    views = page.get_by_role("navigation", name="Views")
+    expect(views.get_by_role("link")).to_have_count(4)
+    keep_picture(page, "phone conversations")
+    assert views.evaluate("(views) => views.scrollWidth <= views.clientWidth")
+    assert all(_is_in_sight(view) for view in views.get_by_role("link").all())
+    title = page.get_by_role("heading", name="Conversations", level=1).bounding_box()
+    search = page.get_by_label("Search conversations").bounding_box()
+    assert title
+    assert search
+    assert search["x"] == title["x"]
+    page.context.close()
+
+
 def test_keys_on_a_phone_do_not_widen_the_page(browser: Browser, workspace: Workspace) -> None:
     page = _phone(browser)
     DashboardPage(page, workspace).sign_in(path="/api-keys")

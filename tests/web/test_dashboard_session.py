@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.baton_client import Server, Workspace
 from tests.support.dashboard_build import replace_build
@@ -64,6 +64,16 @@ def test_page_whose_session_has_ended_reports_no_viewing(page: Page, workspace: 
         dashboard.fill_credentials(workspace.email)
     before = asked[: next(index for index, body in enumerate(asked) if "mutation SignIn" in body)]
     assert [body for body in before if "SetViewing" in body] == []
+
+
+def test_email_has_the_focus_when_the_sign_in_page_opens(page: Page, workspace: Workspace) -> None:
+    DashboardPage(page, workspace).goto("/escalations")
+    expect(page.get_by_label("Email")).to_be_focused()
+    # A refusal is read out first.
+    page.goto(f"{workspace.server.url}/app/escalations#sign-in-refused=cancelled")
+    page.reload()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Email")).not_to_be_focused()
 
 
 def test_dashboard_under_a_path_prefix_loads_and_signs_in(page: Page, workspace: Workspace) -> None:
@@ -189,6 +199,29 @@ def test_part_that_fails_without_a_new_build_can_be_tried_again(page: Page, work
     page.unroute(part)
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="API keys", level=1)).to_be_visible()
+
+
+@pytest.mark.parametrize("missing", ["part", "answer"])
+def test_screen_that_failed_to_load_loads_when_the_page_is_live_again(
+    page: Page, workspace: Workspace, missing: str
+) -> None:
+    def fail(route: Route) -> None:
+        if missing == "part" or "query ApiKeys" in (route.request.post_data or ""):
+            route.abort()
+        else:
+            route.fallback()
+
+    dashboard = DashboardPage(page, workspace).sign_in()
+    dashboard.expect_live()
+    failing = re.compile(r"/app/assets/api-keys[^/]*\.js$" if missing == "part" else "/graphql$")
+    page.route(failing, fail)
+    page.get_by_role("link", name="API keys").click()
+    expect(page.get_by_role("heading", name="This could not be loaded")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator('[data-status="offline"]').first).to_be_attached()
+    page.unroute(failing)
+    page.context.set_offline(False)
+    expect(page.get_by_role("table")).to_be_visible()
 
 
 def test_countdown_with_a_wrong_clock_in_the_browser_is_right(browser: Browser, workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
 
 READ = """query($agent: ID!) { escalationSettings(agentId: $agent) { version
     autoEscalation { confidenceThreshold } widget { buttonText } triggers { toolFailureLimit } } }"""
@@ -215,6 +215,25 @@ def test_api_key_is_shown_once(page: Page, workspace: Workspace) -> None:
     expect(row).to_contain_text(key["owner"]["name"])
     expect(row).to_contain_text(str(int(key["expiresAt"][:4])))
     expect(page.get_by_text("shown this once")).to_have_count(0)
+    assert dashboard.errors == []
+
+
+def test_api_key_is_revoked_after_a_question(page: Page, workspace: Workspace) -> None:
+    create = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }"
+    workspace.key.ask(create, input={"name": "Shop back end", "scopes": ["CONVERSATIONS_READ"]})
+    dashboard = DashboardPage(page, workspace).sign_in(path="/api-keys")
+    row = page.get_by_role("row").filter(has=page.get_by_role("cell", name="Shop back end"))
+    row.get_by_role("button", name="Revoke").press("Enter")
+    dialog = page.get_by_role("dialog", name="Revoke Shop back end?")
+    expect(dialog).to_be_visible()
+    keep_picture(page, "question before a key is revoked")
+    assert dashboard.axe() == []
+    dialog.get_by_role("button", name="Cancel").press("Enter")
+    expect(row.get_by_role("button", name="Revoke")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Revoke").press("Enter")
+    expect(row).to_contain_text("Revoked")
+    expect(page.get_by_role("main")).to_be_focused()
     assert dashboard.errors == []
 
 

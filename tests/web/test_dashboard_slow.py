@@ -1,5 +1,7 @@
 """A slow network: what is pressed twice is done once, and what is written meanwhile stays."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -53,6 +55,21 @@ def test_form_that_is_sent_twice_creates_one(page: Page, workspace: Workspace, p
     dashboard.wait_until(lambda: calls.count, "the call")
     calls.release()
     expect(dialog).to_have_count(0)
+    assert calls.count == 1
+    assert dashboard.errors == []
+
+
+@pytest.mark.parametrize("place", ["list", "escalation"])
+def test_claim_that_is_pressed_twice_is_sent_once(page: Page, workspace: Workspace, place: str) -> None:
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    path = f"/escalations/{escalation}" if place == "escalation" else "/escalations"
+    dashboard = DashboardPage(page, workspace).sign_in(path=path)
+    calls = HeldCalls(page, "ClaimEscalation")
+    claim = page.get_by_role("button", name=re.compile("^Claim"))
+    claim.dblclick()
+    dashboard.wait_until(lambda: calls.count, "the call")
+    calls.release()
+    expect(claim).to_have_count(0)
     assert calls.count == 1
     assert dashboard.errors == []
 

@@ -1,8 +1,9 @@
 /** Parts of the page that are loaded when they are needed. */
 
-import { type ComponentType, useState } from "react";
+import { type ComponentType, useCallback, useEffect, useState } from "react";
 import { Button } from "../ui/button";
 import { EmptyState } from "../ui/feedback";
+import { onLive } from "./live";
 import { checkVersion, newVersion } from "./new-version";
 import { useStore } from "./store";
 
@@ -35,17 +36,17 @@ interface MissingPartProps<Name extends string, Props> {
 function MissingPart<Name extends string, Props>({ load, name, props }: MissingPartProps<Name, Props>) {
   const [Part, setPart] = useState<ComponentType<Props>>();
   const replaced = useStore(newVersion);
-  if (Part) {
-    return <Part {...(props as Props & object)} />;
-  }
-
-  async function retry() {
+  const retry = useCallback(async () => {
     try {
       const loaded = await load();
       setPart(() => loaded[name]);
     } catch {
       await checkVersion();
     }
+  }, [load, name]);
+  useEffect(() => onLive(retry), [retry]);
+  if (Part) {
+    return <Part {...(props as Props & object)} />;
   }
 
   return (

@@ -51,6 +51,24 @@ function report(name: string, status: FeedStatus | undefined) {
   }
 }
 
+/** Call the function each time the page becomes live. Returns the function that ends it. */
+export function onLive(run: () => void): () => void {
+  let before = liveState.get().status;
+  return liveState.subscribe(() => {
+    const { status } = liveState.get();
+    const turned = status === "live" && before !== "live";
+    before = status;
+    if (turned) {
+      run();
+    }
+  });
+}
+
+// What is on the screen and failed to load meanwhile.
+onLive(() => {
+  queryClient.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
+});
+
 export interface LiveOptions {
   name: string;
   variables?: Record<string, unknown>;

@@ -4,6 +4,7 @@ import type { EscalationRowFragment } from "../gql/operations";
 import { appPath } from "./base";
 import { isOwnAct } from "./own-acts";
 import { desktopNotices, sound } from "./preferences";
+import { reasonWords } from "./words";
 
 /** Events of one moment, such as those after an outage, sound once. */
 const BURST = 3_000;
@@ -64,7 +65,7 @@ function notify(text: string, row: EscalationRowFragment) {
     document.visibilityState !== "visible" &&
     Notification.permission === "granted"
   ) {
-    const notice = new Notification(text, { body: row.detail ?? row.reason, tag: row.id });
+    const notice = new Notification(text, { body: row.detail ?? reasonWords(row), tag: row.id });
     notice.onclick = () => {
       window.focus();
       location.assign(`${appPath}/escalations/${row.id}`);

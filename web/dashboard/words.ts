@@ -50,6 +50,37 @@ export const DISPOSITIONS = [
   "SPAM",
 ] as const;
 
+/** The keys are the names in rules/events.py. */
+const DELIVERED: Record<string, string> = {
+  "escalation.created": "Escalation raised",
+  "escalation.updated": "Escalation changed",
+  "escalation.replied": "A person replied",
+  "escalation.resolved": "Escalation resolved",
+  "escalation.reopened": "Escalation reopened",
+  "escalation.sla_at_risk": "Answer at risk",
+  "escalation.sla_breached": "Answer overdue",
+  "turn.requested": "The AI is to answer",
+  "conversation.ai_paused": "AI paused",
+  "conversation.ai_resumed": "The AI may answer again",
+  test: "Test",
+  confirmation: "Request to confirm the address",
+  alert: "Alert: deliveries fail",
+  sign_in_alert: "Alert: attempts to sign in fail",
+  digest: "Digest of an hour",
+  storm_digest: "Digest of many notices",
+  limit_digest: "Digest: too many emails in an hour",
+};
+
+/** Return what a delivery is about. A name that is not listed is shown in its own words. */
+export function deliveryWords(eventType: string): string {
+  return DELIVERED[eventType] ?? eventType.replaceAll(/[._]/g, " ");
+}
+
+/** Return why an escalation was raised: a program gives a reason, and Baton's own ones have words. */
+export function reasonWords({ trigger, reason }: { trigger: EscalationTrigger; reason: string }): string {
+  return trigger === "API" ? reason : TRIGGER[trigger];
+}
+
 export function customerName(customer: {
   name?: string | null;
   email?: string | null;

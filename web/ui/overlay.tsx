@@ -13,7 +13,7 @@ import {
   ModalOverlay,
   Popover,
 } from "react-aria-components";
-import { IconButton, Kbd } from "./button";
+import { Button, IconButton, Kbd } from "./button";
 import { restoreFocus } from "./focus";
 import { Icon, type IconName } from "./icon";
 import styles from "./ui.module.css";
@@ -66,6 +66,37 @@ export function Dialog({ title, open, onClose, children, size = "normal", requir
 
 export function DialogActions({ children }: { children: ReactNode }) {
   return <div className={styles.actions}>{children}</div>;
+}
+
+interface ConfirmDialogProps {
+  title: string;
+  /** What happens then. */
+  children: ReactNode;
+  /** The text of the button that does it. */
+  button: string;
+  onClose(): void;
+  onConfirm(): void;
+}
+
+/** Ask before something that cannot be undone. */
+export function ConfirmDialog({ title, children, button, onClose, onConfirm }: ConfirmDialogProps) {
+  return (
+    <Dialog title={title} open onClose={onClose}>
+      <p>{children}</p>
+      <DialogActions>
+        <Button onPress={onClose}>Cancel</Button>
+        <Button
+          look="danger"
+          onPress={() => {
+            onClose();
+            onConfirm();
+          }}
+        >
+          {button}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
 }
 
 export interface MenuEntry {

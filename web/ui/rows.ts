@@ -11,6 +11,19 @@ const ROW = "[role=group], details, li";
 let lastPress = Number.NEGATIVE_INFINITY;
 let nextKey = 1;
 
+/** Return what gets the focus after the row of the element: its neighbour, else what surrounds the list. */
+export function nextOfRow(target: Element): HTMLElement | undefined {
+  const row = target.closest(ROW);
+  const neighbour = [row?.nextElementSibling, row?.previousElementSibling].find((near) => near?.matches(ROW));
+  const next = neighbour ?? row?.parentElement?.closest(`fieldset, main, ${ROW}`);
+  if (!(next instanceof HTMLElement)) {
+    return undefined;
+  }
+  // Not a button or a field: another Enter must neither remove a row nor send a form.
+  next.tabIndex = -1;
+  return next;
+}
+
 /**
  * Move the focus from a row that goes to its neighbour, else to what surrounds the list. Return whether the row may go:
  * the second press of a double click is meant for the row that was there before.
@@ -21,14 +34,7 @@ export function leaveRow({ target }: PressEvent): boolean {
   if (lastPress - before < DOUBLE_CLICK) {
     return false;
   }
-  const row = target.closest(ROW);
-  const neighbour = [row?.nextElementSibling, row?.previousElementSibling].find((near) => near?.matches(ROW));
-  const next = neighbour ?? row?.parentElement?.closest(`fieldset, main, ${ROW}`);
-  if (next instanceof HTMLElement) {
-    // Not a button or a field: another Enter must neither remove a row nor send a form.
-    next.tabIndex = -1;
-    next.focus();
-  }
+  nextOfRow(target)?.focus();
   return true;
 }
 

@@ -17,7 +17,7 @@ import {
   formatPercent,
   formatShare,
   formatTime,
-  TRIGGER,
+  reasonWords,
 } from "../words";
 import styles from "./analytics.module.css";
 
@@ -51,7 +51,7 @@ export function ReviewQueue({ agentId, coverage }: { agentId: string; coverage: 
                   {customerName(row.conversation.customer)}
                 </Link>
                 <span>
-                  {row.trigger === "API" ? row.reason : TRIGGER[row.trigger]}
+                  {reasonWords(row)}
                   {row.detail && `: ${row.detail}`}
                   {row.confidence !== null &&
                     row.confidence !== undefined &&

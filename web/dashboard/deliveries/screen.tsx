@@ -17,7 +17,7 @@ import { execute } from "../api";
 import { keys, queryClient } from "../cache";
 import { Page } from "../page";
 import { useMay } from "../session/viewer";
-import { formatFullTime, formatTime } from "../words";
+import { deliveryWords, formatFullTime, formatTime } from "../words";
 import styles from "./deliveries.module.css";
 
 type Delivery = DeliveriesQuery["deliveries"]["nodes"][number];
@@ -121,7 +121,7 @@ function Row({ row, mayWrite }: { row: Delivery; mayWrite: boolean }) {
       <details>
         <summary>
           <Badge tone={TONES[row.status]}>{STATUSES[row.status]}</Badge>
-          <span className={styles.event}>{row.eventType}</span>
+          <span className={styles.event}>{deliveryWords(row.eventType)}</span>
           <span className={styles.target}>
             {CHANNELS[row.channel]} · {row.target}
           </span>

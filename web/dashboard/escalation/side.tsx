@@ -23,8 +23,8 @@ import {
   formatPercent,
   formatTime,
   PRIORITY,
+  reasonWords,
   STATUS,
-  TRIGGER,
 } from "../words";
 import styles from "./escalation.module.css";
 import { Fact, Section } from "./section";
@@ -84,9 +84,7 @@ function TriggerSection({ escalation }: { escalation: Escalation }) {
       <ul className={styles.triggers}>
         {escalation.triggers.map((trigger) => (
           <li key={trigger.occurredAt + trigger.trigger}>
-            <strong dir="auto">
-              {trigger.trigger === "API" ? trigger.reason : TRIGGER[trigger.trigger]}
-            </strong>
+            <strong dir="auto">{reasonWords(trigger)}</strong>
             {trigger.detail && <span dir="auto">“{trigger.detail}”</span>}
             {trigger.confidence !== null && trigger.confidence !== undefined && (
               <span>AI {formatPercent(trigger.confidence)} sure</span>

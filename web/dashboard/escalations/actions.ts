@@ -17,15 +17,25 @@ import { run, runEach, summarize } from "./calls";
 
 export { resolve, resolving } from "./resolution";
 
+/** The escalations whose claim is being sent. */
+const claiming = new Set<string>();
+
+/** Claim the escalations. The second press of a double click sends nothing. */
 export async function claim(rows: readonly EscalationRowFragment[]) {
-  const failures = await runEach(rows, async (row) => {
+  const free = rows.filter(({ id }) => !claiming.has(id));
+  for (const { id } of free) {
+    claiming.add(id);
+  }
+  const failures = await runEach(free, async (row) => {
     try {
       await run(async () => (await execute(ClaimEscalationDocument, { id: row.id })).claimEscalation);
     } catch (error) {
       throw isCode(error, "CONFLICT") ? new Error(await nameWinner(row, error as Error)) : error;
+    } finally {
+      claiming.delete(row.id);
     }
   });
-  summarize("Claimed", rows, failures);
+  summarize("Claimed", free, failures);
 }
 
 /** Return who has the escalation that could not be claimed. */

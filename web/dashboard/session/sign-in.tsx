@@ -93,6 +93,8 @@ function SignInForm({
         autoComplete="username"
         required
         defaultValue={email}
+        // A refusal is read out first.
+        autoFocus={!email && !refusal}
       />
       <TextField
         label="Password"

@@ -13,7 +13,7 @@ import { Button } from "../../ui/button";
 import { Badge, Banner, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Checkbox, TextField } from "../../ui/field";
 import { useSubmit } from "../../ui/form";
-import { Dialog, DialogActions } from "../../ui/overlay";
+import { ConfirmDialog, Dialog, DialogActions } from "../../ui/overlay";
 import { showError } from "../../ui/toast";
 import { execute } from "../api";
 import { keys, queryClient } from "../cache";
@@ -190,21 +190,16 @@ function Endpoint({
           ))}
         </div>
       </details>
-      <Dialog title="Delete this endpoint?" open={confirming} onClose={() => setConfirming(false)}>
-        <p>It receives nothing more, and its secret is lost.</p>
-        <DialogActions>
-          <Button onPress={() => setConfirming(false)}>Cancel</Button>
-          <Button
-            look="danger"
-            onPress={() => {
-              setConfirming(false);
-              onDelete();
-            }}
-          >
-            Delete
-          </Button>
-        </DialogActions>
-      </Dialog>
+      {confirming && (
+        <ConfirmDialog
+          title="Delete this endpoint?"
+          button="Delete"
+          onClose={() => setConfirming(false)}
+          onConfirm={onDelete}
+        >
+          It receives nothing more, and its secret is lost.
+        </ConfirmDialog>
+      )}
     </section>
   );
 }

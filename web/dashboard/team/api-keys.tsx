@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import {
   ApiKeysDocument,
+  type ApiKeysQuery,
   CreateApiKeyDocument,
   RevokeApiKeyDocument,
   RotateApiKeyDocument,
@@ -12,8 +13,9 @@ import {
 import { Button } from "../../ui/button";
 import { Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Checkbox, TextField } from "../../ui/field";
+import { restoreFocus } from "../../ui/focus";
 import { useSubmit } from "../../ui/form";
-import { Dialog, DialogActions } from "../../ui/overlay";
+import { ConfirmDialog, Dialog, DialogActions } from "../../ui/overlay";
 import { showError, showToast } from "../../ui/toast";
 import ui from "../../ui/ui.module.css";
 import { execute } from "../api";
@@ -40,13 +42,16 @@ export function ApiKeysScreen() {
     queryFn: () => execute(ApiKeysDocument, {}),
   });
   const [creating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<ApiKeysQuery["apiKeys"][number]>();
   const [secret, setSecret] = useState<string>();
   const reload = () => queryClient.invalidateQueries({ queryKey: keys.apiKeys });
 
   async function revoke(id: string) {
     try {
       await execute(RevokeApiKeyDocument, { id });
-      reload();
+      await reload();
+      // The button that had the focus is gone.
+      restoreFocus();
     } catch (failure) {
       showError(failure);
     }
@@ -129,7 +134,7 @@ export function ApiKeysScreen() {
                         <Button look="quiet" onPress={() => rotate(key.id)}>
                           Rotate
                         </Button>
-                        <Button look="quiet" onPress={() => revoke(key.id)}>
+                        <Button look="quiet" onPress={() => setRevoking(key)}>
                           Revoke
                         </Button>
                       </>
@@ -140,6 +145,17 @@ export function ApiKeysScreen() {
             </tbody>
           </table>
         </div>
+      )}
+      {revoking && (
+        <ConfirmDialog
+          title={`Revoke ${revoking.name}?`}
+          button="Revoke"
+          onClose={() => setRevoking(undefined)}
+          onConfirm={() => revoke(revoking.id)}
+        >
+          Baton refuses this key immediately, and an AI agent that uses it stops working. To replace it
+          without a break, rotate it.
+        </ConfirmDialog>
       )}
       {creating && (
         <CreateDialog

@@ -12,9 +12,10 @@ import {
 import { Button } from "../../ui/button";
 import { EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { TextArea, TextField } from "../../ui/field";
+import { restoreFocus } from "../../ui/focus";
 import { useSubmit } from "../../ui/form";
-import { Dialog, DialogActions } from "../../ui/overlay";
-import { leaveRow } from "../../ui/rows";
+import { ConfirmDialog, Dialog, DialogActions } from "../../ui/overlay";
+import { nextOfRow } from "../../ui/rows";
 import { showError, showToast } from "../../ui/toast";
 import { CallError, execute } from "../api";
 import { keys, queryClient } from "../cache";
@@ -31,13 +32,15 @@ export function SavedRepliesScreen() {
   });
   const mayWrite = useMay("ESCALATIONS_WRITE");
   const [editing, setEditing] = useState<SavedReply | "new">();
+  const [asked, setAsked] = useState<{ reply: SavedReply; next: HTMLElement | undefined }>();
   const reload = () => queryClient.invalidateQueries({ queryKey: keys.savedReplies });
 
-  async function remove({ id, title }: SavedReply) {
+  async function remove({ id, title }: SavedReply, next: HTMLElement | undefined) {
     try {
       await execute(DeleteSavedReplyDocument, { id });
       showToast(`Deleted ${title}`);
-      reload();
+      await reload();
+      restoreFocus(next);
     } catch (failure) {
       showError(failure);
     }
@@ -82,7 +85,7 @@ export function SavedRepliesScreen() {
                   <Button
                     look="quiet"
                     aria-label={`Delete ${reply.title}`}
-                    onPress={(press) => leaveRow(press) && remove(reply)}
+                    onPress={({ target }) => setAsked({ reply, next: nextOfRow(target) })}
                   >
                     Delete
                   </Button>
@@ -91,6 +94,16 @@ export function SavedRepliesScreen() {
             </li>
           ))}
         </ul>
+      )}
+      {asked && (
+        <ConfirmDialog
+          title={`Delete ${asked.reply.title}?`}
+          button="Delete"
+          onClose={() => setAsked(undefined)}
+          onConfirm={() => remove(asked.reply, asked.next)}
+        >
+          Nobody in the team can insert it any more.
+        </ConfirmDialog>
       )}
       {editing && (
         <EditDialog

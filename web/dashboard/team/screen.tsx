@@ -13,7 +13,7 @@ import { Button } from "../../ui/button";
 import { Avatar, Badge, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Select, TextField } from "../../ui/field";
 import { useSubmit } from "../../ui/form";
-import { Dialog, DialogActions } from "../../ui/overlay";
+import { ConfirmDialog, Dialog, DialogActions } from "../../ui/overlay";
 import { showError } from "../../ui/toast";
 import ui from "../../ui/ui.module.css";
 import { execute } from "../api";
@@ -127,27 +127,16 @@ export function TeamScreen() {
           }}
         />
       )}
-      <Dialog
-        title={asked?.step.title(asked.member.name) ?? ""}
-        open={Boolean(asked)}
-        onClose={() => setAsked(undefined)}
-      >
-        <p>{asked?.step.text}</p>
-        <DialogActions>
-          <Button onPress={() => setAsked(undefined)}>Cancel</Button>
-          <Button
-            look="danger"
-            onPress={() => {
-              setAsked(undefined);
-              if (asked) {
-                act(() => asked.step.run(asked.member.id));
-              }
-            }}
-          >
-            {asked?.step.button}
-          </Button>
-        </DialogActions>
-      </Dialog>
+      {asked && (
+        <ConfirmDialog
+          title={asked.step.title(asked.member.name)}
+          button={asked.step.button}
+          onClose={() => setAsked(undefined)}
+          onConfirm={() => act(() => asked.step.run(asked.member.id))}
+        >
+          {asked.step.text}
+        </ConfirmDialog>
+      )}
     </Page>
   );
 }
