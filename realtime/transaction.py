@@ -23,11 +23,16 @@ from models.ledger import Ledger, RowVersion
 from models.write_statement import Append
 from realtime import log
 from realtime.audit import NewAuditEntry, append_audit
+from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.pubsub import Wakeup
 from realtime.timers import Timer, set_timers
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+# The stream of a workspace lets one write commit after the other. More of them only wait in PostgreSQL, which
+# has to wake each: with 16, the one that holds the stream often waits for a core.
+WRITES_OF_WORKSPACE = 3
 
 
 class LockRequiredError(Exception):
@@ -168,6 +173,11 @@ class UnlockedTransaction(Transaction):
         """Return the rows of a statement, and nothing that must not change but rows that are expected."""
         return await self._ledger.fetch(statement, **values)
 
+    @property
+    def workspace(self) -> UUID | None:
+        """The workspace to whose stream something is appended, if there is one."""
+        return next(iter(self._workspace), None)
+
     def expect(self, *versions: RowVersion) -> None:
         """Write only if the rows that were read have these versions then, in the order of locks."""
         self._versions = versions
@@ -192,6 +202,7 @@ class Transactions:
         self._database = database
         self._publish_wakeup = publish_wakeup
         self._timers_enabled = timers_enabled
+        self._writes_of_workspace = KeyedSemaphore(WRITES_OF_WORKSPACE)
 
     def on(self, database: Database) -> "Transactions":
         """Return the same factory on another view of the database."""
@@ -219,7 +230,9 @@ class Transactions:
         """
         tx = UnlockedTransaction(self._database, replay_clock, self._timers_enabled)
         result = await change(tx)
-        self._publish(await tx.write())
+        async with self._writes_of_workspace.of(tx.workspace):
+            wakeups = await tx.write()
+        self._publish(wakeups)
         return result
 
     def _publish(self, wakeups: Sequence[Wakeup]) -> None:
