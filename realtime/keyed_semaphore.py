@@ -25,6 +25,11 @@ class KeyedSemaphore:
         """Return a block that waits for the semaphore of this key, and holds it."""
         return _Held(self, key)
 
+    def is_free(self, key: Hashable) -> bool:
+        """Return whether `acquire` would not wait."""
+        used = self._keys.get(key)
+        return used is None or not used.semaphore.locked()
+
     async def acquire(self, key: Hashable) -> None:
         """Wait for the semaphore of this key."""
         used = self._keys.get(key)

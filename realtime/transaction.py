@@ -23,16 +23,12 @@ from models.ledger import Ledger, RowVersion
 from models.write_statement import Append
 from realtime import log
 from realtime.audit import NewAuditEntry, append_audit
-from realtime.keyed_semaphore import KeyedSemaphore
 from realtime.pubsub import Wakeup
 from realtime.timers import Timer, set_timers
+from realtime.write_turns import WriteTurns
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-# The stream of a workspace lets one write commit after the other. More of them only wait in PostgreSQL, which
-# has to wake each: with 16, the one that holds the stream often waits for a core.
-WRITES_OF_WORKSPACE = 3
 
 
 class LockRequiredError(Exception):
@@ -202,7 +198,7 @@ class Transactions:
         self._database = database
         self._publish_wakeup = publish_wakeup
         self._timers_enabled = timers_enabled
-        self._writes_of_workspace = KeyedSemaphore(WRITES_OF_WORKSPACE)
+        self._turns = WriteTurns()
 
     def on(self, database: Database) -> "Transactions":
         """Return the same factory on another view of the database."""
@@ -230,7 +226,7 @@ class Transactions:
         """
         tx = UnlockedTransaction(self._database, replay_clock, self._timers_enabled)
         result = await change(tx)
-        async with self._writes_of_workspace.of(tx.workspace):
+        async with self._turns.of(tx.workspace):
             wakeups = await tx.write()
         self._publish(wakeups)
         return result

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from realtime.transaction import WRITES_OF_WORKSPACE
-from rules.typeid import CONVERSATION, WORKSPACE, parse_id
+from realtime.write_turns import WRITES_OF_WORKSPACE
+from rules.typeid import CONVERSATION, parse_id
 from tests.support.baton_client import Server, Workspace
 from tests.support.counted_statements import counted_api
-from tests.support.locks import Scene, hold, outcomes, send, team
+from tests.support.locks import Scene, outcomes, send, team
 from tests.support.log_audit import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -81,18 +81,16 @@ async def test_concurrent_messages_have_positions_without_gaps(scene: Scene) -> 
     assert (len(ledger.messages), ledger.conversation["messages"]) == (8, 8)
 
 
-async def test_few_writes_of_a_workspace_wait_in_the_database(workspace: Workspace, server: Server) -> None:
-    scenes, other = [Scene.of(workspace) for _ in range(3 * 3)], server.new_workspace()
-    async with hold(server, "streams", parse_id(WORKSPACE, workspace.id)) as lock:
-        calls = [send(scene.key.record, scene.conversation, "USER", "Hello.") for scene in scenes]
+async def test_writes_that_wait_for_a_row_keep_no_others_of_the_workspace_waiting(scene: Scene) -> None:
+    others = [Scene.of(scene.workspace) for _ in range(3)]
+    async with scene.locked() as lock:
+        held = [send(scene.key.record, scene.conversation, "USER", f"Hello {n}.") for n in range(3)]
         await lock.queued(WRITES_OF_WORKSPACE)
-        # A busy workspace keeps no other one waiting.
-        quiet = Scene.of(other)
-        await outcomes(*[send(quiet.key.record, quiet.conversation, "USER", f"Hello {n}.") for n in range(3)])
-        assert len(await lock.queued(WRITES_OF_WORKSPACE)) == WRITES_OF_WORKSPACE
-    for recorded in await outcomes(*calls):
-        assert recorded["message"]["position"] == 1
-    Ledger.of(scenes[0]).check()
+        calls = [send(other.key.record, other.conversation, "USER", "Hello.") for other in others]
+        assert [recorded["message"]["position"] for recorded in await outcomes(*calls)] == [1, 1, 1]
+        assert not any(call.done() for call in held)
+    assert sorted(recorded["message"]["position"] for recorded in await outcomes(*held)) == [1, 2, 3]
+    Ledger.of(scene).check()
 
 
 async def test_message_of_an_erased_customer_is_refused(scene: Scene) -> None:

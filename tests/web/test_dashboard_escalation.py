@@ -289,7 +289,11 @@ def test_transcript_stays_at_its_end_until_the_reader_scrolls(
     workspace.key.record(raised[1], "USER", "Thank you")
     expect(dashboard.log.get_by_text("Thank you")).to_be_visible()
     dashboard.wait_until(is_at_end, "the end below the answer")
-    region.evaluate("element => { element.scrollTop = 0 }")
+    # The page notices it with the next frame.
+    region.evaluate(
+        "element => new Promise(done => { element.scrollTop = 0; "
+        "requestAnimationFrame(() => requestAnimationFrame(done)) })"
+    )
     workspace.key.record(raised[1], "USER", "Are you there?")
     expect(page.get_by_role("button", name="New messages")).to_be_visible()
     assert region.evaluate("element => element.scrollTop") == 0
