@@ -102,7 +102,7 @@ export function SavedRepliesScreen() {
           onClose={() => setAsked(undefined)}
           onConfirm={() => remove(asked.reply, asked.next)}
         >
-          Nobody in the team can insert it any more.
+          The team can no longer insert it.
         </ConfirmDialog>
       )}
       {editing && (
