@@ -99,6 +99,8 @@ def test_examples_of_a_trigger_show_what_the_customer_wrote(page: Page, workspac
 def test_examples_that_load_fail_or_are_none_say_so(page: Page, workspace: Workspace) -> None:
     escalate(workspace, "Grace Hopper", reason=REASON)
     dashboard = _open_report(page, workspace)
+    # A page that becomes live reads again what failed.
+    dashboard.expect_live()
     held: list[Route] = []
     answer: dict[str, Any] = {}
 
@@ -112,7 +114,9 @@ def test_examples_that_load_fail_or_are_none_say_so(page: Page, workspace: Works
 
     page.route("**/graphql", handle)
     _button(page).click()
-    expect(page.get_by_role("status", name="Loading")).to_be_visible()
+    # Other parts of the report may still be loading.
+    reasons = page.get_by_role("region", name="Breakdowns")
+    expect(reasons.get_by_role("status", name="Loading")).to_be_visible()
     answer["errors"] = [{"message": "It is broken.", "extensions": {"code": "BAD_INPUT"}}]
     dashboard.wait_until(lambda: held, "the request for the examples")
     held.pop().fulfill(json=answer)

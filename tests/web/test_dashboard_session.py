@@ -190,7 +190,8 @@ def test_build_replaced_while_the_service_restarts_is_offered_after_the_reconnec
 
 
 def test_part_that_fails_without_a_new_build_can_be_tried_again(page: Page, workspace: Workspace) -> None:
-    DashboardPage(page, workspace).sign_in()
+    # A page that becomes live tries by itself.
+    DashboardPage(page, workspace).sign_in().expect_live()
     part = re.compile(r"/app/assets/api-keys[^/]*\.js$")
     page.route(part, lambda route: route.abort())
     page.get_by_role("link", name="API keys").click()
