@@ -150,7 +150,10 @@ def test_clearing_the_data_of_graphiql_keeps_drafts_of_the_dashboard(page: Page,
     page.goto(f"{graphiql.url}/graphql")
     page.wait_for_function("() => localStorage.getItem('graphiql:tabState')")
     page.evaluate("localStorage.setItem('baton-dashboard:draft:mem:reply:conv', 'Half a sentence')")
+    page.evaluate("localStorage.setItem('graphiql:query', 'query Old { viewer { __typename } }')")
     page.get_by_role("button", name="Open settings dialog").click()
     page.get_by_role("button", name="Clear data").click()
     expect(page.get_by_role("button", name="Cleared data")).to_be_visible()
-    assert page.evaluate("Object.keys(localStorage)") == ["baton-dashboard:draft:mem:reply:conv"]
+    names = page.evaluate("Object.keys(localStorage)")
+    # GraphiQL may store its open tab again.
+    assert set(names) - {"graphiql:tabState"} == {"baton-dashboard:draft:mem:reply:conv"}
