@@ -16,6 +16,7 @@ from rules.roles import EVERY_SCOPE, SCOPES_OF_ROLE, MemberRole, Scope
 from rules.typeid import AGENT, CONVERSATION, DELIVERY, ESCALATION, WORKSPACE, format_id, parse_id
 from tests.support.baton_client import PASSWORD, Caller, Server, Workspace, wait_for
 from tests.support.slack_server import SlackStandIn
+from tests.support.table_dump import WITHOUT_USE
 from tests.support.webhook_receivers import Receiver
 
 _ADDRESSES = (f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in count(1))
@@ -250,7 +251,6 @@ ABROAD = tuple(
 # A job too many finds nothing to do: when one came while another was at it, half a minute later.
 _IDLE = """DELETE FROM pgqueuer WHERE entrypoint = 'deliveries' AND status = 'queued' AND NOT EXISTS (
     SELECT 1 FROM deliveries WHERE uuid_send(target_id) = payload AND status = 'PENDING')"""
-_CHANGED_BY_USE = ("last_used_at", "last_address", "address", "idle_ends_at")
 # What the worker still has to do about what has happened.
 _BUSY = """SELECT 1 FROM planned_logs JOIN streams ON id = workspace_id WHERE position < head
     UNION ALL SELECT 1 FROM pgqueuer WHERE entrypoint IN ('deliveries', 'digest')"""
@@ -313,10 +313,9 @@ class World:
         And how often others outside were turned to: Slack, and a receiver of webhooks.
         """
         wait_for(self._is_quiet, "the worker to have nothing to do")
-        by_use = " - ".join(f"'{name}'" for name in _CHANGED_BY_USE)
         parts = [
             f"SELECT '{table}' AS name, count(*) AS rows, md5(string_agg(md5(row), '' ORDER BY row)) AS sum"
-            f' FROM (SELECT (to_jsonb(t) - {by_use})::text AS row FROM "{table}" t) AS found'
+            f' FROM (SELECT (to_jsonb(t) {WITHOUT_USE})::text AS row FROM "{table}" t) AS found'
             for table in self._tables
         ]
         rows = self.server.rows(" UNION ALL ".join(parts))

@@ -11,7 +11,9 @@ _TABLES = """SELECT format('%I.%I', table_schema, table_name) AS name FROM infor
 _HOLDS = """SELECT '{0}' AS name FROM {0} t
     WHERE t::text ILIKE '%' || $1 || '%'
         OR t::text LIKE '%' || encode(convert_to($1, 'UTF8'), 'hex') || '%'"""
-_CONTENT = "SELECT '{0}' AS name, (to_jsonb(t) - 'last_used_at' - 'last_address')::text AS row FROM {0} t"
+# When and from where a key or session was last presented: a call that is refused changes it as well.
+WITHOUT_USE = "- 'last_used_at' - 'last_address' - 'address' - 'idle_ends_at'"
+_CONTENT = f"SELECT '{{0}}' AS name, (to_jsonb(t) {WITHOUT_USE})::text AS row FROM {{0}} t"
 # They follow the others some time later, or are the worker's own.
 _PASSING = ("analytics_", "pgqueuer", "delivery_targets", "viewings")
 
