@@ -145,6 +145,16 @@ async def test_client_that_leaves_ends_its_operation(stage: Stage) -> None:
     await until(lambda: stage.running == 0 and len(stage.connections) == 0)
 
 
+async def test_client_that_leaves_with_a_request_behind_its_stream_ends_its_operation(stage: Stage) -> None:
+    # No comment shows that the client has left.
+    stage.timeouts = StreamTimeouts(comment=600)
+    request = b"POST /endless HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", stage.port)) as client:
+        client.sendall(request * 3)
+        await until(lambda: stage.running == 1)
+    await until(lambda: stage.running == 0 and not stage.server.server_state.tasks)
+
+
 async def test_ended_credential_ends_the_stream_without_complete(stage: Stage) -> None:
     async with stage.asked("endless") as response:
         lines = response.aiter_lines()
