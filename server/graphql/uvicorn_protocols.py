@@ -101,6 +101,10 @@ class RequestProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a WebSocketProtocol, with the request and the connection's place."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Its answer would come among the frames, and it would not learn that the client has left.
+            self.send_400_response("A WebSocket is opened after the answers to all requests before it.")
+            return
         self._stop_checking()
         self.connections.discard(self)
         protocol = WebSocketProtocol(self.config, self.server_state, self.transport)

@@ -35,6 +35,12 @@ from tests.support.baton_client import DEADLINE
 pytestmark = pytest.mark.anyio
 
 KEY = Actor(ActorKind.API_KEY, uuid4(), api_key_id=uuid4())
+UPGRADE = (
+    b"Connection: Upgrade",
+    b"Upgrade: websocket",
+    b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Key: " + b"A" * 22 + b"==",
+)
 COMPLETE = "event: complete\ndata: \n\n"
 
 
@@ -153,6 +159,20 @@ async def test_client_that_leaves_with_a_request_behind_its_stream_ends_its_oper
         client.sendall(request * 3)
         await until(lambda: stage.running == 1)
     await until(lambda: stage.running == 0 and not stage.server.server_state.tasks)
+
+
+async def test_websocket_is_not_opened_while_a_stream_runs_on_its_connection(stage: Stage) -> None:
+    stage.timeouts = StreamTimeouts(comment=600)
+    request = b"POST /endless HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n"
+    upgrade = b"\r\n".join([b"GET / HTTP/1.1", b"Host: baton", *UPGRADE, b"", b""])
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    writer.write(request)
+    await until(lambda: stage.running == 1)
+    writer.write(upgrade)
+    # The stream is cut off by the refusal.
+    assert b"HTTP/1.1 400 " in await asyncio.wait_for(reader.read(), DEADLINE)
+    await until(lambda: stage.running == 0 and not stage.server.server_state.tasks)
+    writer.close()
 
 
 async def test_ended_credential_ends_the_stream_without_complete(stage: Stage) -> None:
