@@ -151,7 +151,7 @@ async def test_client_that_leaves_ends_its_operation(stage: Stage) -> None:
     await until(lambda: stage.running == 0 and len(stage.connections) == 0)
 
 
-async def test_client_that_leaves_with_a_request_behind_its_stream_ends_its_operation(stage: Stage) -> None:
+async def test_client_that_leaves_with_requests_after_its_stream_ends_its_operation(stage: Stage) -> None:
     # No comment shows that the client has left.
     stage.timeouts = StreamTimeouts(comment=600)
     request = b"POST /endless HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n"
