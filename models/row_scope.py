@@ -9,6 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
+from models.keep_alive import KeptAliveConnection
+
 EVERY_WORKSPACE: Final = "*"
 NO_WORKSPACE: Final = ""
 
@@ -23,7 +25,7 @@ def begin_in(scope: str) -> str:
     return f"BEGIN; SET LOCAL baton.workspace = '{scope}'"
 
 
-class ScopedConnection(asyncpg.Connection):
+class ScopedConnection(KeptAliveConnection):
     """A connection that remembers its scope, so that it is set only when it changes."""
 
     _scope: str | None = None  # unknown

@@ -5,11 +5,12 @@ lists what is overridden and used of it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from server.graphql.websocket_protocol import WebSocketProtocol
 from server.http.connection_limits import Admission, ConnectionLimits
@@ -73,6 +74,8 @@ class RequestProtocol(HttpToolsProtocol):
     _received_bytes = 0
     _unread_bytes = 0
     _unread_since = 0.0
+    # Requests that a client sent before the latest one without waiting for their answers.
+    _earlier: deque[RequestResponseCycle] | None = None
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits | None = None, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -90,10 +93,18 @@ class RequestProtocol(HttpToolsProtocol):
         """Stop checking deadlines, and release the connection's place."""
         self._stop_checking()
         self._release()
+        # uvicorn notes it in the latest request only: the one that runs would write to a closed transport.
+        for cycle in self._earlier or ():
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a WebSocketProtocol, with the request and the connection's place."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Its answer would come among the frames, and it would not learn that the client has left.
+            self.send_400_response("A WebSocket is opened after the answers to all requests before it.")
+            return
         self._stop_checking()
         self.connections.discard(self)
         protocol = WebSocketProtocol(self.config, self.server_state, self.transport)
@@ -129,6 +140,8 @@ class RequestProtocol(HttpToolsProtocol):
         if self._health_only and self.url not in HEALTH_PATHS:
             raise HealthOnlyError
         self._deadline = self.loop.time() + self.deadlines.body
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._keep_earlier(self.cycle)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -171,6 +184,13 @@ class RequestProtocol(HttpToolsProtocol):
         if self._limits and self._counted_address is not None:
             self._limits.release(self._counted_address)
             self._counted_address = None
+
+    def _keep_earlier(self, cycle: RequestResponseCycle) -> None:
+        if self._earlier is None:
+            self._earlier = deque()
+        while self._earlier and self._earlier[0].response_complete:
+            self._earlier.popleft()
+        self._earlier.append(cycle)
 
     def _exact_head_bytes(self) -> int:
         return len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers])

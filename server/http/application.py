@@ -1,5 +1,6 @@
 """An ASGI application with allowed hosts, security headers and a report of each request."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
@@ -15,7 +16,7 @@ from server.http.call_report import HttpReport
 from server.http.direct_route import DirectRoute
 from server.http.hosts import AllowedHosts
 from server.http.log_context import begin_log_context
-from server.http.problems import answer_refused
+from server.http.problems import answer_cut_off, answer_refused
 from server.http.response_headers import ResponseHeaders
 from server.http.state import HttpState
 
@@ -57,7 +58,14 @@ class App(Starlette):
                         self._headers.add_to(message, scope)
                     return send(message)
 
-                await self._answer(scope, receive, send_with_headers)
+                try:
+                    await self._answer(scope, receive, send_with_headers)
+                except asyncio.CancelledError:
+                    # uvicorn cancels the calls that still run when the time for stopping is over.
+                    if report.has_begun:
+                        raise
+                    response = await answer_cut_off(Request(scope))
+                    await response(scope, receive, send_with_headers)
         elif scope["type"] == "websocket" and (refusal := self._hosts.refusal(scope)):
             await send({"type": "websocket.http.response.start", "status": refusal[0], "headers": []})
         elif scope["type"] == "websocket" and scope["path"] == "/graphql" and self._live:

@@ -59,6 +59,11 @@ class HttpReport:
         self._record = scope["record"] = CallRecord()
         self._status = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether the answer has begun."""
+        return self._status > 0
+
     def add_to(self, start: Message) -> None:
         """Note the status of the answer, and add the headers of a rate limit to its start."""
         self._status = start["status"]

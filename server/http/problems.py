@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from models.database import DATABASE_ERRORS, is_unavailable
-from resolvers.errors import BatonError, ErrorCode
+from resolvers.errors import BatonError, ErrorCode, UnavailableError
 from server.http.call_report import record_of
 from server.http.log_context import current_request_id
 
@@ -104,6 +104,12 @@ async def answer_expected(request: Request, error: BatonError) -> Response:
     record_of(request).outcome = error.code
     problem = _problem(status_of(error), error.code, str(error), field=error.field)
     return problem.response(headers_of(error))
+
+
+async def answer_cut_off(request: Request) -> Response:
+    """Answer a call that did not end in the time that a stopping server has."""
+    message = "The server stopped before the call ended. Repeat it, with the same idempotency key."
+    return await answer_expected(request, UnavailableError(message, 1))
 
 
 async def answer_refused(_: Request, error: HTTPException) -> Response:

@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from models.database import DatabaseUnavailableError
 from realtime import write_turns
-from realtime.write_turns import WRITES_OF_WORKSPACE, WriteTurns
+from realtime.write_turns import WRITES_AHEAD, WRITES_OF_WORKSPACE, WriteTurns
 from tests.support.pubsub_probe import eventually
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +51,23 @@ async def test_write_that_has_waited_for_long_goes_ahead(monkeypatch: pytest.Mon
     for turn in held:
         await turn.__aexit__(None, None, None)
     assert turns._writes.is_free(workspace)
+
+
+async def test_writes_that_go_ahead_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_turns, "LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(write_turns, "AHEAD_WAIT_SECONDS", 0.01)
+    turns, workspace = WriteTurns(), uuid4()
+    held = [turns.of(workspace) for _ in range(WRITES_OF_WORKSPACE + WRITES_AHEAD)]
+    for turn in held:
+        await turn.__aenter__()
+    with pytest.raises(DatabaseUnavailableError):
+        await turns.of(workspace).__aenter__()
+    async with turns.of(uuid4()):
+        pass
+    await held.pop().__aexit__(None, None, None)
+    async with turns.of(workspace):
+        pass
+    for turn in held:
+        await turn.__aexit__(None, None, None)
+    assert turns._writes.is_free(workspace)
+    assert turns._ahead.is_free(workspace)

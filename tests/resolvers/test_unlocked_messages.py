@@ -1,15 +1,17 @@
 """Messages that are recorded without a lock: what changes the conversation meanwhile counts."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
 import pytest
 
-from realtime.write_turns import WRITES_OF_WORKSPACE
-from rules.typeid import CONVERSATION, parse_id
+from models.database import WRITE_CONNECTIONS
+from realtime.write_turns import WRITES_AHEAD, WRITES_OF_WORKSPACE
+from rules.typeid import CONVERSATION, WORKSPACE, parse_id
 from tests.support.baton_client import Server, Workspace
 from tests.support.counted_statements import counted_api
-from tests.support.locks import Scene, outcomes, send, team
+from tests.support.locks import Scene, hold, outcomes, send, team
 from tests.support.log_audit import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +92,22 @@ async def test_writes_that_wait_for_a_row_keep_no_others_of_the_workspace_waitin
         assert [recorded["message"]["position"] for recorded in await outcomes(*calls)] == [1, 1, 1]
         assert not any(call.done() for call in held)
     assert sorted(recorded["message"]["position"] for recorded in await outcomes(*held)) == [1, 2, 3]
+    Ledger.of(scene).check()
+
+
+async def test_writes_of_a_locked_workspace_keep_no_other_workspace_waiting(
+    scene: Scene, server: Server
+) -> None:
+    scenes = [Scene.of(scene.workspace) for _ in range(WRITE_CONNECTIONS + 4)]
+    quiet = Scene.of(server.new_workspace())
+    async with hold(server, "streams", parse_id(WORKSPACE, scene.workspace.id)) as lock:
+        held = [send(locked.key.record, locked.conversation, "USER", "Hello.") for locked in scenes]
+        await lock.queued(WRITES_OF_WORKSPACE + WRITES_AHEAD)
+        recorded = await asyncio.to_thread(quiet.key.record, quiet.conversation, "USER", "Hello.")
+        assert recorded["message"]["position"] == 1
+        # In one queue with the others, it would follow the five that got a connection after these.
+        assert sum(call.done() for call in held) < 5
+    await outcomes(*held)
     Ledger.of(scene).check()
 
 

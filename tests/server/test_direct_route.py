@@ -1,10 +1,14 @@
 """POST requests that bypass the router: their answers, headers and log lines are those of the usual way."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import uvicorn
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -14,11 +18,14 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from server.graphql.state import AppState
+from server.graphql.uvicorn_protocols import RequestProtocol
 from server.http.application import App
 from server.http.direct_route import DirectRoute
 from server.http.problems import EXCEPTION_HANDLERS
 from server.http.request_body import receive_body
 from server.settings import Settings
+from tests.support.baton_client import DEADLINE
+from tests.support.pubsub_probe import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +48,15 @@ class Broken(Response):
         raise RuntimeError("after the start")
 
 
+class Endless(Response):
+    """A response that does not end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        await asyncio.Event().wait()
+
+
 async def answer(request: Request) -> Response:
     await receive_body(request)
     return PlainTextResponse("done", headers={"cache-control": "no-cache"})
@@ -58,16 +74,20 @@ async def break_off(_: Request) -> Response:
     return Broken()
 
 
-async def sent(
-    endpoint: Endpoint,
-    *more_headers: tuple[bytes, bytes],
-    received: Sequence[Message] = COMPLETE,
-    direct: bool,
-) -> list[Message]:
-    """Return the messages with which an application answers a POST."""
+async def hang(_: Request) -> Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def begin_and_hang(_: Request) -> Response:
+    return Endless()
+
+
+def application(endpoint: Endpoint, *, direct: bool) -> App:
+    """Return an application with one route for POST."""
     route = Route("/graphql", endpoint, methods=["POST"])
     state = cast(AppState, SimpleNamespace(settings=Settings()))
-    app = App(
+    return App(
         None,
         state,
         DirectRoute(route, CORS) if direct else None,
@@ -75,6 +95,16 @@ async def sent(
         middleware=[CORS],
         exception_handlers=EXCEPTION_HANDLERS,
     )
+
+
+async def sent(
+    endpoint: Endpoint,
+    *more_headers: tuple[bytes, bytes],
+    received: Sequence[Message] = COMPLETE,
+    direct: bool,
+) -> list[Message]:
+    """Return the messages with which an application answers a POST."""
+    app = application(endpoint, direct=direct)
     messages: list[Message] = []
     waiting = iter(received)
 
@@ -149,3 +179,45 @@ async def test_error_after_the_start_is_only_logged() -> None:
     assert [message["type"] for message in messages] == ["http.response.start"]
     assert [line["event"] for line in logged] == ["request.failed", "request.served"]
     assert logged[1]["status"] == 200
+
+
+@asynccontextmanager
+async def calling(app: App) -> AsyncIterator[tuple[uvicorn.Server, asyncio.StreamReader]]:
+    """Serve the application, which stops without delay, and send it a call."""
+    config = uvicorn.Config(
+        app, port=0, http=RequestProtocol, log_config=None, lifespan="off", timeout_graceful_shutdown=0
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+    await eventually(lambda: len(server.server_state.tasks) > 0)
+    yield server, reader
+    await asyncio.wait_for(serving, DEADLINE)
+    writer.close()
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_call_that_a_stopping_server_cuts_off_may_be_repeated(
+    direct: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with capture_logs() as logged:
+        async with calling(application(hang, direct=direct)) as (server, reader):
+            server.should_exit = True
+            head, _, body = (await asyncio.wait_for(reader.read(), DEADLINE)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in head
+    assert b'"code":"UNAVAILABLE"' in body
+    assert [(line["event"], line["outcome"]) for line in logged] == [("request.served", "UNAVAILABLE")]
+    assert [record.getMessage()[:8] for record in caplog.records if record.levelno >= logging.ERROR] == [
+        "Cancel 1"
+    ]
+
+
+async def test_answer_that_has_begun_is_cut_off() -> None:
+    async with calling(application(begin_and_hang, direct=True)) as (server, reader):
+        await reader.readuntil(b"begun")
+        server.should_exit = True
+        assert b"HTTP/1.1" not in await asyncio.wait_for(reader.read(), DEADLINE)

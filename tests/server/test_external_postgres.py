@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from models.database import Database
 from tests.support.baton_client import Server
+from tests.support.pubsub_probe import eventually
 from tests.support.requirements import need
 
 
@@ -73,3 +75,24 @@ def test_main_job_with_an_owner_and_a_service_role_succeeds(port: int) -> None:
             assert owners == [{"tableowner": "owner"}]
         finally:
             server.stop()
+
+
+def keep_alive_timers(port: int) -> list[bool]:
+    """Return of each TCP connection to the port whether its only timer is that of the next probe."""
+    lines = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+    connections = [line.split() for line in lines if line.split()[2].endswith(f":{port:04X}")]
+    return [fields[5].startswith("02:") for fields in connections if fields[3] == "01"]
+
+
+@pytest.mark.anyio
+async def test_idle_connections_of_every_pool_are_kept_alive(port: int) -> None:
+    database = Database(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+    try:
+        await database.fetch("SELECT 1")
+        await database.execute_write("SELECT 1")
+        async with database.transaction():
+            pass
+        # A moment later nothing is unacknowledged.
+        await eventually(lambda: keep_alive_timers(port) == [True] * 3)
+    finally:
+        await database.close()

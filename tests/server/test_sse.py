@@ -35,6 +35,12 @@ from tests.support.baton_client import DEADLINE
 pytestmark = pytest.mark.anyio
 
 KEY = Actor(ActorKind.API_KEY, uuid4(), api_key_id=uuid4())
+UPGRADE = (
+    b"Connection: Upgrade",
+    b"Upgrade: websocket",
+    b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Key: " + b"A" * 22 + b"==",
+)
 COMPLETE = "event: complete\ndata: \n\n"
 
 
@@ -143,6 +149,30 @@ async def test_client_that_leaves_ends_its_operation(stage: Stage) -> None:
         assert await anext(response.aiter_lines()) == "event: next"
         assert stage.running == 1
     await until(lambda: stage.running == 0 and len(stage.connections) == 0)
+
+
+async def test_client_that_leaves_with_requests_after_its_stream_ends_its_operation(stage: Stage) -> None:
+    # No comment shows that the client has left.
+    stage.timeouts = StreamTimeouts(comment=600)
+    request = b"POST /endless HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", stage.port)) as client:
+        client.sendall(request * 3)
+        await until(lambda: stage.running == 1)
+    await until(lambda: stage.running == 0 and not stage.server.server_state.tasks)
+
+
+async def test_websocket_is_not_opened_while_a_stream_runs_on_its_connection(stage: Stage) -> None:
+    stage.timeouts = StreamTimeouts(comment=600)
+    request = b"POST /endless HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n"
+    upgrade = b"\r\n".join([b"GET / HTTP/1.1", b"Host: baton", *UPGRADE, b"", b""])
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    writer.write(request)
+    await until(lambda: stage.running == 1)
+    writer.write(upgrade)
+    # The stream is cut off by the refusal.
+    assert b"HTTP/1.1 400 " in await asyncio.wait_for(reader.read(), DEADLINE)
+    await until(lambda: stage.running == 0 and not stage.server.server_state.tasks)
+    writer.close()
 
 
 async def test_ended_credential_ends_the_stream_without_complete(stage: Stage) -> None:
