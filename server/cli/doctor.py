@@ -16,7 +16,7 @@ from models.migrate import UnknownRevisionError, is_migrated
 from models.row_scope import connect_across
 from models.row_security import row_security_fault
 from notifications.email.smtp import Smtp
-from server.data_dir import openness
+from server.data_dir import advice_on_openness, openness
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.release import embedded_release
 from server.oidc.routes import load_provider
@@ -147,7 +147,7 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
 
 async def _check_data_dir(settings: Settings, _: DatabaseUrls) -> Finding:
     if reason := openness(settings.data_dir):
-        return Finding("data folder", Verdict.WARNING, reason, f"Run `chmod 700 {settings.data_dir}`.")
+        return Finding("data folder", Verdict.WARNING, reason, advice_on_openness(settings.data_dir))
     return Finding("data folder", Verdict.OK, f"{settings.data_dir} is open to its account only")
 
 
