@@ -32,7 +32,7 @@ def merge_mutations(*concepts: type) -> type:
     Raises LookupError for a mutation that the table does not have.
     """
     places = {name: place for place, name in enumerate(PERMISSIONS)}
-    merged = _described(merge_types("Mutation", concepts), "What can be changed.")
+    merged = _described(merge_types("Mutation", concepts), "Everything that can be changed.")
     fields = get_object_definition(merged, strict=True).fields
     for field in fields:
         permission_of(_name_of(field))
@@ -64,7 +64,7 @@ RootQuery = _described(
     merge_types(
         "Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery, AuditQuery)
     ),
-    "What can be read.",
+    "Everything that can be read.",
 )
 
 SCHEMA = strawberry.Schema(

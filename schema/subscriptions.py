@@ -272,7 +272,7 @@ def _optional_id(info: Info, prefix: str, text: str | None, name: str) -> UUID |
 
 @strawberry.type
 class Subscription:
-    """What can be followed: events since a cursor first, then each as it happens."""
+    """Streams of events: those since a cursor first, then each as it happens."""
 
     @subscription(EscalationEvent)
     def escalation_created(
