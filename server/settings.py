@@ -23,6 +23,7 @@ from server.secret_key import check_secret_key, kept_secret_key
 _PREFIX = "BATON_"
 _POSTGRES = ("postgresql", "postgres")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+WITHOUT_ISSUER = "Set BATON_OIDC_ISSUER too, or remove the variable."
 _EMPTY = "is empty; leave the variable out for the default"
 # Faults by their type, in the terms of someone who sets a variable. The limits are filled in.
 _IN_WORDS = {
@@ -239,9 +240,11 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the environment; logs unknown variables, and raises SettingsError for invalid ones."""
+    """Read the environment; logs variables without effect, and raises SettingsError for invalid ones."""
     for name in unknown_variables(os.environ):
         _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
+    for name in idle_variables(os.environ):
+        _logger.warning("settings.no_effect", variable=name, hint=WITHOUT_ISSUER)
     try:
         return Settings()
     except ValidationError as error:
@@ -263,6 +266,14 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the names that begin with BATON_ and are no settings."""
     names = {_PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(_PREFIX) and name not in names)
+
+
+def idle_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables of the OpenID provider, if the one that names it is missing."""
+    oidc = f"{_PREFIX}OIDC_"
+    if f"{oidc}ISSUER" in environment:
+        return []
+    return sorted(name for name in environment if name.startswith(oidc))
 
 
 def secret_key_of(settings: Settings) -> str:

@@ -209,6 +209,12 @@ def test_doctor_names_each_fault_with_advice(server: Server) -> None:
     assert "a-password" not in str(checks)
 
 
+def test_doctor_names_variables_of_a_provider_without_issuer(server: Server) -> None:
+    checks = findings(code=0, **on(server), BATON_OIDC_NAME="Our login")
+    assert checks["settings"]["detail"] == "without effect: BATON_OIDC_NAME"
+    assert "BATON_OIDC_ISSUER" in checks["settings"]["advice"]
+
+
 def test_doctor_of_an_unreachable_database_says_what_to_check(own_dir: Path) -> None:
     checks = findings(
         code=1,
