@@ -121,15 +121,12 @@ class TooComplexError(BatonError):
 
 
 class QueryTooSlowError(BatonError):
-    """The database took too long for a list, a search or a count."""
+    """The database took too long for a list, a search or a count. `advice` says how to ask for less."""
 
     code = ErrorCode.QUERY_TOO_SLOW
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(
-            f"This took longer than {seconds:g} s. Ask for less: choose an AI agent, a status or a shorter "
-            "period, or search for longer words, and leave totalCount out."
-        )
+    def __init__(self, seconds: float, advice: str) -> None:
+        super().__init__(f"This took longer than {seconds:g} s. {advice}")
 
 
 class UnavailableError(BatonError):

@@ -32,11 +32,17 @@ def merge_mutations(*concepts: type) -> type:
     Raises LookupError for a mutation that the table does not have.
     """
     places = {name: place for place, name in enumerate(PERMISSIONS)}
-    merged = merge_types("Mutation", concepts)
+    merged = _described(merge_types("Mutation", concepts), "Everything that can be changed.")
     fields = get_object_definition(merged, strict=True).fields
     for field in fields:
         permission_of(_name_of(field))
     fields.sort(key=lambda field: places[_name_of(field)])
+    return merged
+
+
+def _described(merged: type, text: str) -> type:
+    """Describe a merged type, which has the signature of its constructor as a description otherwise."""
+    get_object_definition(merged, strict=True).description = text
     return merged
 
 
@@ -54,8 +60,11 @@ Mutation = merge_mutations(
     SavedReplyMutation,
     PrivacyMutation,
 )
-RootQuery = merge_types(
-    "Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery, AuditQuery)
+RootQuery = _described(
+    merge_types(
+        "Query", (Query, EscalationCountsQuery, SavedReplyQuery, WidgetQuery, AnalyticsQuery, AuditQuery)
+    ),
+    "Everything that can be read.",
 )
 
 SCHEMA = strawberry.Schema(

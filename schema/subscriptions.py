@@ -272,7 +272,7 @@ def _optional_id(info: Info, prefix: str, text: str | None, name: str) -> UUID |
 
 @strawberry.type
 class Subscription:
-    """Subscriptions."""
+    """Streams of events: those since a cursor first, then each as it happens."""
 
     @subscription(EscalationEvent)
     def escalation_created(
@@ -329,6 +329,9 @@ class Subscription:
     def turn_requested(
         self, info: Info, agent_id: strawberry.ID | None = None, after: str | None = None
     ) -> Watch:
-        """Customer messages from the widget, while the AI may answer."""
+        """Customer messages from the widget, while the AI may answer.
+
+        For the AI agent's back end, which answers each by recordMessage with its epoch.
+        """
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
         return lambda context, after: watch_turns(context, agent, after)

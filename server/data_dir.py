@@ -15,7 +15,7 @@ def make_data_dir(path: Path) -> None:
     if path.is_dir():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    mode = 0o711 if os.geteuid() == 0 else 0o700
+    mode = _own_mode()
     try:
         path.mkdir(mode=mode)
     except FileExistsError:  # another process was faster
@@ -32,3 +32,12 @@ def openness(path: Path) -> str | None:
     if not mode & _READ_OR_WRITE_BY_OTHERS:
         return None
     return f"{path} has mode {mode:04o}: other accounts can list or change it"
+
+
+def advice_on_openness(path: Path) -> str:
+    """Return how to close the data folder to other accounts, while the embedded PostgreSQL can go on."""
+    return f"Run `chmod {_own_mode():o} {path}`."
+
+
+def _own_mode() -> int:
+    return 0o711 if os.geteuid() == 0 else 0o700

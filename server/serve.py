@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from realtime.cancellation import cancel_and_wait
 from resolvers.context import Services
 from server.app import make_app
-from server.data_dir import openness
+from server.data_dir import advice_on_openness, openness
 from server.embedded.release import embedded_release
 from server.graphql.client_connections import ClientConnections
 from server.graphql.websocket_protocol import WebSocketProtocol
@@ -67,7 +67,7 @@ def serve(
 
 def _log_host(settings: Settings, urls: DatabaseUrls) -> None:
     if reason := openness(settings.data_dir):
-        _logger.warning("data_dir.open", detail=reason, hint=f"Run `chmod 700 {settings.data_dir}`.")
+        _logger.warning("data_dir.open", detail=reason, hint=advice_on_openness(settings.data_dir))
     if urls.embedded:
         release = embedded_release(urls.embedded.location.install)
         _logger.info("embedded_postgres.release", version=release.version, age_days=release.age_days())

@@ -1,7 +1,7 @@
 """The settings: environment variables that begin with BATON_."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Self
@@ -23,6 +23,8 @@ from server.secret_key import check_secret_key, kept_secret_key
 _PREFIX = "BATON_"
 _POSTGRES = ("postgresql", "postgres")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+WITHOUT_ISSUER = "Set BATON_OIDC_ISSUER too, or remove the variable."
+_EMPTY = "is empty; leave the variable out for the default"
 # Faults by their type, in the terms of someone who sets a variable. The limits are filled in.
 _IN_WORDS = {
     "bool_parsing": "must be true or false",
@@ -31,7 +33,7 @@ _IN_WORDS = {
     "greater_than": "must be more than {gt:.9g}",
     "greater_than_equal": "must be at least {ge:.9g}",
     "less_than_equal": "must be at most {le:.9g}",
-    "string_too_short": "is empty; leave the variable out for the default",
+    "string_too_short": _EMPTY,
     "string_too_long": "has more than {max_length} characters",
 }
 
@@ -61,7 +63,7 @@ def _public_url(url: str) -> str:
 def _filled(text: object) -> object:
     """Return the text unless it is empty: the empty host is every address, the empty path this folder."""
     if text == "":
-        raise ValueError("is empty; leave the variable out for the default")
+        raise ValueError(_EMPTY)
     return text
 
 
@@ -83,7 +85,7 @@ def _split_names(text: str) -> list[str]:
 
 
 def _domains(text: str) -> str:
-    if any("@" in name or ("*" in name and name != "*") for name in _split_names(text)):
+    if any(name != "*" and any(sign in name for sign in "/@*:? \t") for name in _split_names(text)):
         raise ValueError("takes domains such as example.com, separated by commas, or * for all")
     return text
 
@@ -190,34 +192,31 @@ class Settings(BaseSettings):
     log_level: Annotated[str, AfterValidator(_log_level)] = "info"
 
     @model_validator(mode="after")
-    def _check_database_urls(self) -> Self:
+    def _check_combination(self) -> Self:
+        if faults := list(self._faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _faults(self) -> Iterator[str]:
         if self.migration_url and not self.database_url:
-            raise ValueError(
+            yield (
                 "BATON_MIGRATION_URL: BATON_DATABASE_URL is missing. Without it the embedded database would "
                 "be served. Set BATON_DATABASE_URL to the same database as the service's role."
             )
-        return self
+        if self.oidc_issuer:
+            yield from self._oidc_faults()
+        elif not self.password_sign_in:
+            yield "BATON_PASSWORD_SIGN_IN: false needs BATON_OIDC_ISSUER, or no member could sign in."
 
-    @model_validator(mode="after")
-    def _check_oidc(self) -> Self:
-        if fault := self._oidc_fault():
-            raise ValueError(fault)
-        return self
-
-    def _oidc_fault(self) -> str | None:
-        if not self.oidc_issuer:
-            if self.password_sign_in:
-                return None
-            return "BATON_PASSWORD_SIGN_IN: false needs BATON_OIDC_ISSUER, or no member could sign in."
+    def _oidc_faults(self) -> Iterator[str]:
         if not (self.oidc_client_id and self.oidc_client_secret):
-            return "BATON_OIDC_ISSUER: set BATON_OIDC_CLIENT_ID and BATON_OIDC_CLIENT_SECRET too."
+            yield "BATON_OIDC_ISSUER: set BATON_OIDC_CLIENT_ID and BATON_OIDC_CLIENT_SECRET too."
         if not self.public_url:
-            return "BATON_OIDC_ISSUER: set BATON_PUBLIC_URL too: the provider returns people to that address."
+            yield "BATON_OIDC_ISSUER: set BATON_PUBLIC_URL too: the provider returns people to that address."
         if self.oidc_new_members_in and not self.oidc_domains:
-            return "BATON_OIDC_NEW_MEMBERS_IN: set BATON_OIDC_DOMAINS too, or every account could join."
+            yield "BATON_OIDC_NEW_MEMBERS_IN: set BATON_OIDC_DOMAINS too, or every account could join."
         if find_spec("authlib") is None:
-            return "BATON_OIDC_ISSUER: install the extra first: pip install 'baton[oidc]'."
-        return None
+            yield "BATON_OIDC_ISSUER: install the extra first: pip install 'baton[oidc]'."
 
     @property
     def oidc_domain_names(self) -> list[str]:
@@ -241,9 +240,11 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the environment; logs unknown variables, and raises SettingsError for invalid ones."""
+    """Read the environment; logs variables without effect, and raises SettingsError for invalid ones."""
     for name in unknown_variables(os.environ):
         _logger.warning("settings.unknown", variable=name, hint="It has no effect; is it misspelt?")
+    for name in idle_variables(os.environ):
+        _logger.warning("settings.no_effect", variable=name, hint=WITHOUT_ISSUER)
     try:
         return Settings()
     except ValidationError as error:
@@ -252,16 +253,27 @@ def read_settings() -> Settings:
 
 
 def _in_words(fault: ErrorDetails) -> str:
-    name = "".join(f"{str(part).upper()}: " for part in fault["loc"][:1])
+    variable = _PREFIX + "".join(str(part).upper() for part in fault["loc"][:1])
+    if os.environ.get(variable) == "":
+        return f"{variable}: {_EMPTY}"
     if words := _IN_WORDS.get(fault["type"]):
-        return f"{_PREFIX}{name}{words.format(**fault.get('ctx', {}))}"
-    return _PREFIX + name + fault["msg"].removeprefix("Value error, ").removeprefix(_PREFIX)
+        return f"{variable}: {words.format(**fault.get('ctx', {}))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{variable}: {message}" if fault["loc"] else message
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the names that begin with BATON_ and are no settings."""
     names = {_PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(_PREFIX) and name not in names)
+
+
+def idle_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables of the OpenID provider, if the one that names it is missing."""
+    oidc = f"{_PREFIX}OIDC_"
+    if f"{oidc}ISSUER" in environment:
+        return []
+    return sorted(name for name in environment if name.startswith(oidc))
 
 
 def secret_key_of(settings: Settings) -> str:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from graphql import build_schema, parse, validate
 from typer.core import TyperGroup
 
+from schema.api import printed_schema
 from server.cli.main import app
 
 ROOT = Path(__file__).parents[1]
+SCHEMA = build_schema(printed_schema())
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").glob("*.md")),
@@ -136,6 +139,15 @@ def anchors(path: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.name)
+def test_graphql_of_a_document_runs_as_it_is_written(document: Path) -> None:
+    text = document.read_text()
+    for block in re.findall(r"^ *```graphql\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE):
+        operations = parse(block)
+        assert validate(SCHEMA, operations) == [], block
+        assert len(operations.definitions) == 1, block
 
 
 def test_every_page_is_listed_in_the_index_of_the_documents() -> None:

@@ -177,7 +177,7 @@ async def open_reading(context: Context, agent_id: UUID, period: Period) -> Asyn
     Raises QueryTooSlowError if a query takes too long.
     """
     workspace_id = context.actor.workspace_id
-    with context.list_database() as database:
+    with context.list_database("Choose a shorter period.") as database:
         async with database.snapshot() as fetch:
             result = await fetch(_STATE, workspace_id, agent_id, instant(period.start), instant(period.end))
             if not result:

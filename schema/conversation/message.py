@@ -109,7 +109,10 @@ class RecordMessageInput:
     intents: list[str] | None = None
     """Intents that the AI recognised."""
     epoch: int | None = None
-    """For ASSISTANT: the epoch of the turn that it answers. A reply with an old epoch is held."""
+    """For ASSISTANT: the epoch of the turn that it answers. A reply with an old epoch is held.
+
+    A reply without an epoch is held only while the AI is paused.
+    """
     metadata: JSON | None = None
     """JSON object of the integrator's own."""
     idempotency_key: str | None = None

@@ -203,7 +203,7 @@ class ConversationMutation:
 
     @deprecated_mutation("renewWidgetToken tells when the new token ends.")
     async def refresh_widget_token(self, info: Info, conversation_id: strawberry.ID) -> str | None:
-        """Make a new token for a widget whose token expires soon or has expired, up to 30 days ago."""
+        """Make a new token for a widget, like renewWidgetToken."""
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         return await widget_tokens.refresh_widget_token(info.context, key)
 
@@ -211,7 +211,11 @@ class ConversationMutation:
     async def renew_widget_token(
         self, info: Info, conversation_id: strawberry.ID
     ) -> WidgetTokenPayload | None:
-        """Make a new token for a widget whose token expires soon or has expired, up to 30 days ago."""
+        """Make a new token for a widget whose token expires soon or has expired.
+
+        Callers are the widget, with a token that has expired up to 30 days ago, and others with
+        CONVERSATIONS_WRITE.
+        """
         key = parse_global_id(info, CONVERSATION, conversation_id, "conversation_id")
         renewed = await widget_tokens.renew_widget_token(info.context, key)
         return WidgetTokenPayload(token=renewed.token, expires_at=renewed.expires_at)

@@ -16,13 +16,19 @@ from models.migrate import UnknownRevisionError, is_migrated
 from models.row_scope import connect_across
 from models.row_security import row_security_fault
 from notifications.email.smtp import Smtp
-from server.data_dir import openness
+from server.data_dir import advice_on_openness, openness
 from server.database_check import DatabaseCheckError, reach
 from server.embedded.release import embedded_release
 from server.oidc.routes import load_provider
 from server.secret_key import FILE_NAME, SecretKeyError
 from server.services import DatabaseUrls, unknown_revision
-from server.settings import Settings, secret_key_of, unknown_variables
+from server.settings import (
+    WITHOUT_ISSUER,
+    Settings,
+    idle_variables,
+    secret_key_of,
+    unknown_variables,
+)
 
 TIMEOUT_SECONDS = 10.0
 CLOCK_WARNING_SECONDS, CLOCK_FAILURE_SECONDS = 2.0, 60.0
@@ -90,6 +96,8 @@ async def _check_settings(settings: Settings, _: DatabaseUrls) -> Finding:
     if unknown:
         detail = f"unknown: {', '.join(unknown)}"
         return Finding("settings", Verdict.WARNING, detail, "Correct or remove these variables.")
+    if idle := idle_variables(os.environ):
+        return Finding("settings", Verdict.WARNING, f"without effect: {', '.join(idle)}", WITHOUT_ISSUER)
     if settings.public_url is None and settings.host not in {"127.0.0.1", "localhost", "::1"}:
         advice = "Set BATON_PUBLIC_URL, so that links in notifications work."
         return Finding("settings", Verdict.WARNING, f"links lead to {settings.url}", advice)
@@ -147,7 +155,7 @@ async def _check_database(_: Settings, urls: DatabaseUrls) -> Finding:
 
 async def _check_data_dir(settings: Settings, _: DatabaseUrls) -> Finding:
     if reason := openness(settings.data_dir):
-        return Finding("data folder", Verdict.WARNING, reason, f"Run `chmod 700 {settings.data_dir}`.")
+        return Finding("data folder", Verdict.WARNING, reason, advice_on_openness(settings.data_dir))
     return Finding("data folder", Verdict.OK, f"{settings.data_dir} is open to its account only")
 
 

@@ -22,7 +22,7 @@ from server.cli.password_input import PasswordStdin, chosen_password
 from server.cli.phrases import Explanation
 from server.cli.reporting import command_settings, write_utf8
 from server.cli.secret_key import secret_key_app
-from server.cli.widget import WidgetNotBuiltError, widget_lines
+from server.cli.widget import WidgetLinesError, widget_lines
 from server.demo.run import demo_file, mail_folder, run_demo
 from server.demo.shop import shop_route
 from server.logging_setup import set_up_logs
@@ -125,7 +125,7 @@ def widget(
     with command_settings() as settings:
         try:
             write_utf8(widget_lines(settings, agent, as_json=as_json))
-        except WidgetNotBuiltError as error:
+        except WidgetLinesError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
 

@@ -33,10 +33,15 @@ def rotate() -> None:
 
 @secret_key_app.command("forget")
 def forget() -> None:
-    """Remove all keys but the newest from the data folder, once no token of them can be valid."""
+    """Remove all keys but the newest from the data folder, once no token of them can be valid.
+
+    It reseals first: what an old key has sealed could not be opened any more.
+    """
     with command_settings() as settings:
         _require_kept(settings)
-        with _recorded(settings, AuditAction.FORGET_SECRET_KEYS):
+        with _recorded(settings, AuditAction.FORGET_SECRET_KEYS) as urls:
+            if urls:
+                _reseal(settings, urls)
             keys = forget_old_keys(settings.data_dir)
         _print_keys(keys)
         write_text("Restart every process.\n")
@@ -46,33 +51,37 @@ def forget() -> None:
 def reseal() -> None:
     """Seal the secrets of Slack, webhooks, identities and second factors with the newest key."""
     with command_settings() as settings, database_urls(settings) as urls:
+        asyncio.run(prepare(urls))
+        _reseal(settings, urls)
 
-        async def run() -> int:
-            await prepare(urls)
-            async with open_services(settings, urls.service) as opened:
-                count = await reseal_secrets(opened.services)
-                await _record(opened.services, AuditAction.RESEAL_SECRETS, resealed=count)
-                return count
 
-        try:
-            count = asyncio.run(run())
-        except UnreadableSecretError as error:
-            raise SecretKeyError(str(error)) from error
-        write_text(f"resealed {count} with key {_shown(split_secret_keys(secret_key_of(settings))[0])}\n")
+def _reseal(settings: Settings, urls: DatabaseUrls) -> None:
+    try:
+        count = asyncio.run(_reseal_and_record(settings, urls))
+    except UnreadableSecretError as error:
+        raise SecretKeyError(str(error)) from error
+    write_text(f"resealed {count} with key {_shown(split_secret_keys(secret_key_of(settings))[0])}\n")
+
+
+async def _reseal_and_record(settings: Settings, urls: DatabaseUrls) -> int:
+    async with open_services(settings, urls.service) as opened:
+        count = await reseal_secrets(opened.services)
+        await _record(opened.services, AuditAction.RESEAL_SECRETS, resealed=count)
+        return count
 
 
 @contextmanager
-def _recorded(settings: Settings, action: AuditAction) -> Iterator[None]:
+def _recorded(settings: Settings, action: AuditAction) -> Iterator[DatabaseUrls | None]:
     """Record the change of the block in the audit logs, unless there is no database yet.
 
     A database that cannot be reached ends the command before the block.
     """
     if settings.database_url is None and not cluster_location(settings.data_dir).has_cluster:
-        yield
+        yield None
         return
     with database_urls(settings) as urls:
         asyncio.run(prepare(urls))
-        yield
+        yield urls
         asyncio.run(_open_and_record(settings, urls, action))
 
 

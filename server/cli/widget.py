@@ -2,6 +2,7 @@
 
 import json
 
+from rules.typeid import AGENT, MalformedIdError, parse_id
 from server.http.widget_files import BUILD_COMMAND, WidgetFiles
 from server.settings import Settings
 from server.version import VERSION
@@ -10,18 +11,23 @@ LOADER = "widget.js"
 _AGENT = "agt_…"
 
 
-class WidgetNotBuiltError(Exception):
-    """The files of the widget are missing."""
-
-    def __init__(self) -> None:
-        super().__init__(f"The widget is not built: run `{BUILD_COMMAND}` in Baton's folder.")
+class WidgetLinesError(Exception):
+    """The lines would not work; the message is for the user."""
 
 
 def widget_lines(settings: Settings, agent: str | None, *, as_json: bool) -> str:
-    """Return the script elements for a page, or their parts as JSON; raises WidgetNotBuiltError."""
-    integrity = WidgetFiles().integrity(LOADER)
+    """Return the script elements for a page, or their parts as JSON.
+
+    Raises WidgetLinesError for a malformed id of an AI agent, and if the files of the widget are missing.
+    """
+    if agent is not None:
+        try:
+            parse_id(AGENT, agent)
+        except MalformedIdError as error:
+            raise WidgetLinesError(f"--agent {error}.") from None
+    integrity = WidgetFiles(settings.web_dir / "widget").integrity(LOADER)
     if integrity is None:
-        raise WidgetNotBuiltError
+        raise WidgetLinesError(f"The widget is not built: run `{BUILD_COMMAND}` in Baton's folder.")
     current, pinned = f"{settings.url}/{LOADER}", f"{settings.url}/widget/{VERSION}/{LOADER}"
     if as_json:
         parts = {"version": VERSION, "url": current, "pinnedUrl": pinned, "integrity": integrity}

@@ -20,6 +20,10 @@ _WRONG_TYPE = {
     "int_type": "is not an integer",
     "dict_type": "is not an object",
 }
+_OUT_OF_BOUNDS = {
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
 
 
 async def read_body(request: Request, shape: type[T]) -> T:
@@ -67,6 +71,8 @@ def _in_words(shape: type[Input], error: Any) -> str:
     kind, said = error["type"], str(error["msg"])
     if kind in _WRONG_TYPE:
         return _WRONG_TYPE[kind]
+    if kind in _OUT_OF_BOUNDS:
+        return _OUT_OF_BOUNDS[kind].format(**error["ctx"])
     if kind == "missing":
         return "is missing"
     if kind == "extra_forbidden":

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from models.database import Database, DatabaseUnavailableError, QueryTimeoutError
-from rules.typeid import CONVERSATION, parse_id
+from resolvers.context import NARROWER_LIST
+from rules.typeid import AGENT, CONVERSATION, parse_id
 from tests.support.baton_client import Caller, Server, Workspace, wait_for
 from tests.support.locks import hold, send
 
@@ -33,6 +35,23 @@ def slow_replies(workspace: Workspace) -> Iterator[None]:
     finally:
         workspace.server.execute("ALTER TABLE saved_replies DISABLE ROW LEVEL SECURITY")
         workspace.server.execute("DROP POLICY slow ON saved_replies")
+
+
+@contextmanager
+def slow_escalations(workspace: Workspace, statement: str = "") -> Iterator[None]:
+    """Let a resolved escalation take 30 s to read, by statements that hold a text."""
+    raised = workspace.key.escalate(workspace.start()["conversation"]["id"], "call")
+    workspace.key.resolve(raised["escalation"]["id"])
+    others = f"agent_id <> '{parse_id(AGENT, workspace.agent_id)}'"
+    others += f" OR current_query() NOT LIKE '%{statement}%'"
+    server = workspace.server
+    server.execute(f"CREATE POLICY slow ON escalations USING ({others} OR pg_sleep(30) IS NOT NULL)")
+    server.execute("ALTER TABLE escalations ENABLE ROW LEVEL SECURITY")
+    try:
+        yield
+    finally:
+        server.execute("ALTER TABLE escalations DISABLE ROW LEVEL SECURITY")
+        server.execute("DROP POLICY slow ON escalations")
 
 
 def is_read(server: Server) -> bool:
@@ -78,7 +97,26 @@ async def test_lists_that_take_too_long_hold_up_no_message(workspace: Workspace,
         await send(workspace.key.record, conversation, "USER", f"message {number}")
     refusals = await asyncio.gather(*waiting)
     assert {refusal.code for refusal in refusals} == {"QUERY_TOO_SLOW"}
-    assert "longer than 3 s. Ask for less" in str(refusals[0])
+    assert "longer than 3 s. Narrow the filter" in str(refusals[0])
+
+
+def test_slow_list_of_rest_is_a_problem_that_names_no_field_of_graphql(workspace: Workspace) -> None:
+    with slow_escalations(workspace):
+        answer = httpx.get(f"{workspace.key.url}/escalations", headers=workspace.key.headers, timeout=30)
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": f"This took longer than 3 s. {NARROWER_LIST}",
+        "code": "QUERY_TOO_SLOW",
+    }
+
+
+def test_slow_count_is_refused_with_the_advice_to_leave_it_out(workspace: Workspace) -> None:
+    with slow_escalations(workspace, "count("):
+        refusal = workspace.key.refusal("{ escalations { totalCount } }")
+    assert refusal.code == "QUERY_TOO_SLOW"
+    assert "longer than 3 s. Leave totalCount out." in str(refusal)
 
 
 @pytest.mark.anyio

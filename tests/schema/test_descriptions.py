@@ -47,6 +47,11 @@ def test_every_part_of_the_schema_has_a_description() -> None:
     assert [path for type_ in types for path in undescribed(type_)] == []
 
 
+def test_no_description_is_the_signature_of_a_class() -> None:
+    described = [type_.description or "" for type_ in SCHEMA.type_map.values()]
+    assert [text for text in described if re.fullmatch(r"\w+\(.*\)", text)] == []
+
+
 def test_every_custom_scalar_names_its_specification() -> None:
     scalars = {
         type_.name: type_.specified_by_url

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from server.settings import SettingsError, read_settings
 
@@ -53,6 +54,16 @@ def test_unsafe_or_missing_setting_stops_the_start(
     with pytest.raises(SettingsError, match=message) as refused:
         read_settings()
     assert "not for logs" not in str(refused.value)
+
+
+def test_provider_without_its_issuer_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BATON_OIDC_ISSUER")
+    with capture_logs() as logs:
+        read_settings()
+    assert [(entry["event"], entry["variable"]) for entry in logs] == [
+        ("settings.no_effect", "BATON_OIDC_CLIENT_ID"),
+        ("settings.no_effect", "BATON_OIDC_CLIENT_SECRET"),
+    ]
 
 
 def test_secret_is_not_in_the_printed_settings() -> None:

@@ -1,5 +1,6 @@
 """The commands of docs/operations.md, run as they are printed."""
 
+import json
 import os
 import re
 import subprocess
@@ -68,6 +69,18 @@ def assert_same(server: Server, workspace: Workspace, conversation: str, token: 
     for credential in (workspace.api_key, token):
         (message,) = Caller(server.url, credential).messages(conversation)
         assert message["content"] == "Keep this: José 👋"
+
+
+def test_data_folder_that_is_closed_as_the_doctor_advises_has_its_database(home: Path) -> None:
+    (home / ".baton").chmod(0o755)
+    for status in ("warning", "ok"):
+        done = run_baton("doctor", "--json", BATON_DATA_DIR=str(home / ".baton"))
+        assert done.returncode == 0, done.stderr
+        findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+        assert findings["data folder"]["verdict"] == status
+        assert findings["database"]["detail"] == "is not at this version of Baton"
+        if advice := findings["data folder"]["advice"]:
+            subprocess.run(advice.removeprefix("Run `").removesuffix("`."), shell=True, check=True)
 
 
 def test_backup_restored_in_a_new_folder_serves_the_same(home: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,19 @@ from tests.support.baton_client import BATON, PASSWORD, Caller, Refused, Server,
 from tests.support.baton_process import BatonProcess, run_baton
 from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider
 
+# Ctrl-C at a moment in which `baton` imports its modules.
+INTERRUPTED = """
+import sys
+from importlib.metadata import entry_points
+
+class Interruption:
+    def find_spec(self, name, path=None, target=None):
+        if name == "schema.api":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interruption())
+entry_points(group="console_scripts")["baton"].load()()
+"""
 SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
 
 
@@ -53,6 +67,12 @@ def test_version_is_the_same_everywhere(server: Server) -> None:
     assert name == "baton"
     assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok", "version": version}
     assert httpx.get(f"{server.url}/openapi.json").json()["info"]["version"] == version
+
+
+def test_interrupt_during_imports_ends_without_a_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 # ---- reset-password
@@ -187,6 +207,12 @@ def test_doctor_names_each_fault_with_advice(server: Server) -> None:
         assert checks[name]["verdict"] == "failed"
         assert variable in checks[name]["advice"]
     assert "a-password" not in str(checks)
+
+
+def test_doctor_names_variables_of_a_provider_without_issuer(server: Server) -> None:
+    checks = findings(code=0, **on(server), BATON_OIDC_NAME="Our login")
+    assert checks["settings"]["detail"] == "without effect: BATON_OIDC_NAME"
+    assert "BATON_OIDC_ISSUER" in checks["settings"]["advice"]
 
 
 def test_doctor_of_an_unreachable_database_says_what_to_check(own_dir: Path) -> None:

@@ -66,10 +66,22 @@ def test_rotated_key_keeps_tokens_and_secrets_until_it_is_forgotten(own_dir: Pat
             ("ROTATE_SECRET_KEY", {}),
             ("RESEAL_SECRETS", {"resealed": 1}),
             ("RESEAL_SECRETS", {"resealed": 0}),
+            ("RESEAL_SECRETS", {"resealed": 0}),
             ("FORGET_SECRET_KEYS", {}),
         ]
         renewed = WidgetTokens(newer).issue(parse_id(CONVERSATION, conversation), datetime.now(UTC))[0]
         assert sees(workspace, renewed, conversation)
+
+
+def test_secrets_that_were_not_resealed_outlive_the_forgotten_key(own_dir: Path) -> None:
+    with Server.started(own_dir) as server:
+        workspace = server.new_workspace()
+        secret = workspace.key.ask(ROTATE_IDENTITY, id=workspace.agent_id)["rotateIdentitySecret"]["secret"]
+        run_baton("secret-key", "rotate", **on(server))
+        forgotten = run_baton("secret-key", "forget", **on(server))
+        assert forgotten.returncode == 0, forgotten.stderr
+        assert forgotten.stdout.startswith("resealed 1 with key ")
+        assert opened_secret(server, (own_dir / "secret_key").read_text()) == secret
 
 
 def test_keys_of_the_environment_are_not_rotated_in_the_folder(own_dir: Path) -> None:

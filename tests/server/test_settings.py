@@ -44,6 +44,13 @@ def test_public_url_of_a_host_and_a_path_is_taken(monkeypatch: pytest.MonkeyPatc
         ("STORM_MINUTES", "soon", "must be a number"),
         ("OIDC_NAME", "", "is empty; leave the variable out for the default"),
         ("OIDC_NAME", "x" * 61, "has more than 60 characters"),
+        ("DATABASE_URL", "", "is empty; leave the variable out for the default"),
+        ("PORT", "", "is empty; leave the variable out for the default"),
+        (
+            "CONFIRMED_DOMAINS",
+            "https://a.example",
+            "takes domains such as example.com, separated by commas, or * for all",
+        ),
         ("OIDC_CLIENT_ID", "a b", "must be up to 500 printable ASCII characters without spaces"),
     ],
 )
@@ -54,3 +61,14 @@ def test_wrong_value_is_refused_in_words(
     with pytest.raises(SettingsError) as refused:
         read_settings()
     assert str(refused.value) == f"BATON_{name}: {message}"
+
+
+def test_settings_that_need_each_other_are_refused_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATON_MIGRATION_URL", "postgresql://owner@db.example/baton")
+    monkeypatch.setenv("BATON_OIDC_ISSUER", "https://provider.example")
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    database, client, address = str(refused.value).splitlines()
+    assert database.startswith("BATON_MIGRATION_URL: BATON_DATABASE_URL is missing.")
+    assert client == "BATON_OIDC_ISSUER: set BATON_OIDC_CLIENT_ID and BATON_OIDC_CLIENT_SECRET too."
+    assert address.startswith("BATON_OIDC_ISSUER: set BATON_PUBLIC_URL too")

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 LOADER, PANEL = b"loader();" * 20, b"panel();" * 20
 PANEL_NAME = "panel.ukttbzag.js"
+AGENT_ID = "agt_01m8m693r7emx9sxystd6wjpsy"
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -206,7 +207,7 @@ async def test_running_server_serves_nothing_from_outside(server: Server, path: 
 async def test_command_prints_a_snippet_with_the_hash_of_the_loader(tmp_path: Path) -> None:
     built = WidgetFiles().folder / "widget.js"
     environment = {"BATON_PUBLIC_URL": "https://baton.example/", "BATON_DATA_DIR": str(tmp_path)}
-    finished = run_baton("widget", "--agent", "agt_1", **environment)
+    finished = run_baton("widget", "--agent", AGENT_ID, **environment)
     if not built.exists():
         assert finished.returncode == 1
         assert "make web" in finished.stderr
@@ -216,5 +217,19 @@ async def test_command_prints_a_snippet_with_the_hash_of_the_loader(tmp_path: Pa
         f'src="https://baton.example/widget/{VERSION}/widget.js" integrity="sha384-{digest}"'
         in finished.stdout
     )
-    assert 'src="https://baton.example/widget.js" data-agent="agt_1"' in finished.stdout
+    assert f'src="https://baton.example/widget.js" data-agent="{AGENT_ID}"' in finished.stdout
     assert "connect-src https://baton.example wss://baton.example" in finished.stdout
+
+
+def test_command_prints_the_hash_of_the_folder_that_is_served(tmp_path: Path) -> None:
+    (tmp_path / "widget").mkdir()
+    (tmp_path / "widget" / "widget.js").write_text("built elsewhere")
+    finished = run_baton("widget", "--json", BATON_WEB_DIR=str(tmp_path), BATON_DATA_DIR=str(tmp_path))
+    digest = base64.b64encode(hashlib.sha384(b"built elsewhere").digest()).decode()
+    assert f'"integrity": "sha384-{digest}"' in finished.stdout, finished.stderr
+
+
+def test_command_refuses_an_id_that_no_agent_has(tmp_path: Path) -> None:
+    finished = run_baton("widget", "--agent", "my-agent", BATON_DATA_DIR=str(tmp_path))
+    assert finished.returncode == 1
+    assert finished.stderr == "--agent is not an id; expected one that starts with “agt_”.\n"

@@ -186,6 +186,13 @@ def test_bad_query_is_refused(client: httpx.Client, query: str, field: str) -> N
     assert_problem(client.get(f"/escalations?{query}"), 400, "BAD_USER_INPUT", field)
 
 
+@pytest.mark.parametrize(("first", "words"), [("0", "at least 1"), ("101", "at most 100")])
+def test_page_that_is_too_small_or_large_is_refused_in_words(
+    client: httpx.Client, first: str, words: str
+) -> None:
+    assert client.get(f"/escalations?first={first}").json()["detail"] == f"first must be {words}"
+
+
 def test_address_with_far_too_many_parameters_is_refused(client: httpx.Client) -> None:
     many = "&".join(f"a{number}=1" for number in range(1_000))
     response = client.get(f"/escalations?{many}")
