@@ -7,6 +7,7 @@ import type { EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
+import { openRows } from "../../ui/row-links";
 import { useKeys } from "../keys";
 import { useTitle } from "../page";
 import { useMay } from "../session/viewer";
@@ -313,7 +314,11 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
         ) : (
           <div role="table" aria-label="Escalations" aria-rowcount={rows.length + 1}>
             <HeadRow rows={rows} selection={selection} onSelection={setSelection} />
-            <div role="rowgroup" style={{ height: virtualizer.getTotalSize(), position: "relative" }}>
+            <div
+              role="rowgroup"
+              ref={openRows}
+              style={{ height: virtualizer.getTotalSize(), position: "relative" }}
+            >
               {items.map((item) => {
                 const row = rows[item.index];
                 return (
