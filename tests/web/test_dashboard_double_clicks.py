@@ -129,7 +129,7 @@ def _note(page: Page) -> Locator:
 
 @dataclass(frozen=True)
 class Act:
-    """An act of a member: what is there before, the screen, the button, and the mutation that a press sends."""
+    """The press of a button: what is there before, the screen, the button, and the mutation that it sends."""
 
     make: Callable[[Workspace], str]
     path: str
@@ -232,4 +232,22 @@ def test_double_click_sends_one_call(
     expect(page.locator("[aria-disabled=true]")).to_have_count(0)
     page.wait_for_load_state("networkidle")
     assert calls.count == 1
+    assert dashboard.errors == []
+
+
+@pytest.mark.parametrize("button", ["Resolve", "Priority: Medium"])
+def test_dialog_that_a_double_click_opens_stays_and_selects_nothing(
+    page: Page, workspace: Workspace, button: str
+) -> None:
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{_open(workspace)}")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name=button, exact=True).hover()
+    # The second click hits the dialog, or what surrounds it.
+    for number in (1, 2):
+        page.mouse.down(click_count=number)
+        page.mouse.up(click_count=number)
+        expect(dialog).to_be_visible()
+    assert page.evaluate("getSelection().toString()") == ""
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     assert dashboard.errors == []

@@ -123,8 +123,11 @@ def test_row_opened_by_its_text_does_not_hold_the_list(page: Page, workspace: Wo
     for name in ("First", "Second"):
         escalate(workspace, name, reason=REASON)
     dashboard = DashboardPage(page, workspace).sign_in(path="/escalations?sort=newest")
+    # In a page without earlier input, the focus of a script counts as one of the keyboard.
+    page.reload()
     dashboard.row("First").get_by_text(REASON).click()
-    page.get_by_role("button", name="Back to the list").click()
+    expect(page.get_by_role("heading", name="First")).to_be_visible()
+    page.keyboard.press("Escape")
     page.mouse.move(0, 0)
     expect(dashboard.rows).to_have_count(2)
     dashboard.expect_live()

@@ -7,12 +7,26 @@ let count = 0;
 /** What the first of them hit. It may be gone. */
 let first: Element | null = null;
 
+function hitBy({ target }: Event): Element | null {
+  return target instanceof Element ? (target.closest("button") ?? target) : null;
+}
+
 window.addEventListener(
   "click",
-  ({ detail, target }) => {
-    count = detail;
-    if (detail < 2) {
-      first = target instanceof Element ? (target.closest("button") ?? target) : null;
+  (event) => {
+    count = event.detail;
+    if (count < 2) {
+      first = hitBy(event);
+    }
+  },
+  true,
+);
+window.addEventListener(
+  "mousedown",
+  (event) => {
+    // It would select a word of what came under the pointer.
+    if (event.detail === 2 && hitBy(event) !== first) {
+      event.preventDefault();
     }
   },
   true,
@@ -22,6 +36,11 @@ window.addEventListener("keydown", () => (count = 0), true);
 /** Return whether the click that is being handled is the second one of a double click. */
 export function isSecondClick(): boolean {
   return count === 2;
+}
+
+/** Return whether the last input was a click, and not a key. */
+export function isByClick(): boolean {
+  return count > 0;
 }
 
 /**

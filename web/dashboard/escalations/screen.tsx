@@ -5,6 +5,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
+import { isByClick } from "../../ui/clicks";
 import { ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
 import { openRows } from "../../ui/row-links";
@@ -176,7 +177,8 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
     const index = focusedIndex();
     const id = ids()[index];
     if (id) {
-      place.row = { id, index, byKeyboard: target.matches(":focus-visible") };
+      // A click on the text of a row focuses its link by a script.
+      place.row = { id, index, byKeyboard: target.matches(":focus-visible") && !isByClick() };
     }
   }
 

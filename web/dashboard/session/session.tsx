@@ -35,15 +35,6 @@ async function readMemberId(before: string): Promise<string | undefined> {
   }
 }
 
-/** What the page itself shows until its script runs. */
-function Loading() {
-  return (
-    <p className="loading" role="status">
-      Loading…
-    </p>
-  );
-}
-
 export function Session() {
   const query = useViewerQuery();
   const { data, error, refetch } = query;
@@ -60,13 +51,14 @@ export function Session() {
     if (isCode(error, "UNAUTHENTICATED") || ended) {
       return <SignInPage />;
     }
-    return failure ? (
-      <main>
-        <h1 className={ui.visuallyHidden}>Baton</h1>
-        <ErrorState error={failure} onRetry={refetch} repeats={repeats} />
-      </main>
-    ) : (
-      <Loading />
+    // Before that, the page itself says that it loads.
+    return (
+      failure && (
+        <main>
+          <h1 className={ui.visuallyHidden}>Baton</h1>
+          <ErrorState error={failure} onRetry={refetch} repeats={repeats} />
+        </main>
+      )
     );
   }
   const { member } = data.viewer;
