@@ -219,6 +219,15 @@ def _why(escalation: EscalationSnapshot) -> str:
             return one_line(escalation.reason, _FACT_LIMIT)
 
 
+def _as_fact(escalation: EscalationSnapshot) -> str:
+    """Return the reason as a line: Baton's words begin with a capital, a person's stay as they are."""
+    why = _why(escalation)
+    given = escalation.trigger is EscalationTrigger.API or (
+        escalation.trigger is EscalationTrigger.TEAM_MEMBER and escalation.detail
+    )
+    return why if given else why[:1].upper() + why[1:]
+
+
 def _lead(content: NotificationContent) -> str:
     name, escalation = _customer(content.conversation, _NAME_LIMIT), _escalation(content)
     # A mail that was delayed may come after the reply.
@@ -265,13 +274,12 @@ def _facts(
     names = (conversation.customer_name, conversation.customer_email, conversation.customer_external_id)
     lines = (one_line(name, _FACT_LIMIT) for name in names if name and not is_blank(name))
     yield "Customer", ", ".join(dict.fromkeys(lines)) or "unknown"
-    why = _why(escalation)
     phrase = (
         f": “{escalation.detail}”"
         if escalation.trigger is EscalationTrigger.PHRASE and escalation.detail
         else ""
     )
-    yield "Reason", why[:1].upper() + why[1:] + phrase
+    yield "Reason", _as_fact(escalation) + phrase
     if escalation.summary:
         yield "Summary", escalation.summary
     if escalation.trigger is EscalationTrigger.API and escalation.confidence is not None:

@@ -1,7 +1,7 @@
 """A page of the built web part: `index.html`, filled in for each response.
 
 * Libraries add `<style>` elements with the nonce of `<meta property="csp-nonce">`. The nonce of the
-  content security policy of the response is put there.
+  content security policy of the response is put there, and into the page's own `<style>` elements.
 * The build refers to its files as `./…`, which is right only for one address. Each becomes relative to the
   address of this response, so the page works under any path prefix without a setting.
 """
@@ -52,6 +52,7 @@ def serve_page(folder: Path, base: str, facts: Mapping[str, str] | None = None) 
     metas = "".join(
         f'<meta name="{escape(name)}" content="{escape(value)}">' for name, value in (facts or {}).items()
     )
+    page = page.replace("<style>", f'<style nonce="{nonce}">')
     page = page.replace("<head>", f'<head><meta property="csp-nonce" nonce="{nonce}">{metas}', 1)
     return HTMLResponse(page, headers={**_OF_PAGES, "Content-Security-Policy": _POLICY.format(nonce=nonce)})
 

@@ -67,7 +67,8 @@ def test_every_client_route_gets_the_page_with_its_files(dashboard: Server, path
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     nonce = NONCE.findall(page.headers["content-security-policy"])[0]
     meta = f'<meta property="csp-nonce" nonce="{nonce}">'
-    assert page.text == INDEX.replace("./", base).replace("<head>", f"<head>{meta}")
+    filled = INDEX.replace("<head>", f"<head>{meta}").replace("<style>", f'<style nonce="{nonce}">')
+    assert page.text == filled.replace("./", base)
     script = re.findall(r'src="([^"]+)"', page.text)[0]
     assert httpx.URL(f"{dashboard.url}{path}").join(script).path == f"/app/{SCRIPT}"
 

@@ -40,9 +40,6 @@ def test_examples_of_a_reason_are_read_on_request_and_lead_to_their_escalations(
     page.on("request", lambda request: asked.append(request.post_data or ""))
     dashboard = _open_report(page, workspace)
     button = _button(page)
-    # The data and the name of the button keep the caller's letters.
-    reason = page.get_by_text(REASON, exact=True).first
-    assert reason.evaluate(FIRST_LETTER) == "uppercase"
     expect(button).to_have_attribute("aria-expanded", "false")
     assert not any("query ReasonSamples" in body for body in asked)
     button.focus()
@@ -88,12 +85,24 @@ def test_examples_of_a_trigger_show_what_the_customer_wrote(page: Page, workspac
     workspace.key.record(conversation, "ASSISTANT", "Let me see.", confidence=90)
     workspace.key.record(conversation, "USER", "I want to talk to a human")
     _open_report(page, workspace)
-    button = _button(page, "user phrase")
+    button = _button(page, "Asked for a person")
     button.click()
     assert _customers(page, button) == ["Grace Hopper"]
     expect(page.get_by_text("Where is my parcel? · I want to talk to a human")).to_be_visible()
     button.click()
     expect(page.get_by_text("Where is my parcel?")).to_have_count(0)
+
+
+def test_reason_of_a_caller_is_shown_as_it_was_written(page: Page, workspace: Workspace) -> None:
+    for number, reason in enumerate(("iPhone broken", "late_parcel")):
+        escalate(workspace, f"Customer {number}", reason=reason)
+    _open_report(page, workspace)
+    reasons = page.get_by_role("region", name="Breakdowns").get_by_role("table").first
+    # What is drawn, with the styles: not only the text of the document.
+    assert "iPhone broken" in reasons.inner_text()
+    assert "late_parcel" in reasons.inner_text()
+    drawn = reasons.get_by_text("iPhone broken", exact=True).first
+    assert drawn.evaluate(FIRST_LETTER) == "none"
 
 
 def test_examples_that_load_fail_or_are_none_say_so(page: Page, workspace: Workspace) -> None:

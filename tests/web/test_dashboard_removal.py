@@ -7,11 +7,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
+from tests.support.held_calls import HeldCalls
 
 NAMES = ("Ant", "Bee", "Cat")
+NOT_COUNTED = "The first click changed what is under the pointer. Click again to use it."
 SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
-# The next press is no second press of a double click.
-SKIP_SECOND = "() => { const now = performance.now.bind(performance); performance.now = () => now() + 1000; }"
 
 # The name of each list in the settings, and the name of the first button that removes a row.
 LISTS = {
@@ -41,6 +41,13 @@ def _fill_lists(workspace: Workspace) -> None:
     )
 
 
+def _click_again(page: Page, times: int) -> None:
+    """Click where the pointer is, in quick succession."""
+    for number in range(1, times + 1):
+        page.mouse.down(click_count=number)
+        page.mouse.up(click_count=number)
+
+
 def _rows(group: Locator) -> Locator:
     return group.locator("[role=group], details")
 
@@ -61,6 +68,32 @@ def test_double_click_removes_one_row_of_the_settings(page: Page, workspace: Wor
     assert dashboard.errors == []
 
 
+def test_quick_clicks_on_other_rows_and_a_third_click_count(page: Page, workspace: Workspace) -> None:
+    _fill_lists(workspace)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    holidays = page.get_by_role("group", name="Holidays of your own", exact=True)
+    for name in ("Cat", "Bee"):
+        holidays.get_by_role("button", name=f"Remove {name}").click()
+    expect(_rows(holidays)).to_have_count(1)
+    topics = page.get_by_role("group", name="Topics", exact=True)
+    topics.get_by_role("button", name="Remove the topic Ant").hover()
+    _click_again(page, 3)
+    expect(page.get_by_text(NOT_COUNTED)).to_be_visible()
+    expect(_rows(topics)).to_have_count(1)
+    expect(page.get_by_text("2 changes not saved")).to_be_visible()
+    assert dashboard.errors == []
+
+
+def test_quick_presses_by_keyboard_count(page: Page, workspace: Workspace) -> None:
+    _fill_lists(workspace)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/settings/escalations")
+    topics = page.get_by_role("group", name="Topics", exact=True)
+    for name in NAMES:
+        topics.get_by_role("button", name=f"Remove the topic {name}").press("Enter")
+    expect(_rows(topics)).to_have_count(0)
+    assert dashboard.errors == []
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_removal_by_keyboard_goes_to_the_next_row_and_at_last_to_the_list(
     page: Page, workspace: Workspace, name: str
@@ -70,13 +103,11 @@ def test_removal_by_keyboard_goes_to_the_next_row_and_at_last_to_the_list(
     group = page.get_by_role("group", name=name, exact=True)
     rows = _rows(group)
     for left in (2, 1, 0):
-        page.evaluate(SKIP_SECOND)
         if name.startswith("Texts"):
             rows.first.locator("summary").click()
         rows.first.get_by_role("button", name=re.compile("^Remove")).press("Enter")
         expect(rows).to_have_count(left)
         expect(rows.first if left else group).to_be_focused()
-        page.evaluate(SKIP_SECOND)
         page.keyboard.press("Enter")
         expect(rows).to_have_count(left)
     expect(page.get_by_text("1 change not saved")).to_be_visible()
@@ -114,4 +145,22 @@ def test_review_of_an_escalation_leaves_the_focus_on_the_next_one(page: Page, wo
     waiting.first.get_by_role("button").first.press("Enter")
     expect(waiting).to_have_count(2)
     expect(waiting.first).to_be_focused()
+    assert dashboard.errors == []
+
+
+def test_quick_reviews_of_several_escalations_all_count(page: Page, workspace: Workspace) -> None:
+    for name in NAMES:
+        escalation, _ = escalate(workspace, name)
+        workspace.key.resolve(escalation)
+    dashboard = DashboardPage(page, workspace).sign_in(path="/analytics")
+    waiting = page.get_by_role("listitem").filter(has=page.get_by_role("button"))
+    expect(waiting).to_have_count(3)
+    calls = HeldCalls(page, "SetDisposition")
+    for name in NAMES:
+        waiting.filter(has_text=name).get_by_role("button").first.dblclick()
+    dashboard.wait_until(lambda: calls.count == 3, "the calls")
+    calls.release()
+    expect(waiting).to_have_count(0)
+    expect(page.get_by_text("Everything is reviewed.")).to_be_visible()
+    assert calls.count == 3
     assert dashboard.errors == []

@@ -144,6 +144,15 @@ def test_views_and_search_of_conversations_on_a_phone_are_whole(
     page.context.close()
 
 
+def test_address_of_a_customer_is_legible_next_to_the_navigation(page: Page, workspace: Workspace) -> None:
+    escalate(workspace, "Grace Hopper")
+    DashboardPage(page, workspace).sign_in(path="/conversations")
+    page.set_viewport_size({"width": 768, "height": 900})
+    address = page.get_by_text("grace.hopper@example.com")
+    expect(address).to_be_visible()
+    assert address.evaluate("(part) => part.clientWidth / part.scrollWidth") > 0.9
+
+
 def test_keys_on_a_phone_do_not_widen_the_page(browser: Browser, workspace: Workspace) -> None:
     page = _phone(browser)
     DashboardPage(page, workspace).sign_in(path="/api-keys")

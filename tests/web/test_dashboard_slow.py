@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.held_calls import HeldCalls
 
 # The screen, the button that opens the form, what is typed into its fields, and the button that sends it.
 FORMS = {
@@ -15,31 +16,6 @@ FORMS = {
     "/team": ("Invite", {"Name": "Bea", "Email": "bea@example.com"}, "Create the invitation"),
     "/settings/webhooks": ("Add an endpoint", {"URL": "http://127.0.0.1:9/shop"}, "Add"),
 }
-
-
-class HeldCalls:
-    """The calls of mutations whose name begins so, held until they are released."""
-
-    def __init__(self, page: Page, name: str) -> None:
-        self.count = 0
-        self.held: list[Route] | None = []
-        self.start = f"mutation {name}"
-        page.route("**/graphql", self._take)
-
-    def _take(self, route: Route) -> None:
-        if self.start not in (route.request.post_data or ""):
-            route.fallback()
-            return
-        self.count += 1
-        if self.held is None:
-            route.fallback()
-        else:
-            self.held.append(route)
-
-    def release(self) -> None:
-        held, self.held = self.held or [], None
-        for route in held:
-            route.continue_()
 
 
 @pytest.mark.parametrize("path", FORMS)

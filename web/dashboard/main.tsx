@@ -1,6 +1,5 @@
 /** The dashboard's entry. */
 
-import "../ui/tokens.css";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";

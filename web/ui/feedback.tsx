@@ -63,12 +63,20 @@ export function EmptyState({
   );
 }
 
-export function ErrorState({ error, onRetry }: { error: unknown; onRetry?(): void }) {
+interface ErrorStateProps {
+  error: unknown;
+  onRetry?(): unknown;
+  /** It is tried again without a press, too. */
+  repeats?: boolean;
+}
+
+export function ErrorState({ error, onRetry, repeats = false }: ErrorStateProps) {
   return (
     <div className={styles.state} role="alert">
       <Icon name="warning" size={24} />
       <h2>This could not be loaded</h2>
       <p>{error instanceof Error && error.message ? error.message : "The server did not answer."}</p>
+      {repeats && <p>The page tries again by itself.</p>}
       {onRetry && (
         <Button icon="refresh" onPress={onRetry}>
           Try again

@@ -14,6 +14,7 @@ import {
   Popover,
 } from "react-aria-components";
 import { Button, IconButton, Kbd } from "./button";
+import { isSecondClick } from "./clicks";
 import { restoreFocus } from "./focus";
 import { Icon, type IconName } from "./icon";
 import styles from "./ui.module.css";
@@ -45,7 +46,8 @@ export function Dialog({ title, open, onClose, children, size = "normal", requir
     <ModalOverlay
       className={styles.overlay ?? ""}
       isOpen={open}
-      onOpenChange={(isOpen) => !isOpen && onClose()}
+      // The second click of a double click on what opened it is outside.
+      onOpenChange={(isOpen) => !isOpen && !isSecondClick() && onClose()}
       isDismissable={!required}
       isKeyboardDismissDisabled={required}
     >

@@ -12,6 +12,7 @@ import {
   useFilter,
 } from "react-aria-components";
 import { Kbd } from "./button";
+import { isSecondClick } from "./clicks";
 import { Icon, type IconName } from "./icon";
 import styles from "./picker.module.css";
 import ui from "./ui.module.css";
@@ -41,7 +42,8 @@ export function Picker({ label, placeholder, options, open, onClose, onSearch }:
     <ModalOverlay
       className={ui.overlay ?? ""}
       isOpen={open}
-      onOpenChange={(isOpen) => !isOpen && onClose()}
+      // The second click of a double click on what opened it is outside.
+      onOpenChange={(isOpen) => !isOpen && !isSecondClick() && onClose()}
       isDismissable
     >
       <Modal className={ui.modal ?? ""} data-size="wide">

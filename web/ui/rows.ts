@@ -1,14 +1,11 @@
-/** Rows of a list that can be removed: another quick press, or another Enter, does not remove the next row. */
+/** Rows of a list that can be removed: the focus goes on to the next one. */
 
 import { useRef } from "react";
 import type { PressEvent } from "react-aria-components";
 import { showToast } from "./toast";
 
-/** Milliseconds between the two presses of a double click. */
-const DOUBLE_CLICK = 500;
 const ROW = "[role=group], details, li";
 
-let lastPress = Number.NEGATIVE_INFINITY;
 let nextKey = 1;
 
 /** Return what gets the focus after the row of the element: its neighbour, else what surrounds the list. */
@@ -24,18 +21,9 @@ export function nextOfRow(target: Element): HTMLElement | undefined {
   return next;
 }
 
-/**
- * Move the focus from a row that goes to its neighbour, else to what surrounds the list. Return whether the row may go:
- * the second press of a double click is meant for the row that was there before.
- */
-export function leaveRow({ target }: PressEvent): boolean {
-  const before = lastPress;
-  lastPress = performance.now();
-  if (lastPress - before < DOUBLE_CLICK) {
-    return false;
-  }
+/** Move the focus from a row that goes to its neighbour, else to what surrounds the list. */
+export function leaveRow({ target }: PressEvent) {
   nextOfRow(target)?.focus();
-  return true;
 }
 
 /** The rows of a list in a form. A row keeps its key when another one is removed. */
@@ -50,11 +38,10 @@ export function useRows<Row extends object>(rows: readonly Row[], onRows: (rows:
       onRows(rows.map((row, at) => (at === index ? { ...row, ...values } : row))),
     /** Remove the row of that name. */
     remove(index: number, name: string, press: PressEvent) {
-      if (leaveRow(press)) {
-        keys.current.splice(index, 1);
-        onRows(rows.filter((_, at) => at !== index));
-        showToast(`Removed ${name}`);
-      }
+      leaveRow(press);
+      keys.current.splice(index, 1);
+      onRows(rows.filter((_, at) => at !== index));
+      showToast(`Removed ${name}`);
     },
   };
 }

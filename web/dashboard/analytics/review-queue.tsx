@@ -62,7 +62,13 @@ export function ReviewQueue({ agentId, coverage }: { agentId: string; coverage: 
               {mayWrite && (
                 <div className={styles.choices}>
                   {DISPOSITIONS.slice(0, 3).map((value) => (
-                    <Button key={value} onPress={(press) => leaveRow(press) && setDisposition(row.id, value)}>
+                    <Button
+                      key={value}
+                      onPress={(press) => {
+                        leaveRow(press);
+                        return setDisposition(row.id, value);
+                      }}
+                    >
                       {DISPOSITION[value]}
                     </Button>
                   ))}

@@ -8,7 +8,7 @@ import { Button } from "../../ui/button";
 import { Banner, SkeletonLines, VisuallyHidden } from "../../ui/feedback";
 import { execute } from "../api";
 import { keys } from "../cache";
-import { customerName, formatPercent, formatShare, formatTime } from "../words";
+import { customerName, formatPercent, formatShare, formatTime, reasonWords } from "../words";
 import styles from "./analytics.module.css";
 import { BreakdownTable } from "./breakdown";
 import { readSamples, type Sample, type Scope, searchOf } from "./samples";
@@ -30,7 +30,7 @@ export function TopReasons({ rows, scope }: { rows: readonly Row[]; scope: Scope
 function ReasonRows({ row, scope }: { row: Row; scope: Scope }) {
   const [open, setOpen] = useState(false);
   const id = useId();
-  const name = row.reason.replaceAll("_", " ");
+  const name = reasonWords(row);
   return (
     <Fragment>
       <tr data-open={open || undefined}>

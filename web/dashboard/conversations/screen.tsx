@@ -11,6 +11,7 @@ import {
 import { Button } from "../../ui/button";
 import { Badge, EmptyState, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
+import { openRows } from "../../ui/row-links";
 import { execute } from "../api";
 import { keys } from "../cache";
 import { formatDuration } from "../countdown";
@@ -108,7 +109,7 @@ export function ConversationsScreen() {
             <p>Conversations appear when a customer writes.</p>
           </EmptyState>
         ) : (
-          <ul>
+          <ul ref={openRows}>
             {rows.map((row) => (
               <Row key={row.id} row={row} mayWrite={mayWrite} />
             ))}
@@ -130,8 +131,13 @@ function Row({ row, mayWrite }: { row: ConversationRowFragment; mayWrite: boolea
   const time = row.lastMessageAt ?? row.createdAt;
   const age = useTick((now) => formatAge(time, now));
   return (
-    <li className={styles.row}>
-      <Link to="/conversations/$conversationId" params={{ conversationId: row.id }} className={styles.name}>
+    <li className={styles.row} data-row="">
+      <Link
+        to="/conversations/$conversationId"
+        params={{ conversationId: row.id }}
+        className={styles.name}
+        data-row-link=""
+      >
         <bdi>{customerName(row.customer)}</bdi>
       </Link>
       <span className={styles.agent}>

@@ -59,7 +59,7 @@ function Loaded({ id }: { id: string }) {
       });
       queryClient.invalidateQueries({ queryKey: keys.conversation(id) });
       if (escalateConversation) {
-        navigate({
+        await navigate({
           to: "/escalations/$escalationId",
           params: { escalationId: escalateConversation.escalation.id },
         });

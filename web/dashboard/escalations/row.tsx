@@ -70,8 +70,9 @@ export const EscalationRow = memo(function EscalationRow({
       data-selected={selected || undefined}
       data-gone={gone || undefined}
       data-id={row.id}
+      data-row=""
     >
-      <div role="cell" className={styles.check}>
+      <div role="cell" className={styles.check} data-row-apart="">
         <input
           type="checkbox"
           aria-label={`Select ${name}`}
@@ -135,7 +136,7 @@ export const EscalationRow = memo(function EscalationRow({
       <div role="cell" className={styles.sla}>
         <SlaBadge sla={row.sla} />
       </div>
-      <div role="cell" className={styles.more}>
+      <div role="cell" className={styles.more} data-row-apart="">
         {mayWrite && (
           <Menu
             label={`Actions for ${name}`}

@@ -5,8 +5,10 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
+import { isByClick } from "../../ui/clicks";
 import { ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Icon } from "../../ui/icon";
+import { openRows } from "../../ui/row-links";
 import { useKeys } from "../keys";
 import { useTitle } from "../page";
 import { useMay } from "../session/viewer";
@@ -175,7 +177,8 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
     const index = focusedIndex();
     const id = ids()[index];
     if (id) {
-      place.row = { id, index, byKeyboard: target.matches(":focus-visible") };
+      // A click on the text of a row focuses its link by a script.
+      place.row = { id, index, byKeyboard: target.matches(":focus-visible") && !isByClick() };
     }
   }
 
@@ -313,7 +316,11 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
         ) : (
           <div role="table" aria-label="Escalations" aria-rowcount={rows.length + 1}>
             <HeadRow rows={rows} selection={selection} onSelection={setSelection} />
-            <div role="rowgroup" style={{ height: virtualizer.getTotalSize(), position: "relative" }}>
+            <div
+              role="rowgroup"
+              ref={openRows}
+              style={{ height: virtualizer.getTotalSize(), position: "relative" }}
+            >
               {items.map((item) => {
                 const row = rows[item.index];
                 return (

@@ -1,9 +1,10 @@
 /** The page that an invitation's link opens: choose a password and sign in. */
 
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { AcceptInvitationDocument } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { Icon } from "../../ui/icon";
 import { execute } from "../api";
 import { appPath } from "../base";
@@ -16,9 +17,8 @@ export function AcceptInvitationPage() {
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
 
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
+  const submit = useSubmit(async (sent) => {
+    const form = new FormData(sent);
     setBusy(true);
     try {
       await execute(AcceptInvitationDocument, {
@@ -30,7 +30,7 @@ export function AcceptInvitationPage() {
       setError((failure as Error).message);
       setBusy(false);
     }
-  }
+  });
 
   return (
     <main className={styles.page}>

@@ -4,9 +4,11 @@ import { Outlet } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { CurrentViewerDocument } from "../../gql/operations";
 import { keepQueriesOf } from "../../graphiql/storage";
-import { ErrorState, SkeletonLines } from "../../ui/feedback";
+import { ErrorState } from "../../ui/feedback";
+import ui from "../../ui/ui.module.css";
 import { execute, isCode } from "../api";
 import { useStore } from "../store";
+import { useRepeat } from "./repeat";
 import { SignInAgain, SignInPage } from "./sign-in";
 import { signedOut } from "./state";
 import { useViewerQuery, ViewerContext } from "./viewer";
@@ -34,7 +36,9 @@ async function readMemberId(before: string): Promise<string | undefined> {
 }
 
 export function Session() {
-  const { data, error, refetch } = useViewerQuery();
+  const query = useViewerQuery();
+  const { data, error, refetch } = query;
+  const { failure, repeats } = useRepeat(query);
   const ended = useStore(signedOut);
   const memberId = data?.viewer.member?.id;
   useReturn(memberId);
@@ -47,7 +51,15 @@ export function Session() {
     if (isCode(error, "UNAUTHENTICATED") || ended) {
       return <SignInPage />;
     }
-    return error ? <ErrorState error={error} onRetry={refetch} /> : <SkeletonLines />;
+    // Before that, the page itself says that it loads.
+    return (
+      failure && (
+        <main>
+          <h1 className={ui.visuallyHidden}>Baton</h1>
+          <ErrorState error={failure} onRetry={refetch} repeats={repeats} />
+        </main>
+      )
+    );
   }
   const { member } = data.viewer;
   return (

@@ -1,10 +1,11 @@
 /** Signing in, as a page and as a dialog over the page. */
 
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { CurrentViewerDocument, SignInDocument } from "../../gql/operations";
 import { Button, LinkButton } from "../../ui/button";
 import { Banner } from "../../ui/feedback";
 import { TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { Icon } from "../../ui/icon";
 import { Dialog } from "../../ui/overlay";
 import { CallError, execute } from "../api";
@@ -58,9 +59,8 @@ function SignInForm({
   const [busy, setBusy] = useState(false);
   const [needsCode, setNeedsCode] = useState(false);
 
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
+  const submit = useSubmit(async (sent) => {
+    const form = new FormData(sent);
     setBusy(true);
     setError(undefined);
     try {
@@ -82,7 +82,7 @@ function SignInForm({
     } finally {
       setBusy(false);
     }
-  }
+  });
 
   return (
     <form className={styles.form} onSubmit={submit}>

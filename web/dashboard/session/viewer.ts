@@ -17,6 +17,8 @@ export function useViewerQuery() {
     queryKey: keys.viewer,
     queryFn: () => execute(CurrentViewerDocument, {}),
     staleTime: Number.POSITIVE_INFINITY,
+    // The page repeats it itself, for as long as it takes.
+    retry: false,
   });
 }
 

@@ -1,11 +1,12 @@
 /** Integrations → Slack. */
 
 import { getRouteApi } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { ConnectSlackDocument, DisconnectSlackDocument } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { Badge, Banner, ErrorState, SkeletonLines } from "../../ui/feedback";
 import { Switch, TextArea, TextField } from "../../ui/field";
+import { useSubmit } from "../../ui/form";
 import { showError, showToast } from "../../ui/toast";
 import { execute } from "../api";
 import { Page } from "../page";
@@ -148,9 +149,8 @@ function ConnectForm({ agentId }: { agentId: string }) {
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
 
-  async function connect(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const botToken = String(new FormData(event.currentTarget).get("token")).trim();
+  const connect = useSubmit(async (form) => {
+    const botToken = String(new FormData(form).get("token")).trim();
     setBusy(true);
     setError(undefined);
     try {
@@ -162,7 +162,7 @@ function ConnectForm({ agentId }: { agentId: string }) {
     } finally {
       setBusy(false);
     }
-  }
+  });
 
   return (
     <form onSubmit={connect} className={styles.list}>

@@ -137,9 +137,9 @@ interface EndpointProps {
   mayWrite: boolean;
   isAdmin: boolean;
   secret: string | undefined;
-  onEnable(enabled: boolean): void;
+  onEnable(enabled: boolean): Promise<void>;
   onTypes(types: string[]): void;
-  onRotate(): void;
+  onRotate(): Promise<void>;
   onDelete(): void;
 }
 

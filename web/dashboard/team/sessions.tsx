@@ -74,10 +74,10 @@ export function SessionList() {
               {!session.current && (
                 <Button
                   look="quiet"
-                  onPress={(press) =>
-                    leaveRow(press) &&
-                    end(() => execute(EndSessionDocument, { id: session.id }), "The session is ended")
-                  }
+                  onPress={(press) => {
+                    leaveRow(press);
+                    return end(() => execute(EndSessionDocument, { id: session.id }), "The session is ended");
+                  }}
                 >
                   End
                 </Button>
