@@ -125,12 +125,13 @@ class SendQueue:
 
     def _update(self) -> None:
         writer = self._writer
+        if writer.writable:
+            # The client has read, even if what follows fills the writer again.
+            self._set_deadline(None)
         while self._queued and writer.writable:
             self._write(self._take())
         self._writable = writer.writable and not self._queued
-        if writer.writable:
-            self._set_deadline(None)
-        elif self._deadline is None:
+        if not writer.writable and self._deadline is None:
             self._watch(writer.unread_bytes)
         if self._changed:
             self._changed.set()

@@ -31,6 +31,7 @@ from server.graphql.send_queue import SendQueue
 from server.graphql.state import app_state
 from server.graphql.uvicorn_protocols import transport_of
 from server.http.authentication import AuthenticatedCall
+from server.http.unread_bytes import unread_bytes
 
 _COMPLETED = CloseReason(1000, "The operation is over")
 _INTERNAL_ERROR = CloseReason(1011, "Internal server error")
@@ -95,7 +96,7 @@ class EventStream(Response):
         """Answer the request. Nothing of it is held afterwards."""
         timeouts = self._timeouts
         transport = transport_of(scope)
-        writer = SseWriter(send, transport.get_write_buffer_size)
+        writer = SseWriter(send, partial(unread_bytes, transport))
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
         with self._clients.added(
@@ -167,7 +168,7 @@ class SseWriter:
 
     @property
     def unread_bytes(self) -> int:
-        """Return the number of bytes that the client's kernel has not taken yet."""
+        """Return the number of bytes that the client's system has not taken yet."""
         return self._unread_bytes()
 
     def write(self, data: bytes) -> None:

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from server.graphql.websocket_protocol import WebSocketProtocol
 from server.http.connection_limits import Admission, ConnectionLimits
+from server.http.unread_bytes import unread_bytes
 
 HEAD_BYTES = 32_768
 HEAD_FIELDS = 100
@@ -98,6 +99,11 @@ class RequestProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        """Note that the client has read: what follows may fill the buffer as much as before."""
+        self._unread_bytes = 0
+        super().resume_writing()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to a WebSocketProtocol, with the request and the connection's place."""
@@ -219,7 +225,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _is_unread(self) -> bool:
         """Return whether the client has read nothing for too long while it blocks writing or the end."""
-        unread, now = self.transport.get_write_buffer_size(), self.loop.time()
+        unread, now = unread_bytes(self.transport), self.loop.time()
         blocks = self.flow.write_paused or self.transport.is_closing()
         if not unread or not blocks or unread < self._unread_bytes or not self._unread_bytes:
             self._unread_since = now

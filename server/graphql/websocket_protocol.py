@@ -19,6 +19,7 @@ from websockets.server import ServerProtocol
 
 from server.graphql.websocket_handshake import RefusedHandshakeError, accept_value, answer, websocket_scope
 from server.http.connection_limits import ConnectionLimits
+from server.http.unread_bytes import unread_bytes
 
 READ_BYTES = 4_096  # bytes parsed in one iteration of the event loop: up to 700 of the smallest frames
 FRAGMENTS = 1_000  # per message: an empty fragment takes memory, too
@@ -187,8 +188,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     @property
     def unread_bytes(self) -> int:
-        """Return the number of bytes that the client's kernel has not taken yet."""
-        return self._transport.get_write_buffer_size()
+        """Return the number of bytes that the client's system has not taken yet."""
+        return unread_bytes(self._transport)
 
     @property
     def write(self) -> Callable[[bytes], None]:

@@ -1,6 +1,7 @@
 """HTTP over real sockets: a client that is too slow is cut off, and a head that is too large is refused."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -10,16 +11,22 @@ import uvicorn
 
 from server.graphql.uvicorn_protocols import Deadlines, RequestProtocol
 from tests.support.baton_client import DEADLINE
+from tests.support.slow_socket import slow_socket
 
 pytestmark = pytest.mark.anyio
 
 HEAD = b"POST / HTTP/1.1\r\nHost: baton\r\nContent-Length: 5\r\n\r\n"
 GET_LARGE = b"GET /large HTTP/1.1\r\nHost: baton\r\n\r\n"
 LARGE = 20_000_000  # bytes: more than the kernel buffers
+PIECE, PIECES = 60_000, 200
 
 
 class ShortDeadlines(RequestProtocol):
     deadlines = Deadlines(head=0.3, body=0.3, unread=0.3)
+
+
+class LongerDeadlines(RequestProtocol):
+    deadlines = Deadlines(head=0.3, body=0.3, unread=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +46,11 @@ async def application(scope: dict[str, Any], receive: Callable[..., Any], send: 
         body += message["body"]
         more = message["more_body"]
     headers = [(b"content-length", b"%d" % len(body))]
+    if scope["path"] == "/stream":
+        await send({"type": "http.response.start", "status": 200})
+        for _ in range(PIECES):
+            await send({"type": "http.response.body", "body": b"x" * PIECE, "more_body": True})
+        return
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -51,23 +63,28 @@ class Server:
         self._closing = closing
 
     @property
+    def port(self) -> int:
+        port: int = self.server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
     def connections(self) -> int:
         return len(self.server.server_state.connections)
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        port = self.server.servers[0].sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4_096)
+    async def connect(self, *, slow: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        sock = slow_socket(self.port) if slow else socket.create_connection(("127.0.0.1", self.port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=4_096)
         self._closing.callback(writer.close)
         await until(lambda: self.connections == 1)
         return reader, writer
 
 
-@pytest.fixture
-async def served() -> AsyncIterator[Server]:
+@pytest.fixture(params=[ShortDeadlines])
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     config = uvicorn.Config(
         application,
         port=0,
-        http=ShortDeadlines,
+        http=request.param,
         ws="none",
         log_config=None,
         lifespan="off",
@@ -138,6 +155,17 @@ async def test_client_that_reads_slowly_gets_all_of_its_answer(served: Server) -
     await reader.readuntil(b"\r\n\r\n")
     for _ in range(20):
         await reader.readexactly(LARGE // 20)
+        await asyncio.sleep(0.1)
+    assert served.connections == 1
+
+
+@pytest.mark.parametrize("served", [LongerDeadlines], indirect=True)
+async def test_client_that_reads_a_stream_slowly_is_served(served: Server) -> None:
+    reader, writer = await served.connect(slow=True)
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: baton\r\n\r\n")
+    # The server's system takes more only after a third of its buffer was read: here after two seconds.
+    for _ in range(60):
+        await reader.readexactly(PIECE)
         await asyncio.sleep(0.1)
     assert served.connections == 1
 

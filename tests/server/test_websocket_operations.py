@@ -12,6 +12,7 @@ from server.graphql.client_connections import ClientConnection
 from server.graphql.operations import Operations
 from server.graphql.send_queue import SendQueue
 from server.graphql.websocket import Timeouts, WebSocketSession
+from tests.support.slow_socket import slow_socket
 from tests.support.websocket_server import (
     BROKEN,
     BROKEN_LATER,
@@ -172,13 +173,15 @@ async def test_client_that_reads_nothing_is_dropped(start: Start, connect: Conne
 
 
 async def test_client_that_reads_slowly_is_served(start: Start, connect: Connect) -> None:
-    stage = await start(Timeouts(send=1.5))
-    client = await connect(stage, max_queue=1)
+    stage = await start(Timeouts(send=1.0))
+    client = await connect(stage, max_queue=1, sock=slow_socket(stage.port))
     await client.introduce(authorization="Bearer key")
     await client.subscribe("one", FLOOD)
-    for _ in range(200):
+    # The server's system takes more only after a third of its buffer was read: here after two seconds.
+    for _ in range(60):
         assert (await client.hear())["type"] == "next"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+    assert stage.running == 1
     await client.say(id="one", type="complete")
     await until(lambda: stage.running == 0)
 
