@@ -1,7 +1,9 @@
 """One page in a headless Chromium, which the tests follow with the DevTools protocol."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -55,7 +57,10 @@ def _page(address: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [chromium_program(), "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
         command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", address]
-        browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Debian's program is a shell that waits for the browser: the group has both.
+        browser = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             file = Path(profile) / "DevToolsActivePort"
             port = wait_for(lambda: file.exists() and file.read_text().partition("\n")[0], "the browser")
@@ -67,5 +72,5 @@ def _page(address: str) -> Iterator[str]:
 
             yield str(wait_for(target, "the page"))
         finally:
-            browser.terminate()
+            os.killpg(browser.pid, signal.SIGTERM)
             browser.wait(DEADLINE)
