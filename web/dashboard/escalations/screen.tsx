@@ -2,7 +2,7 @@
 
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { EscalationRowFragment } from "../../gql/operations";
 import { Button } from "../../ui/button";
 import { isByClick } from "../../ui/clicks";
@@ -104,6 +104,11 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
   const [pointer, setPointer] = useState(false);
   const [focus, setFocus] = useState(false);
   const [scrolled, setScrolled] = useState(false);
+  // The button for new rows lies over the list: it must not go when the pointer comes to it.
+  const underPointer = {
+    onPointerEnter: (event: PointerEvent) => event.pointerType === "mouse" && setPointer(true),
+    onPointerLeave: () => setPointer(false),
+  };
   const { rows, fresh, gone, adopt } = useSettledRows(server, filterKey, pointer || focus || scrolled);
   const place = placeIn(filterKey);
   const [selection, setSelection] = useState(place.selection);
@@ -290,6 +295,7 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
         <button
           type="button"
           className={styles.pill}
+          {...underPointer}
           onClick={() => {
             adopt();
             scroller.current?.scrollTo({ top: 0 });
@@ -302,8 +308,7 @@ function List({ server, filterKey, search, dimmed, more }: ListProps) {
       <div
         ref={scroller}
         className={styles.scroller}
-        onPointerEnter={(event) => event.pointerType === "mouse" && setPointer(true)}
-        onPointerLeave={() => setPointer(false)}
+        {...underPointer}
         onFocus={(event) => {
           setFocus(true);
           keepPlace(event.target);
