@@ -86,6 +86,14 @@ class DashboardPage:
         )
         return names
 
+    def expect_moving_list(self, name: str, count: int) -> None:
+        """Take the pointer away, raise an escalation, and wait until the list has taken it in."""
+        self.page.mouse.move(0, 0)
+        expect(self.rows).to_have_count(count - 1)
+        self.expect_live()
+        escalate(self.workspace, name)
+        expect(self.rows).to_have_count(count)
+
     def wait_until(self, condition: Any, what: str, seconds: float = DEADLINE) -> None:
         """Wait for a condition, with the browser running meanwhile."""
 

@@ -93,12 +93,11 @@ def _button(name: str) -> Callable[[Page], Locator]:
     return lambda page: page.get_by_role("main").get_by_role("button", name=name).first
 
 
-def _after(*opening: tuple[str, str], dialog: str = "", item: str = "") -> Callable[[Page], Locator]:
-    """Press buttons, and return the one in the dialog or menu that they open."""
+def _after(opening: str, *, dialog: str = "", item: str = "") -> Callable[[Page], Locator]:
+    """Press a button, and return the one in the dialog or menu that it opens."""
 
     def find(page: Page) -> Locator:
-        for role, name in opening:
-            page.get_by_role(role, name=name).first.click()  # type: ignore[arg-type]
+        page.get_by_role("button", name=opening).first.click()
         if item:
             return page.get_by_role("menuitem", name=item)
         return page.get_by_role("dialog").get_by_role("button", name=dialog, exact=True)
@@ -147,16 +146,12 @@ ACTS = {
     "back to the AI": Act(
         _escalated,
         "/conversations/{}",
-        _after(("button", "Conversation menu"), item="Let the AI answer again"),
+        _after("Conversation menu", item="Let the AI answer again"),
         "ResumeAi",
     ),
     "claim": Act(_open, "/escalations/{}", _button("Claim"), "ClaimEscalation"),
-    "assign": Act(
-        _assigned, "/escalations/{}", _after(("button", "Assigned to"), item="No assignee"), "Update"
-    ),
-    "priority": Act(
-        _open, "/escalations/{}", _after(("button", "Priority"), item="Urgent"), "UpdateEscalation"
-    ),
+    "assign": Act(_assigned, "/escalations/{}", _after("Assigned to", item="No assignee"), "Update"),
+    "priority": Act(_open, "/escalations/{}", _after("Priority", item="Urgent"), "UpdateEscalation"),
     "note": Act(_open, "/escalations/{}", _note, "UpdateEscalation"),
     "reply": Act(_open, "/escalations/{}", _text(f"Reply to {NAME}", "Soon.", "Send reply"), "Reply"),
     "send a held reply": Act(_held, "/escalations/{}", _button("Send as it is"), "SendHeldReply"),
@@ -167,7 +162,7 @@ ACTS = {
     "secret of a webhook": Act(_webhook, "/settings/webhooks", _button("New secret"), "RotateWebhookSecret"),
     "switch a webhook off": Act(_webhook, "/settings/webhooks", _button("Switch off"), "UpdateWebhook"),
     "delete a webhook": Act(
-        _webhook, "/settings/webhooks", _after(("button", "Delete"), dialog="Delete"), "DeleteWebhook"
+        _webhook, "/settings/webhooks", _after("Delete", dialog="Delete"), "DeleteWebhook"
     ),
     "test of email": Act(_nothing, "/settings/escalations", _button("Send a test email"), "SendTest"),
     "save settings": Act(
@@ -176,20 +171,18 @@ ACTS = {
     "identity secret": Act(
         _nothing,
         "/settings/identity",
-        _after(("button", "Make a new secret"), dialog="Make it"),
+        _after("Make a new secret", dialog="Make it"),
         "RotateIdentitySecret",
     ),
     "connect Slack": Act(
         _nothing, "/settings/slack", _text("Bot token", "xoxb-right", "Connect"), "ConnectSlack"
     ),
     "rotate a key": Act(_nothing, "/api-keys", _button("Rotate"), "RotateApiKey"),
-    "revoke a key": Act(_nothing, "/api-keys", _after(("button", "Revoke"), dialog="Revoke"), "RevokeApiKey"),
+    "revoke a key": Act(_nothing, "/api-keys", _after("Revoke", dialog="Revoke"), "RevokeApiKey"),
     "delete a saved reply": Act(
-        _saved_reply, "/saved-replies", _after(("button", "Delete Ant"), dialog="Delete"), "DeleteSavedReply"
+        _saved_reply, "/saved-replies", _after("Delete Ant", dialog="Delete"), "DeleteSavedReply"
     ),
-    "remove a member": Act(
-        _colleague, "/team", _after(("button", "Remove"), dialog="Remove"), "RemoveMember"
-    ),
+    "remove a member": Act(_colleague, "/team", _after("Remove", dialog="Remove"), "RemoveMember"),
     "end a session": Act(
         _other_session, "/profile", lambda page: page.get_by_role("button", name="End", exact=True), "EndS"
     ),

@@ -135,13 +135,19 @@ def test_saved_reply_that_is_deleted_leaves_the_focus_on_the_next_one(
     assert dashboard.errors == []
 
 
-def test_review_of_an_escalation_leaves_the_focus_on_the_next_one(page: Page, workspace: Workspace) -> None:
+def _open_reviews(page: Page, workspace: Workspace) -> tuple[DashboardPage, Locator]:
+    """Return the analytics, and the rows of the escalations that wait for a review."""
     for name in NAMES:
         escalation, _ = escalate(workspace, name)
         workspace.key.resolve(escalation)
     dashboard = DashboardPage(page, workspace).sign_in(path="/analytics")
     waiting = page.get_by_role("listitem").filter(has=page.get_by_role("button"))
     expect(waiting).to_have_count(3)
+    return dashboard, waiting
+
+
+def test_review_of_an_escalation_leaves_the_focus_on_the_next_one(page: Page, workspace: Workspace) -> None:
+    dashboard, waiting = _open_reviews(page, workspace)
     waiting.first.get_by_role("button").first.press("Enter")
     expect(waiting).to_have_count(2)
     expect(waiting.first).to_be_focused()
@@ -149,12 +155,7 @@ def test_review_of_an_escalation_leaves_the_focus_on_the_next_one(page: Page, wo
 
 
 def test_quick_reviews_of_several_escalations_all_count(page: Page, workspace: Workspace) -> None:
-    for name in NAMES:
-        escalation, _ = escalate(workspace, name)
-        workspace.key.resolve(escalation)
-    dashboard = DashboardPage(page, workspace).sign_in(path="/analytics")
-    waiting = page.get_by_role("listitem").filter(has=page.get_by_role("button"))
-    expect(waiting).to_have_count(3)
+    dashboard, waiting = _open_reviews(page, workspace)
     calls = HeldCalls(page, "SetDisposition")
     for name in NAMES:
         waiting.filter(has_text=name).get_by_role("button").first.dblclick()

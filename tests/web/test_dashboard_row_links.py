@@ -128,10 +128,6 @@ def test_row_opened_by_its_text_does_not_hold_the_list(page: Page, workspace: Wo
     dashboard.row("First").get_by_text(REASON).click()
     expect(page.get_by_role("heading", name="First")).to_be_visible()
     page.keyboard.press("Escape")
-    page.mouse.move(0, 0)
-    expect(dashboard.rows).to_have_count(2)
-    dashboard.expect_live()
-    escalate(workspace, "Third")
-    expect(dashboard.rows).to_have_count(3)
+    dashboard.expect_moving_list("Third", 3)
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.textContent") == "First"

@@ -98,11 +98,7 @@ def test_row_opened_by_the_pointer_does_not_hold_the_list(page: Page, workspace:
     dashboard = DashboardPage(page, workspace).sign_in(path="/escalations?sort=newest")
     dashboard.row("First").get_by_role("link").click()
     page.get_by_role("button", name="Back to the list").click()
-    page.mouse.move(0, 0)
-    expect(dashboard.rows).to_have_count(2)
-    dashboard.expect_live()
-    escalate(workspace, "Third")
-    expect(dashboard.rows).to_have_count(3)
+    dashboard.expect_moving_list("Third", 3)
     page.keyboard.press("j")
     assert page.evaluate(FOCUSED) == "First"
 
