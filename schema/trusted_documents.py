@@ -56,7 +56,9 @@ def _own_documents() -> dict[str, str]:
 def _read_manifest(path: Path) -> dict[str, str]:
     try:
         documents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ManifestError(f"the manifest {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise ManifestError(f"the manifest {path} cannot be read: {error}") from None
     if not isinstance(documents, dict) or not all(isinstance(text, str) for text in documents.values()):
         raise ManifestError(f"the manifest {path} is not a JSON object of documents by ids")

@@ -12,7 +12,7 @@ class DatabaseCheckError(Exception):
 
 
 async def reach(url: str) -> None:
-    """Connect once; raises DatabaseCheckError when that fails or the server is too old."""
+    """Connect once; raises DatabaseCheckError when that fails or Baton cannot use the database."""
     try:
         connection = await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -23,11 +23,18 @@ async def reach(url: str) -> None:
         ) from error
     try:
         version = connection.get_server_version()
+        encoding = connection.get_settings().server_encoding
     finally:
         await connection.close()
     if version.major < OLDEST:
         raise DatabaseCheckError(
             f"The PostgreSQL at {_address(url)} is version {version.major}; {OLDEST} or newer is needed."
+        )
+    if encoding != "UTF8":
+        raise DatabaseCheckError(
+            f"The database at {_address(url)} has the encoding {encoding}, which cannot hold every text. "
+            "Make one with `createdb --encoding UTF8 --template template0 baton`, and set BATON_DATABASE_URL "
+            "to it."
         )
 
 

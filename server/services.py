@@ -53,6 +53,18 @@ from server.settings import Settings, secret_key_of
 RESTART_SECONDS = 2.0
 CLOSE_SECONDS = 3.0
 
+_OWNER_ADVICE = (
+    "Run `baton migrate` with BATON_MIGRATION_URL set to the role that owns the tables, then start again."
+)
+_OWN_DATABASE_ADVICE = "Give Baton a database of its own, or rename what has the same name."
+_ADVICE = {  # by SQLSTATE
+    "42P07": _OWN_DATABASE_ADVICE,
+    "42710": _OWN_DATABASE_ADVICE,
+    "25006": "It is a standby or was made read-only: set BATON_DATABASE_URL to the primary server, or "
+    "make it writable, then start again.",
+    "53100": "Free space on the disk of the database, then start again.",
+}
+
 _logger = structlog.get_logger(__name__)
 
 
@@ -113,14 +125,9 @@ async def prepare(urls: DatabaseUrls, *, switch_row_security: bool = False) -> M
     except UnknownRevisionError as error:
         raise DatabaseCheckError(unknown_revision(error)) from error
     except (SQLAlchemyError, asyncpg.PostgresError) as error:
-        advice = (
-            "Give Baton a database of its own, or rename the table."
-            if _is_duplicate(error)
-            else "Run `baton migrate` with BATON_MIGRATION_URL set to the role that owns the tables, then "
-            "start again."
-        )
         raise DatabaseCheckError(
-            f"The database cannot be brought up to this version of Baton: {_first_line(error)}. {advice}"
+            "The database cannot be brought up to this version of Baton: "
+            f"{_first_line(error)}. {_advice(error)}"
         ) from error
     return migration
 
@@ -158,9 +165,9 @@ async def _record_migration(url: str, migration: Migration) -> None:
         await database.close()
 
 
-def _is_duplicate(error: Exception) -> bool:
-    """Return whether something that others have made has a name of ours."""
-    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) in ("42P07", "42710")
+def _advice(error: Exception) -> str:
+    """Return what the operator can do about a migration that failed."""
+    return _ADVICE.get(getattr(getattr(error, "orig", None) or error, "sqlstate", ""), _OWNER_ADVICE)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import secrets
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -42,13 +43,19 @@ class OwnDatabase:
         return Server(self.server.data_dir, self.url(role), "")
 
 
-@pytest.fixture
-def database(server: Server) -> Iterator[OwnDatabase]:
+@contextmanager
+def created_database(server: Server, options: str = "") -> Iterator[OwnDatabase]:
     own = OwnDatabase(server, f"own_{secrets.token_hex(6)}")
     admin = Server(server.data_dir, server.owner_url.replace("baton_owner@/baton", "postgres@/postgres"), "")
-    admin.execute(f"CREATE DATABASE {own.name} OWNER baton_owner")
+    admin.execute(f"CREATE DATABASE {own.name} OWNER baton_owner {options}")
     yield own
     admin.execute(f"DROP DATABASE {own.name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[OwnDatabase]:
+    with created_database(server) as own:
+        yield own
 
 
 def test_schema_of_a_newer_version_is_refused_in_one_sentence(database: OwnDatabase) -> None:
@@ -87,3 +94,27 @@ def test_table_of_others_with_a_name_of_ours_is_named(database: OwnDatabase) -> 
     assert "a database of its own" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert database.value("SELECT to_regclass('public.workspaces') IS NULL") is True
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_database_that_cannot_hold_every_text_is_refused(server: Server, encoding: str) -> None:
+    with created_database(server, f"ENCODING {encoding} LOCALE 'C' TEMPLATE template0") as database:
+        answer = database.baton("migrate")
+        assert answer.returncode == 1
+        assert f"has the encoding {encoding}" in answer.stderr
+        assert "createdb --encoding UTF8" in answer.stderr
+        assert database.value("SELECT to_regclass('public.workspaces') IS NULL") is True
+
+
+@pytest.mark.parametrize("migrated", [False, True])
+def test_database_that_accepts_no_writes_is_said_to_be_read_only(
+    database: OwnDatabase, migrated: bool
+) -> None:
+    if migrated:
+        assert database.baton("migrate").returncode == 0
+    database.execute("postgres", f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+    answer = database.baton("migrate")
+    assert answer.returncode == 1
+    assert "read-only transaction" in answer.stderr
+    assert "set BATON_DATABASE_URL to the primary server" in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -142,5 +142,6 @@ def test_unusable_manifest_stops_the_start(tmp_path: Path, content: str | None) 
     path = tmp_path / "manifest.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ValidationError, match=r"manifest\.json"):
+    with pytest.raises(ValidationError, match=r"manifest\.json") as refused:
         Settings(widget_documents=str(path))
+    assert "Errno" not in str(refused.value)
