@@ -4,7 +4,9 @@ import re
 import shutil
 import subprocess
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -87,6 +89,8 @@ def test_page_has_strict_headers_and_no_validator(dashboard: Server) -> None:
     headers = get(dashboard, "/app/").headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'self'"
+    digest = b64encode(sha256(b'document.documentElement.lang = "en-GB"').digest()).decode()
+    assert policy["script-src"] == f"'self' 'sha256-{digest}'"
     assert (policy["frame-ancestors"], policy["base-uri"], policy["object-src"]) == ("'none'",) * 3
     assert policy["require-trusted-types-for"] == "'script'"
     assert "unsafe" not in headers["content-security-policy"]

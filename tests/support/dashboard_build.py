@@ -14,6 +14,7 @@ STYLE = "assets/index-DEADBEEF.css"
 PRINT = "assets/print-DEADBEEF.css"
 INDEX = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
 <title>Baton</title>
+<script>document.documentElement.lang = "en-GB"</script>
 <style>p {{ margin: 0 }}</style>
 <link rel="icon" href="./favicon.svg">
 <link rel="stylesheet" crossorigin href="./{STYLE}">

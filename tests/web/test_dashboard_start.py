@@ -7,6 +7,7 @@ from tests.support.baton_client import Server, Workspace
 from tests.support.dashboard_page import DashboardPage
 
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
+LIGHT, DARK = "rgb(246, 246, 248)", "rgb(16, 17, 19)"
 PAINTS = "performance.getEntriesByName('first-contentful-paint').length"
 # The longest wait that a number of failures allows.
 LONGEST = "Math.random = () => 0.999"
@@ -17,11 +18,16 @@ EVENTS = {
 }
 
 
-@pytest.mark.parametrize(("scheme", "colour"), [("light", "rgb(246, 246, 248)"), ("dark", "rgb(16, 17, 19)")])
+@pytest.mark.parametrize(
+    ("dark_device", "chosen", "colour"),
+    [(False, None, LIGHT), (True, None, DARK), (True, "light", LIGHT), (False, "dark", DARK)],
+)
 def test_page_says_that_it_loads_before_any_of_its_files_has_arrived(
-    page: Page, workspace: Workspace, scheme: str, colour: str
+    page: Page, workspace: Workspace, dark_device: bool, chosen: str | None, colour: str
 ) -> None:
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.emulate_media(color_scheme="dark" if dark_device else "light")
+    if chosen:
+        page.add_init_script(f"""localStorage.setItem("baton-dashboard:theme", '"{chosen}"')""")
     dashboard = DashboardPage(page, workspace)
     held: list[Route] = []
     page.route("**/assets/**", lambda route: held.append(route))
