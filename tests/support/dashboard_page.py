@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.support.baton_client import DEADLINE, PASSWORD, Workspace, wait_for
 
@@ -25,11 +25,19 @@ class DashboardPage:
     workspace: Workspace
     url: str = ""
     console: list[str] = field(default_factory=list)
+    unanswered: set[Request] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.url = self.url or f"{self.workspace.server.url}/app"
         self.page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.console.append(f"pageerror: {error}"))
+        self.page.on("request", self._note_call)
+        self.page.on("requestfinished", lambda request: self.unanswered.discard(request))
+        self.page.on("requestfailed", lambda request: self.unanswered.discard(request))
+
+    def _note_call(self, request: Request) -> None:
+        if request.url.endswith("/graphql"):
+            self.unanswered.add(request)
 
     @property
     def rows(self) -> Locator:
@@ -74,6 +82,12 @@ class DashboardPage:
     def expect_live(self) -> None:
         """Wait until the connection line says that the page is live."""
         expect(self.page.locator('[data-status="live"]').first).to_be_attached()
+
+    def go_offline(self) -> None:
+        """Take the browser off the network. What it has asked before would still be answered."""
+        self.wait_until(lambda: not self.unanswered, "the answers")
+        self.page.context.set_offline(True)
+        expect(self.page.locator('[data-status="offline"]').first).to_be_attached()
 
     def row(self, name: str) -> Locator:
         return self.rows.filter(has=self.page.get_by_role("link", name=name, exact=True))

@@ -198,8 +198,7 @@ def test_reply_after_an_outage_first_shows_what_was_missed(
 ) -> None:
     bea = workspace.member("bea@example.com")
     dashboard.reply.fill("Hello there")
-    page.context.set_offline(True)
-    expect(page.locator('[data-status="offline"]').first).to_be_attached()
+    dashboard.go_offline()
     bea.reply(raised[0], "Answered during the outage.")
     dashboard.reply.press("Control+Enter")
     expect(page.get_by_text("so a colleague may have answered")).to_be_visible()

@@ -51,7 +51,7 @@ def test_webhook_secret_is_shown_once_and_signs_what_is_sent(page: Page, workspa
 def test_failed_delivery_is_retried_from_the_screen(page: Page, workspace: Workspace) -> None:
     create = """mutation($input: CreateWebhookEndpointInput!) {
         createWebhookEndpoint(input: $input) { endpoint { id } } }"""
-    with Receiver(Answer(503)) as receiver:
+    with Receiver(Answer(503, {"retry-after": "3600"})) as receiver:
         given = {"agentId": workspace.agent_id, "url": receiver.url, "eventTypes": ["escalation.created"]}
         workspace.key.ask(create, input=given)
         escalate(workspace, "Grace Hopper")

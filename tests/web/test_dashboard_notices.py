@@ -109,8 +109,7 @@ def test_burst_sounds_once_and_own_acts_are_silent(browser: Browser, workspace: 
     page.clock.install()
     page.reload()
     dashboard.expect_live()
-    context.set_offline(True)
-    expect(page.locator('[data-status="offline"]').first).to_be_attached()
+    dashboard.go_offline()
     for number in range(4):
         escalate(workspace, f"Customer {number}")
     context.set_offline(False)

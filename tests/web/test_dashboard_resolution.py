@@ -153,7 +153,7 @@ def test_note_of_a_resolution_without_a_connection_is_there_again(
 ) -> None:
     dashboard, escalations = list_of_rows
     page = dashboard.page
-    page.context.set_offline(True)
+    dashboard.go_offline()
     _resolve_row(dashboard, "Customer 5", "Refunded by hand.")
     page.clock.fast_forward(WHEN_UNDO_WOULD_END)
     expect(page.get_by_text("The server did not answer. Check the connection.")).to_be_visible()
