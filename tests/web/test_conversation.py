@@ -52,9 +52,14 @@ def test_typing_is_shown_on_both_sides(visit: Visit, team: Team, shop_workspace:
     conversation = visitor.begin()
     member = shop_workspace.sign_in()
     team.escalation(conversation)
-    member.ask(TYPING, id=conversation, typing=True)
     typing = visitor.host.locator(".typing")
-    expect(typing).to_have_text("Ada Admin is writing …")
+
+    def is_shown() -> bool:
+        # It is sent again while the member writes: the widget may not listen yet.
+        member.ask(TYPING, id=conversation, typing=True)
+        return typing.inner_text() == "Ada Admin is writing …"
+
+    visitor.wait_until(is_shown, "the typing member")
     member.ask(TYPING, id=conversation, typing=False)
     expect(typing).to_have_text("")
     with visitor.page.expect_request(

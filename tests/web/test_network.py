@@ -29,7 +29,7 @@ def test_frozen_page_shows_what_it_missed_when_it_thaws(
         team.answer(conversation, f"answer {number}")
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
     visitor.expect_bubbles("Hello!", QUESTION, *(f"answer {number}" for number in range(5)))
-    assert visitor.state()["status"] == "live"
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
 
 
 def test_connection_that_swallows_everything_is_noticed_within_15_s(

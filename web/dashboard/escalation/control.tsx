@@ -22,7 +22,9 @@ const CAUSES = {
   KEPT_AFTER_RESOLUTION: "kept paused after the resolution",
 } as const;
 
-export function ControlBadge({ ai }: { ai: ConversationRowFragment["ai"] }) {
+type Control = Pick<ConversationRowFragment["ai"], "state"> & Partial<ConversationRowFragment["ai"]>;
+
+export function ControlBadge({ ai }: { ai: Control }) {
   if (ai.state === "ACTIVE") {
     return (
       <span title={`Epoch ${ai.epoch}`}>

@@ -112,7 +112,14 @@ function Loaded({ escalation }: { escalation: Escalation }) {
             <Badge tone={STATUS_TONE[escalation.status]}>{STATUS[escalation.status]}</Badge>
           )}
           <SlaBadge sla={escalation.sla} />
-          {conversation && <ControlBadge ai={conversation.ai} />}
+          {conversation ? (
+            <ControlBadge ai={conversation.ai} />
+          ) : (
+            // The place of the badge: what follows would move when it comes.
+            <span className={styles.place}>
+              <ControlBadge ai={{ state: active ? "PAUSED" : "ACTIVE", pausedAt: escalation.createdAt }} />
+            </span>
+          )}
         </span>
         <span className={styles.controls}>
           {mayWrite && active && (
@@ -149,13 +156,17 @@ function Loaded({ escalation }: { escalation: Escalation }) {
               Reopen
             </Button>
           )}
-          {conversation && (
+          {conversation ? (
             <ConversationMenu
               conversation={conversation}
               escalation={escalation}
               mayWrite={mayWrite}
               onChange={setChange}
             />
+          ) : (
+            <span className={styles.place}>
+              <IconButton label="Conversation menu" icon="more" />
+            </span>
           )}
           <span className={styles.detailsToggle}>
             <IconButton

@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo } from "react";
-import { WhatIfDocument } from "../../gql/operations";
+import { WhatIfDocument, type WhatIfQuery } from "../../gql/operations";
 import { Skeleton } from "../../ui/feedback";
 import { NumberField, Switch } from "../../ui/field";
 import { execute } from "../api";
@@ -72,24 +72,17 @@ export function ThresholdSection({ settings, edit, disabled, errorAt }: SectionP
             onChange={(event) => set({ confidenceThreshold: event.target.valueAsNumber })}
           />
         </div>
-        {nearest && (
-          <p className={styles.effect}>
-            In the last {DAYS} days a threshold of {nearest.threshold} % would have handed{" "}
-            <strong>{formatShare(nearest.escalationRate)}</strong> of the conversations to the team (
-            {nearest.escalatedConversations}).{" "}
-            {nearest.dispositions
-              ? `Of those reviewed, ${formatShare(nearest.precision, 0)} needed a person, and it would have caught ${formatShare(nearest.recall, 0)} of those that did. That rests on ${nearest.dispositions} reviews.`
-              : "No escalation has been reviewed yet, so it is not known how many needed a person."}
-          </p>
-        )}
         {mayAnalyse && !error && (
-          <Suspense fallback={<Skeleton height={180} />}>
-            {outcomes ? (
-              <WhatIfChart outcomes={outcomes} threshold={autoEscalation.confidenceThreshold} />
-            ) : (
-              <Skeleton height={180} />
-            )}
-          </Suspense>
+          <div className={styles.whatIf}>
+            <p className={styles.effect}>{nearest && <Effect outcome={nearest} />}</p>
+            <Suspense fallback={<Skeleton height={180} />}>
+              {outcomes ? (
+                <WhatIfChart outcomes={outcomes} threshold={autoEscalation.confidenceThreshold} />
+              ) : (
+                <Skeleton height={180} />
+              )}
+            </Suspense>
+          </div>
         )}
       </div>
       <NumberField
@@ -102,5 +95,18 @@ export function ThresholdSection({ settings, edit, disabled, errorAt }: SectionP
         onValue={(delaySeconds) => set({ delaySeconds })}
       />
     </SettingsSection>
+  );
+}
+
+function Effect({ outcome }: { outcome: WhatIfQuery["thresholdWhatIf"][number] }) {
+  return (
+    <>
+      In the last {DAYS} days a threshold of {outcome.threshold} % would have handed{" "}
+      <strong>{formatShare(outcome.escalationRate)}</strong> of the conversations to the team (
+      {outcome.escalatedConversations}).{" "}
+      {outcome.dispositions
+        ? `Of those reviewed, ${formatShare(outcome.precision, 0)} needed a person, and it would have caught ${formatShare(outcome.recall, 0)} of those that did. That rests on ${outcome.dispositions} reviews.`
+        : "No escalation has been reviewed yet, so it is not known how many needed a person."}
+    </>
   );
 }

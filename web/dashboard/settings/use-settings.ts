@@ -12,9 +12,9 @@ import { type Collision, changedFields, collisions, rebase, type Settings, toInp
 
 /** Return the AI agent of the address, else the first one. */
 export function useAgent(agentId: string | undefined) {
-  const { data, error } = useAgents();
+  const { data, error, isPending } = useAgents();
   const agents = data?.agents ?? [];
-  return { agents, error, agent: agents.find((agent) => agent.id === agentId) ?? agents[0] };
+  return { agents, error, isPending, agent: agents.find((agent) => agent.id === agentId) ?? agents[0] };
 }
 
 export function useSettings(agentId: string) {

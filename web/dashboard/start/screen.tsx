@@ -27,7 +27,7 @@ const route = getRouteApi("/session/shell/first-steps");
 
 export function FirstStepsScreen() {
   const { agent: wanted } = route.useSearch();
-  const { agent, agents } = useAgent(wanted);
+  const { agent, agents, isPending } = useAgent(wanted);
   const mayWrite = useMay("SETTINGS_WRITE");
   return (
     <Page
@@ -35,19 +35,23 @@ export function FirstStepsScreen() {
       lead="From an empty workspace to the first conversation that a person answers."
       actions={<AgentPicker agents={agents} agent={agent} to="/first-steps" />}
     >
-      <ol className={styles.steps}>
-        <Step title="Create an AI agent" done={Boolean(agent)}>
-          {agent ? (
-            <p>
-              {agent.name} <code>{agent.id}</code>
-            </p>
-          ) : (
-            <p>An AI agent has its own escalation rules.</p>
-          )}
-          {mayWrite && <AgentForm first={!agent} />}
-        </Step>
-        {agent ? <AgentSteps key={agent.id} agentId={agent.id} /> : <SkeletonLines lines={3} />}
-      </ol>
+      {isPending ? (
+        <SkeletonLines lines={12} />
+      ) : (
+        <ol className={styles.steps}>
+          <Step title="Create an AI agent" done={Boolean(agent)}>
+            {agent ? (
+              <p>
+                {agent.name} <code>{agent.id}</code>
+              </p>
+            ) : (
+              <p>An AI agent has its own escalation rules.</p>
+            )}
+            {mayWrite && <AgentForm first={!agent} />}
+          </Step>
+          {agent && <AgentSteps key={agent.id} agentId={agent.id} />}
+        </ol>
+      )}
     </Page>
   );
 }
@@ -82,8 +86,8 @@ function AgentForm({ first }: { first: boolean }) {
 }
 
 function AgentSteps({ agentId }: { agentId: string }) {
-  const { data } = useSettings(agentId);
-  const widget = data?.escalationSettings.widget;
+  const settings = useSettings(agentId);
+  const widget = settings.data?.escalationSettings.widget;
   const snippet = `<script async src="${serviceUrl}widget.js" data-agent="${agentId}"></script>`;
   const conversations = useQuery({
     queryKey: ["first-conversation", agentId],
@@ -108,6 +112,13 @@ function AgentSteps({ agentId }: { agentId: string }) {
     }
   }
 
+  if (settings.isPending || conversations.isPending) {
+    return (
+      <li>
+        <SkeletonLines lines={12} />
+      </li>
+    );
+  }
   return (
     <>
       <Step title="Allow your site" done={Boolean(widget?.allowedOrigins.length)}>
