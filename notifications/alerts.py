@@ -17,14 +17,17 @@ from rules.roles import MemberRole
 _logger = structlog.get_logger(__name__)
 
 
-async def alert_of_failed(tx: Transaction, target: DeliveryTarget, delivery: Delivery, response: str) -> None:
+async def alert_of_failed(
+    tx: Transaction, target: DeliveryTarget, delivery: Delivery, response: str, advice: str | None = None
+) -> None:
     """Alert the admins that a delivery has failed for good; `response` is the target's last answer.
 
-    The person who sent a sample sees its result, and an alert is not alerted about.
+    `advice` says what to do about that answer, where it is known. The person who sent a sample sees its
+    result, and an alert is not alerted about.
     """
     if delivery.event_type not in ALERTS | {TEST} and target.alerted_on != tx.now.date():
         target.alerted_on = tx.now.date()
-        await _alert_admins(tx, target, delivery, response, disabled=False)
+        await _alert_admins(tx, target, delivery, response, advice=advice)
 
 
 async def alert_of_disabled(tx: Transaction, target: DeliveryTarget, delivery: Delivery, reason: str) -> None:
@@ -36,7 +39,13 @@ async def alert_of_disabled(tx: Transaction, target: DeliveryTarget, delivery: D
 
 
 async def _alert_admins(
-    tx: Transaction, target: DeliveryTarget, delivery: Delivery, why: str, *, disabled: bool
+    tx: Transaction,
+    target: DeliveryTarget,
+    delivery: Delivery,
+    why: str,
+    *,
+    disabled: bool = False,
+    advice: str | None = None,
 ) -> None:
     emails = await tx.session.scalars(
         select(Member.email).where(
@@ -55,6 +64,7 @@ async def _alert_admins(
         "channel": target.channel,
         "target": delivery.target,
         "why": why,
+        "advice": advice,
         "failing_since": target.failing_since,
         "disabled": disabled,
     }

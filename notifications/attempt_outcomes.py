@@ -106,8 +106,10 @@ async def _record_failure(
         end_delivery(tx, delivery, DeliveryStatus.FAILED, "The endpoint answered 410: it is gone.")
         await alert_of_disabled(tx, target, delivery, "It answered 410 Gone.")
     elif outcome.final:
-        end_delivery(tx, delivery, DeliveryStatus.FAILED, f"Another attempt cannot succeed: {response}")
-        await alert_of_failed(tx, target, delivery, response)
+        advice = f". {outcome.advice}" if outcome.advice else ""
+        note = f"Another attempt cannot succeed: {response}{advice}"
+        end_delivery(tx, delivery, DeliveryStatus.FAILED, note)
+        await alert_of_failed(tx, target, delivery, response, outcome.advice)
     elif target.endpoint_id and tx.now - target.failing_since >= GIVEN_UP_AFTER:
         await alert_of_disabled(tx, target, delivery, "Every attempt of five days failed.")
     elif delivery.next_attempt_at is None:

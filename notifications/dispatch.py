@@ -239,6 +239,8 @@ def _alert(services: NotificationServices, delivery: Delivery, agent: AgentInfo)
         channel=DeliveryChannel(about["channel"]),
         target=about["target"],
         why=about["why"],
+        # Alerts of older versions have none.
+        advice=about.get("advice"),
         link=f"{services.url}/app/deliveries",
         failing_since=datetime.fromisoformat(since) if since else None,
         disabled=about["disabled"],

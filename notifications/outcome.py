@@ -8,12 +8,13 @@ from datetime import timedelta
 class Outcome:
     """Result of one attempt. `response` is the HTTP status, SMTP reply or Slack error name, shortened.
 
-    `retry_after`: the receiver asked for this wait. `final`: another attempt cannot succeed. `gone`: the
-    receiver wants no further events (410).
+    `retry_after`: the receiver asked for this wait. `final`: another attempt cannot succeed. `advice`: a
+    sentence that says what people should do then. `gone`: the receiver wants no further events (410).
     """
 
     succeeded: bool
     response: str | None
     retry_after: timedelta | None = None
     final: bool = False
+    advice: str | None = None
     gone: bool = False

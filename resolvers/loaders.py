@@ -6,6 +6,7 @@ They are meant for ids that were reached through a visible row.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple, cast
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from models.agent import Agent
 from models.compiled_look_up import CompiledLookUp
 from models.conversation import Conversation
-from models.delivery import DeliveryAttempt
+from models.delivery import DeliveryAttempt, DeliveryTarget
 from models.escalation import Escalation, EscalationNote, TriggerEvent
 from models.log import Stream
 from models.member import Member
@@ -208,6 +209,15 @@ async def attempts_of(context: Context, ids: Sequence[UUID]) -> dict[UUID, list[
     rows = _latest(DeliveryAttempt, DeliveryAttempt.delivery_id, DeliveryAttempt.attempted_at, ids)
     async with context.database.autocommit_session() as session:
         return _grouped([(row.delivery_id, row) for row in await session.scalars(rows)])
+
+
+async def pauses_of_targets(context: Context, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return the end of the pause of each target that has failed."""
+    pauses = select(DeliveryTarget.id, DeliveryTarget.paused_until).where(
+        DeliveryTarget.id.in_(ids), DeliveryTarget.paused_until.is_not(None)
+    )
+    async with context.database.autocommit_session() as session:
+        return {id_: until for id_, until in await session.execute(pauses) if until}
 
 
 async def agents_by_id(context: Context, ids: Sequence[UUID]) -> dict[UUID, Agent]:

@@ -44,8 +44,8 @@ _DIGEST_FACT_LIMIT = 300
 class Alert:
     """A target whose deliveries fail, for the admins.
 
-    `disabled`: a webhook endpoint that was switched off. `why` is the last answer, in a few words. `link`
-    leads to the deliveries, `docs` to a page about the problem.
+    `disabled`: a webhook endpoint that was switched off. `why` is the last answer, in a few words, and
+    `advice` what to do about it. `link` leads to the deliveries, `docs` to a page about the problem.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Alert:
     disabled: bool = False
     docs: str | None = None
     time_zone: str = "UTC"
+    advice: str | None = None
 
 
 def compose(content: NotificationContent, *, sender: str, recipient: str, include_transcript: bool) -> bytes:
@@ -345,7 +346,7 @@ def _alert_steps(alert: Alert) -> list[str]:
         DeliveryChannel.WEBHOOK: "Check that the endpoint is up and answers with a status from 200 to 299.",
     }
     again = "Switch it on again in the settings." if alert.disabled else "Send a test notification."
-    steps = [checks[alert.channel], again, "Retry the failed deliveries in the dashboard."]
+    steps = [alert.advice or checks[alert.channel], again, "Retry the failed deliveries in the dashboard."]
     return [*steps, f"Read more: {alert.docs}"] if alert.docs else steps
 
 

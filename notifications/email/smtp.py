@@ -26,6 +26,7 @@ RESPONSE_LIMIT = 300
 FAREWELL_SECONDS = 2.0
 # The server wants a login or TLS first, or others (RFC 3207 and RFC 4954).
 _LOGIN_NEEDED = frozenset({530, 534, 535, 538})
+_SENDER_ADVICE = "The mail server refuses the sender: correct from= in BATON_SMTP_URL."
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _EXAMPLE = "smtp://user:password@mail.example.com:587"
@@ -117,8 +118,9 @@ async def send(
         await _quit(client, farewell_seconds)
     # A connection lost between two of the library's steps can end as any kind of exception.
     except Exception as error:
-        words = _printable(_error_text(error, seconds), smtp)
-        return Outcome(succeeded=False, response=words, final=_is_final(error))
+        words, final = _printable(_error_text(error, seconds), smtp), _is_final(error)
+        advice = _SENDER_ADVICE if isinstance(error, aiosmtplib.SMTPSenderRefused) and final else None
+        return Outcome(succeeded=False, response=words, final=final, advice=advice)
     finally:
         client.close()
     return Outcome(succeeded=True, response=_printable(f"{response.code} {response.message}", smtp))

@@ -24,6 +24,7 @@ ANSWER_BYTES = 1_048_576
 _NEEDED_SCOPE = "chat:write"
 _WHOLE_SECONDS = re.compile(r"[0-9]{1,9}")
 _ERROR_NAME = re.compile(r"[a-z][a-z0-9_]{0,80}")
+# What is wrong with a token, and what to do.
 _REFUSALS = {
     "invalid_auth": "Slack does not know this token; copy the bot's token from the app again",
     "account_inactive": "the app was removed from its Slack workspace; install it there again",
@@ -31,14 +32,22 @@ _REFUSALS = {
     "token_expired": "this token has expired; switch token rotation off and copy the new token",
     "missing_scope": f"the app lacks the bot scope {_NEEDED_SCOPE}; add it and install the app again",
 }
+# What to do about a channel.
+_CHANNELS = {
+    "channel_not_found": "Slack shows the app no such channel: correct its name, or invite the app to it.",
+    "is_archived": "The channel is archived: choose another one, or restore it in Slack.",
+    "not_in_channel": "Invite the app to the channel in Slack, or choose another one.",
+    "restricted_action": "Only some people may post in the channel: let the app, or choose another one.",
+    "restricted_action_read_only_channel": "The channel is read-only: choose another one.",
+}
 # Slack's own trouble, which says nothing about the request.
 _PASSING = ("ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
 # Errors that the same request meets again until a person changes the app, the channel or the settings.
 FINAL_ERRORS = frozenset(
     {
         *_REFUSALS,
+        *_CHANNELS,
         "access_denied",
-        "channel_not_found",
         "ekm_access_denied",
         "enterprise_is_restricted",
         "invalid_arguments",
@@ -46,7 +55,6 @@ FINAL_ERRORS = frozenset(
         "invalid_blocks_format",
         "invalid_metadata_format",
         "invalid_metadata_schema",
-        "is_archived",
         "messages_tab_disabled",
         "metadata_too_large",
         "msg_blocks_too_long",
@@ -55,9 +63,6 @@ FINAL_ERRORS = frozenset(
         "no_text",
         "not_allowed_token_type",
         "not_authed",
-        "not_in_channel",
-        "restricted_action",
-        "restricted_action_read_only_channel",
         "team_access_not_granted",
         "team_not_found",
     }
@@ -175,12 +180,19 @@ def _failure(answer: _Answer | Outcome) -> Outcome | None:
     retry_after = min(asked, MAX_RETRY_AFTER) if asked else None
     name = answer.data.get("error")
     if isinstance(name, str) and _ERROR_NAME.fullmatch(name):
-        return Outcome(False, name, retry_after, final=name in FINAL_ERRORS)
+        return Outcome(False, name, retry_after, final=name in FINAL_ERRORS, advice=_advice(name))
     if 300 <= answer.status < 400:
         return Outcome(False, f"HTTP {answer.status}; redirects are not followed")
     if answer.status == 200:
         return Outcome(False, "HTTP 200, but no answer as Slack gives it")
     return Outcome(False, f"HTTP {answer.status}", retry_after)
+
+
+def _advice(name: str) -> str | None:
+    """Return what to do about an error of Slack, in a sentence that can follow any other."""
+    if refusal := _REFUSALS.get(name):
+        return f"In the settings, disconnect Slack and connect it again: {refusal}."
+    return _CHANNELS.get(name)
 
 
 def _json_object(text: bytes | bytearray) -> dict[str, Any]:

@@ -36,6 +36,7 @@ ANSWER_BYTES = 65_536
 
 _CONTENT_TOO_LARGE = 413
 _GONE = 410
+_TOO_LARGE_ADVICE = "The endpoint finds the body too large: let it accept bodies of 16 MiB."
 
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _WHOLE_SECONDS = re.compile(r"[0-9]+")
@@ -165,7 +166,8 @@ def _outcome(answer: aiohttp.ClientResponse, at: datetime) -> Outcome:
     # The body is fixed: it is too large for this receiver at every attempt. Other refusals end when the
     # receiver is mended, such as 404 during a deployment.
     final = status in (_CONTENT_TOO_LARGE, _GONE)
-    return Outcome(False, words, retry_after=wait, final=final, gone=status == _GONE)
+    advice = _TOO_LARGE_ADVICE if status == _CONTENT_TOO_LARGE else None
+    return Outcome(False, words, retry_after=wait, final=final, advice=advice, gone=status == _GONE)
 
 
 def _wait(retry_after: str, now: datetime) -> timedelta | None:

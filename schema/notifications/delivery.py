@@ -1,15 +1,15 @@
 """Deliveries: one event for one recipient, with every attempt to deliver it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import strawberry
 from strawberry.utils.await_maybe import AwaitableOrValue
 
 from models import delivery as models
-from resolvers.loaders import attempts_of
+from resolvers.loaders import attempts_of, pauses_of_targets
 from resolvers.pagination import Page
 from rules.delivery import DeliveryChannel, DeliveryStatus
 from rules.typeid import format_id
@@ -21,6 +21,10 @@ from resolvers.delivery import delivery_by_id
 from rules import typeid
 from schema.nodes import Node, load_optional_node, node
 from schema.pagination import Connection
+
+R = TypeVar("R")
+
+_WAITS = "It waits, because the latest attempts at this target failed."
 
 
 @strawberry.type
@@ -44,6 +48,10 @@ class Delivery(Node):
 
     key: strawberry.Private[UUID]
     escalation_key: strawberry.Private[UUID | None]
+    target_key: strawberry.Private[UUID]
+    attempts_made: strawberry.Private[int]
+    own_next_attempt_at: strawberry.Private[datetime | None]
+    own_note: strawberry.Private[str | None]
     channel: DeliveryChannel
     """Channel of the notification."""
     target: str
@@ -52,10 +60,6 @@ class Delivery(Node):
     """Type of the event, such as escalation.created."""
     status: DeliveryStatus
     """Status of the delivery."""
-    next_attempt_at: datetime | None
-    """Time of the next attempt, if there will be one."""
-    note: str | None
-    """Explanation of the status, if there is one."""
     created_at: datetime
     """Time at which it was queued."""
 
@@ -66,12 +70,14 @@ class Delivery(Node):
             id=strawberry.ID(format_id(typeid.DELIVERY, row.id)),
             key=row.id,
             escalation_key=row.escalation_id,
+            target_key=row.target_id,
+            attempts_made=row.attempts_made,
+            own_next_attempt_at=row.next_attempt_at,
+            own_note=row.note,
             channel=row.channel,
             target=row.target,
             event_type=row.event_type,
             status=row.status,
-            next_attempt_at=row.next_attempt_at,
-            note=row.note,
             created_at=row.created_at,
         )
 
@@ -79,6 +85,25 @@ class Delivery(Node):
     def escalation(self, info: Info) -> AwaitableOrValue["Escalation | None"]:
         """Escalation that the event belongs to, if any."""
         return load_optional_node(info, typeid.ESCALATION, self.escalation_key)
+
+    @sync_or_async_field(datetime | None)
+    def next_attempt_at(self, info: Info) -> AwaitableOrValue[datetime | None]:
+        """Time of the next attempt, if there will be one: never in a pause of its target."""
+        due_at = self.own_next_attempt_at
+        if due_at is None:
+            return None
+        return self._look_up_pause(info, lambda until: max(due_at, until or due_at))
+
+    @sync_or_async_field(str | None)
+    def note(self, info: Info) -> AwaitableOrValue[str | None]:
+        """Explanation of the status, if there is one."""
+        due_at = self.own_next_attempt_at
+        if due_at is None or self.attempts_made or self.own_note:
+            return self.own_note
+        return self._look_up_pause(info, lambda until: _WAITS if until and until > due_at else None)
+
+    def _look_up_pause(self, info: Info, build: Callable[[datetime | None], R]) -> AwaitableOrValue[R]:
+        return info.context.look_up(pauses_of_targets, self.target_key, build)
 
     @sync_or_async_field(list[DeliveryAttempt])
     def attempts(self, info: Info) -> AwaitableOrValue[list[DeliveryAttempt]]:

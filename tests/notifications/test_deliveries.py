@@ -1,5 +1,6 @@
 """Deliveries as they are seen, sent again and dropped; samples; and whose secret they are signed by."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from models.ids import new_id
 from rules.typeid import DELIVERY, format_id
 from tests.support.baton_client import Workspace, wait_for
 from tests.support.conversation_driver import Talk, resume
+from tests.support.notification_sinks import at
 from tests.support.sla_clocks import QUICK, Clock, bring
 from tests.support.webhook_helpers import (
     DELIVERIES,
@@ -251,6 +253,19 @@ def test_every_attempt_is_shown_with_its_answer_and_the_next_time(team: Workspac
     assert team.key.refusal(RETRY, id=format_id(DELIVERY, new_id())).code == "NOT_FOUND"
     assert (row_of(team.server, arrived), endpoint.target) == before
     assert len(receiver.received) == 2
+
+
+def test_delivery_that_waits_for_a_failing_target_shows_why_and_how_long(team: Workspace) -> None:
+    with Receiver(Answer(429, {"retry-after": "86400"})) as receiver:
+        endpoint = Endpoint.create(team, receiver.url, CREATED)
+        endpoint.escalate()
+        endpoint.tried()
+        endpoint.escalate()
+        failed, waiting = endpoint.when(lambda all_: len(all_) == 2, "the second delivery")
+        assert (failed["note"], waiting["attempts"]) == (None, [])
+        assert waiting["note"] == "It waits, because the latest attempts at this target failed."
+        pause = at(waiting["nextAttemptAt"]) - at(failed["attempts"][0]["attemptedAt"])
+        assert timedelta(days=1) <= pause < timedelta(days=1, hours=1)
 
 
 # ---- samples

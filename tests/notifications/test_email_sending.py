@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,9 @@ async def test_refusal_is_reported_in_the_words_of_the_server_and_final_for_5yz_
     sink: MailSink, stage: Stage, answer: str, final: bool
 ) -> None:
     sink.faults = {stage: answer}
-    assert await sent(sink) == failed(answer, final=final)
+    outcome = await sent(sink)
+    assert replace(outcome, advice=None) == failed(answer, final=final)
+    assert ("correct from= in BATON_SMTP_URL" in (outcome.advice or "")) is (final and stage == "MAIL")
     assert sink.mails == []
     sink.faults = {}
     assert await sent(sink) == KEPT

@@ -283,6 +283,31 @@ def test_error_of_slack_is_shown(connected: Team, slack: SlackStandIn, error: st
     assert [attempt["response"] for attempt in mended["attempts"]] == [error, "ok"]
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("is_archived", "The channel is archived: choose another one, or restore it in Slack."),
+        (
+            "token_revoked",
+            "In the settings, disconnect Slack and connect it again: "
+            "this token was revoked; install the app again and copy its new token.",
+        ),
+    ],
+)
+def test_refusal_of_slack_says_what_to_do(
+    outside: Outside, connected: Team, slack: SlackStandIn, error: str, advice: str
+) -> None:
+    slack.will(error)
+    connected.escalate()
+    (failed,) = connected.ended(channel="SLACK")
+    assert (failed["status"], failed["note"]) == (
+        "FAILED",
+        f"Another attempt cannot succeed: {error}. {advice}",
+    )
+    (alert,) = outside.mails(connected.workspace.email, 1)
+    assert f"What to do: 1. {advice} 2. Send a test notification." in " ".join(alert.text().split())
+
+
 def test_disconnected_bot_sends_nothing_more(connected: Team, slack: SlackStandIn) -> None:
     slack.will("internal_error")
     connected.escalate()

@@ -107,7 +107,8 @@ async def test_other_status_is_a_failure_and_can_ask_to_wait(status: int) -> Non
 
 async def test_status_413_is_final_because_the_body_is_fixed() -> None:
     with Receiver(Answer(413)) as receiver:
-        assert await post(receiver) == Outcome(False, "413", final=True)
+        advice = "The endpoint finds the body too large: let it accept bodies of 16 MiB."
+        assert await post(receiver) == Outcome(False, "413", final=True, advice=advice)
 
 
 async def test_status_410_is_gone() -> None:

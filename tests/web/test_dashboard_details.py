@@ -1,5 +1,6 @@
 """One escalation's notes, timeline and long or right-to-left words, and what holds in its conversation."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,6 +56,23 @@ def wait_for_human_messages(dashboard: DashboardPage, conversation: str, content
         return [row["content"] for row in rows if row["role"] == "HUMAN"] == contents
 
     dashboard.wait_until(has_arrived, "the messages of members")
+
+
+def test_business_time_is_not_counted_in_days_of_the_calendar(page: Page, workspace: Workspace) -> None:
+    days = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+    mornings = [{"day": day, "opens": "00:00", "closes": "12:00"} for day in days]
+    shown = {}
+    for name, week in (("mornings", mornings), ("around the clock", [])):
+        sla = {"targetResponseMinutes": 3_000, "businessHours": {"timezone": "UTC", "week": week}}
+        workspace.key.settings(workspace.agent_id, sla=sla)
+        shown[name], _ = escalate(workspace, name)
+    dashboard = open_escalation(page, workspace, shown["mornings"])
+    clock = page.locator("details").filter(has_text="First response")
+    expect(clock).to_contain_text("Target50 h of business time")
+    expect(clock.locator("[data-sla]")).to_contain_text(re.compile("^(50|49) h"))
+    dashboard.goto(f"/escalations/{shown['around the clock']}")
+    expect(clock).to_contain_text("Target2 d 2 h of business time")
+    expect(clock.locator("[data-sla]")).to_contain_text(re.compile("^2 d [12] h"))
 
 
 def test_resolved_escalation_takes_a_note(page: Page, workspace: Workspace) -> None:

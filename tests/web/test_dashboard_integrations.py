@@ -69,6 +69,29 @@ def test_failed_delivery_is_retried_from_the_screen(page: Page, workspace: Works
     assert first.id == second.id
 
 
+def test_delivery_that_was_not_sent_shows_why(page: Page, workspace: Workspace) -> None:
+    create = """mutation($input: CreateWebhookEndpointInput!) {
+        createWebhookEndpoint(input: $input) { endpoint { id } } }"""
+    switch_off = "mutation($id: ID!) { updateWebhookEndpoint(id: $id, enabled: false) { endpoint { id } } }"
+    with Receiver(Answer(503)) as receiver:
+        given = {"agentId": workspace.agent_id, "url": receiver.url, "eventTypes": ["escalation.created"]}
+        endpoint = workspace.key.ask(create, input=given)["createWebhookEndpoint"]["endpoint"]["id"]
+        escalate(workspace, "Grace Hopper")
+        receiver.wait_for(1)
+        escalate(workspace, "Ada Lovelace")
+        DashboardPage(page, workspace).sign_in(path="/deliveries")
+        waiting = page.get_by_role("listitem").filter(has_text="Escalation raised").first
+        expect(waiting).to_contain_text("It waits, because the latest attempts at this target failed.")
+        workspace.key.ask(switch_off, id=endpoint)
+        waiting.locator("summary").click()
+        waiting.get_by_role("button", name="Retry now").click()
+        expect(waiting.get_by_text("Not sent", exact=True)).to_be_visible()
+        expect(waiting).to_contain_text("The endpoint is switched off.")
+        expect(waiting).to_contain_text("No attempt was made.")
+        keep_picture(page, "delivery not sent")
+        assert len(receiver.received) == 1
+
+
 def test_each_delivery_is_named_in_words(page: Page, workspace: Workspace) -> None:
     names = [*EventType, *DIGESTS, *ALERTS, TEST, CONFIRMATION]
 

@@ -48,6 +48,11 @@ describe("countdown", () => {
   });
 });
 
+test("business time is never in days of the calendar", () => {
+  expect(formatDuration(183_600_000, false)).toBe("51 h");
+  expect(formatDuration(3_900_000, false)).toBe("1 h 05 min");
+});
+
 test.each([
   [187_000, "3:07"],
   [600_000, "10 min"],

@@ -44,13 +44,16 @@ export function countdownAt(sla: Clock, now: number): Countdown {
   return { kind: "running", left: sla.segments.length ? left : due - now, status };
 }
 
-/** Return a duration as “2 d 3 h”, “1 h 05 min”, “4 min” or, in the last minutes, “3:07”. */
-export function formatDuration(milliseconds: number): string {
+/**
+ * Return a duration as “2 d 3 h”, “1 h 05 min”, “14 min” or, in the last minutes, “3:07”. Business time in which
+ * the clock stands still at night is in hours, “51 h”: its days are not those of the calendar.
+ */
+export function formatDuration(milliseconds: number, inDays = true): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1_000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
   if (hours >= 48) {
-    return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+    return inDays ? `${Math.floor(hours / 24)} d ${hours % 24} h` : `${hours} h`;
   }
   if (hours) {
     return `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;

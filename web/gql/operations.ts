@@ -704,7 +704,7 @@ export type DeliveriesQueryVariables = Exact<{
 }>;
 
 
-export type DeliveriesQuery = { deliveries: { nodes: Array<{ id: string, channel: DeliveryChannel, target: string, eventType: string, status: DeliveryStatus, createdAt: string, nextAttemptAt: string | null, escalation: { id: string } | null, attempts: Array<{ attemptedAt: string, succeeded: boolean, response: string | null, durationMs: number }> }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+export type DeliveriesQuery = { deliveries: { nodes: Array<{ id: string, channel: DeliveryChannel, target: string, eventType: string, status: DeliveryStatus, note: string | null, createdAt: string, nextAttemptAt: string | null, escalation: { id: string } | null, attempts: Array<{ attemptedAt: string, succeeded: boolean, response: string | null, durationMs: number }> }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
 
 export type RetryDeliveryMutationVariables = Exact<{
   id: string;
@@ -1789,6 +1789,7 @@ export const DeliveriesDocument = new TypedDocumentString(`
       target
       eventType
       status
+      note
       createdAt
       nextAttemptAt
       escalation {

@@ -28,7 +28,7 @@ const STATUSES = {
   PENDING: "Pending",
   DELIVERED: "Delivered",
   FAILED: "Failed",
-  DROPPED: "Not sent: no longer true",
+  DROPPED: "Not sent",
 } as const;
 const CHANNELS = { EMAIL: "Email", SLACK: "Slack", WEBHOOK: "Webhook" } as const;
 
@@ -107,6 +107,7 @@ export function DeliveriesScreen() {
 
 function Row({ row, mayWrite }: { row: Delivery; mayWrite: boolean }) {
   const last = row.attempts.at(-1);
+  const isFault = row.status === "FAILED" || !row.note;
   async function retry() {
     try {
       await execute(RetryDeliveryDocument, { id: row.id });
@@ -130,7 +131,9 @@ function Row({ row, mayWrite }: { row: Delivery; mayWrite: boolean }) {
           </time>
         </summary>
         <div className={styles.attempts}>
-          {row.attempts.length === 0 && <p>No attempt yet.</p>}
+          {row.attempts.length === 0 && (
+            <p>{row.status === "PENDING" ? "No attempt yet." : "No attempt was made."}</p>
+          )}
           <ol>
             {row.attempts.map((attempt) => (
               <li key={attempt.attemptedAt}>
@@ -160,7 +163,9 @@ function Row({ row, mayWrite }: { row: Delivery; mayWrite: boolean }) {
           </div>
         </div>
       </details>
-      {last && !last.succeeded && <p className={styles.last}>{last.response}</p>}
+      {(row.note || (last && !last.succeeded)) && (
+        <p className={isFault ? styles.fault : styles.note}>{row.note ?? last?.response}</p>
+      )}
     </li>
   );
 }

@@ -38,6 +38,7 @@ function ClockSection({ sla }: { sla: SlaPartsFragment }) {
     ...segment,
     length: Date.parse(segment.to) - Date.parse(segment.from),
   }));
+  const runsOn = segments.every((segment) => segment.running);
   return (
     <Section title="First response">
       <dl>
@@ -47,7 +48,7 @@ function ClockSection({ sla }: { sla: SlaPartsFragment }) {
         <Fact name="Due">
           <span title={formatFullTime(sla.dueAt)}>{formatTime(sla.dueAt)}</span>
         </Fact>
-        <Fact name="Target">{formatDuration(sla.targetMinutes * 60_000)} of business time</Fact>
+        <Fact name="Target">{formatDuration(sla.targetMinutes * 60_000, runsOn)} of business time</Fact>
         {sla.metAt && <Fact name="Answered">{formatTime(sla.metAt)}</Fact>}
       </dl>
       {segments.length > 0 && (

@@ -13,25 +13,27 @@ interface Parts {
   note: string;
 }
 
-function describeLeft(left: number, status: "ON_TRACK" | "AT_RISK"): string {
-  return status === "AT_RISK" ? `${SLA[status]} · ${formatDuration(left)}` : formatDuration(left);
+function describeLeft(left: number, untilDue: number, status: "ON_TRACK" | "AT_RISK"): string {
+  const words = formatDuration(left, left >= untilDue);
+  return status === "AT_RISK" ? `${SLA[status]} · ${words}` : words;
 }
 
 function describe(sla: SlaPartsFragment, now: number): Parts {
   const countdown = countdownAt(sla, now);
+  const untilDue = Date.parse(sla.dueAt) - now;
   switch (countdown.kind) {
     case "running":
       return {
         tone: countdown.status === "AT_RISK" ? "warn" : "ok",
         icon: countdown.status === "AT_RISK" ? "hourglass" : "clock",
-        text: describeLeft(countdown.left, countdown.status),
+        text: describeLeft(countdown.left, untilDue, countdown.status),
         note: "",
       };
     case "standing":
       return {
         tone: countdown.status === "AT_RISK" ? "warn" : "neutral",
         icon: "pause",
-        text: describeLeft(countdown.left, countdown.status),
+        text: describeLeft(countdown.left, untilDue, countdown.status),
         note: `until ${formatTime(countdown.until, now)}`,
       };
     case "overdue":
