@@ -19,7 +19,7 @@ const shortenDocuments = {
   enforce: "pre",
   transform(code, id) {
     const shorten = (text) => text.replace(/\s+/g, " ").replace(/ ?([{}():,]) ?/g, "$1");
-    return id.endsWith("/widget/documents.ts") ? code.replace(/`[^`]*`/g, shorten) : undefined;
+    return id.endsWith("/widget/documents.ts") ? code.replace(/(["`])[^"`]*\1/g, shorten) : undefined;
   },
 };
 
@@ -42,7 +42,10 @@ async function bundle(entry, format, output, define = {}) {
         target,
         // As a library: otherwise each import() is wrapped in code that writes <link> elements.
         lib: { entry: join(here, entry), formats: [format], name: "baton" },
-        rolldownOptions: { output: { ...output, minify: true, comments: { annotation: false } } },
+        rolldownOptions: {
+          optimization: { inlineConst: true },
+          output: { ...output, minify: true, comments: { annotation: false } },
+        },
       },
     }),
   ].flat();

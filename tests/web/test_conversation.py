@@ -266,9 +266,14 @@ def test_earlier_messages_are_shown_on_request(visit: Visit, team: Team) -> None
     visitor.page.reload()
     visitor.wait_until(lambda: "answer 59" in visitor.bubbles(), "the history")
     assert "first of all" not in visitor.bubbles()
-    visitor.host.get_by_role("button", name="Show earlier messages").click()
+    earlier = visitor.host.get_by_role("button", name="Show earlier messages")
+    earlier.focus()
+    visitor.page.keyboard.press("Enter")
     expected = ["Hello!", "first of all", *(f"answer {number}" for number in range(60))]
     visitor.expect_bubbles(*expected)
+    # The button is gone, and the focus is not.
+    expect(earlier).to_be_hidden()
+    assert visitor.focus_is_in(visitor.field)
 
 
 def test_events_tell_the_page_what_happens(visit: Visit, team: Team) -> None:
@@ -314,3 +319,45 @@ def test_integrator_starts_the_conversation_in_its_back_end(
     customer = Caller(shop_workspace.server.url, started["widgetToken"])
     visitor.wait_until(lambda: customer.messages(conversation), "the message to arrive")
     assert [message["content"] for message in customer.messages(conversation)] == ["Hi"]
+
+
+def test_panel_that_is_opened_again_shows_the_newest_message(visit: Visit, team: Team) -> None:
+    visitor = visit()
+    conversation = visitor.begin()
+    for number in range(30):
+        team.answer(conversation, f"answer {number}")
+    visitor.wait_until(lambda: "answer 29" in visitor.bubbles(), "the answers")
+    # Until the log knows that its reader looks at something earlier.
+    visitor.log.evaluate("""log => new Promise((resolve) => {
+        log.addEventListener("scroll", resolve, { once: true }); log.scrollTop = 300 })""")
+    visitor.launcher.click()
+    expect(visitor.panel).to_be_hidden()
+    team.answer(conversation, "the newest")
+    expect(visitor.host.locator(".badge")).to_have_text("1")
+    visitor.open()
+    expect(visitor.log.get_by_text("the newest")).to_be_in_viewport()
+
+
+def test_message_that_follows_quickly_is_sent(
+    visit: Visit, shop_workspace: Workspace, context: BrowserContext
+) -> None:
+    """A tab learns a little later that its turn to send is over."""
+    context.add_init_script("""window.gate = Promise.resolve();
+        const request = LockManager.prototype.request;
+        LockManager.prototype.request = async function (...given) {
+            const end = gate;
+            const result = await request.apply(this, given);
+            await end;
+            return result;
+        }""")
+    visitor = visit()
+    conversation = visitor.begin("one")
+    visitor.page.evaluate("() => { gate = new Promise((resolve) => { window.release = resolve }) }")
+    visitor.write("two")
+    unsent = "JSON.parse(Object.values(localStorage)[0]).outbox.length"
+    visitor.wait_until(lambda: visitor.page.evaluate(unsent) == 0, "the second message to arrive")
+    visitor.write("three")
+    visitor.page.evaluate("release()")
+    visitor.wait_until(lambda: visitor.page.evaluate(unsent) == 0, "the third message to arrive")
+    contents = [message["content"] for message in shop_workspace.key.messages(conversation)]
+    assert contents == ["one", "two", "three"]

@@ -119,3 +119,18 @@ def test_module_embeds_the_widget_without_the_script(
     visitor.expect_bubbles("Hello!")
     visitor.write("Hi")
     visitor.expect_bubbles("Hello!", "Hi")
+
+
+def test_module_can_be_opened_after_a_call_that_came_too_early(
+    page: Page, site: WebSite, shop_workspace: Workspace
+) -> None:
+    module = f"""<script type="module">
+        import {{ baton }} from "{shop_workspace.server.url}/widget.mjs";
+        window.Baton = baton;
+        await baton.open().catch((error) => {{ document.title = error.message }});
+        await baton.boot({{ agent: "{shop_workspace.agent_id}" }});
+        await baton.open();
+    </script>"""
+    visitor = WidgetPage(page).goto(site.add(shop(module)))
+    visitor.expect_bubbles("Hello!")
+    assert page.title() == "Baton: no data-agent."

@@ -142,3 +142,31 @@ def test_update_changes_language_theme_side_and_greeting(visit: Visit) -> None:
     assert box["x"] < 100
     background = visitor.panel.evaluate("panel => getComputedStyle(panel).backgroundColor")
     assert background == "rgb(27, 32, 40)"
+
+
+def test_script_that_is_run_again_after_shutdown_shows_the_widget(visit: Visit) -> None:
+    visitor = visit()
+    visitor.begin("A secret")
+    visitor.page.evaluate("""() => { Baton.shutdown();
+        const old = document.querySelector("script[data-agent]");
+        const script = document.createElement("script");
+        Object.assign(script.dataset, old.dataset, { lang: "de" });
+        old.remove();
+        document.body.append(Object.assign(script, { src: old.src })) }""")
+    expect(visitor.launcher).to_have_accessible_name("Chat öffnen")
+    visitor.open()
+    visitor.expect_bubbles("Hello!")
+    assert visitor.console == []
+
+
+def test_panel_does_not_open_by_itself_when_another_tab_begins(visit: Visit, context: BrowserContext) -> None:
+    visitor = visit()
+    other = WidgetPage(context.new_page()).goto(visitor.page.url)
+    other.open()
+    other.expect_bubbles("Hello!")
+    other.launcher.click()
+    visitor.begin("Hi")
+    other.wait_until(other.is_live, "the other tab to follow the conversation")
+    assert other.state()["open"] is False
+    visitor.page.reload()
+    expect(visitor.panel).to_be_visible()

@@ -129,20 +129,28 @@ def test_field_is_large_enough_that_a_phone_does_not_zoom(visit: Visit, phone: P
     assert visitor.field.evaluate("field => parseFloat(getComputedStyle(field).fontSize)") >= 16
 
 
+@pytest.mark.parametrize(("width", "height", "left"), [(360, 640, 340), (360, 640, 240), (640, 360, 160)])
 def test_keyboard_of_a_phone_leaves_field_and_last_message_visible(
-    visit: Visit, phone: Page, team: Team
+    visit: Visit, phone: Page, team: Team, width: int, height: int, left: int
 ) -> None:
+    phone.set_viewport_size({"width": width, "height": height})
     visitor = visit(on=phone)
     conversation = visitor.begin("Hi")
     for number in range(12):
         team.answer(conversation, f"answer {number}")
     visitor.wait_until(lambda: "answer 11" in visitor.bubbles(), "the last answer")
     phone.evaluate(
-        """() => { Object.defineProperty(visualViewport, "height", { value: 340 });
-            visualViewport.dispatchEvent(new Event("resize")) }"""
+        """(height) => { Object.defineProperty(visualViewport, "height", { value: height });
+            visualViewport.dispatchEvent(new Event("resize")) }""",
+        left,
     )
-    for element in (visitor.field, visitor.log.locator(".bubble").last):
-        visitor.wait_until(lambda element=element: _bottom(element.bounding_box()) <= 340, "the element")  # type: ignore[misc]
+    last = visitor.log.locator(".bubble").last
+    for element in (visitor.host.locator(".composer"), last):
+        visitor.wait_until(lambda element=element: _bottom(element.bounding_box()) <= left, "the element")  # type: ignore[misc]
+    expect(last).to_be_in_viewport()
+    team.escalation(conversation)
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    assert _bottom(visitor.host.locator(".composer").bounding_box()) <= left
 
 
 def sides(box: Any) -> list[int]:
@@ -201,3 +209,62 @@ def test_reduced_motion_has_no_animation(visit: Visit) -> None:
     visitor.page.emulate_media(reduced_motion="reduce")
     visitor.open()
     assert visitor.panel.evaluate("panel => panel.getAnimations().length") == 0
+
+
+@pytest.mark.parametrize("device", ["computer", "phone"])
+def test_zooming_in_leaves_the_panel_as_it_is(visit: Visit, page: Page, phone: Page, device: str) -> None:
+    visitor = visit(on=phone if device == "phone" else page).open()
+    size = "panel => [panel.offsetWidth, panel.offsetHeight, getComputedStyle(panel).top]"
+    before = visitor.panel.evaluate(size)
+    # The listener comes after the widget's own.
+    visitor.page.evaluate(
+        """() => { window.zoomed = new Promise((resolve) => {
+            visualViewport.addEventListener("resize", resolve, { once: true }) }) }"""
+    )
+    devtools = visitor.page.context.new_cdp_session(visitor.page)
+    devtools.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 2.5})
+    visitor.page.evaluate("async () => { await zoomed }")
+    assert visitor.page.evaluate("visualViewport.scale") > 2
+    assert visitor.panel.evaluate(size) == before
+
+
+@pytest.mark.parametrize("device", ["computer", "phone"])
+def test_focus_stays_in_the_panel_when_its_button_goes(
+    visit: Visit, page: Page, phone: Page, device: str
+) -> None:
+    visitor = visit(on=phone if device == "phone" else page)
+    visitor.open()
+    expect(visitor.human_button).to_be_visible()
+    visitor.human_button.focus()
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    expect(visitor.human_button).to_be_hidden()
+    # A browser takes the focus from a button that is gone when it draws the page.
+    visitor.page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+    assert visitor.focus_is_in(visitor.field if device == "computer" else visitor.panel)
+    visitor.page.keyboard.press("Escape")
+    expect(visitor.panel).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_buttons_and_messages_have_edges_in_colours_of_the_system(visit: Visit, scheme: str) -> None:
+    visitor = visit()
+    visitor.page.emulate_media(forced_colors="active", color_scheme=scheme)  # type: ignore[arg-type]
+    visitor.begin("Hi")
+    edge = """element => { const { borderTopStyle, borderTopColor } = getComputedStyle(element);
+        return [borderTopStyle, borderTopColor === "rgba(0, 0, 0, 0)"] }"""
+    for element in (visitor.launcher, visitor.host.locator(".send"), visitor.log.locator(".bubble").last):
+        assert element.evaluate(edge) == ["solid", False]
+    visitor.field.focus()
+    assert (
+        visitor.host.locator(".composer").evaluate("form => getComputedStyle(form).outlineStyle") == "solid"
+    )
+
+
+def test_printed_page_is_without_the_widget(visit: Visit) -> None:
+    visitor = visit().open()
+    visitor.page.emulate_media(media="print")
+    expect(visitor.panel).to_be_hidden()
+    expect(visitor.launcher).to_be_hidden()
+    visitor.page.emulate_media(media="screen")
+    expect(visitor.panel).to_be_visible()

@@ -1,9 +1,10 @@
 """The widget on networks that fail: nothing is lost, and what is wrong is shown."""
 
+import json
 import signal
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.faulty_proxy import Fault, FaultyProxy
@@ -215,3 +216,47 @@ def test_widget_works_without_storage(
     team.answer(conversation, "It is on its way.")
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
     assert visitor.console == []
+
+
+def test_button_waits_as_long_as_the_service_asks(visit: Visit, shop_workspace: Workspace) -> None:
+    refusal = {"message": "no", "extensions": {"code": "RATE_LIMITED", "retryAfter": 600}}
+    attempts: list[str] = []
+
+    def limit(route: Route) -> None:
+        if "openConversation" not in (route.request.post_data or ""):
+            return route.fallback()
+        attempts.append(route.request.url)
+        if len(attempts) > 1:
+            return route.fallback()
+        body = json.dumps({"data": None, "errors": [refusal]})
+        return route.fulfill(body=body, headers={"access-control-allow-origin": "*"})
+
+    visitor = visit()
+    visitor.page.clock.install()
+    visitor.page.route("**/graphql", limit)
+    visitor.open()
+    with visitor.page.expect_response(lambda _: bool(attempts)):
+        visitor.human_button.click()
+    visitor.page.clock.fast_forward("05:00")
+    visitor.page.clock.fast_forward("06:00")
+    expect(visitor.answering).to_have_text("Waiting for a person")
+    assert len(attempts) == 2
+
+
+def test_message_to_an_erased_conversation_begins_a_new_one(visit: Visit, shop_workspace: Workspace) -> None:
+    visitor = visit()
+    visitor.page.evaluate("Baton.update({ customer: { email: 'jo@example.com' } })")
+    erased = visitor.begin(QUESTION)
+    visitor.page.route("**/graphql", lambda route: route.abort())
+    visitor.write("Are you there?")
+    visitor.page.reload()
+    expect(visitor.host.get_by_text("Are you there?")).to_be_visible()
+    shop_workspace.key.ask('mutation { eraseCustomer(email: "jo@example.com") { conversations } }')
+    visitor.page.unroute("**/graphql")
+    visitor.wait_until(
+        lambda: visitor.state()["conversationId"] not in {None, erased}, "another conversation"
+    )
+    visitor.expect_bubbles("Hello!", "Are you there?")
+    conversation = visitor.state()["conversationId"]
+    visitor.wait_until(lambda: shop_workspace.key.messages(conversation), "the message to arrive")
+    assert [message["content"] for message in shop_workspace.key.messages(conversation)] == ["Are you there?"]

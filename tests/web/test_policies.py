@@ -157,3 +157,17 @@ def test_script_with_an_integrity_value_is_loaded(
     visitor = WidgetPage(page).goto(site.add(shop(tag)))
     visitor.open()
     visitor.expect_bubbles("Hello!")
+
+
+def test_custom_properties_of_the_page_do_not_reach_the_widget(visit: Visit) -> None:
+    names = ("accent", "on-accent", "offset", "text", "back", "side", "line", "muted", "bubble", "dot")
+    page_of = ";".join(f"--{name}: lime" for name in names)
+    seen = []
+    for head in ("", f"<style>:root {{ {page_of}; --top: 99px; --height: 9px }}</style>"):
+        visitor = visit(head=head).open()
+        visitor.expect_bubbles("Hello!")
+        dot = "line => getComputedStyle(line, '::before').backgroundColor"
+        box = """panel => { const { color, border } = getComputedStyle(panel);
+            return [color, border, panel.offsetHeight] }"""
+        seen.append([visitor.answering.evaluate(dot), visitor.panel.evaluate(box)])
+    assert seen[0] == seen[1]

@@ -2,9 +2,13 @@
 
 const CAP = 20_000;
 
-/** Return a random wait in milliseconds: up to 1 s after one failure, up to 16 s after five, then up to 20 s. */
-export function backoff(failures: number, random: () => number = Math.random): number {
-  return random() * Math.min(CAP, 500 * 2 ** failures);
+/**
+ * Return a random wait in milliseconds: up to 1 s after one failure, up to 16 s after five, then up to 20 s. It is
+ * longer if the service has asked for more.
+ */
+export function backoff(failures: number, error?: unknown): number {
+  const { retryAfter = 0 } = (error ?? {}) as { retryAfter?: number };
+  return Math.max(retryAfter * 1000, Math.random() * Math.min(CAP, 500 * 2 ** failures));
 }
 
 /** Repeat until it succeeds, or until an error after which no attempt can succeed. */
@@ -16,7 +20,7 @@ export async function repeat<T>(act: () => Promise<T>, isOver: (error: unknown) 
       if (isOver(error)) {
         throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures)));
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures, error)));
     }
   }
 }

@@ -62,6 +62,17 @@ describe("connection", () => {
     expect(statuses.at(-1)).toBe("live");
   });
 
+  test("read that the service limits is repeated after the time that it asks for", async () => {
+    const read = vi.fn(async () => {
+      throw new ApiError("RATE_LIMITED", "too many", 90);
+    });
+    open({ read });
+    await vi.advanceTimersByTimeAsync(89_000);
+    expect(read).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(read).toHaveBeenCalledTimes(2);
+  });
+
   test("reconnected feed resumes after the last event", async () => {
     open();
     await settle();

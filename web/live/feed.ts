@@ -65,6 +65,7 @@ export function openFeed(options: FeedOptions): Feed {
   let reading = false;
   let readAgain = false;
   let failures = 0; // Of reads.
+  let lastFailure: unknown;
   let ids = 0;
   let status: FeedStatus | undefined;
   let readTimer: Timer;
@@ -125,7 +126,7 @@ export function openFeed(options: FeedOptions): Feed {
     reading = false;
     report();
     if (failures) {
-      readLater(backoff(failures));
+      readLater(backoff(failures, lastFailure));
     } else if (!socket.isUp()) {
       readLater(watched() ? POLL_WATCHED : POLL_UNWATCHED);
     }
@@ -141,6 +142,7 @@ export function openFeed(options: FeedOptions): Feed {
   function failRead(error: unknown) {
     atHead = false;
     failures++;
+    lastFailure = error;
     if (isFinal(error)) {
       end(error);
     } else if (!socket.isUp()) {
@@ -201,7 +203,7 @@ export function openFeed(options: FeedOptions): Feed {
       failures++;
     }
     report();
-    readLater(failures ? backoff(failures) : 0);
+    readLater(failures ? backoff(failures, error) : 0);
   }
 
   /** An open socket proves nothing after sleep: probe it, and read in the meantime. */

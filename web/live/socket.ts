@@ -157,7 +157,6 @@ export function openSocket(options: SocketOptions, handlers: SocketHandlers): Li
   }
 
   function ping() {
-    clearTimeout(pingTimer);
     if (!pongTimer) {
       pongTimer = setTimeout(disconnect, PONG_TIMEOUT);
       send({ type: "ping" });

@@ -8,9 +8,10 @@
 /** Make an element. `href` is set for links only, and is http(s) or mailto. */
 export type CreateElement<N> = (tag: string, href: string | undefined, children: (N | string)[]) => N;
 
-// In this order: code is literal, and bold is tried before italic.
+// In this order: code is literal, and bold is tried before italic. No part reaches beyond the beginning of the next one of
+// its kind: otherwise a text of nothing but beginnings would be read again for each of them.
 const INLINE =
-  /`([^`\n]+)`|\*\*(?=\S)(.+?\S)\*\*|\*(?=\S)([^*\n]*[^*\s])\*|(?<![\p{L}\p{N}])_(?=\S)([^_\n]*[^_\s])_(?![\p{L}\p{N}])|\[([^\]\n]+)\]\(((?:https?:\/\/|mailto:)[^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)|(https?:\/\/[^\s<>]+[^\s<>.,:;!?'")\]])/gu;
+  /`([^`\n]+)`|\*\*(?=\S)((?:(?!\*\*).)*?\S)\*\*|\*(?=\S)([^*\n]*[^*\s])\*|(?<![\p{L}\p{N}])_(?=\S)([^_\n]*[^_\s])_(?![\p{L}\p{N}])|\[([^[\]\n]+)\]\(((?:https?:\/\/|mailto:)[^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)|(https?:\/\/[^\s<>]+[^\s<>.,:;!?'")\]])/gu;
 
 const LIST_ITEM = /^\s{0,3}(?:[-*+]|(\d{1,9})[.)])\s+(.*)$/;
 

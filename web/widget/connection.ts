@@ -26,7 +26,7 @@ export function randomKey(): string {
 /** Return the `sub` of a token, to compare it with another. The server verifies it. */
 function subjectOf(identity: string): string | undefined {
   try {
-    const payload = (identity.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
+    const payload = (identity.split(".")[1] as string).replace(/-/g, "+").replace(/_/g, "/");
     return JSON.parse(atob(payload)).sub;
   } catch {
     return undefined;
@@ -100,9 +100,9 @@ export function openConnection(
         throw error;
       }
       if (!subject || !front.identity) {
-        // Nothing opens this conversation any more. What is still unsent goes into a new one.
+        // Nothing opens this conversation any more. The next attempt of what is still unsent opens a new one.
         onReset(true);
-        throw error;
+        throw new NetworkError("The conversation has ended.");
       }
       await open();
     }

@@ -2,20 +2,13 @@
 
 type Child = Node | string | false | null | undefined;
 
-/** Make an element. Properties are set as such, and other names as attributes. */
+/** Make an element with properties. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Record<string, unknown> | null = null,
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties ?? {})) {
-    if (name in element) {
-      (element as unknown as Record<string, unknown>)[name] = value;
-    } else if (value !== undefined && value !== false) {
-      element.setAttribute(name, String(value));
-    }
-  }
+  const element = Object.assign(document.createElement(tag), properties);
   element.append(...(children.filter(Boolean) as (Node | string)[]));
   return element;
 }

@@ -175,9 +175,12 @@ export function createBaton(base: string, nonce?: string): Baton {
     }
   }
 
-  function load(): Promise<PanelHandle> {
+  async function load(): Promise<PanelHandle> {
     mount();
-    loading ??= front ? start(front) : Promise.reject(new Error("Baton: no data-agent."));
+    if (!front) {
+      throw new Error("Baton: no data-agent.");
+    }
+    loading ??= start(front);
     return loading;
   }
 
@@ -191,7 +194,10 @@ export function createBaton(base: string, nonce?: string): Baton {
     hide: async () => setHidden(true),
     show: async () => setHidden(false),
     boot: async (given) => {
-      Object.assign(options, given);
+      // The script may be run again: that changes nothing of a widget that is there.
+      if (!host) {
+        Object.assign(options, given);
+      }
       // A task of its own: the page's own work comes in between.
       await new Promise((resolve) => setTimeout(resolve));
       mount();

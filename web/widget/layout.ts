@@ -6,41 +6,38 @@ export interface Layout {
   isPhone(): boolean;
   /** Adapt to the panel being open or closed. */
   apply(): void;
-  close(): void;
 }
 
-export function trackLayout(front: Front, isOpen: () => boolean, onChange: () => void): Layout {
-  const phone = window.matchMedia("(max-width: 480px), (max-height: 420px)");
-  const viewport = window.visualViewport;
+/** Follow the screen until the signal ends it. */
+export function trackLayout(
+  front: Front,
+  isOpen: () => boolean,
+  onChange: () => void,
+  signal: AbortSignal,
+): Layout {
+  const phone = matchMedia("(max-width: 480px), (max-height: 420px)");
+  const viewport = visualViewport;
   const page = document.documentElement;
-  let overflow: string | undefined;
+  let isLocked = false;
+  let overflow = "hidden"; // What the page does not have now: this, or its own.
 
   function apply() {
-    const locked = isOpen() && phone.matches;
-    if (locked && overflow === undefined) {
-      overflow = page.style.overflow;
-      page.style.overflow = "hidden";
-    } else if (!locked && overflow !== undefined) {
-      page.style.overflow = overflow;
-      overflow = undefined;
+    if (isLocked !== (isOpen() && phone.matches)) {
+      isLocked = !isLocked;
+      [page.style.overflow, overflow] = [overflow, page.style.overflow];
     }
     if (viewport) {
-      front.root.style.setProperty("--height", `${viewport.height}px`);
-      front.root.style.setProperty("--top", `${viewport.offsetTop}px`);
+      const { scale, height, offsetTop } = viewport;
+      const { style } = front.root;
+      // Only the keyboard takes room from the panel: who zooms in with two fingers looks closer at a part of it.
+      style.setProperty("--height", `${height * Math.max(scale, 1)}px`);
+      style.setProperty("--top", `${scale > 1 ? 0 : offsetTop}px`);
     }
     onChange();
   }
 
-  phone.addEventListener("change", apply);
-  viewport?.addEventListener("resize", apply);
-  viewport?.addEventListener("scroll", apply);
-  return {
-    isPhone: () => phone.matches,
-    apply,
-    close() {
-      phone.removeEventListener("change", apply);
-      viewport?.removeEventListener("resize", apply);
-      viewport?.removeEventListener("scroll", apply);
-    },
-  };
+  phone.addEventListener("change", apply, { signal });
+  viewport?.addEventListener("resize", apply, { signal });
+  viewport?.addEventListener("scroll", apply, { signal });
+  return { isPhone: () => phone.matches, apply };
 }

@@ -21,6 +21,8 @@ interface Entry {
 
 export interface Log {
   element: HTMLElement;
+  /** Show the newest message at the next update: an element that leaves the page forgets where it was. */
+  showEnd(): void;
   update(model: Model): void;
 }
 
@@ -175,7 +177,13 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     }
   }
 
-  return { element, update };
+  return {
+    element,
+    showEnd() {
+      atEnd = true;
+    },
+    update,
+  };
 }
 
 function authorOf({ role, author }: Message, texts: Texts): string {

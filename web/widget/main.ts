@@ -36,7 +36,7 @@ export function startPanel(front: Front): PanelHandle {
     onRestored: () => handle.open(false),
   });
   const { store, outbox, insist } = session;
-  const layout = trackLayout(front, () => open, changed);
+  const layout = trackLayout(front, () => open, changed, signal);
 
   async function loadSettings() {
     isStale = false;
@@ -123,6 +123,7 @@ export function startPanel(front: Front): PanelHandle {
     });
     if (!view.element.isConnected) {
       root.append(view.element);
+      view.showEnd();
     }
     view.update({
       title: options.title ?? texts.title,
@@ -206,8 +207,7 @@ export function startPanel(front: Front): PanelHandle {
       }
       layout.apply();
       if (focus) {
-        // On a phone the keyboard would cover what there is to read.
-        (layout.isPhone() ? view?.element : view?.field)?.focus();
+        view?.focus();
       }
     },
     async close() {
@@ -247,7 +247,6 @@ export function startPanel(front: Front): PanelHandle {
     shutdown() {
       handle.close();
       session.close();
-      layout.close();
       ending.abort();
     },
   };

@@ -28,6 +28,7 @@ export function openOutbox(
   onChange: () => void,
 ): Outbox {
   let busy = false;
+  let again = false; // A message came after the last look into the queue.
   let closed = false;
   let failures = 0;
   let problem: string | undefined;
@@ -75,6 +76,7 @@ export function openOutbox(
 
   async function run(): Promise<void> {
     clearTimeout(timer);
+    again = busy;
     if (busy || closed) {
       return;
     }
@@ -85,10 +87,13 @@ export function openOutbox(
     } catch (error) {
       const known = error instanceof ApiError ? error : undefined;
       problem = known?.code ?? "OFFLINE";
-      timer = setTimeout(run, Math.max((known?.retryAfter ?? 0) * 1000, backoff(++failures)));
+      timer = setTimeout(run, backoff(++failures, known));
       onChange();
     } finally {
       busy = false;
+      if (again) {
+        run();
+      }
     }
   }
 

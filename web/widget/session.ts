@@ -49,9 +49,9 @@ export function openSession(
   const { options } = front;
   const name = storageKey(options.agent);
   let identified = false;
-  let isRestored = false; // The panel is open or closed as it was on the page before.
 
   const store = openStore(options.agent, options.storage, onStore);
+  let isRestored = !store.get().open; // The panel is open or closed as it was on the page before.
   const connection = openConnection(front, store, reset);
   const outbox = openOutbox(
     name,
@@ -150,7 +150,7 @@ export function openSession(
 
   function report(error: unknown) {
     const code = error instanceof ApiError ? error.code : "INTERNAL";
-    const message = error instanceof Error ? error.message : "The live connection has ended.";
+    const { message } = error as Error;
     front.emit("error", { code, message });
     if (code === "FORBIDDEN" && !session.refused) {
       session.refused = message;

@@ -48,6 +48,9 @@ export interface Model {
 export interface View {
   element: HTMLElement;
   field: HTMLTextAreaElement;
+  focus(): void;
+  /** Show the newest message at the next update. */
+  showEnd(): void;
   update(model: Model): void;
 }
 
@@ -119,18 +122,21 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
       actions.close();
     } else if (event.key === "Tab" && element.ariaModal === "true") {
       // The panel is modal on a phone: the focus goes round in it.
-      const stops = [
-        ...element.querySelectorAll<HTMLElement>(
-          "button:enabled, a[href], textarea, input, select, [tabindex='0']",
-        ),
-      ].filter((stop) => stop.offsetParent);
-      const active = (element.getRootNode() as ShadowRoot).activeElement;
+      const stops = [...element.querySelectorAll<HTMLElement>(":enabled, a, [tabindex='0']")].filter(
+        (stop) => stop.offsetParent,
+      );
+      const active = front.shadow.activeElement;
       const [from, to] = event.shiftKey ? [stops[0], stops.at(-1)] : [stops.at(-1), stops[0]];
       if (active === from || (event.shiftKey && active === element)) {
         event.preventDefault();
         to?.focus();
       }
     }
+  }
+
+  function focus() {
+    // On a phone the keyboard would cover what there is to read.
+    (element.ariaModal || field.disabled ? element : field).focus();
   }
 
   /** Show the party that answers: the AI, nobody yet, or a person by name. */
@@ -161,19 +167,14 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
 
   /** Show the state of the connection, when it is not as it should be. */
   function showNotice({ status, settings, hasConversation, refused }: Model) {
-    let text = "";
-    if (status === "refused") {
-      text = `${texts.refused} ${refused}`;
-    } else if (status === "offline") {
-      text = settings || hasConversation ? texts.offline : texts.unreachable;
-    } else if (status === "connecting" || status === "reconnecting") {
-      text = texts[status];
-    }
-    notice.classList.toggle("refused", status === "refused");
-    setText(notice, text);
+    const known: Partial<Record<Status, string>> = texts;
+    const isNew = status === "offline" && !settings && !hasConversation;
+    const text = isNew ? texts.unreachable : (known[status] ?? "");
+    notice.classList.toggle("refused", !!refused);
+    setText(notice, refused ? `${text} ${refused}` : text);
   }
 
-  function showFooter({ settings, chat, status, hasConversation, isNamed, queued, asking, form }: Model) {
+  function showFooter({ settings, chat, refused, hasConversation, isNamed, queued, asking, form }: Model) {
     const button = chat.state?.button ?? {
       visible: settings?.buttonVisibility === "ALWAYS",
       text: settings?.buttonText ?? "",
@@ -182,12 +183,12 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
       hasConversation || isNamed || queued.length || settings?.anonymousConversations !== false;
     // A paused AI alone does not mean that a person has been asked.
     const isAsked = chat.state?.ai.state === "PAUSED" && !!chat.state.activeEscalation;
-    human.hidden = !button.visible || !mayWrite || status === "refused" || isAsked;
+    human.hidden = !button.visible || !mayWrite || !!refused || isAsked;
     human.disabled = asking;
     setText(human, button.text);
     signIn.hidden = !!mayWrite;
     composer.hidden = !mayWrite;
-    field.disabled = send.disabled = status === "refused";
+    field.disabled = send.disabled = !!refused;
     const shown = form ?? footer;
     if (element.lastChild !== shown) {
       element.lastChild?.replaceWith(shown);
@@ -198,8 +199,11 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
   return {
     element,
     field,
+    focus,
+    showEnd: log.showEnd,
     update(model) {
       const { chat, isPhone } = model;
+      const focused = element.querySelector<HTMLButtonElement>(":focus");
       setText(title, model.title);
       element.ariaLabel = model.title;
       element.ariaModal = isPhone ? "true" : null;
@@ -208,6 +212,10 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
       setText(typing, chat.typing ? texts.typing(chat.typing.name ?? texts.assistant) : "");
       showFooter(model);
       log.update(model);
+      // A button that has done its work takes the focus out of the panel.
+      if (focused && (focused.disabled || !focused.offsetParent)) {
+        focus();
+      }
     },
   };
 }
