@@ -183,11 +183,11 @@ def _update() -> _Json:
         "summary": "Change an escalation",
         "description": "Requires the scope ESCALATIONS_WRITE. A resolved escalation accepts a note; "
         "the status open or in_progress reopens it. A key without ESCALATIONS_READ gets the shorter answer.",
-        "parameters": [_path("escalationId", _id_schema(EscalationId))],
+        "parameters": [_path("escalationId", _id_schema(EscalationId)), _idempotency_key()],
         "requestBody": _body(UpdateRequest),
         "responses": {
             "200": _success(Escalation, "The escalation after the change.", WrittenEscalation),
-            **_failures(400, 401, 403, 404, 409, 413, 415),
+            **_failures(400, 401, 403, 404, 409, 413, 415, 422),
         },
     }
 
