@@ -151,8 +151,9 @@ def _of_customer(wanted: ConversationFilter) -> Iterator[Condition]:
             check_searched(f"filter.{name}", text)
             yield Condition(_is_folded, (name,), {name: text})
     if wanted.customer_external_id is not None:
-        # The index has no others.
+        # The index has the folded ids, and no nulls. Ids that differ in case are those of two customers.
         yield is_null(Conversation, "customer_external_id", False)
+        yield equals(Conversation, "customer_external_id", wanted.customer_external_id)
 
 
 def _is_escalated(escalated: bool) -> ColumnElement[bool]:

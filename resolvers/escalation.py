@@ -1,6 +1,6 @@
 """The team's changes of an escalation: claim, assign, prioritise, resolve, reopen."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from resolvers.ai_control import hand_back, pause, take_over
 from resolvers.assignee import lock_assignee_by_email, lock_assignee_of, lock_own_membership
 from resolvers.context import Context
 from resolvers.errors import ConflictError
+from resolvers.idempotency import begin_idempotent
 from resolvers.locks import LockedConversation, lock_active_escalation, lock_escalation
 from resolvers.permissions import permitted
 from resolvers.raise_escalation import assign, change_priority
@@ -41,15 +42,22 @@ class EscalationChanges:
 
 
 @permitted("updateEscalation", ESCALATION)
-async def update_escalation(context: Context, escalation_id: UUID, changes: EscalationChanges) -> Escalation:
+async def update_escalation(
+    context: Context, escalation_id: UUID, changes: EscalationChanges, idempotency_key: str | None = None
+) -> Escalation:
     """Apply all of the changes or none.
 
-    Raises ConflictError for an outdated `expected_version`, and for a change of a resolved escalation: it
-    takes only a note, or an active status, which reopens it.
+    A repeated call with its key returns the present escalation. Raises ConflictError for an outdated
+    `expected_version`, and for a change of a resolved escalation: it takes only a note, or an active status,
+    which reopens it.
     """
     if changes.note is not None:
         check_words("note", changes.note)
     async with context.services.transactions.begin(context.replay_clock) as tx:
+        inputs = {"escalation": escalation_id, **asdict(changes)}
+        call = await begin_idempotent(tx, context.actor, "updateEscalation", idempotency_key, inputs)
+        if call.result is not None:
+            return (await lock_escalation(tx, context.actor, escalation_id))[1]
         assignee_id = await _lock_new_assignee(tx, context.actor, escalation_id, changes)
         locked, escalation = await lock_escalation(tx, context.actor, escalation_id)
         _expect(escalation, changes.expected_version)
@@ -58,6 +66,7 @@ async def update_escalation(context: Context, escalation_id: UUID, changes: Esca
         await _change(tx, context.actor, locked, escalation, changes, assignee_id)
         if escalation.timeline == before:
             escalation.version -= 1
+        await call.store_result()
     return escalation
 
 

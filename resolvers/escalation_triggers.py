@@ -127,6 +127,7 @@ async def report_tool_result(
     succeeded: bool,
     critical: bool = True,
     error: str | None = None,
+    idempotency_key: str | None = None,
 ) -> ToolReport:
     """Count the consecutive failures of a critical tool; the limit raises an escalation.
 
@@ -136,10 +137,17 @@ async def report_tool_result(
     check_name("tool", tool)
     if error is not None:
         check_words("error", error)
+    report = {"tool": tool, "succeeded": succeeded, "critical": critical, "error": error}
     async with context.services.transactions.begin(context.replay_clock) as tx:
+        inputs = {"conversation": conversation_id, **report}
+        call = await begin_idempotent(tx, context.actor, "reportToolResult", idempotency_key, inputs)
         locked = await lock_conversation(tx, context.actor, conversation_id)
+        if call.result is not None:
+            active = await lock_active_escalation(tx, locked.conversation)
+            return ToolReport(int(call.result["failures"]), active)
         await fire_if_due(tx, locked)
         count = await _count(tx, conversation_id, tool, succeeded, critical)
+        await call.store_result(failures=count)
         if count >= locked.settings.triggers.tool_failure_limit:
             trigger = fired(EscalationTrigger.TOOL_FAILURE, tool)
             raised = await raise_escalation(tx, locked, [trigger], context.actor)

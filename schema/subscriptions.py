@@ -331,7 +331,8 @@ class Subscription:
     ) -> Watch:
         """Customer messages from the widget, while the AI may answer.
 
-        For the AI agent's back end, which answers each by recordMessage with its epoch.
+        For the AI agent's back end, which answers each by recordMessage with its epoch. When control returns
+        to the AI, the customer's last message comes again with the new epoch, if it has no answer.
         """
         agent = _optional_id(info, AGENT, agent_id, "agent_id")
         return lambda context, after: watch_turns(context, agent, after)

@@ -11,16 +11,21 @@ class DatabaseCheckError(Exception):
     """The database cannot be used; the message says what to look at, without the password."""
 
 
+def unreachable(url: str, reason: str) -> DatabaseCheckError:
+    """Return the refusal for a database that cannot be reached, or cannot serve now."""
+    return DatabaseCheckError(
+        f"Cannot use the PostgreSQL at {_address(url)}: {reason}. "
+        "Check that it runs, and that BATON_DATABASE_URL (and BATON_MIGRATION_URL, if set) name it, "
+        "its database, user and password."
+    )
+
+
 async def reach(url: str) -> None:
     """Connect once; raises DatabaseCheckError when that fails or Baton cannot use the database."""
     try:
         connection = await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise DatabaseCheckError(
-            f"Cannot use the PostgreSQL at {_address(url)}: {error or type(error).__name__}. "
-            "Check that it runs, and that BATON_DATABASE_URL (and BATON_MIGRATION_URL, if set) name it, "
-            "its database, user and password."
-        ) from error
+        raise unreachable(url, str(error) or type(error).__name__) from error
     try:
         version = connection.get_server_version()
         encoding = connection.get_settings().server_encoding

@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from models.database import Database
+from models.database import DATABASE_ERRORS, Database, is_unavailable
 from models.grants import grant_service
 from models.migrate import Migration, UnknownRevisionError, migrate
 from models.row_scope import EVERY_WORKSPACE
@@ -42,7 +41,7 @@ from rules.audit import AuditAction
 from rules.mail_limits import MailLimits
 from rules.storm import StormLimit
 from schema.trusted_documents import read_trusted_documents
-from server.database_check import DatabaseCheckError, reach
+from server.database_check import DatabaseCheckError, reach, unreachable
 from server.database_probe import DatabaseProbe
 from server.embedded.location import EmbeddedPostgresError
 from server.embedded.postgres import EmbeddedPostgres, embedded_postgres
@@ -124,12 +123,21 @@ async def prepare(urls: DatabaseUrls, *, switch_row_security: bool = False) -> M
         raise DatabaseCheckError(str(error)) from error
     except UnknownRevisionError as error:
         raise DatabaseCheckError(unknown_revision(error)) from error
-    except (SQLAlchemyError, asyncpg.PostgresError) as error:
-        raise DatabaseCheckError(
-            "The database cannot be brought up to this version of Baton: "
-            f"{_first_line(error)}. {_advice(error)}"
-        ) from error
+    except DATABASE_ERRORS as error:
+        raise _failed_preparation(urls.owner, error) from error
     return migration
+
+
+def _failed_preparation(url: str, error: Exception) -> DatabaseCheckError:
+    original = getattr(error, "orig", None) or error
+    advice = _ADVICE.get(getattr(original, "sqlstate", ""))
+    # It may end after it was reached: it is restarted, for instance.
+    if advice is None and is_unavailable(error):
+        return unreachable(url, _first_line(original) or type(original).__name__)
+    return DatabaseCheckError(
+        "The database cannot be brought up to this version of Baton: "
+        f"{_first_line(original)}. {advice or _OWNER_ADVICE}"
+    )
 
 
 def unknown_revision(error: UnknownRevisionError) -> str:
@@ -165,14 +173,8 @@ async def _record_migration(url: str, migration: Migration) -> None:
         await database.close()
 
 
-def _advice(error: Exception) -> str:
-    """Return what the operator can do about a migration that failed."""
-    return _ADVICE.get(getattr(getattr(error, "orig", None) or error, "sqlstate", ""), _OWNER_ADVICE)
-
-
-def _first_line(error: Exception) -> str:
-    original = getattr(error, "orig", None) or error
-    return str(original).partition("\n")[0].rpartition(">: ")[2]
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rpartition(">: ")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,11 +295,14 @@ class ConversationFilter:
     ai_state: AiState | None = None
     """Conversations in which the AI has this state."""
     escalated: bool | None = None
-    """Conversations with (true) or without (false) an active escalation."""
+    """Conversations with (true) or without (false) an escalation, active or resolved."""
     customer_email: str | None = None
     """Conversations of the customer with this email address. Requires CONVERSATIONS_READ."""
     customer_external_id: str | None = None
-    """Conversations of the customer with this id of the integrator's own. Requires CONVERSATIONS_READ."""
+    """Conversations of the customer with this id of the integrator's own, compared exactly.
+
+    Requires CONVERSATIONS_READ.
+    """
     awaiting_ai: bool | None = None
     """Conversations in which the AI may answer and the customer's last words have no answer."""
     search: str | None = None

@@ -52,6 +52,8 @@ class UpdateEscalationInput:
     """Internal note. The customer never sees it."""
     expected_version: int | None = None
     """Version that the caller saw. Another version is refused with CONFLICT."""
+    idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.type
@@ -134,6 +136,8 @@ class ReportToolResultInput:
     """True if repeated failures must escalate."""
     error: str | None = None
     """Error message of the tool."""
+    idempotency_key: str | None = None
+    """Key of the request, for 24 hours. The same key and input return the first result again."""
 
 
 @strawberry.type
@@ -219,7 +223,7 @@ class EscalationMutation:
             input.status, input.priority, input.assign_to, input.note, input.expected_version
         )
         key = parse_global_id(info, ESCALATION, input.escalation_id, "escalation_id")
-        row = await escalation.update_escalation(info.context, key, changes)
+        row = await escalation.update_escalation(info.context, key, changes, input.idempotency_key)
         return EscalationPayload(escalation=Escalation.of(row, info.context))
 
     @mutation
@@ -306,6 +310,7 @@ class EscalationMutation:
             input.succeeded,
             input.critical,
             input.error,
+            input.idempotency_key,
         )
         return ReportToolResultPayload(
             consecutive_failures=report.consecutive_failures,

@@ -45,7 +45,7 @@ _STREAM_TOKEN = b"x-graphql-event-stream-token"
 
 async def graphql(request: Request) -> Response:
     """Run the operation of a POST or a GET; show GraphiQL to a browser if it is on."""
-    accepted = header(request, b"accept") or ""
+    accepted = (header(request, b"accept") or "").lower()
     if request.method == "GET" and "text/html" in accepted and MODERN not in accepted:
         return graphiql_page(request)
     try:
@@ -93,7 +93,7 @@ def _require_preflight(request: Request, context: Context) -> None:
     headers = request.headers
     is_safe = (
         any(headers.get(name) for name in _PREFLIGHT_HEADERS)
-        or MODERN in headers.get("accept", "")
+        or MODERN in headers.get("accept", "").lower()
         or MODERN in headers.get("content-type", "")
         or headers.get("sec-fetch-site") == "same-origin"
     )

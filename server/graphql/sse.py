@@ -96,15 +96,19 @@ class EventStream(Response):
         """Answer the request. Nothing of it is held afterwards."""
         timeouts = self._timeouts
         transport = transport_of(scope)
-        writer = SseWriter(send, partial(unread_bytes, transport))
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        writer = SseWriter(send, start, partial(unread_bytes, transport))
         closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
         with self._clients.added(
             partial(set_unless_done, closed), self._token, self._context.caller
         ) as client:
             queue = SendQueue(writer, timeouts.send, partial(client.close, CLIENT_STALLED))
             disconnected = asyncio.create_task(_wait_for_disconnect(client, receive))
-            work = (writer.run(start), self._run_operation(queue), _send_comments(queue, timeouts.comment))
+            work = (
+                writer.run,
+                partial(self._run_operation, queue),
+                partial(_send_comments, queue, timeouts.comment),
+            )
             tasks = [asyncio.create_task(_close_when_over(client, part)) for part in work]
             reason = CLIENT_GONE
             try:
@@ -154,9 +158,10 @@ class SseWriter:
     It is writable once `run` has sent the piece before. The start of the response is the first of them.
     """
 
-    def __init__(self, send: Send, unread_bytes: Callable[[], int]) -> None:
+    def __init__(self, send: Send, start: dict[str, Any], unread_bytes: Callable[[], int]) -> None:
         self.on_change: Callable[[], None] = _do_nothing
         self._send = send
+        self._start: dict[str, Any] | None = start
         self._unread_bytes = unread_bytes
         self._piece: bytes | None = b""
         self._written = asyncio.Event()
@@ -177,9 +182,9 @@ class SseWriter:
         self._written.set()
         self.on_change()
 
-    async def run(self, start: dict[str, Any]) -> None:
+    async def run(self) -> None:
         """Send the start of the response, then every piece. Never returns."""
-        await self._send(start)
+        await self._begin()
         while True:
             self._piece = None
             self.on_change()
@@ -188,8 +193,14 @@ class SseWriter:
             await self._send({"type": "http.response.body", "body": self._piece, "more_body": True})
 
     async def finish(self) -> None:
-        """End the response."""
+        """End the response, which may have been closed before `run` began."""
+        await self._begin()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _begin(self) -> None:
+        if self._start is not None:
+            await self._send(self._start)
+            self._start = None
 
 
 def _do_nothing() -> None:
@@ -210,9 +221,9 @@ async def _send_comments(queue: SendQueue, seconds: float) -> None:
         queue.try_send(_COMMENT)
 
 
-async def _close_when_over(client: ClientConnection, part: Awaitable[None]) -> None:
+async def _close_when_over(client: ClientConnection, part: Callable[[], Awaitable[None]]) -> None:
     try:
-        await part
+        await part()
     except OSError:
         client.close(CLIENT_GONE)
     except Exception:

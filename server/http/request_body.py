@@ -27,6 +27,8 @@ async def read_json(request: Request) -> Any:
     media_type = (header(request, b"content-type") or "").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise HTTPException(415, "Send JSON with `Content-Type: application/json`.")
+    if (header(request, b"content-encoding") or "identity").strip().lower() != "identity":
+        raise HTTPException(415, "Send the body uncompressed, without `Content-Encoding`.")
     try:
         return orjson.loads(await receive_body(request))
     except orjson.JSONDecodeError as error:

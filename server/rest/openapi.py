@@ -96,7 +96,7 @@ _PROBLEMS: Final = {
     404: "It does not exist, or the caller may not see it.",
     409: "The state of the escalation or conversation does not allow the change; `detail` says why.",
     413: "The body has more than a mebibyte.",
-    415: "The body is not declared as application/json.",
+    415: "The body is compressed, or not declared as application/json.",
     422: "The Idempotency-Key was used with another input.",
     429: "Too many calls or connections. Try again, after `Retry-After` if it is given.",
     500: "An unexpected failure; the log has it under `requestId`.",
@@ -183,11 +183,11 @@ def _update() -> _Json:
         "summary": "Change an escalation",
         "description": "Requires the scope ESCALATIONS_WRITE. A resolved escalation accepts a note; "
         "the status open or in_progress reopens it. A key without ESCALATIONS_READ gets the shorter answer.",
-        "parameters": [_path("escalationId", _id_schema(EscalationId))],
+        "parameters": [_path("escalationId", _id_schema(EscalationId)), _idempotency_key()],
         "requestBody": _body(UpdateRequest),
         "responses": {
             "200": _success(Escalation, "The escalation after the change.", WrittenEscalation),
-            **_failures(400, 401, 403, 404, 409, 413, 415),
+            **_failures(400, 401, 403, 404, 409, 413, 415, 422),
         },
     }
 

@@ -78,7 +78,8 @@ async def patch_escalation(request: Request) -> Response:
         note=body.note,
         expected_version=body.expected_version,
     )
-    escalation = await update_escalation(context, escalation_id, changes)
+    key = _idempotency_key(request)
+    escalation = await update_escalation(context, escalation_id, changes, key)
     if not _reads_escalations(context):
         return _answer(written_escalation(escalation))
     (resource,) = await _resources(context, [escalation])

@@ -89,6 +89,24 @@ def test_external_id_filter_finds_the_customer_only(workspace: Workspace, agent:
     assert ids(listed(workspace, agent, filter={"customerExternalId": ""})) == []
 
 
+def test_external_ids_that_differ_in_case_are_of_two_customers(workspace: Workspace, agent: str) -> None:
+    lower, upper = (start(workspace, agent, customer={"externalId": given}) for given in ("aB1", "AB1"))
+    for given, wanted in (("aB1", [lower]), ("AB1", [upper]), ("ab1", [])):
+        page = listed(workspace, agent, filter={"customerExternalId": given})
+        assert (ids(page), page["totalCount"]) == (wanted, len(wanted))
+
+
+def test_escalated_filter_finds_conversations_with_an_escalation_of_any_status(
+    workspace: Workspace, agent: str
+) -> None:
+    never, active, resolved = (start(workspace, agent) for _ in range(3))
+    for conversation in (active, resolved):
+        workspace.key.escalate(conversation)
+    workspace.key.resolve(workspace.key.conversation(resolved)["escalations"]["nodes"][0]["id"])
+    assert ids(listed(workspace, agent, filter={"escalated": True})) == [resolved, active]
+    assert ids(listed(workspace, agent, filter={"escalated": False})) == [never]
+
+
 def test_search_finds_words_in_any_spelling_and_ids(workspace: Workspace, agent: str) -> None:
     composed = start(workspace, agent, customer={"name": COMPOSED, "externalId": "c_100%"})
     decomposed = start(workspace, agent, customer={"name": DECOMPOSED})

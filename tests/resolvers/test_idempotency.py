@@ -100,6 +100,16 @@ def reply(stage: Stage, variant: str) -> Any:
     return stage.key.reply(stage.escalation, variant, idempotencyKey=stage.order, **stranger)
 
 
+def report(stage: Stage, variant: str) -> Any:
+    place = format_id(CONVERSATION, new_id()) if variant == "refused" else stage.conversation
+    return stage.key.fail(place, tool=variant, idempotencyKey=stage.order)
+
+
+def note(stage: Stage, variant: str) -> Any:
+    stranger = {"assignTo": "stranger@example.com"} if variant == "refused" else {}
+    return stage.key.update(stage.escalation, note=variant, idempotencyKey=stage.order, **stranger)
+
+
 Transaction = Callable[[Stage, str], Any]
 
 # Each with what it is refused with, and what comes of it: conversations, messages, triggers.
@@ -110,6 +120,8 @@ OPERATIONS: dict[str, tuple[Transaction, str, tuple[int, int, int]]] = {
     "submitForm": (submit, "NOT_FOUND", (0, 1, 1)),
     "escalateConversation": (escalate, "BAD_USER_INPUT", (0, 0, 1)),
     "replyToEscalation": (reply, "BAD_USER_INPUT", (0, 1, 0)),
+    "reportToolResult": (report, "NOT_FOUND", (0, 0, 0)),
+    "updateEscalation": (note, "BAD_USER_INPUT", (0, 0, 0)),
 }
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
@@ -287,6 +299,25 @@ async def test_refused_call_may_succeed_later_with_its_key(stage: Stage) -> None
     assert await outcomes(send(reply, stage, "one")) == ["CONFLICT"]
     stage.key.reopen(stage.escalation)
     assert reply(stage, "one")["message"]["content"] == "one"
+
+
+async def test_repeated_report_of_a_tool_counts_no_failure(stage: Stage) -> None:
+    reports = [stage.key.fail(stage.elsewhere, idempotencyKey=f"{stage.order}/{n // 3}") for n in range(6)]
+    assert reports == [{"consecutiveFailures": n, "escalation": None} for n in (1, 1, 1, 2, 2, 2)]
+    third = stage.key.fail(stage.elsewhere, idempotencyKey=stage.order)
+    assert (third["consecutiveFailures"], third["escalation"]["status"]) == (3, "OPEN")
+    assert stage.key.fail(stage.elsewhere, idempotencyKey=stage.order) == third
+
+
+async def test_repeated_update_takes_the_version_that_the_first_one_saw(stage: Stage) -> None:
+    changes = {"note": "called her", "priority": "HIGH", "expectedVersion": 1, "idempotencyKey": stage.order}
+    first = stage.key.update(stage.escalation, **changes)
+    assert first["escalation"]["version"] == 2
+    stage.key.update(stage.escalation, priority="LOW")
+    before = stage.rows()
+    again = stage.key.update(stage.escalation, **changes)
+    assert again["escalation"] == first["escalation"] | {"priority": "LOW", "version": 3}
+    assert stage.rows() == before
 
 
 async def test_form_that_does_not_escalate_is_repeated_too(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP as clients of every kind send it: GET, preflights, persisted queries, graphql-sse."""
 
+import gzip
 import json
 from typing import Any
 
@@ -56,6 +57,20 @@ def test_unclear_operation_is_refused_with_what_to_do(workspace: Workspace, body
     headers = {"Authorization": f"Bearer {workspace.api_key}"}
     answer = httpx.post(f"{workspace.server.url}/graphql", json=body, headers=headers)
     assert message in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("accept", [MODERN, "Application/GraphQL-Response+JSON", "text/event-stream"])
+def test_media_types_are_accepted_in_any_case(workspace: Workspace, accept: str) -> None:
+    answer = get(workspace.key, {"accept": accept.swapcase()}, query=VIEWER)
+    assert answer.headers["content-type"].partition(";")[0] == accept.lower()
+
+
+def test_compressed_body_is_refused_with_what_to_do(workspace: Workspace) -> None:
+    headers = workspace.key.headers | {"content-type": "application/json", "content-encoding": "gzip"}
+    content = gzip.compress(json.dumps({"query": VIEWER}).encode())
+    answer = httpx.post(f"{workspace.server.url}/graphql", content=content, headers=headers)
+    assert (answer.status_code, code_of(answer)) == (415, "BAD_USER_INPUT")
+    assert "uncompressed" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("accept", ["application/json", MODERN, "text/event-stream"])

@@ -1,14 +1,18 @@
 """Databases that a newer Baton has migrated, and databases that hold tables of others."""
 
+import asyncio
 import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import pytest
 
-from tests.support.baton_client import Server
+from tests.support.baton_client import Server, wait_for
 from tests.support.baton_process import run_baton
 
 
@@ -29,13 +33,14 @@ class OwnDatabase:
         ((value,),) = [row.values() for row in self._as("postgres").rows(statement)]
         return value
 
-    def baton(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def baton(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         given = {
             "BATON_DATA_DIR": str(self.server.data_dir / "none"),
             "BATON_MIGRATION_URL": self.url("baton_owner"),
             "BATON_DATABASE_URL": self.url("baton"),
             "BATON_SECRET_KEY": secrets.token_hex(32),
             "BATON_PORT": "0",
+            **settings,
         }
         return run_baton(*arguments, **given)
 
@@ -118,3 +123,32 @@ def test_database_that_accepts_no_writes_is_said_to_be_read_only(
     assert "read-only transaction" in answer.stderr
     assert "set BATON_DATABASE_URL to the primary server" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["ended", "gone"])
+async def test_database_that_ends_during_the_start_is_refused_in_one_line(
+    database: OwnDatabase, tmp_path: Path, end: str
+) -> None:
+    assert database.baton("migrate").returncode == 0
+    (folder,) = parse_qs(urlsplit(database.url("baton_owner")).query)["host"]
+    socket = tmp_path / ".s.PGSQL.5432"
+    socket.symlink_to(Path(folder) / socket.name)
+    owner = database.url("baton_owner").replace(folder, str(tmp_path))
+    admin = await asyncpg.connect(database.url("postgres"))
+    await admin.execute("SELECT pg_advisory_lock(hashtext('baton migrations'))")
+    starting = asyncio.create_task(asyncio.to_thread(database.baton, "worker", BATON_MIGRATION_URL=owner))
+    waiting = """SELECT max(pid) FROM pg_locks JOIN pg_database ON oid = database
+        WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"""
+    pid = await asyncio.to_thread(wait_for, lambda: database.value(waiting), "the migration to wait")
+    if end == "ended":
+        await admin.execute("SELECT pg_terminate_backend($1)", pid)
+    else:
+        # The connection that waits goes on; the next one finds nothing.
+        socket.unlink()
+    await admin.close()
+    answer = await starting
+    assert answer.returncode == 1
+    (line,) = answer.stderr.strip().splitlines()
+    assert line.startswith("Cannot use the PostgreSQL at ")
+    assert "Check that it runs" in line

@@ -191,6 +191,13 @@ async def test_shutdown_ends_the_stream_without_complete(stage: Stage) -> None:
         assert "event: complete" not in [line async for line in lines]
 
 
+async def test_stream_that_begins_during_a_shutdown_is_ended_without_an_error(stage: Stage) -> None:
+    await stage.connections.close_all()
+    async with stage.asked("endless") as response:
+        assert (response.status_code, await response.aread()) == (200, b"")
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+
+
 async def test_client_that_reads_nothing_is_dropped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_connection(("127.0.0.1", stage.port)) as stuck:
         stuck.sendall(b"POST /flood HTTP/1.1\r\nHost: baton\r\nContent-Length: 0\r\n\r\n")

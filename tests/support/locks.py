@@ -143,9 +143,9 @@ class Contender(Caller):
         given = {"conversationId": conversation, "form": "contact", "fields": {"topic": "a refund"}, **more}
         return self.act("submitForm", "$input: SubmitFormInput!", _RAISED, input=given)
 
-    def fail(self, conversation: str, tool: str = "refunds") -> Any:
+    def fail(self, conversation: str, tool: str = "refunds", **more: Any) -> Any:
         """reportToolResult's payload, for a critical tool that failed."""
-        given = {"conversationId": conversation, "tool": tool, "succeeded": False}
+        given = {"conversationId": conversation, "tool": tool, "succeeded": False, **more}
         fields = "{ consecutiveFailures escalation { id status } }"
         return self.act("reportToolResult", "$input: ReportToolResultInput!", fields, input=given)
 

@@ -215,11 +215,15 @@ export type ConversationFilter = {
   agentId?: string | null | undefined;
   /** Conversations in which the AI has this state. */
   aiState?: AiState | null | undefined;
-  /** Conversations with (true) or without (false) an active escalation. */
+  /** Conversations with (true) or without (false) an escalation, active or resolved. */
   escalated?: boolean | null | undefined;
   /** Conversations of the customer with this email address. Requires CONVERSATIONS_READ. */
   customerEmail?: string | null | undefined;
-  /** Conversations of the customer with this id of the integrator's own. Requires CONVERSATIONS_READ. */
+  /**
+   * Conversations of the customer with this id of the integrator's own, compared exactly.
+   *
+   * Requires CONVERSATIONS_READ.
+   */
   customerExternalId?: string | null | undefined;
   /** Conversations in which the AI may answer and the customer's last words have no answer. */
   awaitingAi?: boolean | null | undefined;
@@ -352,6 +356,8 @@ export type UpdateEscalationInput = {
   note?: string | null | undefined;
   /** Version that the caller saw. Another version is refused with CONFLICT. */
   expectedVersion?: number | null | undefined;
+  /** Key of the request, for 24 hours. The same key and input return the first result again. */
+  idempotencyKey?: string | null | undefined;
 };
 
 /** A person's words to the customer. */

@@ -1,5 +1,6 @@
 """Refusals of the REST API, which change nothing."""
 
+import gzip
 from typing import Any
 
 import httpx
@@ -152,6 +153,26 @@ def test_oversized_body_is_refused(
 
     assert_problem(response, 413, "BAD_USER_INPUT")
     assert listed(client, agent_id) == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "gzip, identity"])
+def test_compressed_body_is_refused_in_words(
+    client: httpx.Client, conversation_id: str, agent_id: str, encoding: str
+) -> None:
+    response = client.post(
+        f"/conversations/{conversation_id}/escalate",
+        content=gzip.compress(b'{"reason": "x"}'),
+        headers=JSON | {"Content-Encoding": encoding},
+    )
+
+    assert_problem(response, 415, "BAD_USER_INPUT")
+    assert "uncompressed" in response.json()["detail"]
+    assert listed(client, agent_id) == []
+
+
+def test_body_with_the_encoding_identity_is_read(client: httpx.Client, conversation_id: str) -> None:
+    address, headers = f"/conversations/{conversation_id}/escalate", JSON | {"Content-Encoding": "Identity"}
+    assert client.post(address, content=b'{"reason": "x"}', headers=headers).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201])

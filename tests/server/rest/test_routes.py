@@ -126,6 +126,19 @@ def test_repeat_with_the_same_key_gives_the_first_result(
     assert len(listed(client, agent_id)) == 1
 
 
+def test_repeated_change_with_its_key_is_made_once(client: httpx.Client, conversation_id: str) -> None:
+    address = f"/escalations/{escalated(client, conversation_id)['id']}"
+    change, headers = {"note": "Called her", "expectedVersion": 1}, {"Idempotency-Key": "call"}
+
+    first = client.patch(address, json=change, headers=headers)
+    again = client.patch(address, json=change, headers=headers)
+    other = client.patch(address, json={"note": "Another"}, headers=headers)
+
+    assert (first.status_code, first.json()["version"]) == (200, 2)
+    assert (again.status_code, again.json()["version"]) == (200, 2)
+    assert_problem(other, 422, "IDEMPOTENCY_MISMATCH")
+
+
 def test_key_used_with_another_input_is_refused(
     client: httpx.Client, conversation_id: str, agent_id: str
 ) -> None:
