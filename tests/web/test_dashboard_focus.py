@@ -10,7 +10,7 @@ def test_focus_stays_on_the_page_after_resolving_and_after_undo(page: Page, work
     escalation, _ = escalate(workspace, "Grace Hopper")
     dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
     main = page.get_by_role("main")
-    page.get_by_role("button", name="Resolve").press("Enter")
+    page.get_by_role("button", name="Resolve", exact=True).press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Resolve").press("Enter")
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     expect(main).to_be_focused()
