@@ -158,6 +158,9 @@ class ConnectionPool:
         """Return a connection whose query is being cancelled, if it takes queries again in time."""
         with suppress(Exception):
             async with asyncio.timeout(EXAMINATION_SECONDS):
+                # A cancellation that came after the end of its query ends the next one.
+                with suppress(asyncpg.QueryCanceledError):
+                    await connection.fetchval("SELECT 1")
                 await connection.fetchval("SELECT 1")
                 self._give_back(connection)
                 return

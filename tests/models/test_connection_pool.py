@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -77,6 +78,34 @@ async def test_connection_of_a_cancelled_query_serves_again(
     await eventually(lambda: pool.use().in_use == 0)
     assert await pid(pool) == first
     assert not await observer.fetchval(WAITING, first)
+
+
+class _LateCancellation(asyncpg.Connection):
+    """A connection whose next query is ended by the cancellation of the one before."""
+
+    examinations = 0
+
+    async def fetchval(self, *args: Any, **options: Any) -> Any:
+        self.examinations += 1
+        if self.examinations == 1:
+            raise asyncpg.QueryCanceledError("canceling statement due to user request")
+        return await super().fetchval(*args, **options)
+
+
+async def test_connection_with_a_late_cancellation_serves_again(
+    server: Server, observer: asyncpg.Connection
+) -> None:
+    pool = ConnectionPool(
+        lambda: asyncpg.connect(server.owner_url, connection_class=_LateCancellation), 1, DEADLINE
+    )
+    first = await pid(pool)
+    slow = asyncio.ensure_future(pool.fetch("SELECT pg_sleep(600)", ()))
+    await wait_for_active(observer, first)
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+    assert await pid(pool) == first
+    pool.close()
 
 
 async def test_connection_left_in_a_transaction_is_closed(pool: ConnectionPool) -> None:
