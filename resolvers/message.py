@@ -252,8 +252,10 @@ async def lock_held_reply(
     conversation_id = await tx.session.scalar(visible)
     locked = await lock_conversation(tx, context.actor, MESSAGE.known(conversation_id))
     ((message,),) = await tx.fetch(_BY_ID, row_id=message_id)
+    if message.status is MessageStatus.DISCARDED:
+        raise ConflictError("The held reply was sent or discarded before: read the conversation again.")
     if message.status is not MessageStatus.HELD:
-        raise ConflictError(f"This message is no longer a held reply: it is {message.status}.")
+        raise ConflictError("This message is no held reply.")
     return locked, message
 
 
