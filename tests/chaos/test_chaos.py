@@ -157,11 +157,16 @@ class Echo:
     @classmethod
     @asynccontextmanager
     async def behind_a_link(cls) -> AsyncIterator["Echo"]:
+        said_back: set[asyncio.Task[None] | None] = set()
+
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            said_back.add(asyncio.current_task())
             with suppress(ConnectionError):
                 while data := await reader.read(65_536):
                     writer.write(data)
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -170,6 +175,7 @@ class Echo:
         async with server:
             yield cls(link)
             await link.close()
+            await asyncio.gather(*filter(None, said_back))
 
     async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.link.port)

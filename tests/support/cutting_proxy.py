@@ -17,7 +17,7 @@ class CuttingProxy:
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     @contextmanager
     def running(self) -> Iterator["CuttingProxy"]:
@@ -43,16 +43,11 @@ class CuttingProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        try:
-            async with self._open(writer), AsyncExitStack() as stack:
-                there, back = await asyncio.open_connection("127.0.0.1", self._target)
-                await stack.enter_async_context(self._open(back))
+        async with self._open(writer), AsyncExitStack() as stack:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+            await stack.enter_async_context(self._open(back))
+            if not self._is_closing:
                 await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
-        finally:
-            self._tasks.discard(task)
 
     @asynccontextmanager
     async def _open(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
@@ -79,9 +74,9 @@ class CuttingProxy:
             writer.transport.abort()
 
     async def _close(self) -> None:
+        self._is_closing = True
         self._server.close()
-        await self._cut()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        # Connections that were accepted last may not have been handled yet.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._cut()
+            await asyncio.wait(tasks, timeout=0.1)
