@@ -30,7 +30,7 @@ LEAST_SHIFT = 0.01
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_what_arrives_late_moves_nothing_that_is_shown(
+def test_parts_that_arrive_late_move_nothing_that_is_shown(
     browser: Browser, workspace: Workspace, width: int
 ) -> None:
     topics = [{"name": name, "keywords": [name]} for name in ("Ant", "Bee", "Cat")]
