@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from playwright.sync_api import BrowserContext, Route, expect
+from playwright.sync_api import APIResponse, BrowserContext, Route, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.faulty_proxy import Fault, FaultyProxy
@@ -168,6 +168,33 @@ def test_failed_catch_up_is_repeated_and_shown(visit: Visit, team: Team) -> None
     team.answer(conversation, "It is on its way.")
     visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
+
+
+def test_late_answer_does_not_undo_an_update_that_came_before_it(
+    visit: Visit, shop_workspace: Workspace
+) -> None:
+    visitor = visit()
+    conversation = visitor.begin(QUESTION)
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if "query Read" in (route.request.post_data or ""):
+            held.append((route, route.fetch()))
+        else:
+            route.fallback()
+
+    visitor.page.route("**/graphql", hold)
+    visitor.page.evaluate("window.dispatchEvent(new Event('online'))")
+    visitor.wait_until(lambda: held, "the answer")
+    mark = "mutation($id: ID!) { markRead(conversationId: $id, position: 1) { id } }"
+    shop_workspace.sign_in().ask(mark, id=conversation)
+    expect(visitor.log.get_by_text("Seen")).to_be_visible()
+    for route, answer in held:
+        route.fulfill(response=answer)
+    visitor.page.unroute("**/graphql")
+    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live again")
+    expect(visitor.log.get_by_text("Seen")).to_be_visible()
 
 
 def test_widget_without_server_says_so_and_connects_later(visit: Visit, proxy: FaultyProxy) -> None:

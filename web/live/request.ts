@@ -38,19 +38,18 @@ export function toApiError([first]: readonly GraphQLFailure[]): ApiError {
 
 export interface RequestOptions {
   token?: string | undefined;
-  /** Milliseconds until an unanswered request counts as failed. */
-  timeout?: number;
 }
+
+/** Milliseconds until an unanswered request counts as failed. */
+const TIMEOUT = 10_000;
 
 /** Send a query or mutation and return its data. Throws ApiError and NetworkError. */
 export async function request<T>(
   url: string,
   query: string,
   variables: Record<string, unknown>,
-  { token, timeout = 10_000 }: RequestOptions = {},
+  { token }: RequestOptions = {},
 ): Promise<T> {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), timeout);
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -61,7 +60,7 @@ export async function request<T>(
         ...(token && { authorization: `Bearer ${token}` }),
       },
       body: JSON.stringify({ query, variables }),
-      signal: abort.signal,
+      signal: AbortSignal.timeout(TIMEOUT),
     });
     const answer = await response.json();
     if (answer.errors) {
@@ -74,7 +73,5 @@ export async function request<T>(
     return answer.data;
   } catch (error) {
     throw error instanceof ApiError ? error : new NetworkError(String(error));
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -121,12 +121,16 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
   async function read(): Promise<string> {
     let page: Record<string, unknown> = chat.loaded ? { first: 100, after: end } : { last: PAGE };
     for (;;) {
+      const before = chat.state;
       const { conversation } = await connection.call<ReadResult>(READ, page);
       if (!conversation) {
-        throw new ApiError("NOT_FOUND", "The conversation does not exist.");
+        throw new ApiError("NOT_FOUND", "The conversation has ended.");
       }
       const { nodes, pageInfo } = conversation.messages;
-      chat.state = conversation;
+      // An update that came meanwhile is newer.
+      if (chat.state === before) {
+        chat.state = conversation;
+      }
       end = pageInfo.endCursor ?? end;
       if (!chat.loaded) {
         chat.hasEarlier = pageInfo.hasPreviousPage;
