@@ -22,24 +22,26 @@ const CAUSES = {
   KEPT_AFTER_RESOLUTION: "kept paused after the resolution",
 } as const;
 
-type Control = Pick<ConversationRowFragment["ai"], "state"> & Partial<ConversationRowFragment["ai"]>;
+type Control = ConversationRowFragment["ai"];
+
+/** The words of the badge, which are also the place that is kept for it. */
+export function ControlWords({ state, pausedAt }: Pick<Control, "state" | "pausedAt">) {
+  return state === "ACTIVE" ? (
+    <Badge tone="accent" icon="spark">
+      AI answers
+    </Badge>
+  ) : (
+    <Badge icon="user">Team has control{pausedAt && ` since ${formatTime(pausedAt)}`}</Badge>
+  );
+}
 
 export function ControlBadge({ ai }: { ai: Control }) {
-  if (ai.state === "ACTIVE") {
-    return (
-      <span title={`Epoch ${ai.epoch}`}>
-        <Badge tone="accent" icon="spark">
-          AI answers
-        </Badge>
-      </span>
-    );
-  }
   const cause = ai.pausedBy ? CAUSES[ai.pausedBy] : "";
+  const since = ai.pausedAt ? `, ${formatFullTime(ai.pausedAt)}` : "";
+  const paused = ai.state === "ACTIVE" ? "" : `Paused ${cause}${since}. `;
   return (
-    <span
-      title={`Paused ${cause}${ai.pausedAt ? `, ${formatFullTime(ai.pausedAt)}` : ""}. Epoch ${ai.epoch}`}
-    >
-      <Badge icon="user">Team has control{ai.pausedAt && ` since ${formatTime(ai.pausedAt)}`}</Badge>
+    <span title={`${paused}Epoch ${ai.epoch}`}>
+      <ControlWords state={ai.state} pausedAt={ai.pausedAt} />
     </span>
   );
 }

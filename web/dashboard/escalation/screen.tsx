@@ -20,7 +20,7 @@ import { useStore } from "../store";
 import { useTick } from "../tick";
 import { customerName, PRIORITY, STATUS } from "../words";
 import { Composer } from "./composer";
-import { ControlBadge, ConversationMenu } from "./control";
+import { ControlBadge, ControlWords, ConversationMenu } from "./control";
 import styles from "./escalation.module.css";
 import { Side } from "./side";
 import { Transcript } from "./transcript";
@@ -117,7 +117,7 @@ function Loaded({ escalation }: { escalation: Escalation }) {
           ) : (
             // The place of the badge: what follows would move when it comes.
             <span className={styles.place}>
-              <ControlBadge ai={{ state: active ? "PAUSED" : "ACTIVE", pausedAt: escalation.createdAt }} />
+              <ControlWords state={active ? "PAUSED" : "ACTIVE"} pausedAt={escalation.createdAt} />
             </span>
           )}
         </span>
