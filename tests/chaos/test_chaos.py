@@ -157,10 +157,12 @@ class Echo:
     @classmethod
     @asynccontextmanager
     async def behind_a_link(cls) -> AsyncIterator["Echo"]:
-        said_back: set[asyncio.Task[None] | None] = set()
+        handlers: set[asyncio.Task[None]] = set()
 
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            said_back.add(asyncio.current_task())
+            task = asyncio.current_task()
+            assert task
+            handlers.add(task)
             with suppress(ConnectionError):
                 while data := await reader.read(65_536):
                     writer.write(data)
@@ -175,7 +177,7 @@ class Echo:
         async with server:
             yield cls(link)
             await link.close()
-            await asyncio.gather(*filter(None, said_back))
+            await asyncio.gather(*handlers)
 
     async def dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.link.port)

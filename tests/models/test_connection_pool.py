@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
 
 import asyncpg
@@ -45,6 +46,15 @@ async def wait_for_active(observer: asyncpg.Connection, process: int) -> None:
             pass
 
 
+async def cancel_slow_query(pool: ConnectionPool, observer: asyncpg.Connection, process: int) -> None:
+    """Begin a query that takes ten minutes, and cancel it when the backend `process` executes it."""
+    slow = asyncio.ensure_future(pool.fetch("SELECT pg_sleep(600)", ()))
+    await wait_for_active(observer, process)
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await slow
+
+
 async def test_queries_one_after_another_use_one_connection(pool: ConnectionPool) -> None:
     assert len({await pid(pool) for _ in range(5)}) == 1
     assert pool.use().in_use == 0
@@ -70,11 +80,7 @@ async def test_connection_of_a_cancelled_query_serves_again(
     pool: ConnectionPool, observer: asyncpg.Connection
 ) -> None:
     first = await pid(pool)
-    slow = asyncio.ensure_future(pool.fetch("SELECT pg_sleep(600)", ()))
-    await wait_for_active(observer, first)
-    slow.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await slow
+    await cancel_slow_query(pool, observer, first)
     await eventually(lambda: pool.use().in_use == 0)
     assert await pid(pool) == first
     assert not await observer.fetchval(WAITING, first)
@@ -98,14 +104,10 @@ async def test_connection_with_a_late_cancellation_serves_again(
     pool = ConnectionPool(
         lambda: asyncpg.connect(server.owner_url, connection_class=_LateCancellation), 1, DEADLINE
     )
-    first = await pid(pool)
-    slow = asyncio.ensure_future(pool.fetch("SELECT pg_sleep(600)", ()))
-    await wait_for_active(observer, first)
-    slow.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await slow
-    assert await pid(pool) == first
-    pool.close()
+    with closing(pool):
+        first = await pid(pool)
+        await cancel_slow_query(pool, observer, first)
+        assert await pid(pool) == first
 
 
 async def test_connection_left_in_a_transaction_is_closed(pool: ConnectionPool) -> None:
