@@ -114,6 +114,10 @@ class WidgetPage:
 
         wait_for(look, what, seconds)
 
+    def wait_until_live(self, seconds: float = DEADLINE) -> None:
+        """Wait until the widget is connected and has caught up."""
+        self.wait_until(lambda: self.state()["status"] == "live", "the widget to be live", seconds)
+
     def focus_is_in(self, locator: Locator) -> bool:
         """Return whether the element, or one in it, has the focus."""
         return bool(locator.evaluate("element => element.contains(element.getRootNode().activeElement)"))

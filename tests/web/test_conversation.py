@@ -245,7 +245,7 @@ def test_message_sounds_in_one_tab_and_is_read_in_all(
     for _ in range(2):
         tab = WidgetPage(context.new_page())
         tab.goto(first.page.url)
-        tab.wait_until(lambda tab=tab: tab.state()["status"] == "live", "the tab to be live")  # type: ignore[misc]
+        tab.wait_until_live()
         tabs.append(tab)
     team.answer(conversation, "It is on its way.")
     for tab in tabs:

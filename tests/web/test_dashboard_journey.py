@@ -64,7 +64,7 @@ def test_restart_in_the_middle_loses_and_doubles_nothing_on_both_sides(
     # Committed before either page is connected again.
     key.reply(escalation, "A colleague here.", authorEmail=shop_workspace.email)
     dashboard.expect_live()
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live", 40)
+    visitor.wait_until_live(40)
     expect(dashboard.log.get_by_text("Are you there?")).to_have_count(1)
     expect(dashboard.log.get_by_text("A colleague here.")).to_have_count(1)
     send = dashboard.page.get_by_role("button", name="Send anyway").or_(

@@ -82,6 +82,12 @@ class Faults:
         self._send()
 
 
+def _show_earlier(visitor: WidgetPage) -> None:
+    before = len(visitor.bubbles())
+    visitor.host.get_by_role("button", name="Show earlier messages").click()
+    visitor.wait_until(lambda: len(visitor.bubbles()) > before, "earlier messages")
+
+
 def test_every_reply_is_shown_once_and_in_order_over_40_faults(
     visit: Visit,
     team: Team,
@@ -121,11 +127,9 @@ def test_every_reply_is_shown_once_and_in_order_over_40_faults(
         fault()
         visitor.page.wait_for_timeout(chance.uniform(0, 300))
     assert len(sent) == REPLIES
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
     # A page that is loaded again begins with the newest messages.
     visitor.wait_until(lambda: visitor.bubbles()[-1:] == sent[-1:], "the last reply")
     while visitor.host.get_by_role("button", name="Show earlier messages").is_visible():
-        before = len(visitor.bubbles())
-        visitor.host.get_by_role("button", name="Show earlier messages").click()
-        visitor.wait_until(lambda before=before: len(visitor.bubbles()) > before, "earlier messages")  # type: ignore[misc]
+        _show_earlier(visitor)
     assert visitor.bubbles() == ["Hello!", "Hi", *sent]

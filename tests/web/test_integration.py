@@ -39,7 +39,7 @@ def test_panel_stays_open_or_closed_as_the_visitor_left_it(visit: Visit) -> None
     visitor.launcher.click()
     expect(visitor.panel).to_be_hidden()
     visitor.page.reload()
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
     expect(visitor.panel).to_be_hidden()
 
 
@@ -115,7 +115,7 @@ def test_shutdown_forgets_the_visitor(
     visitor = visit()
     first = visitor.begin("A secret")
     other = WidgetPage(context.new_page()).goto(visitor.page.url)
-    other.wait_until(lambda: other.state()["status"] == "live", "the other tab")
+    other.wait_until_live()
     visitor.page.evaluate("Baton.shutdown(); Baton.shutdown()")
     expect(visitor.host).to_have_count(0)
     assert visitor.page.evaluate("localStorage.length") == 0

@@ -1,6 +1,6 @@
 """Reading, operating and seeing the widget: keyboard, screen reader, phone, right to left, dark."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -9,6 +9,8 @@ from scripts.build_web import WEB
 from tests.support.requirements import need
 from tests.support.widget_page import Team
 from tests.web.conftest import Visit
+
+Scheme = Literal["light", "dark"]
 
 AXE = WEB / "node_modules/axe-core/axe.min.js"
 PHONE: ViewportSize = {"width": 360, "height": 640}
@@ -43,10 +45,10 @@ def violations(page: Page) -> list[str]:
 
 # Colours do not depend on the language: each language once, each scheme once, and both directions.
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark"), ("ar", "light")])
-def test_axe_finds_nothing(visit: Visit, team: Team, language: str, scheme: str) -> None:
+def test_axe_finds_nothing(visit: Visit, team: Team, language: str, scheme: Scheme) -> None:
     background = "<style>html { color-scheme: light dark }</style>"
     visitor = visit(f"data-lang={language}", lang=language, head=background)
-    visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     assert violations(visitor.page) == []
     conversation = visitor.begin("Hi")
     team.answer(conversation, "**Bold** and [a link](https://example.com)\n\n- one\n- two\n\n`code`")
@@ -145,8 +147,10 @@ def test_keyboard_of_a_phone_leaves_field_and_last_message_visible(
         left,
     )
     last = visitor.log.locator(".bubble").last
-    for element in (visitor.host.locator(".composer"), last):
-        visitor.wait_until(lambda element=element: _bottom(element.bounding_box()) <= left, "the element")  # type: ignore[misc]
+    shown = (visitor.host.locator(".composer"), last)
+    visitor.wait_until(
+        lambda: max(_bottom(element.bounding_box()) for element in shown) <= left, "the panel to fit"
+    )
     expect(last).to_be_in_viewport()
     team.escalation(conversation)
     expect(visitor.answering).to_have_text("Waiting for a person")
@@ -247,9 +251,9 @@ def test_focus_stays_in_the_panel_when_its_button_goes(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_buttons_and_messages_have_edges_in_colours_of_the_system(visit: Visit, scheme: str) -> None:
+def test_buttons_and_messages_have_edges_in_colours_of_the_system(visit: Visit, scheme: Scheme) -> None:
     visitor = visit()
-    visitor.page.emulate_media(forced_colors="active", color_scheme=scheme)  # type: ignore[arg-type]
+    visitor.page.emulate_media(forced_colors="active", color_scheme=scheme)
     visitor.begin("Hi")
     edge = """element => { const { borderTopStyle, borderTopColor } = getComputedStyle(element);
         return [borderTopStyle, borderTopColor === "rgba(0, 0, 0, 0)"] }"""

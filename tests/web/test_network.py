@@ -30,7 +30,7 @@ def test_frozen_page_shows_what_it_missed_when_it_thaws(
         team.answer(conversation, f"answer {number}")
     devtools.send("Page.setWebLifecycleState", {"state": "active"})
     visitor.expect_bubbles("Hello!", QUESTION, *(f"answer {number}" for number in range(5)))
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
 
 
 def test_connection_that_swallows_everything_is_noticed_within_15_s(
@@ -46,7 +46,7 @@ def test_connection_that_swallows_everything_is_noticed_within_15_s(
     proxy.fault = Fault.NONE
     proxy.cut()
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
     expect(visitor.notice).to_be_empty()
 
 
@@ -79,7 +79,7 @@ def test_restarted_server_is_found_again(
     expect(visitor.log.get_by_text("Waiting for a connection")).to_be_visible()
     workspace.server.start(**environment)
     team.answer(conversation, "Here I am.")
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
     visitor.wait_until(lambda: sorted(visitor.bubbles()[2:]) == ["Hello?", "Here I am."], "both messages")
     # A message that is still to be sent is shown, too.
     visitor.wait_until(lambda: len(workspace.key.messages(conversation)) >= 3, "the message to arrive")
@@ -113,7 +113,7 @@ def test_lost_answer_to_a_message_does_not_double_it(visit: Visit, shop_workspac
     conversation = visitor.begin(QUESTION)
     lost: list[int] = []
 
-    def lose(route) -> None:  # type: ignore[no-untyped-def] # a handler of Playwright
+    def lose(route: Route) -> None:
         if "recordMessage" in (route.request.post_data or "") and len(lost) < 2:
             lost.append(route.fetch().status)
             route.abort()
@@ -166,7 +166,7 @@ def test_failed_catch_up_is_repeated_and_shown(visit: Visit, team: Team) -> None
     assert visitor.state()["status"] == "reconnecting"
     visitor.page.unroute("**/graphql")
     team.answer(conversation, "It is on its way.")
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
 
 
@@ -175,7 +175,7 @@ def test_late_answer_does_not_undo_an_update_that_came_before_it(
 ) -> None:
     visitor = visit()
     conversation = visitor.begin(QUESTION)
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live")
+    visitor.wait_until_live()
     held: list[tuple[Route, APIResponse]] = []
 
     def hold(route: Route) -> None:
@@ -193,7 +193,7 @@ def test_late_answer_does_not_undo_an_update_that_came_before_it(
     for route, answer in held:
         route.fulfill(response=answer)
     visitor.page.unroute("**/graphql")
-    visitor.wait_until(lambda: visitor.state()["status"] == "live", "the widget to be live again")
+    visitor.wait_until_live()
     expect(visitor.log.get_by_text("Seen")).to_be_visible()
 
 
