@@ -73,7 +73,7 @@ def test_delivery_that_was_not_sent_shows_why(page: Page, workspace: Workspace) 
     create = """mutation($input: CreateWebhookEndpointInput!) {
         createWebhookEndpoint(input: $input) { endpoint { id } } }"""
     switch_off = "mutation($id: ID!) { updateWebhookEndpoint(id: $id, enabled: false) { endpoint { id } } }"
-    with Receiver(Answer(503)) as receiver:
+    with Receiver(Answer(503, {"retry-after": "3600"})) as receiver:
         given = {"agentId": workspace.agent_id, "url": receiver.url, "eventTypes": ["escalation.created"]}
         endpoint = workspace.key.ask(create, input=given)["createWebhookEndpoint"]["endpoint"]["id"]
         escalate(workspace, "Grace Hopper")
