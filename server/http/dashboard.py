@@ -6,25 +6,17 @@ Every address below `/app` without a file name gets the page.
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from server.http.built_page import serve_page, serve_page_file
+from server.http.plain_page import plain_page
 from server.http.state import http_state
 from server.http.static_files import IMMUTABLE
 from server.settings import Settings
 
-_NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Baton: no dashboard</title>
-<h1>The dashboard is not built</h1>
-<p>This installation has the API without the dashboard. In the folder of Baton's source, run
-<code>make web</code> and load this page again.</p></html>
-"""
-_NOT_BUILT_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-}
+_NOT_BUILT = """<p>This installation has the API without the dashboard. In the folder of Baton's source, run
+<code>make web</code> and load this page again.</p>"""
 
 
 async def _asset(request: Request) -> Response:
@@ -36,7 +28,7 @@ async def _page(request: Request) -> Response:
     if "." in path.rpartition("/")[2]:
         return serve_page_file(request, _folder(request), path, "no-cache")
     page = serve_page(_folder(request), _base(request), _sign_in_facts(http_state(request).settings))
-    return page or HTMLResponse(_NOT_BUILT, 404, _NOT_BUILT_HEADERS)
+    return page or plain_page("The dashboard is not built", _NOT_BUILT, 404)
 
 
 def _sign_in_facts(settings: Settings) -> dict[str, str]:

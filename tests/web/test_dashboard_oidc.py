@@ -80,6 +80,9 @@ def test_workspace_is_chosen_by_keyboard(
     page.get_by_role("link", name=f"Sign in with {NAME}", exact=True).click()
     expect(page.get_by_role("heading", name="Choose a workspace")).to_be_visible()
     assert dashboard.axe() == []
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).to_have_css("color", "rgb(255, 255, 255)")
+    assert dashboard.axe() == []
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator('nav[aria-label="Main"]')).to_be_attached()
