@@ -17,7 +17,8 @@ button:focus-visible {{ outline: 2px solid CanvasText; outline-offset: 2px }}
 </style></head><body><main><h1>{title}</h1>{content}</main></body></html>
 """
 _POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'self'; "
+    # Browsers look for an icon at /favicon.ico.
+    "default-src 'none'; img-src 'self'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 

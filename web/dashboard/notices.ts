@@ -65,11 +65,22 @@ function notify(text: string, row: EscalationRowFragment) {
     document.visibilityState !== "visible" &&
     Notification.permission === "granted"
   ) {
-    const notice = new Notification(text, { body: row.detail ?? reasonWords(row), tag: row.id });
-    notice.onclick = () => {
+    show(text, { body: row.detail ?? reasonWords(row), tag: row.id }, () =>
+      location.assign(`${appPath}/escalations/${row.id}`),
+    );
+  }
+}
+
+/** Show a desktop notice; returns whether the browser can: on Android only a service worker could. */
+function show(title: string, options: NotificationOptions, open: () => void): boolean {
+  try {
+    new Notification(title, options).onclick = () => {
       window.focus();
-      location.assign(`${appPath}/escalations/${row.id}`);
+      open();
     };
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -94,7 +105,11 @@ export function playSound() {
   }
 }
 
-/** Ask the browser for permission; returns whether it was given. */
+/** Ask the browser for permission, and show a sample; returns whether notices can be shown. */
 export async function allowDesktopNotices(): Promise<boolean> {
-  return "Notification" in window && (await Notification.requestPermission()) === "granted";
+  return (
+    "Notification" in window &&
+    (await Notification.requestPermission()) === "granted" &&
+    show("Notices look like this", { body: "They open the escalation.", tag: "sample" }, () => {})
+  );
 }
