@@ -169,3 +169,15 @@ def test_trend_without_a_figure_has_no_sentence_about_it(page: Page, workspace: 
     resolved = page.get_by_role("region", name="Trends").get_by_role("figure").last
     expect(resolved).to_contain_text("Time to resolution")
     expect(resolved).to_contain_text("None in this period.")
+
+
+def test_charts_load_in_a_browser_without_a_language(page: Page, workspace: Workspace) -> None:
+    # As on Linux without a locale; a library of the charts fails with this name.
+    page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US@posix' })"
+    )
+    dashboard = _open_report(page, workspace)
+    expect(page.get_by_role("heading", name="Escalation rate")).to_be_visible()
+    dashboard.goto("/settings/escalations")
+    expect(page.get_by_role("heading", name="Escalation rules")).to_be_visible()
+    assert dashboard.errors == []

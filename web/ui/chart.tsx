@@ -1,6 +1,7 @@
 /** Line charts on a canvas. Each has a sentence that says what it shows, and its figures as a table. */
 
 import { type ReactNode, useEffect, useId, useRef } from "react";
+import "./browser-language";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import styles from "./chart.module.css";
