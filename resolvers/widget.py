@@ -1,6 +1,6 @@
 """The widget on a page: what it shows before a conversation exists, and conversations that a page starts."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -22,11 +22,12 @@ from resolvers.errors import ConflictError, ForbiddenError, RateLimitedError
 from resolvers.idempotency import begin_idempotent_in, is_used
 from resolvers.locks import lock_conversation
 from resolvers.permissions import permitted
-from resolvers.validation import check_json, check_key, check_language, check_not_reserved
+from resolvers.validation import check_json, check_key, check_not_reserved
 from resolvers.widget_tokens import issue_widget_token
 from rules.agent_settings import CustomerTexts, EscalationSettings
 from rules.business_hours import hours_of
 from rules.customer_identity import CustomerIdentity
+from rules.language import page_language
 from rules.network_address import network_of
 from rules.origin import is_listed, normalized
 
@@ -80,12 +81,11 @@ async def widget(context: Context, agent_id: UUID, language: str | None) -> Widg
 
     The team of its workspace may read it from any page: the dashboard shows whether the team is online.
     """
-    check_language("language", language)
     page = await _page(context, agent_id, team_may=True)
     now = datetime.now(UTC)
     opening = hours_of(page.settings.sla.business_hours.model_dump(mode="json")).opening(now)
     online = opening == now
-    texts = page.settings.widget.texts_for(language)
+    texts = page.settings.widget.texts_for(page_language(language))
     return Widget(agent_id, page.settings, texts, online, None if online else opening)
 
 
@@ -122,8 +122,8 @@ async def open_conversation(context: Context, new: NewVisit) -> tuple[Actor, Sta
     check_customer(new.customer)
     check_json("metadata", new.metadata)
     check_not_reserved("metadata", new.metadata)
-    check_language("language", new.language)
     check_key("idempotency_key", new.idempotency_key)
+    new = replace(new, language=page_language(new.language))
     page = await _page(context, new.agent_id)
     identity = await _identity_of(context, page, new)
     scope = _key_scope(context, page, identity)

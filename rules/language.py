@@ -14,6 +14,15 @@ def language_error(tag: str) -> str | None:
     return "is not a BCP 47 language tag, such as de or pt-BR"
 
 
+def page_language(written: str | None) -> str | None:
+    """Return the language tag that a page or browser means, or None.
+
+    Pages write `de_AT` for `de-AT`. A browser on Linux without a locale says `C` or `en-US@posix`.
+    """
+    tag = re.split("[.@]", written or "", maxsplit=1)[0].strip().replace("_", "-")
+    return None if language_error(tag) else tag
+
+
 def best_language(language: str | None, available: Collection[str]) -> str | None:
     """Return the best of the `available` tags, which are in lower case, or None.
 

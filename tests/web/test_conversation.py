@@ -181,11 +181,14 @@ def open_in(workspace: Workspace, *, hours: int) -> None:
     workspace.key.settings(workspace.agent_id, sla={"businessHours": {"timezone": "UTC", "week": [minute]}})
 
 
-def test_texts_of_the_team_are_in_the_language_of_the_page(visit: Visit, shop_workspace: Workspace) -> None:
+@pytest.mark.parametrize("written", ["de", "de_AT"])
+def test_texts_of_the_team_are_in_the_language_of_the_page(
+    visit: Visit, shop_workspace: Workspace, written: str
+) -> None:
     german = {"language": "de", "buttonText": "Mit einem Menschen sprechen", "greeting": "Guten Tag!"}
     german["confirmationMessage"] = "Wir melden uns bald."
     shop_workspace.key.settings(shop_workspace.agent_id, widget={"texts": [german]})
-    visitor = visit(lang="de")
+    visitor = visit(lang=written)
     expect(visitor.launcher).to_have_accessible_name("Chat öffnen")
     visitor.open()
     visitor.expect_bubbles("Guten Tag!")

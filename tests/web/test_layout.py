@@ -63,6 +63,11 @@ def test_axe_finds_nothing(visit: Visit, team: Team, language: str, scheme: Sche
     assert violations(visitor.page) == []
 
 
+@pytest.mark.parametrize(("written", "direction"), [("ar_EG", "rtl"), ("he", "rtl"), ("arn", "ltr")])
+def test_direction_is_that_of_the_language(visit: Visit, written: str, direction: str) -> None:
+    expect(visit(lang=written).host.locator(".root")).to_have_attribute("dir", direction)
+
+
 def test_axe_finds_nothing_in_a_form_and_on_a_phone(visit: Visit, phone: Page) -> None:
     visitor = visit(on=phone)
     assert violations(phone) == []

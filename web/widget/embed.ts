@@ -18,7 +18,7 @@ const LABELS: Record<string, [open: string, unreachable: string]> = {
   es: ["Abrir el chat", "Sin conexión …"],
   fr: ["Ouvrir le chat", "Pas de connexion …"],
 };
-const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/i;
+const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)(?![a-z])/i;
 // The page's rules reach the host element only, and none is stronger than these.
 const HOST = "all:initial;display:block;position:fixed;top:0;left:0;width:0;height:0;z-index:";
 
@@ -134,8 +134,9 @@ export function createBaton(base: string, nonce?: string): Baton {
     front.root.className = `root ${options.theme ?? ""} ${options.position ?? ""}`;
   }
 
+  /** Return the launcher's texts, once there is one. */
   function labels() {
-    return LABELS[(options.lang ?? "").slice(0, 2).toLowerCase()] ?? (LABELS.en as [string, string]);
+    return LABELS[(options.lang as string).slice(0, 2).toLowerCase()] ?? (LABELS.en as [string, string]);
   }
 
   /** Do something with the storages; where they are denied there is nothing in them. */
@@ -180,8 +181,7 @@ export function createBaton(base: string, nonce?: string): Baton {
     if (!front) {
       throw new Error("Baton: no data-agent.");
     }
-    loading ??= start(front);
-    return loading;
+    return (loading ??= start(front));
   }
 
   const calls: Calls = {
