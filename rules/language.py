@@ -19,7 +19,8 @@ def page_language(written: str | None) -> str | None:
 
     Pages write `de_AT` for `de-AT`. A browser on Linux without a locale says `C` or `en-US@posix`.
     """
-    tag = re.split("[.@]", written or "", maxsplit=1)[0].strip().replace("_", "-")
+    locale = (written or "").partition("@")[0]
+    tag = locale.partition(".")[0].strip().replace("_", "-")
     return None if language_error(tag) else tag
 
 
