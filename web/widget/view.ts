@@ -64,7 +64,6 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
   const typing = h("p", { className: "typing", ariaHidden: "true" });
   const human = h("button", { type: "button", className: "human", onclick: actions.requestHuman });
   const field = h("textarea", {
-    rows: 1,
     dir: "auto",
     maxLength: 20_000,
     ariaLabel: texts.write,
