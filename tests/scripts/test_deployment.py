@@ -49,6 +49,13 @@ def test_compose_sets_only_settings_that_exist_and_no_secret() -> None:
         assert ":?}" in environment[name], f"{name} must be given by the operator"
 
 
+@pytest.mark.parametrize("path", [".env", "deploy/baton.env"])
+def test_file_with_secrets_enters_neither_commit_nor_image(path: str) -> None:
+    assert subprocess.run(["git", "check-ignore", "--quiet", path], cwd=ROOT).returncode == 0
+    # Docker reads only this name; Podman reads it, too.
+    assert path in (ROOT / ".dockerignore").read_text().splitlines()
+
+
 def test_final_image_runs_as_an_account_without_build_tools() -> None:
     final = CONTAINERFILE.rpartition("\nFROM ")[2]
     assert re.search(r"^USER 10001:10001$", final, re.MULTILINE)
