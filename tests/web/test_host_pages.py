@@ -107,8 +107,8 @@ def test_update_of_the_agent_shows_its_own_conversation_and_keeps_the_other(
     assert visitor.state()["conversationId"] == first
     agents = "query($id: ID!) { conversation(id: $id) { agent { id } } }"
     for conversation, agent in ((first, shop_workspace.agent_id), (second, other_agent)):
-        found = shop_workspace.key.ask(agents, id=conversation)["conversation"]
-        assert found == {"agent": {"id": agent}}
+        served = shop_workspace.key.ask(agents, id=conversation)["conversation"]
+        assert served == {"agent": {"id": agent}}
     assert visitor.console == []
 
 
