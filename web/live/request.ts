@@ -31,7 +31,7 @@ export function isFinal(error: unknown): boolean {
 
 /** Return true if there was no whole answer in time, as over a slow connection. */
 export function isTimeout(error: unknown): boolean {
-  return /^TimeoutError/.test((error as Error).message);
+  return (error as Error).message.startsWith("TimeoutError");
 }
 
 /** The shape of an entry of `errors` in an answer. */
