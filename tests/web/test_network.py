@@ -230,17 +230,26 @@ def test_offline_browser_is_said_to_be_offline(visit: Visit, context: BrowserCon
     expect(visitor.notice).to_be_empty()
 
 
-@pytest.mark.parametrize("storage", ["denied", "full"])
+@pytest.mark.parametrize("storage", ["denied", "denied with locks", "full"])
 def test_widget_works_without_storage(
     visit: Visit, team: Team, context: BrowserContext, storage: str
 ) -> None:
     denied = """Object.defineProperty(window, "localStorage", {
-        get() { throw new DOMException("no", "SecurityError") } })"""
+        get() { throw new DOMException("no", "SecurityError") } });"""
+    # A browser that is set to block all cookies.
+    locks = (
+        """LockManager.prototype.request = async () => { throw new DOMException("no", "SecurityError") }"""
+    )
     full = """Storage.prototype.setItem = () => { throw new DOMException("no", "QuotaExceededError") }"""
-    context.add_init_script(denied if storage == "denied" else full)
+    context.add_init_script({"denied": denied, "full": full}.get(storage, denied + locks))
     visitor: WidgetPage = visit()
     conversation = visitor.begin(QUESTION)
+    # It sounds where the page is not in sight.
+    visitor.launcher.click()
+    expect(visitor.panel).to_be_hidden()
     team.answer(conversation, "It is on its way.")
+    expect(visitor.host.locator(".badge")).to_have_text("1")
+    visitor.open()
     visitor.expect_bubbles("Hello!", QUESTION, "It is on its way.")
     assert visitor.console == []
 

@@ -19,9 +19,19 @@ export class NetworkError extends Error {}
 const FINAL =
   /^(UNAUTHENTICATED|FORBIDDEN|NOT_FOUND|BAD_USER_INPUT|CONFLICT|IDEMPOTENCY_MISMATCH|QUERY_TOO_COMPLEX)$/;
 
+/** Return the code of an error that the API has answered with. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof ApiError ? error.code : undefined;
+}
+
 /** Return true if repeating the call cannot succeed. */
 export function isFinal(error: unknown): boolean {
-  return error instanceof ApiError && FINAL.test(error.code);
+  return FINAL.test(codeOf(error) ?? "");
+}
+
+/** Return true if there was no whole answer in time, as over a slow connection. */
+export function isTimeout(error: unknown): boolean {
+  return (error as Error).message.startsWith("TimeoutError");
 }
 
 /** The shape of an entry of `errors` in an answer. */

@@ -76,10 +76,10 @@ export function openSocket(options: SocketOptions, handlers: SocketHandlers): Li
   }
 
   function connect() {
-    clearTimeout(connectTimer);
-    if (closed || isBlocked) {
+    if (socket || closed || isBlocked) {
       return;
     }
+    clearTimeout(connectTimer);
     const opening = new WebSocket(options.url.replace(/^http/, "ws"), "graphql-transport-ws");
     socket = opening;
     // A connection that is never opened has no time-out of its own.
@@ -108,17 +108,16 @@ export function openSocket(options: SocketOptions, handlers: SocketHandlers): Li
 
   function receive(message: ServerMessage) {
     const { type } = message;
+    // Whatever arrives shows that the connection works: over a slow one a pong waits for what was sent before it.
+    pingLater();
     if (type === "connection_ack") {
       clearTimeout(connectTimer);
       isUp = true;
       upSince = Date.now();
-      pingLater();
       handlers.onUp();
     } else if (type === "ping") {
       send({ type: "pong" });
-    } else if (type === "pong") {
-      pingLater();
-    } else {
+    } else if (type !== "pong") {
       handlers.onMessage(message);
     }
   }
@@ -166,11 +165,7 @@ export function openSocket(options: SocketOptions, handlers: SocketHandlers): Li
   return {
     isUp: () => isUp,
     send,
-    connect() {
-      if (!socket) {
-        connect();
-      }
-    },
+    connect,
     probe() {
       attempts = 0;
       if (isUp) {

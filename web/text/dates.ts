@@ -1,15 +1,11 @@
 /** Times in the reader's language and time zone. */
 
-/** Return the time of day, with the date if it is another day. Falls back to the browser's language. */
+/** Return the time of day, with the date if it is another day. */
 export function formatTime(iso: string, language: string | undefined, now = new Date()): string {
   const time = new Date(iso);
   const isToday = time.toDateString() === now.toDateString();
   const format: Intl.DateTimeFormatOptions = isToday
     ? { timeStyle: "short" }
     : { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
-  try {
-    return time.toLocaleString(language, format);
-  } catch {
-    return time.toLocaleString(undefined, format);
-  }
+  return time.toLocaleString(language, format);
 }

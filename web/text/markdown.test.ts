@@ -8,7 +8,7 @@ declare const process: { cpuUsage(since?: object): { user: number; system: numbe
 
 /** Return the blocks as HTML, to compare them. */
 function html(source: string): string {
-  const create = (tag: string, href: string | undefined, children: (string | { html: string })[]) => ({
+  const create = (tag: string, children: (string | { html: string })[], href?: string) => ({
     html: `<${tag}${href ? ` href="${href}"` : ""}>${children
       .map((child) => (typeof child === "string" ? escape(child) : child.html))
       .join("")}</${tag}>`,

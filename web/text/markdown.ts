@@ -5,14 +5,15 @@
  * Nothing is ever parsed as HTML: what is not in the subset stays as it was written.
  */
 
-/** Make an element. `href` is set for links only, and is http(s) or mailto. */
-export type CreateElement<N> = (tag: string, href: string | undefined, children: (N | string)[]) => N;
+/** Make an element. `href` is given for links only, and is http(s) or mailto. */
+export type CreateElement<N> = (tag: string, children: (N | string)[], href?: string) => N;
 
 // In this order: code is literal, and bold is tried before italic. No part reaches beyond the beginning of the next one of
 // its kind: otherwise a text of nothing but beginnings would be read again for each of them.
 const INLINE =
   /`([^`\n]+)`|\*\*(?=\S)((?:(?!\*\*).)*?\S)\*\*|\*(?=\S)([^*\n]*[^*\s])\*|(?<![\p{L}\p{N}])_(?=\S)([^_\n]*[^_\s])_(?![\p{L}\p{N}])|\[([^[\]\n]+)\]\(((?:https?:\/\/|mailto:)[^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)|(https?:\/\/[^\s<>]+[^\s<>.,:;!?'")\]])/gu;
 
+const FENCE = /^\s*```/;
 const LIST_ITEM = /^\s{0,3}(?:[-*+]|(\d{1,9})[.)])\s+(.*)$/;
 
 /** Return the blocks of a text. */
@@ -21,34 +22,29 @@ export function formatMarkdown<N>(source: string, create: CreateElement<N>): N[]
   const lines = source.replace(/\r\n?/g, "\n").split("\n");
   for (let at = 0; at < lines.length; ) {
     const line = lines[at] as string;
-    if (/^\s*```/.test(line)) {
+    let item = LIST_ITEM.exec(line);
+    if (FENCE.test(line)) {
       const end = lines.findIndex((other, index) => index > at && /^\s*```\s*$/.test(other));
       const stop = end < 0 ? lines.length : end;
-      blocks.push(
-        create("pre", undefined, [create("code", undefined, [lines.slice(at + 1, stop).join("\n")])]),
-      );
+      blocks.push(create("pre", [create("code", [lines.slice(at + 1, stop).join("\n")])]));
       at = stop + 1;
-    } else if (LIST_ITEM.test(line)) {
-      const ordered = LIST_ITEM.exec(line)?.[1] !== undefined;
+    } else if (item) {
+      const isOrdered = !!item[1];
       const items: N[] = [];
-      for (let item = LIST_ITEM.exec(line); item && (item[1] !== undefined) === ordered; ) {
-        items.push(create("li", undefined, formatInline(item[2] as string, create)));
+      while (item && !!item[1] === isOrdered) {
+        items.push(create("li", formatInline(item[2] as string, create)));
         item = LIST_ITEM.exec(lines[++at] ?? "");
       }
-      blocks.push(create(ordered ? "ol" : "ul", undefined, items));
+      blocks.push(create(isOrdered ? "ol" : "ul", items));
     } else if (line.trim()) {
       const children: (N | string)[] = [];
       do {
         if (children.length) {
-          children.push(create("br", undefined, []));
+          children.push(create("br", []));
         }
         children.push(...formatInline(lines[at++] as string, create));
-      } while (
-        lines[at]?.trim() &&
-        !/^\s*```/.test(lines[at] as string) &&
-        !LIST_ITEM.test(lines[at] as string)
-      );
-      blocks.push(create("p", undefined, children));
+      } while (lines[at]?.trim() && !FENCE.test(lines[at] as string) && !LIST_ITEM.test(lines[at] as string));
+      blocks.push(create("p", children));
     } else {
       at++;
     }
@@ -67,13 +63,13 @@ function formatInline<N>(source: string, create: CreateElement<N>): (N | string)
     end = match.index + all.length;
     const emphasised = italic ?? underscored;
     if (code) {
-      nodes.push(create("code", undefined, [code]));
+      nodes.push(create("code", [code]));
     } else if (bold) {
-      nodes.push(create("strong", undefined, formatInline(bold, create)));
+      nodes.push(create("strong", formatInline(bold, create)));
     } else if (emphasised) {
-      nodes.push(create("em", undefined, formatInline(emphasised, create)));
+      nodes.push(create("em", formatInline(emphasised, create)));
     } else {
-      nodes.push(create("a", target ?? address, [label ?? (address as string)]));
+      nodes.push(create("a", [label ?? (address as string)], target ?? address));
     }
   }
   if (end < source.length) {

@@ -1,7 +1,7 @@
 /** The conversation as the visitor sees it: messages, control, unread messages, typing, and the feed behind them. */
 
 import { openFeed, type Feed, type FeedStatus, type LiveEvent } from "../live/feed";
-import { ApiError } from "../live/request";
+import { ApiError, isTimeout } from "../live/request";
 import type { Connection } from "./connection";
 import {
   type ConversationState,
@@ -18,21 +18,17 @@ import type { Status } from "./api";
 import type { Front } from "./front";
 import type { QueuedMessage, Store } from "./store";
 
-interface ReadResult {
-  conversation:
-    | (ConversationState & {
-        cursor: string;
-        messages: {
-          nodes: Message[];
-          pageInfo: {
-            hasNextPage: boolean;
-            endCursor: string | null;
-            hasPreviousPage: boolean;
-            startCursor: string | null;
-          };
-        };
-      })
-    | null;
+interface Page extends ConversationState {
+  cursor: string;
+  messages: {
+    nodes: Message[];
+    pageInfo: {
+      hasNextPage: boolean;
+      endCursor: string | null;
+      hasPreviousPage: boolean;
+      startCursor: string | null;
+    };
+  };
 }
 
 interface UpdateEvent extends LiveEvent {
@@ -57,7 +53,7 @@ export interface Chat {
   unread(): number;
   /** Begin or go on following the conversation of the store. */
   follow(): void;
-  showEarlier(): Promise<void>;
+  showEarlier(): Promise<unknown>;
   deliver(message: QueuedMessage): Promise<void>;
   markRead(): void;
   type(text: string): void;
@@ -73,20 +69,21 @@ export interface ChatEvents {
   onError(error: unknown): void;
 }
 
-const PAGE = 50;
+const LARGEST_PAGE = 50;
+/** Messages that arrive in time over 400 kbit/s, however long they are. */
+const SMALLEST_PAGE = 5;
 const TYPING_SHOWN = 8_000;
 const TYPING_SENT_EVERY = 3_000;
-const TYPING_ENDS_AFTER = 6_000;
 
 export function openChat(front: Front, store: Store, connection: Connection, events: ChatEvents): Chat {
   const byId = new Map<string, Message>();
   const keys = new Map<string, string>();
+  let pageSize = LARGEST_PAGE;
   let wasLive = false;
   let start: string | null = null;
   let end: string | null = null;
   let typingTimer: ReturnType<typeof setTimeout> | undefined;
   let typedAt = 0;
-  let stopTyping: ReturnType<typeof setTimeout> | undefined;
   let feed: Feed | undefined;
   let markedRead = 0;
 
@@ -118,30 +115,45 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
     }
   }
 
-  async function read(): Promise<string> {
-    let page: Record<string, unknown> = chat.loaded ? { first: 100, after: end } : { last: PAGE };
-    for (;;) {
-      const before = chat.state;
-      const { conversation } = await connection.call<ReadResult>(READ, page);
+  /** Read messages and the state. After a page that took too long, all are smaller. */
+  async function readPage(range: Record<string, unknown>): Promise<Page> {
+    const before = chat.state;
+    try {
+      const { conversation } = await connection.call<{ conversation: Page | null }>(READ, range);
       if (!conversation) {
         throw new ApiError("NOT_FOUND", "The conversation has ended.");
       }
-      const { nodes, pageInfo } = conversation.messages;
       // An update that came meanwhile is newer.
       if (chat.state === before) {
         chat.state = conversation;
       }
+      return conversation;
+    } catch (error) {
+      if (isTimeout(error)) {
+        pageSize = Math.max(SMALLEST_PAGE, pageSize >> 2);
+      }
+      throw error;
+    }
+  }
+
+  async function readEarlier(): Promise<Page> {
+    const page = await readPage({ last: pageSize, before: start });
+    start = page.messages.pageInfo.startCursor;
+    chat.hasEarlier = page.messages.pageInfo.hasPreviousPage;
+    add(page.messages.nodes, true);
+    return page;
+  }
+
+  async function read(): Promise<string> {
+    for (;;) {
+      const page = await (chat.loaded ? readPage({ first: pageSize, after: end }) : readEarlier());
+      const { nodes, pageInfo } = page.messages;
       end = pageInfo.endCursor ?? end;
-      if (!chat.loaded) {
-        chat.hasEarlier = pageInfo.hasPreviousPage;
-        start = pageInfo.startCursor;
-      }
-      add(nodes, !chat.loaded);
+      add(nodes, false);
       chat.loaded = true;
-      if (!page.first || !pageInfo.hasNextPage) {
-        return conversation.cursor;
+      if (!pageInfo.hasNextPage) {
+        return page.cursor;
       }
-      page = { first: 100, after: end };
     }
   }
 
@@ -175,11 +187,7 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
 
   function sendTyping(isTyping: boolean) {
     typedAt = isTyping ? Date.now() : 0;
-    clearTimeout(stopTyping);
-    if (isTyping) {
-      stopTyping = setTimeout(sendTyping, TYPING_ENDS_AFTER, false);
-    }
-    // A signal that is lost is of no use later.
+    // A signal that is lost is of no use later. The server ends one that is not repeated.
     connection.call(TYPING, { typing: isTyping }).catch(() => {});
   }
 
@@ -213,14 +221,7 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
         watched: events.isWatched,
       });
     },
-    async showEarlier() {
-      const { conversation } = await connection.call<ReadResult>(READ, { last: PAGE, before: start });
-      if (conversation) {
-        start = conversation.messages.pageInfo.startCursor;
-        chat.hasEarlier = conversation.messages.pageInfo.hasPreviousPage;
-        add(conversation.messages.nodes, true);
-      }
-    },
+    showEarlier: readEarlier,
     async deliver({ key, text }) {
       const { recordMessage } = await connection.call<{ recordMessage: { message: Message } }>(RECORD, {
         text,
@@ -232,9 +233,7 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
     markRead() {
       const position = chat.messages.at(-1)?.position ?? 0;
       if (position > furthestRead()) {
-        store.update((session) => {
-          session.read = position;
-        });
+        store.update({ read: position });
       }
       if (position > Math.max(markedRead, chat.state?.readPositions.customer ?? 0)) {
         markedRead = position;
@@ -254,7 +253,6 @@ export function openChat(front: Front, store: Store, connection: Connection, eve
     close() {
       feed?.close();
       clearTyping();
-      clearTimeout(stopTyping);
     },
   };
   return chat;

@@ -1,13 +1,13 @@
 /** The credentials of the conversation: opening it, renewing its token, and proving who the visitor is. */
 
-import { ApiError, isFinal, NetworkError, request } from "../live/request";
+import { ApiError, codeOf, isFinal, NetworkError, request } from "../live/request";
 import { IDENTIFY, OPEN, RENEW, type Started, VIEWER } from "./documents";
 import type { Front } from "./front";
 import type { Store } from "./store";
 
 export interface Connection {
   /** Send a request about the conversation; its id is the variable `id`. Renews the token if it is refused. */
-  call<T>(query: string, variables?: Record<string, unknown>): Promise<T>;
+  call<T>(query: string, variables: Record<string, unknown>): Promise<T>;
   /** Return the token; `refused` is true if the server has refused the last one. */
   token(refused: boolean): Promise<string>;
   /** Open the conversation if there is none. */
@@ -33,14 +33,23 @@ function subjectOf(identity: string): string | undefined {
   }
 }
 
+/** Return a function whose calls share what runs already. */
+function share(act: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () =>
+    (running ??= act().finally(() => {
+      running = undefined;
+    }));
+}
+
 export function openConnection(
   front: Front,
   store: Store,
   onReset: (keepUnsent: boolean) => void,
 ): Connection {
   const url = `${front.base}graphql`;
-  let opening: Promise<void> | undefined;
-  let renewing: Promise<void> | undefined;
+  const openOnce = share(open);
+  const renewOnce = share(renew);
 
   async function identity(): Promise<string | undefined> {
     const given = front.identity;
@@ -56,9 +65,7 @@ export function openConnection(
     const { agent, lang, customer, metadata } = front.options;
     // The same identity gets the same conversation, so only visitors without one need a key.
     if (!proof && !store.get().key) {
-      store.update((session) => {
-        session.key = randomKey();
-      });
+      store.update({ key: randomKey() });
     }
     const idempotencyKey = proof ? undefined : store.get().key;
     const input = { agentId: agent, identity: proof, customer, metadata, language: lang, idempotencyKey };
@@ -66,14 +73,12 @@ export function openConnection(
       const { openConversation } = await request<{ openConversation: Started }>(url, OPEN, { input });
       adopt(openConversation.conversation.id, openConversation.widgetToken, proof && subjectOf(proof));
     } catch (error) {
-      if (error instanceof ApiError && error.code === "IDEMPOTENCY_MISMATCH") {
-        // The page says something else about the visitor since the first attempt.
-        store.update((session) => {
-          session.key = undefined;
-        });
-        return open();
+      if (codeOf(error) !== "IDEMPOTENCY_MISMATCH") {
+        throw error;
       }
-      throw error;
+      // The page says something else about the visitor since the first attempt.
+      store.update({ key: undefined });
+      return open();
     }
   }
 
@@ -82,19 +87,14 @@ export function openConnection(
     if (before && before !== conversation) {
       onReset(true);
     }
-    store.update((session) => Object.assign(session, { conversation, token, subject, key: undefined }));
+    store.update({ conversation, token, subject, key: undefined });
   }
 
-  async function renew(refused: string | undefined): Promise<void> {
+  async function renew(): Promise<void> {
     const { conversation, token, subject } = store.get();
-    if (token !== refused) {
-      return; // Another tab was first.
-    }
     try {
       const data = await request<{ refreshWidgetToken: string }>(url, RENEW, { id: conversation }, { token });
-      store.update((session) => {
-        session.token = data.refreshWidgetToken;
-      });
+      store.update({ token: data.refreshWidgetToken });
     } catch (error) {
       if (!isFinal(error)) {
         throw error;
@@ -109,34 +109,27 @@ export function openConnection(
   }
 
   const connection: Connection = {
-    async call(query, variables = {}) {
-      const { conversation, token } = store.get();
+    async call<T>(query: string, variables: Record<string, unknown>) {
+      const send = () => request<T>(url, query, { id: store.get().conversation, ...variables }, store.get());
       try {
-        return await request(url, query, { id: conversation, ...variables }, { token });
+        return await send();
       } catch (error) {
-        if (!(error instanceof ApiError && error.code === "UNAUTHENTICATED")) {
+        if (codeOf(error) !== "UNAUTHENTICATED") {
           throw error;
         }
-        const fresh = await connection.token(true);
-        return request(url, query, { id: store.get().conversation, ...variables }, { token: fresh });
+        await connection.token(true);
+        return send();
       }
     },
     async token(refused) {
       if (refused) {
-        const { token } = store.get();
-        renewing ??= renew(token).finally(() => {
-          renewing = undefined;
-        });
-        await renewing;
+        await renewOnce();
       }
       return store.get().token ?? "";
     },
     async ensure() {
       if (!store.get().conversation) {
-        opening ??= open().finally(() => {
-          opening = undefined;
-        });
-        await opening;
+        await openOnce();
       }
     },
     async identify() {
@@ -151,11 +144,9 @@ export function openConnection(
       }
       try {
         await connection.call(IDENTIFY, { identity: proof });
-        store.update((session) => {
-          session.subject = named;
-        });
+        store.update({ subject: named });
       } catch (error) {
-        if (!(error instanceof ApiError && error.code === "CONFLICT")) {
+        if (codeOf(error) !== "CONFLICT") {
           throw error;
         }
         onReset(false);

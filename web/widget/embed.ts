@@ -18,28 +18,24 @@ const LABELS: Record<string, [open: string, unreachable: string]> = {
   es: ["Abrir el chat", "Sin conexión …"],
   fr: ["Ouvrir le chat", "Pas de connexion …"],
 };
-const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)(?![a-z])/i;
+const RIGHT_TO_LEFT = /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/;
 // The page's rules reach the host element only, and none is stronger than these.
 const HOST = "all:initial;display:block;position:fixed;top:0;left:0;width:0;height:0;z-index:";
 
-export function createBaton(base: string, nonce?: string): Baton {
-  const listeners = new Map<string, Set<(detail: never) => void>>();
+export function createBaton(base: string): Baton {
   const warned = new Set<string>();
   let options: Options = { agent: "" };
   let identity: Front["identity"];
   let host: HTMLElement | undefined;
   let front: Front | undefined;
   let note: HTMLElement | undefined;
-  let badge: HTMLElement | undefined;
   let observer: MutationObserver | undefined;
   let loading: Promise<PanelHandle> | undefined;
   let panel: PanelHandle | undefined;
+  let isHidden = false; // The launcher.
   let asked = false; // The visitor waits for the panel.
 
   function emit<N extends keyof Events>(name: N, detail: Events[N]) {
-    for (const listener of listeners.get(name) ?? []) {
-      (listener as (detail: Events[N]) => void)(detail);
-    }
     window.dispatchEvent(new CustomEvent(`baton:${name}`, { detail }));
   }
 
@@ -49,13 +45,13 @@ export function createBaton(base: string, nonce?: string): Baton {
     }
     host = document.createElement("baton-widget");
     const shadow = host.attachShadow({ mode: "open" });
-    badge = h("span", { className: "badge", ariaHidden: "true" });
-    note = h("p", { className: "note", role: "status", hidden: true });
+    const badge = h("span", { className: "badge", ariaHidden: "true" });
+    note = h("p", { className: "note", role: "status" });
     const launcher = h(
       "button",
       {
-        type: "button",
         className: "launcher",
+        hidden: isHidden,
         part: "launcher",
         ariaExpanded: "false",
         onclick: () => calls.toggle(),
@@ -83,7 +79,7 @@ export function createBaton(base: string, nonce?: string): Baton {
       showState({ open, unread, label }) {
         launcher.ariaLabel = label;
         launcher.ariaExpanded = String(open);
-        (badge as HTMLElement).textContent = unread ? String(unread) : "";
+        badge.textContent = unread ? String(unread) : "";
       },
     };
     addStyles(shadow, styles);
@@ -110,23 +106,24 @@ export function createBaton(base: string, nonce?: string): Baton {
   }
 
   function addStyles(shadow: ShadowRoot, css: string) {
-    try {
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(css);
-      shadow.adoptedStyleSheets.push(sheet);
-    } catch {
-      const style = document.createElement("style");
-      style.nonce = nonce ?? "";
-      style.textContent = css;
-      shadow.append(style);
-    }
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    shadow.adoptedStyleSheets.push(sheet);
+  }
+
+  function unmount(forget: boolean) {
+    panel?.shutdown(forget);
+    observer?.disconnect();
+    host?.remove();
+    options = { ...options };
+    host = front = panel = loading = identity = undefined;
   }
 
   function apply() {
     if (!host || !front) {
       return;
     }
-    options.lang ||= document.documentElement.lang || navigator.language;
+    options.lang = languageOf(options.lang || document.documentElement.lang);
     const z = Number(options.z) || "var(--baton-z,2147483000)";
     host.style.cssText = `${HOST}${z}`.replace(/;|$/g, "!important;");
     front.root.lang = options.lang;
@@ -136,7 +133,7 @@ export function createBaton(base: string, nonce?: string): Baton {
 
   /** Return the launcher's texts, once there is one. */
   function labels() {
-    return LABELS[(options.lang as string).slice(0, 2).toLowerCase()] ?? (LABELS.en as [string, string]);
+    return LABELS[(options.lang as string).slice(0, 2)] ?? (LABELS.en as [string, string]);
   }
 
   /** Do something with the storages; where they are denied there is nothing in them. */
@@ -158,7 +155,7 @@ export function createBaton(base: string, nonce?: string): Baton {
         if (mine !== front) {
           throw new Error("Baton: shut down.");
         }
-        (note as HTMLElement).hidden = true;
+        (note as HTMLElement).textContent = "";
         panel = module.startPanel(mine) as PanelHandle;
         return panel;
       } catch (error) {
@@ -166,7 +163,6 @@ export function createBaton(base: string, nonce?: string): Baton {
           throw error;
         }
         if (note && asked) {
-          note.hidden = false;
           note.textContent = labels()[1];
         }
         await new Promise((resolve) =>
@@ -212,6 +208,10 @@ export function createBaton(base: string, nonce?: string): Baton {
     },
     start: async (given) => (await load()).start(given),
     update: async (given) => {
+      if (given.agent && given.agent !== options.agent) {
+        // Another agent has conversations of its own. Those of this one are kept.
+        unmount(false);
+      }
       Object.assign(options, given);
       mount();
       apply();
@@ -224,23 +224,21 @@ export function createBaton(base: string, nonce?: string): Baton {
     send: async (text) => (await load()).send(text),
     submitForm: async (name, fields) => (await load()).submitForm(name, fields),
     on: (name, listener) => {
-      const set = listeners.get(name) ?? new Set();
-      listeners.set(name, set.add(listener));
-      return () => set.delete(listener);
+      // What a listener throws is the page's, and not the widget's.
+      const pass = (event: Event) => listener((event as CustomEvent).detail);
+      window.addEventListener(`baton:${name}`, pass);
+      return () => window.removeEventListener(`baton:${name}`, pass);
     },
     state: () => panel?.state() ?? { open: false, unread: 0, status: "idle", ai: null, conversationId: null },
     shutdown: async () => {
-      panel?.shutdown();
+      unmount(true);
       // Without the panel the record is still there.
       inStorage((storage, key) => storage.removeItem(key));
-      observer?.disconnect();
-      host?.remove();
-      options = { ...options };
-      host = front = panel = loading = identity = undefined;
     },
   };
 
   function setHidden(hidden: boolean) {
+    isHidden = hidden;
     mount();
     if (front) {
       front.launcher.hidden = hidden;
@@ -258,6 +256,15 @@ export function createBaton(base: string, nonce?: string): Baton {
     }
   }) as Baton;
   return Object.assign(baton, calls);
+}
+
+/** Return a well-formed tag: the given one, which may be written like en_US, or else the browser's. */
+function languageOf(given: string): string {
+  try {
+    return Intl.getCanonicalLocales(given.replace("_", "-"))[0] as string;
+  } catch {
+    return navigator.language;
+  }
 }
 
 function whenLoaded(act: () => void) {

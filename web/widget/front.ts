@@ -34,5 +34,6 @@ export interface PanelHandle {
   send(text: string): Promise<void>;
   submitForm(name: string, fields: FormFields): Promise<void>;
   state(): State;
-  shutdown(): void;
+  /** End the panel. `forget`: the browser's storage, too. */
+  shutdown(forget: boolean): void;
 }

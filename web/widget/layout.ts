@@ -28,10 +28,10 @@ export function trackLayout(
     }
     if (viewport) {
       const { scale, height, offsetTop } = viewport;
-      const { style } = front.root;
+      const { style, currentCSSZoom = 1 } = front.root;
       // Only the keyboard takes room from the panel: who zooms in with two fingers looks closer at a part of it.
-      style.setProperty("--height", `${height * Math.max(scale, 1)}px`);
-      style.setProperty("--top", `${scale > 1 ? 0 : offsetTop}px`);
+      style.setProperty("--height", `${(height * Math.max(scale, 1)) / currentCSSZoom}px`);
+      style.setProperty("--top", `${scale > 1 ? 0 : offsetTop / currentCSSZoom}px`);
     }
     onChange();
   }

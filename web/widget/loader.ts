@@ -12,7 +12,7 @@ const page = window as unknown as { Baton?: (Baton | (() => void)) & Queued };
 if (script) {
   const base = script.src.replace(/(widget\/[^/]+\/)?widget\.js([?#].*)?$/, "");
   const queued = page.Baton?.q ?? [];
-  const baton = page.Baton?.version ? (page.Baton as Baton) : createBaton(base, script.nonce);
+  const baton = page.Baton?.version ? (page.Baton as Baton) : createBaton(base);
   page.Baton = Object.assign(baton, { version: "1" });
   baton.boot({ ...script.dataset, sound: script.dataset.sound !== "off" } as unknown as Options);
   for (const [name, ...rest] of queued) {

@@ -8,8 +8,8 @@ import type { QueuedMessage } from "./store";
 import type { Texts } from "./texts/en";
 import type { Actions, Model } from "./view";
 
-/** The server takes no longer message. The field does not, either, but a call of the page may. */
-const MAX_LENGTH = 20_000;
+/** The server takes no longer message. The field sends none, either, but a call of the page may. */
+export const MAX_LENGTH = 20_000;
 
 interface Entry {
   element: HTMLElement;
@@ -28,8 +28,7 @@ export interface Log {
 
 export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   const entries = new Map<string, Entry>();
-  const link = (text: string, onclick: () => void) =>
-    h("button", { type: "button", className: "link", onclick }, text);
+  const link = (text: string, onclick: () => void) => h("button", { className: "link", onclick }, text);
   const earlier = link(texts.earlier, actions.earlier);
   const loading = h("p", { className: "system" }, texts.loading);
   const element = h("div", { className: "log", onscroll: noteEnd }, loading);
@@ -45,7 +44,7 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
   }
 
   const format = (content: string) =>
-    formatMarkdown<Node>(content, (tag, href, children) =>
+    formatMarkdown<Node>(content, (tag, children, href) =>
       h(
         tag as "a",
         href ? { href, target: "_blank", rel: "noopener noreferrer nofollow" } : null,
@@ -116,8 +115,15 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
     atEnd = element.scrollTop + element.clientHeight > element.scrollHeight - 60;
   }
 
-  /** Put the elements in order, moving none that is in its place, and remove the others. */
+  /** Remove the elements of other messages, and put those of the keys in order, moving none that is in its place. */
   function arrange(keys: string[]) {
+    const kept = new Set(keys);
+    for (const [key, entry] of entries) {
+      if (!kept.has(key)) {
+        entry.element.remove();
+        entries.delete(key);
+      }
+    }
     let place = (element.firstChild as Node).nextSibling;
     for (const key of keys) {
       const node = (entries.get(key) as Entry).element;
@@ -125,17 +131,6 @@ export function createLog({ h }: Front, texts: Texts, actions: Actions): Log {
         place = place.nextSibling;
       } else {
         element.insertBefore(node, place);
-      }
-    }
-    while (place) {
-      const next = place.nextSibling;
-      place.remove();
-      place = next;
-    }
-    const kept = new Set(keys);
-    for (const key of entries.keys()) {
-      if (!kept.has(key)) {
-        entries.delete(key);
       }
     }
   }

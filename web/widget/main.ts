@@ -22,6 +22,7 @@ export function startPanel(front: Front): PanelHandle {
   let open = false;
   let asking = false;
   let form: HTMLElement | undefined;
+  let opener: HTMLElement | null = null;
   let view: View | undefined;
   const ending = new AbortController();
   const { signal } = ending;
@@ -46,7 +47,6 @@ export function startPanel(front: Front): PanelHandle {
         changed();
         return session.closed;
       });
-      unreachable = false;
       clearTimeout(timer);
       if (settings.opensAt) {
         const left = Date.parse(settings.opensAt) - Date.now();
@@ -55,6 +55,7 @@ export function startPanel(front: Front): PanelHandle {
       }
     } catch (error) {
       isStale = true;
+      session.refused = (error as Error).message;
       session.report(error);
     }
     changed();
@@ -118,7 +119,7 @@ export function startPanel(front: Front): PanelHandle {
       type: (text) => session.chat.type(text),
       retry: outbox.retry,
       discard: outbox.discard,
-      earlier: () => session.chat.showEarlier().catch(session.report),
+      earlier: () => insist(session.chat.showEarlier).catch(() => {}),
       close: () => handle.close(),
     });
     if (!view.element.isConnected) {
@@ -159,6 +160,11 @@ export function startPanel(front: Front): PanelHandle {
     }
   }
 
+  async function translate() {
+    texts = await loadTexts(options.lang);
+    rebuild();
+  }
+
   async function send(text: string) {
     if (text.trim()) {
       outbox.add(text.trim());
@@ -194,9 +200,9 @@ export function startPanel(front: Front): PanelHandle {
   const handle: PanelHandle = {
     async open(focus = true) {
       if (!open) {
-        store.update((record) => {
-          record.open = open = true;
-        });
+        open = true;
+        opener = document.activeElement as HTMLElement;
+        store.update({ open });
         if (isStale) {
           loadSettings();
         }
@@ -213,13 +219,12 @@ export function startPanel(front: Front): PanelHandle {
     async close() {
       if (open) {
         const hadFocus = view?.element.contains(front.shadow.activeElement);
-        store.update((record) => {
-          record.open = open = false;
-        });
+        open = false;
+        store.update({ open });
         show();
         layout.apply();
         if (hadFocus) {
-          launcher.focus();
+          ((launcher.hidden && opener) || launcher).focus();
         }
         front.emit("close", {});
       }
@@ -231,8 +236,7 @@ export function startPanel(front: Front): PanelHandle {
       session.follow();
     },
     async update() {
-      texts = await loadTexts(options.lang);
-      rebuild();
+      await translate();
       if (settings) {
         loadSettings();
       }
@@ -244,19 +248,19 @@ export function startPanel(front: Front): PanelHandle {
       const ai = (session.chat.state?.ai.state.toLowerCase() ?? null) as State["ai"];
       return { open, unread: before.unread, status: status(), ai, conversationId: session.followed ?? null };
     },
-    shutdown() {
+    shutdown(forget) {
       handle.close();
       session.close();
+      if (forget) {
+        store.clear();
+      }
       ending.abort();
     },
   };
 
   document.addEventListener("visibilitychange", () => session.isSeen() && changed(), { signal });
   window.addEventListener("online", () => outbox.flush(), { signal });
-  loadTexts(options.lang).then((loadedTexts) => {
-    texts = loadedTexts;
-    rebuild();
-  });
+  translate();
   session.identify().catch(() => {});
   session.follow();
   if (store.get().outbox.length) {

@@ -7,6 +7,7 @@ let kept: Map<string, string>;
 let store: Store;
 let delivered: QueuedMessage[];
 let failure: (() => Error) | undefined;
+let errors: unknown[];
 
 const deliver = async (message: QueuedMessage) => {
   if (failure) {
@@ -17,7 +18,8 @@ const deliver = async (message: QueuedMessage) => {
 
 function open() {
   store = openStore("agt_1", "local", () => {});
-  return openOutbox("baton:agt_1", store, deliver, () => {});
+  const report = (error: unknown) => errors.push(error);
+  return openOutbox("baton:agt_1", store, deliver, report, () => {});
 }
 
 const settle = () => vi.advanceTimersByTimeAsync(0);
@@ -27,6 +29,7 @@ beforeEach(() => {
   kept = new Map();
   delivered = [];
   failure = undefined;
+  errors = [];
   const localStorage = {
     getItem: (key: string) => kept.get(key) ?? null,
     setItem: (key: string, value: string) => kept.set(key, value),
@@ -143,9 +146,7 @@ test("messages are kept in memory where storage is denied", async () => {
 
 test("outbox stores nothing before the first message", async () => {
   const outbox = open();
-  store.update((session) => {
-    session.open = true;
-  });
+  store.update({ open: true });
   expect(kept.size).toBe(0);
   outbox.add("one");
   expect(kept.size).toBe(1);

@@ -4,7 +4,7 @@
  */
 
 import { backoff } from "../live/backoff";
-import { ApiError, isFinal } from "../live/request";
+import { codeOf, isFinal } from "../live/request";
 import { randomKey } from "./connection";
 import type { QueuedMessage, Store } from "./store";
 
@@ -21,10 +21,14 @@ export interface Outbox {
 /** The server knows a key for 24 hours. Whether an older message has arrived, only its writer can see. */
 const MAX_AGE = 23 * 3600_000;
 
+const isOld = ({ at }: QueuedMessage) => Date.now() - at > MAX_AGE;
+const newMessage = (text: string): QueuedMessage => ({ key: randomKey(), text, at: Date.now() });
+
 export function openOutbox(
   name: string,
   store: Store,
   deliver: (message: QueuedMessage) => Promise<void>,
+  onFailure: (error: unknown) => void,
   onChange: () => void,
 ): Outbox {
   let busy = false;
@@ -34,21 +38,15 @@ export function openOutbox(
   let problem: string | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function change(key: string, act: (message: QueuedMessage, outbox: QueuedMessage[]) => void) {
-    store.update(({ outbox }) => {
-      const message = outbox.find((candidate) => candidate.key === key);
-      if (message) {
-        act(message, outbox);
-      }
-    });
+  /** Put what `change` returns in the place of a message. */
+  function replace(key: string, change: (message: QueuedMessage) => QueuedMessage[]) {
+    const { outbox } = store.get();
+    store.update({ outbox: outbox.flatMap((message) => (message.key === key ? change(message) : message)) });
     onChange();
   }
 
-  const remove = (key: string) => change(key, (message, outbox) => outbox.splice(outbox.indexOf(message), 1));
-  const fail = (key: string, code: string) =>
-    change(key, (message) => {
-      message.failed = code;
-    });
+  const remove = (key: string) => replace(key, () => []);
+  const fail = (key: string, failed: string) => replace(key, (message) => [{ ...message, failed }]);
 
   async function deliverAll(): Promise<void> {
     for (;;) {
@@ -56,7 +54,7 @@ export function openOutbox(
       if (!message || closed) {
         return;
       }
-      if (Date.now() - message.at > MAX_AGE) {
+      if (isOld(message)) {
         fail(message.key, "EXPIRED");
         continue;
       }
@@ -69,7 +67,8 @@ export function openOutbox(
         if (!isFinal(error)) {
           throw error;
         }
-        fail(message.key, (error as ApiError).code);
+        onFailure(error);
+        fail(message.key, codeOf(error) as string);
       }
     }
   }
@@ -82,12 +81,12 @@ export function openOutbox(
     }
     busy = true;
     try {
-      // Pages without TLS have no locks: the keys alone keep a message from arriving twice.
-      await (navigator.locks ? navigator.locks.request(`${name}:outbox`, deliverAll) : deliverAll());
+      // A queue of this tab alone needs no lock. Pages without TLS have none: the keys keep a message from arriving twice.
+      const locks = store.isKept() ? navigator.locks : undefined;
+      await (locks ? locks.request(`${name}:outbox`, deliverAll) : deliverAll());
     } catch (error) {
-      const known = error instanceof ApiError ? error : undefined;
-      problem = known?.code ?? "OFFLINE";
-      timer = setTimeout(run, backoff(++failures, known));
+      problem = codeOf(error) ?? "OFFLINE";
+      timer = setTimeout(run, backoff(++failures, error));
       onChange();
     } finally {
       busy = false;
@@ -99,7 +98,7 @@ export function openOutbox(
 
   return {
     add(text) {
-      store.update(({ outbox }) => outbox.push({ key: randomKey(), text, at: Date.now() }));
+      store.update({ outbox: [...store.get().outbox, newMessage(text)] });
       store.persist();
       onChange();
       run();
@@ -109,13 +108,10 @@ export function openOutbox(
       return run();
     },
     retry(key) {
-      change(key, (message) => {
-        message.failed = undefined;
-        // The writer has seen that it did not arrive.
-        if (Date.now() - message.at > MAX_AGE) {
-          Object.assign(message, { key: randomKey(), at: Date.now() });
-        }
-      });
+      // The writer of an old message has seen that it did not arrive.
+      replace(key, (message) => [
+        isOld(message) ? newMessage(message.text) : { ...message, failed: undefined },
+      ]);
       run();
     },
     discard: remove,

@@ -1,7 +1,7 @@
 /** The visitor's conversation: which one is followed and for whom, and what waits to be sent in it. */
 
 import { repeat } from "../live/backoff";
-import { ApiError, isFinal } from "../live/request";
+import { codeOf, isFinal } from "../live/request";
 import { type Chat, openChat } from "./chat";
 import { type Connection, openConnection } from "./connection";
 import type { Front } from "./front";
@@ -38,7 +38,7 @@ export interface Session {
   /** Repeat until it succeeds or cannot succeed. */
   insist<T>(act: () => Promise<T>): Promise<T>;
   report(error: unknown): void;
-  /** Forget the conversation, also in the browser's storage. */
+  /** Follow the conversation no more. It stays in the browser's storage. */
   close(): void;
 }
 
@@ -60,6 +60,7 @@ export function openSession(
       await begin();
       await session.chat.deliver(message);
     },
+    report,
     onChange,
   );
 
@@ -116,10 +117,10 @@ export function openSession(
   }
 
   function reset(keepUnsent: boolean) {
-    const unsent = keepUnsent ? store.get().outbox : [];
+    const outbox = keepUnsent ? store.get().outbox : [];
     store.clear();
-    store.update((record) => Object.assign(record, { outbox: unsent, open: isOpen() }));
-    if (unsent.length) {
+    store.update({ outbox, open: isOpen() });
+    if (outbox.length) {
       store.persist();
     }
     forget();
@@ -149,12 +150,12 @@ export function openSession(
   }
 
   function report(error: unknown) {
-    const code = error instanceof ApiError ? error.code : "INTERNAL";
+    const code = codeOf(error) ?? "INTERNAL";
     const { message } = error as Error;
     front.emit("error", { code, message });
-    if (code === "FORBIDDEN" && !session.refused) {
+    console.warn(`Baton: ${message}`);
+    if (code === "FORBIDDEN") {
       session.refused = message;
-      console.warn(`Baton: ${message}`);
       onChange();
     }
   }
@@ -192,7 +193,6 @@ export function openSession(
       session.closed = true;
       outbox.close();
       session.chat.close();
-      store.clear();
       store.close();
     },
   };

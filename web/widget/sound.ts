@@ -7,13 +7,16 @@ export function playOnce(name: string, messageId: string): void {
   if (!navigator.locks) {
     return play();
   }
-  navigator.locks.request(`${name}:sound:${messageId}`, { ifAvailable: true }, async (lock) => {
-    if (lock) {
-      play();
-      // Other tabs may get the message a little later.
-      await new Promise((resolve) => setTimeout(resolve, 20_000));
-    }
-  });
+  navigator.locks
+    .request(`${name}:sound:${messageId}`, { ifAvailable: true }, async (lock) => {
+      if (lock) {
+        play();
+        // Other tabs may get the message a little later.
+        await new Promise((resolve) => setTimeout(resolve, 20_000));
+      }
+    })
+    // A page that may store nothing may not use locks.
+    .catch(play);
 }
 
 function play() {

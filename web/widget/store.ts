@@ -29,9 +29,11 @@ export interface Session {
 
 export interface Store {
   get(): Session;
-  update(change: (session: Session) => void): void;
+  update(changes: Partial<Session>): void;
   /** Keep from now on what has only been remembered so far. */
   persist(): void;
+  /** Return true if the record is in the browser's storage. A browser that denies it denies locks, too. */
+  isKept(): boolean;
   clear(): void;
   close(): void;
 }
@@ -44,35 +46,32 @@ export function storageKey(agent: string): string {
 export function openStore(agent: string, mode: string | undefined, onChange: () => void): Store {
   const name = storageKey(agent);
   const blank = (): Session => ({ read: 0, open: false, outbox: [] });
-  let area: Storage | undefined;
   let memory = blank();
   let kept = false;
-  try {
-    area = mode === "none" ? undefined : window[mode === "session" ? "sessionStorage" : "localStorage"];
-    kept = !!area?.getItem(name);
-  } catch {
-    area = undefined;
+
+  /** Do something with the browser's storage. Where it is denied, full or spoilt, the record in memory goes on. */
+  function attempt(act: (area: Storage) => void) {
+    try {
+      if (mode !== "none") {
+        act(window[mode === "session" ? "sessionStorage" : "localStorage"]);
+      }
+    } catch {
+      kept = false;
+    }
   }
 
   function get(): Session {
-    if (area && kept) {
-      try {
+    if (kept) {
+      attempt((area) => {
         memory = { ...blank(), ...JSON.parse(area.getItem(name) ?? "{}") };
-      } catch {
-        // Denied or spoilt: the record in memory goes on.
-      }
+      });
     }
     return memory;
   }
 
   function put() {
-    if (area && kept) {
-      try {
-        area.setItem(name, JSON.stringify(memory));
-      } catch {
-        // Full or denied.
-        kept = false;
-      }
+    if (kept) {
+      attempt((area) => area.setItem(name, JSON.stringify(memory)));
     }
   }
 
@@ -87,25 +86,25 @@ export function openStore(agent: string, mode: string | undefined, onChange: () 
     }
   }
 
+  attempt((area) => {
+    kept = !!area.getItem(name);
+  });
   window.addEventListener("storage", onStorage);
   return {
     get,
-    update(change) {
-      change(get());
+    update(changes) {
+      Object.assign(get(), changes);
       put();
     },
     persist() {
       kept = true;
       put();
     },
+    isKept: () => kept,
     clear() {
       memory = blank();
       kept = false;
-      try {
-        area?.removeItem(name);
-      } catch {
-        // Denied.
-      }
+      attempt((area) => area.removeItem(name));
     },
     close: () => window.removeEventListener("storage", onStorage),
   };

@@ -5,7 +5,7 @@ import type { FormField, Status } from "./api";
 import type { Chat } from "./chat";
 import type { WidgetSettings } from "./documents";
 import type { Front } from "./front";
-import { createLog, setText } from "./log";
+import { createLog, MAX_LENGTH, setText } from "./log";
 import type { QueuedMessage } from "./store";
 import type { Texts } from "./texts/en";
 
@@ -62,18 +62,21 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
   const expected = h("p", { className: "expected" });
   const notice = h("p", { className: "notice", role: "status" });
   const typing = h("p", { className: "typing", ariaHidden: "true" });
-  const human = h("button", { type: "button", className: "human", onclick: actions.requestHuman });
+  const human = h("button", { className: "human", onclick: actions.requestHuman });
   const field = h("textarea", {
     dir: "auto",
-    maxLength: 20_000,
     ariaLabel: texts.write,
     placeholder: texts.write,
-    oninput: () => actions.type(field.value),
+    oninput() {
+      actions.type(field.value);
+      field.setCustomValidity(field.value.length > MAX_LENGTH ? texts.tooLong : "");
+      field.reportValidity();
+    },
     onkeydown(event: KeyboardEvent) {
       // 229 is the key that Safari reports for the Enter that ends a composition.
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
         event.preventDefault();
-        submit();
+        composer.requestSubmit();
       }
     },
   });
@@ -83,7 +86,7 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
   const footer = h("footer", null, human, signIn, composer);
   const close = h(
     "button",
-    { type: "button", className: "icon", ariaLabel: texts.close, onclick: actions.close },
+    { className: "icon", ariaLabel: texts.close, onclick: actions.close },
     icon("M6 6l12 12M18 6L6 18"),
   );
   const element = h(
@@ -106,8 +109,8 @@ export function createView(front: Front, texts: Texts, actions: Actions): View {
     footer,
   );
 
-  function submit(event?: Event) {
-    event?.preventDefault();
+  function submit(event: Event) {
+    event.preventDefault();
     if (field.value.trim()) {
       actions.send(field.value);
       field.value = "";

@@ -7,7 +7,7 @@ import styles from "./escalation.module.css";
 export function Markdown({ text }: { text: string }) {
   const blocks = useMemo(
     () =>
-      formatMarkdown<ReactNode>(text, (tag, href, children) =>
+      formatMarkdown<ReactNode>(text, (tag, children, href) =>
         createElement(tag, href ? { href, target: "_blank", rel: "noreferrer noopener" } : null, ...children),
       ),
     [text],

@@ -22,7 +22,7 @@ const texts: Texts = {
   queued: "Wartet auf eine Verbindung",
   sending: "Wird gesendet …",
   failed: "Nicht gesendet",
-  tooLong: "Diese Nachricht ist zu lang",
+  tooLong: "Diese Nachricht ist zu lang. Senden Sie sie in Teilen.",
   limited: "Zu viele Nachrichten: wird gleich gesendet",
   retry: "Erneut versuchen",
   discard: "Löschen",

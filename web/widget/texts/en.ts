@@ -22,7 +22,7 @@ const texts = {
   queued: "Waiting for a connection",
   sending: "Sending …",
   failed: "Not sent",
-  tooLong: "This message is too long",
+  tooLong: "This message is too long. Send it in parts.",
   limited: "Too many messages: it is sent in a moment",
   retry: "Try again",
   discard: "Delete",

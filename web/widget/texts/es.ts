@@ -22,7 +22,7 @@ const texts: Texts = {
   queued: "Esperando la conexión",
   sending: "Enviando …",
   failed: "No enviado",
-  tooLong: "Este mensaje es demasiado largo",
+  tooLong: "Este mensaje es demasiado largo. Envíelo por partes.",
   limited: "Demasiados mensajes: se envía en un momento",
   retry: "Reintentar",
   discard: "Eliminar",

@@ -22,7 +22,7 @@ const texts: Texts = {
   queued: "En attente de connexion",
   sending: "Envoi …",
   failed: "Non envoyé",
-  tooLong: "Ce message est trop long",
+  tooLong: "Ce message est trop long. Envoyez-le en plusieurs parties.",
   limited: "Trop de messages : envoi dans un instant",
   retry: "Réessayer",
   discard: "Supprimer",

@@ -9,9 +9,9 @@ const OTHERS: Record<string, () => Promise<{ default: Texts }>> = {
   fr: () => import("./fr"),
 };
 
-/** Return the texts in a language, such as de-AT or de_AT, or in English. */
+/** Return the texts in a language, or in English. */
 export async function loadTexts(language: string | undefined): Promise<Texts> {
-  const load = OTHERS[language?.toLowerCase().split(/[-_]/)[0] ?? ""];
+  const load = OTHERS[(language as string).slice(0, 2)];
   try {
     return load ? (await load()).default : english;
   } catch {
