@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.web_site import WebSite, shop
-from tests.support.widget_page import WidgetPage
+from tests.support.widget_page import Team, WidgetPage
 from tests.web.conftest import Visit
 
 NOTE_ERRORS = "window.errors = []; void Baton.on('error', ({ code }) => { errors.push(code) })"
@@ -121,3 +121,27 @@ def test_launcher_that_the_page_has_hidden_stays_hidden_for_another_agent(
     expect(visitor.launcher).to_be_hidden()
     visitor.page.evaluate("Baton.open()")
     visitor.expect_bubbles("Welcome!")
+
+
+def test_answers_arrive_in_the_conversation_that_follows_a_cleared_storage(visit: Visit, team: Team) -> None:
+    visitor = visit()
+    first = visitor.begin("Before")
+    visitor.page.evaluate("localStorage.clear()")
+    visitor.write("After")
+    visitor.expect_bubbles("Hello!", "After")
+    visitor.wait_until(lambda: visitor.state()["conversationId"] not in (None, first), "another conversation")
+    team.answer(visitor.state()["conversationId"], "An answer")
+    visitor.expect_bubbles("Hello!", "After", "An answer")
+    assert visitor.console == []
+
+
+@pytest.mark.parametrize("event", ["copy", "cut", "paste"])
+def test_page_cannot_prevent_what_is_pasted_or_copied_in_the_chat(visit: Visit, event: str) -> None:
+    visitor = visit()
+    visitor.open()
+    visitor.page.evaluate("name => document.addEventListener(name, (event) => event.preventDefault())", event)
+    assert visitor.field.evaluate(
+        """(field, name) => field.dispatchEvent(
+            new ClipboardEvent(name, { bubbles: true, composed: true, cancelable: true }))""",
+        event,
+    )

@@ -62,7 +62,7 @@ export function createBaton(base: string): Baton {
     const root = h("div", null, launcher, note);
     shadow.append(root);
     // The page sees the host as the target of these events, and would take them for its own shortcuts.
-    for (const name of ["keydown", "keyup", "keypress"]) {
+    for (const name of ["keydown", "keyup", "keypress", "copy", "cut", "paste"]) {
       host.addEventListener(name, (event) => event.stopPropagation());
     }
     front = {

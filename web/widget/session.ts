@@ -93,6 +93,10 @@ export function openSession(
   }
 
   function follow() {
+    if (session.followed && store.get().conversation !== session.followed) {
+      // Another tab, or the page itself, has changed the record.
+      forget();
+    }
     if (isUsable() && !session.closed) {
       session.followed = store.get().conversation;
       session.chat.follow();
@@ -133,11 +137,7 @@ export function openSession(
     onReplaced();
   }
 
-  /** Another tab has changed the record. */
   function onStore() {
-    if (session.followed && store.get().conversation !== session.followed) {
-      forget();
-    }
     follow();
     onChange();
   }
