@@ -119,7 +119,7 @@ class ResolveEscalationInput:
     disposition: Disposition | None = None
     """The team's judgement of whether the escalation was needed."""
     keep_ai_paused: bool = False
-    """True if the AI must stay paused."""
+    """True if the AI must stay paused. It does not pause an AI that answers already: see `pauseAi`."""
 
 
 @strawberry.input
