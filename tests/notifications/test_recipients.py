@@ -159,7 +159,7 @@ async def test_page_of_confirmation_runs_no_script_and_is_kept_by_no_cache(post:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
     policy = answer.headers["content-security-policy"]
-    assert re.match(r"default-src 'none'; style-src 'nonce-[\w-]+';", policy)
+    assert re.match(r"default-src 'none'; img-src 'self'; style-src 'nonce-[\w-]+';", policy)
     assert "form-action 'self'" in policy
 
 

@@ -66,6 +66,9 @@ EXPECTED = {
     "code": "UNAUTHENTICATED",
     "identity": "UNAUTHENTICATED",
     "input.identity": "FORBIDDEN",
+    # The language of a page is ignored where it is no language tag.
+    "language": "FORBIDDEN",
+    "input.language": "FORBIDDEN",
 }
 # Each takes a hash. What they hold is compared, and not kept.
 HASHED = {
