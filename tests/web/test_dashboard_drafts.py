@@ -35,6 +35,9 @@ def test_reply_stays_in_its_box_when_the_customer_asks_for_a_person(
     expect(dashboard.reply).to_have_value("It is on its way.")
     opened.click()
     page.wait_for_url("**/escalations/esc_*")
+    # The former screen is hidden while the next one is fetched, and takes no key.
+    expect(opened).to_have_count(0)
+    expect(dashboard.reply).to_be_visible()
     expect(dashboard.reply).to_have_value("It is on its way.")
     dashboard.reply.press("Control+Enter")
     visitor.wait_until(lambda: "It is on its way." in visitor.bubbles(), "the reply in the widget")
