@@ -390,7 +390,7 @@ export type ResolveEscalationInput = {
   note?: string | null | undefined;
   /** The team's judgement of whether the escalation was needed. */
   disposition?: Disposition | null | undefined;
-  /** True if the AI must stay paused. */
+  /** True if the AI must stay paused. It does not pause an AI that answers already: see `pauseAi`. */
   keepAiPaused?: boolean;
 };
 
