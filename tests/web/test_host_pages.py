@@ -23,7 +23,13 @@ def other_agent(shop_workspace: Workspace, site: WebSite) -> str:
 
 @pytest.mark.parametrize(
     ("lang", "name"),
-    [("de_AT", "Chat öffnen"), ("DE", "Chat öffnen"), ("de-", "Open chat"), ("*", "Open chat")],
+    [
+        ("de_AT", "Chat öffnen"),
+        ("DE", "Chat öffnen"),
+        ("de_Latn_AT", "Chat öffnen"),
+        ("den", "Open chat"),
+        ("*", "Open chat"),
+    ],
 )
 def test_page_whose_language_is_malformed_has_a_chat(
     visit: Visit, shop_workspace: Workspace, lang: str, name: str
@@ -32,6 +38,14 @@ def test_page_whose_language_is_malformed_has_a_chat(
     expect(visitor.launcher).to_have_accessible_name(name)
     conversation = visitor.begin("Hi")
     assert len(shop_workspace.key.messages(conversation)) == 1
+    assert visitor.console == []
+
+
+def test_browser_without_a_language_has_a_chat(visit: Visit, page: Page) -> None:
+    page.add_init_script("Object.defineProperty(Navigator.prototype, 'language', { get: () => 'C' })")
+    visitor = visit(lang="")
+    visitor.begin("Hi")
+    visitor.expect_bubbles("Hello!", "Hi")
     assert visitor.console == []
 
 

@@ -133,7 +133,7 @@ export function createBaton(base: string): Baton {
 
   /** Return the launcher's texts, once there is one. */
   function labels() {
-    return LABELS[(options.lang as string).slice(0, 2)] ?? (LABELS.en as [string, string]);
+    return LABELS[(options.lang as string).split("-")[0] as string] ?? (LABELS.en as [string, string]);
   }
 
   /** Do something with the storages; where they are denied there is nothing in them. */
@@ -208,7 +208,7 @@ export function createBaton(base: string): Baton {
     },
     start: async (given) => (await load()).start(given),
     update: async (given) => {
-      if (given.agent && given.agent !== options.agent) {
+      if (host && given.agent && given.agent !== options.agent) {
         // Another agent has conversations of its own. Those of this one are kept.
         unmount(false);
       }
@@ -260,11 +260,14 @@ export function createBaton(base: string): Baton {
 
 /** Return a well-formed tag: the given one, which may be written like en_US, or else the browser's. */
 function languageOf(given: string): string {
-  try {
-    return Intl.getCanonicalLocales(given.replace("_", "-"))[0] as string;
-  } catch {
-    return navigator.language;
+  for (const tag of [given.replace(/_/g, "-"), navigator.language]) {
+    try {
+      return Intl.getCanonicalLocales(tag)[0] as string;
+    } catch {
+      // A browser without a locale says C or en-US@posix.
+    }
   }
+  return "en";
 }
 
 function whenLoaded(act: () => void) {

@@ -97,7 +97,7 @@ export function openStore(agent: string, mode: string | undefined, onChange: () 
       put();
     },
     persist() {
-      kept = true;
+      kept = mode !== "none";
       put();
     },
     isKept: () => kept,

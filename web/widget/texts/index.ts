@@ -11,7 +11,7 @@ const OTHERS: Record<string, () => Promise<{ default: Texts }>> = {
 
 /** Return the texts in a language, or in English. */
 export async function loadTexts(language: string | undefined): Promise<Texts> {
-  const load = OTHERS[(language as string).slice(0, 2)];
+  const load = OTHERS[(language as string).split("-")[0] as string];
   try {
     return load ? (await load()).default : english;
   } catch {
