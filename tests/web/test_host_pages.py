@@ -1,11 +1,11 @@
 """The widget on pages with mistakes, with zoom, with a button of their own, and with two AI agents."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.web_site import WebSite, shop
-from tests.support.widget_page import Team, WidgetPage
+from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
 NOTE_ERRORS = "window.errors = []; void Baton.on('error', ({ code }) => { errors.push(code) })"
@@ -159,3 +159,26 @@ def test_page_cannot_prevent_what_is_pasted_or_copied_in_the_chat(visit: Visit, 
             new ClipboardEvent(name, { bubbles: true, composed: true, cancelable: true }))""",
         event,
     )
+
+
+def test_conversation_that_begins_during_shutdown_is_not_stored(
+    visit: Visit, shop_workspace: Workspace
+) -> None:
+    visitor = visit().open()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if "openConversation" in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    visitor.page.route("**/graphql", hold)
+    visitor.write("Hi")
+    visitor.wait_until(lambda: held, "the start of a conversation")
+    visitor.page.evaluate("void Baton.shutdown()")
+    held.pop().continue_()
+    visitor.wait_until(lambda: conversations(shop_workspace), "the conversation")
+    conversation = conversations(shop_workspace)[0]
+    visitor.wait_until(lambda: shop_workspace.key.messages(conversation), "the message")
+    assert visitor.page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]

@@ -116,7 +116,10 @@ export function openSession(
       }
     }
     await connection.ensure();
-    store.persist();
+    if (!session.closed) {
+      // After shutdown() nothing of the visitor is stored again.
+      store.persist();
+    }
     follow();
   }
 
