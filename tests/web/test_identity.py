@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.baton_client import Workspace
 from tests.support.callers import mint_widget_token
 from tests.support.identity_tokens import sign_identity
+from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
 
@@ -55,6 +56,19 @@ def test_same_customer_has_the_same_conversation_on_another_device(
         "verified": True,
     }
     other_device.close()
+
+
+def test_identity_that_is_given_before_the_agent_is_kept(
+    page: Page, site: WebSite, sign: Sign, shop_workspace: Workspace
+) -> None:
+    tag = f'<script async src="{shop_workspace.server.url}/widget.js"></script>'
+    visitor = WidgetPage(page).goto(site.add(shop(tag)))
+    identify(visitor, sign("kim"))
+    visitor.page.evaluate("(agent) => Baton.update({ agent })", shop_workspace.agent_id)
+    conversation = visitor.begin("Hi")
+    customer = "query($id: ID!) { conversation(id: $id) { customer { externalId verified } } }"
+    shown = shop_workspace.key.ask(customer, id=conversation)["conversation"]["customer"]
+    assert shown == {"externalId": "kim", "verified": True}
 
 
 def test_anonymous_conversation_is_kept_when_its_visitor_signs_in(

@@ -230,7 +230,7 @@ def test_offline_browser_is_said_to_be_offline(visit: Visit, context: BrowserCon
     expect(visitor.notice).to_be_empty()
 
 
-@pytest.mark.parametrize("storage", ["denied", "denied with locks", "full"])
+@pytest.mark.parametrize("storage", ["denied", "denied with locks", "none, without locks", "full"])
 def test_widget_works_without_storage(
     visit: Visit, team: Team, context: BrowserContext, storage: str
 ) -> None:
@@ -241,8 +241,9 @@ def test_widget_works_without_storage(
         """LockManager.prototype.request = async () => { throw new DOMException("no", "SecurityError") }"""
     )
     full = """Storage.prototype.setItem = () => { throw new DOMException("no", "QuotaExceededError") }"""
-    context.add_init_script({"denied": denied, "full": full}.get(storage, denied + locks))
-    visitor: WidgetPage = visit()
+    scripts = {"denied": denied, "denied with locks": denied + locks, "none, without locks": locks}
+    context.add_init_script(scripts.get(storage, full))
+    visitor: WidgetPage = visit(*(["data-storage=none"] if storage.startswith("none") else []))
     conversation = visitor.begin(QUESTION)
     # It sounds where the page is not in sight.
     visitor.launcher.click()
