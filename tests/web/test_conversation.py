@@ -261,13 +261,20 @@ def test_message_sounds_in_one_tab_and_is_read_in_all(
     assert sum(tab.page.evaluate("sounds") for tab in tabs) == 1
 
 
-def test_earlier_messages_are_shown_on_request(visit: Visit, team: Team) -> None:
+@pytest.fixture
+def returned(visit: Visit, team: Team) -> WidgetPage:
+    """A visitor who has come back to a conversation of 61 messages, of which 50 are shown."""
     visitor = visit()
     conversation = visitor.begin("first of all")
     for number in range(60):
         team.answer(conversation, f"answer {number}")
     visitor.page.reload()
     visitor.wait_until(lambda: "answer 59" in visitor.bubbles(), "the history")
+    return visitor
+
+
+def test_earlier_messages_are_shown_on_request(returned: WidgetPage) -> None:
+    visitor = returned
     assert "first of all" not in visitor.bubbles()
     earlier = visitor.host.get_by_role("button", name="Show earlier messages")
     earlier.focus()
@@ -277,6 +284,15 @@ def test_earlier_messages_are_shown_on_request(visit: Visit, team: Team) -> None
     # The button is gone, and the focus is not.
     expect(earlier).to_be_hidden()
     assert visitor.focus_is_in(visitor.field)
+
+
+def test_earlier_messages_are_shown_when_the_connection_returns(returned: WidgetPage) -> None:
+    visitor = returned
+    visitor.page.route("**/graphql", lambda route: route.abort())
+    with visitor.page.expect_event("requestfailed"):
+        visitor.host.get_by_role("button", name="Show earlier messages").click()
+    visitor.page.unroute("**/graphql")
+    visitor.wait_until(lambda: "first of all" in visitor.bubbles(), "the earlier messages")
 
 
 def test_events_tell_the_page_what_happens(visit: Visit, team: Team) -> None:

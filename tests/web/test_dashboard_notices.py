@@ -79,18 +79,11 @@ def test_desktop_notice_follows_permission_and_is_for_ones_own_queue(
     assert dashboard.errors == []
 
 
-def test_refused_permission_leaves_the_switch_off(dashboard: DashboardPage) -> None:
+# Chrome on Android gives the permission, and only a service worker could show a notice there.
+@pytest.mark.parametrize("fault", ["window.answer = 'denied'", "window.noNotices = true"])
+def test_notices_that_cannot_be_shown_leave_the_switch_off(dashboard: DashboardPage, fault: str) -> None:
     page = dashboard.page
-    page.evaluate("() => { window.answer = 'denied' }")
-    page.get_by_text("Desktop notices while the page is not in sight").click()
-    expect(page.get_by_text("The browser does not allow notices from this page.")).to_be_visible()
-    expect(page.get_by_role("switch", name="Desktop notices")).not_to_be_checked()
-
-
-def test_browser_that_cannot_show_notices_leaves_the_switch_off(dashboard: DashboardPage) -> None:
-    # As Chrome on Android: the permission is given, and only a service worker could show one.
-    page = dashboard.page
-    page.evaluate("() => { window.noNotices = true }")
+    page.evaluate(fault)
     page.get_by_text("Desktop notices while the page is not in sight").click()
     expect(page.get_by_text("The browser does not allow notices from this page.")).to_be_visible()
     expect(page.get_by_role("switch", name="Desktop notices")).not_to_be_checked()

@@ -51,17 +51,3 @@ def test_pasted_text_that_is_too_long_is_kept_whole_and_not_sent(
     assert visitor.field.evaluate(problem) == ""
     visitor.field.press("Enter")
     visitor.expect_bubbles("Hello!", text)
-
-
-def test_earlier_messages_are_shown_when_the_connection_returns(visit: Visit, team: Team) -> None:
-    visitor = visit()
-    conversation = visitor.begin("first of all")
-    for number in range(60):
-        team.answer(conversation, f"answer {number}")
-    visitor.page.reload()
-    visitor.wait_until(lambda: "answer 59" in visitor.bubbles(), "the history")
-    visitor.page.route("**/graphql", lambda route: route.abort())
-    with visitor.page.expect_event("requestfailed"):
-        visitor.host.get_by_role("button", name="Show earlier messages").click()
-    visitor.page.unroute("**/graphql")
-    visitor.wait_until(lambda: "first of all" in visitor.bubbles(), "the earlier messages")
