@@ -2,13 +2,19 @@
 
 import type { PressEvent } from "react-aria-components";
 
-/** Focus the element, else the main part of the page, if nothing has the focus in the next frame but one. */
+/**
+ * Focus the element, else the main part of the page, in the next frame but one.
+ *
+ * What has the focus by then keeps it. The main part does not: an earlier call may have left the focus there.
+ */
 export function restoreFocus(element?: Element | null) {
   // In the next frame a dialog that opens or closes sets the focus itself.
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
-      for (const next of [element, document.querySelector("main")]) {
-        if (document.activeElement === document.body && next instanceof HTMLElement) {
+      const main = document.querySelector("main");
+      for (const next of [element, main]) {
+        const focused = document.activeElement;
+        if (next instanceof HTMLElement && (focused === document.body || focused === main)) {
           next.focus({ preventScroll: true });
         }
       }
