@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 FRAMES = 1_000
 BYTES = 4 * 1_024 * 1_024
+LOOKS = 10  # at the progress of a client within its timeout
 PIECE = 65_536  # bytes written at a time: a ping must not wait for megabytes
 
 
@@ -40,7 +41,7 @@ class SendQueue:
     """Queue that sends bytes in order and keeps what its writer cannot take.
 
     It holds at most 1,000 frames or 4 MiB, or one larger item. `on_stalled` is called when the client has
-    read nothing for `timeout` seconds; a slow client is not stalled.
+    read nothing for `timeout` seconds, or at most a tenth later; a slow client is not stalled.
 
     Invariant: `_writable` is true only if the queue is empty and the writer can take bytes. So nothing
     overtakes queued bytes, and sending to a client that keeps up costs one call of `write`.
@@ -158,15 +159,18 @@ class SendQueue:
         self._changed.clear()
         await self._changed.wait()
 
-    def _watch(self, unread: int) -> None:
+    def _watch(self, unread: int, looks: int = LOOKS) -> None:
         loop = asyncio.get_running_loop()
-        self._set_deadline(loop.call_later(self._timeout, self._check_progress, unread))
+        self._set_deadline(loop.call_later(self._timeout / LOOKS, self._check_progress, unread, looks - 1))
 
-    def _check_progress(self, unread: int) -> None:
+    def _check_progress(self, unread: int, looks: int) -> None:
+        """Compare with the last look, and count down the looks without progress."""
         remaining = self._writer.unread_bytes
         # Without unread bytes the writer is late, and not the client.
-        if remaining < unread or remaining == 0:
+        if remaining < unread or not unread or not remaining:
             self._watch(remaining)
+        elif looks:
+            self._watch(remaining, looks)
         else:
             self._on_stalled()
 

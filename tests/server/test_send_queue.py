@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from unittest.mock import Mock
 
 import pytest
 
@@ -161,6 +163,38 @@ async def test_client_that_reads_slowly_is_not_stalled() -> None:
     line.block()
     await asyncio.wait_for(line.looked_often.wait(), DEADLINE)
     assert not stalled.is_set()
+
+
+class Clock:
+    """An event loop that runs one timer after the other, without waiting for them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timer: tuple[float, Callable[[], None]] | None = None
+
+    def call_later(self, seconds: float, act: Callable[..., None], *given: object) -> Mock:
+        self.timer = (self.now + seconds, partial(act, *given))
+        return Mock()
+
+    def run(self) -> None:
+        while self.timer:
+            (self.now, act), self.timer = self.timer, None
+            act()
+
+
+def test_client_that_stops_reading_is_stalled_a_tenth_after_its_timeout_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, line, stalled = Clock(), Line(), Mock()
+    monkeypatch.setattr("server.graphql.send_queue.asyncio.get_running_loop", lambda: clock)
+    SendQueue(line, 30, stalled)
+    line.unread_bytes = 1_000
+    line.block()
+    # What its system still takes after the look that begins the timeout is no reason to wait twice as long.
+    line.unread_bytes = 999
+    clock.run()
+    stalled.assert_called_once()
+    assert 30 <= clock.now <= 33.001
 
 
 async def test_client_that_has_read_everything_is_not_stalled_by_a_late_writer() -> None:
