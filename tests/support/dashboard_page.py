@@ -144,6 +144,14 @@ def sign_out(page: Page) -> None:
     expect(page.get_by_label("Password")).to_be_visible()
 
 
+def draw_late(page: Page) -> None:
+    """Delay every frame of the page by 200 ms, as in a busy browser: answers and keys arrive before it."""
+    page.add_init_script("""
+        window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 200);
+        window.cancelAnimationFrame = clearTimeout;
+    """)
+
+
 def keep_picture(page: Page, name: str) -> None:
     """Keep a picture of the page in the folder that BATON_SCREENSHOTS names, if it names any."""
     if folder := os.environ.get("BATON_SCREENSHOTS"):

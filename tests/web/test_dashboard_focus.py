@@ -3,7 +3,9 @@
 from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, draw_late, escalate
+
+SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
 
 
 def test_focus_stays_on_the_page_after_resolving_and_after_undo(page: Page, workspace: Workspace) -> None:
@@ -32,4 +34,21 @@ def test_focus_is_in_the_box_after_its_button_is_pressed(page: Page, workspace: 
     page.get_by_role("button", name="Add note").press("Enter")
     expect(dashboard.note).to_have_value("")
     expect(dashboard.note).to_be_focused()
+    assert dashboard.errors == []
+
+
+def test_keys_after_those_of_the_boxes_are_typed_into_the_box(page: Page, workspace: Workspace) -> None:
+    fields = {"shortcut": "hello", "title": "Hello", "content": "Hello {customer},"}
+    workspace.key.ask(SAVE_REPLY, input=fields)
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    draw_late(page)
+    dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")
+    expect(dashboard.reply).to_be_visible()
+    page.keyboard.type("nAsked the carrier.")
+    expect(dashboard.note).to_have_value("Asked the carrier.")
+    dashboard.note.press("Escape")
+    page.keyboard.type("r/hel")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.type("\n it is on its way.")
+    expect(dashboard.reply).to_have_value("Hello Grace Hopper, it is on its way.")
     assert dashboard.errors == []

@@ -6,16 +6,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate, keep_picture
+from tests.support.dashboard_page import DashboardPage, draw_late, escalate, keep_picture
 from tests.support.held_calls import HeldCalls
 
 NAMES = ("Ant", "Bee", "Cat")
 NOT_COUNTED = "The first click changed what is under the pointer. Click again to use it."
-# A busy browser draws late: the answers of the server arrive before a dialog has given the focus back.
-LATE_FRAMES = """
-window.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 200);
-window.cancelAnimationFrame = clearTimeout;
-"""
 SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
 
 # The name of each list in the settings, and the name of the first button that removes a row.
@@ -120,11 +115,12 @@ def test_removal_by_keyboard_goes_to_the_next_row_and_at_last_to_the_list(
     assert dashboard.errors == []
 
 
-@pytest.mark.parametrize("script", ["", LATE_FRAMES], ids=["frames in time", "late frames"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["frames in time", "late frames"])
 def test_saved_reply_that_is_deleted_leaves_the_focus_on_the_next_one(
-    page: Page, workspace: Workspace, script: str
+    page: Page, workspace: Workspace, is_late: bool
 ) -> None:
-    page.add_init_script(script)
+    if is_late:
+        draw_late(page)
     for name in NAMES:
         fields = {"shortcut": name.lower(), "title": name, "content": f"About {name}"}
         workspace.key.ask(SAVE_REPLY, input=fields)

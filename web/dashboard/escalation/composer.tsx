@@ -2,6 +2,7 @@
 
 import { useId, useRef, useState } from "react";
 import type { PressEvent } from "react-aria-components";
+import { flushSync } from "react-dom";
 import {
   type ConversationRowFragment,
   type EscalationRowFragment,
@@ -52,8 +53,9 @@ export function Composer(props: ComposerProps) {
   const group = "This escalation";
 
   function open(next: Box) {
-    setChosen(next);
-    focusSoon(next);
+    // Drawn before the next key is typed, which belongs to the box.
+    flushSync(() => setChosen(next));
+    focusBox(next);
   }
 
   useKeys([
@@ -100,11 +102,8 @@ function Resolved({ conversationId }: { conversationId: string }) {
   return <p className={styles.closed}>Resolved. Reopen it to reply.{draft.text && " Your text is kept."}</p>;
 }
 
-/** Focus the box once it is drawn. */
-export function focusSoon(box: Box) {
-  requestAnimationFrame(() =>
-    document.querySelector<HTMLTextAreaElement>(`textarea[data-box="${box}"]`)?.focus(),
-  );
+export function focusBox(box: Box) {
+  document.querySelector<HTMLTextAreaElement>(`textarea[data-box="${box}"]`)?.focus();
 }
 
 function Others({ presence }: { presence: Presence }) {
@@ -171,13 +170,14 @@ function ReplyBox({ conversation, escalationId, messages, onResolve }: ComposerP
       member: member?.name ?? "",
       agent: conversation.agent.name,
     });
-    write(draft.text.slice(0, slash.from) + content + draft.text.slice(slash.to));
     const end = slash.from + content.length;
-    setCaret(end);
-    requestAnimationFrame(() => {
-      text.current?.focus();
-      text.current?.setSelectionRange(end, end);
+    // Drawn before the next key is typed, which belongs after the inserted text.
+    flushSync(() => {
+      write(draft.text.slice(0, slash.from) + content + draft.text.slice(slash.to));
+      setCaret(end);
     });
+    text.current?.focus();
+    text.current?.setSelectionRange(end, end);
   }
 
   async function send(thenResolve: boolean, anyway: boolean) {

@@ -15,7 +15,7 @@ import { execute } from "../api";
 import { keys, patchEscalationNow, queryClient } from "../cache";
 import { useViewer } from "../session/viewer";
 import { formatFullTime, formatPercent, formatTime } from "../words";
-import { focusSoon } from "./composer";
+import { focusBox } from "./composer";
 import { append, draftStore } from "./drafts";
 import styles from "./escalation.module.css";
 import { Markdown } from "./markdown";
@@ -124,7 +124,7 @@ function HeldReply({ message, mayWrite, use }: HeldReplyProps) {
     const stretch = queryClient.getQueryData<Stretch>(keys.messages(message.conversationId));
     const store = draftStore(member?.id ?? "", "reply", message.conversationId);
     store.set(append(store.get(), message.content, lastHumanPosition(stretch?.messages ?? [])));
-    focusSoon("reply");
+    focusBox("reply");
   }
 
   async function act(action: () => Promise<void>) {
