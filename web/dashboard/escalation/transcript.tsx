@@ -70,6 +70,17 @@ function momentsOf(conversation: Conversation, messages: readonly MessagePartsFr
   });
 }
 
+/** The reader's place when the transcript was drawn last. The position is unknown while it is hidden. */
+interface Place {
+  first: string | undefined;
+  height: number;
+  top: number | undefined;
+}
+
+function isAtEnd({ scrollTop, clientHeight }: Element, height: number) {
+  return height - scrollTop - clientHeight < 60;
+}
+
 export function Transcript(props: TranscriptProps) {
   const { conversation, messages, hasOlder, presence, mayWrite, repliesHere } = props;
   const scroller = useRef<HTMLDivElement>(null);
@@ -78,21 +89,28 @@ export function Transcript(props: TranscriptProps) {
   const [loading, setLoading] = useState(false);
   const first = messages[0]?.id;
   const last = messages.at(-1);
-  const previous = useRef<{ first: string | undefined; height: number }>({ first, height: 0 });
+  const previous = useRef<Place>({ first, height: 0, top: 0 });
   const team = conversation.readPositions.team;
 
   // The text under the eyes stays in place when older messages come in above, and the end stays in sight.
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (!element) {
+    if (!element?.clientHeight) {
+      // On a small screen the details hide it. Not every browser keeps the position of what is hidden.
+      previous.current.top = undefined;
       return;
+    }
+    const { height, top } = previous.current;
+    if (top !== undefined && element.scrollTop !== top) {
+      // The event of a scroll comes with the next frame only. The browser scrolls, too, where there is less text.
+      atEnd.current = isAtEnd(element, Math.min(height, element.scrollHeight));
     }
     if (atEnd.current) {
       element.scrollTop = element.scrollHeight;
     } else if (previous.current.first !== first) {
-      element.scrollTop += element.scrollHeight - previous.current.height;
+      element.scrollTop += element.scrollHeight - height;
     }
-    previous.current = { first, height: element.scrollHeight };
+    previous.current = { first, height: element.scrollHeight, top: element.scrollTop };
   });
 
   useEffect(() => {
@@ -153,7 +171,8 @@ export function Transcript(props: TranscriptProps) {
         aria-label="Conversation"
         onScroll={(event) => {
           const element = event.currentTarget;
-          atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 60;
+          atEnd.current = isAtEnd(element, element.scrollHeight);
+          previous.current.top = element.scrollTop;
           if (atEnd.current && below) {
             setBelow(0);
             if (last && last.position > team && mayWrite) {
