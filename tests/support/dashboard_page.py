@@ -137,6 +137,14 @@ def escalate(workspace: Workspace, name: str, **more: Any) -> tuple[str, str]:
     return escalation, conversation
 
 
+def save_reply(workspace: Workspace, title: str, content: str) -> None:
+    """Create a saved reply whose shortcut is its title in lower case."""
+    workspace.key.ask(
+        "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }",
+        input={"shortcut": title.lower(), "title": title, "content": content},
+    )
+
+
 def sign_out(page: Page) -> None:
     """Sign out by the menu of the account, and wait for the form that signs in."""
     page.get_by_role("button", name="Your account").click()

@@ -1,4 +1,4 @@
-"""Calls of the dashboard that a slow network holds back."""
+"""Calls of a page that a slow network holds back."""
 
 from playwright.sync_api import Page, Route
 

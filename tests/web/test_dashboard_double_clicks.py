@@ -7,13 +7,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, escalate
+from tests.support.dashboard_page import DashboardPage, escalate, save_reply
 from tests.support.held_calls import HeldCalls
 from tests.support.slack_server import SlackStandIn
 
 CREATE_WEBHOOK = """mutation($input: CreateWebhookEndpointInput!) {
     createWebhookEndpoint(input: $input) { endpoint { id } } }"""
-SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
 CREATE_MEMBER = "mutation($input: CreateMemberInput!) { createMember(input: $input) { member { id } } }"
 NAME = "Grace Hopper"
 
@@ -73,8 +72,7 @@ def _undelivered(workspace: Workspace) -> str:
 
 
 def _saved_reply(workspace: Workspace) -> str:
-    fields = {"shortcut": "ant", "title": "Ant", "content": "About ants"}
-    workspace.key.ask(SAVE_REPLY, input=fields)
+    save_reply(workspace, "Ant", "About ants")
     return ""
 
 

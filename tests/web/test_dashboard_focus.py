@@ -3,9 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, draw_late, escalate
-
-SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
+from tests.support.dashboard_page import DashboardPage, draw_late, escalate, save_reply
 
 
 def test_focus_stays_on_the_page_after_resolving_and_after_undo(page: Page, workspace: Workspace) -> None:
@@ -38,8 +36,7 @@ def test_focus_is_in_the_box_after_its_button_is_pressed(page: Page, workspace: 
 
 
 def test_keys_after_those_of_the_boxes_are_typed_into_the_box(page: Page, workspace: Workspace) -> None:
-    fields = {"shortcut": "hello", "title": "Hello", "content": "Hello {customer},"}
-    workspace.key.ask(SAVE_REPLY, input=fields)
+    save_reply(workspace, "Hello", "Hello {customer},")
     escalation, _ = escalate(workspace, "Grace Hopper")
     draw_late(page)
     dashboard = DashboardPage(page, workspace).sign_in(path=f"/escalations/{escalation}")

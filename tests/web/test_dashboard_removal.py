@@ -6,12 +6,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.baton_client import Workspace
-from tests.support.dashboard_page import DashboardPage, draw_late, escalate, keep_picture
+from tests.support.dashboard_page import DashboardPage, draw_late, escalate, keep_picture, save_reply
 from tests.support.held_calls import HeldCalls
 
 NAMES = ("Ant", "Bee", "Cat")
 NOT_COUNTED = "The first click changed what is under the pointer. Click again to use it."
-SAVE_REPLY = "mutation($input: SavedReplyInput!) { createSavedReply(input: $input) { id } }"
 
 # The name of each list in the settings, and the name of the first button that removes a row.
 LISTS = {
@@ -122,8 +121,7 @@ def test_saved_reply_that_is_deleted_leaves_the_focus_on_the_next_one(
     if is_late:
         draw_late(page)
     for name in NAMES:
-        fields = {"shortcut": name.lower(), "title": name, "content": f"About {name}"}
-        workspace.key.ask(SAVE_REPLY, input=fields)
+        save_reply(workspace, name, f"About {name}")
     dashboard = DashboardPage(page, workspace).sign_in(path="/saved-replies")
     page.get_by_role("button", name="Delete Ant").press("Enter")
     dialog = page.get_by_role("dialog", name="Delete Ant?")

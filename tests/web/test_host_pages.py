@@ -1,9 +1,10 @@
 """The widget on pages with mistakes, with zoom, with a button of their own, and with two AI agents."""
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.baton_client import Workspace
+from tests.support.held_calls import HeldCalls
 from tests.support.web_site import WebSite, shop
 from tests.support.widget_page import Team, WidgetPage, conversations
 from tests.web.conftest import Visit
@@ -165,19 +166,11 @@ def test_conversation_that_begins_during_shutdown_is_not_stored(
     visit: Visit, shop_workspace: Workspace
 ) -> None:
     visitor = visit().open()
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        if "openConversation" in (route.request.post_data or ""):
-            held.append(route)
-        else:
-            route.continue_()
-
-    visitor.page.route("**/graphql", hold)
+    start = HeldCalls(visitor.page, "Open")
     visitor.write("Hi")
-    visitor.wait_until(lambda: held, "the start of a conversation")
+    visitor.wait_until(lambda: start.count, "the start of a conversation")
     visitor.page.evaluate("void Baton.shutdown()")
-    held.pop().continue_()
+    start.release()
     visitor.wait_until(lambda: conversations(shop_workspace), "the conversation")
     conversation = conversations(shop_workspace)[0]
     visitor.wait_until(lambda: shop_workspace.key.messages(conversation), "the message")
