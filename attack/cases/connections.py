@@ -139,7 +139,7 @@ async def say_nothing_on_sockets(world: World) -> None:
 
 @case(
     "unread WebSockets",
-    "a WebSocket that reads nothing is cut within 30 s, and its queue is bounded",
+    "a WebSocket that reads nothing is cut within 33 s, and its queue is bounded",
     slow=True,
 )
 async def read_nothing_on_sockets(world: World) -> None:

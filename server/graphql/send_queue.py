@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 FRAMES = 1_000
 BYTES = 4 * 1_024 * 1_024
-LOOKS = 10  # at the progress of a client within its timeout
+LOOKS = 10  # how often a client's progress is read within its timeout
 PIECE = 65_536  # bytes written at a time: a ping must not wait for megabytes
 
 

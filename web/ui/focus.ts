@@ -5,7 +5,8 @@ import type { PressEvent } from "react-aria-components";
 /**
  * Focus the element, else the main part of the page, in the next frame but one.
  *
- * What has the focus by then keeps it. The main part does not: an earlier call may have left the focus there.
+ * Another element that has the focus by then keeps it. The main part does not, since an earlier call may have
+ * focused it.
  */
 export function restoreFocus(element?: Element | null) {
   // In the next frame a dialog that opens or closes sets the focus itself.
