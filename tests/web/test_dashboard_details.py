@@ -75,6 +75,25 @@ def test_business_time_is_not_counted_in_days_of_the_calendar(page: Page, worksp
     expect(clock.locator("[data-sla]")).to_contain_text(re.compile("^2 d [12] h"))
 
 
+def test_clock_with_more_stretches_than_are_listed_counts_its_whole_target(
+    page: Page, workspace: Workspace
+) -> None:
+    days = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+    week = [
+        {"day": day, "opens": f"{hour:02}:00", "closes": f"{hour + 1:02}:00"}
+        for day in days
+        for hour in range(0, 24, 2)
+    ]
+    sla = {"targetResponseMinutes": 6_000, "businessHours": {"timezone": "UTC", "week": week}}
+    workspace.key.settings(workspace.agent_id, sla=sla)
+    escalation, _ = escalate(workspace, "Grace Hopper")
+    open_escalation(page, workspace, escalation)
+    clock = page.locator("details").filter(has_text="First response")
+    expect(clock.locator("[data-sla]")).to_contain_text(re.compile("^(100|99) h"))
+    expect(clock.get_by_role("listitem")).to_have_count(101)
+    expect(clock.get_by_role("listitem").last).to_contain_text("and so on until")
+
+
 def test_resolved_escalation_takes_a_note(page: Page, workspace: Workspace) -> None:
     escalation, _ = escalate(workspace, "Grace Hopper")
     workspace.key.resolve(escalation)

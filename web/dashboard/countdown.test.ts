@@ -12,6 +12,7 @@ const segment = (from: string, to: string, running: boolean) => ({
 const sla = {
   status: "ON_TRACK" as const,
   outcome: "RUNNING" as const,
+  targetMinutes: 120,
   atRiskAt: new Date(at("13:36")).toISOString(),
   dueAt: new Date(at("14:00")).toISOString(),
   segments: [
@@ -41,6 +42,17 @@ describe("countdown", () => {
   test("countdown after the share of the target is at risk, and from the due time on overdue", () => {
     expect(countdownAt(sla, at("13:36"))).toMatchObject({ kind: "running", status: "AT_RISK" });
     expect(countdownAt(sla, at("14:00"))).toEqual({ kind: "overdue", since: at("14:00") });
+  });
+
+  test("countdown of a clock with unlisted segments counts the whole target", () => {
+    const long = { ...sla, segments: sla.segments.slice(0, 2) };
+    expect(countdownAt(long, at("11:30"))).toMatchObject({ kind: "running", left: 90 * 60_000 });
+    expect(countdownAt(long, at("12:30"))).toMatchObject({
+      kind: "standing",
+      left: 60 * 60_000,
+      until: at("13:00"),
+    });
+    expect(countdownAt(long, at("13:30"))).toMatchObject({ kind: "running", left: 30 * 60_000 });
   });
 
   test("countdown of a stopped clock is its outcome", () => {

@@ -2,7 +2,10 @@
 
 import type { SlaPartsFragment } from "../gql/operations";
 
-type Clock = Pick<SlaPartsFragment, "status" | "outcome" | "dueAt" | "atRiskAt" | "segments">;
+type Clock = Pick<
+  SlaPartsFragment,
+  "status" | "outcome" | "targetMinutes" | "dueAt" | "atRiskAt" | "segments"
+>;
 
 export type Countdown =
   | { kind: "running"; left: number; status: "ON_TRACK" | "AT_RISK" }
@@ -21,6 +24,8 @@ export function countdownAt(sla: Clock, now: number): Countdown {
     return { kind: "overdue", since: due };
   }
   const status = now >= Date.parse(sla.atRiskAt) ? "AT_RISK" : "ON_TRACK";
+  // The server lists the first segments of a long clock: what they leave of the target is still to come.
+  let unlisted = sla.targetMinutes * 60_000;
   let left = 0;
   let current: Clock["segments"][number] | undefined;
   let opening: number | undefined;
@@ -31,17 +36,27 @@ export function countdownAt(sla: Clock, now: number): Countdown {
       current = segment;
     }
     if (segment.running) {
+      unlisted -= to - from;
       left += Math.max(0, Math.min(to, due) - Math.max(from, now));
       if (from > now) {
         opening ??= from;
       }
     }
   }
-  if (current && !current.running && opening !== undefined) {
-    return { kind: "standing", left, status, until: opening, label: current.label };
+  if (hasUnlistedSegments(sla)) {
+    left = Math.min(left + unlisted, due - now);
+  }
+  if (current && !current.running) {
+    return { kind: "standing", left, status, until: opening ?? Date.parse(current.to), label: current.label };
   }
   // Without segments the clock runs all the time.
   return { kind: "running", left: sla.segments.length ? left : due - now, status };
+}
+
+/** Return true if the segments of a long clock end before its due time: the server lists the first ones. */
+export function hasUnlistedSegments({ segments, dueAt }: Pick<Clock, "segments" | "dueAt">): boolean {
+  const last = segments.at(-1);
+  return last !== undefined && Date.parse(last.to) < Date.parse(dueAt);
 }
 
 /**

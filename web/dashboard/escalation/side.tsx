@@ -10,7 +10,7 @@ import {
 } from "../../gql/operations";
 import { Badge } from "../../ui/feedback";
 import { execute } from "../api";
-import { formatDuration } from "../countdown";
+import { formatDuration, hasUnlistedSegments } from "../countdown";
 import { setDisposition } from "../escalations/actions";
 import { PriorityIcon } from "../escalations/priority-icon";
 import { STATUS_TONE } from "../escalations/row";
@@ -67,6 +67,11 @@ function ClockSection({ sla }: { sla: SlaPartsFragment }) {
                 </span>
               </li>
             ))}
+            {hasUnlistedSegments(sla) && (
+              <li>
+                <span>and so on until {formatTime(sla.dueAt)}</span>
+              </li>
+            )}
           </ol>
         </>
       )}
