@@ -26,6 +26,7 @@ _START = """mutation($input: StartConversationInput!) {
     startConversation(input: $input) { conversation { id } widgetToken } }"""
 _SETTINGS = """mutation($input: UpdateEscalationSettingsInput!) {
     updateEscalationSettings(input: $input) { settings { version } } }"""
+_KEY = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { key } }"
 _SIGN_IN = "mutation($e: String!, $p: String!) { signIn(email: $e, password: $p) { token } }"
 
 
@@ -150,6 +151,13 @@ async def _fill(world: World) -> None:
     await world.ask(_SETTINGS, token=world.key, input=settings)
     signed_in = await world.ask(_SIGN_IN, e=world.email, p=world.password)
     world.session = signed_in["signIn"]["token"]
+
+
+async def new_key(world: World) -> str:
+    """Create an API key that may record messages, and return it."""
+    given = {"name": "flood", "scopes": ["CONVERSATIONS_WRITE"]}
+    key: str = (await world.ask(_KEY, token=world.session, input=given))["createApiKey"]["key"]
+    return key
 
 
 async def new_conversation(world: World) -> tuple[str, str]:
