@@ -163,7 +163,7 @@ async def _load_email(
         if not await is_member(session, delivery.workspace_id, delivery.target):
             return "The address is not that of a team member any more."
     elif address_key(delivery.target) not in listed:
-        return "The address is no recipient any more."
+        return "Emails are switched off, or this address is no recipient any more. Change that, then retry."
     if not await _may_get_words(session, services, delivery, target):
         return UNCONFIRMED
     if error := email_address_error(delivery.target):
@@ -295,9 +295,9 @@ async def _load_slack(
     slack = agent.settings.notifications.slack
     connection = await session.get(SlackConnection, delivery.agent_id)
     if connection is None or not slack.enabled:
-        return "Slack is not connected any more, or switched off."
+        return "Slack is not connected any more, or switched off. Connect it and switch it on, then retry."
     if delivery.target != channel_in_full(slack.channel or ""):
-        return "Another Slack channel has been chosen since."
+        return "Another Slack channel has been chosen since. Choose the channel of this delivery, then retry."
     content = await _content(session, services, delivery, agent, now)
     if reason := obsolete_reason(content):
         return reason
@@ -323,7 +323,7 @@ async def _load_webhook(
     if endpoint is None or endpoint.deleted_at:
         return "The endpoint has been deleted."
     if not endpoint.enabled:
-        return "The endpoint is switched off."
+        return "The endpoint is switched off. Switch it on, then retry."
     content = await _content(session, services, delivery, agent, now)
     if reason := obsolete_reason(content):
         return reason

@@ -38,6 +38,7 @@ from tests.support.webhook_receivers import Answer, Receiver
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
+SWITCHED_OFF = "The endpoint is switched off. Switch it on, then retry."
 NOTE, DRAFT, PASSED_OVER = "a note among ourselves", "a draft of the AI's", "another draft of the AI's"
 UPDATE = "mutation($i: UpdateEscalationInput!) { updateEscalation(input: $i) { escalation { id } } }"
 REOPEN = "mutation($id: ID!) { reopenEscalation(escalationId: $id) { escalation { id } } }"
@@ -111,7 +112,7 @@ def test_turn_of_an_ended_epoch_is_dropped(team: Workspace) -> None:
 def test_waiting_delivery_to_a_disabled_or_deleted_endpoint_is_dropped(team: Workspace) -> None:
     for note, end in (
         ("The endpoint has been deleted.", Endpoint.delete),
-        ("The endpoint is switched off.", lambda target: target.update(enabled=False)),
+        (SWITCHED_OFF, lambda target: target.update(enabled=False)),
     ):
         with refusing() as receiver:
             endpoint = Endpoint.create(team, receiver.url, CREATED)

@@ -245,7 +245,7 @@ def test_endpoint_that_answers_gone_is_switched_off(office: PostOffice, team: Wo
         assert (failed["status"], failed["note"]) == ("FAILED", "The endpoint answered 410: it is gone.")
         assert [attempt["response"] for attempt in failed["attempts"]] == ["410"]
         assert (dropped["status"], dropped["attempts"]) == ("DROPPED", [])
-        assert dropped["note"] == "The endpoint is switched off."
+        assert dropped["note"] == "The endpoint is switched off. Switch it on, then retry."
         assert endpoint.shown is not None
         assert endpoint.shown["enabled"] is False
         assert endpoint.shown["disabledReason"] == "It answered 410 Gone."

@@ -201,7 +201,8 @@ def test_former_recipient_gets_nothing(outside: Outside, server: Server, change:
     team.bring(waiting)
     (dropped,) = team.ended()
     assert (dropped["status"], dropped["nextAttemptAt"]) == ("DROPPED", None)
-    assert "recipient" in dropped["note"]
+    assert "no recipient any more" in dropped["note"]
+    assert dropped["note"].endswith("then retry.")
     assert len(dropped["attempts"]) == 1
     team.escalate()
     assert team.ended() == [dropped], "and is told of nothing new"

@@ -86,7 +86,7 @@ def test_delivery_that_was_not_sent_shows_why(page: Page, workspace: Workspace) 
         waiting.locator("summary").click()
         waiting.get_by_role("button", name="Retry now").click()
         expect(waiting.get_by_text("Not sent", exact=True)).to_be_visible()
-        expect(waiting).to_contain_text("The endpoint is switched off.")
+        expect(waiting).to_contain_text("The endpoint is switched off. Switch it on, then retry.")
         expect(waiting).to_contain_text("No attempt was made.")
         keep_picture(page, "delivery not sent")
         assert len(receiver.received) == 1
